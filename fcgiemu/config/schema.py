@@ -1,0 +1,139 @@
+"""The table of sections: which elements, attributes, types, defaults, collection keys and locks IIS knows.
+
+The table itself is ``schema.iis`` beside this file. Sources: the schema files that IIS and URL Rewrite install
+(names, types, defaults) and Microsoft's configuration reference.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import resources
+
+WEB_SERVER = "system.webServer/"
+
+#: Sections an administrator alone sets: never usable in web.config (allowDefinition="AppHostOnly").
+HOST_ONLY = {WEB_SERVER + name for name in (
+    "fastCgi", "globalModules", "security/isapiCgiRestriction", "rewrite/globalRules",
+)} | {"system.applicationHost/log", "system.applicationHost/webLimits"}
+
+#: Sections locked below applicationHost.config as shipped (overrideModeDefault="Deny").
+LOCKED = {WEB_SERVER + name for name in (
+    "asp", "cgi", "httpLogging", "httpTracing", "isapiFilters", "odbcLogging", "security/access",
+    "security/applicationDependencies", "security/authentication/anonymousAuthentication",
+    "security/authentication/basicAuthentication",
+    "security/authentication/clientCertificateMappingAuthentication",
+    "security/authentication/digestAuthentication",
+    "security/authentication/iisClientCertificateMappingAuthentication",
+    "security/authentication/windowsAuthentication", "security/ipSecurity", "security/dynamicIpSecurity",
+    "serverRuntime", "serverSideInclude", "tracing/traceProviderDefinitions",
+    "rewrite/allowedServerVariables", "webSocket",
+)}
+
+#: Sections read from an application's root folder only (allowDefinition="MachineToApplication").
+APPLICATION_ROOT_ONLY = {WEB_SERVER + "modules", WEB_SERVER + "applicationInitialization"}
+
+#: Section groups: elements below system.webServer that hold sections and no settings of their own.
+GROUPS = {"rewrite", "security", "security/authentication", "tracing"}
+
+#: Sections of modules that a server may or may not have and that have no effect here.
+TOLERATED = {"webdav", "management", "media", "farm", "httpPlatformHandler", "ftpServer", "staticContentCache",
+             "runtime", "proxy", "wdeploy", "heliconZoo", "dotNetCore"}
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """One attribute: ``type`` is bool, int, uint, int64, string, timeSpan, enum or flags; ``default`` as written."""
+
+    name: str
+    type: str
+    values: tuple[str, ...] = ()
+    default: str | None = None
+    words: frozenset[str] = frozenset()
+    low: int | None = None
+    high: int | None = None
+    exclude: bool = False
+
+    @property
+    def is_key(self) -> bool:
+        return "key" in self.words or "combinedkey" in self.words
+
+
+@dataclass(slots=True)
+class ElementSchema:
+    """What an element may hold. A collection entry is an ElementSchema as well."""
+
+    name: str
+    attributes: dict[str, Attribute] = field(default_factory=dict)
+    children: dict[str, ElementSchema] = field(default_factory=dict)
+    collections: dict[str, CollectionSchema] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class CollectionSchema:
+    """A collection: the entry (``add``), and the words of <remove> and <clear> where it has them."""
+
+    entry: ElementSchema
+    remove: str | None
+    clear: str | None
+    prepend: bool
+    replace: bool
+
+    @property
+    def keys(self) -> list[Attribute]:
+        return [attribute for attribute in self.entry.attributes.values() if attribute.is_key]
+
+
+@cache
+def sections() -> dict[str, ElementSchema]:
+    """Section path -> schema, read once from the table."""
+    table: dict[str, ElementSchema] = {}
+    stack: list[tuple[int, ElementSchema]] = []
+    for line in resources.files(__package__).joinpath("schema.iis").read_text("utf-8").splitlines():
+        text = line.strip()
+        if not text or text.startswith("#"):
+            continue
+        depth = len(line) - len(line.lstrip())
+        while stack and stack[-1][0] >= depth:
+            stack.pop()
+        if depth == 0:
+            section = ElementSchema(text)
+            table[text] = section
+            stack.append((0, section))
+        elif text.startswith("@"):
+            attribute = _attribute(text)
+            stack[-1][1].attributes[attribute.name] = attribute
+        elif text.startswith("+ "):
+            collection = _collection(text)
+            stack[-1][1].collections[collection.entry.name] = collection
+            stack.append((depth, collection.entry))
+        else:
+            child = ElementSchema(text)
+            stack[-1][1].children[text] = child
+            stack.append((depth, child))
+    return table
+
+
+_ATTRIBUTE = re.compile(r"@(?P<name>\S+) (?P<type>\w+)(?:\((?P<values>[^)]*)\))?(?P<words>[^=]*?)(?: = (?P<default>.*))?$")
+_RANGE = re.compile(r"(range|exclude)\((-?\d+),(-?\d+)\)")
+
+
+def _attribute(text: str) -> Attribute:
+    match = _ATTRIBUTE.match(text)
+    assert match, text
+    words = match["words"]
+    limits = _RANGE.search(words)
+    values = tuple(match["values"].split("|")) if match["values"] else ()
+    return Attribute(
+        match["name"], match["type"], values, match["default"], frozenset(_RANGE.sub("", words).split()),
+        int(limits[2]) if limits else None, int(limits[3]) if limits else None,
+        limits is not None and limits[1] == "exclude",
+    )
+
+
+def _collection(text: str) -> CollectionSchema:
+    name, *words = text[2:].split()
+    named = {word.partition(":")[0]: word.partition(":")[2] or word for word in words}
+    return CollectionSchema(ElementSchema(name), named.get("remove"), named.get("clear"),
+                            "prepend" in named, "replace" in named)

@@ -1,0 +1,121 @@
+"""Attribute texts -> typed values, with the messages IIS gives for what does not fit."""
+
+from __future__ import annotations
+
+import os
+import re
+from datetime import timedelta
+from functools import cache
+
+from .schema import Attribute
+
+Value = str | bool | int | timedelta | frozenset[str] | None
+
+
+class BadValue(ValueError):
+    """The text does not fit the attribute's type; the message is IIS's."""
+
+
+class OddCase(Exception):
+    """The value is right but for its case: ``value`` is what was meant, ``text`` the way to write it."""
+
+    def __init__(self, value: Value, text: str) -> None:
+        super().__init__(text)
+        self.value = value
+        self.text = text
+
+
+def parse(attribute: Attribute, text: str) -> Value:
+    """``text`` as the attribute's type wants it. Raises BadValue, or OddCase for a wrong case of a known name."""
+    if attribute.type == "string":
+        return _string(attribute, text)
+    if attribute.type == "bool":
+        return _bool(text)
+    if attribute.type == "enum":
+        return _enum(attribute, text)
+    if attribute.type == "flags":
+        return _flags(attribute, text)
+    if attribute.type == "timeSpan":
+        return _time_span(attribute, text)
+    return _integer(attribute, text)
+
+
+@cache
+def default(attribute: Attribute) -> Value:
+    """The schema's default; the neutral value of the type where it has none."""
+    if attribute.default is not None:
+        return parse(attribute, attribute.default)
+    neutral: dict[str, Value] = {"string": "", "bool": False, "flags": frozenset()}
+    return neutral.get(attribute.type)
+
+
+def expand(text: str) -> str:
+    """``%NAME%`` replaced from the process environment as Windows does: unknown names stay as they are."""
+    return re.sub(r"%([^%=]+)%", lambda match: os.environ.get(match[1], match[0]), text)
+
+
+def _string(attribute: Attribute, text: str) -> str:
+    if "trimmed" in attribute.words:
+        text = text.strip()
+    if "nonempty" in attribute.words and not text:
+        raise BadValue("String must not be empty")
+    return expand(text) if "expanded" in attribute.words else text
+
+
+def _bool(text: str) -> bool:
+    if text in ("true", "false"):
+        return text == "true"
+    if text.lower() in ("true", "false"):
+        raise OddCase(text.lower() == "true", text.lower())
+    raise BadValue("Boolean must be either 'true' or 'false'")
+
+
+def _enum(attribute: Attribute, text: str) -> str:
+    if text in attribute.values:
+        return text
+    for name in attribute.values:
+        if name.lower() == text.lower():
+            raise OddCase(name, name)
+    raise BadValue("Enum must be one of " + ", ".join(attribute.values))
+
+
+def _flags(attribute: Attribute, text: str) -> frozenset[str]:
+    known = {name.lower(): name for name in attribute.values}
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if any(name.lower() not in known for name in names):
+        raise BadValue("Flags must be some combination of " + ", ".join(attribute.values))
+    return frozenset(known[name.lower()] for name in names) - {"None"}
+
+
+def _integer(attribute: Attribute, text: str) -> int:
+    if text.strip().lower() == "infinite":
+        return 0xFFFFFFFF
+    unsigned = attribute.type == "uint"
+    if not re.fullmatch(r"\s*-?\d+\s*", text) or (unsigned and int(text) < 0):
+        raise BadValue("Not a valid unsigned integer" if unsigned else "Not a valid integer")
+    number = int(text)
+    if unsigned and number > 0xFFFFFFFF:
+        raise BadValue("Not a valid unsigned integer")
+    low, high = attribute.low, attribute.high
+    if low is not None and high is not None:
+        if attribute.exclude and low <= number <= high:
+            raise BadValue(f"Integer value must not be between {low} and {high} inclusive")
+        if not attribute.exclude and not low <= number <= high:
+            raise BadValue(f"Integer value must be between {low} and {high} inclusive")
+    return number
+
+
+_TIME_SPAN = re.compile(r"(?:(\d+)\.)?(\d+):(\d{1,2}):(\d{1,2})(?:\.\d+)?")
+
+
+def _time_span(attribute: Attribute, text: str) -> timedelta:
+    match = _TIME_SPAN.fullmatch(text.strip())
+    if not match:
+        raise BadValue("Not a valid time span")
+    days, hours, minutes, seconds = (int(part or 0) for part in match.groups())
+    span = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+    if attribute.low is not None and attribute.high is not None and not (
+        attribute.low <= span.total_seconds() <= attribute.high
+    ):
+        raise BadValue(f"Time span must be between {attribute.low} and {attribute.high} seconds inclusive")
+    return span

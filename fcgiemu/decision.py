@@ -1,0 +1,139 @@
+"""What IIS does with a request, as data. The server acts on it; ``explain``, ``check`` and tests only read it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from .config.diagnostics import Finding
+from .config.tree import Effective
+from .files import FileEntry
+from .http.request import Request
+from .rewrite.state import State
+
+E_FILE_NOT_FOUND = 0x80070002
+
+
+@dataclass(frozen=True, slots=True)
+class Handler:
+    """An entry of <handlers>; ``modules`` in the order in which they are tried."""
+
+    name: str
+    path: str
+    verbs: frozenset[str]
+    modules: tuple[str, ...]
+    script_processor: str
+    resource_type: str
+    require_access: str
+    allow_path_info: bool
+    pre_condition: str
+    response_buffer_limit: int
+    origin: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ServeFile:
+    """StaticFileModule sends this file."""
+
+    entry: FileEntry
+    mime_type: str
+    kind = "static"
+
+
+@dataclass(frozen=True, slots=True)
+class ListDirectory:
+    """DirectoryListingModule lists this folder."""
+
+    entry: FileEntry
+    kind = "directory"
+
+
+@dataclass(frozen=True, slots=True)
+class CallFastCgi:
+    """FastCgiModule passes the request to ``scriptProcessor``. Paths are site-absolute and decoded."""
+
+    handler: Handler
+    script_name: str
+    path_info: str
+    kind = "fastcgi"
+
+
+@dataclass(frozen=True, slots=True)
+class CallHttpPlatform:
+    """httpPlatformHandler passes the request to the process that <httpPlatform> starts."""
+
+    handler: Handler
+    kind = "httpPlatform"
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """Application Request Routing forwards the request to ``url`` (query included)."""
+
+    url: str
+    kind = "proxy"
+
+
+@dataclass(frozen=True, slots=True)
+class Redirect:
+    """A redirect that IIS makes itself."""
+
+    status: int
+    location: str
+    kind = "redirect"
+
+
+@dataclass(frozen=True, slots=True)
+class Respond:
+    """A response that IIS makes itself: an error, or a rule's custom response."""
+
+    status: int
+    substatus: int = 0
+    message: str = ""
+    hresult: int = 0
+    reason: str = ""
+    description: str = ""
+    notification: str = "BeginRequest"
+    headers: tuple[tuple[str, str], ...] = ()
+    finding: Finding | None = None
+    hints: tuple[str, ...] = ()
+    #: The last words of a process that failed.
+    words: str = ""
+    kind = "respond"
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """http.sys answers before any module: no web.config is involved."""
+
+    status: int
+    heading: str
+    text: str
+    kind = "respond"
+
+
+@dataclass(frozen=True, slots=True)
+class Abort:
+    """The connection is reset without a byte of response."""
+
+    kind = "abort"
+
+
+Action = (ServeFile | ListDirectory | CallFastCgi | CallHttpPlatform | Proxy | Redirect | Respond | Refuse | Abort)
+
+
+@dataclass(slots=True)
+class Decision:
+    """The outcome for one request. ``path`` and ``query`` are those after all rewriting."""
+
+    action: Action
+    request: Request | None = None
+    effective: Effective | None = None
+    path: str = ""
+    query: str = ""
+    handler: Handler | None = None
+    module: str = ""
+    rules: list[str] = field(default_factory=list)
+    state: State | None = None
+    findings: list[Finding] = field(default_factory=list)
+    #: The local folder of the site, where a detailed error page finds the lines it quotes.
+    site_root: str | None = None

@@ -1,0 +1,1 @@
+"""IIS's FastCGI module: the protocol, what IIS sends, and the processes it keeps."""

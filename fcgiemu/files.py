@@ -1,0 +1,124 @@
+"""The disk as IIS sees it: names compare without case, some names never exist, nothing outside the site is reached."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import time
+from dataclasses import dataclass
+
+#: Names Windows cannot have or would change silently: streams, wildcards, devices, a trailing dot or blank.
+_NO_SUCH_NAME = re.compile(
+    r'[<>:"|?*\x00-\x1f]|[. ](?:/|$)'
+    r"|(?:^|/)(?:con|prn|aux|nul|com[1-9]|lpt[1-9]|conin\$|conout\$|clock\$)(?:\.[^/]*)?(?:/|$)",
+    re.IGNORECASE,
+)
+#: A folder changed this recently may change again within its time stamp's resolution: its listing is not kept.
+_SETTLED_SECONDS = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class FileEntry:
+    """An existing file or directory. ``path`` is absolute; ``size`` in bytes; ``mtime_ns`` since 1970."""
+
+    path: str
+    is_directory: bool
+    size: int
+    mtime_ns: int
+
+    @property
+    def is_file(self) -> bool:
+        return not self.is_directory
+
+
+class FileView:
+    """Case-insensitive look-ups below one root folder. One ``lstat`` where the spelling is exact."""
+
+    def __init__(self, root: str) -> None:
+        self.root = os.path.abspath(root)
+        self._real_root = os.path.realpath(self.root)
+        self._listings: dict[str, tuple[int, dict[str, str]]] = {}
+        self._inside: dict[str, bool] = {}
+
+    def forget(self) -> None:
+        """Drop what was remembered of folders."""
+        self._listings.clear()
+        self._inside.clear()
+
+    def find(self, relative: str) -> FileEntry | None:
+        """The file or directory at ``relative`` (``/`` separated, "" = the root), or None."""
+        relative = relative.strip("/")
+        if not relative:
+            return self._entry(self.root)
+        if _NO_SUCH_NAME.search(relative) or not self._plain(relative):
+            return None
+        path = f"{self.root}/{relative}"
+        entry = self._entry(path)
+        if entry is None:
+            spelled = self._spelling(relative)
+            entry = self._entry(spelled) if spelled else None
+        return entry
+
+    def relative(self, entry: FileEntry) -> str:
+        """The entry's path below the root, ``/`` separated, as spelled on disk."""
+        return entry.path[len(self.root):].lstrip("/")
+
+    @staticmethod
+    def _plain(relative: str) -> bool:
+        return ".." not in relative or ".." not in relative.split("/")
+
+    def _entry(self, path: str) -> FileEntry | None:
+        try:
+            info = os.lstat(path)
+            if stat.S_ISLNK(info.st_mode):
+                if not self._below(os.path.realpath(path)):
+                    return None
+                info = os.stat(path)
+        except (OSError, ValueError):
+            return None
+        directory = stat.S_ISDIR(info.st_mode)
+        if not directory and not stat.S_ISREG(info.st_mode):
+            return None
+        if not self._folder_inside(path if directory else os.path.dirname(path)):
+            return None
+        return FileEntry(path, directory, info.st_size, info.st_mtime_ns)
+
+    def _folder_inside(self, folder: str) -> bool:
+        inside = self._inside.get(folder)
+        if inside is None:
+            if len(self._inside) > 4096:
+                self._inside.clear()
+            inside = self._inside[folder] = self._below(os.path.realpath(folder))
+        return inside
+
+    def _below(self, real: str) -> bool:
+        return real == self._real_root or real.startswith(self._real_root + "/")
+
+    def _spelling(self, relative: str) -> str | None:
+        """The path on disk that equals ``relative`` but for case; the first in byte order where several do."""
+        path = self.root
+        for segment in relative.split("/"):
+            name = self.listing(path).get(segment.lower())
+            if name is None:
+                return None
+            path = f"{path}/{name}"
+        return path
+
+    def listing(self, folder: str) -> dict[str, str]:
+        """Lower-case name -> name on disk, of a folder; kept until the folder's time stamp changes."""
+        try:
+            changed = os.stat(folder).st_mtime_ns
+        except OSError:
+            return {}
+        kept = self._listings.get(folder)
+        if kept is not None and kept[0] == changed:
+            return kept[1]
+        try:
+            names = sorted(os.listdir(folder), reverse=True)
+        except OSError:
+            return {}
+        found = {name.lower(): name for name in names}
+        if time.time() - changed / 1e9 > _SETTLED_SECONDS:
+            self._listings[folder] = (changed, found)
+        return found

@@ -1,0 +1,1 @@
+"""Request and response values, and URLs as http.sys canonicalises them."""

@@ -1,0 +1,102 @@
+"""RewriteModule on the way out: which outbound rules concern a response, and their effect on headers and body."""
+
+from __future__ import annotations
+
+from ..config.diagnostics import E_INVALID_DATA
+from ..config.tree import Effective
+from ..decision import Decision, Respond
+from ..http.response import Header, body_charset
+from ..rewrite import compose
+from ..rewrite.outbound import OutboundRule, OutboundRules, outbound, rewrite_body, rewrite_headers, selected
+from ..rewrite.regex import TooComplex
+from ..rewrite.state import State
+from ..rewrite.template import ExpansionError
+from ..trace import Trace
+
+
+class Sender:
+    """The outbound rules of one response. ``wants_body`` says whether the body must be complete to be rewritten."""
+
+    def __init__(self, decision: Decision, compiled: OutboundRules, status: int, headers: list[Header],
+                 trace: Trace | None) -> None:
+        assert decision.state is not None
+        self._compiled = compiled
+        self._headers = list(headers)
+        self._trace = trace
+        self._state = _response_state(decision.state, status, self._headers)
+        self._failure: Respond | None = None
+        self._rules: list[OutboundRule] = []
+        if not compiled.errors:
+            try:
+                self._rules = selected(compiled.rules, self._state, trace)
+            except (ExpansionError, TooComplex) as error:
+                self._failure = _failed(str(error))
+        self.wants_body = any(not rule.header for rule in self._rules)
+
+    def error(self) -> Respond | None:
+        """The 500.52 that replaces the response, or None."""
+        if self._compiled.errors:
+            finding = self._compiled.errors[0]
+            return Respond(500, 52, finding.message, finding.hresult, "URL Rewrite Module Error.", finding=finding,
+                           notification="SendResponse")
+        encoding = next((value for name, value in self._headers if name.lower() == "content-encoding"), "")
+        if self.wants_body and encoding.lower() not in ("", "identity"):
+            return _failed("Outbound rewrite rules cannot be applied when the content of the HTTP response is encoded "
+                           f'("{encoding}").')
+        return self._failure
+
+    def headers(self) -> list[Header]:
+        """The headers after the header rules."""
+        try:
+            return rewrite_headers(self._rules, self._headers, self._state, self._trace)
+        except (ExpansionError, TooComplex):
+            return self._headers
+
+    def body(self, data: bytes) -> bytes:
+        """The body after tag and body rules; unchanged bytes stay as they were."""
+        charset = body_charset(next((value for name, value in self._headers if name.lower() == "content-type"), ""))
+        try:
+            text = data.decode(charset)
+        except UnicodeDecodeError:
+            charset = "latin-1"
+            text = data.decode(charset)
+        try:
+            return rewrite_body(self._rules, text, self._state, self._trace).encode(charset, "xmlcharrefreplace")
+        except (ExpansionError, TooComplex):
+            return data
+
+
+def sender(decision: Decision, status: int, headers: list[Header], trace: Trace | None = None) -> Sender | None:
+    """The outbound work for a response, or None where no configuration asks for any."""
+    if decision.effective is None or decision.state is None:
+        return None
+    compiled = rules(decision.effective)
+    if not compiled.rules and not compiled.errors:
+        return None
+    return Sender(decision, compiled, status, headers, trace)
+
+
+def rules(effective: Effective) -> OutboundRules:
+    """The compiled outbound rules of a configuration."""
+    return effective.view(outbound)
+
+
+def _failed(message: str) -> Respond:
+    return Respond(500, 52, message, E_INVALID_DATA, "URL Rewrite Module Error.", notification="SendResponse")
+
+
+def _response_state(state: State, status: int, headers: list[Header]) -> State:
+    """A state that also answers RESPONSE_*; {URL} of a proxied request is the front end's path."""
+    made = State(state.request, state.place, state.files, state.strict)
+    if not compose.is_foreign(state.path):
+        made.path, made.query, made.rewritten = state.path, state.query, state.rewritten
+    made.assigned = state.assigned
+
+    def response(name: str) -> str:
+        if name == "STATUS":
+            return str(status)
+        wanted = name.replace("_", "-").lower()
+        return next((value for key, value in headers if key.lower() == wanted), "")
+
+    made.response = response
+    return made

@@ -1,0 +1,345 @@
+"""The order of work for one request: ``decide``. Pure: it reads configuration and asks the file view, nothing else."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..config.diagnostics import E_INVALID_DATA, Finding
+from ..config.tree import Effective, fatal_error
+from ..decision import (
+    E_FILE_NOT_FOUND,
+    Abort,
+    CallFastCgi,
+    CallHttpPlatform,
+    Decision,
+    Handler,
+    ListDirectory,
+    Proxy,
+    Redirect,
+    Respond,
+    ServeFile,
+)
+from ..files import FileEntry
+from ..http.request import Request
+from ..http.url import encode_location
+from ..rewrite import compose
+from ..rewrite.compiler import inbound
+from ..rewrite.policy import POLICY
+from ..rewrite.rule import Rule, Verdict, evaluate
+from ..rewrite.state import State
+from ..trace import Trace
+from . import default_document, directory_listing, handlers, protocol_support, request_filtering, security, static_file
+from .http_redirection import redirection
+
+if TYPE_CHECKING:
+    from ..site import Site
+
+#: Child executions (rewrite, default document) one request may cause.
+MAX_DEPTH = 12
+#: Modules of a handler that exist on a server but not here.
+FOREIGN_MODULES = {"IsapiModule", "CgiModule", "ServerSideIncludeModule", "ManagedPipelineHandler", "iisnode",
+                   "AspNetCoreModule", "AspNetCoreModuleV2", "WebDAVModule"}
+
+
+def decide(site: Site, request: Request, trace: Trace | None = None) -> Decision:
+    """What IIS does with ``request`` at ``site``. With a trace, also why."""
+    run = _Run(site, request, trace)
+    action = run.start()
+    path = run.state.path if run.folder is None else run.folder
+    return Decision(action, request, run.effective, path, run.state.query, run.handler, run.module,
+                    run.applied, run.state, run.findings, site.view.root)
+
+
+class _Run:
+    """One request on its way through the modules. Each step returns an action, or None to go on."""
+
+    __slots__ = ("site", "request", "trace", "state", "applied", "handler", "module", "effective", "findings", "depth",
+                 "folder")
+
+    def __init__(self, site: Site, request: Request, trace: Trace | None) -> None:
+        self.site = site
+        self.request = request
+        self.trace = trace
+        self.state = State(request, site.place, site.file_tests, site.settings.strict)
+        self.applied: list[str] = []
+        self.handler: Handler | None = None
+        self.module = "IIS Web Core"
+        self.effective: Effective
+        self.findings: list[Finding] = []
+        self.depth = 0
+        #: The URL for which a default document stands: what clients and rules know the request by.
+        self.folder: str | None = None
+
+    def start(self) -> Action:
+        state = self.state
+        self.effective = self.site.effective(state.path)
+        fatal = self.effective.view(fatal_error)
+        if fatal is not None:
+            return self.configuration_error(fatal)
+        if not self.site.settings.rewrite_module:
+            return self.execute(original=True) or self.unhandled()
+        return self.global_rules() or self.begin_request() or self.execute(original=False) or self.unhandled()
+
+    # -- rewrite ----------------------------------------------------------------------------------------------------
+
+    def global_rules(self) -> Action | None:
+        """PRE_BEGIN_REQUEST: globalRules change the URL of the same request."""
+        rules = self.effective.view(inbound).global_rules
+        if not rules:
+            return None
+        before = self.state.path
+        action = self.rules(rules, "Global")
+        if action is None and self.state.path != before and not compose.is_foreign(self.state.path):
+            self.effective = self.site.effective(self.state.path)
+            fatal = self.effective.view(fatal_error)
+            if fatal is not None:
+                return self.configuration_error(fatal)
+        return action
+
+    def begin_request(self) -> Action | None:
+        """BEGIN_REQUEST of the request as sent: filtering, then web.config's rules, then the child's configuration."""
+        refused = self.filter(original=True)
+        if refused is not None:
+            return refused
+        compiled = self.effective.view(inbound)
+        if compiled.warnings:
+            self.findings += compiled.warnings
+        if compiled.errors:
+            self.module = "RewriteModule"
+            return self.rewrite_error(compiled.errors[0])
+        if not compiled.rules:
+            return None
+        before, query, was = self.state.path, self.state.query, self.state.rewritten
+        action = self.rules(compiled.rules, "Distributed")
+        if action is not None:
+            return action
+        if self.state.rewritten and not was or (self.state.path, self.state.query) != (before, query):
+            return self.child()
+        return None
+
+    def rules(self, rules: tuple[Rule, ...], scope: str) -> Action | None:
+        trace = self.trace
+        if trace is not None:
+            trace.add("URL_REWRITE_START", RequestURL=self.state.path, QueryString=self.state.query, Scope=scope)
+        verdict = evaluate(rules, self.state, self.applied, trace)
+        if trace is not None:
+            trace.add("URL_REWRITE_END", RequestURL=self.state.path, QueryString=self.state.query)
+        if verdict is not None:
+            self.module = "RewriteModule"
+            return self.act(verdict)
+        if compose.is_foreign(self.state.path):
+            return self.foreign()
+        return None
+
+    def act(self, verdict: Verdict) -> Action:
+        if verdict.kind == "redirect":
+            return Redirect(verdict.status, verdict.location)
+        if verdict.kind == "abort":
+            return Abort()
+        if verdict.kind == "custom":
+            return Respond(verdict.status, verdict.substatus, verdict.description, reason=verdict.reason,
+                           description=verdict.description)
+        finding = Finding("rewrite-runtime-error", "error", verdict.description, verdict.rule.span, hresult=verdict.hresult)
+        return Respond(500, verdict.substatus, verdict.description, verdict.hresult, "URL Rewrite Module Error.",
+                       finding=finding)
+
+    def rewrite_error(self, finding: Finding) -> Respond:
+        return Respond(500, POLICY.invalid_rules_substatus, finding.message, finding.hresult, "URL Rewrite Module Error.",
+                       finding=finding)
+
+    def foreign(self) -> Action:
+        """A rewrite to another host: forwarded by ARR where its proxy is enabled, else no handler exists for it."""
+        url = compose_url(self.state)
+        if self.site.settings.arr:
+            self.module = "ApplicationRequestRouting"
+            return Proxy(url)
+        return Respond(404, 4, "The resource you are looking for does not have a handler associated with it.", 0x8007007B,
+                       notification="MapRequestHandler",
+                       hints=("The rule rewrites to another host, which needs Application Request Routing with its proxy "
+                              "enabled: start with --arr.",))
+
+    def child(self) -> Action | None:
+        """A rewrite runs the new URL as a child request: its own configuration and filtering, but no rules again."""
+        self.depth += 1
+        if self.trace is not None:
+            self.trace.add("GENERAL_CHILD_REQUEST_START", RequestURL=self.state.path, RequestVerb=self.request.method,
+                           RecursiveLevel=self.depth)
+        self.effective = self.site.effective(self.state.path)
+        fatal = self.effective.view(fatal_error)
+        if fatal is not None:
+            return self.configuration_error(fatal)
+        return self.filter(original=False)
+
+    # -- the rest of the pipeline ------------------------------------------------------------------------------------
+
+    def filter(self, original: bool) -> Action | None:
+        refused = security.refuse_address(self.effective, self.request)
+        if refused is not None:
+            self.module = "IpRestrictionModule"
+            return refused
+        compiled = self.effective.view(request_filtering.compiled)
+        refusal = compiled.refusal(self.request, self.state.path, self.state.query, original)
+        if refusal is None:
+            return None
+        self.module = "RequestFilteringModule"
+        if self.trace is not None:
+            self.trace.add("MODULE_SET_RESPONSE_ERROR_STATUS", ModuleName=self.module, Notification="BEGIN_REQUEST",
+                           HttpStatus=refusal.status, HttpSubStatus=refusal.substatus, HttpReason=refusal.message)
+        return refusal
+
+    def execute(self, original: bool) -> Action | None:
+        """Authorization, handler mapping, and the modules of the chosen handler, for the current URL."""
+        if original and (refused := self.filter(original=True)) is not None:
+            return refused
+        denied = security.deny(self.effective, self.request)
+        if denied is not None:
+            self.module = "UrlAuthorizationModule"
+            return denied
+        redirect = redirection(self.effective, self.request, self.state)
+        if redirect is not None:
+            self.module = "HttpRedirectionModule"
+            return redirect
+        chosen = self.map_handler()
+        if not isinstance(chosen, tuple):
+            return chosen
+        handler, length = chosen
+        self.handler = handler
+        entry: FileEntry | None = None
+        if handler.resource_type != "Unspecified":
+            entry = self.site.find(self.state.path[:length])
+            missing = self.missing(handler, entry)
+            if missing is not None:
+                return missing
+        substatus = handlers.missing_access(handler, self.effective.view(handlers.table).access)
+        if substatus is not None:
+            return Respond(403, substatus, f"The handler '{handler.name}' requires {handler.require_access} access, which "
+                           "accessPolicy does not grant.", notification="MapRequestHandler")
+        return self.run_modules(handler, length, entry)
+
+    def map_handler(self) -> tuple[Handler, int] | Respond:
+        table = self.effective.view(handlers.table)
+        if table.bad_pre_condition is not None:
+            return Respond(500, 0, table.bad_pre_condition.message, E_INVALID_DATA, finding=table.bad_pre_condition,
+                           notification="MapRequestHandler")
+        chosen = table.choose(self.state.path, self.request.method, self.trace)
+        if chosen is None:
+            return Respond(404, 4, "The resource you are looking for does not have a handler associated with it.",
+                           E_FILE_NOT_FOUND, notification="MapRequestHandler")
+        return chosen
+
+    def missing(self, handler: Handler, entry: FileEntry | None) -> Respond | None:
+        kind = handler.resource_type
+        found = entry is not None and (kind == "Either" or entry.is_directory == (kind == "Directory"))
+        if self.trace is not None:
+            self.trace.add("FILE_CACHE_ACCESS_END", FileName=self.site.file_tests.physical_path(self.state.path),
+                           Successful=found, File=self.site.spelled(entry) if entry else None)
+        if found:
+            return None
+        return Respond(404, 0, "The resource you are looking for has been removed, had its name changed, or is temporarily "
+                       "unavailable.", E_FILE_NOT_FOUND, notification="MapRequestHandler")
+
+    def run_modules(self, handler: Handler, length: int, entry: FileEntry | None) -> Action | None:
+        for module in handler.modules:
+            self.module = module
+            if module == "FastCgiModule":
+                path = self.state.path
+                return CallFastCgi(handler, path[:length], path[length:])
+            if module in _FILE_MODULES:
+                if entry is None:
+                    entry = self.site.find(self.state.path)
+                action = _FILE_MODULES[module](self, entry)
+            elif module == "ProtocolSupportModule":
+                action = protocol_support.answer(self.request)
+            elif module == "httpPlatformHandler":
+                return CallHttpPlatform(handler)
+            elif module in FOREIGN_MODULES:
+                return Respond(500, 0, f"The handler '{handler.name}' uses {module}, which fcgiemu does not emulate.",
+                               notification="ExecuteRequestHandler")
+            else:
+                return Respond(500, 21, f'Handler "{handler.name}" has a bad module "{module}" in its module list',
+                               notification="ExecuteRequestHandler")
+            if action is not None:
+                return action
+        return None
+
+    def unhandled(self) -> Respond:
+        return Respond(404, 0, "The resource you are looking for has been removed, had its name changed, or is temporarily "
+                       "unavailable.", E_FILE_NOT_FOUND, notification="ExecuteRequestHandler")
+
+    # -- modules that serve files ------------------------------------------------------------------------------------
+
+    def static_file(self, entry: FileEntry | None) -> Action | None:
+        if entry is None:
+            return None
+        if entry.is_directory:
+            return self.courtesy_redirect()
+        if self.state.path.endswith("/"):
+            return self.unhandled()
+        if self.request.method not in ("GET", "HEAD"):
+            return Respond(405, 0, "The page you are looking for cannot be displayed because an invalid method (HTTP verb) "
+                           "is being used.", 0x80070001, notification="ExecuteRequestHandler",
+                           headers=(("Allow", static_file.ALLOWED),))
+        errors = self.effective.errors(static_file.SECTION)
+        if errors:
+            return self.configuration_error(errors[0], "ExecuteRequestHandler")
+        mime_type = self.effective.view(static_file.compiled).mime_type(entry.path)
+        if mime_type is None:
+            return Respond(404, 3, "The page you are requesting cannot be served because of the extension configuration.",
+                           0x80070032, notification="ExecuteRequestHandler",
+                           hints=("Add a <mimeMap> for the extension, or a handler if the file is a script.",))
+        return ServeFile(entry, mime_type)
+
+    def courtesy_redirect(self) -> Action | None:
+        """A folder without its slash: 301 to the same URL with it. Shows the rewritten path after a rewrite."""
+        path = self.state.path
+        if path.endswith("/"):
+            return None
+        query = "?" + self.state.query if self.state.query else ""
+        return Redirect(301, encode_location(f"{self.request.scheme}://{self.request.authority}{path}/{query}"))
+
+    def default_document(self, entry: FileEntry | None) -> Action | None:
+        """The first default document that exists runs as a child request of its own."""
+        if entry is None or not entry.is_directory or self.depth >= MAX_DEPTH:
+            return None
+        errors = self.effective.errors(default_document.SECTION)
+        if errors:
+            return self.configuration_error(errors[0], "ExecuteRequestHandler")
+        for name in self.effective.view(default_document.documents):
+            path = self.state.path.rstrip("/") + "/" + name.replace("\\", "/")
+            found = self.site.find(path)
+            if found is not None and found.is_file:
+                self.folder = self.folder or self.state.path
+                self.state.path = path
+                return self.child() or self.execute(original=False)
+        return None
+
+    def directory_listing(self, entry: FileEntry | None) -> Action | None:
+        if entry is None or not entry.is_directory:
+            return None
+        errors = self.effective.errors(directory_listing.SECTION)
+        if errors:
+            return self.configuration_error(errors[0], "ExecuteRequestHandler")
+        if self.effective.view(directory_listing.compiled).enabled:
+            return ListDirectory(entry)
+        return Respond(403, 14, "The Web server is configured to not list the contents of this directory.",
+                       notification="ExecuteRequestHandler",
+                       hints=("Add a default document to the folder, or enable directoryBrowse.",))
+
+    def configuration_error(self, finding: Finding, notification: str = "BeginRequest") -> Respond:
+        return Respond(500, 19, finding.message, finding.hresult, notification=notification, finding=finding,
+                       hints=(finding.hint,) if finding.hint else ())
+
+
+_FILE_MODULES = {
+    "StaticFileModule": _Run.static_file,
+    "DefaultDocumentModule": _Run.default_document,
+    "DirectoryListingModule": _Run.directory_listing,
+}
+
+
+def compose_url(state: State) -> str:
+    """The current URL with its query."""
+    return f"{state.path}?{state.query}" if state.query else state.path
+
+
+Action = ServeFile | ListDirectory | CallFastCgi | CallHttpPlatform | Proxy | Redirect | Respond | Abort

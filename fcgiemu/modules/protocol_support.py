@@ -1,0 +1,27 @@
+"""ProtocolSupportModule: OPTIONS and TRACE, and the headers that <httpProtocol> adds to every response."""
+
+from __future__ import annotations
+
+from ..config.tree import Effective
+from ..decision import Respond
+from ..http.request import Request
+
+SECTION = "system.webServer/httpProtocol"
+_METHODS = "OPTIONS, TRACE, GET, HEAD, POST"
+
+
+def answer(request: Request) -> Respond | None:
+    """The module's own answers (measured): OPTIONS lists the methods, TRACE is off by a registry default."""
+    if request.method == "OPTIONS":
+        return Respond(200, 0, notification="ExecuteRequestHandler",
+                       headers=(("Allow", _METHODS), ("Public", _METHODS)))
+    if request.method == "TRACE":
+        return Respond(501, 0, "Header values specify a method that is not implemented.",
+                       notification="ExecuteRequestHandler")
+    return None
+
+
+def custom_headers(effective: Effective) -> tuple[tuple[str, str], ...]:
+    """customHeaders in document order; an empty value sends nothing. A view: see Effective.view."""
+    section = effective.section(SECTION)
+    return tuple((str(item["name"]), str(item["value"])) for item in section.child("customHeaders").items if item["value"])

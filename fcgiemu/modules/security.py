@@ -1,0 +1,104 @@
+"""IpRestrictionModule, UrlAuthorizationModule and access flags: who may ask at all."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+
+from ..config.tree import Effective
+from ..decision import Abort, Respond
+from ..http.request import Request
+
+_SECURITY = "system.webServer/security/"
+_DENY_STATUS = {"Unauthorized": (401, 503), "Forbidden": (403, 503), "NotFound": (404, 503)}
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """The compiled <ipSecurity>: entries in order, first match decides."""
+
+    entries: tuple[tuple[Network, bool], ...]
+    allow_unlisted: bool
+    action: str
+    explicit_action: bool
+
+
+def addresses(effective: Effective) -> Addresses | None:
+    """None where everybody may ask. A view: see Effective.view."""
+    section = effective.section(_SECURITY + "ipSecurity")
+    entries = []
+    for item in section.items:
+        if not item["ipAddress"]:
+            continue  # domain names need reverse look-ups, which are not made here
+        try:
+            network = ipaddress.ip_network(f"{item['ipAddress']}/{_prefix(item['ipAddress'], item['subnetMask'])}", strict=False)
+        except ValueError:
+            continue
+        entries.append((network, bool(item["allowed"])))
+    if not entries and section["allowUnlisted"]:
+        return None
+    return Addresses(tuple(entries), section["allowUnlisted"], section["denyAction"], section.has("denyAction"))
+
+
+def _prefix(address: str, mask: str) -> str:
+    return "128" if ":" in address and mask == "255.255.255.255" else mask
+
+
+def refuse_address(effective: Effective, request: Request) -> Respond | Abort | None:
+    """The refusal of the client's address, or None."""
+    compiled = effective.view(addresses)
+    if compiled is None:
+        return None
+    try:
+        client = ipaddress.ip_address(request.remote_addr)
+    except ValueError:
+        return None
+    allowed = next((verdict for network, verdict in compiled.entries if client in network), compiled.allow_unlisted)
+    if allowed:
+        return None
+    if compiled.action == "AbortRequest":
+        return Abort()
+    status, substatus = _DENY_STATUS[compiled.action]
+    if compiled.action == "Forbidden" and not compiled.explicit_action:
+        substatus = 6  # inferred: the classic code unless denyAction is set
+    return Respond(status, substatus, f"The client address {request.remote_addr} is on the deny list of ipSecurity.")
+
+
+@dataclass(frozen=True, slots=True)
+class Authorization:
+    """An authorization rule: ``users`` and ``verbs`` as sets, empty verbs = all."""
+
+    allow: bool
+    users: frozenset[str]
+    verbs: frozenset[str]
+
+    def covers_anonymous(self, method: str) -> bool:
+        return bool(self.users & {"*", "?"}) and (not self.verbs or method in self.verbs)
+
+
+def authorization(effective: Effective) -> tuple[bool, tuple[Authorization, ...]]:
+    """Whether TLS is required, and the authorization rules. A view: see Effective.view."""
+    flags = effective.section(_SECURITY + "access")["sslFlags"]
+    rules = tuple(
+        Authorization(item["accessType"] == "Allow", _names(item["users"]), _names(item["verbs"]))
+        for item in effective.section(_SECURITY + "authorization").items)
+    return "Ssl" in flags, rules
+
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(part.strip() for part in text.split(",") if part.strip())
+
+
+def deny(effective: Effective, request: Request) -> Respond | None:
+    """403.4 without the TLS that sslFlags wants; 401.2 where rules deny anonymous users. Deny rules go first."""
+    ssl, rules = effective.view(authorization)
+    if ssl and not request.https:
+        return Respond(403, 4, "The page you are trying to access is secured with Secure Sockets Layer (SSL).",
+                       notification="BeginRequest")
+    covering = [rule for rule in rules if rule.covers_anonymous(request.method)]
+    if covering and all(rule.allow for rule in covering):
+        return None
+    return Respond(401, 2, "You are not authorized to view this page due to invalid authentication headers.",
+                   notification="AuthorizeRequest")

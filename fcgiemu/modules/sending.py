@@ -1,0 +1,102 @@
+"""SEND_RESPONSE: what happens to every response on its way out, whoever made it.
+
+Order as in IIS's traces: headers of the handler, Server and custom headers, outbound rules, error pages.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ..config.tree import Effective
+from ..decision import Decision, Redirect, Refuse, Respond
+from ..http.response import SERVER, Header, Response, http_sys_body, reason_phrase, redirect_body
+from ..trace import Trace
+from . import custom_error, outbound, protocol_support, request_filtering
+
+#: Headers that applications cannot set through FastCGI output: the server writes its own.
+_SERVER_OWNED = frozenset({"server", "date", "connection", "keep-alive", "transfer-encoding"})
+_JOINED = frozenset({"cache-control", "content-type"})
+
+
+def added_headers(effective: Effective) -> tuple[Header, ...]:
+    """Server and the configured headers. A view: see Effective.view."""
+    server = () if effective.view(request_filtering.compiled).remove_server_header else (("Server", SERVER),)
+    return server + effective.view(protocol_support.custom_headers)
+
+
+def decorate(headers: list[Header], effective: Effective) -> list[Header]:
+    """The handler's headers with the server's: same names are both sent, but Cache-Control and Content-Type are joined."""
+    result = [pair for pair in headers if pair[0].lower() not in _SERVER_OWNED]
+    for name, value in effective.view(added_headers):
+        if name.lower() in _JOINED:
+            for index, (key, present) in enumerate(result):
+                if key.lower() == name.lower():
+                    result[index] = (key, f"{present},{value}")
+                    break
+            else:
+                result.append((name, value))
+        else:
+            result.append((name, value))
+    return result
+
+
+def send(decision: Decision, response: Response, trace: Trace | None = None) -> Response:
+    """A complete response of a handler on its way out: the server's headers, then outbound rules."""
+    assert decision.effective is not None
+    response.headers = decorate(response.headers, decision.effective)
+    return _outbound(decision, response, trace)
+
+
+def _outbound(decision: Decision, response: Response, trace: Trace | None) -> Response:
+    sender = outbound.sender(decision, response.status, response.headers, trace)
+    if sender is None:
+        return response
+    error = sender.error()
+    if error is not None:
+        failed = own_response(replace(decision, action=error, module="RewriteModule"), False, outbound_rules=False)
+        failed.substatus, failed.message = error.substatus, error.message
+        return failed
+    body = sender.body(response.body) if sender.wants_body else response.body
+    had_length = bool(response.header("content-length"))
+    response.headers = [pair for pair in sender.headers() if pair[0].lower() != "content-length"]
+    if had_length or body != response.body:
+        response.headers.append(("Content-Length", str(len(body))))
+    response.body = body
+    return response
+
+
+def own_response(decision: Decision, detailed: bool, trace: Trace | None = None, outbound_rules: bool = True) -> Response:
+    """The whole response where IIS itself makes it: redirects, custom responses, errors, http.sys's answers."""
+    action = decision.action
+    if isinstance(action, Refuse):
+        body = http_sys_body(action.heading, action.status, action.text)
+        return Response(action.status, reason_phrase(action.status), [
+            ("Content-Type", "text/html; charset=us-ascii"), ("Server", "Microsoft-HTTPAPI/2.0"),
+            ("Connection", "close"), ("Content-Length", str(len(body)))], body)
+    assert decision.effective is not None
+    if isinstance(action, Redirect):
+        body = redirect_body(action.location)
+        headers = [("Content-Type", "text/html; charset=UTF-8"), ("Location", action.location)]
+        response = Response(action.status, reason_phrase(action.status), headers, body)
+    else:
+        assert isinstance(action, Respond)
+        response = _error(decision, action, detailed)
+    closing = [pair for pair in response.headers if pair[0].lower() == "connection"]
+    response.headers = decorate(response.headers, decision.effective) + closing
+    response.headers.append(("Content-Length", str(len(response.body))))
+    if outbound_rules:
+        response = _outbound(decision, response, trace)
+    if decision.request is not None and decision.request.method == "HEAD":
+        response.body = b""
+    return response
+
+
+def _error(decision: Decision, action: Respond, detailed: bool) -> Response:
+    reason = action.reason or reason_phrase(action.status)
+    headers = list(action.headers)
+    if action.status < 400:
+        return Response(action.status, reason, headers)
+    content_type, body = custom_error.page(decision, action, reason, detailed)
+    head = [("Cache-Control", "private")] if detailed else []
+    return Response(action.status, reason, [*head, ("Content-Type", content_type), *headers], body)
+

@@ -1,0 +1,187 @@
+"""StaticFileModule: which files are served, with which headers, to conditional and range requests."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+from werkzeug.http import parse_date, parse_etags
+
+from ..config.tree import Effective
+from ..decision import ServeFile
+from ..files import FileEntry
+from ..http.request import Request
+
+SECTION = "system.webServer/staticContent"
+ALLOWED = "GET, HEAD, OPTIONS, TRACE"  # measured: Allow of a 405
+#: More ranges than this are refused (documented limit); the whole file is sent instead. # inferred
+MAX_RANGES = 5
+BOUNDARY = "<q1w2e3r4t5y6u7i8o9p0zaxscdvfbgnhmjklkl>"
+_FILETIME_EPOCH = 116444736000000000  # 1970 in units of 100 ns since 1601
+
+Header = tuple[str, str]
+
+
+@dataclass(slots=True)
+class StaticContent:
+    """The compiled section: MIME map by lower-case extension, and the cache headers."""
+
+    mime_types: dict[str, str]
+    cache_headers: tuple[Header, ...]
+    set_etag: bool
+    footer: str
+
+    def mime_type(self, path: str) -> str | None:
+        """The type for a file name; "." stands for names without extension, ".*" for all that are not mapped."""
+        name = path.rpartition("/")[2]
+        dot = name.rfind(".")
+        extension = name[dot:].lower() if dot >= 0 else "."
+        return self.mime_types.get(extension) or self.mime_types.get(".*")
+
+
+def compiled(effective: Effective) -> StaticContent:
+    """Compile <staticContent> of a configuration. A view: see Effective.view."""
+    section = effective.section(SECTION)
+    mime_types = {str(item["fileExtension"]).lower(): str(item["mimeType"]) for item in section.items}
+    cache = section.child("clientCache")
+    headers = _cache_headers(str(cache["cacheControlMode"]), cache["cacheControlMaxAge"], str(cache["httpExpires"]),
+                             str(cache["cacheControlCustom"]))
+    footer = str(section["defaultDocFooter"]) if section["enableDocFooter"] and not section["isDocFooterFileName"] else ""
+    return StaticContent(mime_types, headers, cache["setEtag"], footer)
+
+
+def _cache_headers(mode: str, max_age: timedelta, expires: str, custom: str) -> tuple[Header, ...]:
+    """Cache-Control and Expires as measured for each mode."""
+    directives = [custom] if custom else []
+    if mode == "DisableCache":
+        directives.append("no-cache")
+    elif mode == "UseMaxAge":
+        directives.append(f"max-age={int(max_age.total_seconds())}")
+    headers = [("Cache-Control", ",".join(directives))] if directives else []
+    if mode == "UseExpires" and expires:
+        headers.append(("Expires", expires))
+    return tuple(headers)
+
+
+def etag(mtime_ns: int) -> str:
+    """IIS's form: the eight bytes of the FILETIME, low byte first, in hexadecimal without padding, then ``:0``."""
+    filetime = mtime_ns // 100 + _FILETIME_EPOCH
+    return '"' + "".join(f"{byte:x}" for byte in filetime.to_bytes(8, "little")) + ':0"'
+
+
+@dataclass(frozen=True, slots=True)
+class FileResponse:
+    """Status, headers, and the byte ranges of the file to send (start, end exclusive); none for HEAD and 304."""
+
+    status: int
+    headers: list[Header]
+    ranges: tuple[tuple[int, int], ...] = ()
+    multipart: bool = False
+
+
+def respond(action: ServeFile, content: StaticContent, request: Request, now: datetime | None = None) -> FileResponse:
+    """The response for a file, by the conditional and range headers of the request (RFC 9110)."""
+    entry = action.entry
+    modified = datetime.fromtimestamp(entry.mtime_ns // 1_000_000_000, UTC)
+    tag = etag(entry.mtime_ns) if content.set_etag else ""
+    validators = [("Last-Modified", format_datetime(modified, usegmt=True)), ("Accept-Ranges", "bytes")]
+    if tag:
+        validators.append(("ETag", tag))
+    fields = request.fields
+    if fields:
+        status = _precondition(fields, tag, modified, now)
+        if status == 412:
+            return FileResponse(412, [])
+        if status == 304:
+            return FileResponse(304, [*content.cache_headers, *validators])
+    base = [("Content-Type", action.mime_type), *content.cache_headers, *validators]
+    send = request.method != "HEAD"
+    if "range" in fields and request.method == "GET":
+        partial = _range(action, fields, tag, modified, base)
+        if partial is not None:
+            return partial
+    base.append(("Content-Length", str(entry.size)))
+    return FileResponse(200, base, ((0, entry.size),) if send else ())
+
+
+def _precondition(fields: dict[str, str] | object, tag: str, modified: datetime, now: datetime | None) -> int:
+    """412, 304 or 200 by If-Match, If-Unmodified-Since, If-None-Match and If-Modified-Since."""
+    assert hasattr(fields, "get")
+    if (match := fields.get("if-match")) is not None:
+        if match.strip() != "*" and not parse_etags(match).is_strong(tag.strip('"')):
+            return 412
+    elif (date := _date(fields.get("if-unmodified-since"))) is not None and modified > date:
+        return 412
+    if (none_match := fields.get("if-none-match")) is not None:
+        if none_match.strip() == "*" or (tag and parse_etags(none_match).contains_weak(tag.strip('"'))):
+            return 304
+    elif (date := _date(fields.get("if-modified-since"))) is not None:
+        if modified <= date <= (now or datetime.now(UTC)):  # measured: a date in the future is ignored
+            return 304
+    return 200
+
+
+def _date(text: str | None) -> datetime | None:
+    return parse_date(text) if text else None
+
+
+def _range(action: ServeFile, fields: object, tag: str, modified: datetime, base: list[Header]) -> FileResponse | None:
+    """206, 416, or None where the Range header does not apply."""
+    assert hasattr(fields, "get")
+    size = action.entry.size
+    condition = fields.get("if-range")
+    if condition is not None and condition.strip() != tag and _date(condition) != modified:
+        return None
+    wanted = parse_ranges(fields.get("range"), size)
+    if wanted is None or len(wanted[0]) + wanted[1] > MAX_RANGES:
+        return None
+    ranges = wanted[0]
+    if not ranges:
+        return FileResponse(416, [("Content-Range", f"bytes */{size}")])
+    if len(ranges) == 1:
+        start, end = ranges[0]
+        return FileResponse(206, [*base, ("Content-Range", f"bytes {start}-{end - 1}/{size}"),
+                                  ("Content-Length", str(end - start))], tuple(ranges))
+    length = sum(len(part_head(action.mime_type, start, end, size)) + end - start for start, end in ranges)
+    headers = [("Content-Type", f"multipart/byteranges; boundary={BOUNDARY}"), *base[1:],
+               ("Content-Length", str(length + len(MULTIPART_END)))]
+    return FileResponse(206, headers, tuple(ranges), multipart=True)
+
+
+MULTIPART_END = f"\r\n--{BOUNDARY}--\r\n".encode()
+
+
+def part_head(mime_type: str, start: int, end: int, size: int) -> bytes:
+    """What stands before each part of a multipart/byteranges body."""
+    return (f"\r\n--{BOUNDARY}\r\nContent-Type: {mime_type}\r\n"
+            f"Content-Range: bytes {start}-{end - 1}/{size}\r\n\r\n").encode("latin-1")
+
+
+def parse_ranges(text: str, size: int) -> tuple[list[tuple[int, int]], int] | None:
+    """Satisfiable ranges (start, end exclusive) and the number of others; None for what is not a byte range."""
+    unit, _, specs = text.partition("=")
+    if unit.strip().lower() != "bytes":
+        return None
+    found: list[tuple[int, int]] = []
+    unsatisfiable = 0
+    for spec in specs.split(","):
+        first, dash, last = spec.strip().partition("-")
+        if not dash or not (first or last) or not all(part.isascii() and part.isdigit() for part in (first, last) if part):
+            return None
+        if not first:
+            start, end = max(0, size - int(last)), size
+        else:
+            start, end = int(first), min(size, int(last) + 1) if last else size
+            if last and int(last) < start:
+                return None
+        if start < end:
+            found.append((start, end))
+        else:
+            unsatisfiable += 1
+    return found, unsatisfiable
+
+
+def is_servable(content: StaticContent, entry: FileEntry | None) -> bool:
+    """Whether the module would send the file: it exists and its extension has a MIME type."""
+    return entry is not None and entry.is_file and content.mime_type(entry.path) is not None

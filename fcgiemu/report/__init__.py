@@ -1,0 +1,1 @@
+"""Decisions and traces as text, JSON and HTML."""

@@ -1,0 +1,68 @@
+"""Pages that the server shows: the detailed error page and the directory listing. Templates are beside this file."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from ..decision import Decision, Respond
+from ..http.response import reason_phrase
+
+
+@cache
+def _environment() -> Any:
+    import jinja2
+
+    return jinja2.Environment(loader=jinja2.PackageLoader("fcgiemu.report", "templates"), autoescape=True,
+                              trim_blocks=True, lstrip_blocks=True)
+
+
+def render(template: str, **values: object) -> bytes:
+    """A template of this package as UTF-8."""
+    text: str = _environment().get_template(template).render(**values)
+    return text.encode()
+
+
+def detailed_error(decision: Decision, action: Respond, reason: str) -> bytes:
+    """The page that local clients get: what failed, where, the line of web.config, and what to try."""
+    request, state = decision.request, decision.state
+    url = path = ""
+    if request is not None and state is not None:
+        url = f"{request.scheme}://{request.host}:{request.port}{request.target.raw}"
+        path = state.files.physical_path(state.path) if state.path.startswith("/") else state.path
+    rows = [
+        ("Module", decision.module), ("Notification", action.notification),
+        ("Handler", decision.handler.name if decision.handler else "Not yet determined"),
+        ("Error Code", f"0x{action.hresult:08x}"), ("Requested URL", url), ("Physical Path", path),
+        ("Logon Method", "Anonymous" if decision.handler else "Not yet determined"),
+    ]
+    if decision.state is not None and decision.state.rewritten:
+        rows.append(("Rewritten URL", decision.path + ("?" + decision.query if decision.query else "")))
+        rows.append(("Rewrite rules", ", ".join(decision.rules)))
+    finding = action.finding
+    return render(
+        "error.html", status=action.status, substatus=action.substatus, reason=reason or reason_phrase(action.status),
+        message=action.message, rows=rows, hints=action.hints, description=action.description, finding=finding, words=action.words,
+        source=_source(decision, action) if finding and finding.span else ())
+
+
+def _source(decision: Decision, action: Respond) -> list[tuple[int, str, bool]]:
+    """The lines around a configuration error: number, text, whether it is the one."""
+    assert action.finding is not None and action.finding.span is not None
+    span = action.finding.span
+    if decision.site_root is None or span.file == "applicationHost.config":
+        return []
+    try:
+        lines = Path(decision.site_root, span.file).read_text("utf-8", "replace").splitlines()
+    except OSError:
+        return []
+    first = max(1, span.line - 2)
+    return [(number, _masked(lines[number - 1]), number == span.line)
+            for number in range(first, min(len(lines), span.line + 2) + 1)]
+
+
+def _masked(line: str) -> str:
+    """A line of configuration without the passwords of connection strings."""
+    return re.sub(r"(?i)((?:password|pwd|accountkey|sharedaccesskey|secret)\s*=\s*)[^;\"']+", r"\1********", line)

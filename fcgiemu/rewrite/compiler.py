@@ -1,0 +1,183 @@
+"""Configuration -> rules. Every error of a rule set is collected, with its place and what to do about it (section 2)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from ..config.diagnostics import Finding, Span
+from ..config.merge import Node
+from ..config.tree import Effective
+from . import page_rules, providers
+from .pattern import Matcher, compile_matcher
+from .regex import PatternError
+from .rule import Action, Condition, Rule, SetVariable
+from .state import State
+from .template import Lookup, Template, TemplateError, compile_template
+
+SECTION = "system.webServer/rewrite"
+OUTBOUND = SECTION + "/outboundRules"
+_REDIRECT_STATUS = {"Permanent": 301, "Found": 302, "SeeOther": 303, "Temporary": 307}
+
+
+@dataclass(slots=True)
+class InboundRules:
+    """The compiled inbound side of one configuration. With ``errors`` every governed URL answers 500."""
+
+    global_rules: tuple[Rule, ...] = ()
+    rules: tuple[Rule, ...] = ()
+    errors: tuple[Finding, ...] = ()
+    warnings: tuple[Finding, ...] = ()
+    use_original_url_encoding: bool = True
+
+
+@dataclass(slots=True)
+class Compiler:
+    """Shared by inbound and outbound rules: lookups by name, and the list of what went wrong."""
+
+    effective: Effective
+    section: str
+    lookups: dict[str, Lookup] = field(default_factory=dict)
+    errors: list[Finding] = field(default_factory=list)
+    warnings: list[Finding] = field(default_factory=list)
+
+    def error(self, code: str, message: str, span: Span, hint: str = "") -> None:
+        self.errors.append(Finding(code, "error", message, span, hint, section=self.section))
+
+    def warn(self, code: str, message: str, span: Span, hint: str = "") -> None:
+        self.warnings.append(Finding(code, "warning", message, span, hint, section=self.section))
+
+    def load_lookups(self) -> None:
+        """Rewrite maps and providers that templates may name."""
+        for node in self.effective.section(SECTION + "/rewriteMaps").items:
+            self.lookups[str(node["name"]).strip().lower()] = self.map(node)
+        for node in self.effective.section(SECTION + "/providers").items:
+            assert node.span is not None
+            name = str(node["name"])
+            settings = {str(item["key"]): str(item["value"]) for item in node.child("settings").items}
+            self.lookups[name.lower()] = providers.make(name, str(node["type"]), settings, node.span)
+        for name, function in self.effective.providers.items():
+            self.lookups[name.lower()] = providers.stand_in(function)
+
+    def map(self, node: Node) -> Lookup:
+        """A rewrite map: whole key, default value; of keys that fold together the first counts (policy)."""
+        fold: Callable[[str], str] = str.lower if node["ignoreCase"] else str
+        default = str(node["defaultValue"])
+        entries: dict[str, str] = {}
+        for item in node.items:
+            key = fold(item.values.get("key", ""))
+            if key in entries:
+                assert item.span is not None
+                self.warn("rewrite-map-duplicate-key", f"Key '{item['key']}' differs only in case from an earlier one; "
+                          "the first is used", item.span, "Remove one of them, or set ignoreCase=\"false\".")
+                continue
+            entries[key] = item.values.get("value", "")
+        return lambda argument, _state: entries.get(fold(argument), default)
+
+    def template(self, source: str, span: Span, what: str) -> Template:
+        try:
+            return compile_template(source, self.lookups)
+        except TemplateError as error:
+            self.error("rewrite-bad-template", f"{what}: {error}", span,
+                       "Write expansions as {R:1}, {C:1}, {Function:…}, {Map:…} or {SERVER_VARIABLE}.")
+            return compile_template("", {})
+
+    def matcher(self, pattern: str, syntax: str, ignore_case: bool, span: Span, what: str) -> Matcher:
+        try:
+            return compile_matcher(pattern, syntax, ignore_case)
+        except PatternError as error:
+            self.error("rewrite-bad-pattern", f"{what}: The pattern \"{pattern}\" is not valid at character "
+                       f"{error.position + 1}: {error}", span, error.hint or "Mend the regular expression.")
+            return lambda _text: None
+
+
+def inbound(effective: Effective) -> InboundRules:
+    """Compile the inbound rules of a configuration. A view: see Effective.view."""
+    compiler = Compiler(effective, SECTION)
+    compiler.load_lookups()
+    allowed = {str(node["name"]).upper() for node in effective.section(SECTION + "/allowedServerVariables").items}
+    rules = effective.section(SECTION + "/rules")
+    global_rules = tuple(_rule(compiler, node, "Global", None)
+                         for node in effective.section(SECTION + "/globalRules").items)
+    local = tuple(_rule(compiler, node, "Distributed", allowed) for node in rules.items)
+    return InboundRules(
+        tuple(rule for rule in global_rules if rule is not None),
+        tuple(rule for rule in local if rule is not None),
+        (*effective.errors_below(SECTION, except_for=OUTBOUND), *compiler.errors), tuple(compiler.warnings),
+        bool(rules["useOriginalURLEncoding"]),
+    )
+
+
+def _rule(compiler: Compiler, node: Node, scope: str, allowed: set[str] | None) -> Rule | None:
+    """One rule; None for a disabled one, which must be valid all the same."""
+    assert node.span is not None and node.file is not None
+    name = str(node["name"]).strip()
+    what = f"Rule '{name}'"
+    syntax = str(node["patternSyntax"])
+    match = node.child("match")
+    pattern = match.values.get("url")
+    matcher = None
+    if pattern is not None:
+        matcher = compiler.matcher(pattern, syntax, match["ignoreCase"], match.span or node.span, what)
+        if syntax == "Wildcard" and "?" in pattern:
+            compiler.warn("rewrite-wildcard-question-mark", f"{what}: '?' is not a wildcard and never occurs in a path",
+                          match.span or node.span, "Only * is a wildcard; use ECMAScript for one character.")
+    conditions = node.child("conditions")
+    rule = Rule(
+        name, "" if scope == "Global" else node.file.directory, scope, pattern, matcher, syntax, match["ignoreCase"],
+        match["negate"], tuple(condition(compiler, item, syntax, scope, what) for item in conditions.items),
+        conditions["logicalGrouping"] == "MatchAny", conditions["trackAllCaptures"],
+        tuple(_set(compiler, item, allowed, what) for item in node.child("serverVariables").items),
+        _action(compiler, node.child("action"), node.span, what), node["stopProcessing"], node.span,
+    )
+    promise = page_rules.promise(node)
+    if promise is not None and node["enabled"]:
+        compiler.warn("azure-page-static-rule", f"{what}: {promise.message}", node.span, promise.hint)
+        rule = replace(rule, promise=promise)
+    return rule if node["enabled"] else None
+
+
+def condition(compiler: Compiler, node: Node, syntax: str, scope: str, what: str) -> Condition:
+    assert node.span is not None
+    match_type = str(node["matchType"])
+    pattern = str(node["pattern"])
+    matcher = None
+    if match_type == "Pattern":
+        matcher = compiler.matcher(pattern, syntax, node["ignoreCase"], node.span, f"{what}, condition")
+    elif scope == "Global":
+        compiler.error("rewrite-file-test-in-global-rule", f"{what}: {match_type} cannot be used in a global rule: no "
+                       "physical path is known yet", node.span, "Move the rule into the site's web.config.")
+    return Condition(compiler.template(str(node["input"]), node.span, f"{what}, condition"), match_type, pattern, matcher,
+                     node["ignoreCase"], node["negate"], node.span)
+
+
+def _set(compiler: Compiler, node: Node, allowed: set[str] | None, what: str) -> SetVariable:
+    assert node.span is not None
+    name = str(node["name"]).strip()
+    return SetVariable(name, compiler.template(str(node["value"]), node.span, f"{what}, serverVariables"),
+                       node["replace"], allowed is None or name.upper() in allowed, node.span)
+
+
+def _action(compiler: Compiler, node: Node, rule_span: Span, what: str) -> Action:
+    kind = str(node["type"])
+    span = node.span or rule_span
+    url = node.values.get("url")
+    if kind in ("Rewrite", "Redirect") and url is None:
+        compiler.error("rewrite-missing-url", f"{what}: The action {kind} requires the attribute 'url'", span,
+                       "Add url=\"…\" to <action>.")
+    status = node.values.get("statusCode") or 0
+    if kind == "CustomResponse" and not status:
+        compiler.error("rewrite-missing-status", f"{what}: The action CustomResponse requires the attribute 'statusCode'",
+                       span, "Add statusCode=\"403\" or another status to <action>.")
+
+    def text(name: str) -> Template | None:
+        source = node.values.get(name)
+        return None if source is None else compiler.template(source, span, f"{what}, action")
+
+    return Action(kind, text("url") or compile_template("", {}), node["appendQueryString"],
+                  _REDIRECT_STATUS[node["redirectType"]],
+                  bool(node.values.get("logRewrittenUrl", False)), status, node["subStatusCode"],
+                  text("statusReason"), text("statusDescription"))
+
+
+__all__ = ["Compiler", "InboundRules", "OUTBOUND", "SECTION", "State", "inbound"]

@@ -1,0 +1,290 @@
+"""Outbound rules (section 15): preconditions, response headers, tags and whole bodies. Pure text in, text out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from ..config.diagnostics import Finding, Span
+from ..config.merge import Node
+from ..config.tree import Effective
+from ..trace import Trace
+from .compiler import OUTBOUND, Compiler, condition
+from .html import Attribute, attributes
+from .pattern import Captures, Matcher
+from .policy import POLICY
+from .regex import Pattern, PatternError, compile_pattern
+from .rule import Condition, conditions_hold
+from .state import State
+from .template import Template
+
+#: Tag -> attributes that filterByTags looks at (documented table).
+TAGS = {
+    "A": ("a", ("href",)), "Area": ("area", ("href",)), "Base": ("base", ("href",)), "Form": ("form", ("action",)),
+    "Frame": ("frame", ("src", "longdesc")), "Head": ("head", ("profile",)), "IFrame": ("iframe", ("src", "longdesc")),
+    "Img": ("img", ("src", "longdesc", "usemap")), "Input": ("input", ("src", "usemap")), "Link": ("link", ("href",)),
+    "Script": ("script", ("src",)),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PreCondition:
+    """A named <preCondition>: conditions on the response."""
+
+    conditions: tuple[Condition, ...]
+    match_any: bool
+    track_all_captures: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OutboundRule:
+    """An outbound rule. ``header`` names a response header; ``tags`` maps tag to attributes; neither = the whole body."""
+
+    name: str
+    pre_condition: PreCondition | None
+    header: str
+    tags: dict[str, frozenset[str]]
+    pattern: str
+    matcher: Matcher
+    search: Pattern | None
+    occurrences: int
+    negate: bool
+    conditions: tuple[Condition, ...]
+    match_any: bool
+    track_all_captures: bool
+    value: Template | None
+    replace: bool
+    stop_processing: bool
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class OutboundRules:
+    """The compiled outbound side of one configuration."""
+
+    rules: tuple[OutboundRule, ...]
+    errors: tuple[Finding, ...]
+    before_cache: bool
+
+
+def outbound(effective: Effective) -> OutboundRules:
+    """Compile <outboundRules> of a configuration. A view: see Effective.view."""
+    section = effective.section(OUTBOUND)
+    if not section.items and not effective.errors(OUTBOUND):
+        return OutboundRules((), (), False)
+    compiler = Compiler(effective, OUTBOUND)
+    compiler.load_lookups()
+    conditions = {str(node["name"]).lower(): _pre_condition(compiler, node)
+                  for node in section.child("preConditions").items}
+    custom_tags = {str(node["name"]).lower(): [(str(tag["name"]), str(tag["attribute"])) for tag in node.items]
+                   for node in section.child("customTags").items}
+    rules = [_rule(compiler, node, conditions, custom_tags) for node in section.items]
+    return OutboundRules(tuple(rule for rule in rules if rule is not None),
+                         (*effective.errors(OUTBOUND), *compiler.errors), section["rewriteBeforeCache"])
+
+
+def _pre_condition(compiler: Compiler, node: Node) -> PreCondition:
+    what = f"preCondition '{node['name']}'"
+    return PreCondition(
+        tuple(condition(compiler, item, str(node["patternSyntax"]), "Outbound", what) for item in node.items),
+        node["logicalGrouping"] == "MatchAny")
+
+
+def _rule(compiler: Compiler, node: Node, known: dict[str, PreCondition],
+          custom_tags: dict[str, list[tuple[str, str]]]) -> OutboundRule | None:
+    assert node.span is not None
+    name = str(node["name"])
+    what = f"Outbound rule '{name}'"
+    match, action = node.child("match"), node.child("action")
+    span = match.span or node.span
+    syntax, pattern = str(node["patternSyntax"]), str(match["pattern"])
+    wanted = str(node["preCondition"])
+    if wanted and wanted.lower() not in known:
+        compiler.error("rewrite-unknown-precondition", f"{what}: The preCondition '{wanted}' does not exist", node.span,
+                       "Define it under <preConditions>, or mend the name.")
+    tags = _tags(compiler, match, custom_tags, span, what)
+    header = _header_name(str(match["serverVariable"]))
+    whole_body = not tags and not header
+    if whole_body and syntax == "Wildcard":
+        compiler.error("rewrite-wildcard-body", f"{what}: Wildcard syntax needs a tag filter", node.span,
+                       "Use ECMAScript to match inside a body.")
+    conditions = node.child("conditions")
+    return OutboundRule(
+        name, known.get(wanted.lower()) if wanted else None, header, tags, pattern,
+        compiler.matcher(pattern, syntax, match["ignoreCase"], span, what),
+        _searcher(pattern, syntax, match["ignoreCase"]) if whole_body else None, match["occurrences"], match["negate"],
+        tuple(condition(compiler, item, syntax, "Outbound", what) for item in conditions.items),
+        conditions["logicalGrouping"] == "MatchAny", conditions["trackAllCaptures"],
+        compiler.template(str(action["value"]), action.span or node.span, what) if action["type"] == "Rewrite" else None,
+        action["replace"], node["stopProcessing"], node.span,
+    ) if node["enabled"] else None
+
+
+def _searcher(pattern: str, syntax: str, ignore_case: bool) -> Pattern | None:
+    """What finds the occurrences in a body; the matcher has already reported a bad pattern."""
+    try:
+        return compile_pattern(re.escape(pattern) if syntax == "ExactMatch" else pattern, ignore_case)
+    except PatternError:
+        return None
+
+
+def _tags(compiler: Compiler, match: Node, custom: dict[str, list[tuple[str, str]]], span: Span,
+          what: str) -> dict[str, frozenset[str]]:
+    found: dict[str, set[str]] = {}
+    for flag in match["filterByTags"]:
+        if flag != "CustomTags":
+            tag, names = TAGS[flag]
+            found.setdefault(tag, set()).update(names)
+            continue
+        collection = custom.get(str(match["customTags"]).lower())
+        if collection is None:
+            compiler.error("rewrite-unknown-custom-tags", f"{what}: The customTags '{match['customTags']}' do not exist",
+                           span, "Define them under <customTags>.")
+            continue
+        for tag, attribute in collection:
+            found.setdefault(tag.lower(), set()).add(attribute.lower())
+    return {tag: frozenset(names) for tag, names in found.items()}
+
+
+def _header_name(variable: str) -> str:
+    return variable[9:].replace("_", "-") if variable.upper().startswith("RESPONSE_") else ""
+
+
+# -- running ---------------------------------------------------------------------------------------------------------
+
+
+def selected(rules: Iterable[OutboundRule], state: State, trace: Trace | None) -> list[OutboundRule]:
+    """The rules whose precondition holds for this response."""
+    found = []
+    for rule in rules:
+        if rule.pre_condition is not None:
+            state.rule_captures = ("",)
+            state.condition_captures = None
+            holds = conditions_hold(rule.pre_condition, state, None)
+            if trace is not None:
+                trace.add("PRECONDITION_EVALUATION", RuleName=rule.name, Succeeded=holds)
+            if not holds:
+                continue
+        found.append(rule)
+    return found
+
+
+def rewrite_headers(rules: Iterable[OutboundRule], headers: list[tuple[str, str]], state: State,
+                    trace: Trace | None) -> list[tuple[str, str]]:
+    """Header rules in order; each header line on its own, an absent header as the empty text."""
+    stopped: set[str] = set()
+    for rule in rules:
+        lower = rule.header.lower()
+        if not lower or lower in stopped:
+            continue
+        present = [index for index, (name, _) in enumerate(headers) if name.lower() == lower]
+        for index in present:
+            name, value = headers[index]
+            result = _apply(rule, value, state, trace)
+            if result is not None and (rule.replace or not value):
+                headers[index] = (name, result)
+            if result is not None and rule.stop_processing:
+                stopped.add(lower)
+        if not present:
+            result = _apply(rule, "", state, trace)
+            if result:
+                headers.append((rule.header, result))
+        headers = [pair for pair in headers if pair[1] or pair[0].lower() not in POLICY.dropped_when_empty]
+    return headers
+
+
+def rewrite_body(rules: Iterable[OutboundRule], text: str, state: State, trace: Trace | None) -> str:
+    """Tag rules and whole-body rules in order. What no rule changes stays as it is, character by character."""
+    pending: list[OutboundRule] = []
+    for rule in rules:
+        if rule.tags:
+            pending.append(rule)
+        elif not rule.header:
+            text = _rewrite_tags(pending, text, state, trace)
+            pending = []
+            changed = _rewrite_text(rule, text, state, trace)
+            if changed is not None:
+                text = changed
+                if rule.stop_processing:
+                    return text
+    return _rewrite_tags(pending, text, state, trace)
+
+
+def _rewrite_tags(rules: list[OutboundRule], text: str, state: State, trace: Trace | None) -> str:
+    if not rules:
+        return text
+    wanted = {tag for rule in rules for tag in rule.tags}
+    parts: list[str] = []
+    position = 0
+    for attribute in attributes(text, wanted):
+        value = _rewrite_attribute(rules, attribute, text[attribute.start:attribute.end], state, trace)
+        parts += (text[position:attribute.start], value)
+        position = attribute.end
+    return "".join((*parts, text[position:]))
+
+
+def _rewrite_attribute(rules: list[OutboundRule], attribute: Attribute, value: str, state: State,
+                       trace: Trace | None) -> str:
+    """Each rule gets the previous one's output; the last output is written."""
+    for rule in rules:
+        if attribute.name in rule.tags.get(attribute.tag, ()):
+            result = _apply(rule, value, state, trace)
+            if result is not None:
+                value = result
+                if rule.stop_processing:
+                    break
+    return value
+
+
+def _apply(rule: OutboundRule, value: str, state: State, trace: Trace | None) -> str | None:
+    """The new value of a header or attribute; None where the rule does not apply or has no action."""
+    captures = rule.matcher(value)
+    _trace_match(rule, value, captures, trace)
+    if (captures is None) != rule.negate:
+        return None
+    return _value(rule, captures or (value,), state, trace)
+
+
+def _value(rule: OutboundRule, captures: Captures, state: State, trace: Trace | None) -> str | None:
+    state.rule_captures = captures
+    state.condition_captures = None
+    if rule.conditions and not conditions_hold(rule, state, trace):
+        return None
+    if rule.value is None:
+        return None
+    result = rule.value.expand(state)
+    if trace is not None:
+        trace.add("OUTBOUND_REWRITE_ACTION", RuleName=rule.name, Value=result, Line=rule.span.line)
+    return result
+
+
+def _rewrite_text(rule: OutboundRule, text: str, state: State, trace: Trace | None) -> str | None:
+    if rule.search is None:
+        return None
+    if rule.negate:
+        return _apply(rule, text, state, trace)
+    parts: list[str] = []
+    position, count = 0, 0
+    scan = 0
+    while scan <= len(text) and (not rule.occurrences or count < rule.occurrences):
+        found = rule.search.find(text, scan)
+        if found is None:
+            break
+        value = _value(rule, (found[0], *found.groups("")), state, trace)
+        if value is not None:
+            parts += (text[position:found.start()], value)
+            position = found.end()
+        count += 1
+        scan = found.end() if found.end() > found.start() else found.end() + 1
+    _trace_match(rule, f"(body of {len(text)} characters)", (str(count),) if count else None, trace)
+    return "".join((*parts, text[position:])) if parts else None
+
+
+def _trace_match(rule: OutboundRule, text: str, captures: Captures | None, trace: Trace | None) -> None:
+    if trace is not None:
+        trace.add("OUTBOUND_PATTERN_MATCH", RuleName=rule.name, Pattern=rule.pattern, Input=text, Negate=rule.negate,
+                  Matched=(captures is not None) != rule.negate, Captures=captures, Line=rule.span.line)
+
+
+Lookup = Callable[[str], str]

@@ -1,0 +1,71 @@
+"""The two static-file rules printed on the Azure page of 2015, whose promise IIS does not keep (section 19).
+
+The page says that files are served without Python. Real IIS never applies its placeholder rule and never matches
+``^/static/.*``. By default fcgiemu keeps the promise for exactly these two shapes and says so; ``--strict`` does as IIS.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..config.merge import Node
+
+if TYPE_CHECKING:
+    from .state import State
+
+_PREFIX = re.compile(r"\^(/(?:[\w.~-]+/)+)\.\*")
+
+
+@dataclass(frozen=True, slots=True)
+class PagePromise:
+    """What the page promised: with ``source`` a prefix mapping, without it "an existing file is served"."""
+
+    message: str
+    hint: str
+    source: str = ""
+    target: str = ""
+
+    def keep(self, text: str, base: str, state: State) -> bool:
+        """Apply the promise to the request; False where it does not concern it."""
+        if not self.source:
+            return state.files.is_servable(state.path)
+        if not ("/" + text).lower().startswith(self.source.lower()):
+            return False
+        state.path = base + self.target + text[len(self.source) - 1:]
+        state.rewritten = True
+        return True
+
+
+def promise(node: Node) -> PagePromise | None:
+    """The promise of a rule that has one of the two printed shapes, else None."""
+    return _placeholder(node) or _prefix_mapping(node)
+
+
+def _placeholder(node: Node) -> PagePromise | None:
+    conditions = node.child("conditions").items
+    if "url" in node.child("match").values or len(conditions) != 1 or node.child("action").values.get("type", "None") != "None":
+        return None
+    condition = conditions[0]
+    if not node["stopProcessing"] or (condition["input"], condition["pattern"]) != ("true", "false"):
+        return None
+    if condition["matchType"] != "Pattern" or condition["negate"]:
+        return None
+    return PagePromise(
+        "IIS never applies this rule (it compares the text 'true' with the pattern 'false'); an existing file is served "
+        "here as the Azure page promises, IIS would send it to Python",
+        'Give the rule that follows <add input="{REQUEST_FILENAME}" matchType="IsFile" negate="true" /> as a condition.')
+
+
+def _prefix_mapping(node: Node) -> PagePromise | None:
+    action = node.child("action")
+    source = _PREFIX.fullmatch(str(node.child("match").values.get("url", "")))
+    target = _PREFIX.fullmatch(str(action.values.get("url", "")))
+    if not source or not target or action["type"] != "Rewrite" or node.child("conditions").items:
+        return None
+    return PagePromise(
+        f"IIS never matches '{source[0]}' (a rule's input has no leading slash) and would take '{target[0]}' literally; "
+        f"{source[1]} is mapped to {target[1]} here as the Azure page promises",
+        f'Write <match url="^{source[1][1:]}(.*)" /> and <action type="Rewrite" url="{target[1][1:]}{{R:1}}" />.',
+        source[1], target[1])

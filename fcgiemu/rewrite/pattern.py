@@ -1,0 +1,57 @@
+"""The three pattern syntaxes (section 5) as matchers: text -> captures or None."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from .policy import POLICY
+from .regex import compile_pattern
+
+Captures = tuple[str, ...]
+Matcher = Callable[[str], Captures | None]
+
+ECMASCRIPT, WILDCARD, EXACT = "ECMAScript", "Wildcard", "ExactMatch"
+
+
+def compile_matcher(pattern: str, syntax: str, ignore_case: bool) -> Matcher:
+    """A matcher for ``pattern``. Raises PatternError for what IIS's engine refuses."""
+    if syntax == WILDCARD:
+        return _wildcard(pattern, ignore_case)
+    if syntax == EXACT:
+        return _exact(pattern, ignore_case)
+    if pattern in ("(.*)", "^(.*)$"):
+        return _everything(compile_pattern(pattern, ignore_case).search)
+    if pattern == ".*":
+        return _everything_uncaptured(compile_pattern(pattern, ignore_case).search)
+    return compile_pattern(pattern, ignore_case).search
+
+
+def _everything(search: Matcher) -> Matcher:
+    """``(.*)``, the commonest pattern of all, without the engine where the text has no line ends."""
+    return lambda text: (text, text) if "\n" not in text and "\r" not in text else search(text)
+
+
+def _everything_uncaptured(search: Matcher) -> Matcher:
+    return lambda text: (text,) if "\n" not in text and "\r" not in text else search(text)
+
+
+def _exact(pattern: str, ignore_case: bool) -> Matcher:
+    if not ignore_case:
+        return lambda text: (text,) if text == pattern else None
+    folded = pattern.lower()
+    return lambda text: (text,) if text.lower() == folded else None
+
+
+def _wildcard(pattern: str, ignore_case: bool) -> Matcher:
+    star = "(.*?)" if POLICY.wildcard_lazy else "(.*)"
+    one = "." if POLICY.wildcard_question_mark else r"\?"
+    # Runs of stars match alike; one lazy group each would only multiply the ways to fail.
+    parts = [star if char == "*" else one if char == "?" else re.escape(char) for char in pattern]
+    compiled = re.compile("".join(parts), re.DOTALL | (re.IGNORECASE if ignore_case else 0))
+
+    def match(text: str) -> Captures | None:
+        found = compiled.fullmatch(text)
+        return None if found is None else (found[0], *found.groups(""))
+
+    return match

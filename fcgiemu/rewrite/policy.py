@@ -1,0 +1,42 @@
+"""Behaviours of the module that nobody has documented or measured: each is one named switch, used in one place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class RewritePolicy:
+    """Every default here is inferred, not known; changing one changes the behaviour everywhere."""
+
+    #: Distributed rules of another folder run again after a rewrite into it.
+    second_run_in_new_folder: bool = False
+    #: ``*`` in Wildcard patterns takes as little as possible, left to right.
+    wildcard_lazy: bool = True
+    #: Wildcard ``?`` is one character, as the reference says; measured patterns with it did not match.
+    wildcard_question_mark: bool = False
+    #: What UrlEncode makes of a space.
+    url_encode_space: str = "%20"
+    #: Substatus of an invalid rule set: 50, though the same error often shows as 52.
+    invalid_rules_substatus: int = 50
+    #: {R:0} after a negated or missing match is the whole input.
+    negated_match_r0_is_input: bool = True
+    #: Captures of an earlier condition survive a negated condition that succeeds after it.
+    captures_survive_negated_condition: bool = True
+    #: A rewrite to a foreign URL ends the evaluation.
+    foreign_url_is_final: bool = True
+    #: Rules whose folder no longer contains the rewritten path are skipped.
+    skip_rules_out_of_folder: bool = True
+    #: Of map keys that differ only in case the first one counts.
+    first_map_key_wins: bool = True
+    #: {URL} in outbound rules of a locally rewritten request is the rewritten path.
+    outbound_url_is_rewritten: bool = True
+    #: Headers that vanish when an outbound rule sets them to "".
+    dropped_when_empty: frozenset[str] = frozenset({"etag", "server"})
+    #: Steps after which IIS's engine gives up (error_complexity), as a bound on length ** degree.
+    regex_step_limit: int = 10_000_000
+    #: Seconds that a pattern above that bound may run.
+    regex_seconds: float = 1.0
+
+
+POLICY = RewritePolicy()

@@ -1,0 +1,369 @@
+"""The ECMAScript dialect of the module (section 17): validated as Microsoft's TR1 library does, run by Python's ``re``.
+
+A pattern is parsed once. What IIS's engine refuses is refused with its category and message; what it accepts is written
+again in Python's syntax. ``re`` cannot be stopped, so the parser also estimates what a pattern may cost: where a search
+could exceed the number of steps at which IIS gives up, the ``regex`` package runs it under a time limit instead.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import NoReturn
+
+import regex as bounded_regex
+
+from .policy import POLICY
+
+#: Category -> the text Microsoft documents for it (cpp-docs, regex_constants::error_type).
+MESSAGES = {
+    "error_badbrace": "The expression contained an invalid count in a { } expression.",
+    "error_badrepeat": "A repeat expression (one of '*', '?', '+', '{' in most contexts) was not preceded by an expression.",
+    "error_brace": "The expression contained an unmatched '{' or '}'.",
+    "error_brack": "The expression contained an unmatched '[' or ']'.",
+    "error_paren": "The expression contained an unmatched '(' or ')'.",
+    "error_range": "The expression contained an invalid character range specifier.",
+    "error_escape": "The expression contained an invalid escape character or a trailing escape.",
+    "error_backref": "The expression contained an invalid back reference.",
+    "error_ctype": "The expression contained an invalid character class name.",
+    "error_collate": "The expression contained an invalid collating element name.",
+    "error_syntax": "The expression has an invalid syntax.",
+    "error_complexity": "The complexity of an attempted match exceeded a pre-set level.",
+}
+MAX_GROUPS = 31  # documented limit of that library
+#: A pattern whose cost grows faster than any power of the input's length.
+EXPONENTIAL = 99
+
+_CLASSES = {
+    "alnum": "A-Za-z0-9", "alpha": "A-Za-z", "blank": " \\t", "cntrl": "\\x00-\\x1f\\x7f", "digit": "0-9", "d": "0-9",
+    "graph": "\\x21-\\x7e", "lower": "a-z", "print": "\\x20-\\x7e", "punct": "!-/:-@\\[-`{-~", "space": "\\s", "s": "\\s",
+    "upper": "A-Z", "xdigit": "A-Fa-f0-9", "w": "\\w",
+}
+_CONTROL = {"t": "\t", "n": "\n", "v": "\v", "f": "\f", "r": "\r", "0": "\0"}
+
+
+class PatternError(ValueError):
+    """A pattern IIS's engine refuses: ``category`` of the library, its message, and the offset in the pattern."""
+
+    def __init__(self, category: str, position: int, hint: str = "") -> None:
+        super().__init__(MESSAGES[category])
+        self.category = category
+        self.position = position
+        self.hint = hint
+
+
+class TooComplex(Exception):
+    """A match was given up after as much work as IIS's engine would do (error_complexity)."""
+
+
+class Pattern:
+    """A compiled pattern. ``search`` gives the captures, group 0 first, "" for groups that took no part."""
+
+    __slots__ = ("source", "groups", "degree", "_text", "_flags", "_fast", "_lines", "_bounded")
+
+    def __init__(self, source: str, ignore_case: bool) -> None:
+        parser = _Parser(source)
+        self._text = parser.parse()
+        self.source = source
+        self.groups = parser.groups
+        self.degree = parser.degree
+        self._flags = re.ASCII | (re.IGNORECASE if ignore_case else 0)
+        self._fast = re.compile(self._text.replace(_END, r"\Z"), self._flags).search
+        self._lines: re.Pattern[str] | None = None
+        self._bounded: bounded_regex.Pattern[str] | None = None
+
+    def search(self, text: str) -> tuple[str, ...] | None:
+        """The first match's captures, or None. Raises TooComplex."""
+        found = self.find(text, 0)
+        return None if found is None else (found[0], *found.groups(""))
+
+    def find(self, text: str, start: int) -> re.Match[str] | None:
+        """The first match at or after ``start``."""
+        if (len(text) + 1) ** self.degree > POLICY.regex_step_limit:
+            return self._search_bounded(text, start)
+        if "\n" in text:
+            if self._lines is None:
+                self._lines = re.compile(self._text.replace(_END, "$"), self._flags | re.MULTILINE)
+            return self._lines.search(text, start)
+        return self._fast(text, start)
+
+    def _search_bounded(self, text: str, start: int) -> re.Match[str] | None:
+        if self._bounded is None:
+            flags = bounded_regex.ASCII | bounded_regex.MULTILINE | bounded_regex.VERSION0
+            if self._flags & re.IGNORECASE:
+                flags |= bounded_regex.IGNORECASE
+            self._bounded = bounded_regex.compile(self._text.replace(_END, "$"), flags)
+        try:
+            return self._bounded.search(text, start, timeout=POLICY.regex_seconds)  # type: ignore[return-value]
+        except TimeoutError as error:
+            raise TooComplex(self.source) from error
+
+
+@lru_cache(maxsize=8192)
+def compile_pattern(source: str, ignore_case: bool) -> Pattern:
+    """Compile; the same text is compiled once. Raises PatternError."""
+    return Pattern(source, ignore_case)
+
+
+#: Stands for ``$`` until it is known whether the text has lines; cannot occur in a pattern's own translation.
+_END = "\ue000$\ue000"
+
+
+class _Parser:
+    """Recursive descent over section 17.2's grammar, writing Python's syntax as it goes."""
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        self.position = 0
+        self.groups = 0
+        self.closed: set[int] = set()
+        self.degree = 1
+
+    def parse(self) -> str:
+        text, cost, _ = self.alternatives()
+        if self.position < len(self.source):
+            self.fail("error_paren", hint="Write \\) for a literal parenthesis.")
+        # A search that is not anchored tries every start.
+        self.degree = min(EXPONENTIAL, cost + (0 if text.startswith("^") and "|" not in text else 1))
+        return text
+
+    def fail(self, category: str, position: int | None = None, hint: str = "") -> NoReturn:
+        raise PatternError(category, self.position if position is None else position, hint)
+
+    def peek(self, ahead: int = 0) -> str:
+        return self.source[self.position + ahead:self.position + ahead + 1]
+
+    def take(self, text: str) -> bool:
+        if self.source.startswith(text, self.position):
+            self.position += len(text)
+            return True
+        return False
+
+    def alternatives(self) -> tuple[str, int, bool]:
+        """Text, cost (number of unbounded quantifiers in a row) and whether there was a choice."""
+        branches = [self.sequence()]
+        while self.take("|"):
+            branches.append(self.sequence())
+        return "|".join(text for text, _ in branches), max(cost for _, cost in branches), len(branches) > 1
+
+    def sequence(self) -> tuple[str, int]:
+        parts: list[str] = []
+        cost = 0
+        while (char := self.peek()) and char not in "|)":
+            text, inner, choice, repeatable = self.atom(char)
+            text, inner = self.quantified(text, inner, choice, repeatable)
+            parts.append(text)
+            cost += inner
+        return "".join(parts), min(cost, EXPONENTIAL)
+
+    # -- atoms: text, cost, whether they hold a choice or repetition, whether a quantifier may follow ------------
+
+    def atom(self, char: str) -> tuple[str, int, bool, bool]:
+        if char == "(":
+            return self.group()
+        self.position += 1
+        if char == "^":
+            return "^", 0, False, False
+        if char == "$":
+            return _END, 0, False, False
+        if char == ".":
+            return "[^\\n\\r]", 0, False, True
+        if char == "[":
+            return self.char_class(), 0, False, True
+        if char == "\\":
+            return self.escape()
+        if char in "*+?":
+            self.fail("error_badrepeat", self.position - 1,
+                      "Use .* for any text, or patternSyntax=\"Wildcard\"." if char == "*" else "")
+        if char == "{":
+            self.fail("error_badrepeat", self.position - 1,
+                      "Back-references such as {C:1} are not expanded in patterns; write \\{ for a literal brace.")
+        if char == "}":
+            self.fail("error_brace", self.position - 1, "Write \\} for a literal brace.")
+        if char == "]":
+            self.fail("error_brack", self.position - 1, "Write \\] for a literal bracket.")
+        return re.escape(char), 0, False, True
+
+    def group(self) -> tuple[str, int, bool, bool]:
+        start = self.position
+        self.position += 1
+        number = 0
+        opening, repeatable = "(", True
+        if self.take("?"):
+            mark = self.peek()
+            if mark not in (":", "=", "!") or not mark:
+                hint = "Lookbehind, named groups and inline flags do not exist in this dialect."
+                self.fail("error_syntax", start, hint if mark else "")
+            self.position += 1
+            opening, repeatable = "(?" + mark, mark == ":"
+        else:
+            self.groups += 1
+            number = self.groups
+            if self.groups > MAX_GROUPS:
+                self.fail("error_complexity", start, f"At most {MAX_GROUPS} groups; use (?: ) where no capture is needed.")
+        text, cost, choice = self.alternatives()
+        if not self.take(")"):
+            self.fail("error_paren", start, "Close this parenthesis, or write \\( for a literal one.")
+        if number:
+            self.closed.add(number)
+        return f"{opening}{text})", cost, choice or cost > 0, repeatable
+
+    def quantified(self, text: str, cost: int, choice: bool, repeatable: bool) -> tuple[str, int]:
+        start = self.position
+        counts = self.quantifier()
+        if counts is None:
+            return text, cost
+        if not repeatable:
+            self.fail("error_badrepeat", start, "An anchor or assertion cannot be repeated.")
+        low, high = counts
+        lazy = "?" if self.take("?") else ""
+        if self.peek() and self.peek() in "*+?{":
+            self.fail("error_badrepeat", self.position, "One quantifier after another.")
+        if high is None or high > 1:
+            # A repeated group that itself repeats or chooses can be exponential; a plain repetition adds a power.
+            cost = EXPONENTIAL if choice else cost + (1 if high is None or high > 64 else 0)
+        suffix = {(0, None): "*", (1, None): "+", (0, 1): "?"}.get((low, high))
+        if suffix is None:
+            suffix = f"{{{low}}}" if low == high else f"{{{low},{'' if high is None else high}}}"
+        return f"{text}{suffix}{lazy}", min(cost, EXPONENTIAL)
+
+    def quantifier(self) -> tuple[int, int | None] | None:
+        if self.take("*"):
+            return 0, None
+        if self.take("+"):
+            return 1, None
+        if self.take("?"):
+            return 0, 1
+        if self.peek() != "{":
+            return None
+        start = self.position
+        match = re.compile(r"\{(\d+)(?:(,)(\d*))?\}").match(self.source, start)
+        if not match:
+            hint = "Back-references such as {C:1} are not expanded in patterns; write \\{ for a literal brace."
+            if re.compile(r"\{\w+:").match(self.source, start):
+                self.fail("error_badrepeat", start, hint)  # the text IIS was seen to give for ^/{C:1}
+            self.fail("error_badbrace" if "}" in self.source[start:] else "error_brace", start, hint)
+        self.position = match.end()
+        low = int(match[1])
+        high = low if not match[2] else int(match[3]) if match[3] else None
+        if high is not None and high < low:
+            self.fail("error_badbrace", start, "The counts stand in the wrong order.")
+        return low, high
+
+    def escape(self) -> tuple[str, int, bool, bool]:
+        start = self.position - 1
+        char = self.peek()
+        if not char:
+            self.fail("error_escape", start, "Write \\\\ for a literal backslash.")
+        if char in "bB":
+            self.position += 1
+            return "\\" + char, 0, False, False
+        if char in "dDwWsS":
+            self.position += 1
+            return "\\" + char, 0, False, True
+        if char.isdigit() and char in "123456789":
+            return self.back_reference(start), 0, False, True
+        return re.escape(self.character(start)), 0, False, True
+
+    def back_reference(self, start: int) -> str:
+        match = re.compile(r"\d+").match(self.source, self.position)
+        assert match
+        number = int(match[0])
+        self.position = match.end()
+        if number not in self.closed:
+            self.fail("error_backref", start, "It names a group that does not exist, or is not closed, at this point.")
+        return f"(?:(?({number})\\{number}))"
+
+    def character(self, start: int) -> str:
+        """The single character an escape stands for; the position is behind the backslash."""
+        char = self.peek()
+        self.position += 1
+        if char in _CONTROL:
+            return _CONTROL[char]
+        if char == "c":
+            letter = self.peek()
+            if not (letter.isascii() and letter.isalpha()):
+                self.fail("error_escape", start)
+            self.position += 1
+            return chr(ord(letter) % 32)
+        if char in "xu":
+            length = 2 if char == "x" else 4
+            digits = self.source[self.position:self.position + length]
+            if not re.fullmatch(f"[0-9A-Fa-f]{{{length}}}", digits):
+                self.fail("error_escape", start, f"\\{char} wants {length} hexadecimal digits.")
+            self.position += length
+            return chr(int(digits, 16))
+        if char.isascii() and char.isalnum() and POLICY_LETTER_ESCAPES_REFUSED:
+            self.fail("error_escape", start, f"\\{char} has no meaning in this dialect; write {char} for the letter.")
+        return char
+
+    # -- character classes ---------------------------------------------------------------------------------------
+
+    def char_class(self) -> str:
+        start = self.position - 1
+        negated = self.take("^")
+        items: list[str] = []
+        while True:
+            if not self.peek():
+                self.fail("error_brack", start, "Close this bracket, or write \\[ for a literal one.")
+            if self.take("]"):
+                break
+            items.append(self.class_item())
+        if not items:
+            return "[\\s\\S]" if negated else "(?!)"
+        return f"[{'^' if negated else ''}{''.join(items)}]"
+
+    def class_item(self) -> str:
+        position = self.position
+        low, is_set = self.class_atom()
+        if self.peek() != "-" or self.peek(1) in ("]", ""):
+            return low if is_set else _in_class(low)
+        if is_set:
+            return low  # [\w-.]: the dash is literal and comes next
+        self.position += 1
+        high, is_set = self.class_atom()
+        if is_set or ord(high) < ord(low):
+            self.fail("error_range", position, "A range wants two characters in ascending order.")
+        return f"{_in_class(low)}-{_in_class(high)}"
+
+    def class_atom(self) -> tuple[str, bool]:
+        """A character, or Python text for a set of them (True)."""
+        start = self.position
+        char = self.peek()
+        for mark, category in ((":", "error_ctype"), (".", "error_collate"), ("=", "error_collate")):
+            if self.take("[" + mark):
+                end = self.source.find(mark + "]", self.position)
+                if end < 0:
+                    self.fail("error_brack", start)
+                name = self.source[self.position:end]
+                self.position = end + 2
+                if mark == ":":
+                    if name.lower() not in _CLASSES:
+                        self.fail(category, start, "Known names: " + ", ".join(sorted(_CLASSES)) + ".")
+                    return _CLASSES[name.lower()], True
+                if len(name) != 1:
+                    self.fail(category, start)
+                return name, False
+        self.position += 1
+        if char != "\\":
+            return char, False
+        follower = self.peek()
+        if not follower:
+            self.fail("error_escape", start)
+        if follower in "dDwWsS":
+            self.position += 1
+            return "\\" + follower, True
+        if follower in "bB" or (follower.isdigit() and follower != "0"):
+            if follower.isdigit() or POLICY_LETTER_ESCAPES_REFUSED:
+                self.fail("error_escape", start)
+            self.position += 1
+            return follower, False
+        return self.character(start), False
+
+
+#: Documented: escaping a letter that has no meaning is an error. The library's 2019 source takes it as the letter.
+POLICY_LETTER_ESCAPES_REFUSED = True
+
+
+def _in_class(char: str) -> str:
+    return "\\" + char if char in "\\]^-[&~|#" else re.escape(char) if char.isspace() else char

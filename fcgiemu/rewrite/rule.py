@@ -1,0 +1,281 @@
+"""Rules and how a list of them is evaluated for a request (sections 4 to 6, 9 and 10)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from ..config.diagnostics import E_ACCESS_DENIED, E_INVALID_DATA, Span
+from ..trace import Trace
+from . import compose
+from .page_rules import PagePromise
+from .pattern import Captures, Matcher
+from .policy import POLICY
+from .regex import TooComplex
+from .state import State
+from .template import ExpansionError, Template
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One condition. ``match_type`` is Pattern, IsFile or IsDirectory."""
+
+    input: Template
+    match_type: str
+    pattern: str
+    matcher: Matcher | None
+    ignore_case: bool
+    negate: bool
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class SetVariable:
+    """``<set name value replace>``; ``allowed`` says whether the server lets distributed rules set it."""
+
+    name: str
+    value: Template
+    replace: bool
+    allowed: bool
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """What a rule does; ``type`` is None, Rewrite, Redirect, CustomResponse or AbortRequest."""
+
+    type: str = "None"
+    url: Template | None = None
+    append_query_string: bool = True
+    redirect_status: int = 301
+    log_rewritten_url: bool = False
+    status: int = 0
+    substatus: int = 0
+    reason: Template | None = None
+    description: Template | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """An inbound rule. ``base`` is the folder of the file that defines it, "" for the root."""
+
+    name: str
+    base: str
+    scope: str
+    pattern: str | None
+    matcher: Matcher | None
+    pattern_syntax: str
+    ignore_case: bool
+    negate: bool
+    conditions: tuple[Condition, ...]
+    match_any: bool
+    track_all_captures: bool
+    variables: tuple[SetVariable, ...]
+    action: Action
+    stop_processing: bool
+    span: Span
+    #: Set on the two static-file rules of the Azure page, which IIS never applies; see page_rules.py.
+    promise: PagePromise | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How an evaluation ended, where it did not simply run to the end of the list."""
+
+    kind: str  # redirect, custom, abort, error
+    rule: Rule
+    status: int = 0
+    substatus: int = 0
+    location: str = ""
+    reason: str = ""
+    description: str = ""
+    hresult: int = 0
+
+
+def evaluate(rules: tuple[Rule, ...], state: State, applied: list[str], trace: Trace | None) -> Verdict | None:
+    """Run a list over ``state``, which it changes. Names of the rules that applied are added to ``applied``."""
+    for rule in rules:
+        text = _relative(rule, state.path)
+        if text is None:
+            continue
+        try:
+            if rule.promise is not None and not state.strict and rule.promise.keep(text, rule.base, state):
+                applied.append(rule.name)
+                if trace is not None:
+                    trace.add("AZURE_PAGE_PROMISE", RuleName=rule.name, Line=rule.span.line, RewriteURL=state.path,
+                              Message=rule.promise.message)
+                return None
+            matched = _applies(rule, text, state, trace)
+            verdict = _act(rule, state, trace) if matched else None
+        except ExpansionError as error:
+            return _failed(rule, str(error), E_INVALID_DATA, trace)
+        except TooComplex:
+            return _failed(rule, "The complexity of an attempted match exceeded a pre-set level.", E_INVALID_DATA, trace)
+        except NotAllowed as error:
+            return _failed(rule, str(error), E_ACCESS_DENIED, trace)
+        if trace is not None:
+            trace.add("RULE_EVALUATION_END", RuleName=rule.name, RequestURL=state.path, QueryString=state.query,
+                      StopProcessing=matched and rule.stop_processing, Succeeded=matched)
+        if not matched:
+            continue
+        applied.append(rule.name)
+        if verdict is not None:
+            return verdict
+        if rule.stop_processing or (compose.is_foreign(state.path) and POLICY.foreign_url_is_final):
+            return None
+    return None
+
+
+class NotAllowed(Exception):
+    """A rule sets a server variable that the server does not allow."""
+
+
+def _failed(rule: Rule, message: str, hresult: int, trace: Trace | None) -> Verdict:
+    if trace is not None:
+        trace.add("RULE_EVALUATION_END", RuleName=rule.name, Succeeded=False, Error=message)
+    return Verdict("error", rule, 500, 50, description=message, hresult=hresult)
+
+
+def _relative(rule: Rule, path: str) -> str | None:
+    """The rule's input: the path below its folder, no leading slash; None where the path lies elsewhere."""
+    base = rule.base
+    if not base:
+        return path[1:]
+    if path[:len(base)].lower() == base.lower() and path[len(base):len(base) + 1] in ("/", ""):
+        return path[len(base) + 1:]
+    return None if POLICY.skip_rules_out_of_folder else path[1:]
+
+
+def _applies(rule: Rule, text: str, state: State, trace: Trace | None) -> bool:
+    if trace is not None:
+        trace.add("RULE_EVALUATION_START", RuleName=rule.name, RequestURL=text, QueryString=state.query,
+                  PatternSyntax=rule.pattern_syntax, StopProcessing=rule.stop_processing, RelativePath=rule.base + "/",
+                  File=rule.span.file, Line=rule.span.line, Column=rule.span.column)
+    captures: Captures | None = (text,) if rule.matcher is None else rule.matcher(text)
+    if trace is not None:
+        trace.add("PATTERN_MATCH", Pattern=rule.pattern, Input=text, Negate=rule.negate, IgnoreCase=rule.ignore_case,
+                  Matched=(captures is not None) != rule.negate, Captures=captures)
+    if (captures is None) != rule.negate:
+        return False
+    if captures is None or rule.negate:
+        captures = (text,)  # policy: negated_match_r0_is_input
+    state.rule_captures = captures
+    state.condition_captures = None
+    return not rule.conditions or conditions_hold(rule, state, trace)
+
+
+class Conditional(Protocol):
+    """What inbound and outbound rules have in common: conditions and how they combine."""
+
+    @property
+    def conditions(self) -> tuple[Condition, ...]: ...
+    @property
+    def match_any(self) -> bool: ...
+    @property
+    def track_all_captures(self) -> bool: ...
+
+
+def conditions_hold(rule: Conditional, state: State, trace: Trace | None) -> bool:
+    if trace is not None:
+        trace.add("CONDITIONS_EVALUATION_START", LogicalGrouping="MatchAny" if rule.match_any else "MatchAll")
+    result = not rule.match_any
+    for condition in rule.conditions:
+        captures = _test(condition, state, trace)
+        if captures is None:
+            if not rule.match_any:
+                result = False
+                break
+            continue
+        if captures:
+            _remember(rule, captures, state)
+        if rule.match_any:
+            result = True
+            break
+    if trace is not None:
+        trace.add("CONDITIONS_EVALUATION_END", Succeeded=result)
+    return result
+
+
+def _remember(rule: Conditional, captures: Captures, state: State) -> None:
+    if rule.track_all_captures and state.condition_captures is not None:
+        state.condition_captures = (*state.condition_captures, *captures[1:])
+    else:
+        state.condition_captures = captures
+
+
+def _test(condition: Condition, state: State, trace: Trace | None) -> Captures | None:
+    """The captures of a true condition (empty where it has none), None of a false one."""
+    text = condition.input.expand(state)
+    captures: Captures | None
+    if condition.matcher is not None:
+        captures = condition.matcher(text)
+    else:
+        physical = text or state.physical_path()
+        exists = (state.files.is_file if condition.match_type == "IsFile" else state.files.is_directory)(physical)
+        captures = () if exists else None
+    succeeded = (captures is not None) != condition.negate
+    if trace is not None:
+        trace.add("CONDITION_EVALUATION", Input=condition.input.source, ExpandedInput=text,
+                  MatchType=condition.match_type, Pattern=condition.pattern, IgnoreCase=condition.ignore_case,
+                  Negate=condition.negate, Succeeded=succeeded, Captures=captures,
+                  Line=condition.span.line, Column=condition.span.column)
+    if not succeeded:
+        return None
+    return captures if captures is not None and not condition.negate else ()
+
+
+def _act(rule: Rule, state: State, trace: Trace | None) -> Verdict | None:
+    for variable in rule.variables:
+        _set(variable, state, trace)
+    action = rule.action
+    if action.type == "Rewrite":
+        assert action.url is not None
+        target = action.url.expand(state)
+        state.path, state.query = compose.rewrite(rule.base, target, state.query, action.append_query_string)
+        state.rewritten = True
+        if trace is not None:
+            trace.add("REWRITE_ACTION", Substitution=action.url.source, RewriteURL=state.path, QueryString=state.query,
+                      AppendQueryString=action.append_query_string, LogRewrittenUrl=action.log_rewritten_url)
+        return None
+    if action.type == "Redirect":
+        return _redirect(rule, state, trace)
+    if action.type == "CustomResponse":
+        return _custom(rule, state, trace)
+    if action.type == "AbortRequest":
+        if trace is not None:
+            trace.add("ABORT_REQUEST_ACTION")
+        return Verdict("abort", rule)
+    return None
+
+
+def _set(variable: SetVariable, state: State, trace: Trace | None) -> None:
+    if not variable.allowed:
+        raise NotAllowed(f'The server variable "{variable.name}" is not allowed to be set. Add the server variable name '
+                         "to the allowed server variable list.")
+    name = variable.name.upper()
+    if not variable.replace and state.variable(name):
+        return
+    value = variable.value.expand(state)
+    state.assigned[name] = value
+    if trace is not None:
+        trace.add("SET_SERVER_VARIABLE", Name=variable.name, Value=value, Line=variable.span.line)
+
+
+def _redirect(rule: Rule, state: State, trace: Trace | None) -> Verdict:
+    action = rule.action
+    assert action.url is not None
+    where = compose.location(rule.base, action.url.expand(state), state.query, action.append_query_string, state.request)
+    if trace is not None:
+        trace.add("REDIRECT_ACTION", Substitution=action.url.source, RedirectURL=where, StatusCode=action.redirect_status,
+                  AppendQueryString=action.append_query_string)
+    return Verdict("redirect", rule, action.redirect_status, location=where)
+
+
+def _custom(rule: Rule, state: State, trace: Trace | None) -> Verdict:
+    action = rule.action
+    reason = action.reason.expand(state) if action.reason else ""
+    description = action.description.expand(state) if action.description else ""
+    if trace is not None:
+        trace.add("CUSTOM_RESPONSE_ACTION", StatusCode=action.status, SubStatusCode=action.substatus,
+                  StatusReason=reason, StatusDescription=description)
+    return Verdict("custom", rule, action.status, action.substatus, reason=reason, description=description)

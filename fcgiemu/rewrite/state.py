@@ -1,0 +1,170 @@
+"""What one request knows while rules run: its current URL, captures, and server variables (section 8)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from ..http.request import Request
+from ..http.url import encode_path
+
+MODULE_VERSION = "7,1,1993,2351"  # measured: URL Rewrite 2.1
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the application lives, as its server variables say it. Windows spelling, no trailing separator."""
+
+    site_root: str = "C:\\inetpub\\wwwroot"
+    application_path: str = ""
+    application_root: str = "C:\\inetpub\\wwwroot"
+    site_name: str = "Default Web Site"
+    site_id: int = 1
+    application_pool: str = "DefaultAppPool"
+
+
+class FileTests(Protocol):
+    """The file-system questions that rules ask, with Windows paths."""
+
+    def is_file(self, physical: str) -> bool: ...
+    def is_directory(self, physical: str) -> bool: ...
+    def physical_path(self, url_path: str) -> str: ...
+    def is_servable(self, url_path: str) -> bool: ...
+    def read_text(self, physical: str) -> str | None: ...
+
+
+class State:
+    """Mutable while a request's rules are evaluated; read by templates."""
+
+    __slots__ = ("request", "place", "files", "path", "query", "assigned", "rewritten",
+                 "rule_captures", "condition_captures", "response", "strict")
+
+    def __init__(self, request: Request, place: Place, files: FileTests, strict: bool = False) -> None:
+        self.request = request
+        self.place = place
+        self.files = files
+        self.path = request.target.path
+        self.query = request.target.query
+        #: Variables that rules set, upper-case name -> value.
+        self.assigned: dict[str, str] = {}
+        self.rewritten = False
+        #: Whether the Azure page's two static-file rules do what IIS does with them: nothing.
+        self.strict = strict
+        self.rule_captures: tuple[str, ...] | None = None
+        self.condition_captures: tuple[str, ...] | None = None
+        #: RESPONSE_* while outbound rules run: a callable from upper-case header name to value.
+        self.response: Callable[[str], str] | None = None
+
+    def variable(self, name: str) -> str:
+        """The server variable ``name`` (upper case); unknown ones are empty."""
+        if self.assigned and name in self.assigned:
+            return self.assigned[name]
+        if self.request.overrides and name in self.request.overrides:
+            return self.request.overrides[name]
+        known = _VARIABLES.get(name)
+        if known is not None:
+            return known(self)
+        if name.startswith("HTTP_"):
+            return self.header(name[5:].replace("_", "-").lower())
+        if name.startswith("RESPONSE_") and self.response is not None:
+            return self.response(name[9:])
+        return ""
+
+    def header(self, name: str) -> str:
+        """A request header by lower-case name; X-Original-URL is the module's own after a rewrite."""
+        if self.rewritten and name == "x-original-url":
+            return original_url(self.request)
+        return self.request.fields.get(name, "")
+
+    def physical_path(self) -> str:
+        """The physical path of the current URL, Windows spelling."""
+        return self.files.physical_path(self.path)
+
+
+def original_url(request: Request) -> str:
+    """X-Original-URL: the canonical original path, encoded again, and the raw query (measured)."""
+    target = request.target
+    return encode_path(target.path) + ("?" + target.query if target.query else "")
+
+
+def _with_query(path: str, query: str) -> str:
+    return f"{path}?{query}" if query else path
+
+
+def _cache_url(state: State) -> str:
+    request = state.request
+    return f"{request.scheme}://{request.host}:{request.port}{_with_query(request.target.path, request.target.query)}"
+
+
+def _unencoded_url(state: State) -> str:
+    """The raw target; http.sys writes the hexadecimal digits of escapes in upper case."""
+    raw = state.request.target.raw
+    return _LOWER_ESCAPE.sub(lambda match: match[0].upper(), raw) if "%" in raw else raw
+
+
+_LOWER_ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}")
+
+
+def _all_raw(state: State) -> str:
+    return "".join(f"{name}: {value}\r\n" for name, value in state.request.headers)
+
+
+def _all_http(state: State) -> str:
+    return "".join(f"HTTP_{name.upper().replace('-', '_')}:{value}\n" for name, value in state.request.headers)
+
+
+def _path(state: State) -> str:
+    return state.path
+
+
+def _constant(value: str) -> Callable[[State], str]:
+    return lambda _state: value
+
+
+_VARIABLES: dict[str, Callable[[State], str]] = {
+    "QUERY_STRING": lambda state: state.query,
+    "URL": _path,
+    "PATH_INFO": _path,
+    "SCRIPT_NAME": _path,
+    "URL_PATH_INFO": _path,
+    "HTTP_URL": lambda state: _with_query(state.path, state.query),
+    "PATH_TRANSLATED": State.physical_path,
+    "REQUEST_FILENAME": State.physical_path,
+    "SCRIPT_FILENAME": State.physical_path,
+    "SCRIPT_TRANSLATED": lambda state: "\\\\?\\" + state.physical_path(),
+    "REQUEST_URI": lambda state: _with_query(state.request.target.path, state.request.target.query),
+    "UNENCODED_URL": _unencoded_url,
+    "CACHE_URL": _cache_url,
+    "SERVER_NAME": lambda state: state.request.host,
+    "SERVER_PORT": lambda state: str(state.request.port),
+    "SERVER_PORT_SECURE": lambda state: "1" if state.request.https else "0",
+    "HTTPS": lambda state: "on" if state.request.https else "off",
+    "REQUEST_METHOD": lambda state: state.request.method,
+    "HTTP_METHOD": lambda state: state.request.method,
+    "SERVER_PROTOCOL": lambda state: state.request.protocol,
+    "HTTP_VERSION": lambda state: state.request.protocol,
+    "REMOTE_ADDR": lambda state: state.request.remote_addr,
+    "REMOTE_HOST": lambda state: state.request.remote_addr,
+    "REMOTE_PORT": lambda state: str(state.request.remote_port),
+    "LOCAL_ADDR": lambda state: state.request.local_addr,
+    "SERVER_ADDR": lambda state: state.request.local_addr,
+    "APPL_PHYSICAL_PATH": lambda state: state.place.application_root + "\\",
+    "DOCUMENT_ROOT": lambda state: state.place.site_root,
+    "APPL_MD_PATH": lambda state: f"/LM/W3SVC/{state.place.site_id}/ROOT{state.place.application_path}",
+    "APP_POOL_ID": lambda state: state.place.application_pool,
+    "APP_POOL_CONFIG": lambda state: "C:\\inetpub\\temp\\apppools\\{0}\\{0}.config".format(state.place.application_pool),
+    "INSTANCE_ID": lambda state: str(state.place.site_id),
+    "INSTANCE_NAME": lambda state: state.place.site_name.upper(),
+    "INSTANCE_META_PATH": lambda state: f"/LM/W3SVC/{state.place.site_id}",
+    "CONTENT_TYPE": lambda state: state.request.fields.get("content-type", ""),
+    "CONTENT_LENGTH": lambda state: "" if state.request.body_length is None else str(state.request.body_length),
+    "GATEWAY_INTERFACE": _constant("CGI/1.1"),
+    "SERVER_SOFTWARE": _constant("Microsoft-IIS/10.0"),
+    "MANAGED_PIPELINE_MODE": _constant("Integrated"),
+    "IIS_WASURLREWRITTEN": lambda state: "1" if state.rewritten else "",
+    "IIS_URLREWRITEMODULE": _constant(MODULE_VERSION),
+    "ALL_HTTP": _all_http,
+    "ALL_RAW": _all_raw,
+}

@@ -1,0 +1,158 @@
+"""Strings with expansions (section 7): ``{R:1}``, ``{C:1}``, ``{ToLower:…}``, ``{Map:…}``, ``{SERVER_VARIABLE}``."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Protocol
+from urllib.parse import quote, unquote
+
+from .policy import POLICY
+
+if TYPE_CHECKING:
+    from .state import State
+
+MAX_BACK_REFERENCE = 31  # the registry value MaxBackReferences: default and maximum
+MAX_DEPTH = 32
+
+
+class TemplateError(ValueError):
+    """A template IIS refuses when it reads the rule set."""
+
+
+class ExpansionError(Exception):
+    """A template that cannot be expanded for this request: 500.50, this request only."""
+
+
+class Lookup(Protocol):
+    """A rewrite map or a provider: argument -> result."""
+
+    def __call__(self, argument: str, state: State) -> str: ...
+
+
+Part = Callable[["State"], str]
+
+
+class Template:
+    """A compiled string. ``constant`` is its value where nothing in it changes, else None."""
+
+    __slots__ = ("source", "constant", "_parts")
+
+    def __init__(self, source: str, parts: list[Part | str]) -> None:
+        self.source = source
+        self.constant = "".join(parts) if all(isinstance(part, str) for part in parts) else None  # type: ignore[arg-type]
+        self._parts = parts
+
+    def expand(self, state: State) -> str:
+        """The string for this request. Raises ExpansionError."""
+        if self.constant is not None:
+            return self.constant
+        return "".join([part if isinstance(part, str) else part(state) for part in self._parts])
+
+
+def compile_template(source: str, lookups: Mapping[str, Lookup]) -> Template:
+    """Parse ``source``; ``lookups`` are maps and providers by lower-case name. Raises TemplateError."""
+    parts, end = _parse(source, 0, lookups, 0)
+    assert end == len(source)
+    return Template(source, parts)
+
+
+def _parse(source: str, position: int, lookups: Mapping[str, Lookup], depth: int) -> tuple[list[Part | str], int]:
+    """Parts up to the end, or up to the closing brace of the surrounding item when depth > 0."""
+    if depth > MAX_DEPTH:
+        raise TemplateError("The expression is nested too deeply")
+    parts: list[Part | str] = []
+    text: list[str] = []
+    while position < len(source):
+        char = source[position]
+        if char == "{":
+            if text:
+                parts.append("".join(text))
+                text = []
+            part, position = _item(source, position + 1, lookups, depth)
+            parts.append(part)
+        elif char == "}" and depth:
+            break
+        else:
+            text.append(char)
+            position += 1
+    if text:
+        parts.append("".join(text))
+    return parts, position
+
+
+_NAME = re.compile(r"[^{}:]+")
+
+
+def _item(source: str, position: int, lookups: Mapping[str, Lookup], depth: int) -> tuple[Part, int]:
+    """One ``{…}``; ``position`` is behind the opening brace."""
+    start = position - 1
+    match = _NAME.match(source, position)
+    if not match:
+        raise TemplateError(f"The expression \"{source[start:]}\" has no name after its opening brace")
+    name = match[0].strip()
+    position = match.end()
+    if source[position:position + 1] == "}":
+        return _variable(name), position + 1
+    if source[position:position + 1] != ":":
+        raise TemplateError(f"The expression \"{source[start:]}\" has no closing brace")
+    arguments, end = _parse(source, position + 1, lookups, depth + 1)
+    if source[end:end + 1] != "}":
+        raise TemplateError(f"The expression \"{source[start:]}\" has no closing brace")
+    argument = Template(source[position + 1:end], arguments)
+    return _call(name, argument, lookups), end + 1
+
+
+def _variable(name: str) -> Part:
+    upper = name.upper()
+    return lambda state: state.variable(upper)
+
+
+def _call(name: str, argument: Template, lookups: Mapping[str, Lookup]) -> Part:
+    lower = name.lower()
+    if lower in ("r", "c"):
+        return _back_reference(lower, name, argument)
+    function = _FUNCTIONS.get(lower)
+    if function is not None:
+        return lambda state: function(argument.expand(state))
+    lookup = lookups.get(lower)
+    if lookup is None:
+        raise TemplateError(f"The rewrite map or provider \"{name}\" does not exist")
+    return lambda state: lookup(argument.expand(state), state)
+
+
+def _back_reference(kind: str, name: str, argument: Template) -> Part:
+    text = argument.source
+    if not text.isascii() or not text.isdigit() or int(text) > MAX_BACK_REFERENCE:
+        raise TemplateError(f"The back-reference {{{name}:{text}}} wants a number from 0 to {MAX_BACK_REFERENCE}")
+    number = int(text)
+
+    def expand(state: State) -> str:
+        captures = state.rule_captures if kind == "r" else state.condition_captures
+        if captures is None or number >= len(captures):
+            raise ExpansionError(f'The expression "{{{name}:{text}}}" cannot be expanded.')
+        return captures[number]
+
+    return expand
+
+
+def url_encode(text: str) -> str:
+    """UTF-8 percent-encoding of everything but unreserved characters."""
+    return quote(text, safe="-_.~").replace("%20", POLICY.url_encode_space)
+
+
+def url_decode(text: str) -> str:
+    """One level of percent-decoding. A doubly encoded text fails, as by default on IIS."""
+    once = unquote(text, errors="replace")
+    if once != text and re.search(r"%[0-9A-Fa-f]{2}", once):
+        raise ExpansionError(f'The expression "{{UrlDecode:{text}}}" cannot be expanded: the text is encoded twice.')
+    return once
+
+
+_FUNCTIONS: dict[str, Callable[[str], str]] = {
+    "tolower": str.lower,
+    "urlencode": url_encode,
+    "urldecode": url_decode,
+    "htmlencode": lambda text: html.escape(text).replace("&#x27;", "'"),
+}
