@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from .. import pages
 from ..decision import Decision, Respond
 from ..http.response import reason_phrase
-from ..report import pages
 
 #: Bodies measured for remote clients without an error file; other statuses say the same in the same form. # inferred
 _ONE_LINERS = {

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ..config.tree import Effective
+from ..pages import Row
 
 SECTION = "system.webServer/directoryBrowse"
 
@@ -23,15 +24,6 @@ def compiled(effective: Effective) -> Browse:
     """A view: see Effective.view."""
     section = effective.section(SECTION)
     return Browse(section["enabled"], section["showFlags"])
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One entry of a listing; ``size`` is None for folders."""
-
-    name: str
-    modified: datetime
-    size: int | None
 
 
 def rows(folder: str) -> list[Row]:

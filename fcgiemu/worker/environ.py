@@ -1,32 +1,43 @@
-"""FastCGI parameters -> WSGI environ, by wfastcgi 3.0.0's rules and in its order."""
+"""FastCGI parameters -> WSGI environ, by wfastcgi 3.0.0's rules and in its order. Python 3.6 syntax."""
 
-BYTES_KEYS = (
-    ("SCRIPT_NAME", "wsgi.script_name"),
-    ("PATH_INFO", "wsgi.path_info"),
-    ("QUERY_STRING", "wsgi.query_string"),
-    ("HTTP_X_ORIGINAL_URL", "wfastcgi.http_x_original_url"),
-)
-
-
-def keep_raw(environ):
-    """Keep the bytes of the four texts whose decoding applications may want to redo."""
-    for name, raw in BYTES_KEYS:
-        if name in environ:
-            environ[raw] = environ[name].encode("latin-1")
+_RAW = {
+    "SCRIPT_NAME": "wsgi.script_name",
+    "PATH_INFO": "wsgi.path_info",
+    "QUERY_STRING": "wsgi.query_string",
+    "HTTP_X_ORIGINAL_URL": "wfastcgi.http_x_original_url",
+}
 
 
-def adjust(environ, settings):
-    """SCRIPT_NAME and PATH_INFO as a wfastcgi application sees them. ``settings`` is the process environment.
-
-    Raises KeyError where IIS sent no PATH_INFO, as wfastcgi does.
-    """
-    if "HTTP_X_ORIGINAL_URL" in environ:
-        environ["PATH_INFO"] = environ["HTTP_X_ORIGINAL_URL"]  # not percent-decoded: PTVS issue 123
-    environ["PATH_INFO"], _, _ = environ["PATH_INFO"].partition("?")
-    if "AllowPathInfoForScriptMappings" not in settings:
-        environ["SCRIPT_NAME"] = ""
-    prefix = settings.get("SCRIPT_NAME")
-    if prefix and environ["PATH_INFO"].lower().startswith(prefix.lower()):  # a plain prefix: /app1 takes /app10 too
-        environ["SCRIPT_NAME"] = prefix
-        environ["PATH_INFO"] = environ["PATH_INFO"][len(prefix):]
+def decoded(pairs):
+    """Name and value bytes as native strings (Latin-1); the bytes of four of them are kept beside."""
+    environ = {}
+    for name, value in pairs:
+        text = name.decode("latin-1")
+        if text in _RAW:
+            environ[_RAW[text]] = value
+        environ[text] = value.decode("latin-1")
     return environ
+
+
+def _set(environ, name, text):
+    environ[name] = text
+    environ[_RAW[name]] = text.encode("latin-1", "replace")
+
+
+def original_url(environ):
+    """PATH_INFO from X-Original-URL where IIS sent it (not percent-decoded: PTVS issue 123), cut at the first ``?``.
+
+    Raises KeyError where there is no PATH_INFO.
+    """
+    path = environ.get("HTTP_X_ORIGINAL_URL", environ["PATH_INFO"])
+    _set(environ, "PATH_INFO", path.partition("?")[0])
+
+
+def script_name(environ, settings):
+    """SCRIPT_NAME emptied, or taken from the setting of that name. ``settings`` is the process environment."""
+    if "AllowPathInfoForScriptMappings" not in settings:
+        _set(environ, "SCRIPT_NAME", "")
+    prefix = settings.get("SCRIPT_NAME")
+    if prefix is not None and environ["PATH_INFO"].lower().startswith(prefix.lower()):
+        _set(environ, "SCRIPT_NAME", prefix)  # a plain prefix: /app1 takes /app10 as well
+        _set(environ, "PATH_INFO", environ["PATH_INFO"][len(prefix):])

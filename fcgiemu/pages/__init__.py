@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from ..decision import Decision, Respond
 from ..http.response import reason_phrase
+from ..http.url import encode_path
 
 
 @cache
 def _environment() -> Any:
     import jinja2
 
-    return jinja2.Environment(loader=jinja2.PackageLoader("fcgiemu.report", "templates"), autoescape=True,
+    return jinja2.Environment(loader=jinja2.PackageLoader("fcgiemu.pages", "templates"), autoescape=True,
                               trim_blocks=True, lstrip_blocks=True)
 
 
@@ -66,3 +69,24 @@ def _source(decision: Decision, action: Respond) -> list[tuple[int, str, bool]]:
 def _masked(line: str) -> str:
     """A line of configuration without the passwords of connection strings."""
     return re.sub(r"(?i)((?:password|pwd|accountkey|sharedaccesskey|secret)\s*=\s*)[^;\"']+", r"\1********", line)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One entry of a listing; ``size`` in bytes, None for folders."""
+
+    name: str
+    modified: datetime
+    size: int | None
+
+
+def listing(host: str, path: str, rows: list[Row], flags: frozenset[str]) -> bytes:
+    """A folder as a page: the information that IIS's listing gives, by showFlags."""
+    parent = path.rstrip("/").rpartition("/")[0] + "/" if path != "/" else None
+    entries = [{
+        "name": row.name, "href": encode_path(path + row.name) + ("/" if row.size is None else ""),
+        "date": row.modified.strftime("%-m/%-d/%Y") if "Date" in flags else "",
+        "time": row.modified.strftime("%-I:%M %p") if "Time" in flags else "",
+        "size": ("<dir>" if row.size is None else f"{row.size:,}") if "Size" in flags else "",
+    } for row in rows]
+    return render("listing.html", host=host, path=path, parent=parent, entries=entries)

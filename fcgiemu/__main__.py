@@ -1,0 +1,5 @@
+"""``python -m fcgiemu``."""
+
+from .cli import main
+
+main()

@@ -1,0 +1,45 @@
+"""The command line: one file per command, imported when it is called."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+from .. import __version__
+
+#: Command -> what it does, in the words of ``fcgiemu --help``.
+COMMANDS = {
+    "serve": "Serve a site as IIS would.",
+    "explain": "Say what IIS would do with a URL, and why.",
+}
+
+
+class _Lazy(click.Group):
+    """Commands are modules of this package; only the one that runs is imported."""
+
+    def list_commands(self, _context: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, _context: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"{__name__}.{name}").command
+        return command
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=_Lazy)
+@click.version_option(__version__, prog_name="fcgiemu")
+def main() -> None:
+    """A local emulator of IIS and its FastCGI module for Python sites."""
+
+
+def fail(error: Exception, hint: str = "") -> None:
+    """One sentence, what to do about it, and exit status 2."""
+    click.echo(f"fcgiemu: {error}" + (f" {hint}" if hint else ""), err=True)
+    sys.exit(2)

@@ -1,0 +1,124 @@
+"""``fcgiemu explain``: one URL or a batch, as a story or as JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TextIO
+
+import click
+
+from ..report.story import story
+from ..site import Settings, Site, SiteError
+from . import fail
+from .options import open_site, site_options
+
+
+@click.command(help="Say what IIS would do with URL at SITE, and why.")
+@click.argument("site", type=click.Path(path_type=Path))
+@click.argument("url", required=False)
+@click.option("-X", "--method", default="GET", show_default=True)
+@click.option("-H", "--header", "headers", multiple=True, metavar="'NAME: VALUE'")
+@click.option("--body-length", type=int, help="Length of the request's body in bytes.")
+@click.option("--https", is_flag=True, help="The request comes over TLS.")
+@click.option("--remote-addr", default="127.0.0.1", show_default=True, metavar="IP")
+@click.option("--json", "as_json", is_flag=True, help="The answer as JSON; see docs/explain.md.")
+@click.option("--no-events", is_flag=True, help="Leave the trace out of the JSON.")
+@click.option("--batch", type=click.File("r", encoding="utf-8"), metavar="FILE", help="Requests as JSON Lines; - = standard input.")
+@click.option("--fail-on-error", is_flag=True, help="Exit 1 where the configuration cannot be loaded for the URL.")
+@site_options
+def command(site: Path, url: str | None, method: str, headers: tuple[str, ...], body_length: int | None, https: bool,
+            remote_addr: str, as_json: bool, no_events: bool, batch: TextIO | None, fail_on_error: bool,
+            **settings: Any) -> None:
+    if (url is None) == (batch is None):
+        raise click.UsageError("Give a URL or --batch FILE.")
+    try:
+        opened = open_site(site, **settings)
+        if batch is not None:
+            broken = _batch(opened, batch, as_json, not no_events)
+        else:
+            assert url is not None
+            answer = opened.explain(url, method, _headers(headers), https=https, remote_addr=remote_addr,
+                                    body_length=body_length, events=not (as_json and no_events))
+            click.echo(json.dumps(answer, ensure_ascii=False, indent=1) if as_json else story(answer))
+            broken = _is_broken(answer)
+    except SiteError as error:
+        fail(error, error.hint)
+    if fail_on_error and broken:
+        sys.exit(1)
+
+
+def _headers(texts: tuple[str, ...]) -> list[tuple[str, str]]:
+    pairs = []
+    for text in texts:
+        name, colon, value = text.partition(":")
+        if not colon or not name.strip():
+            raise click.UsageError(f"-H {text!r} is not 'Name: value'.")
+        pairs.append((name.strip(), value.strip()))
+    return pairs
+
+
+def _is_broken(answer: dict[str, Any]) -> bool:
+    outcome = answer["outcome"]
+    return outcome["status"] == 500 and outcome["substatus"] in (19, 50, 52) and outcome["kind"] == "respond"
+
+
+def _batch(site: Site, lines: TextIO, as_json: bool, events: bool) -> bool:
+    """One answer a line, in the order of the questions. Exits 2 at a line that is no question."""
+    sites: dict[tuple[Any, ...], Site] = {(): site}
+    broken = False
+    for number, question in _questions(lines):
+        try:
+            answer = _answer(site, sites, question, events)
+        except (SiteError, ValueError, TypeError, AttributeError) as error:
+            fail(SiteError(f"batch line {number}: {error}"))
+        broken = broken or _is_broken(answer)
+        click.echo(json.dumps(answer, ensure_ascii=False) if as_json else story(answer) + "\n")
+    return broken
+
+
+def _questions(lines: TextIO) -> Iterator[tuple[int, dict[str, Any]]]:
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            question = json.loads(line)
+            if not isinstance(question, dict) or not isinstance(question.get("url"), str):
+                raise ValueError("it is no JSON object with a url")
+        except ValueError as error:
+            fail(SiteError(f"batch line {number}: {error}"))
+        yield number, question
+
+
+def _answer(default: Site, sites: dict[tuple[Any, ...], Site], question: dict[str, Any], events: bool) -> dict[str, Any]:
+    opened = _site_of(default, sites, question)
+    answer = opened.explain(
+        question["url"], question.get("method", "GET"), question.get("headers") or {}, https=question.get("https", False),
+        remote_addr=question.get("remote_addr", "127.0.0.1"), body_length=question.get("body_length"),
+        vars=question.get("vars"), response=question.get("response"), events=events)
+    return {"id": question["id"], **answer} if "id" in question else answer
+
+
+def _site_of(default: Site, sites: dict[tuple[Any, ...], Site], question: dict[str, Any]) -> Site:
+    """The site a line asks about; opened once for each combination of its keys."""
+    keys = ("site", "host_config", "strict", "azure", "arr")
+    given = {key: question[key] for key in keys if question.get(key) is not None}
+    tables = question.get("providers") or {}
+    key = (*sorted(given.items()), json.dumps(tables, sort_keys=True)) if given or tables else ()
+    if key not in sites:
+        if len(sites) > 64:
+            sites.clear()
+        settings: Settings = default.settings
+        for name in ("strict", "azure", "arr"):
+            if name in given:
+                settings = replace(settings, **{name: bool(given[name])})
+        if "host_config" in given:
+            settings = replace(settings, host_config=Path(given["host_config"]))
+        if tables:
+            settings = replace(settings, providers={
+                name: (lambda argument, table=dict(table): table.get(argument, "")) for name, table in tables.items()})
+        sites[key] = Site(Path(given.get("site", default.path)), settings)
+    return sites[key]

@@ -1,0 +1,43 @@
+"""Options that several commands share, and the Site they describe."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..site import Settings, Site, SiteError
+
+#: Options of every command that opens a site.
+_SITE_OPTIONS = (
+    click.option("--strict", is_flag=True, help="The Azure page's two static-file rules do what IIS does: nothing."),
+    click.option("--strict-locks", is_flag=True, help="Sections locked on the server give 500.19."),
+    click.option("--azure", is_flag=True, help="Paths of an Azure App Service."),
+    click.option("--arr", is_flag=True, help="Application Request Routing is installed: rewrites to other hosts are proxied."),
+    click.option("--host-config", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+                 help="An applicationHost.config, or a part of one."),
+    click.option("--map", "maps", multiple=True, metavar="WINDOWS=LOCAL", help="Where a Windows path leads on this machine."),
+)
+
+
+def site_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the shared options to a command."""
+    for option in reversed(_SITE_OPTIONS):
+        command = option(command)
+    return command
+
+
+def open_site(path: Path, strict: bool, strict_locks: bool, azure: bool, arr: bool, host_config: Path | None,
+              maps: tuple[str, ...]) -> Site:
+    """The site that the options describe. Raises SiteError."""
+    return Site(path, Settings(strict=strict, strict_locks=strict_locks, azure=azure, arr=arr, host_config=host_config,
+                               path_map=tuple(_pair(text) for text in maps)))
+
+
+def _pair(text: str) -> tuple[str, str]:
+    windows, equals, local = text.partition("=")
+    if not equals or not windows or not local:
+        raise SiteError(f"--map {text} is not WINDOWS=LOCAL.", "Write for example --map 'D:\\Python34=/usr/bin'.")
+    return windows, local

@@ -1,0 +1,180 @@
+"""A pool of processes for one scriptProcessor: <fastCgi><application> of IIS."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from .process import Launch, OutputSink, ProcessState, Spawner, StartFailed, WorkerProcess
+
+#: Seconds to learn how a process ended whose connection broke.
+EXIT_PATIENCE = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Attributes of <fastCgi><application>, by their own names in our spelling; seconds where they are times."""
+
+    max_instances: int = 4
+    queue_length: int = 1000
+    activity_timeout: float = 70.0
+    request_timeout: float = 90.0
+    idle_timeout: float = 300.0
+    instance_max_requests: int = 0  # 0 = never; IIS recycles after 200, which surprises in development
+
+
+class QueueFull(Exception):
+    """More requests wait than queueLength allows: 503.4."""
+
+
+class Application:
+    """Hands out idle processes, starts new ones on demand, queues what exceeds ``max_instances``."""
+
+    def __init__(self, launch: Callable[[], Launch], limits: Limits, sink: OutputSink, spawn: Spawner | None = None) -> None:
+        self.limits = limits
+        self._launch = launch
+        self._sink = sink
+        self._spawn = spawn
+        self._idle: list[WorkerProcess] = []
+        self._all: set[WorkerProcess] = set()
+        self._waiting: deque[asyncio.Future[WorkerProcess]] = deque()
+        self._starting = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._closed = False
+        self.restarts = 0
+
+    @property
+    def processes(self) -> list[WorkerProcess]:
+        """The processes that exist now."""
+        return [worker for worker in self._all if worker.state is not ProcessState.GONE]
+
+    async def acquire(self) -> WorkerProcess:
+        """A process for one request, which ``release`` gives back. Raises QueueFull or StartFailed."""
+        while self._idle:
+            worker = self._idle.pop()
+            if worker.state is ProcessState.IDLE and (worker.connection.alive or await worker.reconnect()):
+                return self._begin(worker)
+            self._discard(worker)
+        if len(self._waiting) >= self.limits.queue_length:
+            raise QueueFull
+        future: asyncio.Future[WorkerProcess] = asyncio.get_running_loop().create_future()
+        self._waiting.append(future)
+        self._start_for_waiting()
+        try:
+            return await future
+        except asyncio.CancelledError:
+            if future.done() and not future.cancelled() and future.exception() is None:
+                self.release(future.result())
+            raise
+
+    def release(self, worker: WorkerProcess) -> None:
+        """Give a process back after its request: to whoever waits, to the idle ones, or to its end."""
+        worker.label = ""
+        over = self.limits.instance_max_requests and worker.requests >= self.limits.instance_max_requests
+        if worker.state is ProcessState.BUSY and not over and not self._closed:
+            worker.to(ProcessState.IDLE)
+            worker.idle_since = asyncio.get_running_loop().time()
+            self._offer(worker)
+        else:
+            self._discard(worker)
+
+    def discard(self, worker: WorkerProcess) -> None:
+        """Give back a process that must not serve again."""
+        worker.label = ""
+        self._discard(worker)
+
+    def restart(self) -> None:
+        """Replace every process that has loaded code. Those in mid-request finish it first.
+
+        A process that has not served a request has loaded nothing of the site, so a burst of changes restarts once.
+        """
+        stale = [worker for worker in self._all if worker.requests]
+        if not stale:
+            return
+        self.restarts += 1
+        for worker in stale:
+            if worker.state is ProcessState.BUSY:
+                worker.to(ProcessState.RETIRING)
+            elif worker.state is ProcessState.IDLE:
+                if worker in self._idle:
+                    self._idle.remove(worker)
+                self._discard(worker)
+        self._start_one()
+
+    async def close(self) -> None:
+        """End every process and wait until all are reaped."""
+        self._closed = True
+        for future in self._waiting:
+            future.cancel()
+        while self._all or self._tasks:
+            await asyncio.gather(*(worker.stop() for worker in self._all), return_exceptions=True)
+            self._all = {worker for worker in self._all if worker.state is not ProcessState.GONE}
+            if self._tasks:
+                await asyncio.wait(self._tasks)
+        self._idle.clear()
+
+    def reap_idle(self, now: float) -> None:
+        """End processes that have been idle for longer than idleTimeout."""
+        for worker in [worker for worker in self._idle if now - worker.idle_since > self.limits.idle_timeout]:
+            self._idle.remove(worker)
+            self._discard(worker)
+
+    # -- inside --------------------------------------------------------------------------------------------------
+
+    def _begin(self, worker: WorkerProcess) -> WorkerProcess:
+        worker.to(ProcessState.BUSY)
+        worker.requests += 1
+        return worker
+
+    def _offer(self, worker: WorkerProcess) -> None:
+        while self._waiting:
+            future = self._waiting.popleft()
+            if not future.done():
+                future.set_result(self._begin(worker))
+                return
+        self._idle.append(worker)
+
+    def _discard(self, worker: WorkerProcess) -> None:
+        self._all.discard(worker)
+        self._run(worker.stop())
+        self._start_for_waiting()
+
+    def _start_for_waiting(self) -> None:
+        waiting = sum(not future.done() for future in self._waiting)
+        while self._starting < waiting and len(self._all) + self._starting < self.limits.max_instances:
+            self._start_one()
+
+    def _start_one(self) -> None:
+        if self._closed or len(self._all) + self._starting >= self.limits.max_instances:
+            return
+        self._starting += 1
+        self._run(self._start())
+
+    async def _start(self) -> None:
+        try:
+            worker = WorkerProcess(self._launch(), self._sink)
+            await worker.start(self._spawn)
+        except Exception as error:
+            self._starting -= 1
+            failure = error if isinstance(error, StartFailed) else StartFailed(str(error))
+            while self._waiting:
+                future = self._waiting.popleft()
+                if not future.done():
+                    future.set_exception(failure)
+                    break
+            return
+        self._starting -= 1
+        if self._closed or worker.state is not ProcessState.IDLE:
+            await worker.stop()
+            self._start_for_waiting()
+            return
+        self._all.add(worker)
+        worker.idle_since = asyncio.get_running_loop().time()
+        self._offer(worker)
+
+    def _run(self, coroutine: object) -> None:
+        task: asyncio.Task[None] = asyncio.ensure_future(coroutine)  # type: ignore[call-overload]
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

@@ -1,0 +1,196 @@
+"""One request at a time over one stream to a FastCGI application: asyncio around the codec, bounded buffers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import cast
+
+from . import records
+from .records import ProtocolError, RecordReader
+
+REQUEST_ID = 1
+#: Bytes of response that wait for the client before reading from the application pauses.
+HIGH_WATER = 1 << 20
+LOW_WATER = 1 << 18
+#: STDERR beyond this is counted, not kept.
+MAX_STDERR = 1 << 16
+#: Bytes of STDERR one request may send before it counts as a defect of the application.
+STDERR_FLOOD = 64 << 20
+
+
+class ConnectionClosed(Exception):
+    """The application closed the stream before END_REQUEST."""
+
+
+class FastCgiConnection(asyncio.Protocol):
+    """A kept connection. ``send`` starts a request; ``wait`` and ``take`` follow its response."""
+
+    def __init__(self) -> None:
+        self._transport: asyncio.Transport | None = None
+        self._reader = RecordReader()
+        self._chunks: deque[bytes] = deque()
+        self._waiter: asyncio.Future[None] | None = None
+        self._threshold = 0
+        self._writable: asyncio.Future[None] | None = None
+        self._paused = False
+        self.buffered = 0
+        self.stderr = bytearray()
+        self.stderr_total = 0
+        self.ended = True
+        self.status = (0, 0)
+        self.error: Exception | None = None
+        self.last_activity = 0.0
+
+    # -- asyncio.Protocol ----------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self._loop = asyncio.get_running_loop()
+
+    def data_received(self, data: bytes) -> None:
+        self.last_activity = self._loop.time()
+        try:
+            for record in self._reader.feed(data):
+                self._receive(record)
+        except ProtocolError as error:
+            self._fail(error)
+            return
+        if self._waiter is not None and (self.ended or self.buffered > self._threshold or self.error):
+            self._wake()
+        if self.buffered > HIGH_WATER and not self._paused and self._transport is not None:
+            self._paused = True
+            self._transport.pause_reading()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._transport = None
+        if not self.ended:
+            self._fail(ConnectionClosed("the application closed the connection in mid-request"))
+        if self._writable is not None and not self._writable.done():
+            self._writable.set_result(None)
+
+    def pause_writing(self) -> None:
+        if self._writable is None or self._writable.done():
+            self._writable = self._loop.create_future()
+
+    def resume_writing(self) -> None:
+        if self._writable is not None and not self._writable.done():
+            self._writable.set_result(None)
+
+    # -- requests ------------------------------------------------------------------------------------------------
+
+    @property
+    def alive(self) -> bool:
+        """Whether another request can be sent."""
+        return self._transport is not None and not self._transport.is_closing() and self.error is None
+
+    def send(self, params: bytes, body: bytes | None) -> None:
+        """Begin a request. ``params`` is the whole PARAMS stream; ``body`` the whole STDIN, None where it follows."""
+        assert self.ended and self._transport is not None
+        self._chunks.clear()
+        self.buffered = 0
+        self.stderr = bytearray()
+        self.stderr_total = 0
+        self.ended = False
+        self.last_activity = self._loop.time()
+        parts = [_BEGIN, params]
+        if body is not None:
+            parts += (records.encode_stream(records.STDIN, REQUEST_ID, body), _STDIN_END)
+        self._transport.write(b"".join(parts))
+
+    async def send_body(self, data: bytes) -> None:
+        """More of STDIN; returns when the stream can take more. What comes after the end is dropped."""
+        if self._transport is None or self.ended:
+            return
+        self.last_activity = self._loop.time()
+        self._transport.write(records.encode_stream(records.STDIN, REQUEST_ID, data))
+        if self._writable is not None and not self._writable.done():
+            await self._writable
+
+    def end_body(self) -> None:
+        """STDIN is complete."""
+        if self._transport is not None and not self.ended:
+            self._transport.write(_STDIN_END)
+
+    async def wait(self, threshold: int) -> None:
+        """Until the response has ended or more than ``threshold`` bytes of STDOUT wait. Raises what broke it."""
+        while not self.ended and self.buffered <= threshold and self.error is None:
+            self._threshold = threshold
+            self._waiter = self._loop.create_future()
+            await self._waiter
+        if self.error is not None and not self._chunks:
+            raise self.error
+
+    def take(self) -> bytes:
+        """All STDOUT that waits."""
+        data = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
+        self._chunks.clear()
+        self.buffered = 0
+        if self._paused and self._transport is not None:
+            self._paused = False
+            self._transport.resume_reading()
+        return data
+
+    def interrupt(self, error: Exception) -> None:
+        """Wake whoever waits with ``error``; the connection itself stays usable."""
+        if not self.ended and self.error is None:
+            self.error = error
+            self._wake()
+
+    def resume_after_interrupt(self) -> None:
+        """Follow the response again after ``interrupt``."""
+        if self._transport is not None and not self._transport.is_closing():
+            self.error = None
+            self.take()
+
+    def fail(self, error: Exception) -> None:
+        """Break the request off with ``error`` and give the connection up."""
+        self._fail(error)
+
+    def abort(self) -> None:
+        """Give the connection up at once."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def close(self) -> None:
+        """Close the connection; the application sees the end of its stream."""
+        if self._transport is not None:
+            self._transport.close()
+
+    # -- records -------------------------------------------------------------------------------------------------
+
+    def _receive(self, record: records.Record) -> None:
+        if record.request_id == 0:
+            return  # management records answer questions that are never asked
+        if self.ended:
+            raise ProtocolError(f"record of type {record.type} outside of a request")
+        if record.type == records.STDOUT:
+            if record.content:  # an empty one in mid-stream is tolerated: wfastcgi sends one after every part
+                self._chunks.append(record.content)
+                self.buffered += len(record.content)
+        elif record.type == records.STDERR:
+            self.stderr_total += len(record.content)
+            self.stderr += record.content[:MAX_STDERR - len(self.stderr)]
+            if self.stderr_total > STDERR_FLOOD:
+                raise ProtocolError("the application writes to STDERR without end")
+        elif record.type == records.END_REQUEST:
+            self.status = records.decode_end(record.content)
+            self.ended = True
+        else:
+            raise ProtocolError(f"record of type {record.type} from an application")
+
+    def _fail(self, error: Exception) -> None:
+        if self.error is None:
+            self.error = error
+        self._wake()
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+        self._waiter = None
+
+
+_BEGIN = records.encode_begin(REQUEST_ID)
+_STDIN_END = records.encode(records.STDIN, REQUEST_ID)

@@ -1,0 +1,247 @@
+"""One process of a FastCGI application: how it is started, what it may do next, and how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import enum
+import os
+import signal
+import socket
+import tempfile
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from .connection import FastCgiConnection
+
+#: Seconds between the polite end of a process and SIGKILL.
+GRACE_SECONDS = 3.0
+#: Lines of output kept of each process for error pages.
+KEPT_LINES = 200
+#: A longer line is shown in pieces.
+MAX_LINE = 1 << 16
+
+
+class ProcessState(enum.Enum):
+    """What a process is doing; ALLOWED says what may follow."""
+
+    STARTING = "starting"
+    IDLE = "idle"
+    BUSY = "busy"
+    RETIRING = "retiring"  # busy with its last request
+    STOPPING = "stopping"
+    GONE = "gone"
+
+
+_S = ProcessState
+ALLOWED: Mapping[ProcessState, frozenset[ProcessState]] = {
+    _S.STARTING: frozenset({_S.IDLE, _S.STOPPING, _S.GONE}),
+    _S.IDLE: frozenset({_S.BUSY, _S.STOPPING, _S.GONE}),
+    _S.BUSY: frozenset({_S.IDLE, _S.RETIRING, _S.STOPPING, _S.GONE}),
+    _S.RETIRING: frozenset({_S.STOPPING, _S.GONE}),
+    _S.STOPPING: frozenset({_S.GONE}),
+    _S.GONE: frozenset(),
+}
+
+
+class StartFailed(Exception):
+    """The process could not be started or reached."""
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """How to start a process. With ``listens`` descriptor 0 is a listening socket (the FastCGI specification), else it is
+    the connection itself (what wfastcgi expects)."""
+
+    command: tuple[str, ...]
+    environment: Mapping[str, str]
+    directory: str
+    listens: bool = True
+
+
+class Spawned(Protocol):
+    """A started process, as WorkerProcess needs it; tests bring their own."""
+
+    pid: int
+    stdout: asyncio.StreamReader | None
+    stderr: asyncio.StreamReader | None
+
+    async def wait(self) -> int: ...
+    def send_signal(self, number: int) -> None: ...
+
+
+Spawner = Callable[..., "asyncio.Future[Spawned]"]
+#: Told of every line a process writes: the process, "stdout" or "stderr", the text.
+OutputSink = Callable[["WorkerProcess", str, str], None]
+
+
+class WorkerProcess:
+    """A process and its one connection. ``label`` names the request it works on."""
+
+    def __init__(self, launch: Launch, sink: OutputSink) -> None:
+        self.launch = launch
+        self.state = ProcessState.STARTING
+        self.connection: FastCgiConnection
+        self.requests = 0
+        self.label = ""
+        self.exit_code: int | None = None
+        self.lines: deque[str] = deque(maxlen=KEPT_LINES)
+        self.idle_since = 0.0
+        self._sink = sink
+        self._process: Spawned | None = None
+        self._exited = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._lifeline: int | None = None
+        self._socket_path: str | None = None
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid if self._process is not None else 0
+
+    def to(self, state: ProcessState) -> None:
+        """Change state; raises ValueError for a step the table does not allow."""
+        if state not in ALLOWED[self.state]:
+            raise ValueError(f"a process cannot go from {self.state.value} to {state.value}")
+        self.state = state
+
+    async def start(self, spawn: Spawner | None = None) -> None:
+        """Start the process and connect to it. Raises StartFailed; nothing is left behind then."""
+        try:
+            theirs, connect = self._endpoint()
+        except OSError as error:
+            raise StartFailed(str(error)) from error
+        lifeline, self._lifeline = os.pipe()
+        environment = {**self.launch.environment, "FCGIEMU_LIFELINE": str(lifeline)}
+        try:
+            self._process = await (spawn or asyncio.create_subprocess_exec)(
+                *self.launch.command, stdin=theirs, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+                env=environment, cwd=self.launch.directory, pass_fds=(lifeline,), start_new_session=True, limit=MAX_LINE)
+        except (OSError, ValueError) as error:
+            self._close_lifeline()
+            self._forget_socket()
+            self.state = ProcessState.GONE
+            raise StartFailed(f"{self.launch.command[0]}: {getattr(error, 'strerror', None) or error}") from error
+        finally:
+            os.close(lifeline)
+            theirs.close()
+        self._tasks = [asyncio.ensure_future(self._watch()),
+                       asyncio.ensure_future(self._pump(self._process.stdout, "stdout")),
+                       asyncio.ensure_future(self._pump(self._process.stderr, "stderr"))]
+        try:
+            self.connection = await connect()
+        except OSError as error:
+            await self.stop()
+            raise StartFailed(str(error)) from error
+        if self.state is ProcessState.STARTING:
+            self.to(ProcessState.IDLE)
+
+    def _endpoint(self) -> tuple[socket.socket, Callable[[], asyncio.Future[FastCgiConnection]]]:
+        """The socket for descriptor 0, and how to reach the process through it."""
+        loop = asyncio.get_running_loop()
+        if not self.launch.listens:
+            ours, theirs = socket.socketpair()
+            ours.setblocking(False)
+
+            async def use_pair() -> FastCgiConnection:
+                return (await loop.create_connection(FastCgiConnection, sock=ours))[1]
+
+            return theirs, use_pair  # type: ignore[return-value]
+        folder = tempfile.mkdtemp(prefix="fcgiemu-")
+        self._socket_path = os.path.join(folder, "s")
+        theirs = socket.socket(socket.AF_UNIX)
+        theirs.bind(self._socket_path)
+        theirs.listen(8)
+
+        async def use_path() -> FastCgiConnection:
+            return (await loop.create_unix_connection(FastCgiConnection, self._socket_path))[1]
+
+        return theirs, use_path  # type: ignore[return-value]
+
+    async def reconnect(self) -> bool:
+        """A new connection to a listening process whose last one was closed; False where there is none to be had."""
+        if not self.launch.listens or self._socket_path is None or self._exited.is_set():
+            return False
+        try:
+            loop = asyncio.get_running_loop()
+            self.connection = (await loop.create_unix_connection(FastCgiConnection, self._socket_path))[1]
+        except OSError:
+            return False
+        return True
+
+    async def wait_exit(self, seconds: float) -> int | None:
+        """The exit code, waiting at most so long; None where the process lives on."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._exited.wait(), seconds)
+            await asyncio.wait(self._tasks[1:], timeout=seconds)  # its last words
+        return self.exit_code
+
+    async def stop(self, grace: float = GRACE_SECONDS) -> None:
+        """End the process: close its connection, ask, then insist; returns when it has been reaped."""
+        if self.state is not ProcessState.GONE:
+            self.state = ProcessState.STOPPING
+            if hasattr(self, "connection"):
+                self.connection.close()
+            self._signal(signal.SIGTERM)
+            try:
+                await asyncio.wait_for(self._exited.wait(), grace)
+            except TimeoutError:
+                self._signal(signal.SIGKILL)
+                await self._exited.wait()
+        for task in self._tasks:
+            if not task.done():
+                task.cancel()
+
+    def kill(self) -> None:
+        """End the process at once; it is reaped by its watcher."""
+        if hasattr(self, "connection"):
+            self.connection.abort()
+        self._signal(signal.SIGKILL)
+
+    def words(self) -> str:
+        """What the process wrote last."""
+        return "\n".join(self.lines)
+
+    def _signal(self, number: int) -> None:
+        """Signal the process's own group, so that children of the application end with it."""
+        if self._process is None or self._exited.is_set():
+            return
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, number)
+
+    async def _watch(self) -> None:
+        assert self._process is not None
+        self.exit_code = await self._process.wait()
+        self.state = ProcessState.GONE
+        self._close_lifeline()
+        self._forget_socket()
+        self._exited.set()
+
+    async def _pump(self, stream: asyncio.StreamReader | None, name: str) -> None:
+        assert stream is not None
+        while True:
+            try:
+                line = await stream.readline()
+            except ValueError:  # longer than the limit: the reader has dropped what it held
+                line = b"(a line longer than 64 KiB was left out)\n"
+            if not line:
+                return
+            text = line.decode("utf-8", "replace").rstrip("\r\n")
+            self.lines.append(text)
+            self._sink(self, name, text)
+
+    def _close_lifeline(self) -> None:
+        if self._lifeline is not None:
+            os.close(self._lifeline)
+            self._lifeline = None
+
+    def _forget_socket(self) -> None:
+        if self._socket_path is not None:
+            with contextlib.suppress(OSError):
+                os.unlink(self._socket_path)
+                os.rmdir(os.path.dirname(self._socket_path))
+            self._socket_path = None
+
+
+Command = Sequence[str]

@@ -1,0 +1,151 @@
+"""The FastCGI 1.0 wire format. No I/O: bytes in, records out, and back."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+VERSION = 1
+HEADER = struct.Struct(">BBHHBx")
+_END_BODY = struct.Struct(">IB3x")
+_LONG = struct.Struct(">I")
+
+BEGIN_REQUEST, ABORT_REQUEST, END_REQUEST = 1, 2, 3
+PARAMS, STDIN, STDOUT, STDERR, DATA = 4, 5, 6, 7, 8
+GET_VALUES, GET_VALUES_RESULT, UNKNOWN_TYPE = 9, 10, 11
+
+RESPONDER = 1
+KEEP_CONN = 1
+
+#: A record's content length is 16 bits wide.
+MAX_CONTENT = 65535
+#: Content that leaves room for padding to eight bytes; what is sent stays below MAX_CONTENT.
+CHUNK = 65528
+
+
+class ProtocolError(Exception):
+    """Bytes that are not FastCGI 1.0, or values that do not fit it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record: its type, the request it belongs to (0 = management), and its content without padding."""
+
+    type: int
+    request_id: int
+    content: bytes
+
+
+def encode(type: int, request_id: int, content: bytes = b"") -> bytes:
+    """One record, without padding. Raises ProtocolError for content over MAX_CONTENT bytes."""
+    if len(content) > MAX_CONTENT:
+        raise ProtocolError(f"record content of {len(content)} bytes exceeds {MAX_CONTENT}")
+    return HEADER.pack(VERSION, type, request_id, len(content), 0) + content
+
+
+def encode_stream(type: int, request_id: int, data: bytes) -> bytes:
+    """``data`` as records of a stream, without the empty record that ends it."""
+    if len(data) <= CHUNK:
+        return encode(type, request_id, data) if data else b""
+    return b"".join(encode(type, request_id, data[start:start + CHUNK]) for start in range(0, len(data), CHUNK))
+
+
+def encode_begin(request_id: int, keep: bool = True) -> bytes:
+    """BEGIN_REQUEST of a responder."""
+    return encode(BEGIN_REQUEST, request_id, struct.pack(">HB5x", RESPONDER, KEEP_CONN if keep else 0))
+
+
+def encode_pair(name: bytes, value: bytes) -> bytes:
+    """A name-value pair: lengths of one byte below 128, else of four with the top bit set."""
+    head = bytes((len(name),)) if len(name) < 128 else _LONG.pack(len(name) | 0x80000000)
+    head += bytes((len(value),)) if len(value) < 128 else _LONG.pack(len(value) | 0x80000000)
+    return head + name + value
+
+
+def encode_params(request_id: int, pairs: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """The whole PARAMS stream. Pairs are never split over records: wfastcgi and flup cannot read that.
+
+    Raises ProtocolError for a pair over MAX_CONTENT bytes.
+    """
+    records: list[bytes] = []
+    current: list[bytes] = []
+    size = 0
+    for name, value in pairs:
+        pair = encode_pair(name, value)
+        if size + len(pair) > MAX_CONTENT:
+            records.append(encode(PARAMS, request_id, b"".join(current)))
+            current, size = [], 0
+            if len(pair) > MAX_CONTENT:
+                raise ProtocolError(f"the variable {name.decode('latin-1')} is longer than a FastCGI record")
+        current.append(pair)
+        size += len(pair)
+    if current:
+        records.append(encode(PARAMS, request_id, b"".join(current)))
+    records.append(encode(PARAMS, request_id))
+    return b"".join(records)
+
+
+def decode_pairs(data: bytes) -> list[tuple[bytes, bytes]]:
+    """The pairs of a complete PARAMS stream. Raises ProtocolError for lengths that run over its end."""
+    pairs: list[tuple[bytes, bytes]] = []
+    position = 0
+    while position < len(data):
+        name_length, position = _length(data, position)
+        value_length, position = _length(data, position)
+        end = position + name_length + value_length
+        if end > len(data):
+            raise ProtocolError("a name-value pair runs over the end of its stream")
+        pairs.append((data[position:position + name_length], data[position + name_length:end]))
+        position = end
+    return pairs
+
+
+def _length(data: bytes, position: int) -> tuple[int, int]:
+    if position >= len(data):
+        raise ProtocolError("a name-value pair is cut short")
+    if data[position] < 128:
+        return data[position], position + 1
+    if position + 4 > len(data):
+        raise ProtocolError("a name-value pair is cut short")
+    return _LONG.unpack_from(data, position)[0] & 0x7FFFFFFF, position + 4
+
+
+def decode_end(content: bytes) -> tuple[int, int]:
+    """Application status and protocol status of an END_REQUEST body."""
+    if len(content) < _END_BODY.size:
+        raise ProtocolError("END_REQUEST is too short")
+    status, protocol = _END_BODY.unpack_from(content)
+    return status, protocol
+
+
+class RecordReader:
+    """Bytes in any portions -> records. ``feed`` raises ProtocolError once and for all at the first wrong byte."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes) -> list[Record]:
+        """The records that ``data`` completes."""
+        buffer = self._buffer
+        buffer += data
+        records: list[Record] = []
+        position = 0
+        available = len(buffer)
+        while available - position >= 8:
+            version, kind, request_id, length, padding = HEADER.unpack_from(buffer, position)
+            if version != VERSION:
+                raise ProtocolError(f"version {version} where {VERSION} was expected")
+            end = position + 8 + length
+            if available < end + padding:
+                break
+            records.append(Record(kind, request_id, bytes(buffer[position + 8:end])))
+            position = end + padding
+        if position:
+            del buffer[:position]
+        return records
+
+    @property
+    def pending(self) -> int:
+        """Bytes of a record that is not complete yet."""
+        return len(self._buffer)

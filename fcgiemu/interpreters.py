@@ -1,0 +1,179 @@
+"""Which program of this machine stands for a scriptProcessor of web.config, and where its Windows paths lead."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+from .site import AZURE_ROOT, WINDOWS_ROOT, Site
+from .worker import paths
+
+#: The oldest Python our worker runs on.
+OLDEST = (3, 6)
+Pair = tuple[str, str]
+
+
+@dataclass(slots=True)
+class Program:
+    """A local program for a scriptProcessor. ``version`` is set for Python; ``notes`` say what had to be guessed."""
+
+    path: str
+    version: tuple[int, int] | None = None
+    is_wfastcgi: bool = False
+    arguments: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+class ProgramMissing(Exception):
+    """No local program can stand for a scriptProcessor; ``hint`` says what to do."""
+
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+def path_pairs(site: Site) -> tuple[Pair, ...]:
+    """(Windows prefix, local path): the user's own, then the site's root, then a folder of ours for the rest of D:\\home."""
+    root = str(site.path)
+    own = str(site.path / ".fcgiemu")
+    return (*site.settings.path_map, (AZURE_ROOT, root), (WINDOWS_ROOT, root), ("D:\\home\\LogFiles", f"{own}/LogFiles"),
+            ("D:\\home", f"{own}/home"))
+
+
+def split_processor(text: str) -> tuple[str, str]:
+    """fullPath and arguments of a scriptProcessor."""
+    full_path, _, arguments = text.partition("|")
+    return full_path.strip().strip('"'), arguments.strip()
+
+
+def find_program(processor: str, site: Site) -> Program:
+    """The local program for a scriptProcessor. Raises ProgramMissing."""
+    full_path, arguments = split_processor(processor)
+    local = paths.map_path(full_path, path_pairs(site)) if paths.is_windows(full_path) else full_path
+    words = [word.strip('"') for word in re.findall(r'"[^"]*"|\S+', arguments)]
+    is_wfastcgi = any(re.search(r"(?:^|[\\/])wfastcgi\.py$", word, re.IGNORECASE) for word in words) or words[-2:] == ["-m", "wfastcgi"]
+    name = re.split(r"[\\/]", full_path)[-1].lower().removesuffix(".exe")
+    if is_wfastcgi or re.fullmatch(r"pythonw?[\d.]*", name):
+        program = _python(full_path, local, site)
+        program.is_wfastcgi = is_wfastcgi
+    elif local and os.access(local, os.X_OK) and not os.path.isdir(local):
+        program = Program(local)
+    elif found := shutil.which(name):
+        program = Program(found, notes=[f"{full_path} -> {found}"])
+    else:
+        raise ProgramMissing(f"There is no program here for {full_path}.",
+                             f"Install {name}, or map it: --map '{full_path}=/path/to/{name}'.")
+    if not program.is_wfastcgi:
+        program.arguments = [paths.map_path(word, path_pairs(site)) or word if paths.is_windows(word) else word
+                             for word in words]
+    return program
+
+
+def wanted_version(full_path: str) -> tuple[int, int] | None:
+    """The X.Y that a path such as D:\\Python34\\python.exe or D:\\home\\python364x64\\python.exe names."""
+    match = re.search(r"python[-_]?(\d)\.?(\d+)(x\d\d)?", full_path, re.IGNORECASE)
+    if not match:
+        return None
+    minor = match[2]
+    if match[3] and len(minor) > 1 or len(minor) > 2:  # python364x64, python2714x86: the micro version follows
+        minor = minor[:1]
+    return int(match[1]), int(minor)
+
+
+def _python(full_path: str, local: str | None, site: Site) -> Program:
+    """The interpreter: the one named if it exists here, else one of that version, else the site's env's, else ours."""
+    if local and os.access(local, os.X_OK) and not os.path.isdir(local):
+        return Program(local, version_of(local))
+    wanted = wanted_version(full_path)
+    named = "Python %d.%d" % wanted if wanted else "Python"
+    environment = environment_of(site)
+    if environment is not None:
+        base, version = environment
+        program = Program(base, version, notes=[f"{full_path} -> {base} (the interpreter of the site's env)"])
+        if wanted and wanted != version:
+            program.notes.append("web.config names %s, the site's env was made with Python %d.%d" % (named, *version))
+        return program
+    if wanted and wanted >= OLDEST and (found := _installed(wanted)):
+        return Program(found, wanted, notes=[f"{full_path} -> {found}"])
+    running = getattr(sys, "_base_executable", sys.executable) or sys.executable
+    version = sys.version_info[:2]
+    program = Program(running, version, notes=[f"{full_path} -> {running} (the running interpreter)"])
+    if wanted and wanted != version:
+        program.notes.append(f"{named} is not installed here; the site runs on Python {version[0]}.{version[1]} instead")
+    return program
+
+
+def environment_of(site: Site) -> tuple[str, tuple[int, int]] | None:
+    """The base interpreter and version of the site's virtual environment, or None where it has none."""
+    for folder in _environment_folders(site):
+        found = _base_of(folder)
+        if found is not None:
+            return found
+    return None
+
+
+def _environment_folders(site: Site) -> list[Path]:
+    folders = [site.path / "env"]
+    setting = site.app_settings().get("WSGI_ALT_VIRTUALENV_ACTIVATE_THIS")
+    if setting:
+        local = paths.map_path(setting[0], path_pairs(site)) if paths.is_windows(setting[0]) else setting[0]
+        if local:
+            folders.insert(0, Path(local).parent.parent)
+    return folders
+
+
+def _base_of(folder: Path) -> tuple[str, tuple[int, int]] | None:
+    """From pyvenv.cfg: the interpreter that an environment was made with."""
+    try:
+        text = (folder / "pyvenv.cfg").read_text("utf-8", "replace")
+    except OSError:
+        return None
+    settings = {key.strip().lower(): value.strip() for key, _, value in
+                (line.partition("=") for line in text.splitlines())}
+    match = re.match(r"(\d+)\.(\d+)", settings.get("version", settings.get("version_info", "")))
+    if not match:
+        return None
+    version = int(match[1]), int(match[2])
+    candidates = [settings.get("executable", ""), settings.get("base-executable", "")]
+    home = settings.get("home", "")
+    candidates += [f"{home}/python{version[0]}.{version[1]}", f"{home}/python3", f"{home}/python", str(folder / "bin/python")]
+    for candidate in candidates:
+        if candidate and os.access(candidate, os.X_OK):
+            return candidate, version
+    return None
+
+
+def _installed(version: tuple[int, int]) -> str | None:
+    """An interpreter X.Y on PATH (no shim), of pyenv, or of uv."""
+    name = f"python{version[0]}.{version[1]}"
+    for folder in os.environ.get("PATH", "").split(os.pathsep):
+        candidate = os.path.join(folder, name)
+        if "shims" not in folder and os.access(candidate, os.X_OK):
+            return candidate
+    prefix = f"{version[0]}.{version[1]}."
+    home = Path.home()
+    for pattern, program in ((f"{os.environ.get('PYENV_ROOT', home / '.pyenv')}/versions", "bin/python"),
+                             (f"{home}/.local/share/uv/python", "bin/python3")):
+        base = Path(pattern)
+        if base.is_dir():
+            for folder in sorted(base.iterdir(), reverse=True):
+                if folder.name.removeprefix("cpython-").startswith(prefix) and os.access(folder / program, os.X_OK):
+                    return str(folder / program)
+    return None
+
+
+@cache
+def version_of(path: str) -> tuple[int, int] | None:
+    """X.Y of an interpreter, by asking it; None where it does not answer."""
+    try:
+        output = subprocess.run([path, "-c", "import sys; print('%d %d' % sys.version_info[:2])"], capture_output=True,
+                                text=True, timeout=10, stdin=subprocess.DEVNULL, check=True).stdout.split()
+        return int(output[0]), int(output[1])
+    except (OSError, subprocess.SubprocessError, ValueError, IndexError):
+        return None

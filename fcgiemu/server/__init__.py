@@ -1,0 +1,1 @@
+"""The ASGI application that acts on decisions, and ``serve``."""

@@ -1,0 +1,120 @@
+"""The ASGI application: a request becomes a decision, the decision an action, the action a response and a log line."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ..decision import (
+    Abort,
+    CallFastCgi,
+    Decision,
+    ListDirectory,
+    Redirect,
+    Refuse,
+    Respond,
+    ServeFile,
+)
+from ..http.response import Response
+from ..http.url import UrlRefused
+from ..modules import sending
+from ..site import Site, refused
+from . import static
+from .exchange import ClientGone, Exchange, Message, Receive, Send
+from .fastcgi import FastCgi
+
+
+@dataclass(frozen=True, slots=True)
+class LogEntry:
+    """One request as it ended. ``seconds`` from its first byte to the last of its response."""
+
+    method: str
+    url: str
+    decision: Decision
+    status: int
+    substatus: int
+    seconds: float
+    bytes_sent: int
+    client_gone: bool
+
+
+class Server:
+    """Serves one site. Start and stop come through ASGI's lifespan."""
+
+    def __init__(self, site: Site, fastcgi: FastCgi, log: Callable[[LogEntry], None],
+                 on_start: Callable[[], None] = lambda: None, on_stop: Callable[[], None] = lambda: None) -> None:
+        self.site = site
+        self.fastcgi = fastcgi
+        self._log = log
+        self._on_start = on_start
+        self._on_stop = on_stop
+        self._ticker: asyncio.Task[None] | None = None
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        kind = scope["type"]
+        if kind == "http":
+            await self._http(Exchange(scope, receive, send))
+        elif kind == "lifespan":
+            await self._lifespan(receive, send)
+        elif kind == "websocket":
+            await send({"type": "websocket.close", "code": 1000})
+
+    async def _http(self, exchange: Exchange) -> None:
+        started = time.perf_counter()
+        scope = exchange.scope
+        try:
+            decision = self.site.decide(exchange.request())
+        except UrlRefused as error:
+            decision = refused(error)
+        gone = False
+        try:
+            await self.act(exchange, decision)
+        except ClientGone:
+            gone = True
+        action = decision.action
+        substatus = exchange.substatus or (action.substatus if isinstance(action, Respond) else 0)
+        self._log(LogEntry(scope["method"], scope["fcgiemu.target"].decode("latin-1"), decision, exchange.status, substatus,
+                           time.perf_counter() - started, exchange.bytes_sent, gone or exchange.gone))
+
+    async def act(self, exchange: Exchange, decision: Decision) -> None:
+        """Do what was decided."""
+        action = decision.action
+        if isinstance(action, CallFastCgi):
+            await self.fastcgi.call(exchange, decision, action)
+        elif isinstance(action, ServeFile):
+            await static.serve_file(exchange, decision, action)
+        elif isinstance(action, (Redirect, Respond, Refuse)):
+            detailed = decision.request is not None and decision.request.is_local
+            response = sending.own_response(decision, detailed)
+            await exchange.respond(response)
+        elif isinstance(action, ListDirectory):
+            await static.list_directory(exchange, decision, action)
+        elif isinstance(action, Abort):
+            exchange.reset()
+        else:
+            await exchange.respond(Response(501, "Not Implemented", [("Content-Length", "0")]))
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                self._ticker = asyncio.ensure_future(self._tick())
+                self._on_start()
+                await send({"type": "lifespan.startup.complete"})
+            elif message["type"] == "lifespan.shutdown":
+                if self._ticker is not None:
+                    self._ticker.cancel()
+                self._on_stop()
+                await self.fastcgi.close()
+                await send({"type": "lifespan.shutdown.complete"})
+                return
+
+    async def _tick(self) -> None:
+        loop = asyncio.get_running_loop()
+        with contextlib.suppress(asyncio.CancelledError):
+            while True:
+                await asyncio.sleep(1)
+                self.fastcgi.tick(loop.time())

@@ -1,0 +1,148 @@
+"""uvicorn's HTTP protocol with what IIS needs beyond ASGI: the raw target, reason phrases, header limits, resets."""
+
+from __future__ import annotations
+
+import socket
+import struct
+from collections.abc import Callable
+from typing import Any
+
+import httptools
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from ..http.response import http_sys_body, reason_phrase
+
+#: http.sys's MaxRequestBytes: request line and headers together.
+MAX_REQUEST_BYTES = 16384
+_STATUS_LINES = {status: f"HTTP/1.1 {status} {reason_phrase(status)}\r\n".encode("latin-1") for status in range(100, 600)}
+
+
+class IisProtocol(HttpToolsProtocol):
+    """One client connection. ``lost`` is called when the client goes away in mid-request."""
+
+    lost: Callable[[], None] | None = None
+    _head_bytes = 0
+    _too_long = False
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._head_bytes = 0
+        self._too_long = False
+        self.scope["fcgiemu.protocol"] = self  # type: ignore[typeddict-unknown-key]
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._head_bytes += len(name) + len(value) + 4
+        if self._head_bytes + len(self.url) > MAX_REQUEST_BYTES:
+            self._too_long = True
+            return
+        super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        target = self.url
+        self.scope["fcgiemu.target"] = target  # type: ignore[typeddict-unknown-key]
+        self.scope["fcgiemu.too_long"] = self._too_long  # type: ignore[typeddict-unknown-key]
+        try:
+            httptools.parse_url(target)
+        except httptools.HttpParserInvalidURLError:
+            self.url = b"/"  # uvicorn parses it again; the application looks at the raw target
+        super().on_headers_complete()
+        # The cycle's own class cannot be given to uvicorn; its task has not started yet.
+        self.cycle.__class__ = IisCycle
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        if self.lost is not None:
+            self.lost()
+
+    def send_400_response(self, msg: str) -> None:
+        """What is no HTTP at all gets http.sys's answer."""
+        verb = b"method" in msg.encode().lower()
+        body = http_sys_body("Bad Request - Invalid Verb" if verb else "Bad Request", 400,
+                             "The request is badly formed.")
+        self.transport.write(
+            _STATUS_LINES[400] + b"Content-Type: text/html; charset=us-ascii\r\nServer: Microsoft-HTTPAPI/2.0\r\n"
+            b"Connection: close\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+        self.transport.close()
+
+    def reset(self) -> None:
+        """Reset the connection without another byte."""
+        sock: socket.socket | None = self.transport.get_extra_info("socket")
+        if sock is not None:
+            try:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            except OSError:
+                pass
+        if self.cycle is not None:
+            self.cycle.disconnected = True
+        self.transport.abort()
+
+
+class IisCycle(RequestResponseCycle):
+    """Sends a response: head and first part of the body together, with the reason phrase it is given."""
+
+    _head: bytes | None
+
+    async def send(self, message: Any) -> None:
+        if self.flow.write_paused and not self.disconnected:
+            await self.flow.drain()
+        if self.disconnected:
+            return
+        if message["type"] == "http.response.start":
+            self._start(message)
+        elif message["type"] == "http.response.body":
+            self._body(message.get("body", b""), message.get("more_body", False))
+
+    def _start(self, message: dict[str, Any]) -> None:
+        assert not self.response_started
+        self.response_started = True
+        self.waiting_for_100_continue = False
+        status = message["status"]
+        reason = message.get("reason")
+        parts = [_STATUS_LINES[status] if reason is None else b"HTTP/1.1 %d %s\r\n" % (status, reason)]
+        length: int | None = None
+        for name, value in (*message["headers"], *self.default_headers):
+            lower = name.lower()
+            if lower == b"content-length":
+                length = int(value)
+            elif lower == b"connection":
+                if b"close" in value.lower():
+                    self.keep_alive = False
+                continue
+            parts += (b"Date" if name == b"date" else name, b": ", value, b"\r\n")
+        bodiless = self.scope["method"] == "HEAD" or status in (204, 304) or status < 200
+        self.chunked_encoding = length is None and not bodiless and self.scope["http_version"] == "1.1"
+        self.expected_content_length = 0 if bodiless or length is None else length
+        if self.chunked_encoding:
+            parts.append(b"Transfer-Encoding: chunked\r\n")
+        elif length is None and not bodiless:
+            self.keep_alive = False
+        if not self.keep_alive:
+            parts.append(b"Connection: close\r\n")
+        parts.append(b"\r\n")
+        self._head = b"".join(parts)
+        self._bodiless = bodiless
+        self._known_length = length is not None and not bodiless
+
+    def _body(self, body: bytes, more: bool) -> None:
+        data = b"" if self._bodiless else body
+        if self._known_length:
+            self.expected_content_length -= len(data)
+            if self.expected_content_length < 0:
+                data = data[:self.expected_content_length]
+                self.expected_content_length = 0
+        if self.chunked_encoding:
+            if data:
+                data = b"%x\r\n%b\r\n" % (len(data), data)
+            if not more:
+                data += b"0\r\n\r\n"
+        if self._head is not None:
+            data = self._head + data
+            self._head = None
+        if data:
+            self.transport.write(data)
+        if not more:
+            self.response_complete = True
+            self.message_event.set()
+            if not self.keep_alive or self.expected_content_length > 0:
+                self.transport.close()
+            self.on_response()

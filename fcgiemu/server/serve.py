@@ -1,0 +1,201 @@
+"""``serve``: a site on a local port, with its start-up report, reload and log."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import re
+import socket
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TextIO
+
+import uvicorn
+
+from ..decision import CallFastCgi, Respond, ServeFile
+from ..fastcgi.application import Limits
+from ..fastcgi.process import WorkerProcess
+from ..interpreters import ProgramMissing, find_program
+from ..modules import handlers
+from ..reload import Watcher, is_ignored, restart_pattern, restarts
+from ..rewrite.compiler import inbound
+from ..site import Site, SiteError
+from .app import LogEntry, Server
+from .fastcgi import FastCgi
+from .protocol import IisProtocol
+
+#: Seconds that requests in progress have to end when the server is asked to stop.
+GRACE_SECONDS = 5
+#: Bytes of a request that is sent after the response has ended are read up to this time.
+KEEP_ALIVE_SECONDS = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line of ``serve`` says beyond the site's settings."""
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    reload: bool = True
+    limits: Limits = Limits()
+    out: TextIO = sys.stdout
+
+
+class Console:
+    """Everything ``serve`` prints: one line a request, the applications' own output tagged with theirs."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+
+    def say(self, text: str) -> None:
+        print(text, file=self._out, flush=True)
+
+    def request(self, entry: LogEntry) -> None:
+        """One line: time, method, URL, what handled it, status, how long it took."""
+        status = str(entry.status) if entry.status else "---"
+        if entry.substatus or isinstance(entry.decision.action, Respond):
+            status += f".{entry.substatus}"
+        note = "  client went away" if entry.client_gone else ""
+        self.say(f"{time.strftime('%H:%M:%S')} {entry.method} {entry.url} -> {describe(entry)} {status} "
+                 f"{entry.seconds * 1000:.1f} ms{note}")
+
+    def output(self, worker: WorkerProcess, stream: str, text: str) -> None:
+        """A line that an application printed."""
+        label = f" {worker.label}" if worker.label else ""
+        self.say(f"  [{worker.pid}{label}] {text}")
+
+
+def describe(entry: LogEntry) -> str:
+    """What handled a request, in a few words."""
+    decision = entry.decision
+    action = decision.action
+    if isinstance(action, ServeFile):
+        return f"StaticFile {action.entry.path[len(decision.site_root or ''):].lstrip('/')}"
+    if isinstance(action, CallFastCgi):
+        return f"FastCGI {action.handler.name}"
+    if decision.rules and action.kind in ("redirect", "abort", "respond") and decision.module == "RewriteModule":
+        return f"{action.kind} by rule {decision.rules[-1]!r}"
+    return f"{decision.module} {action.kind}"
+
+
+class Serving:
+    """A site being served: server, watcher and console, held together."""
+
+    def __init__(self, site: Site, options: Options) -> None:
+        self.site = site
+        self.options = options
+        self.console = Console(options.out)
+        self.fastcgi = FastCgi(site, options.limits, self.console.output)
+        self.server = Server(site, self.fastcgi, self.console.request, self._started, self._stopped)
+        self._watcher: Watcher | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._told: set[str] = set()
+
+    def run(self) -> None:
+        """Serve until interrupted. Raises SiteError where the port cannot be had."""
+        sock = bind(self.options.host, self.options.port)
+        config = uvicorn.Config(
+            self.server, http=IisProtocol, ws="none", log_config=None, access_log=False, server_header=False,
+            lifespan="on", timeout_graceful_shutdown=GRACE_SECONDS, timeout_keep_alive=KEEP_ALIVE_SECONDS, log_level="error")
+        self.report(sock)
+        try:
+            uvicorn.Server(config).run(sockets=[sock])
+        except KeyboardInterrupt:
+            pass
+        finally:
+            sock.close()
+            self.console.say("stopped")
+
+    # -- reload ----------------------------------------------------------------------------------------------------
+
+    def _started(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        if self.options.reload:
+            self._watcher = Watcher(self.site.path, self._changed)
+            self._watcher.start()
+            if self._watcher.polling:
+                self.console.say("file events do not arrive in this folder: it is polled instead")
+
+    def _stopped(self) -> None:
+        if self._watcher is not None:
+            self._watcher.stop()
+
+    def _changed(self, relative: str, is_folder: bool) -> None:
+        """A change, told by the watcher's thread."""
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._apply, relative, is_folder)
+
+    def _apply(self, relative: str, is_folder: bool) -> None:
+        name = relative.rpartition("/")[2].lower()
+        if is_folder or name.endswith(".config"):
+            self.site.tree.invalidate()
+            self.fastcgi.forget_programs()
+        if not is_folder and self._restarts(relative) and self.fastcgi.restart():
+            self.console.say(f"{time.strftime('%H:%M:%S')} {relative} changed: workers restart")
+
+    def _restarts(self, relative: str) -> bool:
+        setting = self.site.app_settings().get("WSGI_RESTART_FILE_REGEX")
+        try:
+            return restarts(relative, restart_pattern(setting[0] if setting else None))
+        except re.error:
+            return restarts(relative, restart_pattern(None))
+
+    # -- report ----------------------------------------------------------------------------------------------------
+
+    def report(self, sock: socket.socket) -> None:
+        """What is served, from which files, by which programs, and what looks wrong."""
+        site, say = self.site, self.console.say
+        say(f"fcgiemu serves {site.path}")
+        files = site.tree.load_all(lambda name: is_ignored(name) or name.startswith("."))
+        say("  web.config  " + (", ".join(file.name for file in files) or "none: the server's defaults apply"))
+        self._report_handlers(say)
+        for finding in site.findings():
+            if finding.severity != "info":
+                say(f"  {finding.severity:<10}  {finding.span}: {finding.message}" + (f" ({finding.hint})" if finding.hint else ""))
+        for warning in site.effective("/").view(inbound).warnings:
+            say(f"  note        {warning.span}: {warning.message}")
+        limits = self.options.limits
+        say(f"  workers     at most {limits.max_instances} per application, "
+            + ("restarted when files change" if self.options.reload else "not restarted when files change")
+            + ", never recycled by count")
+        host, port = sock.getsockname()[:2]
+        shown = f"[{host}]" if ":" in host else host
+        say(f"  listening   http://{shown}:{port}/  (Ctrl-C stops)")
+
+    def _report_handlers(self, say: Callable[[str], None]) -> None:
+        seen: set[str] = set()
+        for handler, _ in self.site.effective("/").view(handlers.table).entries:
+            processor = handler.script_processor
+            if "FastCgiModule" not in handler.modules or processor in seen:
+                continue
+            seen.add(processor)
+            say(f"  handler     {handler.name}: path={handler.path}")
+            try:
+                program = find_program(processor, self.site)
+            except ProgramMissing as error:
+                say(f"  missing     {error} {error.hint}")
+                continue
+            for note in program.notes:
+                say(f"  mapped      {note}")
+            settings = self.site.app_settings()
+            if program.is_wfastcgi and "WSGI_HANDLER" not in settings:
+                say("  missing     WSGI_HANDLER is not set in appSettings: every request to Python will fail")
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A listening socket. Raises SiteError with one sentence where there is none to be had."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        sock.bind((host, port))
+    except OSError as error:
+        sock.close()
+        if error.errno == errno.EADDRINUSE:
+            raise SiteError(f"Port {port} of {host} is in use.", "Choose another one with --port, or 0 for any.") from None
+        raise SiteError(f"Cannot listen on {host}:{port}: {error.strerror}.", "Choose another --host or --port.") from None
+    sock.listen(1024)
+    sock.setblocking(False)
+    return sock

@@ -1,0 +1,248 @@
+"""One request of a worker: initialisation at the first, environ, the application, errors. Python 3.6 syntax.
+
+Follows wfastcgi 3.0.0; deliberate differences are listed in docs/fastcgi.md.
+"""
+
+import datetime
+import importlib.util
+import io
+import os
+import sys
+import tempfile
+import traceback
+
+from . import environ as wsgi
+from . import paths, resolver, settings
+
+VERSION = "3.0.0"
+#: Request bodies above this are kept in a temporary file instead of memory.
+BODY_IN_MEMORY = 1 << 20
+_HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+class _Site:
+    """What the process knows of its site after the first request."""
+
+    options = {}
+    pairs = ()
+    handler = None
+    environment = {}
+    initialized = False
+    console = None
+
+
+def configure(options):
+    """Options of the server: ``map`` (Windows prefix, local path pairs), ``strict``, ``env`` (the site's environment)."""
+    _Site.options = options
+    _Site.pairs = tuple(tuple(pair) for pair in options.get("map", ()))
+    _Site.console = sys.stderr
+    log("wfastcgi.py %s started" % VERSION)
+    log("Python version: %s" % sys.version)
+
+
+def log(text):
+    """A line of WSGI_LOG, where that is set. Raises OSError where the file cannot be written."""
+    name = os.environ.get("WSGI_LOG")
+    if name:
+        with open(name, "a+", encoding="utf-8") as stream:
+            stream.write("%s: %s" % (datetime.datetime.now(), text if text.endswith("\n") else text + "\n"))
+
+
+def maybe_log(text):
+    """As log, but a file that cannot be written does not matter."""
+    try:
+        log(text)
+    except Exception:
+        pass
+
+
+class Tee(io.StringIO):
+    """Captured output, as wfastcgi keeps it, that is also shown on the console at once."""
+
+    def __init__(self, stream):
+        io.StringIO.__init__(self)
+        self._stream = stream
+
+    def write(self, text):
+        written = io.StringIO.write(self, text)
+        try:
+            self._stream.write(text)
+            self._stream.flush()
+        except (OSError, ValueError):
+            pass
+        return written
+
+
+class Response:
+    """What an application says through start_response and its parts; headers go out with the first of them."""
+
+    def __init__(self, request):
+        self._request = request
+        self.headers = None
+        self.sent = False
+
+    def start(self, status, headers, exc_info=None):
+        """``start_response``."""
+        if exc_info:
+            try:
+                if self.sent:
+                    raise exc_info[1].with_traceback(exc_info[2])
+            finally:
+                exc_info = None
+        elif self.headers:
+            raise Exception("start_response has already been called")
+        text = "Status: %s\r\n" % _text(status)
+        for name, value in headers or ():
+            text += "%s: %s\r\n" % (_text(name), _text(value))
+        self.headers = (text + "\r\n").encode("latin-1")
+        return self.write
+
+    def write(self, data):
+        """Send a part of the body, the headers before it."""
+        self.send_headers()
+        if not isinstance(data, (bytes, bytearray, memoryview)):
+            raise TypeError("a bytes-like object is required, not '%s'" % type(data).__name__)
+        self._request.stdout.write(bytes(data))
+
+    def send_headers(self):
+        if not self.sent:
+            if not self.headers:
+                raise Exception("start_response has not yet been called")
+            self.sent = True
+            self._request.stdout.write(self.headers)
+            self.headers = None
+
+    def fail(self, text):
+        """End with an error: status 500 where nothing has been sent, and the text on STDERR."""
+        if not self.sent:
+            self.headers = b"Status: 500 Internal Server Error\r\n"
+            self.send_headers()
+        self._request.stderr.write(text.encode("latin-1", "backslashreplace"))
+        maybe_log(text)
+
+
+def _text(value):
+    return value.decode("latin-1") if isinstance(value, bytes) else value
+
+
+def run(request):
+    """Answer one request. Returns an exit code where the process must end with it, else None."""
+    errors = sys.stderr = sys.__stderr__ = Tee(_Site.console)
+    output = sys.stdout = sys.__stdout__ = Tee(_Site.console)
+    response = Response(request)
+    message = ""
+    fatal = False
+    try:
+        environ = _environ(request, errors)
+        if not _Site.initialized:
+            fatal = True
+            message = "Error occurred while reading WSGI handler"
+            _initialize(environ)
+            fatal = False
+            message = ""
+        os.environ.update(_Site.environment)
+        wsgi.script_name(environ, os.environ)
+        _call(environ, response)
+    except BaseException as error:
+        response.fail("%s:\n\n%s\n\nStdOut: %s\n\nStdErr: %s" % (
+            message or "Error occurred", _explain(error), output.getvalue(), errors.getvalue()))
+        if fatal:
+            code = error.code if isinstance(error, SystemExit) else 0
+            return code if isinstance(code, int) else 1
+    return None
+
+
+def _explain(error):
+    """The traceback; behind it the import error that a proxy script has swallowed."""
+    text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+    hidden = _witness.first
+    if hidden and not _Site.initialized and hidden not in text and "could not be imported" in str(error):
+        text += "\nThe import error behind it:\n\n" + hidden
+    return text
+
+
+_witness = resolver.ImportWitness()
+
+
+def _call(environ, response):
+    result = _Site.handler(environ, response.start)
+    try:
+        for part in result:
+            if part:
+                response.write(part)
+    finally:
+        if hasattr(result, "close"):
+            result.close()
+    response.send_headers()
+
+
+def _environ(request, errors):
+    environ = wsgi.decoded(request.pairs)
+    environ["wsgi.input"] = _body(request)
+    environ["wsgi.errors"] = errors
+    environ["wsgi.version"] = (1, 0)
+    environ["wsgi.url_scheme"] = "https" if environ.get("HTTPS", "").lower() == "on" else "http"
+    environ["wsgi.multiprocess"] = True
+    environ["wsgi.multithread"] = False
+    environ["wsgi.run_once"] = False
+    wsgi.original_url(environ)
+    return environ
+
+
+def _body(request):
+    """The whole body, seekable: in memory, a large one in a temporary file."""
+    length = request.stdin
+    first = length.read(BODY_IN_MEMORY + 1)
+    if len(first) <= BODY_IN_MEMORY:
+        return io.BytesIO(first)
+    body = tempfile.TemporaryFile()
+    body.write(first)
+    while True:
+        data = length.read(1 << 16)
+        if not data:
+            break
+        body.write(data)
+    body.seek(0)
+    return body
+
+
+def _initialize(environ):
+    """The first request: folder, settings, handler. Anything raised here ends the process."""
+    log("wfastcgi.py %s initializing" % VERSION)
+    folder = environ.get("APPL_PHYSICAL_PATH", _HERE)
+    os.chdir(folder)
+    sys.path[0] = "."
+    _Site.environment = settings.read(folder, _Site.pairs)
+    _adapt_virtual_environment(_Site.environment)
+    os.environ.update(_Site.environment)
+    sys.path.extend(settings.python_path(_Site.environment, _Site.pairs, os.environ))
+    sys.meta_path.append(_ProxyFinder)
+    with _witness.watching():
+        handler = resolver.resolve(os.environ.get("WSGI_HANDLER"))
+    _Site.handler = handler
+    log("wfastcgi.py %s initialized" % VERSION)
+    _Site.initialized = True
+
+
+class _ProxyFinder:
+    """Our equivalent of ptvs_virtualenv_proxy, for sites that have no copy of the script."""
+
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name != "ptvs_virtualenv_proxy" or path is not None:
+            return None
+        return importlib.util.spec_from_file_location(name, os.path.join(_HERE, "virtualenv_proxy.py"))
+
+
+def _adapt_virtual_environment(environment):
+    """WSGI_ALT_VIRTUALENV_ACTIVATE_THIS where the script it names does not exist here: ours stands in for it.
+
+    ``python -m venv`` makes no activate_this.py, and a site may not have an environment at all.
+    """
+    key = "WSGI_ALT_VIRTUALENV_ACTIVATE_THIS"
+    value = environment.get(key, os.environ.get(key, ""))
+    if not value.lower().endswith("activate_this.py") or os.path.exists(value) or _Site.options.get("strict"):
+        return
+    local = os.path.dirname(os.path.dirname(value)) if not paths.is_windows(value) else ""
+    os.environ["FCGIEMU_ENV"] = local if os.path.isdir(local) else ""
+    environment[key] = os.path.join(_HERE, "activate_this.py")

@@ -1,0 +1,33 @@
+"""Start of a worker: ``python main.py`` in the site's interpreter, descriptor 0 = a listening FastCGI socket.
+
+Loads this folder and flup by path, under names of its own, so that the site sees no package of ours.
+"""
+
+import importlib.util
+import os
+import sys
+
+
+def _load(name, folder):
+    """The package at ``folder`` as ``name``."""
+    spec = importlib.util.spec_from_file_location(name, os.path.join(folder, "__init__.py"),
+                                                  submodule_search_locations=[folder])
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+
+
+def _hide(name):
+    """Take a loaded package out of sight: the site may have its own of that name."""
+    for loaded in [key for key in sys.modules if key == name or key.startswith(name + ".")]:
+        del sys.modules[loaded]
+
+
+if __name__ == "__main__":
+    HERE = os.path.dirname(os.path.abspath(__file__))
+    _load("_fcgiemu_worker", HERE)
+    _load("flup", os.environ.pop("FCGIEMU_FLUP"))
+    from _fcgiemu_worker import server  # noqa: I001
+
+    _hide("flup")
+    server.serve()

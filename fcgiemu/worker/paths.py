@@ -1,0 +1,45 @@
+"""Windows paths of a web.config -> paths of this machine. Shared by the server and the worker; Python 3.6 syntax."""
+
+import os
+import re
+
+_DRIVE = re.compile(r"[A-Za-z]:[\\/]")
+
+
+def is_windows(text):
+    """Whether a text looks like an absolute Windows path."""
+    return _DRIVE.match(text) is not None
+
+
+def map_path(text, pairs):
+    """``text`` with the longest matching Windows prefix of ``pairs`` replaced; None where none matches.
+
+    ``Scripts`` of a virtual environment becomes ``bin`` where that is what exists.
+    """
+    folded = text.replace("/", "\\").lower()
+    best = None
+    for windows, local in pairs:
+        prefix = windows.replace("/", "\\").rstrip("\\").lower()
+        if folded == prefix or folded.startswith(prefix + "\\"):
+            if best is None or len(prefix) > best[0]:
+                best = (len(prefix), local)
+    if best is None:
+        return None
+    rest = text[best[0]:].replace("\\", "/").lstrip("/")
+    return _virtual_environment(os.path.join(best[1], rest) if rest else best[1])
+
+
+def _virtual_environment(path):
+    """``env/Scripts/python.exe`` as ``env/bin/python`` where that exists."""
+    match = re.search(r"/scripts(?=/|$)", path, re.IGNORECASE)
+    if not match or os.path.exists(path):
+        return path
+    candidate = path[:match.start()] + "/bin" + path[match.end():]
+    if candidate.lower().endswith(".exe"):
+        candidate = candidate[:-4]
+    return candidate if os.path.exists(os.path.dirname(candidate)) else path
+
+
+def expand(text, variables):
+    """``%NAME%`` replaced from ``variables``; unknown names become nothing, as wfastcgi does in PYTHONPATH."""
+    return re.sub(r"%(\w+?)%", lambda match: variables.get(match.group(1), ""), text)

@@ -1,0 +1,195 @@
+"""The FastCGI server of a worker, on flup, with wfastcgi's semantics. Python 3.6 syntax.
+
+flup keeps the protocol: records, connections, streams. What is overridden here, and why:
+sockets are buffered and not polled (flup asks ``select`` before every record), pairs that span records are put together,
+GET_VALUES is answered, output goes out in records of full size.
+"""
+
+import json
+import os
+import socket
+import struct
+import sys
+import threading
+
+from flup.server import fcgi_base
+from flup.server.fcgi_single import WSGIServer
+
+from . import application
+
+_RECORD_LIMIT = 65535
+_FLUSH_AT = 1 << 16
+
+
+class BufferedSocket:
+    """What flup needs of a socket, with one system call where it would make many."""
+
+    def __init__(self, sock):
+        self._sock = sock
+        self._input = b""
+        self._position = 0
+        self._output = []
+        self._waiting = 0
+
+    def recv(self, size):
+        if self._position >= len(self._input):
+            self.flush()
+            self._input = self._sock.recv(1 << 16)
+            self._position = 0
+        data = self._input[self._position:self._position + size]
+        self._position += len(data)
+        return data
+
+    def send(self, data):
+        self._output.append(data)
+        self._waiting += len(data)
+        if self._waiting >= _FLUSH_AT:
+            self.flush()
+        return len(data)
+
+    def flush(self):
+        if self._output:
+            data = self._output[0] if len(self._output) == 1 else b"".join(self._output)
+            self._output = []
+            self._waiting = 0
+            self._sock.sendall(data)
+
+    def fileno(self):
+        return self._sock.fileno()
+
+    def shutdown(self, how):
+        self.flush()
+        self._sock.shutdown(how)
+
+    def close(self):
+        self._sock.close()
+
+
+class Connection(fcgi_base.Connection):
+    """flup's connection over a BufferedSocket."""
+
+    def __init__(self, sock, addr, server, timeout):
+        fcgi_base.Connection.__init__(self, BufferedSocket(sock), addr, server, timeout)
+        self._params = {}
+
+    def process_input(self):
+        if not self._keepGoing:
+            return
+        record = fcgi_base.Record()
+        record.read(self._sock)
+        if record.version != 1:
+            raise EOFError
+        handle = self._HANDLERS.get(record.type)
+        if handle is not None:
+            handle(self, record)
+        elif record.requestId == fcgi_base.FCGI_NULL_REQUEST_ID:
+            self._do_unknown_type(record)
+
+    def writeRecord(self, record):
+        content = record.contentData
+        self._sock.send(struct.pack(">BBHHBx", 1, record.type, record.requestId, len(content), 0) + content)
+
+    def end_request(self, request, appStatus=0, protocolStatus=fcgi_base.FCGI_REQUEST_COMPLETE, remove=True):
+        fcgi_base.Connection.end_request(self, request, appStatus, protocolStatus, remove)
+        self._sock.flush()
+
+    def _do_begin_request(self, record):
+        if not self._multiplexed:
+            self._requests.clear()  # a new BEGIN replaces a request that was given up, as with wfastcgi
+        self._params[record.requestId] = []
+        fcgi_base.Connection._do_begin_request(self, record)
+
+    def _do_params(self, record):
+        request = self._requests.get(record.requestId)
+        if request is None:
+            return
+        if record.contentLength:
+            self._params[record.requestId].append(record.contentData)
+            return
+        data = b"".join(self._params.pop(record.requestId, ()))
+        position = 0
+        request.pairs = []
+        while position < len(data):
+            position, pair = fcgi_base.decode_pair(data, position)
+            request.pairs.append(pair)
+        self._start_request(request)
+
+    def _do_get_values(self, record):
+        answer = fcgi_base.Record(fcgi_base.FCGI_GET_VALUES_RESULT)
+        position = 0
+        while position < record.contentLength:
+            position, (name, _) = fcgi_base.decode_pair(record.contentData, position)
+            value = self.server.capability.get(name.decode("latin-1"))
+            if value is not None:
+                answer.contentData += fcgi_base.encode_pair(name, str(value).encode("latin-1"))
+        self.writeRecord(answer)
+        self._sock.flush()
+
+    _HANDLERS = {
+        fcgi_base.FCGI_BEGIN_REQUEST: _do_begin_request,
+        fcgi_base.FCGI_ABORT_REQUEST: fcgi_base.Connection._do_abort_request,
+        fcgi_base.FCGI_PARAMS: _do_params,
+        fcgi_base.FCGI_STDIN: fcgi_base.Connection._do_stdin,
+        fcgi_base.FCGI_DATA: fcgi_base.Connection._do_data,
+        fcgi_base.FCGI_GET_VALUES: _do_get_values,
+    }
+
+
+class Request(fcgi_base.Request):
+    """A request whose handler is the site's application; see application.py."""
+
+    def run(self):
+        fatal = application.run(self)
+        try:
+            self.stderr.flush()
+            self.stderr.close()
+            self.stdout.close()
+            self._end()
+        except OSError:
+            pass
+        if fatal is not None:
+            os._exit(fatal)
+
+
+class Server(WSGIServer):
+    """One connection at a time from descriptor 0, in this process, without threads."""
+
+    request_class = Request
+    maxwrite = _RECORD_LIMIT + fcgi_base.FCGI_HEADER_LEN
+
+    def __init__(self):
+        WSGIServer.__init__(self, None)
+
+    def run(self):
+        listening = socket.socket(fileno=os.dup(0))
+        devnull = os.open(os.devnull, os.O_RDONLY)
+        os.dup2(devnull, 0)
+        os.close(devnull)
+        while True:
+            try:
+                sock, address = listening.accept()
+            except OSError:
+                return
+            try:
+                Connection(sock, address, self, None).run()
+            except OSError:
+                pass
+
+
+def serve():
+    """Run the worker until its server goes away."""
+    options = json.loads(os.environ.pop("FCGIEMU_WORKER", "{}"))
+    lifeline = os.environ.pop("FCGIEMU_LIFELINE", None)
+    if lifeline is not None:
+        threading.Thread(target=_die_with_server, args=(int(lifeline),), daemon=True).start()
+    application.configure(options)
+    sys.argv = [options.get("argv0", "wfastcgi.py")]
+    Server().run()
+
+
+def _die_with_server(descriptor):
+    """The other end of the pipe is held by the server alone: its end is ours, however it came."""
+    try:
+        os.read(descriptor, 1)
+    finally:
+        os._exit(0)

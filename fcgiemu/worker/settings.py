@@ -1,0 +1,54 @@
+"""appSettings as wfastcgi reads them, with the Windows paths in them mapped. Python 3.6 syntax."""
+
+import os
+from xml.dom import minidom
+
+from . import paths
+
+
+def find_web_config(folder):
+    """The file called web.config, whatever its case, or None."""
+    names = sorted(name for name in os.listdir(folder) if name.lower() == "web.config")
+    return os.path.join(folder, names[0]) if names else None
+
+
+def read(folder, pairs):
+    """Key -> value of every <add> in any <appSettings>; a later key wins, keys are stripped, values are not.
+
+    A value that is a mapped Windows path becomes the local one. Raises xml.parsers.expat.ExpatError for bad XML.
+    """
+    name = find_web_config(folder)
+    if name is None:
+        return {}
+    found = {}
+    document = minidom.parse(name)
+    for configuration in document.getElementsByTagName("configuration"):
+        for group in configuration.getElementsByTagName("appSettings"):
+            for add in group.getElementsByTagName("add"):
+                key = add.getAttribute("key").strip()
+                if key:
+                    found[key] = add.getAttribute("value")
+    return {key: localized(key, value, pairs) for key, value in found.items()}
+
+
+def localized(key, value, pairs):
+    """A setting with its Windows path mapped; PYTHONPATH is left for ``python_path``."""
+    if key.lower() == "pythonpath":
+        return value
+    expanded = paths.expand(value, {"HOME": "D:\\home"}) if "%HOME%" in value else value
+    if not paths.is_windows(expanded):
+        return value
+    return paths.map_path(expanded, pairs) or value
+
+
+def python_path(settings, pairs, variables):
+    """The folders that PYTHONPATH adds: ``%NAME%`` expanded, split at ``;``, empty parts dropped, each mapped."""
+    found = []
+    for key, value in settings.items():
+        if key.lower() == "pythonpath":
+            text = paths.expand(value, dict(variables, **({"HOME": "D:\\home"} if pairs else {})))
+            for part in text.split(";"):
+                if part:
+                    local = paths.map_path(part, pairs) if paths.is_windows(part) else None
+                    found.append(local or part)
+    return found
