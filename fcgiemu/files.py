@@ -15,7 +15,7 @@ _NO_SUCH_NAME = re.compile(
     re.IGNORECASE,
 )
 #: A folder changed this recently may change again within its time stamp's resolution: its listing is not kept.
-_SETTLED_SECONDS = 0.05
+SETTLED_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +119,6 @@ class FileView:
         except OSError:
             return {}
         found = {name.lower(): name for name in names}
-        if time.time() - changed / 1e9 > _SETTLED_SECONDS:
+        if time.time() - changed / 1e9 > SETTLED_SECONDS:
             self._listings[folder] = (changed, found)
         return found

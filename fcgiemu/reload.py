@@ -10,7 +10,17 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from watchdog.events import FileSystemEvent, FileSystemEventHandler
+from watchdog.events import (
+    DirCreatedEvent,
+    DirDeletedEvent,
+    DirMovedEvent,
+    FileCreatedEvent,
+    FileDeletedEvent,
+    FileModifiedEvent,
+    FileMovedEvent,
+    FileSystemEvent,
+    FileSystemEventHandler,
+)
 from watchdog.observers import Observer
 from watchdog.observers.api import BaseObserver
 from watchdog.observers.polling import PollingObserver
@@ -22,7 +32,9 @@ RESTART_REGEX = r".*((\.py)|(\.config))$"
 #: Seconds within which a touched file must be reported, else the folder is polled.
 SELF_TEST_SECONDS = 1.0
 POLL_SECONDS = 0.5
-_CHANGES = frozenset({"created", "modified", "moved", "deleted"})
+#: What counts as a change; without this filter every file that is served would be reported as opened and closed.
+_CHANGES: list[type[FileSystemEvent]] = [
+    FileCreatedEvent, FileModifiedEvent, FileMovedEvent, FileDeletedEvent, DirCreatedEvent, DirMovedEvent, DirDeletedEvent]
 _SELF_TEST = ".fcgiemu-watch-"
 
 
@@ -114,7 +126,7 @@ class Watcher:
     def _schedule(self, observer: BaseObserver) -> None:
         handler = _Handler(self)
         for folder, recursive in plan(self.root):
-            observer.schedule(handler, str(folder), recursive=recursive)
+            observer.schedule(handler, str(folder), recursive=recursive, event_filter=_CHANGES)
 
     def _events_arrive(self) -> bool:
         try:
@@ -125,8 +137,6 @@ class Watcher:
 
     def event(self, event: FileSystemEvent) -> None:
         """One event of watchdog."""
-        if event.event_type not in _CHANGES:
-            return
         for path in (event.src_path, getattr(event, "dest_path", "")):
             if not path:
                 continue
@@ -135,8 +145,6 @@ class Watcher:
                 self._seen.set()
                 return
             if relative.startswith("..") or is_ignored(relative):
-                continue
-            if event.is_directory and event.event_type == "modified":
                 continue
             if event.is_directory and event.event_type == "created":
                 self._watch_new(Path(os.fsdecode(path)))
@@ -148,7 +156,7 @@ class Watcher:
         if any(watched.get(str(parent)) for parent in folder.parents):
             return
         with contextlib.suppress(OSError):
-            self._observer.schedule(_Handler(self), str(folder), recursive=True)
+            self._observer.schedule(_Handler(self), str(folder), recursive=True, event_filter=_CHANGES)
 
 
 class _Handler(FileSystemEventHandler):

@@ -71,7 +71,6 @@ class Application:
 
     def release(self, worker: WorkerProcess) -> None:
         """Give a process back after its request: to whoever waits, to the idle ones, or to its end."""
-        worker.label = ""
         over = self.limits.instance_max_requests and worker.requests >= self.limits.instance_max_requests
         if worker.state is ProcessState.BUSY and not over and not self._closed:
             worker.to(ProcessState.IDLE)
@@ -82,7 +81,6 @@ class Application:
 
     def discard(self, worker: WorkerProcess) -> None:
         """Give back a process that must not serve again."""
-        worker.label = ""
         self._discard(worker)
 
     def restart(self) -> None:

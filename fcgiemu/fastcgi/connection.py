@@ -10,9 +10,8 @@ from . import records
 from .records import ProtocolError, RecordReader
 
 REQUEST_ID = 1
-#: Bytes of response that wait for the client before reading from the application pauses.
+#: Bytes of response beyond those that are waited for, before reading from the application pauses.
 HIGH_WATER = 1 << 20
-LOW_WATER = 1 << 18
 #: STDERR beyond this is counted, not kept.
 MAX_STDERR = 1 << 16
 #: Bytes of STDERR one request may send before it counts as a defect of the application.
@@ -58,7 +57,7 @@ class FastCgiConnection(asyncio.Protocol):
             return
         if self._waiter is not None and (self.ended or self.buffered > self._threshold or self.error):
             self._wake()
-        if self.buffered > HIGH_WATER and not self._paused and self._transport is not None:
+        if self.buffered > self._threshold + HIGH_WATER and not self._paused and self._transport is not None:
             self._paused = True
             self._transport.pause_reading()
 
@@ -114,8 +113,8 @@ class FastCgiConnection(asyncio.Protocol):
 
     async def wait(self, threshold: int) -> None:
         """Until the response has ended or more than ``threshold`` bytes of STDOUT wait. Raises what broke it."""
+        self._threshold = threshold
         while not self.ended and self.buffered <= threshold and self.error is None:
-            self._threshold = threshold
             self._waiter = self._loop.create_future()
             await self._waiter
         if self.error is not None and not self._chunks:

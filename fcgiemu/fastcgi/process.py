@@ -20,7 +20,11 @@ from .connection import FastCgiConnection
 GRACE_SECONDS = 3.0
 #: Lines of output kept of each process for error pages.
 KEPT_LINES = 200
-#: A longer line is shown in pieces.
+#: Requests whose names are remembered for output that comes late.
+KEPT_LABELS = 64
+#: Begins a line in which our worker says which request the following output belongs to.
+_MARK = "\x1e"
+#: A longer line is left out.
 MAX_LINE = 1 << 16
 
 
@@ -78,7 +82,7 @@ OutputSink = Callable[["WorkerProcess", str, str], None]
 
 
 class WorkerProcess:
-    """A process and its one connection. ``label`` names the request it works on."""
+    """A process and its one connection. ``label`` names the request whose output comes now."""
 
     def __init__(self, launch: Launch, sink: OutputSink) -> None:
         self.launch = launch
@@ -86,9 +90,11 @@ class WorkerProcess:
         self.connection: FastCgiConnection
         self.requests = 0
         self.label = ""
+        self.marks_output = False
         self.exit_code: int | None = None
         self.lines: deque[str] = deque(maxlen=KEPT_LINES)
         self.idle_since = 0.0
+        self._labels: dict[int, str] = {}
         self._sink = sink
         self._process: Spawned | None = None
         self._exited = asyncio.Event()
@@ -99,6 +105,13 @@ class WorkerProcess:
     @property
     def pid(self) -> int:
         return self._process.pid if self._process is not None else 0
+
+    def begin(self, label: str) -> None:
+        """Name the request that the process works on from now."""
+        self._labels[self.requests] = label
+        self._labels.pop(self.requests - KEPT_LABELS, None)
+        if not self.marks_output:
+            self.label = label
 
     def to(self, state: ProcessState) -> None:
         """Change state; raises ValueError for a step the table does not allow."""
@@ -228,6 +241,10 @@ class WorkerProcess:
             if not line:
                 return
             text = line.decode("utf-8", "replace").rstrip("\r\n")
+            if text.startswith(_MARK) and text[1:].isdigit():
+                self.marks_output = True
+                self.label = self._labels.get(int(text[1:]), "")
+                continue
             self.lines.append(text)
             self._sink(self, name, text)
 

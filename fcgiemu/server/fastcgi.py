@@ -142,7 +142,7 @@ class FastCgi:
                 hints=(f"scriptProcessor is {action.handler.script_processor}.", "Map it to a local program with --map.")))
             return
         assert decision.request is not None
-        worker.label = f"{decision.request.method} {decision.request.target.path}"
+        worker.begin(f"{decision.request.method} {decision.request.target.path}")
         await _Call(self, exchange, decision, action, worker).run()
 
     async def _fail(self, exchange: Exchange, decision: Decision, action: Respond) -> None:

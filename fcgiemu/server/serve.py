@@ -97,7 +97,7 @@ class Serving:
         """Serve until interrupted. Raises SiteError where the port cannot be had."""
         sock = bind(self.options.host, self.options.port)
         config = uvicorn.Config(
-            self.server, http=IisProtocol, ws="none", log_config=None, access_log=False, server_header=False,
+            self.server, http=IisProtocol, ws="none", proxy_headers=False, log_config=None, access_log=False, server_header=False,
             lifespan="on", timeout_graceful_shutdown=GRACE_SECONDS, timeout_keep_alive=KEEP_ALIVE_SECONDS, log_level="error")
         self.report(sock)
         try:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import time
 
 from .. import pages
 from ..decision import Decision, ListDirectory, Respond, ServeFile
+from ..files import SETTLED_SECONDS, FileEntry
 from ..http.response import Response, reason_phrase
 from ..modules import directory_listing, outbound, sending, static_file
 from ..modules.static_file import FileResponse
@@ -16,6 +18,35 @@ WHOLE = 1 << 18
 PORTION = 1 << 18
 
 
+class FileCache:
+    """Contents of small files, as IIS keeps them. An entry is good for one size and time stamp, which every request asks."""
+
+    def __init__(self, limit: int = 16 << 20, largest: int = 1 << 16) -> None:
+        self._limit = limit
+        self._largest = largest
+        self._kept: dict[str, tuple[FileEntry, bytes]] = {}
+        self._size = 0
+
+    def get(self, entry: FileEntry) -> bytes | None:
+        """The content, if it is of this very state of the file."""
+        kept = self._kept.get(entry.path)
+        return kept[1] if kept is not None and kept[0] == entry else None
+
+    def put(self, entry: FileEntry, data: bytes) -> None:
+        """Keep a content, unless the file is large or so new that its time stamp may not tell the next change."""
+        if len(data) > self._largest or time.time() - entry.mtime_ns / 1e9 < SETTLED_SECONDS:
+            return
+        old = self._kept.pop(entry.path, None)
+        self._size += len(data) - (len(old[1]) if old else 0)
+        self._kept[entry.path] = (entry, data)
+        while self._size > self._limit:
+            oldest = next(iter(self._kept))
+            self._size -= len(self._kept.pop(oldest)[1])
+
+
+_cache = FileCache()
+
+
 async def serve_file(exchange: Exchange, decision: Decision, action: ServeFile) -> None:
     """Send the file that the decision names. A file that has vanished meanwhile is a 404."""
     assert decision.request is not None and decision.effective is not None
@@ -23,6 +54,12 @@ async def serve_file(exchange: Exchange, decision: Decision, action: ServeFile) 
     answer = static_file.respond(action, content, decision.request)
     if answer.status in (412, 416):
         await _failed(exchange, decision, answer)
+        return
+    kept = _cache.get(action.entry) if len(answer.ranges) == 1 else None
+    if kept is not None and outbound.sender(decision, answer.status, answer.headers) is None:
+        start, end = answer.ranges[0]
+        await exchange.start(answer.status, reason_phrase(answer.status), sending.decorate(answer.headers, decision.effective))
+        await exchange.write(kept[start:end], more=False)
         return
     try:
         descriptor = os.open(action.entry.path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0)) if answer.ranges else -1
@@ -51,6 +88,8 @@ async def _send(exchange: Exchange, decision: Decision, answer: FileResponse, de
     if size <= WHOLE and not answer.multipart:
         start, end = answer.ranges[0] if answer.ranges else (0, 0)
         data = os.pread(descriptor, end - start, start) if end > start else b""
+        if isinstance(decision.action, ServeFile) and len(data) == decision.action.entry.size:
+            _cache.put(decision.action.entry, data)
         await exchange.write(data, more=False)
         return
     async for part in _parts(answer, decision, descriptor):

@@ -29,6 +29,8 @@ class _Site:
     environment = {}
     initialized = False
     console = None
+    requests = 0
+    announced = 0
 
 
 def configure(options):
@@ -57,15 +59,22 @@ def maybe_log(text):
 
 
 class Tee(io.StringIO):
-    """Captured output, as wfastcgi keeps it, that is also shown on the console at once."""
+    """Captured output, as wfastcgi keeps it, that is also shown on the console at once.
 
-    def __init__(self, stream):
+    The first output of a request is preceded by a line with its number, so that the server can name the request.
+    """
+
+    def __init__(self, stream, number):
         io.StringIO.__init__(self)
         self._stream = stream
+        self._number = number
 
     def write(self, text):
         written = io.StringIO.write(self, text)
         try:
+            if _Site.announced != self._number:
+                _Site.announced = self._number
+                self._stream.write("\x1e%d\n" % self._number)
             self._stream.write(text)
             self._stream.flush()
         except (OSError, ValueError):
@@ -98,7 +107,12 @@ class Response:
         return self.write
 
     def write(self, data):
-        """Send a part of the body, the headers before it."""
+        """Send a part of the body, the headers before it, at once."""
+        self.put(data)
+        self._request.flush()
+
+    def put(self, data):
+        """As write, but it may wait for what follows."""
         self.send_headers()
         if not isinstance(data, (bytes, bytearray, memoryview)):
             raise TypeError("a bytes-like object is required, not '%s'" % type(data).__name__)
@@ -127,8 +141,9 @@ def _text(value):
 
 def run(request):
     """Answer one request. Returns an exit code where the process must end with it, else None."""
-    errors = sys.stderr = sys.__stderr__ = Tee(_Site.console)
-    output = sys.stdout = sys.__stdout__ = Tee(_Site.console)
+    _Site.requests += 1
+    errors = sys.stderr = sys.__stderr__ = Tee(_Site.console, _Site.requests)
+    output = sys.stdout = sys.__stdout__ = Tee(_Site.console, _Site.requests)
     response = Response(request)
     message = ""
     fatal = False
@@ -166,10 +181,12 @@ _witness = resolver.ImportWitness()
 
 def _call(environ, response):
     result = _Site.handler(environ, response.start)
+    # Parts that are all there already may leave together with the end of the response.
+    send = response.put if isinstance(result, (list, tuple)) else response.write
     try:
         for part in result:
             if part:
-                response.write(part)
+                send(part)
     finally:
         if hasattr(result, "close"):
             result.close()

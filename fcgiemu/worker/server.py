@@ -138,6 +138,10 @@ class Connection(fcgi_base.Connection):
 class Request(fcgi_base.Request):
     """A request whose handler is the site's application; see application.py."""
 
+    def flush(self):
+        """Send what has been written so far."""
+        self._conn._sock.flush()
+
     def run(self):
         fatal = application.run(self)
         try:

@@ -1,0 +1,37 @@
+# make serve   run a sample (SITE=samples/flask for another, PORT=8000)
+# make test    run the tests        make check   lint and types        make bench   measure
+PYTHON ?= python3
+VENV   ?= .venv
+SITE   ?= samples/hello
+PORT   ?= 8000
+BIN     = $(VENV)/bin
+
+.PHONY: serve test check bench clean
+
+serve: $(VENV)/.installed
+	$(BIN)/fcgiemu serve $(SITE) --port $(PORT)
+
+test: $(VENV)/.test-installed
+	$(BIN)/pytest
+
+check: $(VENV)/.test-installed
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: $(VENV)/.test-installed
+	$(BIN)/python -m tests.benchmarks
+
+$(VENV)/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "fcgiemu needs Python 3.11 or newer: make PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: $(VENV)/bin/python setup.cfg setup.py
+	$(BIN)/python -m pip install -q -e .
+	touch $@
+
+$(VENV)/.test-installed: $(VENV)/.installed
+	$(BIN)/python -m pip install -q -e '.[test,wfastcgi]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info

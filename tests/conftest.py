@@ -1,0 +1,42 @@
+"""Fixtures of all tests: a folder that becomes a site, and a real server over it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from fcgiemu.site import Settings, Site
+
+from .live.server import LiveServer
+from .sites import write
+
+
+@pytest.fixture
+def make_site(tmp_path: Path) -> Callable[..., Site]:
+    """``make_site({"web.config": …}, strict=True)``: a Site over freshly written files."""
+
+    def make(files: dict[str, str | bytes], **settings: object) -> Site:
+        return Site(write(tmp_path, files), Settings(**settings))  # type: ignore[arg-type]
+
+    return make
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., LiveServer]]:
+    """``serve(folder, "--strict")``: a running server, stopped whatever happens; its log is shown when the test fails."""
+    with ExitStack() as stack:
+        yield lambda folder, *options: stack.enter_context(LiveServer(folder, options))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    report = yield
+    if report.when == "call" and report.failed:  # type: ignore[attr-defined]
+        for number, server in enumerate(LiveServer.started):
+            report.sections.append((f"log of server {number}", server.log()))  # type: ignore[attr-defined]
+    if report.when == "teardown":  # type: ignore[attr-defined]
+        LiveServer.started.clear()
+    return report

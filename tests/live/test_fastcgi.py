@@ -1,0 +1,291 @@
+"""Requests through real worker processes: bodies, streams, failures, concurrency."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from ..sites import wsgi_site, write
+from .server import LiveServer
+
+APP = '''
+import os, signal, sys, time
+
+def application(environ, start_response):
+    return globals()[environ["PATH_INFO"].strip("/").split("/")[0]](environ, start_response)
+
+def plain(start_response, text, status="200 OK"):
+    start_response(status, [("Content-Type", "text/plain")])
+    return [text.encode()]
+
+def pid(environ, start_response):
+    return plain(start_response, str(os.getpid()))
+
+def echo(environ, start_response):
+    data = environ["wsgi.input"].read()
+    return plain(start_response, "%s %d" % (environ["CONTENT_LENGTH"], len(data)))
+
+def large(environ, start_response):
+    size = int(environ["QUERY_STRING"])
+    start_response("200 OK", [("Content-Type", "application/octet-stream")])
+    for _ in range(size // 65536):
+        yield b"x" * 65536
+
+def die(environ, start_response):
+    print("these are my last words")
+    sys.stdout.flush()
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def fails(environ, start_response):
+    print("printed before")
+    raise RuntimeError("the application failed")
+
+def late(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    yield b"first part"
+    while environ["QUERY_STRING"] and not os.path.exists(environ["QUERY_STRING"]):
+        time.sleep(0.01)
+    raise RuntimeError("too late")
+
+def prints(environ, start_response):
+    print("hello console")
+    return plain(start_response, "ok")
+
+def environment(environ, start_response):
+    return plain(start_response, "\\n".join("%s=%s" % pair for pair in sorted(environ.items()) if isinstance(pair[1], str)))
+
+def process(environ, start_response):
+    return plain(start_response, repr((os.getcwd(), sys.path[0], os.environ.get("MY_SETTING"), "/lib/extra" in sys.path)))
+
+def modules(environ, start_response):
+    return plain(start_response, " ".join(sorted(name for name in sys.modules if "flup" in name or "fcgiemu" == name)))
+
+def hang(environ, start_response):
+    time.sleep(60)
+
+def header(environ, start_response):
+    start_response("404 Nothing Here", [("X-One", "1"), ("X-One", "2"), ("Server", "mine")])
+    return [b"none"]
+'''
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    return write(tmp_path, {
+        "app.py": APP, "web.config": wsgi_site(MY_SETTING="value", PYTHONPATH="/lib/extra;%NOPE%;")})
+
+
+@pytest.fixture
+def server(site: Path, serve: Callable[..., LiveServer]) -> LiveServer:
+    return serve(site, "--no-reload")
+
+
+def test_environment_of_the_application(server: LiveServer) -> None:
+    answer = server.get("/environment/a%20b/c?x=%20y", X_Custom="v")
+    seen = dict(line.split("=", 1) for line in answer.text.splitlines())
+    assert (seen["SCRIPT_NAME"], seen["PATH_INFO"], seen["QUERY_STRING"]) == ("", "/environment/a b/c", "x=%20y")
+    assert (seen["REQUEST_URI"], seen["HTTP_X_CUSTOM"]) == ("/environment/a%20b/c?x=%20y", "v")
+    assert seen["SERVER_SOFTWARE"] == "Microsoft-IIS/10.0" and seen["GATEWAY_INTERFACE"] == "CGI/1.1"
+    assert seen["SERVER_PORT"] == str(server.port) and seen["INSTANCE_META_PATH"] == "/LM/W3SVC/1"
+
+
+def test_a_proxy_header_never_becomes_http_proxy(server: LiveServer) -> None:
+    assert "HTTP_PROXY=" not in server.get("/environment", Proxy="http://evil/").text
+
+
+def test_process_state(server: LiveServer, site: Path) -> None:
+    assert server.get("/process").text == repr((str(site), ".", "value", True))
+    assert server.get("/modules").text == ""
+
+
+def test_status_reason_and_headers_pass(server: LiveServer) -> None:
+    raw = server.raw(b"GET /header HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    head, _, body = raw.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 404 Nothing Here\r\n")
+    assert head.count(b"X-One: ") == 2 and b"mine" not in head and body == b"none"
+
+
+@pytest.mark.parametrize("size", [0, 1, 65535, 65536, 3_000_000])
+def test_bodies(server: LiveServer, size: int) -> None:
+    assert server.request("POST", "/echo", b"x" * size).text == f"{size} {size}"
+
+
+def test_a_chunked_body_gets_its_length(server: LiveServer) -> None:
+    raw = server.raw(b"POST /echo HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+                     b"5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n")
+    assert raw.endswith(b"\r\n\r\n11 11")
+
+
+def test_head_has_no_body(server: LiveServer) -> None:
+    answer = server.request("HEAD", "/pid")
+    assert answer.status == 200 and answer.body == b"" and int(answer.headers["content-length"]) > 0
+
+
+def test_keep_alive_serves_many_requests_of_one_process(site: Path, serve: Callable[..., LiveServer]) -> None:
+    server = serve(site, "--workers", "1")
+    assert len({server.get("/pid").text for _ in range(20)}) == 1
+
+
+def test_an_exception_is_a_500_with_its_traceback(server: LiveServer) -> None:
+    answer = server.get("/fails")
+    assert answer.status == 500
+    assert "RuntimeError: the application failed" in answer.text and "StdOut: printed before" in answer.text
+    assert server.get("/pid").status == 200
+
+
+def test_a_late_exception_is_a_500_while_the_response_fits_its_buffer(server: LiveServer) -> None:
+    answer = server.get("/late")
+    assert answer.status == 500 and "too late" in answer.text and "first part" not in answer.text
+
+
+def test_with_no_buffer_a_late_exception_cuts_the_response(tmp_path: Path, serve: Callable[..., LiveServer]) -> None:
+    site = write(tmp_path, {"app.py": APP, "web.config": wsgi_site(handler_attributes={"responseBufferLimit": "0"})})
+    go = tmp_path / "go"
+    with serve(site).connect() as sock:
+        sock.sendall(b"GET /late?%s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n" % str(go).encode())
+        raw = b""
+        while b"first part" not in raw:
+            raw += sock.recv(65536)
+        go.touch()
+        raw += read_all(sock)
+    assert raw.startswith(b"HTTP/1.1 200 OK") and not raw.endswith(b"0\r\n\r\n")
+
+
+def test_output_appears_in_the_console_with_its_request(server: LiveServer) -> None:
+    assert server.get("/prints").status == 200
+    server.wait_for(r"\[\d+ GET /prints\] hello console")
+
+
+def test_a_process_that_dies_is_named_with_its_last_words_and_replaced(server: LiveServer) -> None:
+    answer = server.get("/die")
+    assert answer.status == 500
+    assert "exited unexpectedly" in answer.text and "these are my last words" in answer.text
+    assert "signal 9" in answer.text
+    assert server.get("/pid").status == 200
+
+
+def test_64_requests_at_once_on_2_workers(server: LiveServer) -> None:
+    with ThreadPoolExecutor(64) as pool:
+        answers = list(pool.map(lambda number: server.request("POST", "/echo", b"y" * number), range(64)))
+    assert [answer.text for answer in answers] == [f"{number} {number}" for number in range(64)]
+
+
+def test_100_mb_both_ways_without_growth(tmp_path: Path, serve: Callable[..., LiveServer]) -> None:
+    size = 100 << 20
+    limits = f'<security><requestFiltering><requestLimits maxAllowedContentLength="{size}" /></requestFiltering></security>'
+    server = serve(write(tmp_path, {"app.py": APP, "web.config": wsgi_site(inner=limits)}))
+    server.get("/pid")
+    before = peak_memory(server.process.pid)
+    portion = b"z" * 65536
+    with server.connect() as sock:
+        sock.sendall(b"POST /echo HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % size)
+        for _ in range(size // len(portion)):
+            sock.sendall(portion)
+        assert read_all(sock).endswith(b"%d %d" % (size, size))
+    with server.connect() as sock:
+        sock.sendall(b"GET /large?%d HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n" % size)
+        total = 0
+        while part := sock.recv(1 << 18):
+            total += len(part)
+    assert total > size
+    assert peak_memory(server.process.pid) - before < 40 << 20
+
+
+def test_an_upload_over_the_limit_is_refused(server: LiveServer) -> None:
+    raw = server.raw(b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 30000001\r\n\r\n")
+    assert raw.startswith(b"HTTP/1.1 413 Request Entity Too Large\r\n") and b"Connection: close" in raw
+
+
+def test_a_client_that_goes_away_frees_the_worker(site: Path, serve: Callable[..., LiveServer]) -> None:
+    server = serve(site, "--workers", "1")
+    with server.connect() as sock:
+        sock.sendall(b"GET /large?1073741824 HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert sock.recv(65536).startswith(b"HTTP/1.1 200 OK")
+    server.wait_for("client went away")
+    assert server.get("/pid").status == 200
+
+
+def test_an_upload_cut_short_frees_the_worker(site: Path, serve: Callable[..., LiveServer]) -> None:
+    server = serve(site, "--workers", "1")
+    with server.connect() as sock:
+        sock.sendall(b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\nabc")
+    server.wait_for("POST /echo")
+    assert server.get("/pid").status == 200
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_end_everything_also_under_a_streaming_request(server: LiveServer, number: signal.Signals) -> None:
+    workers = [int(server.get("/pid").text)]
+    with server.connect() as sock:
+        sock.sendall(b"GET /hang HTTP/1.1\r\nHost: x\r\n\r\n")
+        threading.Timer(0.3, lambda: server.process.send_signal(number)).start()
+        server.process.wait(15)
+    assert not any(alive(worker) for worker in workers)
+
+
+def test_workers_end_with_a_server_that_is_killed(server: LiveServer) -> None:
+    worker = int(server.get("/pid").text)
+    descriptor = os.pidfd_open(worker) if hasattr(os, "pidfd_open") else None
+    os.kill(server.process.pid, signal.SIGKILL)
+    server.process.wait(10)
+    if descriptor is None:
+        pytest.skip("no pidfd on this system to wait for another process's child")
+    import select
+
+    try:
+        assert select.select([descriptor], [], [], 10)[0], "the worker outlived its server"
+    finally:
+        os.close(descriptor)
+
+
+@pytest.mark.parametrize(("handler", "text"), [
+    ("", "WSGI_HANDLER env var must be set"),
+    ("nothing.app", "No module named 'nothing'"),
+    ("app.missing", "has no attribute 'missing'"),
+    ("app", '"app" could not be imported'),
+])
+def test_handlers_that_cannot_be_loaded(tmp_path: Path, serve: Callable[..., LiveServer], handler: str, text: str) -> None:
+    site = write(tmp_path, {"app.py": APP, "web.config": wsgi_site(handler)})
+    answer = serve(site).get("/")
+    assert answer.status == 500 and text in answer.text
+
+
+def test_a_script_processor_that_does_not_exist(tmp_path: Path, serve: Callable[..., LiveServer]) -> None:
+    config = wsgi_site().replace(r"D:\Python34\python.exe|D:\Python34\Scripts\wfastcgi.py", r"C:\nowhere\strange.exe")
+    answer = serve(write(tmp_path, {"web.config": config})).get("/")
+    assert answer.status == 500 and "There is no program here for C:\\nowhere\\strange.exe" in answer.text
+
+
+def peak_memory(pid: int) -> int:
+    """Bytes of resident memory at the highest; 0 where the system does not say."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM")), 0)
+
+
+def read_all(sock: socket.socket) -> bytes:
+    """Everything until the connection ends, in whatever way."""
+    parts = []
+    try:
+        while part := sock.recv(1 << 16):
+            parts.append(part)
+    except ConnectionResetError:
+        pass
+    return b"".join(parts)
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True

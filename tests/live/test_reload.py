@@ -1,0 +1,80 @@
+"""A saved file reaches the next request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from ..sites import rules, wsgi_site, write
+from .server import LiveServer
+
+APP = """
+def application(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [b"%s"]
+"""
+
+
+def test_saved_code_runs_at_the_next_request_and_errors_heal(tmp_path: Path, serve: Callable[..., LiveServer]) -> None:
+    write(tmp_path, {"app.py": APP % "one", "web.config": wsgi_site()})
+    server = serve(tmp_path)
+    assert server.get("/").text == "one"
+    for body, expected in ((APP % "two", "two"), ("def broken(:\n", "SyntaxError"), (APP % "three", "three")):
+        seen = server.line_count
+        write(tmp_path, {"app.py": body})
+        server.wait_for("app.py changed", seen)
+        assert expected in server.get("/").text
+
+
+def test_a_burst_of_saves_restarts_once(tmp_path: Path, serve: Callable[..., LiveServer]) -> None:
+    write(tmp_path, {"app.py": APP % "one", "web.config": wsgi_site()})
+    server = serve(tmp_path)
+    server.get("/")
+    write(tmp_path, {f"module_{number}.py": "" for number in range(40)})
+    write(tmp_path, {"app.py": APP % "two", "notes.txt": ""})
+    server.wait_for("changed: workers restart")
+    assert server.get("/").text == "two"
+    write(tmp_path, {"other.py": ""})
+    server.wait_for("other.py changed", server.line_count - 1)
+    assert len([line for line in server.log().splitlines() if "workers restart" in line]) == 2
+
+
+def test_ignored_folders_and_other_files_restart_nothing(tmp_path: Path, serve: Callable[..., LiveServer]) -> None:
+    write(tmp_path, {"app.py": APP % "one", "web.config": wsgi_site(), "env/lib/x.py": "", "node_modules/y.py": ""})
+    server = serve(tmp_path)
+    server.get("/")
+    write(tmp_path, {"env/lib/x.py": "1", "node_modules/y.py": "1", "data.txt": "1"})
+    write(tmp_path, {"app.py": APP % "two"})  # events arrive in order: this one is the first to restart anything
+    assert server.wait_for(r"(\S+) changed: workers restart")[1] == "app.py"
+
+
+def test_the_regex_of_the_site_decides(tmp_path: Path, serve: Callable[..., LiveServer]) -> None:
+    write(tmp_path, {"app.py": APP % "one", "web.config": wsgi_site(WSGI_RESTART_FILE_REGEX=r".*\.txt$")})
+    server = serve(tmp_path)
+    server.get("/")
+    write(tmp_path, {"app.py": APP % "two"})
+    write(tmp_path, {"now.txt": ""})
+    assert server.wait_for(r"(\S+) changed: workers restart")[1] == "now.txt"
+    assert server.get("/").text == "two"
+
+
+def test_a_broken_web_config_shows_its_page_and_heals(tmp_path: Path, serve: Callable[..., LiveServer]) -> None:
+    write(tmp_path, {"index.html": "fine", "sub/index.html": "below", "sub/web.config": "<configuration/>"})
+    server = serve(tmp_path)
+    assert server.get("/sub/index.html").text == "below"
+    write(tmp_path, {"sub/web.config": "<configuration><oops></configuration>"})
+    page = wait_for_status(server, "/sub/index.html", 500)
+    assert "500.19" in page and "not well-formed XML" in page and "sub/web.config, line 1" in page
+    assert "0x8007000d" in page
+    assert server.get("/index.html").text == "fine"
+    write(tmp_path, {"sub/web.config": rules("")})
+    wait_for_status(server, "/sub/index.html", 200)
+
+
+def wait_for_status(server: LiveServer, target: str, status: int) -> str:
+    """Ask until the watcher has told the server; bounded by the number of tries."""
+    for _ in range(2000):
+        answer = server.get(target)
+        if answer.status == status:
+            return answer.text
+    raise AssertionError(f"{target} never answered {status}")
