@@ -57,7 +57,8 @@ def find_program(processor: str, site: Site) -> Program:
     full_path, arguments = split_processor(processor)
     local = paths.map_path(full_path, path_pairs(site)) if paths.is_windows(full_path) else full_path
     words = [word.strip('"') for word in re.findall(r'"[^"]*"|\S+', arguments)]
-    is_wfastcgi = any(re.search(r"(?:^|[\\/])wfastcgi\.py$", word, re.IGNORECASE) for word in words) or words[-2:] == ["-m", "wfastcgi"]
+    is_wfastcgi = words[-2:] == ["-m", "wfastcgi"] or any(
+        re.search(r"(?:^|[\\/])wfastcgi\.py$", word, re.IGNORECASE) for word in words)
     name = re.split(r"[\\/]", full_path)[-1].lower().removesuffix(".exe")
     if is_wfastcgi or re.fullmatch(r"pythonw?[\d.]*", name):
         program = _python(full_path, local, site)
@@ -91,13 +92,13 @@ def _python(full_path: str, local: str | None, site: Site) -> Program:
     if local and os.access(local, os.X_OK) and not os.path.isdir(local):
         return Program(local, version_of(local))
     wanted = wanted_version(full_path)
-    named = "Python %d.%d" % wanted if wanted else "Python"
+    named = f"Python {wanted[0]}.{wanted[1]}" if wanted else "Python"
     environment = environment_of(site)
     if environment is not None:
         base, version = environment
         program = Program(base, version, notes=[f"{full_path} -> {base} (the interpreter of the site's env)"])
         if wanted and wanted != version:
-            program.notes.append("web.config names %s, the site's env was made with Python %d.%d" % (named, *version))
+            program.notes.append(f"web.config names {named}, the site's env was made with Python {version[0]}.{version[1]}")
         return program
     if wanted and wanted >= OLDEST and (found := _installed(wanted)):
         return Program(found, wanted, notes=[f"{full_path} -> {found}"])
@@ -158,13 +159,12 @@ def _installed(version: tuple[int, int]) -> str | None:
             return candidate
     prefix = f"{version[0]}.{version[1]}."
     home = Path.home()
-    for pattern, program in ((f"{os.environ.get('PYENV_ROOT', home / '.pyenv')}/versions", "bin/python"),
-                             (f"{home}/.local/share/uv/python", "bin/python3")):
-        base = Path(pattern)
+    for base, program in ((Path(os.environ.get("PYENV_ROOT", home / ".pyenv")) / "versions", "bin/python"),
+                          (home / ".local/share/uv/python", "bin/python3")):
         if base.is_dir():
-            for folder in sorted(base.iterdir(), reverse=True):
-                if folder.name.removeprefix("cpython-").startswith(prefix) and os.access(folder / program, os.X_OK):
-                    return str(folder / program)
+            for installed in sorted(base.iterdir(), reverse=True):
+                if installed.name.removeprefix("cpython-").startswith(prefix) and os.access(installed / program, os.X_OK):
+                    return str(installed / program)
     return None
 
 

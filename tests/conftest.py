@@ -7,11 +7,15 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from fcgiemu.site import Settings, Site
 
 from .live.server import LiveServer
 from .sites import write
+
+settings.register_profile("same every time", derandomize=True, database=None, deadline=None)
+settings.load_profile("same every time")
 
 
 @pytest.fixture

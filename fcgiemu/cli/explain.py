@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -27,7 +28,8 @@ from .options import open_site, site_options
 @click.option("--remote-addr", default="127.0.0.1", show_default=True, metavar="IP")
 @click.option("--json", "as_json", is_flag=True, help="The answer as JSON; see docs/explain.md.")
 @click.option("--no-events", is_flag=True, help="Leave the trace out of the JSON.")
-@click.option("--batch", type=click.File("r", encoding="utf-8"), metavar="FILE", help="Requests as JSON Lines; - = standard input.")
+@click.option("--batch", type=click.File("r", encoding="utf-8"), metavar="FILE",
+              help="Requests as JSON Lines; - = standard input.")
 @click.option("--fail-on-error", is_flag=True, help="Exit 1 where the configuration cannot be loaded for the URL.")
 @site_options
 def command(site: Path, url: str | None, method: str, headers: tuple[str, ...], body_length: int | None, https: bool,
@@ -102,6 +104,11 @@ def _answer(default: Site, sites: dict[tuple[Any, ...], Site], question: dict[st
     return {"id": question["id"], **answer} if "id" in question else answer
 
 
+def _look_up(table: dict[str, str], argument: str) -> str:
+    """A provider given as a table in a batch line."""
+    return table.get(argument, "")
+
+
 def _site_of(default: Site, sites: dict[tuple[Any, ...], Site], question: dict[str, Any]) -> Site:
     """The site a line asks about; opened once for each combination of its keys."""
     keys = ("site", "host_config", "strict", "azure", "arr")
@@ -111,14 +118,11 @@ def _site_of(default: Site, sites: dict[tuple[Any, ...], Site], question: dict[s
     if key not in sites:
         if len(sites) > 64:
             sites.clear()
-        settings: Settings = default.settings
-        for name in ("strict", "azure", "arr"):
-            if name in given:
-                settings = replace(settings, **{name: bool(given[name])})
-        if "host_config" in given:
-            settings = replace(settings, host_config=Path(given["host_config"]))
-        if tables:
-            settings = replace(settings, providers={
-                name: (lambda argument, table=dict(table): table.get(argument, "")) for name, table in tables.items()})
+        known: Settings = default.settings
+        settings = replace(
+            known, strict=bool(given.get("strict", known.strict)), azure=bool(given.get("azure", known.azure)),
+            arr=bool(given.get("arr", known.arr)),
+            host_config=Path(given["host_config"]) if "host_config" in given else known.host_config,
+            providers={**known.providers, **{name: partial(_look_up, table) for name, table in tables.items()}})
         sites[key] = Site(Path(given.get("site", default.path)), settings)
     return sites[key]

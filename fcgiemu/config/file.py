@@ -72,8 +72,11 @@ class Policy:
     strict_rewrite_locks: bool = False
 
 
+SHIPPED_POLICY = Policy()
+
+
 def load(path: Path | bytes, name: str, directory: str = "", *, is_host: bool = False,
-         application_root: bool = True, policy: Policy = Policy()) -> ConfigFile:
+         application_root: bool = True, policy: Policy = SHIPPED_POLICY) -> ConfigFile:
     """Load a file (or its bytes). A file that is not well-formed yields a ConfigFile whose only content is the error."""
     file = ConfigFile(name, directory, is_host=is_host)
     try:

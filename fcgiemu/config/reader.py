@@ -75,14 +75,14 @@ def read_bytes(data: bytes, name: str) -> Document:
         raise _refused(name, 1, 1, "config-too-large", f"Configuration file exceeds {MAX_BYTES} bytes",
                        "Move large rewrite maps into a file of their own (configSource).")
     positions = _positions(data, name)
-    parser = etree.XMLParser(resolve_entities="internal", no_network=True, load_dtd=False, huge_tree=False)
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
     try:
         root = etree.fromstring(data, parser)
     except etree.XMLSyntaxError as error:
         line, column = error.position
         raise _malformed(name, line, column, str(error.msg)) from error
     comments = [
-        Comment(node.text or "", node.sourceline or 0)
+        Comment(str(node.text or ""), int(str(node.sourceline or 0)))
         for node in root.getroottree().iter(etree.Comment)
     ]
     return Document(_convert(root, positions, name), comments)

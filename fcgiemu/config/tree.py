@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from ..files import FileView
 from . import file as config_file
 from .diagnostics import Finding
-from .file import ConfigFile, Policy
+from .file import SHIPPED_POLICY, ConfigFile, Policy
 from .merge import Level, Node, merge_section
 
 T = TypeVar("T")
@@ -83,7 +83,7 @@ def fatal_error(effective: Effective) -> Finding | None:
 class Folder:
     """A folder of the site that exists on disk, with the configuration files on the way to it."""
 
-    __slots__ = ("path", "physical", "files", "has_locations", "subfolders", "children", "whole")
+    __slots__ = ("children", "files", "has_locations", "path", "physical", "subfolders", "whole")
 
     def __init__(self, path: str, physical: str, files: tuple[ConfigFile, ...]) -> None:
         self.path = path
@@ -99,7 +99,7 @@ class ConfigTree:
     """Reads web.config files of a site as URLs need them; everything read is kept until ``invalidate``."""
 
     def __init__(self, view: FileView, host: tuple[ConfigFile, ...], *, prefix: str = "", site_name: str = "",
-                 inherited: tuple[ConfigFile, ...] = (), policy: Policy = Policy(),
+                 inherited: tuple[ConfigFile, ...] = (), policy: Policy = SHIPPED_POLICY,
                  providers: Mapping[str, Callable[[str], str]] = MappingProxyType({})) -> None:
         self.view = view
         self.host = host

@@ -7,7 +7,14 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from .process import Launch, OutputSink, ProcessState, Spawner, StartFailed, WorkerProcess
+from .process import (
+    Launch,
+    OutputSink,
+    ProcessState,
+    Spawner,
+    StartFailed,
+    WorkerProcess,
+)
 
 #: Seconds to learn how a process ended whose connection broke.
 EXIT_PATIENCE = 2.0

@@ -129,7 +129,7 @@ class WorkerProcess:
         environment = {**self.launch.environment, "FCGIEMU_LIFELINE": str(lifeline)}
         try:
             self._process = await (spawn or asyncio.create_subprocess_exec)(
-                *self.launch.command, stdin=theirs, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+                *self.launch.command, stdin=theirs.fileno(), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
                 env=environment, cwd=self.launch.directory, pass_fds=(lifeline,), start_new_session=True, limit=MAX_LINE)
         except (OSError, ValueError) as error:
             self._close_lifeline()

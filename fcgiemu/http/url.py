@@ -45,7 +45,6 @@ class Target:
 def canonicalize(raw: str) -> Target:
     """Canonicalise an origin-form target such as ``/a%20b/../c?x=1``. Raises UrlRefused as http.sys would."""
     path, _, query = raw.partition("?")
-    path, _, _fragment = path.partition("#")
     if len(raw) > MAX_TARGET_BYTES:
         raise UrlRefused(414, "Request URL Too Long", "The request URL is too long.")
     if _PLAIN.fullmatch(path) and ".." not in path:

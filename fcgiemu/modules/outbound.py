@@ -7,7 +7,14 @@ from ..config.tree import Effective
 from ..decision import Decision, Respond
 from ..http.response import Header, body_charset
 from ..rewrite import compose
-from ..rewrite.outbound import OutboundRule, OutboundRules, outbound, rewrite_body, rewrite_headers, selected
+from ..rewrite.outbound import (
+    OutboundRule,
+    OutboundRules,
+    outbound,
+    rewrite_body,
+    rewrite_headers,
+    selected,
+)
 from ..rewrite.regex import TooComplex
 from ..rewrite.state import State
 from ..rewrite.template import ExpansionError

@@ -28,7 +28,15 @@ from ..rewrite.policy import POLICY
 from ..rewrite.rule import Rule, Verdict, evaluate
 from ..rewrite.state import State
 from ..trace import Trace
-from . import default_document, directory_listing, handlers, protocol_support, request_filtering, security, static_file
+from . import (
+    default_document,
+    directory_listing,
+    handlers,
+    protocol_support,
+    request_filtering,
+    security,
+    static_file,
+)
 from .http_redirection import redirection
 
 if TYPE_CHECKING:
@@ -53,8 +61,19 @@ def decide(site: Site, request: Request, trace: Trace | None = None) -> Decision
 class _Run:
     """One request on its way through the modules. Each step returns an action, or None to go on."""
 
-    __slots__ = ("site", "request", "trace", "state", "applied", "handler", "module", "effective", "findings", "depth",
-                 "folder")
+    __slots__ = (
+        "applied",
+        "depth",
+        "effective",
+        "findings",
+        "folder",
+        "handler",
+        "module",
+        "request",
+        "site",
+        "state",
+        "trace",
+    )
 
     def __init__(self, site: Site, request: Request, trace: Trace | None) -> None:
         self.site = site

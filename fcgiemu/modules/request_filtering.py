@@ -82,19 +82,19 @@ class Filter:
     def refusal(self, request: Request, path: str, query: str, original: bool) -> Respond | None:
         """The refusal of ``path``, or None. ``original`` = the URL the client sent, not a rewritten one."""
         if path.count("/") > MAX_URL_SEGMENTS:
-            return _refuse(404, 20, "The request contains too many URL segments.")
+            return _refuse(404, 20, "a request with too many URL segments")
         if original:
             refused = self._request(request)
             if refused is not None:
                 return refused
         if len(path) * 3 > self.max_url and len(encode_path(path)) > self.max_url:
-            return _refuse(404, 14, "The request filtering module is configured to deny a request where the URL is too long.")
+            return _refuse(404, 14, "a request where the URL is too long")
         if len(query) > self.max_query:
-            return _refuse(404, 15, "The request filtering module is configured to deny a request where the query string is too long.")
+            return _refuse(404, 15, "a request where the query string is too long")
         if not self.allow_double_escaping and original and double_escaped(path):
-            return _refuse(404, 11, "The request filtering module is configured to deny a request that contains a double escape sequence.")
+            return _refuse(404, 11, "a request that contains a double escape sequence")
         if not self.allow_high_bit and not path.isascii():
-            return _refuse(404, 12, "The request filtering module is configured to deny a request that contains high bit characters.")
+            return _refuse(404, 12, "a request that contains high bit characters")
         if not self.unlisted_extensions or self._suspicious(path):
             refused = self._segments(path)
             if refused is not None:
@@ -103,40 +103,40 @@ class Filter:
 
     def _request(self, request: Request) -> Respond | None:
         if request.body_length is not None and request.body_length > self.max_content_length:
-            return _refuse(413, 1, "The request filtering module is configured to deny a request that exceeds the request content length.")
+            return _refuse(413, 1, "a request that exceeds the request content length")
         for name, limit in self.header_limits.items():
             if len(request.fields.get(name, "")) > limit:
-                return _refuse(431, 0, f"The request header '{name}' is too long.")
+                return _refuse(431, 0, f"a request whose header '{name}' is too long")
         if (self.verbs or not self.unlisted_verbs) and not self.verbs.get(request.method, self.unlisted_verbs):
-            return _refuse(404, 6, "The request filtering module is configured to deny the HTTP verb.")
+            return _refuse(404, 6, "the HTTP verb")
         return None
 
     def _segments(self, path: str) -> Respond | None:
         segments = path.lower().split("/")[1:]
         if not self.hidden.isdisjoint(segments):
-            return _refuse(404, 8, "The request filtering module is configured to deny a path in the URL that contains a hiddenSegment section.")
+            return _refuse(404, 8, "a path in the URL that contains a hiddenSegment section")
         for segment in (segments if any(segments[:-1]) else segments[-1:]):
             extension = _extension(segment)
             if extension == "." and segment is not segments[-1]:
                 continue
             if not self.extensions.get(extension, self.unlisted_extensions or segment is not segments[-1]):
-                return _refuse(404, 7, "The request filtering module is configured to deny the file extension.")
+                return _refuse(404, 7, "the file extension")
         return None
 
     def _sequences(self, path: str, query: str) -> Respond | None:
         if self.url_sequences and path.lower() not in self.allowed_urls:
             if any(sequence in path.lower() for sequence in self.url_sequences):
-                return _refuse(404, 5, "The request filtering module is configured to deny the URL sequence.")
+                return _refuse(404, 5, "the URL sequence")
         if self.query_sequences and query.lower() not in self.allowed_queries:
             texts = [query.lower(), unquote(query).lower()] if self.unescape_query else [query.lower()]
             if any(sequence in text for text in texts for sequence in self.query_sequences):
-                return _refuse(404, 18, "The request filtering module is configured to deny a query string sequence.")
+                return _refuse(404, 18, "a query string sequence")
         return None
 
     def _rules(self, request: Request, path: str, query: str) -> Respond | None:
         for rule in self.rules:
             if rule.hit(request, path, query):
-                return _refuse(404, 19, f"The request filtering module is configured to deny the request by the rule '{rule.name}'.")
+                return _refuse(404, 19, f"the request by the rule '{rule.name}'")
         return None
 
 
@@ -145,8 +145,8 @@ def compiled(effective: Effective) -> Filter:
     return Filter(effective.section(SECTION))
 
 
-def _refuse(status: int, substatus: int, message: str) -> Respond:
-    return Respond(status, substatus, message, headers=_CLOSE)
+def _refuse(status: int, substatus: int, what: str) -> Respond:
+    return Respond(status, substatus, f"The request filtering module is configured to deny {what}.", headers=_CLOSE)
 
 
 def _extension(segment: str) -> str:

@@ -33,7 +33,8 @@ def addresses(effective: Effective) -> Addresses | None:
         if not item["ipAddress"]:
             continue  # domain names need reverse look-ups, which are not made here
         try:
-            network = ipaddress.ip_network(f"{item['ipAddress']}/{_prefix(item['ipAddress'], item['subnetMask'])}", strict=False)
+            mask = _prefix(item["ipAddress"], item["subnetMask"])
+            network = ipaddress.ip_network(f"{item['ipAddress']}/{mask}", strict=False)
         except ValueError:
             continue
         entries.append((network, bool(item["allowed"])))

@@ -9,7 +9,14 @@ from dataclasses import replace
 
 from ..config.tree import Effective
 from ..decision import Decision, Redirect, Refuse, Respond
-from ..http.response import SERVER, Header, Response, http_sys_body, reason_phrase, redirect_body
+from ..http.response import (
+    SERVER,
+    Header,
+    Response,
+    http_sys_body,
+    reason_phrase,
+    redirect_body,
+)
 from ..trace import Trace
 from . import custom_error, outbound, protocol_support, request_filtering
 

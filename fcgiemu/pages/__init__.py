@@ -47,7 +47,8 @@ def detailed_error(decision: Decision, action: Respond, reason: str) -> bytes:
     finding = action.finding
     return render(
         "error.html", status=action.status, substatus=action.substatus, reason=reason or reason_phrase(action.status),
-        message=action.message, rows=rows, hints=action.hints, description=action.description, finding=finding, words=action.words,
+        message=action.message, rows=rows, hints=action.hints, description=action.description, finding=finding,
+        words=action.words,
         source=_source(decision, action) if finding and finding.span else ())
 
 

@@ -6,7 +6,16 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..config.diagnostics import Finding
-from ..decision import CallFastCgi, Decision, ListDirectory, Proxy, Redirect, Refuse, Respond, ServeFile
+from ..decision import (
+    CallFastCgi,
+    Decision,
+    ListDirectory,
+    Proxy,
+    Redirect,
+    Refuse,
+    Respond,
+    ServeFile,
+)
 from ..fastcgi.variables import variables
 from ..http.request import make_request
 from ..http.response import Response, reason_phrase

@@ -32,7 +32,7 @@ def _lines(event: dict[str, Any]) -> Iterator[str]:
         if event["Pattern"] is None:
             yield "      no pattern: every URL matches"
         else:
-            yield f"      {_compared(event['Input'], event['Pattern'], event['Negate'], event['Matched'])}{_captured(event, 'R')}"
+            yield f"      {_compared(event)}{_captured(event, 'R')}"
     elif name == "CONDITION_EVALUATION":
         yield "      condition " + _condition(event)
     elif name == "REWRITE_ACTION":
@@ -65,9 +65,9 @@ def _lines(event: dict[str, Any]) -> Iterator[str]:
         yield f"  {event['ModuleName']} refuses: {event['HttpStatus']}.{event['HttpSubStatus']} {event['HttpReason']}"
 
 
-def _compared(text: str, pattern: str, negate: bool, matched: bool) -> str:
-    relation = "does not match" if matched == negate else "matches"
-    return f"'{text}' {relation} {pattern}" + (" (negated)" if negate else "")
+def _compared(event: dict[str, Any]) -> str:
+    relation = "does not match" if event["Matched"] == event["Negate"] else "matches"
+    return f"'{event['Input']}' {relation} {event['Pattern']}" + (" (negated)" if event["Negate"] else "")
 
 
 def _condition(event: dict[str, Any]) -> str:

@@ -180,4 +180,4 @@ def _action(compiler: Compiler, node: Node, rule_span: Span, what: str) -> Actio
                   text("statusReason"), text("statusDescription"))
 
 
-__all__ = ["Compiler", "InboundRules", "OUTBOUND", "SECTION", "State", "inbound"]
+__all__ = ["OUTBOUND", "SECTION", "Compiler", "InboundRules", "State", "inbound"]

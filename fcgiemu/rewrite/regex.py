@@ -31,6 +31,8 @@ MESSAGES = {
     "error_complexity": "The complexity of an attempted match exceeded a pre-set level.",
 }
 MAX_GROUPS = 31  # documented limit of that library
+#: Seconds that a pattern above the step limit may run.
+REGEX_SECONDS = POLICY.regex_seconds
 #: A pattern whose cost grows faster than any power of the input's length.
 EXPONENTIAL = 99
 
@@ -59,7 +61,7 @@ class TooComplex(Exception):
 class Pattern:
     """A compiled pattern. ``search`` gives the captures, group 0 first, "" for groups that took no part."""
 
-    __slots__ = ("source", "groups", "degree", "_text", "_flags", "_fast", "_lines", "_bounded")
+    __slots__ = ("_bounded", "_fast", "_flags", "_lines", "_text", "degree", "groups", "source")
 
     def __init__(self, source: str, ignore_case: bool) -> None:
         parser = _Parser(source)
@@ -94,7 +96,7 @@ class Pattern:
                 flags |= bounded_regex.IGNORECASE
             self._bounded = bounded_regex.compile(self._text.replace(_END, "$"), flags)
         try:
-            return self._bounded.search(text, start, timeout=POLICY.regex_seconds)  # type: ignore[return-value]
+            return self._bounded.search(text, start, timeout=REGEX_SECONDS)  # type: ignore[return-value]
         except TimeoutError as error:
             raise TooComplex(self.source) from error
 

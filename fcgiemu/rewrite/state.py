@@ -38,8 +38,19 @@ class FileTests(Protocol):
 class State:
     """Mutable while a request's rules are evaluated; read by templates."""
 
-    __slots__ = ("request", "place", "files", "path", "query", "assigned", "rewritten",
-                 "rule_captures", "condition_captures", "response", "strict")
+    __slots__ = (
+        "assigned",
+        "condition_captures",
+        "files",
+        "path",
+        "place",
+        "query",
+        "request",
+        "response",
+        "rewritten",
+        "rule_captures",
+        "strict",
+    )
 
     def __init__(self, request: Request, place: Place, files: FileTests, strict: bool = False) -> None:
         self.request = request
@@ -154,7 +165,8 @@ _VARIABLES: dict[str, Callable[[State], str]] = {
     "DOCUMENT_ROOT": lambda state: state.place.site_root,
     "APPL_MD_PATH": lambda state: f"/LM/W3SVC/{state.place.site_id}/ROOT{state.place.application_path}",
     "APP_POOL_ID": lambda state: state.place.application_pool,
-    "APP_POOL_CONFIG": lambda state: "C:\\inetpub\\temp\\apppools\\{0}\\{0}.config".format(state.place.application_pool),
+    "APP_POOL_CONFIG": lambda state: "C:\\inetpub\\temp\\apppools\\{0}\\{0}.config".format(  # noqa: UP032
+        state.place.application_pool),
     "INSTANCE_ID": lambda state: str(state.place.site_id),
     "INSTANCE_NAME": lambda state: state.place.site_name.upper(),
     "INSTANCE_META_PATH": lambda state: f"/LM/W3SVC/{state.place.site_id}",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
 from .policy import POLICY
@@ -25,10 +25,8 @@ class ExpansionError(Exception):
     """A template that cannot be expanded for this request: 500.50, this request only."""
 
 
-class Lookup(Protocol):
-    """A rewrite map or a provider: argument -> result."""
-
-    def __call__(self, argument: str, state: State) -> str: ...
+#: A rewrite map or a provider: argument -> result.
+Lookup = Callable[[str, "State"], str]
 
 
 Part = Callable[["State"], str]
@@ -37,7 +35,7 @@ Part = Callable[["State"], str]
 class Template:
     """A compiled string. ``constant`` is its value where nothing in it changes, else None."""
 
-    __slots__ = ("source", "constant", "_parts")
+    __slots__ = ("_parts", "constant", "source")
 
     def __init__(self, source: str, parts: list[Part | str]) -> None:
         self.source = source

@@ -97,8 +97,9 @@ class Serving:
         """Serve until interrupted. Raises SiteError where the port cannot be had."""
         sock = bind(self.options.host, self.options.port)
         config = uvicorn.Config(
-            self.server, http=IisProtocol, ws="none", proxy_headers=False, log_config=None, access_log=False, server_header=False,
-            lifespan="on", timeout_graceful_shutdown=GRACE_SECONDS, timeout_keep_alive=KEEP_ALIVE_SECONDS, log_level="error")
+            self.server, http=IisProtocol, ws="none", proxy_headers=False, log_config=None, access_log=False,
+            server_header=False, lifespan="on", timeout_graceful_shutdown=GRACE_SECONDS,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS, log_level="error")
         self.report(sock)
         try:
             uvicorn.Server(config).run(sockets=[sock])
@@ -153,7 +154,8 @@ class Serving:
         self._report_handlers(say)
         for finding in site.findings():
             if finding.severity != "info":
-                say(f"  {finding.severity:<10}  {finding.span}: {finding.message}" + (f" ({finding.hint})" if finding.hint else ""))
+                hint = f" ({finding.hint})" if finding.hint else ""
+                say(f"  {finding.severity:<10}  {finding.span}: {finding.message}{hint}")
         for warning in site.effective("/").view(inbound).warnings:
             say(f"  note        {warning.span}: {warning.message}")
         limits = self.options.limits

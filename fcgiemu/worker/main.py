@@ -27,7 +27,7 @@ if __name__ == "__main__":
     HERE = os.path.dirname(os.path.abspath(__file__))
     _load("_fcgiemu_worker", HERE)
     _load("flup", os.environ.pop("FCGIEMU_FLUP"))
-    from _fcgiemu_worker import server  # noqa: I001
+    from _fcgiemu_worker import server
 
     _hide("flup")
     server.serve()

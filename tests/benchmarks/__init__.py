@@ -1,0 +1,1 @@
+"""Measurements: ratios against neighbours in the same run, never a verdict."""

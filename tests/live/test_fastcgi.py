@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from ..sites import wsgi_site, write
+from ..sites import write, wsgi_site
 from .server import LiveServer
 
 APP = '''

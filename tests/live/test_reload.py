@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from ..sites import rules, wsgi_site, write
+from ..sites import rules, write, wsgi_site
 from .server import LiveServer
 
 APP = """

@@ -1,0 +1,96 @@
+"""``make bench``: the same application behind every server that is installed, then the parts on their own."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from . import decide
+from .neighbours import SERVERS
+
+SAMPLE = Path(__file__).parents[2] / "samples" / "hello"
+SECONDS = 3.0
+CASES = (("dynamic", "/x", (1, 16, 64)), ("static 1 KB", "/static/1k.txt", (16,)), ("static 1 MB", "/static/1m.txt", (16,)))
+
+
+def load(port: int, target: str, connections: int) -> tuple[float, float, float, int]:
+    """Requests per second, p50 and p99 in ms, errors; measured from another process."""
+    output = subprocess.run([sys.executable, "-m", "tests.benchmarks.load", str(port), target, str(connections), str(SECONDS)],
+                            capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2]).stdout.split()
+    return float(output[0]), float(output[1]), float(output[2]), int(output[3])
+
+
+def first_answer(port: int) -> float:
+    """Seconds until ``/`` answers 200."""
+    started = time.perf_counter()
+    while b" 200 " not in ask(port).split(b"\r\n", 1)[0]:
+        time.sleep(0.005)
+    return time.perf_counter() - started
+
+
+def ask(port: int) -> bytes:
+    try:
+        with socket.create_connection(("127.0.0.1", port), 10) as sock:
+            sock.sendall(b"GET /x HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            parts = []
+            while part := sock.recv(65536):
+                parts.append(part)
+            return b"".join(parts)
+    except OSError:
+        return b""
+
+
+def save_to_answer(site: Path, port: int) -> float:
+    """Median of five: seconds from saving app.py to the answer of the new code."""
+    app = site / "app.py"
+    text = app.read_text()
+    taken = []
+    for number in range(5):
+        started = time.perf_counter()
+        app.write_text(text.replace("Hello from", f"Hello {number} from"))
+        while b"Hello %d from" % number not in ask(port):
+            time.sleep(0.001)
+        taken.append(time.perf_counter() - started)
+    app.write_text(text)
+    return sorted(taken)[2]
+
+
+def main() -> None:
+    table: dict[str, dict[str, tuple[float, float, float, int]]] = {}
+    extra: list[str] = []
+    with tempfile.TemporaryDirectory() as folder:
+        site = Path(folder, "site")
+        shutil.copytree(SAMPLE, site)
+        for path in (Path(folder), site):
+            path.chmod(0o755)
+        (site / "static" / "1k.txt").write_text("x" * 1024)
+        (site / "static" / "1m.txt").write_text("x" * (1 << 20))
+        for name, server in SERVERS.items():
+            try:
+                started = time.perf_counter()
+                with server(site) as port:
+                    first_answer(port)
+                    extra.append(f"{name}: start to first answer {time.perf_counter() - started:.2f} s")
+                    for case, target, connections in CASES:
+                        for count in connections:
+                            table.setdefault(f"{case}, {count} connections", {})[name] = load(port, target, count)
+                    if name == "fcgiemu":
+                        extra.append(f"{name}: save to new answer {save_to_answer(site, port) * 1e3:.0f} ms (median of 5)")
+            except (FileNotFoundError, RuntimeError) as error:
+                extra.append(f"{name}: skipped, {error}")
+    print(f"{'':28}{'server':10}{'requests/s':>11}{'p50 ms':>9}{'p99 ms':>9}{'errors':>8}   fcgiemu is")
+    for case, rows in table.items():
+        ours = rows.get("fcgiemu", (0.0, 0.0, 0.0, 0))[0]
+        for name, (rate, p50, p99, errors) in rows.items():
+            ratio = f"{ours / rate:.2f} x" if name != "fcgiemu" and rate else ""
+            print(f"{case:28}{name:10}{rate:11.0f}{p50:9.2f}{p99:9.2f}{errors:8}   {ratio}")
+    print("\n".join(extra))
+    decide.main()
+
+
+main()

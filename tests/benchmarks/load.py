@@ -1,0 +1,110 @@
+"""A load generator on loopback: keep-alive connections in a process of their own, bounded in time."""
+
+from __future__ import annotations
+
+import selectors
+import socket
+import sys
+import time
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Load:
+    """Requests per second, and the latencies that half and 99 of 100 requests stay under, in milliseconds."""
+
+    rate: float
+    p50: float
+    p99: float
+    errors: int
+
+
+def run(port: int, target: str, connections: int, seconds: float) -> Load:
+    """Ask ``target`` over and over, one request at a time on each connection."""
+    request = f"GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+    selector = selectors.DefaultSelector()
+    latencies: list[float] = []
+    errors = 0
+
+    def connect() -> None:
+        sock = socket.create_connection(("127.0.0.1", port), 10)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        client = _Client(sock)
+        selector.register(sock, selectors.EVENT_READ, client)
+        client.send(request)
+
+    for _ in range(connections):
+        connect()
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        for key, _ in selector.select(0.5):
+            client = key.data
+            finished = client.receive()
+            if finished is None:
+                continue
+            latencies.append(client.elapsed())
+            if finished == "again":
+                client.send(request)
+                continue
+            errors += finished == "broken"
+            selector.unregister(client.sock)
+            client.sock.close()
+            connect()
+    for key in list(selector.get_map().values()):
+        key.data.sock.close()
+    latencies.sort()
+    count = len(latencies)
+    if not count:
+        return Load(0, 0, 0, errors)
+    return Load(count / seconds, latencies[count // 2] * 1e3, latencies[min(count - 1, int(count * 0.99))] * 1e3, errors)
+
+
+class _Client:
+    """One connection: knows when a response is complete by its length or its last chunk."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.sock = sock
+
+    def send(self, request: bytes) -> None:
+        self._started = time.perf_counter()
+        self._head = bytearray()
+        self._left: int | None = None
+        self._chunked = self._close = False
+        self.sock.sendall(request)
+
+    def elapsed(self) -> float:
+        return time.perf_counter() - self._started
+
+    def receive(self) -> str | None:
+        """None while the response goes on; "again", "closed" or "broken" when it has ended."""
+        data = self.sock.recv(1 << 18)
+        if not data:
+            return "closed" if self._close else "broken"
+        if self._left is None and not self._chunked:
+            self._head += data
+            end = self._head.find(b"\r\n\r\n")
+            if end < 0:
+                return None
+            lower = bytes(self._head[:end]).lower()
+            data = bytes(self._head[end + 4:])
+            self._close = b"connection: close" in lower
+            self._chunked = b"transfer-encoding: chunked" in lower
+            if not self._chunked:
+                mark = lower.find(b"content-length: ")
+                if mark < 0:
+                    self._close = True
+                    self._left = sys.maxsize
+                else:
+                    self._left = int(lower[mark + 16:].split(b"\r\n", 1)[0])
+        if self._chunked:
+            return "again" if data.endswith(b"0\r\n\r\n") else None
+        assert self._left is not None
+        self._left -= len(data)
+        if self._left > 0 or self._close:
+            return None
+        return "again"
+
+
+if __name__ == "__main__":
+    result = run(int(sys.argv[1]), sys.argv[2], int(sys.argv[3]), float(sys.argv[4]))
+    print(result.rate, result.p50, result.p99, result.errors)

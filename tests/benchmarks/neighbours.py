@@ -1,0 +1,158 @@
+"""The servers that are compared, each over the same folder and application."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+WERKZEUG = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from app import wsgi_app
+from werkzeug.middleware.shared_data import SharedDataMiddleware
+from werkzeug.serving import WSGIRequestHandler, run_simple
+import logging
+logging.getLogger("werkzeug").setLevel(logging.ERROR)
+WSGIRequestHandler.protocol_version = "HTTP/1.1"
+run_simple("127.0.0.1", int(sys.argv[2]), SharedDataMiddleware(wsgi_app, {"/static": sys.argv[1] + "/static"}), threaded=True)
+"""
+#: The application behind flup, for servers that start FastCGI programs themselves.
+FLUP = """#!%s
+import sys
+sys.path.insert(0, %r)
+from app import wsgi_app
+from flup.server.fcgi import WSGIServer
+WSGIServer(wsgi_app).run()
+"""
+
+
+def free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
+    """Until the port answers; raises where the process ends instead."""
+    for _ in range(400):
+        if process.poll() is not None:
+            raise RuntimeError(f"ended with {process.returncode}")
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            return
+        except OSError:
+            time.sleep(0.025)
+    raise RuntimeError("does not answer")
+
+
+@contextmanager
+def running(command: list[str], port: int) -> Iterator[int]:
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    try:
+        wait_for(port, process)
+        yield port
+    finally:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+@contextmanager
+def fcgiemu(site: Path, *options: str) -> Iterator[int]:
+    port = free_port()
+    with running([sys.executable, "-m", "fcgiemu", "serve", str(site), "--port", str(port), *options], port):
+        yield port
+
+
+@contextmanager
+def werkzeug(site: Path) -> Iterator[int]:
+    port = free_port()
+    with running([sys.executable, "-c", WERKZEUG, str(site), str(port)], port):
+        yield port
+
+
+@contextmanager
+def apache(site: Path) -> Iterator[int]:
+    """mod_rewrite and mod_fcgid, as Debian's packages bring them."""
+    modules = Path("/usr/lib/apache2/modules")
+    if shutil.which("apache2") is None or not (modules / "mod_fcgid.so").exists():
+        raise FileNotFoundError("apache2 with libapache2-mod-fcgid is not installed")
+    port = free_port()
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        script = Path(folder, "app.fcgi")
+        script.write_text(FLUP % (sys.executable, str(site)))
+        script.chmod(0o755)
+        names = ["mpm_event", "authz_core", "dir", "mime", "rewrite", "fcgid", "alias", "unixd"]
+        loads = "\n".join(f"LoadModule {name}_module {modules}/mod_{name}.so" for name in names
+                          if (modules / f"mod_{name}.so").exists())
+        user = "User www-data\nGroup www-data" if os.getuid() == 0 else ""
+        Path(folder, "httpd.conf").write_text(f"""
+ServerRoot {folder}
+PidFile {folder}/pid
+ErrorLog {folder}/error.log
+Listen 127.0.0.1:{port}
+ServerName localhost
+{loads}
+{user}
+TypesConfig /etc/mime.types
+DocumentRoot {site}
+FcgidIPCDir {folder}/sock
+FcgidProcessTableFile {folder}/table
+FcgidMaxProcessesPerClass 2
+FcgidMinProcessesPerClass 2
+MaxKeepAliveRequests 0
+ScriptAlias /app.fcgi {folder}/app.fcgi
+<Directory />
+Require all granted
+</Directory>
+<Directory {folder}>
+Options +ExecCGI
+SetHandler fcgid-script
+</Directory>
+RewriteEngine On
+RewriteCond %{{REQUEST_URI}} !^/static/
+RewriteRule ^/(.*)$ /app.fcgi/$1 [PT,L,QSA]
+""")
+        with running(["apache2", "-d", folder, "-f", f"{folder}/httpd.conf", "-DFOREGROUND"], port):
+            yield port
+
+
+@contextmanager
+def lighttpd(site: Path) -> Iterator[int]:
+    """mod_fastcgi."""
+    program = shutil.which("lighttpd") or shutil.which("lighttpd", path="/usr/sbin")
+    if program is None:
+        raise FileNotFoundError("lighttpd is not installed")
+    port = free_port()
+    with tempfile.TemporaryDirectory() as folder:
+        script = Path(folder, "app.fcgi")
+        script.write_text(FLUP % (sys.executable, str(site)))
+        script.chmod(0o755)
+        Path(folder, "lighttpd.conf").write_text(f"""
+server.modules = ("mod_fastcgi")
+server.document-root = "{site}"
+server.port = {port}
+server.bind = "127.0.0.1"
+server.max-keep-alive-requests = 1000000
+mimetype.assign = (".css" => "text/css", ".txt" => "text/plain")
+$HTTP["url"] !~ "^/static/" {{
+  fastcgi.server = ("/" => (("socket" => "{folder}/sock", "bin-path" => "{script}", "max-procs" => 2, "check-local" => "disable")))
+}}
+""")
+        with running([program, "-D", "-f", f"{folder}/lighttpd.conf"], port):
+            yield port
+
+
+SERVERS = {"fcgiemu": fcgiemu, "werkzeug": werkzeug, "apache": apache, "lighttpd": lighttpd}

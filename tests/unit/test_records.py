@@ -1,0 +1,113 @@
+"""The FastCGI codec: whole, byte by byte, cut at every boundary, and with garbage."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fcgiemu.fastcgi import records
+from fcgiemu.fastcgi.cgi import MAX_HEADER_BLOCK, BadHeaders, HeadReader, parse
+from fcgiemu.fastcgi.records import ProtocolError, Record, RecordReader
+
+STREAM = (records.encode(records.STDOUT, 1, b"Status: 200 OK\r\n\r\n") + records.encode(records.STDOUT, 1)
+          + records.encode(records.STDERR, 1, b"e" * 300) + b"\x01\x06\x00\x01\x00\x01\x07\x00x" + b"p" * 7
+          + records.encode(records.END_REQUEST, 1, b"\0" * 8))
+RECORDS = [Record(6, 1, b"Status: 200 OK\r\n\r\n"), Record(6, 1, b""), Record(7, 1, b"e" * 300), Record(6, 1, b"x"),
+           Record(3, 1, b"\0" * 8)]
+
+
+def feed(parts: list[bytes]) -> list[Record]:
+    reader = RecordReader()
+    found = [record for part in parts for record in reader.feed(part)]
+    assert reader.pending == 0
+    return found
+
+
+def test_whole_and_byte_by_byte() -> None:
+    assert feed([STREAM]) == RECORDS
+    assert feed([STREAM[index:index + 1] for index in range(len(STREAM))]) == RECORDS
+
+
+@pytest.mark.parametrize("cut", range(len(STREAM) + 1))
+def test_cut_at_every_boundary(cut: int) -> None:
+    assert feed([STREAM[:cut], STREAM[cut:]]) == RECORDS
+
+
+def test_another_version_is_refused() -> None:
+    with pytest.raises(ProtocolError):
+        RecordReader().feed(b"\x02" + b"\0" * 7)
+
+
+@given(st.lists(st.tuples(st.binary(max_size=300), st.binary(max_size=300)), max_size=20))
+def test_pairs_come_back(pairs: list[tuple[bytes, bytes]]) -> None:
+    stream = feed([records.encode_params(1, pairs)])
+    assert stream[-1].content == b""
+    assert records.decode_pairs(b"".join(record.content for record in stream)) == pairs
+
+
+@given(st.lists(st.integers(0, 40000), min_size=1, max_size=8))
+def test_no_pair_is_split_over_records(sizes: list[int]) -> None:
+    pairs = [(b"N%d" % index, b"v" * size) for index, size in enumerate(sizes)]
+    found = [pair for record in feed([records.encode_params(1, pairs)]) for pair in records.decode_pairs(record.content)]
+    assert found == pairs
+
+
+def test_a_pair_longer_than_a_record_is_refused() -> None:
+    with pytest.raises(ProtocolError, match="HTTP_COOKIE"):
+        records.encode_params(1, [(b"HTTP_COOKIE", b"x" * 65536)])
+
+
+@pytest.mark.parametrize("data", [b"\x05", b"\x05\x05ab", b"\xff\xff\xff\xff\x01a", b"\x80\x00", b"\x01\xff\xff\xff\xffab"])
+def test_pairs_that_run_over_the_end(data: bytes) -> None:
+    with pytest.raises(ProtocolError):
+        records.decode_pairs(data)
+
+
+@given(st.binary(max_size=200))
+def test_only_protocol_errors_escape(data: bytes) -> None:
+    for read in (records.decode_pairs, RecordReader().feed, records.decode_end):
+        try:
+            read(data)
+        except ProtocolError:
+            pass
+
+
+@given(st.binary(max_size=200000))
+def test_streams_come_back(data: bytes) -> None:
+    assert b"".join(record.content for record in feed([records.encode_stream(records.STDIN, 1, data)])) == data
+
+
+@pytest.mark.parametrize(("block", "status", "reason", "headers"), [
+    (b"Status: 404 Not Here\r\nA: b", 404, "Not Here", [("A", "b")]),
+    (b"A: b\nC: d", 200, "OK", [("A", "b"), ("C", "d")]),
+    (b"Status: 204", 204, "No Content", []),
+    (b"Location: /x", 302, "Redirect", [("Location", "/x")]),
+    (b"Status: 201 Made\r\nLocation: /x", 201, "Made", [("Location", "/x")]),
+    (b"no colon\r\n bad: x\r\nGood: y\r\nSp ace: z", 200, "OK", [("bad", "x"), ("Good", "y")]),
+    (b"", 200, "OK", []),
+])
+def test_header_blocks(block: bytes, status: int, reason: str, headers: list[tuple[str, str]]) -> None:
+    head = parse(block)
+    assert (head.status, head.reason, head.headers) == (status, reason, headers)
+
+
+@pytest.mark.parametrize("block", [b"Status: abc", b"Status: 7", b"Status: 99 x"])
+def test_bad_status(block: bytes) -> None:
+    with pytest.raises(BadHeaders):
+        parse(block)
+
+
+@pytest.mark.parametrize("cut", range(24))
+def test_the_head_may_come_in_any_portions(cut: int) -> None:
+    data = b"Status: 200 OK\r\n\r\nbody"
+    reader = HeadReader()
+    body = reader.feed(data[:cut]) + reader.feed(data[cut:])
+    assert reader.head is not None and reader.head.status == 200 and body == b"body"
+
+
+def test_headers_without_end_are_bounded() -> None:
+    reader = HeadReader()
+    with pytest.raises(BadHeaders):
+        for _ in range(MAX_HEADER_BLOCK // 1000 + 2):
+            reader.feed(b"X: " + b"y" * 1000)
