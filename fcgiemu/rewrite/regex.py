@@ -8,6 +8,7 @@ could exceed the number of steps at which IIS gives up, the ``regex`` package ru
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import lru_cache
 from typing import NoReturn
 
@@ -61,7 +62,7 @@ class TooComplex(Exception):
 class Pattern:
     """A compiled pattern. ``search`` gives the captures, group 0 first, "" for groups that took no part."""
 
-    __slots__ = ("_bounded", "_fast", "_flags", "_lines", "_text", "degree", "groups", "source")
+    __slots__ = ("_bounded", "_fast", "_flags", "_lines", "_safe_length", "_text", "degree", "groups", "source")
 
     def __init__(self, source: str, ignore_case: bool) -> None:
         parser = _Parser(source)
@@ -70,24 +71,34 @@ class Pattern:
         self.groups = parser.groups
         self.degree = parser.degree
         self._flags = re.ASCII | (re.IGNORECASE if ignore_case else 0)
-        self._fast = re.compile(self._text.replace(_END, r"\Z"), self._flags).search
+        #: The longest text for which length ** degree stays within IIS's own limit of steps.
+        self._safe_length = int(POLICY.regex_step_limit ** (1 / max(1, self.degree))) - 1
+        self._fast: Callable[..., re.Match[str] | None] | None = None
         self._lines: re.Pattern[str] | None = None
         self._bounded: bounded_regex.Pattern[str] | None = None
 
     def search(self, text: str) -> tuple[str, ...] | None:
         """The first match's captures, or None. Raises TooComplex."""
-        found = self.find(text, 0)
+        if len(text) <= self._safe_length and "\n" not in text:
+            found = (self._fast or self._compile())(text)
+        else:
+            found = self.find(text, 0)
         return None if found is None else (found[0], *found.groups(""))
+
+    def _compile(self) -> Callable[..., re.Match[str] | None]:
+        """The engine for a text without line ends, made when it is first needed: a long list compiles few of its patterns."""
+        self._fast = re.compile(self._text.replace(_END, r"\Z"), self._flags).search
+        return self._fast
 
     def find(self, text: str, start: int) -> re.Match[str] | None:
         """The first match at or after ``start``."""
-        if (len(text) + 1) ** self.degree > POLICY.regex_step_limit:
+        if len(text) > self._safe_length:
             return self._search_bounded(text, start)
         if "\n" in text:
             if self._lines is None:
                 self._lines = re.compile(self._text.replace(_END, "$"), self._flags | re.MULTILINE)
             return self._lines.search(text, start)
-        return self._fast(text, start)
+        return (self._fast or self._compile())(text, start)
 
     def _search_bounded(self, text: str, start: int) -> re.Match[str] | None:
         if self._bounded is None:
@@ -111,6 +122,10 @@ def compile_pattern(source: str, ignore_case: bool) -> Pattern:
 _END = "\ue000$\ue000"
 
 
+#: Characters that stand for themselves; the last one of a run is left out where a quantifier follows it.
+_LITERALS = re.compile(r"[A-Za-z0-9_/=&-]+(?![*+?{A-Za-z0-9_/=&-])")
+
+
 class _Parser:
     """Recursive descent over section 17.2's grammar, writing Python's syntax as it goes."""
 
@@ -120,7 +135,6 @@ class _Parser:
         self.groups = 0
         self.closed: set[int] = set()
         self.degree = 1
-
     def parse(self) -> str:
         text, cost, _ = self.alternatives()
         if self.position < len(self.source):
@@ -152,6 +166,10 @@ class _Parser:
         parts: list[str] = []
         cost = 0
         while (char := self.peek()) and char not in "|)":
+            if run := _LITERALS.match(self.source, self.position):
+                parts.append(run[0])
+                self.position = run.end()
+                continue
             text, inner, choice, repeatable = self.atom(char)
             text, inner = self.quantified(text, inner, choice, repeatable)
             parts.append(text)

@@ -94,11 +94,19 @@ class Verdict:
 
 def evaluate(rules: tuple[Rule, ...], state: State, applied: list[str], trace: Trace | None) -> Verdict | None:
     """Run a list over ``state``, which it changes. Names of the rules that applied are added to ``applied``."""
+    base: str | None = None
+    relative: str | None = None
+    path = text = ""
     for rule in rules:
-        text = _relative(rule, state.path)
-        if text is None:
+        if rule.base != base or state.path != path:
+            base, path = rule.base, state.path
+            relative = _relative(base, path)
+            text = "" if relative is None else relative
+        if relative is None:
             continue
         try:
+            if trace is None and rule.promise is None and _fails(rule, text):
+                continue
             if rule.promise is not None and not state.strict and rule.promise.keep(text, rule.base, state):
                 applied.append(rule.name)
                 if trace is not None:
@@ -136,9 +144,13 @@ def _failed(rule: Rule, message: str, hresult: int, trace: Trace | None) -> Verd
     return Verdict("error", rule, 500, 50, description=message, hresult=hresult)
 
 
-def _relative(rule: Rule, path: str) -> str | None:
-    """The rule's input: the path below its folder, no leading slash; None where the path lies elsewhere."""
-    base = rule.base
+def _fails(rule: Rule, text: str) -> bool:
+    """Whether a rule's own pattern already says no: most rules of a list do."""
+    return rule.matcher is not None and (rule.matcher(text) is None) != rule.negate
+
+
+def _relative(base: str, path: str) -> str | None:
+    """A rule's input: the path below its folder, no leading slash; None where the path lies elsewhere."""
     if not base:
         return path[1:]
     if path[:len(base)].lower() == base.lower() and path[len(base):len(base) + 1] in ("/", ""):

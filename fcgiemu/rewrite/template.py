@@ -61,25 +61,21 @@ def _parse(source: str, position: int, lookups: Mapping[str, Lookup], depth: int
     if depth > MAX_DEPTH:
         raise TemplateError("The expression is nested too deeply")
     parts: list[Part | str] = []
-    text: list[str] = []
     while position < len(source):
-        char = source[position]
-        if char == "{":
-            if text:
-                parts.append("".join(text))
-                text = []
+        text = (_TEXT_IN_ITEM if depth else _TEXT).match(source, position)
+        if text:
+            parts.append(text[0])
+            position = text.end()
+        elif source[position] == "{":
             part, position = _item(source, position + 1, lookups, depth)
             parts.append(part)
-        elif char == "}" and depth:
-            break
         else:
-            text.append(char)
-            position += 1
-    if text:
-        parts.append("".join(text))
+            break
     return parts, position
 
 
+#: A lone closing brace is text outside of an item.
+_TEXT, _TEXT_IN_ITEM = re.compile(r"[^{]+"), re.compile(r"[^{}]+")
 _NAME = re.compile(r"[^{}:]+")
 
 

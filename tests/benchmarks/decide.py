@@ -14,7 +14,8 @@ PAGE = (Path(__file__).parents[2] / "samples" / "hello" / "web.config").read_tex
 
 
 def config(rules: str, more: str = "") -> str:
-    return f"<configuration><system.webServer><rewrite>{more}<rules>{rules}</rules></rewrite></system.webServer></configuration>"
+    return (f"<configuration><system.webServer><rewrite>{more}<rules>{rules}</rules></rewrite></system.webServer>"
+            "</configuration>")
 
 
 def conditional(count: int) -> str:

@@ -148,7 +148,8 @@ server.bind = "127.0.0.1"
 server.max-keep-alive-requests = 1000000
 mimetype.assign = (".css" => "text/css", ".txt" => "text/plain")
 $HTTP["url"] !~ "^/static/" {{
-  fastcgi.server = ("/" => (("socket" => "{folder}/sock", "bin-path" => "{script}", "max-procs" => 2, "check-local" => "disable")))
+  fastcgi.server = ("/" => (("socket" => "{folder}/sock", "bin-path" => "{script}",
+    "max-procs" => 2, "check-local" => "disable")))
 }}
 """)
         with running([program, "-D", "-f", f"{folder}/lighttpd.conf"], port):

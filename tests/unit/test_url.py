@@ -57,7 +57,8 @@ def test_nothing_but_a_refusal_comes_out(text: str) -> None:
     assert target.path.startswith("/") and "//" not in target.path and "/../" not in target.path
 
 
-NAMES = st.text(st.characters(exclude_characters="\\/", min_codepoint=33, exclude_categories=("Cs", "Cc")), min_size=1, max_size=30)
+NAMES = st.text(st.characters(exclude_characters="\\/", min_codepoint=33, exclude_categories=("Cs", "Cc")),
+                min_size=1, max_size=30)
 
 
 @given(NAMES)
