@@ -137,3 +137,5 @@ class Decision:
     findings: list[Finding] = field(default_factory=list)
     #: The local folder of the site, where a detailed error page finds the lines it quotes.
     site_root: str | None = None
+    #: Whether local clients get detailed error pages; ``explain`` shows what remote ones get.
+    detailed: bool = True

@@ -13,7 +13,8 @@ from .reader import Comment, Element, read_bytes, read_file
 from .schema import ElementSchema
 
 _REWRITE = schema.WEB_SERVER + "rewrite"
-_OUTBOUND = _REWRITE + "/outboundRules"
+#: Parts of the rewrite section whose errors have a status of their own (500.52, 500.51).
+_APART = {_REWRITE + "/outboundRules", _REWRITE + "/globalRules"}
 
 
 @dataclass(slots=True)
@@ -199,7 +200,7 @@ class _Loader:
         source = self.config_source(element)
         if source is None:
             return
-        issue_section = _REWRITE if path.startswith(_REWRITE) and path != _OUTBOUND else path
+        issue_section = _REWRITE if path.startswith(_REWRITE) and path not in _APART else path
         typed = _Typer(self.file, issue_section).element(source, schema.sections()[path])
         self.file.sections.append(SectionInstance(path, "" if location == "." else location, typed, inherit))
 

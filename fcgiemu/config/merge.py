@@ -137,7 +137,7 @@ class _Merger:
                 f"combined key attributes '{', '.join(part.name for part in keys)}' respectively set to "
                 f"'{', '.join(shown)}'")
         owner = self.section
-        if owner.startswith("system.webServer/rewrite/") and not owner.endswith("/outboundRules"):
+        if owner.startswith("system.webServer/rewrite/") and not owner.endswith(("/outboundRules", "/globalRules")):
             owner = "system.webServer/rewrite"  # one module consumes them together
         if self.section == "system.webServer/httpProtocol":
             owner = ""  # measured: a duplicate custom header fails every request

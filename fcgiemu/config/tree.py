@@ -57,10 +57,9 @@ class Effective:
             found += [finding for finding in self._merge_findings[section] if finding.section == section]
         return found
 
-    def errors_below(self, prefix: str, except_for: str = "") -> list[Finding]:
-        """The errors of every section under ``prefix``, as the module that owns them all runs into them."""
-        return [finding for finding in self.findings() if finding.severity == "error"
-                and finding.section.startswith(prefix) and not (except_for and finding.section.startswith(except_for))]
+    def errors_of(self, owner: str) -> list[Finding]:
+        """The errors that a module meets which owns several sections under one name, such as the rewrite module."""
+        return [finding for finding in self.findings() if finding.severity == "error" and finding.section == owner]
 
     def findings(self) -> list[Finding]:
         """Everything said about the files of this chain, files first, then what merging brought up."""

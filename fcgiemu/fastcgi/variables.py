@@ -22,7 +22,7 @@ def variables(decision: Decision, site_root: str) -> list[Pair]:
     pairs.append(("IIS_UrlRewriteModule", MODULE_VERSION))
     if state.rewritten:
         pairs.append(("IIS_WasUrlRewritten", "1"))
-        pairs.append(("UNENCODED_URL", request.target.raw))
+        pairs.append(("UNENCODED_URL", state.variable("UNENCODED_URL")))
     secure = request.https
     path_info = action.path_info if action.handler.allow_path_info else path
     pairs += (
@@ -68,7 +68,7 @@ def _headers(state: State) -> list[Pair]:
     """
     headers = {f"HTTP_{name.upper().replace('-', '_')}": value for name, value in state.request.fields.items()
                if name != "proxy"}
-    if state.rewritten:
+    if state.shows_original:
         headers["HTTP_X_ORIGINAL_URL"] = original_url(state.request)
     for name, value in state.assigned.items():
         if name.startswith("HTTP_") and name != "HTTP_PROXY":

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
-from .url import Target, canonicalize
+from .url import Target, UrlRefused, canonicalize
 
 Header = tuple[str, str]
 
@@ -54,12 +54,13 @@ def make_request(
     Raises UrlRefused for a target that http.sys answers itself.
     """
     given = list(headers.items() if isinstance(headers, Mapping) else headers)
+    # As a browser sends it: what is not ASCII goes out percent-encoded.
+    url = quote(url, safe="".join(map(chr, range(128))), errors="replace")
     scheme, host, port, target = _split(url, https)
     fields = joined(given)
     if "host" in fields:
         sent = fields["host"]
-        parts = urlsplit("//" + sent)
-        host = parts.hostname or host
+        host = _host_of(sent) or host
         if not url.lower().startswith(("http://", "https://")):
             port = _port_of(sent) or port
     else:
@@ -98,12 +99,19 @@ def _split(url: str, https: bool) -> tuple[str, str, int, str]:
     authority, target = rest[:end], rest[end:]
     if not target.startswith("/"):
         target = "/" + target
-    host = urlsplit("//" + authority).hostname or "localhost"
+    host = _host_of(authority) or "localhost"
     default = 443 if scheme == "https" else 80
     if https and scheme == "http":
         scheme = "https"
         default = 443
     return scheme, host, _port_of(authority) or default, target
+
+
+def _host_of(authority: str) -> str | None:
+    try:
+        return urlsplit("//" + authority).hostname
+    except ValueError:
+        raise UrlRefused(400, "Bad Request - Invalid Hostname", "The request hostname is invalid.") from None
 
 
 def _port_of(authority: str) -> int | None:

@@ -79,12 +79,12 @@ def normalize(path: str) -> str:
 
 def encode_path(path: str) -> str:
     """A decoded path percent-encoded as UTF-8; a ``%`` in it becomes ``%25``."""
-    return quote(path, safe=_PATH_SAFE)
+    return quote(path, safe=_PATH_SAFE, errors="replace")
 
 
 def encode_location(location: str) -> str:
     """A Location header: what is not ASCII or not allowed is encoded, existing escapes and ``#`` stay."""  # inferred
-    return quote(location, safe=_PATH_SAFE + "%#?{}^`\\")
+    return quote(location, safe=_PATH_SAFE + "%#?{}^`\\", errors="replace")
 
 
 def double_escaped(path: str) -> bool:

@@ -32,32 +32,34 @@ class Sender:
         self._trace = trace
         self._state = _response_state(decision.state, status, self._headers)
         self._failure: Respond | None = None
+        self._substatus = 53 if compiled.before_cache else 52
         self._rules: list[OutboundRule] = []
         if not compiled.errors:
             try:
                 self._rules = selected(compiled.rules, self._state, trace)
             except (ExpansionError, TooComplex) as error:
-                self._failure = _failed(str(error))
+                self._fail(str(error))
         self.wants_body = any(not rule.header for rule in self._rules)
 
     def error(self) -> Respond | None:
-        """The 500.52 that replaces the response, or None."""
+        """The 500.52 (or .53) that replaces the response, or None; asked again after ``headers`` and ``body``."""
         if self._compiled.errors:
             finding = self._compiled.errors[0]
-            return Respond(500, 52, finding.message, finding.hresult, "URL Rewrite Module Error.", finding=finding,
-                           notification="SendResponse")
+            return Respond(500, self._substatus, finding.message, finding.hresult, "URL Rewrite Module Error.",
+                           finding=finding, notification="SendResponse")
         encoding = next((value for name, value in self._headers if name.lower() == "content-encoding"), "")
         if self.wants_body and encoding.lower() not in ("", "identity"):
-            return _failed("Outbound rewrite rules cannot be applied when the content of the HTTP response is encoded "
-                           f'("{encoding}").')
+            self._fail("Outbound rewrite rules cannot be applied when the content of the HTTP response is encoded "
+                       f'("{encoding}").')
         return self._failure
 
     def headers(self) -> list[Header]:
         """The headers after the header rules."""
         try:
-            return rewrite_headers(self._rules, self._headers, self._state, self._trace)
-        except (ExpansionError, TooComplex):
-            return self._headers
+            rewrite_headers(self._rules, self._headers, self._state, self._trace)
+        except (ExpansionError, TooComplex) as error:
+            self._fail(str(error))
+        return self._headers
 
     def body(self, data: bytes) -> bytes:
         """The body after tag and body rules; unchanged bytes stay as they were."""
@@ -69,8 +71,14 @@ class Sender:
             text = data.decode(charset)
         try:
             return rewrite_body(self._rules, text, self._state, self._trace).encode(charset, "xmlcharrefreplace")
-        except (ExpansionError, TooComplex):
+        except (ExpansionError, TooComplex) as error:
+            self._fail(str(error))
             return data
+
+    def _fail(self, message: str) -> None:
+        if self._failure is None:
+            self._failure = Respond(500, self._substatus, message, E_INVALID_DATA, "URL Rewrite Module Error.",
+                                    notification="SendResponse")
 
 
 def sender(decision: Decision, status: int, headers: list[Header], trace: Trace | None = None) -> Sender | None:
@@ -86,10 +94,6 @@ def sender(decision: Decision, status: int, headers: list[Header], trace: Trace 
 def rules(effective: Effective) -> OutboundRules:
     """The compiled outbound rules of a configuration."""
     return effective.view(outbound)
-
-
-def _failed(message: str) -> Respond:
-    return Respond(500, 52, message, E_INVALID_DATA, "URL Rewrite Module Error.", notification="SendResponse")
 
 
 def _response_state(state: State, status: int, headers: list[Header]) -> State:

@@ -103,7 +103,11 @@ class _Run:
 
     def global_rules(self) -> Action | None:
         """PRE_BEGIN_REQUEST: globalRules change the URL of the same request."""
-        rules = self.effective.view(inbound).global_rules
+        compiled = self.effective.view(inbound)
+        if compiled.global_errors:
+            self.module = "RewriteModule"
+            return self.rewrite_error(compiled.global_errors[0], 51)
+        rules = compiled.global_rules
         if not rules:
             return None
         before = self.state.path
@@ -125,7 +129,7 @@ class _Run:
             self.findings += compiled.warnings
         if compiled.errors:
             self.module = "RewriteModule"
-            return self.rewrite_error(compiled.errors[0])
+            return self.rewrite_error(compiled.errors[0], POLICY.invalid_rules_substatus)
         if not compiled.rules:
             return None
         before, query, was = self.state.path, self.state.query, self.state.rewritten
@@ -162,8 +166,8 @@ class _Run:
         return Respond(500, verdict.substatus, verdict.description, verdict.hresult, "URL Rewrite Module Error.",
                        finding=finding)
 
-    def rewrite_error(self, finding: Finding) -> Respond:
-        return Respond(500, POLICY.invalid_rules_substatus, finding.message, finding.hresult, "URL Rewrite Module Error.",
+    def rewrite_error(self, finding: Finding, substatus: int) -> Respond:
+        return Respond(500, substatus, finding.message, finding.hresult, "URL Rewrite Module Error.",
                        finding=finding)
 
     def foreign(self) -> Action:
@@ -328,7 +332,7 @@ class _Run:
             found = self.site.find(path)
             if found is not None and found.is_file:
                 self.folder = self.folder or self.state.path
-                self.state.path = path
+                self.state.dispatch_document(path)
                 return self.child() or self.execute(original=False)
         return None
 

@@ -58,17 +58,27 @@ def _outbound(decision: Decision, response: Response, trace: Trace | None) -> Re
     sender = outbound.sender(decision, response.status, response.headers, trace)
     if sender is None:
         return response
+    body = response.body
+    headers = response.headers
+    if sender.error() is None:
+        headers = sender.headers()
+        body = sender.body(body) if sender.wants_body else body
     error = sender.error()
     if error is not None:
-        failed = own_response(replace(decision, action=error, module="RewriteModule"), False, outbound_rules=False)
-        failed.substatus, failed.message = error.substatus, error.message
-        return failed
-    body = sender.body(response.body) if sender.wants_body else response.body
+        return failed(decision, error)
     had_length = bool(response.header("content-length"))
-    response.headers = [pair for pair in sender.headers() if pair[0].lower() != "content-length"]
+    response.headers = [pair for pair in headers if pair[0].lower() != "content-length"]
     if had_length or body != response.body:
         response.headers.append(("Content-Length", str(len(body))))
     response.body = body
+    return response
+
+
+def failed(decision: Decision, error: Respond) -> Response:
+    """The response that takes the place of one whose outbound rules failed."""
+    detailed = decision.request is not None and decision.request.is_local and decision.detailed
+    response = own_response(replace(decision, action=error, module="RewriteModule"), detailed, outbound_rules=False)
+    response.substatus, response.message = error.substatus, error.message
     return response
 
 

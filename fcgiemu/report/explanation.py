@@ -47,6 +47,7 @@ def explain(site: Site, url: str, method: str = "GET", headers: Mapping[str, str
         request = make_request(url, method, headers, https=https, remote_addr=remote_addr, body_length=body_length,
                                overrides=overrides)
         decision = site.decide(request, trace)
+        decision.detailed = False
     except UrlRefused as error:
         decision = refused(error)
     response = _response(decision, canned, trace)

@@ -17,6 +17,7 @@ from .template import Lookup, Template, TemplateError, compile_template
 
 SECTION = "system.webServer/rewrite"
 OUTBOUND = SECTION + "/outboundRules"
+GLOBAL = SECTION + "/globalRules"
 _REDIRECT_STATUS = {"Permanent": 301, "Found": 302, "SeeOther": 303, "Temporary": 307}
 
 
@@ -27,6 +28,7 @@ class InboundRules:
     global_rules: tuple[Rule, ...] = ()
     rules: tuple[Rule, ...] = ()
     errors: tuple[Finding, ...] = ()
+    global_errors: tuple[Finding, ...] = ()
     warnings: tuple[Finding, ...] = ()
     use_original_url_encoding: bool = True
 
@@ -49,8 +51,6 @@ class Compiler:
 
     def load_lookups(self) -> None:
         """Rewrite maps and providers that templates may name."""
-        for node in self.effective.section(SECTION + "/rewriteMaps").items:
-            self.lookups[str(node["name"]).strip().lower()] = self.map(node)
         for node in self.effective.section(SECTION + "/providers").items:
             assert node.span is not None
             name = str(node["name"])
@@ -58,6 +58,8 @@ class Compiler:
             self.lookups[name.lower()] = providers.make(name, str(node["type"]), settings, node.span)
         for name, function in self.effective.providers.items():
             self.lookups[name.lower()] = providers.stand_in(function)
+        for node in self.effective.section(SECTION + "/rewriteMaps").items:  # a map wins over a provider of its name
+            self.lookups[str(node["name"]).lower()] = self.map(node)
 
     def map(self, node: Node) -> Lookup:
         """A rewrite map: whole key, default value; of keys that fold together the first counts (policy)."""
@@ -95,15 +97,17 @@ def inbound(effective: Effective) -> InboundRules:
     """Compile the inbound rules of a configuration. A view: see Effective.view."""
     compiler = Compiler(effective, SECTION)
     compiler.load_lookups()
+    globals_compiler = Compiler(effective, GLOBAL, compiler.lookups)
     allowed = {str(node["name"]).upper() for node in effective.section(SECTION + "/allowedServerVariables").items}
     rules = effective.section(SECTION + "/rules")
-    global_rules = tuple(_rule(compiler, node, "Global", None)
-                         for node in effective.section(SECTION + "/globalRules").items)
+    global_rules = tuple(_rule(globals_compiler, node, "Global", None)
+                         for node in effective.section(GLOBAL).items)
     local = tuple(_rule(compiler, node, "Distributed", allowed) for node in rules.items)
     return InboundRules(
         tuple(rule for rule in global_rules if rule is not None),
         tuple(rule for rule in local if rule is not None),
-        (*effective.errors_below(SECTION, except_for=OUTBOUND), *compiler.errors), tuple(compiler.warnings),
+        (*effective.errors_of(SECTION), *compiler.errors), (*effective.errors_of(GLOBAL), *globals_compiler.errors),
+        tuple(compiler.warnings + globals_compiler.warnings),
         bool(rules["useOriginalURLEncoding"]),
     )
 
@@ -144,9 +148,9 @@ def condition(compiler: Compiler, node: Node, syntax: str, scope: str, what: str
     matcher = None
     if match_type == "Pattern":
         matcher = compiler.matcher(pattern, syntax, node["ignoreCase"], node.span, f"{what}, condition")
-    elif scope == "Global":
-        compiler.error("rewrite-file-test-in-global-rule", f"{what}: {match_type} cannot be used in a global rule: no "
-                       "physical path is known yet", node.span, "Move the rule into the site's web.config.")
+    elif scope != "Distributed":
+        compiler.error("rewrite-file-test-out-of-place", f"{what}: {match_type} can only be used in the inbound rules of a "
+                       "site", node.span, "Move the rule into <rules> of the site's web.config.")
     return Condition(compiler.template(str(node["input"]), node.span, f"{what}, condition"), match_type, pattern, matcher,
                      node["ignoreCase"], node["negate"], node.span)
 

@@ -39,7 +39,10 @@ def location(base: str, target: str, query: str, append: bool, request: Request)
         path, _, fragment = path.partition("#")
     joined = join_query(own, query, append)
     if not is_foreign(path):
-        path = f"{request.scheme}://{request.authority}{_resolve(base, path)}"
+        resolved = path if path.startswith("/") else f"{base}/{path}"
+        if "/../" in resolved or resolved.endswith("/.."):
+            resolved = _resolve(base, path)
+        path = f"{request.scheme}://{request.authority}{resolved}"
     result = path + ("?" + joined if joined else "") + ("#" + fragment if fragment else "")
     return encode_location(result)
 

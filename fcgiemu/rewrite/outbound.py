@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ..config.diagnostics import Finding, Span
@@ -71,7 +71,7 @@ class OutboundRules:
 def outbound(effective: Effective) -> OutboundRules:
     """Compile <outboundRules> of a configuration. A view: see Effective.view."""
     section = effective.section(OUTBOUND)
-    if not section.items and not effective.errors(OUTBOUND):
+    if not section.items and "preConditions" not in section.children and not effective.errors(OUTBOUND):
         return OutboundRules((), (), False)
     compiler = Compiler(effective, OUTBOUND)
     compiler.load_lookups()
@@ -104,7 +104,12 @@ def _rule(compiler: Compiler, node: Node, known: dict[str, PreCondition],
         compiler.error("rewrite-unknown-precondition", f"{what}: The preCondition '{wanted}' does not exist", node.span,
                        "Define it under <preConditions>, or mend the name.")
     tags = _tags(compiler, match, custom_tags, span, what)
-    header = _header_name(str(match["serverVariable"]))
+    variable = str(match["serverVariable"])
+    header = _header_name(variable)
+    if variable and not header:
+        compiler.warn("rewrite-not-a-response-header", f"{what}: '{variable}' is no response header, the rule has no effect",
+                      span, "Names of response headers begin with RESPONSE_.")
+        return None
     whole_body = not tags and not header
     if whole_body and syntax == "Wildcard":
         compiler.error("rewrite-wildcard-body", f"{what}: Wildcard syntax needs a tag filter", node.span,
@@ -181,33 +186,33 @@ def rewrite_headers(rules: Iterable[OutboundRule], headers: list[tuple[str, str]
         present = [index for index, (name, _) in enumerate(headers) if name.lower() == lower]
         for index in present:
             name, value = headers[index]
-            result = _apply(rule, value, state, trace)
+            applied, result = _apply(rule, value, state, trace)
             if result is not None and (rule.replace or not value):
                 headers[index] = (name, result)
-            if result is not None and rule.stop_processing:
+            if applied and rule.stop_processing:
                 stopped.add(lower)
         if not present:
-            result = _apply(rule, "", state, trace)
+            applied, result = _apply(rule, "", state, trace)
             if result:
                 headers.append((rule.header, result))
-        headers = [pair for pair in headers if pair[1] or pair[0].lower() not in POLICY.dropped_when_empty]
+            if applied and rule.stop_processing:
+                stopped.add(lower)
+        headers[:] = [pair for pair in headers if pair[1] or pair[0].lower() not in POLICY.dropped_when_empty]
     return headers
 
 
 def rewrite_body(rules: Iterable[OutboundRule], text: str, state: State, trace: Trace | None) -> str:
     """Tag rules and whole-body rules in order. What no rule changes stays as it is, character by character."""
     pending: list[OutboundRule] = []
+    stopped = False
     for rule in rules:
         if rule.tags:
             pending.append(rule)
-        elif not rule.header:
+        elif not rule.header and not stopped:
             text = _rewrite_tags(pending, text, state, trace)
             pending = []
-            changed = _rewrite_text(rule, text, state, trace)
-            if changed is not None:
-                text = changed
-                if rule.stop_processing:
-                    return text
+            applied, text = _rewrite_text(rule, text, state, trace)
+            stopped = applied and rule.stop_processing  # of whole-body rules; attributes are another input
     return _rewrite_tags(pending, text, state, trace)
 
 
@@ -229,56 +234,59 @@ def _rewrite_attribute(rules: list[OutboundRule], attribute: Attribute, value: s
     """Each rule gets the previous one's output; the last output is written."""
     for rule in rules:
         if attribute.name in rule.tags.get(attribute.tag, ()):
-            result = _apply(rule, value, state, trace)
+            applied, result = _apply(rule, value, state, trace)
             if result is not None:
                 value = result
-                if rule.stop_processing:
-                    break
+            if applied and rule.stop_processing:
+                break
     return value
 
 
-def _apply(rule: OutboundRule, value: str, state: State, trace: Trace | None) -> str | None:
-    """The new value of a header or attribute; None where the rule does not apply or has no action."""
+def _apply(rule: OutboundRule, value: str, state: State, trace: Trace | None) -> tuple[bool, str | None]:
+    """Whether the rule applies to a header or attribute, and the new value where its action gives one."""
     captures = rule.matcher(value)
     _trace_match(rule, value, captures, trace)
     if (captures is None) != rule.negate:
-        return None
+        return False, None
     return _value(rule, captures or (value,), state, trace)
 
 
-def _value(rule: OutboundRule, captures: Captures, state: State, trace: Trace | None) -> str | None:
+def _value(rule: OutboundRule, captures: Captures, state: State, trace: Trace | None) -> tuple[bool, str | None]:
     state.rule_captures = captures
     state.condition_captures = None
     if rule.conditions and not conditions_hold(rule, state, trace):
-        return None
+        return False, None
     if rule.value is None:
-        return None
+        return True, None
     result = rule.value.expand(state)
     if trace is not None:
         trace.add("OUTBOUND_REWRITE_ACTION", RuleName=rule.name, Value=result, Line=rule.span.line)
-    return result
+    return True, result
 
 
-def _rewrite_text(rule: OutboundRule, text: str, state: State, trace: Trace | None) -> str | None:
+def _rewrite_text(rule: OutboundRule, text: str, state: State, trace: Trace | None) -> tuple[bool, str]:
+    """Whether a whole-body rule applies anywhere, and the text after it."""
     if rule.search is None:
-        return None
+        return False, text
     if rule.negate:
-        return _apply(rule, text, state, trace)
+        applied, result = _apply(rule, text, state, trace)
+        return applied, text if result is None else result
     parts: list[str] = []
-    position, count = 0, 0
-    scan = 0
+    position = scan = count = 0
+    applied = False
     while scan <= len(text) and (not rule.occurrences or count < rule.occurrences):
         found = rule.search.find(text, scan)
         if found is None:
             break
-        value = _value(rule, (found[0], *found.groups("")), state, trace)
+        applies, value = _value(rule, (found[0], *found.groups("")), state, trace)
+        applied = applied or applies
         if value is not None:
             parts += (text[position:found.start()], value)
             position = found.end()
         count += 1
         scan = found.end() if found.end() > found.start() else found.end() + 1
     _trace_match(rule, f"(body of {len(text)} characters)", (str(count),) if count else None, trace)
-    return "".join((*parts, text[position:])) if parts else None
+    return applied, "".join((*parts, text[position:]))
 
 
 def _trace_match(rule: OutboundRule, text: str, captures: Captures | None, trace: Trace | None) -> None:
@@ -286,5 +294,3 @@ def _trace_match(rule: OutboundRule, text: str, captures: Captures | None, trace
         trace.add("OUTBOUND_PATTERN_MATCH", RuleName=rule.name, Pattern=rule.pattern, Input=text, Negate=rule.negate,
                   Matched=(captures is not None) != rule.negate, Captures=captures, Line=rule.span.line)
 
-
-Lookup = Callable[[str], str]

@@ -44,9 +44,40 @@ def _exact(pattern: str, ignore_case: bool) -> Matcher:
 
 
 def _wildcard(pattern: str, ignore_case: bool) -> Matcher:
+    """Each ``*`` takes as little as possible, left to right (policy): every piece between stars at its first place.
+
+    Linear in the text, however many stars there are.
+    """
+    if POLICY.wildcard_question_mark or not POLICY.wildcard_lazy:
+        return _wildcard_by_engine(pattern, ignore_case)
+    first, *rest = (pattern.lower() if ignore_case else pattern).split("*")
+    if not rest:
+        return _exact(pattern, ignore_case)
+    *middle, last = rest
+
+    def match(text: str) -> Captures | None:
+        folded = text.lower() if ignore_case and len(text.lower()) == len(text) else text
+        if not folded.startswith(first) or not folded.endswith(last):
+            return None
+        captures = [text]
+        position, end = len(first), len(text) - len(last)
+        for piece in middle:
+            found = folded.find(piece, position, max(position, end))
+            if found < 0:
+                return None
+            captures.append(text[position:found])
+            position = found + len(piece)
+        if position > end:
+            return None
+        return (*captures, text[position:end])
+
+    return match
+
+
+def _wildcard_by_engine(pattern: str, ignore_case: bool) -> Matcher:
+    """The other readings of the documentation: greedy stars, or ``?`` as one character."""
     star = "(.*?)" if POLICY.wildcard_lazy else "(.*)"
     one = "." if POLICY.wildcard_question_mark else r"\?"
-    # Runs of stars match alike; one lazy group each would only multiply the ways to fail.
     parts = [star if char == "*" else one if char == "?" else re.escape(char) for char in pattern]
     compiled = re.compile("".join(parts), re.DOTALL | (re.IGNORECASE if ignore_case else 0))
 

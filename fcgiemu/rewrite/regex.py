@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from math import log2
 from typing import NoReturn
 
 import regex as bounded_regex
@@ -29,13 +31,16 @@ MESSAGES = {
     "error_ctype": "The expression contained an invalid character class name.",
     "error_collate": "The expression contained an invalid collating element name.",
     "error_syntax": "The expression has an invalid syntax.",
+    "error_stack": "There was insufficient memory to determine if the expression could match.",
     "error_complexity": "The complexity of an attempted match exceeded a pre-set level.",
 }
 MAX_GROUPS = 31  # documented limit of that library
 #: Seconds that a pattern above the step limit may run.
 REGEX_SECONDS = POLICY.regex_seconds
-#: A pattern whose cost grows faster than any power of the input's length.
+#: Stands for a cost that grows faster than any power of the input's length.
 EXPONENTIAL = 99
+MAX_DEPTH = 100  # the library's own stack limit is 600 to 1000 levels of matching
+MAX_SIZE = 100_000
 
 _CLASSES = {
     "alnum": "A-Za-z0-9", "alpha": "A-Za-z", "blank": " \\t", "cntrl": "\\x00-\\x1f\\x7f", "digit": "0-9", "d": "0-9",
@@ -62,23 +67,28 @@ class TooComplex(Exception):
 class Pattern:
     """A compiled pattern. ``search`` gives the captures, group 0 first, "" for groups that took no part."""
 
-    __slots__ = ("_bounded", "_fast", "_flags", "_lines", "_safe_length", "_text", "degree", "groups", "source")
+    __slots__ = ("_bounded", "_fast", "_flags", "_lines", "_safe_length", "_text", "groups", "source")
 
     def __init__(self, source: str, ignore_case: bool) -> None:
-        parser = _Parser(source)
-        self._text = parser.parse()
+        parser = _Parser(_utf16(source))
+        piece = parser.parse()
+        self._text = piece.text
         self.source = source
         self.groups = parser.groups
-        self.degree = parser.degree
+        # A search that is not anchored tries every start.
+        degree = piece.powers + (0 if self._text.startswith("^") and "|" not in self._text else 1)
         self._flags = re.ASCII | (re.IGNORECASE if ignore_case else 0)
-        #: The longest text for which length ** degree stays within IIS's own limit of steps.
-        self._safe_length = int(POLICY.regex_step_limit ** (1 / max(1, self.degree))) - 1
+        #: The longest text for which length ** degree * 2 ** ways stays within IIS's own limit of steps.
+        self._safe_length = int((POLICY.regex_step_limit / 2 ** min(piece.ways, 64)) ** (1 / max(1, degree))) - 1
         self._fast: Callable[..., re.Match[str] | None] | None = None
         self._lines: re.Pattern[str] | None = None
         self._bounded: bounded_regex.Pattern[str] | None = None
 
     def search(self, text: str) -> tuple[str, ...] | None:
         """The first match's captures, or None. Raises TooComplex."""
+        if not text.isascii() and max(text) > "\uffff":
+            captures = self.search(_utf16(text))
+            return None if captures is None else tuple(map(_from_utf16, captures))
         if len(text) <= self._safe_length and "\n" not in text:
             found = (self._fast or self._compile())(text)
         else:
@@ -112,6 +122,18 @@ class Pattern:
             raise TooComplex(self.source) from error
 
 
+def _utf16(text: str) -> str:
+    """Characters beyond the BMP as two, as Windows counts them."""
+    if text.isascii():
+        return text
+    units = text.encode("utf-16-le", "surrogatepass")
+    return "".join(chr(int.from_bytes(units[index:index + 2], "little")) for index in range(0, len(units), 2))
+
+
+def _from_utf16(text: str) -> str:
+    return text if text.isascii() else text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
 @lru_cache(maxsize=8192)
 def compile_pattern(source: str, ignore_case: bool) -> Pattern:
     """Compile; the same text is compiled once. Raises PatternError."""
@@ -120,6 +142,17 @@ def compile_pattern(source: str, ignore_case: bool) -> Pattern:
 
 #: Stands for ``$`` until it is known whether the text has lines; cannot occur in a pattern's own translation.
 _END = "\ue000$\ue000"
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """A translated part of a pattern: how many repetitions of variable length follow one another in it, how many bits of choice
+    it holds besides, and how many atoms it unfolds to."""
+
+    text: str
+    powers: int = 0
+    ways: float = 0.0
+    size: int = 1
 
 
 #: Characters that stand for themselves; the last one of a run is left out where a quantifier follows it.
@@ -134,14 +167,13 @@ class _Parser:
         self.position = 0
         self.groups = 0
         self.closed: set[int] = set()
-        self.degree = 1
-    def parse(self) -> str:
-        text, cost, _ = self.alternatives()
+        self.depth = 0
+
+    def parse(self) -> _Piece:
+        piece = self.alternatives()
         if self.position < len(self.source):
             self.fail("error_paren", hint="Write \\) for a literal parenthesis.")
-        # A search that is not anchored tries every start.
-        self.degree = min(EXPONENTIAL, cost + (0 if text.startswith("^") and "|" not in text else 1))
-        return text
+        return piece
 
     def fail(self, category: str, position: int | None = None, hint: str = "") -> NoReturn:
         raise PatternError(category, self.position if position is None else position, hint)
@@ -155,41 +187,40 @@ class _Parser:
             return True
         return False
 
-    def alternatives(self) -> tuple[str, int, bool]:
-        """Text, cost (number of unbounded quantifiers in a row) and whether there was a choice."""
+    def alternatives(self) -> _Piece:
         branches = [self.sequence()]
         while self.take("|"):
             branches.append(self.sequence())
-        return "|".join(text for text, _ in branches), max(cost for _, cost in branches), len(branches) > 1
+        if len(branches) == 1:
+            return branches[0]
+        return _Piece("|".join(branch.text for branch in branches), max(branch.powers for branch in branches),
+                      max(branch.ways for branch in branches) + log2(len(branches)), sum(branch.size for branch in branches))
 
-    def sequence(self) -> tuple[str, int]:
-        parts: list[str] = []
-        cost = 0
+    def sequence(self) -> _Piece:
+        pieces: list[_Piece] = []
         while (char := self.peek()) and char not in "|)":
             if run := _LITERALS.match(self.source, self.position):
-                parts.append(run[0])
+                pieces.append(_Piece(run[0], size=len(run[0])))
                 self.position = run.end()
                 continue
-            text, inner, choice, repeatable = self.atom(char)
-            text, inner = self.quantified(text, inner, choice, repeatable)
-            parts.append(text)
-            cost += inner
-        return "".join(parts), min(cost, EXPONENTIAL)
+            pieces.append(self.quantified(*self.atom(char)))
+        return _Piece("".join(piece.text for piece in pieces), sum(piece.powers for piece in pieces),
+                      sum(piece.ways for piece in pieces), sum(piece.size for piece in pieces))
 
-    # -- atoms: text, cost, whether they hold a choice or repetition, whether a quantifier may follow ------------
+    # -- atoms, and whether a quantifier may follow --------------------------------------------------------------
 
-    def atom(self, char: str) -> tuple[str, int, bool, bool]:
+    def atom(self, char: str) -> tuple[_Piece, bool]:
         if char == "(":
             return self.group()
         self.position += 1
         if char == "^":
-            return "^", 0, False, False
+            return _Piece("^"), False
         if char == "$":
-            return _END, 0, False, False
+            return _Piece(_END), False
         if char == ".":
-            return "[^\\n\\r]", 0, False, True
+            return _Piece("[^\\n\\r]"), True
         if char == "[":
-            return self.char_class(), 0, False, True
+            return _Piece(self.char_class()), True
         if char == "\\":
             return self.escape()
         if char in "*+?":
@@ -202,9 +233,9 @@ class _Parser:
             self.fail("error_brace", self.position - 1, "Write \\} for a literal brace.")
         if char == "]":
             self.fail("error_brack", self.position - 1, "Write \\] for a literal bracket.")
-        return re.escape(char), 0, False, True
+        return _Piece(re.escape(char)), True
 
-    def group(self) -> tuple[str, int, bool, bool]:
+    def group(self) -> tuple[_Piece, bool]:
         start = self.position
         self.position += 1
         number = 0
@@ -221,31 +252,43 @@ class _Parser:
             number = self.groups
             if self.groups > MAX_GROUPS:
                 self.fail("error_complexity", start, f"At most {MAX_GROUPS} groups; use (?: ) where no capture is needed.")
-        text, cost, choice = self.alternatives()
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
+            self.fail("error_stack", start, "Groups are nested too deeply.")
+        inner = self.alternatives()
+        self.depth -= 1
         if not self.take(")"):
             self.fail("error_paren", start, "Close this parenthesis, or write \\( for a literal one.")
         if number:
             self.closed.add(number)
-        return f"{opening}{text})", cost, choice or cost > 0, repeatable
+        return replace(inner, text=f"{opening}{inner.text})"), repeatable
 
-    def quantified(self, text: str, cost: int, choice: bool, repeatable: bool) -> tuple[str, int]:
+    def quantified(self, piece: _Piece, repeatable: bool) -> _Piece:
         start = self.position
         counts = self.quantifier()
         if counts is None:
-            return text, cost
+            return piece
         if not repeatable:
             self.fail("error_badrepeat", start, "An anchor or assertion cannot be repeated.")
         low, high = counts
         lazy = "?" if self.take("?") else ""
         if self.peek() and self.peek() in "*+?{":
             self.fail("error_badrepeat", self.position, "One quantifier after another.")
-        if high is None or high > 1:
-            # A repeated group that itself repeats or chooses can be exponential; a plain repetition adds a power.
-            cost = EXPONENTIAL if choice else cost + (1 if high is None or high > 64 else 0)
         suffix = {(0, None): "*", (1, None): "+", (0, 1): "?"}.get((low, high))
         if suffix is None:
             suffix = f"{{{low}}}" if low == high else f"{{{low},{'' if high is None else high}}}"
-        return f"{text}{suffix}{lazy}", min(cost, EXPONENTIAL)
+        powers, ways = piece.powers, piece.ways
+        if high is None or high > 1:
+            if powers or ways:
+                powers = EXPONENTIAL  # a repeated choice: the ways multiply with every turn
+            elif high != low:
+                powers = 1
+        elif high != low:
+            ways += 1
+        size = piece.size * max(1, high if high is not None else low)
+        if size > MAX_SIZE:
+            self.fail("error_complexity", start, "The counts multiply to a pattern that is too large.")
+        return _Piece(f"{piece.text}{suffix}{lazy}", powers, ways, size)
 
     def quantifier(self) -> tuple[int, int | None] | None:
         if self.take("*"):
@@ -264,26 +307,28 @@ class _Parser:
                 self.fail("error_badrepeat", start, hint)  # the text IIS was seen to give for ^/{C:1}
             self.fail("error_badbrace" if "}" in self.source[start:] else "error_brace", start, hint)
         self.position = match.end()
+        if len(match[1]) > 5 or len(match[3] or "") > 5:
+            self.fail("error_badbrace", start, "The count is too large.")
         low = int(match[1])
         high = low if not match[2] else int(match[3]) if match[3] else None
         if high is not None and high < low:
             self.fail("error_badbrace", start, "The counts stand in the wrong order.")
         return low, high
 
-    def escape(self) -> tuple[str, int, bool, bool]:
+    def escape(self) -> tuple[_Piece, bool]:
         start = self.position - 1
         char = self.peek()
         if not char:
             self.fail("error_escape", start, "Write \\\\ for a literal backslash.")
         if char in "bB":
             self.position += 1
-            return "\\" + char, 0, False, False
+            return _Piece("\\" + char), False
         if char in "dDwWsS":
             self.position += 1
-            return "\\" + char, 0, False, True
+            return _Piece("\\" + char), True
         if char.isdigit() and char in "123456789":
-            return self.back_reference(start), 0, False, True
-        return re.escape(self.character(start)), 0, False, True
+            return _Piece(self.back_reference(start)), True
+        return _Piece(re.escape(self.character(start))), True
 
     def back_reference(self, start: int) -> str:
         match = re.compile(r"\d+").match(self.source, self.position)

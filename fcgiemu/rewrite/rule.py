@@ -190,7 +190,7 @@ class Conditional(Protocol):
 def conditions_hold(rule: Conditional, state: State, trace: Trace | None) -> bool:
     if trace is not None:
         trace.add("CONDITIONS_EVALUATION_START", LogicalGrouping="MatchAny" if rule.match_any else "MatchAll")
-    result = not rule.match_any
+    result = not rule.match_any or not rule.conditions
     for condition in rule.conditions:
         captures = _test(condition, state, trace)
         if captures is None:

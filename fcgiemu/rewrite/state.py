@@ -38,19 +38,8 @@ class FileTests(Protocol):
 class State:
     """Mutable while a request's rules are evaluated; read by templates."""
 
-    __slots__ = (
-        "assigned",
-        "condition_captures",
-        "files",
-        "path",
-        "place",
-        "query",
-        "request",
-        "response",
-        "rewritten",
-        "rule_captures",
-        "strict",
-    )
+    __slots__ = ("assigned", "condition_captures", "files", "folder_url", "path", "place", "query", "request", "response",
+                 "rewritten", "rule_captures", "strict")
 
     def __init__(self, request: Request, place: Place, files: FileTests, strict: bool = False) -> None:
         self.request = request
@@ -61,6 +50,8 @@ class State:
         #: Variables that rules set, upper-case name -> value.
         self.assigned: dict[str, str] = {}
         self.rewritten = False
+        #: The rewritten URL of a folder whose default document runs: that document counts as not rewritten (measured).
+        self.folder_url: str | None = None
         #: Whether the Azure page's two static-file rules do what IIS does with them: nothing.
         self.strict = strict
         self.rule_captures: tuple[str, ...] | None = None
@@ -83,9 +74,21 @@ class State:
             return self.response(name[9:])
         return ""
 
+    def dispatch_document(self, path: str) -> None:
+        """Go on with the default document ``path`` of the current URL."""
+        if self.rewritten:
+            self.folder_url = _with_query(encode_path(self.path), self.query)
+            self.rewritten = False
+        self.path = path
+
+    @property
+    def shows_original(self) -> bool:
+        """Whether X-Original-URL is the module's own."""
+        return self.rewritten or self.folder_url is not None
+
     def header(self, name: str) -> str:
         """A request header by lower-case name; X-Original-URL is the module's own after a rewrite."""
-        if self.rewritten and name == "x-original-url":
+        if name == "x-original-url" and self.shows_original:
             return original_url(self.request)
         return self.request.fields.get(name, "")
 
@@ -111,7 +114,7 @@ def _cache_url(state: State) -> str:
 
 def _unencoded_url(state: State) -> str:
     """The raw target; http.sys writes the hexadecimal digits of escapes in upper case."""
-    raw = state.request.target.raw
+    raw = state.request.target.raw if state.folder_url is None else state.folder_url
     return _LOWER_ESCAPE.sub(lambda match: match[0].upper(), raw) if "%" in raw else raw
 
 

@@ -293,7 +293,14 @@ class _Call:
                 parts.append(self.connection.take())
             await self._complete(head, b"".join(parts))
             return
-        await self.exchange.start(head.status, head.reason, sender.headers() if sender is not None else headers)
+        if sender is not None:
+            headers = sender.headers()
+            error = sender.error()
+            if error is not None:
+                self.connection.abort()
+                await self.exchange.respond(sending.failed(self.decision, error), error.substatus)
+                return
+        await self.exchange.start(head.status, head.reason, headers)
         if body:
             await self.exchange.write(body)
         while not self.connection.ended or self.connection.buffered:

@@ -19,7 +19,8 @@ from fcgiemu.rewrite.regex import Pattern, PatternError, TooComplex
     ("(?>a)", "error_syntax"), ("(?#c)", "error_syntax"), ("[z-a]", "error_range"), (r"[a-\d]", "error_range"),
     (r"\xZZ", "error_escape"), ("a\\", "error_escape"), (r"\101", "error_backref"), (r"\1(a)", "error_backref"),
     (r"(a)\2", "error_backref"), (r"(a\1)", "error_backref"), (r"[\1]", "error_escape"), ("[[:nope:]]", "error_ctype"),
-    ("()" * 32, "error_complexity"),
+    ("()" * 32, "error_complexity"), ("a{4294967296}", "error_badbrace"), ("((a{1000}){1000}){1000}", "error_complexity"),
+    ("(?:" * 2000 + ")" * 2000, "error_stack"),
 ])
 def test_refused(pattern: str, category: str) -> None:
     with pytest.raises(PatternError) as caught:
@@ -53,13 +54,15 @@ def test_refused(pattern: str, category: str) -> None:
     ("a|ab", False, "ab", ("a",)),  # the first alternative that works, not the longest
     ("^(?!api/).*$", False, "x", ("x",)),
     ("", False, "a", ("",)),
+    ("^..$", False, "\U0001f600", ("\U0001f600",)),  # UTF-16 code units
+    ("^x(\U0001f600+)", True, "X\U0001f600", ("X\U0001f600", "\U0001f600")),
     ("a||b", False, "c", ("",)),
 ])
 def test_meaning(pattern: str, ignore_case: bool, text: str, captures: tuple[str, ...] | None) -> None:
     assert Pattern(pattern, ignore_case).search(text) == captures
 
 
-@pytest.mark.parametrize("pattern", ["^(a+)+$", "^(a|aa)+$", "^([a-z]+)*$"])
+@pytest.mark.parametrize("pattern", ["^(a+)+$", "^(a|aa)+$", "^([a-z]+)*$", "^" + "(a|aa)" * 30 + "b?$"])
 def test_what_would_run_for_ever_is_given_up(pattern: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("fcgiemu.rewrite.regex.REGEX_SECONDS", 0.05)
     text = "a" * 5000 + "!"
