@@ -63,21 +63,20 @@ def encode_pair(name: bytes, value: bytes) -> bytes:
     return head + name + value
 
 
-def encode_params(request_id: int, pairs: Iterable[tuple[bytes, bytes]]) -> bytes:
-    """The whole PARAMS stream. Pairs are never split over records: wfastcgi and flup cannot read that.
+def encode_params(request_id: int, pairs: Iterable[bytes]) -> bytes:
+    """The whole PARAMS stream from encoded pairs. They are never split over records: wfastcgi and flup cannot read that.
 
     Raises ProtocolError for a pair over MAX_CONTENT bytes.
     """
     records: list[bytes] = []
     current: list[bytes] = []
     size = 0
-    for name, value in pairs:
-        pair = encode_pair(name, value)
+    for pair in pairs:
         if size + len(pair) > MAX_CONTENT:
             records.append(encode(PARAMS, request_id, b"".join(current)))
             current, size = [], 0
             if len(pair) > MAX_CONTENT:
-                raise ProtocolError(f"the variable {name.decode('latin-1')} is longer than a FastCGI record")
+                raise ProtocolError(f"a variable of {len(pair)} bytes is longer than a FastCGI record")
         current.append(pair)
         size += len(pair)
     if current:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from functools import lru_cache
 
 from werkzeug.http import parse_date, parse_etags
 
@@ -64,10 +65,18 @@ def _cache_headers(mode: str, max_age: timedelta, expires: str, custom: str) -> 
     return tuple(headers)
 
 
+@lru_cache(maxsize=1024)
 def etag(mtime_ns: int) -> str:
     """IIS's form: the eight bytes of the FILETIME, low byte first, in hexadecimal without padding, then ``:0``."""
     filetime = mtime_ns // 100 + _FILETIME_EPOCH
     return '"' + "".join(f"{byte:x}" for byte in filetime.to_bytes(8, "little")) + ':0"'
+
+
+@lru_cache(maxsize=1024)
+def _modified(seconds: int) -> tuple[datetime, str]:
+    """A time stamp as a date and as HTTP writes it."""
+    moment = datetime.fromtimestamp(seconds, UTC)
+    return moment, format_datetime(moment, usegmt=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +92,9 @@ class FileResponse:
 def respond(action: ServeFile, content: StaticContent, request: Request, now: datetime | None = None) -> FileResponse:
     """The response for a file, by the conditional and range headers of the request (RFC 9110)."""
     entry = action.entry
-    modified = datetime.fromtimestamp(entry.mtime_ns // 1_000_000_000, UTC)
+    modified, text = _modified(entry.mtime_ns // 1_000_000_000)
     tag = etag(entry.mtime_ns) if content.set_etag else ""
-    validators = [("Last-Modified", format_datetime(modified, usegmt=True)), ("Accept-Ranges", "bytes")]
+    validators = [("Last-Modified", text), ("Accept-Ranges", "bytes")]
     if tag:
         validators.append(("ETag", tag))
     fields = request.fields

@@ -10,6 +10,7 @@ import os
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 
 from ..decision import CallFastCgi, Decision, Respond
@@ -31,6 +32,8 @@ E_NOT_REGISTERED = 0x80070585
 DRAIN_SECONDS = 5.0
 #: Bodies without a length are kept in memory up to this size before they go to a temporary file.
 SPOOL_BYTES = 1 << 20
+#: Longer values are encoded anew each time.
+CACHED_VALUE = 256
 #: Variables of our own process that would lead the site's interpreter astray.
 _NOT_INHERITED = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PYTHONSTARTUP", "__PYVENV_LAUNCHER__", "PYTHONEXECUTABLE")
 
@@ -220,7 +223,7 @@ class _Call:
 
     def _params(self) -> bytes:
         pairs = variables(self.decision, self.pools._site_root)
-        return records.encode_params(REQUEST_ID, [(name.encode("latin-1", "replace"), _encoded(name, value))
+        return records.encode_params(REQUEST_ID, [_pair(name, value) if len(value) < CACHED_VALUE else _encoded(name, value)
                                                   for name, value in pairs])
 
     async def _upload(self) -> None:
@@ -393,10 +396,16 @@ class _Call:
 
 
 def _encoded(name: str, value: str) -> bytes:
-    """Bytes of a variable: what came as text in UTF-8 goes on as UTF-8, header bytes as they came."""
+    """A variable for the wire: what came as text in UTF-8 goes on as UTF-8, header bytes as they came."""
     if name.startswith("HTTP_"):
-        return value.encode("latin-1", "replace")
-    return value.encode("utf-8", "surrogateescape")  # FastCGIUtf8ServerVariables, as Azure sets it
+        data = value.encode("latin-1", "replace")
+    else:
+        data = value.encode("utf-8", "surrogateescape")  # FastCGIUtf8ServerVariables, as Azure sets it
+    return records.encode_pair(name.encode("latin-1", "replace"), data)
+
+
+#: Most variables are the same in every request: their encoding is kept.
+_pair = lru_cache(maxsize=2048)(_encoded)
 
 
 def _end_to_end(headers: list[Header]) -> list[Header]:

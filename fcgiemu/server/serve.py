@@ -28,8 +28,9 @@ from .protocol import IisProtocol
 
 #: Seconds that requests in progress have to end when the server is asked to stop.
 GRACE_SECONDS = 5
-#: Bytes of a request that is sent after the response has ended are read up to this time.
-KEEP_ALIVE_SECONDS = 120
+KEEP_ALIVE_SECONDS = 120  # http.sys's connectionTimeout
+#: Seconds that a log line may wait for company.
+LOG_SECONDS = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +49,25 @@ class Console:
 
     def __init__(self, out: TextIO) -> None:
         self._out = out
+        self._waiting: list[str] = []
 
     def say(self, text: str) -> None:
-        print(text, file=self._out, flush=True)
+        """Print at once, after what waits."""
+        self._waiting.append(text)
+        self.flush()
+
+    def flush(self) -> None:
+        """Print what waits."""
+        if self._waiting:
+            lines = "\n".join(self._waiting)
+            self._waiting.clear()
+            print(lines, file=self._out, flush=True)
+
+    def later(self, text: str) -> None:
+        """Print soon: lines that come close together go out together."""
+        if not self._waiting:
+            asyncio.get_running_loop().call_later(LOG_SECONDS, self.flush)
+        self._waiting.append(text)
 
     def request(self, entry: LogEntry) -> None:
         """One line: time, method, URL, what handled it, status, how long it took."""
@@ -58,8 +75,8 @@ class Console:
         if entry.substatus or isinstance(entry.decision.action, Respond):
             status += f".{entry.substatus}"
         note = "  client went away" if entry.client_gone else ""
-        self.say(f"{time.strftime('%H:%M:%S')} {entry.method} {entry.url} -> {describe(entry)} {status} "
-                 f"{entry.seconds * 1000:.1f} ms{note}")
+        self.later(f"{time.strftime('%H:%M:%S')} {entry.method} {entry.url} -> {describe(entry)} {status} "
+                   f"{entry.seconds * 1000:.1f} ms{note}")
 
     def output(self, worker: WorkerProcess, stream: str, text: str) -> None:
         """A line that an application printed."""

@@ -29,6 +29,8 @@ def first_answer(port: int) -> float:
     """Seconds until ``/`` answers 200."""
     started = time.perf_counter()
     while b" 200 " not in ask(port).split(b"\r\n", 1)[0]:
+        if time.perf_counter() - started > 15:
+            raise RuntimeError("never answers 200")
         time.sleep(0.005)
     return time.perf_counter() - started
 

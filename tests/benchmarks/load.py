@@ -68,6 +68,7 @@ class _Client:
     def send(self, request: bytes) -> None:
         self._started = time.perf_counter()
         self._head = bytearray()
+        self._tail = b""
         self._left: int | None = None
         self._chunked = self._close = False
         self.sock.sendall(request)
@@ -97,7 +98,8 @@ class _Client:
                 else:
                     self._left = int(lower[mark + 16:].split(b"\r\n", 1)[0])
         if self._chunked:
-            return "again" if data.endswith(b"0\r\n\r\n") else None
+            self._tail = (self._tail + data)[-5:]
+            return "again" if self._tail == b"0\r\n\r\n" else None
         assert self._left is not None
         self._left -= len(data)
         if self._left > 0 or self._close:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import socket
@@ -27,11 +28,22 @@ run_simple("127.0.0.1", int(sys.argv[2]), SharedDataMiddleware(wsgi_app, {"/stat
 #: The application behind flup, for servers that start FastCGI programs themselves.
 FLUP = """#!%s
 import sys
-sys.path.insert(0, %r)
+sys.path[:0] = [%r, %r]
 from app import wsgi_app
 from flup.server.fcgi import WSGIServer
 WSGIServer(wsgi_app).run()
 """
+
+
+def fastcgi_program(folder: str, site: Path) -> Path:
+    """The application as a FastCGI program, with an interpreter that the server's own user may run."""
+    flup = Path(importlib.util.find_spec("flup").origin).parent  # type: ignore[union-attr, arg-type]
+    shutil.copytree(flup, Path(folder, "flup"))
+    script = Path(folder, "app.fcgi")
+    python = shutil.which("python3", path="/usr/bin:/usr/local/bin") or sys.executable
+    script.write_text(FLUP % (python, str(site), folder))
+    script.chmod(0o755)
+    return script
 
 
 def free_port() -> int:
@@ -91,9 +103,7 @@ def apache(site: Path) -> Iterator[int]:
     port = free_port()
     with tempfile.TemporaryDirectory() as folder:
         os.chmod(folder, 0o755)
-        script = Path(folder, "app.fcgi")
-        script.write_text(FLUP % (sys.executable, str(site)))
-        script.chmod(0o755)
+        fastcgi_program(folder, site)
         names = ["mpm_event", "authz_core", "dir", "mime", "rewrite", "fcgid", "alias", "unixd"]
         loads = "\n".join(f"LoadModule {name}_module {modules}/mod_{name}.so" for name in names
                           if (modules / f"mod_{name}.so").exists())
@@ -137,9 +147,7 @@ def lighttpd(site: Path) -> Iterator[int]:
         raise FileNotFoundError("lighttpd is not installed")
     port = free_port()
     with tempfile.TemporaryDirectory() as folder:
-        script = Path(folder, "app.fcgi")
-        script.write_text(FLUP % (sys.executable, str(site)))
-        script.chmod(0o755)
+        script = fastcgi_program(folder, site)
         Path(folder, "lighttpd.conf").write_text(f"""
 server.modules = ("mod_fastcgi")
 server.document-root = "{site}"
