@@ -95,16 +95,16 @@ class Application:
 
         A process that has not served a request has loaded nothing of the site, so a burst of changes restarts once.
         """
-        stale = [worker for worker in self._all if worker.requests]
+        stale = [worker for worker in self._all
+                 if worker.requests and worker.state in (ProcessState.BUSY, ProcessState.IDLE)]
         if not stale:
             return
         self.restarts += 1
         for worker in stale:
             if worker.state is ProcessState.BUSY:
                 worker.to(ProcessState.RETIRING)
-            elif worker.state is ProcessState.IDLE:
-                if worker in self._idle:
-                    self._idle.remove(worker)
+            else:
+                self._idle.remove(worker)
                 self._discard(worker)
         self._start_one()
 

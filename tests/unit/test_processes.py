@@ -1,0 +1,221 @@
+"""The state table of processes, and the pool over a spawner of our own: no real process, no waiting for time."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from fcgiemu.fastcgi.application import Application, Limits, QueueFull
+from fcgiemu.fastcgi.process import ALLOWED, Launch, ProcessState, StartFailed, WorkerProcess
+
+LAUNCH = Launch(("program",), {}, "/")
+
+
+class FakeProcess:
+    """A started process that ends when it is told to."""
+
+    pid = 2**22 + 1  # no process has it
+
+    def __init__(self, listening: int) -> None:
+        self.socket = socket.socket(fileno=os.dup(listening))
+        self.stdout = asyncio.StreamReader()
+        self.stderr = asyncio.StreamReader()
+        self.ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+    async def wait(self) -> int:
+        code = await self.ended
+        self.stdout.feed_eof()
+        self.stderr.feed_eof()
+        self.socket.close()
+        return code
+
+    def send_signal(self, number: int) -> None:
+        raise AssertionError("signals go to the group")
+
+
+class Spawner:
+    """Starts FakeProcesses; signals to their groups end them."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, fails: int = 0) -> None:
+        self.started: list[FakeProcess] = []
+        self.signals: list[int] = []
+        self.fails = fails
+        monkeypatch.setattr(os, "killpg", self._killpg)
+
+    async def __call__(self, *command: str, stdin: int, **_: Any) -> FakeProcess:
+        if self.fails:
+            self.fails -= 1
+            raise FileNotFoundError(2, "No such file")
+        self.started.append(FakeProcess(stdin))
+        return self.started[-1]
+
+    def _killpg(self, _pid: int, number: int) -> None:
+        self.signals.append(number)
+        for process in self.started:
+            if not process.ended.done() and number in (signal.SIGTERM, signal.SIGKILL):
+                process.ended.set_result(-number)
+
+
+Work = Callable[[Application, Spawner], Awaitable[None]]
+
+
+@pytest.fixture
+def pool(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """``pool(work, limits)``: run ``work(application, spawner)`` and close the application."""
+
+    def run(work: Work, limits: Limits = Limits(max_instances=2), fails: int = 0) -> None:
+        async def main() -> None:
+            spawner = Spawner(monkeypatch, fails)
+            application = Application(lambda: LAUNCH, limits, lambda *_: None, spawner)  # type: ignore[arg-type]
+            try:
+                await work(application, spawner)
+            finally:
+                await application.close()
+            assert all(process.ended.done() for process in spawner.started)
+            assert application.processes == []
+
+        asyncio.run(asyncio.wait_for(main(), 20))
+
+    return run
+
+
+@pytest.mark.parametrize("state", ProcessState)
+@pytest.mark.parametrize("target", ProcessState)
+def test_the_table_is_the_law(state: ProcessState, target: ProcessState) -> None:
+    async def main() -> None:
+        worker = WorkerProcess(LAUNCH, lambda *_: None)
+        worker.state = state
+        if target in ALLOWED[state]:
+            worker.to(target)
+            assert worker.state is target
+        else:
+            with pytest.raises(ValueError, match="cannot go from"):
+                worker.to(target)
+
+    asyncio.run(main())
+
+
+def test_processes_start_on_demand_and_are_reused(pool: Callable[..., None]) -> None:
+    async def work(application: Application, spawner: Spawner) -> None:
+        assert spawner.started == []
+        first = await application.acquire()
+        second = await application.acquire()
+        assert first is not second and len(spawner.started) == 2
+        application.release(first)
+        assert await application.acquire() is first
+
+    pool(work)
+
+
+def test_what_exceeds_the_instances_waits_its_turn(pool: Callable[..., None]) -> None:
+    async def work(application: Application, spawner: Spawner) -> None:
+        held = [await application.acquire(), await application.acquire()]
+        waiting = [asyncio.ensure_future(application.acquire()) for _ in range(3)]
+        await asyncio.sleep(0)
+        assert len(spawner.started) == 2
+        for _ in range(3):
+            application.release(held.pop(0))
+            held.append(await waiting.pop(0))
+
+    pool(work)
+
+
+def test_the_queue_is_bounded(pool: Callable[..., None]) -> None:
+    async def work(application: Application, _spawner: Spawner) -> None:
+        await application.acquire()
+        waiting = asyncio.ensure_future(application.acquire())
+        await asyncio.sleep(0)
+        with pytest.raises(QueueFull):
+            await application.acquire()
+        waiting.cancel()
+
+    pool(work, Limits(max_instances=1, queue_length=1))
+
+
+def test_a_dead_process_is_replaced(pool: Callable[..., None]) -> None:
+    async def work(application: Application, spawner: Spawner) -> None:
+        worker = await application.acquire()
+        spawner.started[0].ended.set_result(7)
+        assert await worker.wait_exit(5) == 7
+        application.discard(worker)
+        assert await application.acquire() is not worker
+
+    pool(work, Limits(max_instances=1))
+
+
+def test_one_that_dies_while_idle_is_not_handed_out(pool: Callable[..., None]) -> None:
+    async def work(application: Application, spawner: Spawner) -> None:
+        worker = await application.acquire()
+        application.release(worker)
+        spawner.started[0].ended.set_result(0)
+        await worker.wait_exit(5)
+        assert await application.acquire() is not worker
+
+    pool(work, Limits(max_instances=1))
+
+
+def test_restart_spares_fresh_processes_and_lets_busy_ones_finish(pool: Callable[..., None]) -> None:
+    async def work(application: Application, spawner: Spawner) -> None:
+        busy = await application.acquire()
+        application.restart()
+        application.restart()
+        assert busy.state is ProcessState.RETIRING and application.restarts == 1
+        application.release(busy)
+        assert busy.state is not ProcessState.IDLE
+        fresh = await application.acquire()
+        assert fresh is not busy
+        application.release(fresh)
+
+    pool(work, Limits(max_instances=1))
+
+
+def test_recycling_by_count(pool: Callable[..., None]) -> None:
+    async def work(application: Application, _spawner: Spawner) -> None:
+        worker = await application.acquire()
+        application.release(worker)
+        assert await application.acquire() is worker
+        application.release(worker)
+        assert await application.acquire() is not worker
+
+    pool(work, Limits(max_instances=1, instance_max_requests=2))
+
+
+def test_idle_processes_end_after_their_time(pool: Callable[..., None]) -> None:
+    async def work(application: Application, spawner: Spawner) -> None:
+        application.release(await application.acquire())
+        now = asyncio.get_running_loop().time()
+        application.reap_idle(now + 299)
+        assert not spawner.signals
+        application.reap_idle(now + 301)
+        await asyncio.wait_for(spawner.started[0].ended, 5)
+
+    pool(work)
+
+
+def test_a_program_that_cannot_start_fails_the_request_not_the_pool(pool: Callable[..., None]) -> None:
+    async def work(application: Application, _spawner: Spawner) -> None:
+        with pytest.raises(StartFailed, match="No such file"):
+            await application.acquire()
+        assert await application.acquire()
+
+    pool(work, fails=1)
+
+
+def test_a_cancelled_wait_gives_its_process_back(pool: Callable[..., None]) -> None:
+    async def work(application: Application, _spawner: Spawner) -> None:
+        worker = await application.acquire()
+        waiting = asyncio.ensure_future(application.acquire())
+        await asyncio.sleep(0)
+        application.release(worker)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        assert await application.acquire() is worker
+
+    pool(work, Limits(max_instances=1))

@@ -1,0 +1,98 @@
+"""The worker's parts that need no process: paths, settings, environ, resolver; and the choice of interpreters."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from fcgiemu.interpreters import ProgramMissing, environment_of, find_program, path_pairs, wanted_version
+from fcgiemu.site import Site
+from fcgiemu.worker import environ, paths, resolver, settings
+
+from ..sites import make_env, web_config, write
+
+PAIRS = (("D:\\home\\site\\wwwroot", "/site"), ("D:\\home", "/home"), ("C:\\x", "/y"))
+
+
+@pytest.mark.parametrize(("text", "mapped"), [
+    ("D:\\home\\site\\wwwroot", "/site"), ("d:\\HOME\\site\\wwwroot\\a\\b", "/site/a/b"), ("D:/home/site/wwwroot/a", "/site/a"),
+    ("D:\\home\\LogFiles\\w.log", "/home/LogFiles/w.log"), ("D:\\home\\site\\wwwroot2", "/home/site/wwwroot2"),
+    ("C:\\x", "/y"), ("E:\\z", None),
+])
+def test_paths(text: str, mapped: str | None) -> None:
+    assert paths.map_path(text, PAIRS) == mapped
+
+
+def test_scripts_of_an_env_are_its_bin(tmp_path: Path) -> None:
+    write(tmp_path, {"env/bin/python": ""})
+    pairs = [("D:\\home\\site\\wwwroot", str(tmp_path))]
+    assert paths.map_path("D:\\home\\site\\wwwroot\\env\\Scripts\\python.exe", pairs) == str(tmp_path / "env/bin/python")
+
+
+def test_settings_are_read_as_wfastcgi_reads_them(tmp_path: Path) -> None:
+    write(tmp_path, {"Web.Config": (
+        '<configuration><location path="x"><appSettings><add key=" A " value=" first " /></appSettings></location>'
+        '<appSettings><add key="A" value=" second " /><add key="B" /><clear /><add key="LOG" value="D:\\home\\l.txt" />'
+        '<add key="PYTHONPATH" value="D:\\home\\site\\wwwroot;%NOPE%;; C:\\x;%B2%\\c" /></appSettings></configuration>')})
+    found = settings.read(str(tmp_path), PAIRS)
+    assert found == {"A": " second ", "B": "", "LOG": "/home/l.txt",
+                     "PYTHONPATH": "D:\\home\\site\\wwwroot;%NOPE%;; C:\\x;%B2%\\c"}
+    assert settings.python_path(found, PAIRS, {"B2": "C:\\x"}) == ["/site", " C:\\x", "/y/c"]
+
+
+@pytest.mark.parametrize(("given", "config", "script_name", "path_info"), [
+    ({"SCRIPT_NAME": "/handler.fcgi", "PATH_INFO": "/handler.fcgi/a", "HTTP_X_ORIGINAL_URL": "/a%20b?x=1"}, {}, "", "/a%20b"),
+    ({"SCRIPT_NAME": "/a", "PATH_INFO": "/a"}, {}, "", "/a"),
+    ({"SCRIPT_NAME": "/a", "PATH_INFO": "/a?b"}, {}, "", "/a"),
+    ({"SCRIPT_NAME": "/s", "PATH_INFO": "/s/a"}, {"AllowPathInfoForScriptMappings": "false"}, "/s", "/s/a"),
+    ({"PATH_INFO": "/APP1/x"}, {"SCRIPT_NAME": "/app1"}, "/app1", "/x"),
+    ({"PATH_INFO": "/app10/x"}, {"SCRIPT_NAME": "/app1"}, "/app1", "0/x"),
+    ({"PATH_INFO": "/other"}, {"SCRIPT_NAME": "/app1"}, "", "/other"),
+])
+def test_environ(given: dict[str, str], config: dict[str, str], script_name: str, path_info: str) -> None:
+    made = environ.decoded([(name.encode(), value.encode()) for name, value in given.items()])
+    environ.original_url(made)
+    environ.script_name(made, config)
+    assert (made["SCRIPT_NAME"], made["PATH_INFO"]) == (script_name, path_info)
+    assert made["wsgi.path_info"] == path_info.encode()
+
+
+def test_resolver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path, {"resolver_pkg/__init__.py": "", "resolver_pkg/m.py": (
+        "def make():\n    return Inner\nclass Inner:\n    app = 'it'\n    @staticmethod\n    def build():\n        return 'built'\n"
+        "none = None\n"), "resolver_broken.py": "import resolver_absent\n"})
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert resolver.resolve("resolver_pkg.m.make().app") == "it"
+    assert resolver.resolve("resolver_pkg.m.Inner.build()") == "built"
+    for name, message in (("", "must be set"), ("resolver_pkg", '^"resolver_pkg" could not be imported$'),
+                          ("resolver_pkg.m.none", "could not be imported$"), ("resolver_broken.x", "No module named 'resolver_absent'"),
+                          ("nothing_there.x", "No module named 'nothing_there'")):
+        with pytest.raises(Exception, match=message):
+            resolver.resolve(name)
+    with pytest.raises(AttributeError):
+        resolver.resolve("resolver_pkg.m.missing")
+
+
+@pytest.mark.parametrize(("path", "version"), [
+    ("D:\\Python27\\python.exe", (2, 7)), ("D:\\Python34\\python.exe", (3, 4)), ("D:\\home\\python364x64\\python.exe", (3, 6)),
+    ("D:\\home\\python2714x86\\python.exe", (2, 7)), ("C:\\Python3.9\\python.exe", (3, 9)), ("C:\\tools\\python.exe", None),
+])
+def test_versions_in_paths(path: str, version: tuple[int, int] | None) -> None:
+    assert wanted_version(path) == version
+
+
+def test_interpreters(make_site: Callable[..., Site], tmp_path: Path) -> None:
+    site = make_site({"web.config": web_config()})
+    program = find_program("D:\\Python34\\python.exe|D:\\Python34\\Scripts\\wfastcgi.py", site)
+    assert program.is_wfastcgi and program.version == sys.version_info[:2]
+    assert any("Python 3.4 is not installed" in note for note in program.notes)
+    make_env(tmp_path)
+    assert environment_of(site) is not None
+    assert "the site's env" in find_program("D:\\Python34\\python.exe|wfastcgi.py", site).notes[0]
+    assert find_program(f"{sys.executable}|wfastcgi.py", site).path == sys.executable
+    with pytest.raises(ProgramMissing, match="no program here"):
+        find_program("C:\\nowhere\\strange.exe", site)
+    assert ("D:\\home\\LogFiles", f"{tmp_path}/.fcgiemu/LogFiles") in path_pairs(site)
