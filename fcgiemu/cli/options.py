@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,8 @@ _SITE_OPTIONS = (
     click.option("--arr", is_flag=True, help="Application Request Routing is installed: rewrites to other hosts are proxied."),
     click.option("--host-config", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
                  help="An applicationHost.config, or a part of one."),
+    click.option("--provider", "providers", multiple=True, metavar="NAME=MODULE:FUNCTION",
+                 help="A Python callable that stands in for a rewrite provider."),
     click.option("--map", "maps", multiple=True, metavar="WINDOWS=LOCAL", help="Where a Windows path leads on this machine."),
 )
 
@@ -30,10 +34,28 @@ def site_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def open_site(path: Path, strict: bool, strict_locks: bool, azure: bool, arr: bool, host_config: Path | None,
-              maps: tuple[str, ...]) -> Site:
+              providers: tuple[str, ...], maps: tuple[str, ...]) -> Site:
     """The site that the options describe. Raises SiteError."""
     return Site(path, Settings(strict=strict, strict_locks=strict_locks, azure=azure, arr=arr, host_config=host_config,
-                               path_map=tuple(_pair(text) for text in maps)))
+                               path_map=tuple(_pair(text) for text in maps),
+                               providers=dict(_provider(text, path) for text in providers)))
+
+
+def _provider(text: str, site: Path) -> tuple[str, Callable[[str], str]]:
+    """``NAME=module:function``; the module may lie in the site's folder."""
+    name, equals, target = text.partition("=")
+    module, colon, function = target.partition(":")
+    if not (name and equals and module and colon and function):
+        raise SiteError(f"--provider {text} is not NAME=MODULE:FUNCTION.",
+                        "Write for example --provider Redirects=my_maps:lookup.")
+    sys.path.insert(0, str(site.absolute()))
+    try:
+        found: Callable[[str], str] = getattr(importlib.import_module(module), function)
+    except (ImportError, AttributeError) as error:
+        raise SiteError(f"--provider {text}: {error}.") from error
+    finally:
+        sys.path.remove(str(site.absolute()))
+    return name, found
 
 
 def _pair(text: str) -> tuple[str, str]:

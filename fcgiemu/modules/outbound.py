@@ -15,6 +15,7 @@ from ..rewrite.outbound import (
     rewrite_headers,
     selected,
 )
+from ..rewrite.policy import POLICY
 from ..rewrite.regex import TooComplex
 from ..rewrite.state import State
 from ..rewrite.template import ExpansionError
@@ -99,7 +100,7 @@ def rules(effective: Effective) -> OutboundRules:
 def _response_state(state: State, status: int, headers: list[Header]) -> State:
     """A state that also answers RESPONSE_*; {URL} of a proxied request is the front end's path."""
     made = State(state.request, state.place, state.files, state.strict)
-    if not compose.is_foreign(state.path):
+    if POLICY.outbound_url_is_rewritten and not compose.is_foreign(state.path):
         made.path, made.query, made.rewritten = state.path, state.query, state.rewritten
     made.assigned = state.assigned
 

@@ -137,7 +137,11 @@ class _Run:
         if action is not None:
             return action
         if self.state.rewritten and not was or (self.state.path, self.state.query) != (before, query):
-            return self.child()
+            rules = self.effective
+            action = self.child()
+            if action is None and POLICY.second_run_in_new_folder and self.effective is not rules and self.depth < MAX_DEPTH:
+                return self.begin_request()
+            return action
         return None
 
     def rules(self, rules: tuple[Rule, ...], scope: str) -> Action | None:

@@ -10,6 +10,7 @@ from ..config.merge import Node
 from ..config.tree import Effective
 from . import page_rules, providers
 from .pattern import Matcher, compile_matcher
+from .policy import POLICY
 from .regex import PatternError
 from .rule import Action, Condition, Rule, SetVariable
 from .state import State
@@ -68,7 +69,7 @@ class Compiler:
         entries: dict[str, str] = {}
         for item in node.items:
             key = fold(item.values.get("key", ""))
-            if key in entries:
+            if key in entries and POLICY.first_map_key_wins:
                 assert item.span is not None
                 self.warn("rewrite-map-duplicate-key", f"Key '{item['key']}' differs only in case from an earlier one; "
                           "the first is used", item.span, "Remove one of them, or set ignoreCase=\"false\".")

@@ -170,7 +170,7 @@ def _applies(rule: Rule, text: str, state: State, trace: Trace | None) -> bool:
     if (captures is None) != rule.negate:
         return False
     if captures is None or rule.negate:
-        captures = (text,)  # policy: negated_match_r0_is_input
+        captures = (text,) if POLICY.negated_match_r0_is_input else ("",)
     state.rule_captures = captures
     state.condition_captures = None
     return not rule.conditions or conditions_hold(rule, state, trace)
@@ -200,6 +200,8 @@ def conditions_hold(rule: Conditional, state: State, trace: Trace | None) -> boo
             continue
         if captures:
             _remember(rule, captures, state)
+        elif condition.negate and not POLICY.captures_survive_negated_condition:
+            state.condition_captures = None
         if rule.match_any:
             result = True
             break
@@ -245,6 +247,7 @@ def _act(rule: Rule, state: State, trace: Trace | None) -> Verdict | None:
         target = action.url.expand(state)
         state.path, state.query = compose.rewrite(rule.base, target, state.query, action.append_query_string)
         state.rewritten = True
+        state.log_rewritten = action.log_rewritten_url
         if trace is not None:
             trace.add("REWRITE_ACTION", Substitution=action.url.source, RewriteURL=state.path, QueryString=state.query,
                       AppendQueryString=action.append_query_string, LogRewrittenUrl=action.log_rewritten_url)

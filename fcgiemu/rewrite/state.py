@@ -38,8 +38,8 @@ class FileTests(Protocol):
 class State:
     """Mutable while a request's rules are evaluated; read by templates."""
 
-    __slots__ = ("assigned", "condition_captures", "files", "folder_url", "path", "place", "query", "request", "response",
-                 "rewritten", "rule_captures", "strict")
+    __slots__ = ("assigned", "condition_captures", "files", "folder_url", "log_rewritten", "path", "place", "query", "request",
+                 "response", "rewritten", "rule_captures", "strict")
 
     def __init__(self, request: Request, place: Place, files: FileTests, strict: bool = False) -> None:
         self.request = request
@@ -50,6 +50,8 @@ class State:
         #: Variables that rules set, upper-case name -> value.
         self.assigned: dict[str, str] = {}
         self.rewritten = False
+        #: Whether the log shows the rewritten URL (logRewrittenUrl).
+        self.log_rewritten = False
         #: The rewritten URL of a folder whose default document runs: that document counts as not rewritten (measured).
         self.folder_url: str | None = None
         #: Whether the Azure page's two static-file rules do what IIS does with them: nothing.

@@ -13,6 +13,7 @@ from ..decision import (
     CallFastCgi,
     Decision,
     ListDirectory,
+    Proxy,
     Redirect,
     Refuse,
     Respond,
@@ -25,6 +26,7 @@ from ..site import Site, refused
 from . import static
 from .exchange import ClientGone, Exchange, Message, Receive, Send
 from .fastcgi import FastCgi
+from .forward import Forwarder
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,7 @@ class Server:
                  on_start: Callable[[], None] = lambda: None, on_stop: Callable[[], None] = lambda: None) -> None:
         self.site = site
         self.fastcgi = fastcgi
+        self.forwarder = Forwarder()
         self._log = log
         self._on_start = on_start
         self._on_stop = on_stop
@@ -76,7 +79,10 @@ class Server:
             gone = True
         action = decision.action
         substatus = exchange.substatus or (action.substatus if isinstance(action, Respond) else 0)
-        self._log(LogEntry(scope["method"], scope["fcgiemu.target"].decode("latin-1"), decision, exchange.status, substatus,
+        url = scope["fcgiemu.target"].decode("latin-1")
+        if decision.state is not None and decision.state.log_rewritten:
+            url = decision.path + ("?" + decision.query if decision.query else "")
+        self._log(LogEntry(scope["method"], url, decision, exchange.status, substatus,
                            time.perf_counter() - started, exchange.bytes_sent, gone or exchange.gone))
 
     async def act(self, exchange: Exchange, decision: Decision) -> None:
@@ -94,6 +100,8 @@ class Server:
             await static.list_directory(exchange, decision, action)
         elif isinstance(action, Abort):
             exchange.reset()
+        elif isinstance(action, Proxy):
+            await self.forwarder.forward(exchange, decision, action)
         else:
             await exchange.respond(Response(501, "Not Implemented", [("Content-Length", "0")]))
 
@@ -108,6 +116,7 @@ class Server:
                 if self._ticker is not None:
                     self._ticker.cancel()
                 self._on_stop()
+                await self.forwarder.close()
                 await self.fastcgi.close()
                 await send({"type": "lifespan.shutdown.complete"})
                 return
