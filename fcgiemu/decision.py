@@ -101,6 +101,12 @@ class Respond:
     kind = "respond"
 
 
+def configuration_error(finding: Finding, notification: str = "BeginRequest") -> Respond:
+    """500.19 for a finding."""
+    return Respond(500, 19, finding.message, finding.hresult, notification=notification, finding=finding,
+                   hints=(finding.hint,) if finding.hint else ())
+
+
 @dataclass(frozen=True, slots=True)
 class Refuse:
     """http.sys answers before any module: no web.config is involved."""
@@ -139,3 +145,5 @@ class Decision:
     site_root: str | None = None
     #: Whether local clients get detailed error pages; ``explain`` shows what remote ones get.
     detailed: bool = True
+    #: Whether this is the child request of an error page (ExecuteURL): its own errors get the built-in text.
+    is_error_page: bool = False

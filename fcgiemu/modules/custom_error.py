@@ -1,11 +1,17 @@
-"""CustomErrorModule: the page for a status, detailed for local clients, one line for remote ones."""
+"""CustomErrorModule: which page a status of 400 and more gets, by <httpErrors> and by who asks (measured matrix)."""
 
 from __future__ import annotations
 
-from .. import pages
-from ..decision import Decision, Respond
-from ..http.response import reason_phrase
+from dataclasses import dataclass
+from pathlib import Path
 
+from .. import pages
+from ..config.tree import Effective
+from ..decision import Decision, Respond
+from ..http.response import Response, reason_phrase, redirect_body
+from . import static_file
+
+SECTION = "system.webServer/httpErrors"
 #: Bodies measured for remote clients without an error file; other statuses say the same in the same form. # inferred
 _ONE_LINERS = {
     401: "You do not have permission to view this directory or page.",
@@ -17,11 +23,116 @@ _ONE_LINERS = {
 }
 
 
-def page(decision: Decision, action: Respond, reason: str, detailed: bool) -> tuple[str, bytes]:
-    """Content-Type and body of an error."""
-    if detailed:
-        return "text/html; charset=utf-8", pages.detailed_error(decision, action, reason)
-    return "text/html", one_liner(action.status).encode()
+@dataclass(frozen=True, slots=True)
+class ErrorPage:
+    """An <error> entry. ``mode`` is File, ExecuteURL or Redirect; ``folder`` is the one of the file that declares it.
+
+    ``shipped`` marks the server's own entries: their files (custerr) are not part of fcgiemu, the one-line text stands in.
+    """
+
+    mode: str
+    path: str
+    prefix: str
+    folder: str
+    shipped: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Errors:
+    """The compiled section."""
+
+    mode: str
+    existing: str
+    entries: dict[tuple[int, int], ErrorPage]
+
+    def entry(self, status: int, substatus: int) -> ErrorPage | None:
+        """The page for a status: that of the substatus, else that of any."""
+        return self.entries.get((status, substatus)) or self.entries.get((status, -1))
+
+    def is_detailed(self, local: bool) -> bool:
+        """Whether this client gets detailed errors."""
+        return self.mode == "Detailed" or (self.mode == "DetailedLocalOnly" and local)
+
+
+def compiled(effective: Effective) -> Errors:
+    """A view: see Effective.view."""
+    section = effective.section(SECTION)
+    entries = {}
+    for item in section.items:
+        shipped = item.file is None or item.file.is_host
+        entries[int(item["statusCode"]), int(item["subStatusCode"])] = ErrorPage(
+            item["responseMode"], item["path"], item["prefixLanguageFilePath"],
+            "" if shipped or item.file is None else item.file.directory, shipped)
+    return Errors(section["errorMode"], section["existingResponse"], entries)
+
+
+def execute_url(decision: Decision, status: int, substatus: int, has_entity: bool, local: bool) -> str | None:
+    """The URL whose child request answers instead (responseMode ExecuteURL), or None where there is none."""
+    entry = _replacing(decision, status, substatus, has_entity, local)
+    return entry.path if entry is not None and entry.mode == "ExecuteURL" else None
+
+
+def _replacing(decision: Decision, status: int, substatus: int, has_entity: bool, local: bool) -> ErrorPage | None:
+    if decision.effective is None or decision.is_error_page or status < 400:
+        return None
+    errors = decision.effective.view(compiled)
+    if (errors.existing == "PassThrough" and has_entity) or errors.is_detailed(local):
+        return None
+    return errors.entry(status, substatus)
+
+
+def replaces(decision: Decision, status: int, local: bool) -> bool:
+    """Whether a handler's own error body gives way to the server's page (Custom mode, not PassThrough)."""
+    if decision.effective is None or decision.is_error_page or status < 400:
+        return False
+    errors = decision.effective.view(compiled)
+    return errors.existing != "PassThrough" and not errors.is_detailed(local)
+
+
+def page(decision: Decision, action: Respond, reason: str, local: bool) -> Response:
+    """The server's page for an error: detailed, the configured file or redirect, or one line."""
+    assert decision.effective is not None
+    headers = list(action.headers)
+    # A broken httpErrors section is ignored while it reports itself.
+    broken = bool(decision.effective.errors(SECTION))
+    errors = Errors("DetailedLocalOnly", "Auto", {}) if broken else decision.effective.view(compiled)
+    if errors.is_detailed(local) and not decision.is_error_page:
+        body = pages.detailed_error(decision, action, reason)
+        return Response(action.status, reason, [("Cache-Control", "private"), ("Content-Type", "text/html; charset=utf-8"),
+                                                *headers], body)
+    entry = None if decision.is_error_page else errors.entry(action.status, action.substatus)
+    if entry is not None and entry.mode == "Redirect":
+        return _redirect(decision, entry)
+    if entry is not None and entry.mode == "File":
+        found = _file(decision, entry)
+        if found is not None:
+            mime_type, body = found
+            return Response(action.status, reason, [("Content-Type", mime_type), *headers], body)
+    return Response(action.status, reason, [("Content-Type", "text/html"), *headers], one_liner(action.status).encode())
+
+
+def _redirect(decision: Decision, entry: ErrorPage) -> Response:
+    location = entry.path
+    if location.startswith("/") and decision.request is not None:
+        location = f"{decision.request.scheme}://{decision.request.authority}{location}"
+    return Response(302, reason_phrase(302), [("Content-Type", "text/html; charset=UTF-8"), ("Location", location)],
+                    redirect_body(location))
+
+
+def _file(decision: Decision, entry: ErrorPage) -> tuple[str, bytes] | None:
+    """Type and bytes of an error file below the folder that declares it; None where there is none."""
+    relative = entry.path.replace("\\", "/")
+    if entry.shipped or entry.prefix or decision.site_root is None or relative.startswith("/") or ":" in relative:
+        return None  # absolute paths need allowAbsolutePathsWhenDelegated, which is locked
+    if ".." in relative.split("/"):
+        return None
+    path = Path(decision.site_root + entry.folder, relative)
+    try:
+        body = path.read_bytes()
+    except OSError:
+        return None
+    assert decision.effective is not None
+    return decision.effective.view(static_file.compiled).mime_type(path.name) or "text/html", body
 
 
 def one_liner(status: int) -> str:

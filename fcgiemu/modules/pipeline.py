@@ -18,6 +18,7 @@ from ..decision import (
     Redirect,
     Respond,
     ServeFile,
+    configuration_error,
 )
 from ..files import FileEntry
 from ..http.request import Request
@@ -58,6 +59,20 @@ def decide(site: Site, request: Request, trace: Trace | None = None) -> Decision
                     run.applied, run.state, run.findings, site.view.root)
 
 
+def decide_error_page(site: Site, failed: Decision, url: str, status: int) -> Decision:
+    """The child request that answers for an error (ExecuteURL): it sees ``404;http://host:port/original`` as its query."""
+    request = failed.request
+    assert request is not None
+    path, _, _ = url.partition("?")
+    run = _Run(site, request, None)
+    run.state.path = path if path.startswith("/") else "/" + path
+    run.state.query = f"{status};{request.scheme}://{request.host}:{request.port}{request.target.raw}"
+    run.effective = site.effective(run.state.path)
+    action = run.execute(original=False) or run.unhandled()
+    return Decision(action, request, run.effective, run.state.path, run.state.query, run.handler, run.module, failed.rules,
+                    run.state, run.findings, site.view.root, failed.detailed, is_error_page=True)
+
+
 class _Run:
     """One request on its way through the modules. Each step returns an action, or None to go on."""
 
@@ -94,7 +109,7 @@ class _Run:
         self.effective = self.site.effective(state.path)
         fatal = self.effective.view(fatal_error)
         if fatal is not None:
-            return self.configuration_error(fatal)
+            return configuration_error(fatal)
         if not self.site.settings.rewrite_module:
             return self.execute(original=True) or self.unhandled()
         return self.global_rules() or self.begin_request() or self.execute(original=False) or self.unhandled()
@@ -116,7 +131,7 @@ class _Run:
             self.effective = self.site.effective(self.state.path)
             fatal = self.effective.view(fatal_error)
             if fatal is not None:
-                return self.configuration_error(fatal)
+                return configuration_error(fatal)
         return action
 
     def begin_request(self) -> Action | None:
@@ -194,7 +209,7 @@ class _Run:
         self.effective = self.site.effective(self.state.path)
         fatal = self.effective.view(fatal_error)
         if fatal is not None:
-            return self.configuration_error(fatal)
+            return configuration_error(fatal)
         return self.filter(original=False)
 
     # -- the rest of the pipeline ------------------------------------------------------------------------------------
@@ -308,7 +323,7 @@ class _Run:
                            headers=(("Allow", static_file.ALLOWED),))
         errors = self.effective.errors(static_file.SECTION)
         if errors:
-            return self.configuration_error(errors[0], "ExecuteRequestHandler")
+            return configuration_error(errors[0], "ExecuteRequestHandler")
         mime_type = self.effective.view(static_file.compiled).mime_type(entry.path)
         if mime_type is None:
             return Respond(404, 3, "The page you are requesting cannot be served because of the extension configuration.",
@@ -330,7 +345,7 @@ class _Run:
             return None
         errors = self.effective.errors(default_document.SECTION)
         if errors:
-            return self.configuration_error(errors[0], "ExecuteRequestHandler")
+            return configuration_error(errors[0], "ExecuteRequestHandler")
         for name in self.effective.view(default_document.documents):
             path = self.state.path.rstrip("/") + "/" + name.replace("\\", "/")
             found = self.site.find(path)
@@ -345,16 +360,12 @@ class _Run:
             return None
         errors = self.effective.errors(directory_listing.SECTION)
         if errors:
-            return self.configuration_error(errors[0], "ExecuteRequestHandler")
+            return configuration_error(errors[0], "ExecuteRequestHandler")
         if self.effective.view(directory_listing.compiled).enabled:
             return ListDirectory(entry)
         return Respond(403, 14, "The Web server is configured to not list the contents of this directory.",
                        notification="ExecuteRequestHandler",
                        hints=("Add a default document to the folder, or enable directoryBrowse.",))
-
-    def configuration_error(self, finding: Finding, notification: str = "BeginRequest") -> Respond:
-        return Respond(500, 19, finding.message, finding.hresult, notification=notification, finding=finding,
-                       hints=(finding.hint,) if finding.hint else ())
 
 
 _FILE_MODULES = {

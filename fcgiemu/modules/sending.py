@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..config.tree import Effective
-from ..decision import Decision, Redirect, Refuse, Respond
+from ..decision import Decision, Redirect, Refuse, Respond, configuration_error
 from ..http.response import (
     SERVER,
     Header,
@@ -48,10 +48,27 @@ def decorate(headers: list[Header], effective: Effective) -> list[Header]:
 
 
 def send(decision: Decision, response: Response, trace: Trace | None = None) -> Response:
-    """A complete response of a handler on its way out: the server's headers, then outbound rules."""
-    assert decision.effective is not None
+    """A complete response of a handler on its way out: the server's headers, outbound rules, and error pages."""
+    assert decision.effective is not None and decision.request is not None
+    local = decision.request.is_local and decision.detailed
+    status = response.status
+    if status >= 400 and (not response.body or custom_error.replaces(decision, status, local)):
+        return _replaced(decision, response, local, trace)
     response.headers = decorate(response.headers, decision.effective)
     return _outbound(decision, response, trace)
+
+
+def _replaced(decision: Decision, response: Response, local: bool, trace: Trace | None) -> Response:
+    """A handler's error with the server's page for a body; its other headers stay."""
+    errors = custom_error.SECTION
+    assert decision.effective is not None
+    if decision.effective.view(custom_error.compiled).existing == "PassThrough" and not decision.effective.errors(errors):
+        response.headers = decorate(response.headers, decision.effective)
+        return _outbound(decision, response, trace)
+    own = ("content-type", "content-length", "content-encoding")
+    kept = tuple(pair for pair in response.headers if pair[0].lower() not in own)
+    action = Respond(response.status, 0, reason=response.reason, headers=kept, notification="ExecuteRequestHandler")
+    return own_response(replace(decision, action=action), local, trace)
 
 
 def _outbound(decision: Decision, response: Response, trace: Trace | None) -> Response:
@@ -110,10 +127,13 @@ def own_response(decision: Decision, detailed: bool, trace: Trace | None = None,
 
 def _error(decision: Decision, action: Respond, detailed: bool) -> Response:
     reason = action.reason or reason_phrase(action.status)
-    headers = list(action.headers)
     if action.status < 400:
-        return Response(action.status, reason, headers)
-    content_type, body = custom_error.page(decision, action, reason, detailed)
-    head = [("Cache-Control", "private")] if detailed else []
-    return Response(action.status, reason, [*head, ("Content-Type", content_type), *headers], body)
-
+        return Response(action.status, reason, list(action.headers))
+    assert decision.effective is not None
+    broken = decision.effective.errors(custom_error.SECTION)
+    if broken and action.substatus != 19:  # measured: bad httpErrors fails error responses only
+        action = configuration_error(broken[0], "SendResponse")
+        response = custom_error.page(decision, action, reason_phrase(500), detailed)
+        response.substatus, response.message = 19, action.message
+        return response
+    return custom_error.page(decision, action, reason, detailed)

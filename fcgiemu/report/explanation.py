@@ -91,10 +91,11 @@ def _outcome(site: Site, decision: Decision, response: Response | None, canned: 
         outcome["path"] = decision.path
     elif isinstance(action, CallFastCgi):
         outcome["environ"] = environ(site, decision)
-    if response is not None:
+    if response is not None and (canned is not None or not isinstance(action, Respond)):
         outcome.update(status=response.status, reason=response.reason)
-        if canned is not None and response.substatus:
-            outcome.update(kind="respond", substatus=response.substatus, message=response.message)
+    if response is not None and response.substatus:
+        outcome.update(kind="respond", status=response.status, substatus=response.substatus, reason=response.reason,
+                       message=response.message)
     if outcome["status"] is not None and outcome["reason"] is None:
         outcome["reason"] = reason_phrase(outcome["status"])
     return outcome

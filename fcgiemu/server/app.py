@@ -21,7 +21,8 @@ from ..decision import (
 )
 from ..http.response import Response
 from ..http.url import UrlRefused
-from ..modules import sending
+from ..modules import custom_error, sending
+from ..modules.pipeline import decide_error_page
 from ..site import Site, refused
 from . import static
 from .exchange import ClientGone, Exchange, Message, Receive, Send
@@ -50,6 +51,7 @@ class Server:
                  on_start: Callable[[], None] = lambda: None, on_stop: Callable[[], None] = lambda: None) -> None:
         self.site = site
         self.fastcgi = fastcgi
+        fastcgi.error_page = self.error_page
         self.forwarder = Forwarder()
         self._log = log
         self._on_start = on_start
@@ -93,9 +95,11 @@ class Server:
         elif isinstance(action, ServeFile):
             await static.serve_file(exchange, decision, action)
         elif isinstance(action, (Redirect, Respond, Refuse)):
+            if isinstance(action, Respond) and await self.error_page(exchange, decision, action.status, action.substatus,
+                                                                     has_entity=False):
+                return
             detailed = decision.request is not None and decision.request.is_local
-            response = sending.own_response(decision, detailed)
-            await exchange.respond(response)
+            await exchange.respond(sending.own_response(decision, detailed), exchange.substatus)
         elif isinstance(action, ListDirectory):
             await static.list_directory(exchange, decision, action)
         elif isinstance(action, Abort):
@@ -104,6 +108,17 @@ class Server:
             await self.forwarder.forward(exchange, decision, action)
         else:
             await exchange.respond(Response(501, "Not Implemented", [("Content-Length", "0")]))
+
+    async def error_page(self, exchange: Exchange, decision: Decision, status: int, substatus: int, has_entity: bool) -> bool:
+        """Answer an error with the child request that <httpErrors> names; False where it names none."""
+        if decision.request is None:
+            return False
+        url = custom_error.execute_url(decision, status, substatus, has_entity, decision.request.is_local)
+        if url is None:
+            return False
+        exchange.substatus = substatus
+        await self.act(exchange, decide_error_page(self.site, decision, url, status))
+        return True
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         while True:

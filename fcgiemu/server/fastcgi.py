@@ -8,7 +8,7 @@ import importlib.util
 import json
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -22,7 +22,7 @@ from ..fastcgi.process import Launch, OutputSink, StartFailed, WorkerProcess
 from ..fastcgi.variables import variables
 from ..http.response import Header, Response
 from ..interpreters import OLDEST, Program, ProgramMissing, find_program, path_pairs
-from ..modules import outbound, sending
+from ..modules import custom_error, outbound, sending
 from ..site import Site
 from .exchange import ClientGone, Exchange
 
@@ -36,6 +36,9 @@ SPOOL_BYTES = 1 << 20
 CACHED_VALUE = 256
 #: Variables of our own process that would lead the site's interpreter astray.
 _NOT_INHERITED = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PYTHONSTARTUP", "__PYVENV_LAUNCHER__", "PYTHONEXECUTABLE")
+
+
+ErrorPage = Callable[[Exchange, Decision, int, int, bool], Awaitable[bool]]
 
 
 class ClosedByClient(Exception):
@@ -61,6 +64,8 @@ class FastCgi:
         self.programs: dict[str, Program] = {}
         self._sink = sink
         self._site_root = str(site.path)
+        #: Answers an error with a child request where the site wants that; set by the server.
+        self.error_page: ErrorPage | None = None
         self._drains: set[asyncio.Task[None]] = set()
         self._running: dict[WorkerProcess, float] = {}
 
@@ -151,6 +156,8 @@ class FastCgi:
     async def _fail(self, exchange: Exchange, decision: Decision, action: Respond) -> None:
         assert decision.request is not None
         failed = replace(decision, action=replace(action, notification="ExecuteRequestHandler"), module="FastCgiModule")
+        if self.error_page is not None and await self.error_page(exchange, failed, action.status, action.substatus, False):
+            return
         await exchange.respond(sending.own_response(failed, decision.request.is_local), action.substatus)
 
 
@@ -169,6 +176,8 @@ class _Call:
         self.reader = HeadReader()
         self.application = pools.application(action.handler.script_processor)
         self.upload: asyncio.Task[None] | None = None
+        #: The application's error that a child request answers for.
+        self.answered_by_page = 0
 
     async def run(self) -> None:
         self.exchange.protocol.lost = self._client_lost
@@ -199,6 +208,8 @@ class _Call:
             self.application.release(self.worker)
         else:
             await self._closed_after_end()
+        if self.answered_by_page and self.pools.error_page is not None:
+            await self.pools.error_page(self.exchange, self.decision, self.answered_by_page, 0, False)
 
     async def _closed_after_end(self) -> None:
         """wfastcgi ends after a failed initialisation; the process is replaced by the next request."""
@@ -279,10 +290,21 @@ class _Call:
         if not body and head.status == 200 and not head.headers and self.connection.status[1]:
             raise records.ProtocolError("the application refused the request (protocol status "
                                         f"{self.connection.status[1]})")
+        if head.status >= 400 and await self._error_page(head.status, bool(body)):
+            return
         response = sending.send(self.decision, Response(head.status, head.reason, _end_to_end(head.headers), body))
         if not response.header("content-length") and head.status not in (204, 304):
             response.headers.append(("Content-Length", str(len(response.body))))
         await self.exchange.respond(response)
+
+    async def _error_page(self, status: int, has_entity: bool) -> bool:
+        """The process is free again before another request runs for its error."""
+        error_page = self.pools.error_page
+        if error_page is None or self.decision.request is None or custom_error.execute_url(
+                self.decision, status, 0, has_entity, self.decision.request.is_local) is None:
+            return False
+        self.answered_by_page = status
+        return True
 
     async def _stream(self, body: bytes) -> None:
         head = self.reader.head
@@ -432,4 +454,3 @@ def _flup_folder() -> str:
     return list(spec.submodule_search_locations)[0]
 
 
-Tick = Callable[[float], None]
