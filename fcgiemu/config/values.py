@@ -50,8 +50,18 @@ def default(attribute: Attribute) -> Value:
 
 
 def expand(text: str) -> str:
-    """``%NAME%`` replaced from the process environment as Windows does: unknown names stay as they are."""
-    return re.sub(r"%([^%=]+)%", lambda match: os.environ.get(match[1], match[0]), text)
+    """``%NAME%`` replaced as Windows does: any case, unknown names stay as they are."""
+    return re.sub(r"%([^%=]+)%", lambda match: _variable(match[1]) or match[0], text)
+
+
+#: Variables of the emulated server, which come before those of this machine.
+_WINDOWS = {"home": "D:\\home", "systemdrive": "C:", "windir": "C:\\Windows", "systemroot": "C:\\Windows",
+            "programfiles": "C:\\Program Files", "iis_bin": "C:\\Windows\\System32\\inetsrv"}
+
+
+def _variable(name: str) -> str | None:
+    lower = name.lower()
+    return _WINDOWS.get(lower) or next((value for key, value in os.environ.items() if key.lower() == lower), None)
 
 
 def _string(attribute: Attribute, text: str) -> str:

@@ -8,10 +8,12 @@ import enum
 import os
 import signal
 import socket
+import sys
 import tempfile
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from .connection import FastCgiConnection
@@ -63,6 +65,12 @@ class Launch:
     environment: Mapping[str, str]
     directory: str
     listens: bool = True
+
+
+def guarded(command: tuple[str, ...]) -> tuple[str, ...]:
+    """A program that does not watch for its server's end, run by one that does: see worker/guard.py."""
+    guard = str(Path(__file__).parent.parent / "worker" / "guard.py")
+    return (sys.executable, "-S", "-E", guard, *command)
 
 
 class Spawned(Protocol):

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from ..decision import (
     Abort,
     CallFastCgi,
+    CallHttpPlatform,
     Decision,
     ListDirectory,
     Proxy,
@@ -19,15 +20,16 @@ from ..decision import (
     Respond,
     ServeFile,
 )
-from ..http.response import Response
 from ..http.url import UrlRefused
 from ..modules import custom_error, sending
 from ..modules.pipeline import decide_error_page
 from ..site import Site, refused
-from . import static
+from . import static, websocket
 from .exchange import ClientGone, Exchange, Message, Receive, Send
 from .fastcgi import FastCgi
 from .forward import Forwarder
+from .http_platform import HttpPlatforms
+from .output import Output
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +49,13 @@ class LogEntry:
 class Server:
     """Serves one site. Start and stop come through ASGI's lifespan."""
 
-    def __init__(self, site: Site, fastcgi: FastCgi, log: Callable[[LogEntry], None],
+    def __init__(self, site: Site, fastcgi: FastCgi, log: Callable[[LogEntry], None], output: Output = lambda *_: None,
                  on_start: Callable[[], None] = lambda: None, on_stop: Callable[[], None] = lambda: None) -> None:
         self.site = site
         self.fastcgi = fastcgi
         fastcgi.error_page = self.error_page
         self.forwarder = Forwarder()
+        self.platforms = HttpPlatforms(site, self.forwarder, output)
         self._log = log
         self._on_start = on_start
         self._on_stop = on_stop
@@ -65,7 +68,7 @@ class Server:
         elif kind == "lifespan":
             await self._lifespan(receive, send)
         elif kind == "websocket":
-            await send({"type": "websocket.close", "code": 1000})
+            await websocket.relay(scope, receive, send, self.site, self.platforms)
 
     async def _http(self, exchange: Exchange) -> None:
         started = time.perf_counter()
@@ -104,10 +107,10 @@ class Server:
             await static.list_directory(exchange, decision, action)
         elif isinstance(action, Abort):
             exchange.reset()
+        elif isinstance(action, CallHttpPlatform):
+            await self.platforms.call(exchange, decision)
         elif isinstance(action, Proxy):
             await self.forwarder.forward(exchange, decision, action)
-        else:
-            await exchange.respond(Response(501, "Not Implemented", [("Content-Length", "0")]))
 
     async def error_page(self, exchange: Exchange, decision: Decision, status: int, substatus: int, has_entity: bool) -> bool:
         """Answer an error with the child request that <httpErrors> names; False where it names none."""
@@ -131,6 +134,7 @@ class Server:
                 if self._ticker is not None:
                     self._ticker.cancel()
                 self._on_stop()
+                await self.platforms.close()
                 await self.forwarder.close()
                 await self.fastcgi.close()
                 await send({"type": "lifespan.shutdown.complete"})

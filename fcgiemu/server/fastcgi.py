@@ -18,7 +18,7 @@ from ..fastcgi import records
 from ..fastcgi.application import EXIT_PATIENCE, Application, Limits, QueueFull
 from ..fastcgi.cgi import BadHeaders, Head, HeadReader
 from ..fastcgi.connection import REQUEST_ID, ConnectionClosed, FastCgiConnection
-from ..fastcgi.process import Launch, OutputSink, StartFailed, WorkerProcess
+from ..fastcgi.process import Launch, OutputSink, StartFailed, WorkerProcess, guarded
 from ..fastcgi.variables import variables
 from ..http.response import Header, Response
 from ..interpreters import OLDEST, Program, ProgramMissing, find_program, path_pairs
@@ -86,7 +86,7 @@ class FastCgi:
         environment = {name: value for name, value in os.environ.items() if name not in _NOT_INHERITED}
         environment.update(APP_POOL_ID=self.site.place.application_pool, PYTHONIOENCODING="utf-8")
         if not program.is_wfastcgi:
-            return Launch((program.path, *program.arguments), environment, self._site_root)
+            return Launch(guarded((program.path, *program.arguments)), environment, self._site_root)
         if program.version is not None and program.version < OLDEST:
             raise StartFailed(f"{program.path} is Python {program.version[0]}.{program.version[1]}; the worker needs "
                               f"{OLDEST[0]}.{OLDEST[1]} or newer")

@@ -46,13 +46,21 @@ class Forwarder:
 
     async def forward(self, exchange: Exchange, decision: Decision, action: Proxy) -> None:
         """Send the request to ``action.url`` and its answer to the client; 502.3 where there is none."""
+        await self._send(exchange, decision, target(decision, action.url), request_headers(decision, action.url))
+
+    async def forward_local(self, exchange: Exchange, decision: Decision, url: str) -> None:
+        """Send the request to a process of the site, which gets the client's own Host."""
+        assert decision.request is not None and decision.state is not None
+        headers = [pair for pair in _client_headers(decision) if pair[0].lower() != "x-forwarded-for"]
+        await self._send(exchange, decision, url, [*headers, ("Host", decision.request.authority), _forwarded_for(decision)])
+
+    async def _send(self, exchange: Exchange, decision: Decision, url: str, headers: list[Header]) -> None:
         import httpx
 
         client = self.client()
         assert decision.request is not None
-        request = client.build_request(decision.request.method, target(decision, action.url),
-                                       headers=[(name.encode(), value.encode("latin-1")) for name, value in
-                                                request_headers(decision, action.url)],
+        request = client.build_request(decision.request.method, url,
+                                       headers=[(name.encode(), value.encode("latin-1")) for name, value in headers],
                                        content=_body(exchange) if exchange.has_body() else None)
         for name in ("accept", "accept-encoding", "user-agent", "connection"):
             if name not in decision.request.fields:
@@ -63,13 +71,13 @@ class Forwarder:
             await self._fail(exchange, decision, error)
             return
         try:
-            await self._answer(exchange, decision, action, answer)
+            await self._answer(exchange, decision, url, answer)
         finally:
             await answer.aclose()
 
-    async def _answer(self, exchange: Exchange, decision: Decision, action: Proxy, answer: httpx.Response) -> None:
+    async def _answer(self, exchange: Exchange, decision: Decision, url: str, answer: httpx.Response) -> None:
         assert decision.effective is not None
-        headers = response_headers(decision, action.url, answer)
+        headers = response_headers(decision, url, answer)
         reason = answer.reason_phrase or reason_phrase(answer.status_code)
         decorated = sending.decorate(headers, decision.effective)
         sender = outbound.sender(decision, answer.status_code, decorated)
@@ -113,17 +121,30 @@ def request_headers(decision: Decision, url: str) -> list[Header]:
     """The client's headers with the ones rules set, the target's Host, and what ARR adds."""
     request, state = decision.request, decision.state
     assert request is not None and state is not None
+    replaced = ("x-forwarded-for", "max-forwards", "x-original-url")
+    headers = [pair for pair in _client_headers(decision) if pair[0].lower() not in replaced]
+    host = state.assigned.get("HTTP_HOST") or urlsplit(url).netloc
+    return [*headers, ("Host", host), ("Max-Forwards", "10"), ("X-Original-URL", original_url(request)),
+            _forwarded_for(decision), ("X-ARR-LOG-ID", str(uuid.uuid4()))]
+
+
+def _client_headers(decision: Decision) -> list[Header]:
+    """The client's end-to-end headers with the values that rules set."""
+    request, state = decision.request, decision.state
+    assert request is not None and state is not None
     assigned = {name[5:].replace("_", "-").lower(): value for name, value in state.assigned.items() if name.startswith("HTTP_")}
     headers = [(name, value) for name, value in request.headers
                if name.lower() not in _HOP_BY_HOP | {"host", "proxy"} and name.lower() not in assigned]
     headers += [(name, value) for name, value in assigned.items() if value and name != "host"]
+    return headers
+
+
+def _forwarded_for(decision: Decision) -> Header:
+    request = decision.request
+    assert request is not None
     client = f"{request.remote_addr}:{request.remote_port}"
     present = request.fields.get("x-forwarded-for")
-    headers = [pair for pair in headers if pair[0].lower() not in ("x-forwarded-for", "max-forwards", "x-original-url")]
-    headers += [("Host", assigned.get("host") or urlsplit(url).netloc), ("Max-Forwards", "10"),
-                ("X-Original-URL", original_url(request)),
-                ("X-Forwarded-For", f"{present}, {client}" if present else client), ("X-ARR-LOG-ID", str(uuid.uuid4()))]
-    return headers
+    return "X-Forwarded-For", f"{present}, {client}" if present else client
 
 
 def response_headers(decision: Decision, url: str, answer: httpx.Response) -> list[Header]:

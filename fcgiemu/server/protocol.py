@@ -49,6 +49,8 @@ class IisProtocol(HttpToolsProtocol):
         except httptools.HttpParserInvalidURLError:
             self.url = b"/"  # uvicorn parses it again; the application looks at the raw target
         super().on_headers_complete()
+        if self.parser.should_upgrade() and self._should_upgrade():
+            return  # a WebSocket: no cycle is made for it
         # The cycle's own class cannot be given to uvicorn; its task has not started yet.
         self.cycle.__class__ = IisCycle
 

@@ -80,8 +80,11 @@ class Console:
 
     def output(self, worker: WorkerProcess, stream: str, text: str) -> None:
         """A line that an application printed."""
-        label = f" {worker.label}" if worker.label else ""
-        self.say(f"  [{worker.pid}{label}] {text}")
+        self.line(worker.pid, worker.label, text)
+
+    def line(self, pid: int, label: str, text: str) -> None:
+        """A line of a process, with the request it belongs to."""
+        self.say(f"  [{pid} {label}] {text}" if label else f"  [{pid}] {text}")
 
 
 def describe(entry: LogEntry) -> str:
@@ -105,7 +108,7 @@ class Serving:
         self.options = options
         self.console = Console(options.out)
         self.fastcgi = FastCgi(site, options.limits, self.console.output)
-        self.server = Server(site, self.fastcgi, self.console.request, self._started, self._stopped)
+        self.server = Server(site, self.fastcgi, self.console.request, self.console.line, self._started, self._stopped)
         self._watcher: Watcher | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._told: set[str] = set()
@@ -114,7 +117,7 @@ class Serving:
         """Serve until interrupted. Raises SiteError where the port cannot be had."""
         sock = bind(self.options.host, self.options.port)
         config = uvicorn.Config(
-            self.server, http=IisProtocol, ws="none", proxy_headers=False, log_config=None, access_log=False,
+            self.server, http=IisProtocol, ws="websockets-sansio", proxy_headers=False, log_config=None, access_log=False,
             server_header=False, lifespan="on", timeout_graceful_shutdown=GRACE_SECONDS,
             timeout_keep_alive=KEEP_ALIVE_SECONDS, log_level="error")
         self.report(sock)
@@ -150,7 +153,13 @@ class Serving:
         if is_folder or name.endswith(".config"):
             self.site.tree.invalidate()
             self.fastcgi.forget_programs()
-        if not is_folder and self._restarts(relative) and self.fastcgi.restart():
+        if is_folder or not self._restarts(relative):
+            return
+        restarted = bool(self.fastcgi.restart())
+        if self.server.platforms.running:
+            restarted = True
+            self._tasks = asyncio.ensure_future(self.server.platforms.restart())
+        if restarted:
             self.console.say(f"{time.strftime('%H:%M:%S')} {relative} changed: workers restart")
 
     def _restarts(self, relative: str) -> bool:

@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -41,7 +40,6 @@ class LiveServer:
 
     def __init__(self, folder: Path, options: Sequence[str] = (), environment: Mapping[str, str] | None = None) -> None:
         self.folder = folder
-        self._log = tempfile.NamedTemporaryFile(prefix="fcgiemu-test-", suffix=".log", delete=False)
         self._lines = threading.Condition()
         self._output: list[str] = []
         self.process = subprocess.Popen(

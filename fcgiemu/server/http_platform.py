@@ -1,0 +1,261 @@
+"""Acting on CallHttpPlatform: the processes of <httpPlatform>, started, supervised, and asked over loopback HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import re
+import signal
+import socket
+import time
+from collections import deque
+from dataclasses import replace
+from pathlib import Path
+
+from ..decision import Decision, Respond
+from ..fastcgi.process import GRACE_SECONDS, KEPT_LINES, guarded
+from ..http.url import encode_path
+from ..interpreters import ProgramMissing, find_program, path_pairs
+from ..modules import sending
+from ..modules.http_platform import PORT_VARIABLE, HttpPlatform, compiled
+from ..site import Site
+from ..worker import paths
+from .exchange import Exchange
+from .forward import Forwarder
+from .output import Output
+
+#: Pause between two tries to reach a process that starts.
+_POLL_SECONDS = 0.02
+
+
+class StartFailed(Exception):
+    """The process did not come up; ``words`` is what it wrote last."""
+
+    def __init__(self, message: str, words: str = "") -> None:
+        super().__init__(message)
+        self.words = words
+
+
+class PlatformProcess:
+    """One process and the port it was given."""
+
+    def __init__(self, port: int, process: asyncio.subprocess.Process, lifeline: int, output: Output, log: Path | None) -> None:
+        self.port = port
+        self.lines: deque[str] = deque(maxlen=KEPT_LINES)
+        self._process = process
+        self._lifeline = lifeline
+        self._output = output
+        self._log = log
+        self._pumps = [asyncio.ensure_future(self._pump(stream)) for stream in (process.stdout, process.stderr) if stream]
+
+    @property
+    def alive(self) -> bool:
+        return self._process.returncode is None
+
+    async def _pump(self, stream: asyncio.StreamReader) -> None:
+        while line := await stream.readline():
+            text = line.decode("utf-8", "replace").rstrip("\r\n")
+            self.lines.append(text)
+            self._output(self._process.pid, "", text)
+            if self._log is not None:
+                with contextlib.suppress(OSError), self._log.open("a", encoding="utf-8") as log:
+                    log.write(text + "\n")
+
+    async def ready(self, seconds: float) -> None:
+        """Until the port answers. Raises StartFailed."""
+        end = time.monotonic() + seconds
+        while self.alive and time.monotonic() < end:
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", self.port)
+            except OSError:
+                await asyncio.sleep(_POLL_SECONDS)
+                continue
+            writer.close()
+            return
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.gather(*self._pumps), 0.5 if not self.alive else 0.01)
+        why = (f"it ended with exit code {self._process.returncode}" if not self.alive else
+               f"it did not listen on port {self.port} (%{PORT_VARIABLE}%) within {seconds:g} seconds (startupTimeLimit)")
+        raise StartFailed(why, "\n".join(self.lines))
+
+    async def stop(self) -> None:
+        """End the process and its children; returns when it has been reaped."""
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            if not self.alive:
+                break
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, number)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._process.wait(), GRACE_SECONDS)
+        if self._lifeline >= 0:
+            os.close(self._lifeline)
+            self._lifeline = -1
+        for pump in self._pumps:
+            pump.cancel()
+
+
+class Platform:
+    """The processes of one <httpPlatform>: started by the first request, replaced when they end, used in turn."""
+
+    def __init__(self, site: Site, settings: HttpPlatform, output: Output) -> None:
+        self.site = site
+        self.settings = settings
+        self._output = output
+        self._processes: list[PlatformProcess] = []
+        self._turn = 0
+        self._lock = asyncio.Lock()
+        self._fails: deque[float] = deque(maxlen=max(1, settings.rapid_fails_per_minute))
+
+    async def port(self) -> int:
+        """The port of the process whose turn it is. Raises StartFailed and ProgramMissing."""
+        self._turn += 1
+        slot = self._turn % self.settings.processes
+        if slot < len(self._processes) and self._processes[slot].alive:
+            return self._processes[slot].port
+        async with self._lock:
+            while len(self._processes) <= slot:
+                self._processes.append(await self._start())
+            if not self._processes[slot].alive:
+                await self._processes[slot].stop()
+                self._processes[slot] = await self._start()
+            return self._processes[slot].port
+
+    async def _start(self) -> PlatformProcess:
+        error: StartFailed | None = None
+        for _ in range(self.settings.startup_retry_count + 1):
+            if self._too_many_fails():
+                break
+            process = await self._spawn()
+            try:
+                await process.ready(self.settings.startup_time_limit)
+                return process
+            except StartFailed as failure:
+                error = failure
+                self._fails.append(time.monotonic())
+                await process.stop()
+        if error is None:
+            error = StartFailed(f"it failed {len(self._fails)} times within a minute (rapidFailsPerMinute)")
+        raise error
+
+    def _too_many_fails(self) -> bool:
+        limit = self.settings.rapid_fails_per_minute
+        return bool(limit) and len(self._fails) >= limit and time.monotonic() - self._fails[0] < 60
+
+    async def _spawn(self) -> PlatformProcess:
+        port = _free_port()
+        command, environment = self.command(port)
+        lifeline, ours = os.pipe()
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *guarded(command), stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE, env={**environment, "FCGIEMU_LIFELINE": str(lifeline)},
+                cwd=str(self.site.path), pass_fds=(lifeline,), start_new_session=True, limit=1 << 20)
+        except OSError as error:
+            os.close(ours)
+            raise StartFailed(f"{command[0]}: {error.strerror}") from error
+        finally:
+            os.close(lifeline)
+        return PlatformProcess(port, process, ours, self._output, self._log_file(process.pid))
+
+    def command(self, port: int) -> tuple[tuple[str, ...], dict[str, str]]:
+        """The command line and environment with ``%HTTP_PLATFORM_PORT%`` and Windows paths replaced. Raises ProgramMissing."""
+        pairs = path_pairs(self.site)
+
+        def local(text: str) -> str:
+            text = text.replace(f"%{PORT_VARIABLE}%", str(port))
+            if text.startswith((".\\", "./", "..\\", "../")):
+                return text.replace("\\", "/")
+            return (paths.map_path(text, pairs) or text) if paths.is_windows(text) else text
+
+        path = self.settings.process_path
+        if path.startswith("."):
+            path = str(self.site.path / path.replace("\\", "/"))
+        program = find_program(path, self.site)
+        words = [local(word.replace('"', "")) for word in re.findall(r'(?:"[^"]*"|\S)+', self.settings.arguments)]
+        environment = dict(os.environ)
+        for name in ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__"):
+            environment.pop(name, None)
+        environment[PORT_VARIABLE] = str(port)
+        environment.update((name, ";".join(local(part) for part in value.split(";")) if "\\" in value else local(value))
+                           for name, value in self.settings.environment)
+        if ";" in environment.get("PYTHONPATH", ""):
+            environment["PYTHONPATH"] = environment["PYTHONPATH"].replace(";", os.pathsep)
+        return (program.path, *words), environment
+
+    def _log_file(self, pid: int) -> Path | None:
+        name = self.settings.stdout_log
+        if name is None:
+            return None
+        local = paths.map_path(name, path_pairs(self.site)) if paths.is_windows(name) else name.replace("\\", "/")
+        path = self.site.path / f"{local}_{pid}_{time.strftime('%Y%m%d%H%M%S')}.log"
+        with contextlib.suppress(OSError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
+    async def restart(self) -> None:
+        """End the processes; the next request starts new ones."""
+        processes, self._processes = self._processes, []
+        self._fails.clear()
+        await asyncio.gather(*(process.stop() for process in processes))
+
+
+class HttpPlatforms:
+    """Every <httpPlatform> of a site, by what it says."""
+
+    def __init__(self, site: Site, forwarder: Forwarder, output: Output) -> None:
+        self.site = site
+        self.forwarder = forwarder
+        self._output = output
+        self._platforms: dict[HttpPlatform, Platform] = {}
+
+    async def port(self, decision: Decision) -> int:
+        """The port that answers for a decision. Raises StartFailed and ProgramMissing."""
+        assert decision.effective is not None
+        settings = decision.effective.view(compiled)
+        platform = self._platforms.get(settings)
+        if platform is None:
+            platform = self._platforms[settings] = Platform(self.site, settings, self._output)
+        return await platform.port()
+
+    async def call(self, exchange: Exchange, decision: Decision) -> None:
+        """Pass the request to a process; 502.3 where it does not come up or does not answer."""
+        try:
+            port = await self.port(decision)
+        except (StartFailed, ProgramMissing) as error:
+            await self._fail(exchange, decision, error)
+            return
+        await self.forwarder.forward_local(exchange, decision, f"http://127.0.0.1:{port}{current_target(decision)}")
+
+    async def _fail(self, exchange: Exchange, decision: Decision, error: StartFailed | ProgramMissing) -> None:
+        assert decision.request is not None and decision.effective is not None
+        path = decision.effective.view(compiled).process_path
+        action = Respond(502, 3, f"The process of httpPlatform, {path}, failed to start: {error}", 0x80070002,
+                         notification="ExecuteRequestHandler", words=getattr(error, "words", ""),
+                         hints=(getattr(error, "hint", "") or "Start the program by hand with the same arguments.",))
+        await exchange.respond(sending.own_response(replace(decision, action=action), decision.request.is_local), 3)
+
+    @property
+    def running(self) -> bool:
+        return any(platform._processes for platform in self._platforms.values())
+
+    async def restart(self) -> None:
+        """End every process; the next requests start new ones."""
+        await asyncio.gather(*(platform.restart() for platform in self._platforms.values()))
+
+    close = restart
+
+
+def current_target(decision: Decision) -> str:
+    """The target to send on: as it came, or the rewritten URL encoded."""
+    request, state = decision.request, decision.state
+    assert request is not None and state is not None
+    if not state.rewritten and state.folder_url is None:
+        return request.target.raw
+    return encode_path(decision.path) + (f"?{decision.query}" if decision.query else "")
+
+
+def _free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])

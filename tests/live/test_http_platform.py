@@ -1,0 +1,129 @@
+"""httpPlatform: real processes started by the first request, supervised, proxied to, WebSockets included."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from websockets.sync.client import connect
+
+from ..sites import web_config, write
+from .server import LiveServer
+
+WSGI = '''
+import os, sys
+from wsgiref.simple_server import make_server, WSGIRequestHandler
+
+class Quiet(WSGIRequestHandler):
+    def log_message(self, *args):
+        pass
+
+def application(environ, start_response):
+    path = environ["PATH_INFO"]
+    if path == "/die":
+        print("going down", flush=True)
+        os._exit(9)
+    length = int(environ.get("CONTENT_LENGTH") or 0)
+    start_response("418 Short and Stout" if path == "/teapot" else "200 OK", [("Content-Type", "text/plain"), ("X-Pid", str(os.getpid()))])
+    names = ("HTTP_HOST", "HTTP_X_FORWARDED_FOR", "PATH_INFO", "QUERY_STRING", "REQUEST_METHOD")
+    lines = [name + "=" + environ.get(name, "") for name in names] + [os.environ.get("MY_SETTING", ""), " ".join(sys.argv[1:])]
+    return ["\\n".join(lines).encode(), b"\\n", environ["wsgi.input"].read(length)]
+
+print("ready", flush=True)
+make_server("127.0.0.1", int(os.environ["HTTP_PLATFORM_PORT"]), application, handler_class=Quiet).serve_forever()
+'''
+ECHO = '''
+import os
+from websockets.sync.server import serve
+
+def echo(connection):
+    for message in connection:
+        connection.send(connection.request.path + " " + message if isinstance(message, str) else message)
+
+with serve(echo, "127.0.0.1", int(os.environ["PORT"]), subprotocols=["chat"]) as server:
+    server.serve_forever()
+'''
+
+
+def config(arguments: str, attributes: str = "", variables: str = "", path: str = sys.executable, inner: str = "") -> str:
+    return web_config(
+        '<handlers><add name="platform" path="*" verb="*" modules="httpPlatformHandler" resourceType="Unspecified" /></handlers>'
+        f'<httpPlatform processPath="{path}" arguments="{arguments}" {attributes}><environmentVariables>{variables}'
+        f'</environmentVariables></httpPlatform>{inner}')
+
+
+def test_requests_reach_the_process(tmp_path: Path, serve: Callable[..., LiveServer]) -> None:
+    write(tmp_path, {"app.py": WSGI, "web.config": config(
+        r"D:\home\site\wwwroot\app.py --port %HTTP_PLATFORM_PORT% &quot;two words&quot;", 'stdoutLogEnabled="true" stdoutLogFile=".\\logs\\out"',
+        '<environmentVariable name="MY_SETTING" value="D:\\home\\site\\wwwroot\\data" />')})
+    server = serve(tmp_path)
+    answer = server.request("POST", "/a%20b?x=1", b"body", {"X-Forwarded-For": "203.0.113.9"})
+    assert (answer.status, answer.reason) == (200, "OK")
+    lines = answer.text.splitlines()
+    assert lines[0] == f"HTTP_HOST=127.0.0.1:{server.port}" and lines[1].startswith("HTTP_X_FORWARDED_FOR=203.0.113.9, 127.0.0.1:")
+    assert lines[2:5] == ["PATH_INFO=/a b", "QUERY_STRING=x=1", "REQUEST_METHOD=POST"]
+    assert lines[5] == str(tmp_path / "data") and lines[6].endswith(" two words") and lines[-1] == "body"
+    assert server.get("/teapot").status == 418
+    server.wait_for(r"\[\d+\] ready")
+    logs = list((tmp_path / "logs").glob("out_*.log"))
+    assert len(logs) == 1 and logs[0].read_text() == "ready\n"
+
+
+def test_a_process_that_ends_is_replaced_and_reload_restarts_it(tmp_path: Path, serve: Callable[..., LiveServer]) -> None:
+    write(tmp_path, {"app.py": WSGI, "web.config": config("app.py")})
+    server = serve(tmp_path)
+    first = server.get("/").headers["x-pid"]
+    assert server.get("/").headers["x-pid"] == first
+    assert server.get("/die").status == 502
+    second = server.get("/").headers["x-pid"]
+    assert second != first
+    write(tmp_path, {"other.py": ""})
+    server.wait_for("other.py changed: workers restart")
+    third = server.get("/").headers["x-pid"]
+    server.stop()
+    assert third != second
+    for pid in (first, second, third):
+        with pytest.raises(ProcessLookupError):
+            os.kill(int(pid), 0)
+
+
+@pytest.mark.parametrize(("arguments", "path", "text"), [
+    ("-c &quot;import sys; sys.exit('cannot start')&quot;", sys.executable, "cannot start"),
+    ("-c &quot;import time; time.sleep(60)&quot;", sys.executable, "did not listen on port"),
+    ("x", "C:\\nowhere\\strange.exe", "no program here"),
+])
+def test_failures_are_502_3(tmp_path: Path, arguments: str, path: str, text: str, serve: Callable[..., LiveServer]) -> None:
+    write(tmp_path, {"web.config": config(arguments, 'startupTimeLimit="1" startupRetryCount="1"', path=path)})
+    answer = serve(tmp_path).get("/")
+    assert answer.status == 502 and "502.3" in answer.text and text in answer.text
+
+
+def test_websockets_pass(tmp_path: Path, serve: Callable[..., LiveServer]) -> None:
+    write(tmp_path, {"app.py": ECHO, "web.config": config(
+        "app.py", variables='<environmentVariable name="PORT" value="%HTTP_PLATFORM_PORT%" />')})
+    server = serve(tmp_path)
+    with connect(f"ws://127.0.0.1:{server.port}/chat?room=1", subprotocols=["chat"], proxy=None) as socket:  # type: ignore[list-item]
+        assert socket.subprotocol == "chat"
+        socket.send("hello")
+        assert socket.recv(10) == "/chat?room=1 hello"
+        socket.send(b"\x00\xff" * 70000)
+        assert socket.recv(10) == b"\x00\xff" * 70000
+
+
+def test_a_websocket_that_nothing_answers_is_refused(tmp_path: Path, serve: Callable[..., LiveServer]) -> None:
+    server = serve(write(tmp_path, {"web.config": web_config()}))
+    with pytest.raises(Exception, match="403|rejected"):
+        connect(f"ws://127.0.0.1:{server.port}/", proxy=None)
+
+
+def test_node(tmp_path: Path, serve: Callable[..., LiveServer]) -> None:
+    if shutil.which("node") is None:
+        pytest.skip("node is not installed")
+    write(tmp_path, {"server.js": "require('http').createServer((q, a) => a.end('node ' + q.url)).listen(process.env.PORT, '127.0.0.1')",
+                     "web.config": config("server.js", path="node.exe",
+                                          variables='<environmentVariable name="PORT" value="%HTTP_PLATFORM_PORT%" />')})
+    assert serve(tmp_path).get("/x?y").text == "node /x?y"
