@@ -60,6 +60,15 @@ class FileView:
             entry = self._entry(spelled) if spelled else None
         return entry
 
+    def contains(self, path: str) -> bool:
+        """Whether an absolute path, links followed, lies in the root."""
+        return self._below(os.path.realpath(path))
+
+    def folder(self, path: str) -> str | None:
+        """The real path of a folder at an absolute path, None where it is none or lies outside the root."""
+        real = os.path.realpath(path)
+        return real if self._below(real) and os.path.isdir(real) else None
+
     def relative(self, entry: FileEntry) -> str:
         """The entry's path below the root, ``/`` separated, as spelled on disk."""
         return entry.path[len(self.root):].lstrip("/")

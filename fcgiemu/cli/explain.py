@@ -45,12 +45,20 @@ def command(site: Path, url: str | None, method: str, headers: tuple[str, ...], 
             assert url is not None
             answer = opened.explain(url, method, _headers(headers), https=https, remote_addr=remote_addr,
                                     body_length=body_length, events=not (as_json and no_events))
-            click.echo(json.dumps(answer, ensure_ascii=False, indent=1) if as_json else story(answer))
+            click.echo(_json(answer, 1) if as_json else story(answer))
             broken = _is_broken(answer)
     except SiteError as error:
         fail(error, error.hint)
     if fail_on_error and broken:
         sys.exit(1)
+
+
+def _json(answer: dict[str, Any], indent: int | None = None) -> str:
+    """JSON that any terminal and file can hold: lone surrogates stay escaped."""
+    text = json.dumps(answer, ensure_ascii=False, indent=indent)
+    if text.isascii() or not any("\ud800" <= char <= "\udfff" for char in text):
+        return text
+    return json.dumps(answer, indent=indent)
 
 
 def _headers(texts: tuple[str, ...]) -> list[tuple[str, str]]:
@@ -78,21 +86,32 @@ def _batch(site: Site, lines: TextIO, as_json: bool, events: bool) -> bool:
         except (SiteError, ValueError, TypeError, AttributeError) as error:
             fail(SiteError(f"batch line {number}: {error}"))
         broken = broken or _is_broken(answer)
-        click.echo(json.dumps(answer, ensure_ascii=False) if as_json else story(answer) + "\n")
+        click.echo(_json(answer) if as_json else story(answer).encode("utf-8", "replace").decode() + "\n")
     return broken
 
 
 def _questions(lines: TextIO) -> Iterator[tuple[int, dict[str, Any]]]:
-    for number, line in enumerate(lines, 1):
+    for number, line in _numbered(lines):
         if not line.strip():
             continue
         try:
             question = json.loads(line)
             if not isinstance(question, dict) or not isinstance(question.get("url"), str):
                 raise ValueError("it is no JSON object with a url")
+            if not isinstance(question.get("method", ""), str):
+                raise ValueError("its method is no text")
         except ValueError as error:
             fail(SiteError(f"batch line {number}: {error}"))
         yield number, question
+
+
+def _numbered(lines: TextIO) -> Iterator[tuple[int, str]]:
+    number = 0
+    try:
+        for number, line in enumerate(lines, 1):
+            yield number, line
+    except UnicodeDecodeError as error:
+        fail(SiteError(f"batch line {number + 1}: {error}"))
 
 
 def _answer(default: Site, sites: dict[tuple[Any, ...], Site], question: dict[str, Any], events: bool) -> dict[str, Any]:

@@ -38,6 +38,8 @@ class Finding:
     hint: str = ""
     hresult: int = E_INVALID_DATA
     section: str = ""
+    #: The <location> path that the finding is about, "" for the whole folder.
+    location: str = ""
 
     def as_json(self) -> dict[str, object]:
         """The shape of a finding in ``explain``'s JSON."""

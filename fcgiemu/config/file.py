@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path, PureWindowsPath
 
@@ -58,11 +58,8 @@ class ConfigFile:
     comments: list[Comment] = field(default_factory=list)
     root: Element | None = None
     is_host: bool = False
-
-    @property
-    def locations(self) -> list[str]:
-        """The distinct <location> paths, lower case without slashes at the ends, in document order."""
-        return list(dict.fromkeys(part.location for part in self.sections if part.location))
+    #: The distinct <location> paths, lower case without slashes at the ends, in document order.
+    locations: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +98,12 @@ class _Loader:
         self.policy = policy
         self.declared: set[str] = set()
         self.seen: set[tuple[str, str]] = set()
+        #: The <location> path that is being read, "" outside of one.
+        self.place = ""
 
     def report(self, code: str, severity: str, message: str, span: Span, section: str = "", hint: str = "",
                hresult: int = 0x8007000D) -> None:
-        self.file.findings.append(Finding(code, severity, message, span, hint, hresult, section))
+        self.file.findings.append(Finding(code, severity, message, span, hint, hresult, section, self.place))
 
     # -- structure ---------------------------------------------------------------------------------------------
 
@@ -146,7 +145,17 @@ class _Loader:
             return
         path = element.attributes.get("path", "").replace("\\", "/").strip("/")
         inherit = element.attributes.get("inheritInChildApplications", "true").lower() != "false"
-        self.top_level(element, "." if path in ("", ".") else path.lower(), inherit)
+        if {"overrideMode", "allowOverride"} <= set(element.attributes):
+            self.report("config-override-mode", "error", "'overrideMode' and 'allowOverride' cannot be used together",
+                        element.span, hint="Drop allowOverride.")
+        if element.attributes.get("overrideMode", "Allow") not in ("Allow", "Deny", "Inherit"):
+            self.report("config-bad-value", "error", "The 'overrideMode' attribute is invalid.  Enum must be one of Inherit, "
+                        "Allow, Deny", element.span, hint="Write overrideMode=\"Allow\" or \"Deny\".")
+        self.place = "" if path in ("", ".") else path.lower()
+        if self.place and self.place not in self.file.locations:
+            self.file.locations.append(self.place)
+        self.top_level(element, self.place or ".", inherit)
+        self.place = ""
 
     def config_sections(self, element: Element, index: int) -> None:
         if index:
@@ -177,16 +186,19 @@ class _Loader:
         hint = f"Did you mean <{near[0]}>?" if near else "Install the module that brings this section, or remove it."
         if elsewhere:
             hint = f"This section belongs in {elsewhere[0].rpartition('/')[0]}."
-        section = _REWRITE if prefix.startswith(_REWRITE) else ""
-        message = (f"Unrecognized element '{child.tag}'" if section else
+        message = (f"Unrecognized element '{child.tag}'" if prefix.startswith(_REWRITE) else
                    f"The configuration section '{(prefix + child.tag).removeprefix(schema.WEB_SERVER)}' cannot be read "
                    "because it is missing a section declaration")
-        self.report("config-unknown-section", "error", message, child.span, section, hint)
+        self.report("config-unknown-section", "error", message, child.span, "", hint)
 
     # -- one section -------------------------------------------------------------------------------------------
 
     def section(self, path: str, element: Element, location: str, inherit: bool) -> None:
         if not self.allowed(path, element):
+            return
+        if "configProtectionProvider" in element.attributes:
+            self.report("config-encrypted-section", "error", f"The section '{path}' is encrypted and cannot be read here",
+                        element.span, path, "Decrypt it with aspnet_regiis -pdf, or put its values into --host-config.")
             return
         key = (path, "" if location == "." else location)
         if key in self.seen and path != "appSettings":
@@ -201,7 +213,7 @@ class _Loader:
         if source is None:
             return
         issue_section = _REWRITE if path.startswith(_REWRITE) and path not in _APART else path
-        typed = _Typer(self.file, issue_section).element(source, schema.sections()[path])
+        typed = _Typer(self.file, issue_section, self.place).element(source, schema.sections()[path])
         self.file.sections.append(SectionInstance(path, "" if location == "." else location, typed, inherit))
 
     def allowed(self, path: str, element: Element) -> bool:
@@ -220,10 +232,9 @@ class _Loader:
         return True
 
     def locked(self, element: Element, path: str, fatal: bool) -> None:
-        section = _REWRITE if path.startswith(_REWRITE) else ""
         self.report("config-locked-section", "error" if fatal else "warning",
                     "This configuration section cannot be used at this path. This happens when the section is locked at "
-                    f"a parent level ({path}, locked by default in applicationHost.config)", element.span, section,
+                    f"a parent level ({path}, locked by default in applicationHost.config)", element.span, "",
                     "Unlock the section on the server (overrideMode=\"Allow\"), or put it into --host-config.", E_LOCKED)
 
     def config_source(self, element: Element) -> Element | None:
@@ -263,8 +274,9 @@ _LOCK_ATTRIBUTES = frozenset({"lockAttributes", "lockAllAttributesExcept", "lock
 class _Typer:
     """Turns the elements of one section into typed ones and reports what the schema does not know."""
 
-    def __init__(self, file: ConfigFile, section: str) -> None:
+    def __init__(self, file: ConfigFile, section: str, place: str) -> None:
         self.file = file
+        self.place = place
         self.section = section
         #: Unknown names break every request below the file (spec 8.2), the rewrite module's own sections apart.
         self.names_section = section if section.startswith(_REWRITE) else ""
@@ -313,7 +325,12 @@ class _Typer:
         return None
 
     def added(self, element: Element, known: ElementSchema) -> TypedElement:
+        before = len(self.file.findings)
         typed = self.element(element, known)
+        if element.tag in ("rule", "preCondition", "rewriteMap"):
+            name = element.attributes.get("name", "")
+            self.file.findings[before:] = [replace(finding, hint=f"{finding.hint} (In {element.tag} '{name}'.)")
+                                           for finding in self.file.findings[before:]]
         for attribute in known.attributes.values():
             if "required" in attribute.words and attribute.name not in element.attributes:
                 self.report("config-missing-attribute", "error", f"Missing required attribute '{attribute.name}'",
@@ -329,7 +346,8 @@ class _Typer:
 
     def report(self, code: str, severity: str, message: str, span: Span, hint: str, section: str | None = None) -> None:
         self.file.findings.append(
-            Finding(code, severity, message, span, hint, section=self.section if section is None else section))
+            Finding(code, severity, message, span, hint, section=self.section if section is None else section,
+                    location=self.place))
 
 
 Loader = Callable[..., ConfigFile]

@@ -107,7 +107,7 @@ def _positions(data: bytes, name: str) -> Iterator[tuple[int, int]]:
         parser.Parse(data, True)
     except expat.ExpatError as error:
         raise _malformed(name, error.lineno, error.offset + 1, expat.ErrorString(error.code)) from error
-    except ValueError as error:  # a multi-byte encoding that expat does not take
+    except (ValueError, LookupError) as error:  # an encoding that expat does not take or know
         raise _malformed(name, 1, 1, str(error)) from error
     return iter(found)
 

@@ -18,7 +18,9 @@ T = TypeVar("T")
 
 #: Sections that every request consumes: an error in one of them fails every request below the file (spec 1.6, 8.2).
 _ALWAYS_CONSUMED = ("", "system.webServer/handlers", "system.webServer/modules",
-                    "system.webServer/security/requestFiltering")
+                    "system.webServer/security/requestFiltering", "system.webServer/security/ipSecurity",
+                    "system.webServer/security/access", "system.webServer/security/authorization",
+                    "system.webServer/httpRedirect", "system.webServer/httpProtocol", "system.webServer/validation")
 
 
 class Effective:
@@ -50,7 +52,7 @@ class Effective:
 
     def errors(self, section: str) -> list[Finding]:
         """The errors that whoever consumes ``section`` runs into; "" = those that fail every request."""
-        found = [finding for level in self.levels for finding in level.file.findings
+        found = [finding for finding in self._file_findings()
                  if finding.severity == "error" and finding.section == section]
         if section:
             self.section(section)
@@ -61,9 +63,14 @@ class Effective:
         """The errors that a module meets which owns several sections under one name, such as the rewrite module."""
         return [finding for finding in self.findings() if finding.severity == "error" and finding.section == owner]
 
+    def _file_findings(self) -> list[Finding]:
+        """What is said of the files, but for <location> elements that do not cover the URL."""
+        return [finding for level in self.levels for finding in level.file.findings
+                if not finding.location or finding.location in level.locations]
+
     def findings(self) -> list[Finding]:
         """Everything said about the files of this chain, files first, then what merging brought up."""
-        found = [finding for level in self.levels for finding in level.file.findings]
+        found = self._file_findings()
         for path in sorted({part.path for level in self.levels for part in level.file.sections}):
             self.section(path)
         return found + [finding for part in self._merge_findings.values() for finding in part]
@@ -136,8 +143,13 @@ class ConfigTree:
     def load_all(self, skip: Callable[[str], bool]) -> list[ConfigFile]:
         """Read every web.config of the site but below folders whose name ``skip`` accepts."""
         stack = [self.root]
+        seen: set[str | None] = set()
         while stack:
             folder = stack.pop()
+            real = self.view.folder(folder.physical)
+            if real in seen:
+                continue  # a link back to a folder that has been read
+            seen.add(real)
             stack += [self._child(folder, name) for name in self._subfolders(folder).values() if not skip(name)]
         return self.files()
 
@@ -180,7 +192,7 @@ class ConfigTree:
             self._stamps[folder.physical] = _stamp(folder.physical)
             names = self.view.listing(folder.physical)
             folder.subfolders = {
-                low: name for low, name in names.items() if os.path.isdir(f"{folder.physical}/{name}")
+                low: name for low, name in names.items() if self.view.folder(f"{folder.physical}/{name}")
             }
         return folder.subfolders
 
@@ -192,8 +204,8 @@ class ConfigTree:
     def _folder(self, path: str, physical: str, files: tuple[ConfigFile, ...]) -> Folder:
         self._stamps[physical] = _stamp(physical)
         spelled = self.view.listing(physical).get("web.config")
-        if spelled is not None and os.path.isfile(f"{physical}/{spelled}"):
-            full = f"{physical}/{spelled}"
+        full = f"{physical}/{spelled}"
+        if spelled is not None and os.path.isfile(full) and self.view.contains(full):
             self._stamps[full] = _stamp(full)
             name = full[len(self.view.root):].lstrip("/")
             files = (*files, config_file.load(Path(full), name, path, application_root=path == self.prefix,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ..config.tree import Effective
+from ..files import FileEntry, FileView
 from ..pages import Row
 
 SECTION = "system.webServer/directoryBrowse"
@@ -26,14 +27,13 @@ def compiled(effective: Effective) -> Browse:
     return Browse(section["enabled"], section["showFlags"])
 
 
-def rows(folder: str) -> list[Row]:
-    """The entries of a folder in NTFS's order: by name without case, files and folders mixed."""
+def rows(view: FileView, folder: FileEntry) -> list[Row]:
+    """The entries of a folder that can be asked for, in NTFS's order: by name without case, files and folders mixed."""
+    parent = view.relative(folder)
     found = []
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            try:
-                info = entry.stat()
-            except OSError:
-                continue
-            found.append(Row(entry.name, datetime.fromtimestamp(info.st_mtime), None if entry.is_dir() else info.st_size))
+    for name in os.listdir(folder.path):
+        entry = view.find(f"{parent}/{name}")
+        if entry is not None:
+            size = None if entry.is_directory else entry.size
+            found.append(Row(name, datetime.fromtimestamp(entry.mtime_ns / 1e9), size))
     return sorted(found, key=lambda row: row.name.upper())

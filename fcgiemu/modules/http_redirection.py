@@ -67,6 +67,8 @@ def _destination(rule: Rule, below: str, state: State) -> str | None:
                 captures = {f"${number}": text for number, text in enumerate(found.groups())}
                 return _expand(destination, {**values, **captures})
         return None
+    if rule.child_only and "/" in below.strip("/"):
+        return None
     if _VARIABLE.search(rule.destination):
         return _expand(rule.destination, values)
     if rule.destination == "!":
@@ -74,10 +76,7 @@ def _destination(rule: Rule, below: str, state: State) -> str | None:
     if rule.exact:
         return rule.destination
     if rule.child_only:
-        name = below.lstrip("/")
-        if "/" in name:
-            return None
-        return rule.destination.rstrip("/") + "/" + name + query
+        return rule.destination.rstrip("/") + "/" + below.lstrip("/") + query
     return rule.destination.rstrip("/") + below + query
 
 

@@ -120,6 +120,7 @@ class _Run:
         """PRE_BEGIN_REQUEST: globalRules change the URL of the same request."""
         compiled = self.effective.view(inbound)
         if compiled.global_errors:
+            self.findings += compiled.global_errors
             self.module = "RewriteModule"
             return self.rewrite_error(compiled.global_errors[0], 51)
         rules = compiled.global_rules
@@ -143,6 +144,7 @@ class _Run:
         if compiled.warnings:
             self.findings += compiled.warnings
         if compiled.errors:
+            self.findings += compiled.errors
             self.module = "RewriteModule"
             return self.rewrite_error(compiled.errors[0], POLICY.invalid_rules_substatus)
         if not compiled.rules:
@@ -313,9 +315,9 @@ class _Run:
     def static_file(self, entry: FileEntry | None) -> Action | None:
         if entry is None:
             return None
-        if entry.is_directory:
+        if entry.is_directory and self.request.method in ("GET", "HEAD", "POST"):
             return self.courtesy_redirect()
-        if self.state.path.endswith("/"):
+        if self.state.path.endswith("/") and not entry.is_directory:
             return self.unhandled()
         if self.request.method not in ("GET", "HEAD"):
             return Respond(405, 0, "The page you are looking for cannot be displayed because an invalid method (HTTP verb) "

@@ -21,6 +21,17 @@ def answer(request: Request) -> Respond | None:
     return None
 
 
+def keeps_alive(effective: Effective) -> bool:
+    """allowKeepAlive. A view: see Effective.view."""
+    return bool(effective.section(SECTION)["allowKeepAlive"])
+
+
+def redirect_headers(effective: Effective) -> tuple[tuple[str, str], ...]:
+    """redirectHeaders: sent with what HttpRedirectionModule answers. A view: see Effective.view."""
+    section = effective.section(SECTION)
+    return tuple((str(item["name"]), str(item["value"])) for item in section.child("redirectHeaders").items if item["value"])
+
+
 def custom_headers(effective: Effective) -> tuple[tuple[str, str], ...]:
     """customHeaders in document order; an empty value sends nothing. A view: see Effective.view."""
     section = effective.section(SECTION)

@@ -81,7 +81,7 @@ class Filter:
 
     def refusal(self, request: Request, path: str, query: str, original: bool) -> Respond | None:
         """The refusal of ``path``, or None. ``original`` = the URL the client sent, not a rewritten one."""
-        if path.count("/") > MAX_URL_SEGMENTS:
+        if path.rstrip("/").count("/") > MAX_URL_SEGMENTS:
             return _refuse(404, 20, "a request with too many URL segments")
         if original:
             refused = self._request(request)
@@ -91,7 +91,7 @@ class Filter:
             return _refuse(404, 14, "a request where the URL is too long")
         if len(query) > self.max_query:
             return _refuse(404, 15, "a request where the query string is too long")
-        if not self.allow_double_escaping and original and double_escaped(path):
+        if not self.allow_double_escaping and double_escaped(path):
             return _refuse(404, 11, "a request that contains a double escape sequence")
         if not self.allow_high_bit and not path.isascii():
             return _refuse(404, 12, "a request that contains high bit characters")

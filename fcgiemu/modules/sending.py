@@ -111,6 +111,8 @@ def own_response(decision: Decision, detailed: bool, trace: Trace | None = None,
     if isinstance(action, Redirect):
         body = redirect_body(action.location)
         headers = [("Content-Type", "text/html; charset=UTF-8"), ("Location", action.location)]
+        if decision.module == "HttpRedirectionModule":
+            headers += decision.effective.view(protocol_support.redirect_headers)
         response = Response(action.status, reason_phrase(action.status), headers, body)
     else:
         assert isinstance(action, Respond)

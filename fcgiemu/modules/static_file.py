@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -18,6 +20,7 @@ SECTION = "system.webServer/staticContent"
 ALLOWED = "GET, HEAD, OPTIONS, TRACE"  # measured: Allow of a 405
 #: More ranges than this are refused (documented limit); the whole file is sent instead. # inferred
 MAX_RANGES = 5
+WEAK_SECONDS = 2.0
 BOUNDARY = "<q1w2e3r4t5y6u7i8o9p0zaxscdvfbgnhmjklkl>"
 _FILETIME_EPOCH = 116444736000000000  # 1970 in units of 100 ns since 1601
 
@@ -94,6 +97,8 @@ def respond(action: ServeFile, content: StaticContent, request: Request, now: da
     entry = action.entry
     modified, text = _modified(entry.mtime_ns // 1_000_000_000)
     tag = etag(entry.mtime_ns) if content.set_etag else ""
+    if tag and ((now.timestamp() if now else time.time()) - entry.mtime_ns / 1e9) < WEAK_SECONDS:
+        tag = "W/" + tag  # measured: a file that has just changed may change again within its time stamp
     validators = [("Last-Modified", text), ("Accept-Ranges", "bytes")]
     if tag:
         validators.append(("ETag", tag))
@@ -118,12 +123,12 @@ def _precondition(fields: dict[str, str] | object, tag: str, modified: datetime,
     """412, 304 or 200 by If-Match, If-Unmodified-Since, If-None-Match and If-Modified-Since."""
     assert hasattr(fields, "get")
     if (match := fields.get("if-match")) is not None:
-        if match.strip() != "*" and not parse_etags(match).is_strong(tag.strip('"')):
+        if match.strip() != "*" and not (tag.startswith('"') and parse_etags(match).is_strong(tag.strip('"'))):
             return 412
     elif (date := _date(fields.get("if-unmodified-since"))) is not None and modified > date:
         return 412
     if (none_match := fields.get("if-none-match")) is not None:
-        if none_match.strip() == "*" or (tag and parse_etags(none_match).contains_weak(tag.strip('"'))):
+        if none_match.strip() == "*" or (tag and parse_etags(none_match).contains_weak(tag.removeprefix("W/").strip('"'))):
             return 304
     elif (date := _date(fields.get("if-modified-since"))) is not None:
         if modified <= date <= (now or datetime.now(UTC)):  # measured: a date in the future is ignored
@@ -140,7 +145,7 @@ def _range(action: ServeFile, fields: object, tag: str, modified: datetime, base
     assert hasattr(fields, "get")
     size = action.entry.size
     condition = fields.get("if-range")
-    if condition is not None and condition.strip() != tag and _date(condition) != modified:
+    if condition is not None and (condition.strip() != tag or tag.startswith("W/")) and _date(condition) != modified:
         return None
     wanted = parse_ranges(fields.get("range"), size)
     if wanted is None or len(wanted[0]) + wanted[1] > MAX_RANGES:
@@ -167,6 +172,10 @@ def part_head(mime_type: str, start: int, end: int, size: int) -> bytes:
             f"Content-Range: bytes {start}-{end - 1}/{size}\r\n\r\n").encode("latin-1")
 
 
+#: More digits than a file can have bytes are no number of any use.
+_DIGITS = re.compile(r"[0-9]{1,20}")
+
+
 def parse_ranges(text: str, size: int) -> tuple[list[tuple[int, int]], int] | None:
     """Satisfiable ranges (start, end exclusive) and the number of others; None for what is not a byte range."""
     unit, _, specs = text.partition("=")
@@ -176,7 +185,7 @@ def parse_ranges(text: str, size: int) -> tuple[list[tuple[int, int]], int] | No
     unsatisfiable = 0
     for spec in specs.split(","):
         first, dash, last = spec.strip().partition("-")
-        if not dash or not (first or last) or not all(part.isascii() and part.isdigit() for part in (first, last) if part):
+        if not dash or not (first or last) or not all(_DIGITS.fullmatch(part) for part in (first, last) if part):
             return None
         if not first:
             start, end = max(0, size - int(last)), size

@@ -21,7 +21,6 @@ from ..http.request import make_request
 from ..http.response import Response, reason_phrase
 from ..http.url import UrlRefused
 from ..modules import sending, static_file
-from ..rewrite.state import State
 from ..site import Site, refused
 from ..trace import Trace
 from ..worker import environ as wsgi
@@ -56,7 +55,7 @@ def explain(site: Site, url: str, method: str = "GET", headers: Mapping[str, str
         "outcome": _outcome(site, decision, response, canned),
         "rules": decision.rules,
         "server_variables": dict(decision.state.assigned) if decision.state else {},
-        "variables": _variables(decision.state),
+        "variables": _variables(decision),
     }
     if response is not None:
         answer["response"] = {"status": response.status, "reason": response.reason,
@@ -116,6 +115,7 @@ def _response(decision: Decision, canned: Mapping[str, Any] | None, trace: Trace
     """The response as far as it can be known: IIS's own, or the canned one of the handler sent on its way out."""
     action = decision.action
     if canned is not None and _reaches_handler(decision):
+        decision.detailed = True  # the handler's answer is shown as the client named by remote_addr gets it
         return sending.send(decision, _canned(canned), trace)
     if isinstance(action, (Redirect, Respond, Refuse)):
         return sending.own_response(decision, detailed=False, trace=trace)
@@ -141,11 +141,14 @@ def _canned(canned: Mapping[str, Any]) -> Response:
     return response
 
 
-def _variables(state: State | None) -> dict[str, str]:
+def _variables(decision: Decision) -> dict[str, str]:
     """The URL variables as the handler finds them, after all rewriting."""
+    state = decision.state
     if state is None:
         return {}
     found = {name: state.variable(name.upper()) for name in _VARIABLES}
+    if isinstance(decision.action, CallFastCgi):
+        found["SCRIPT_NAME"] = decision.action.script_name
     return {name: value for name, value in found.items() if value or name == "QUERY_STRING"}
 
 

@@ -27,15 +27,17 @@ class PagePromise:
     source: str = ""
     target: str = ""
 
-    def keep(self, text: str, base: str, state: State) -> bool:
-        """Apply the promise to the request; False where it does not concern it."""
+    def concerns(self, text: str, state: State) -> bool:
+        """Whether the promise is about this request."""
         if not self.source:
             return state.files.is_servable(state.path)
-        if not ("/" + text).lower().startswith(self.source.lower()):
-            return False
-        state.path = base + self.target + text[len(self.source) - 1:]
-        state.rewritten = True
-        return True
+        return ("/" + text).lower().startswith(self.source.lower())
+
+    def keep(self, text: str, base: str, state: State) -> None:
+        """Apply the promise to a request that it concerns."""
+        if self.source:
+            state.path = base + self.target + text[len(self.source) - 1:]
+            state.rewritten = True
 
 
 def promise(node: Node) -> PagePromise | None:

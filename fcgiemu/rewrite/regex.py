@@ -144,7 +144,7 @@ def compile_pattern(source: str, ignore_case: bool) -> Pattern:
 _END = "\ue000$\ue000"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Piece:
     """A translated part of a pattern: how many repetitions of variable length follow one another in it, how many bits of choice
     it holds besides, and how many atoms it unfolds to."""
@@ -155,6 +155,7 @@ class _Piece:
     size: int = 1
 
 
+_QUANTIFIERS = frozenset("*+?{")
 #: Characters that stand for themselves; the last one of a run is left out where a quantifier follows it.
 _LITERALS = re.compile(r"[A-Za-z0-9_/=&-]+(?![*+?{A-Za-z0-9_/=&-])")
 
@@ -204,6 +205,8 @@ class _Parser:
                 self.position = run.end()
                 continue
             pieces.append(self.quantified(*self.atom(char)))
+        if len(pieces) == 1:
+            return pieces[0]
         return _Piece("".join(piece.text for piece in pieces), sum(piece.powers for piece in pieces),
                       sum(piece.ways for piece in pieces), sum(piece.size for piece in pieces))
 
@@ -265,6 +268,8 @@ class _Parser:
 
     def quantified(self, piece: _Piece, repeatable: bool) -> _Piece:
         start = self.position
+        if self.peek() not in _QUANTIFIERS:
+            return piece
         counts = self.quantifier()
         if counts is None:
             return piece

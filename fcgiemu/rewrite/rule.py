@@ -97,7 +97,7 @@ def evaluate(rules: tuple[Rule, ...], state: State, applied: list[str], trace: T
     base: str | None = None
     relative: str | None = None
     path = text = ""
-    for rule in rules:
+    for index, rule in enumerate(rules):
         if rule.base != base or state.path != path:
             base, path = rule.base, state.path
             relative = _relative(base, path)
@@ -107,7 +107,10 @@ def evaluate(rules: tuple[Rule, ...], state: State, applied: list[str], trace: T
         try:
             if trace is None and rule.promise is None and _fails(rule, text):
                 continue
-            if rule.promise is not None and not state.strict and rule.promise.keep(text, rule.base, state):
+            if rule.promise is not None and not state.strict and rule.promise.concerns(text, state):
+                if not rule.promise.source and _untouched_by(rules[index + 1:], state):
+                    continue  # the rules that follow leave the file alone by themselves
+                rule.promise.keep(text, rule.base, state)
                 applied.append(rule.name)
                 if trace is not None:
                     trace.add("AZURE_PAGE_PROMISE", RuleName=rule.name, Line=rule.span.line, RewriteURL=state.path,
@@ -132,6 +135,13 @@ def evaluate(rules: tuple[Rule, ...], state: State, applied: list[str], trace: T
         if rule.stop_processing or (compose.is_foreign(state.path) and POLICY.foreign_url_is_final):
             return None
     return None
+
+
+def _untouched_by(rules: tuple[Rule, ...], state: State) -> bool:
+    """Whether rules would leave the URL as it is."""
+    copy = State(state.request, state.place, state.files, state.strict)
+    copy.path, copy.query, copy.assigned = state.path, state.query, dict(state.assigned)
+    return evaluate(rules, copy, [], None) is None and not copy.rewritten
 
 
 class NotAllowed(Exception):

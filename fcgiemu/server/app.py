@@ -21,7 +21,7 @@ from ..decision import (
     ServeFile,
 )
 from ..http.url import UrlRefused
-from ..modules import custom_error, sending
+from ..modules import custom_error, protocol_support, sending
 from ..modules.pipeline import decide_error_page
 from ..site import Site, refused
 from . import static, websocket
@@ -75,6 +75,8 @@ class Server:
         scope = exchange.scope
         try:
             decision = self.site.decide(exchange.request())
+            if decision.effective is not None and not decision.effective.view(protocol_support.keeps_alive):
+                exchange.protocol.cycle.keep_alive = False
         except UrlRefused as error:
             decision = refused(error)
         gone = False
@@ -82,6 +84,9 @@ class Server:
             await self.act(exchange, decision)
         except ClientGone:
             gone = True
+        except Exception:
+            self._broken(exchange)
+            raise
         action = decision.action
         substatus = exchange.substatus or (action.substatus if isinstance(action, Respond) else 0)
         url = scope["fcgiemu.target"].decode("latin-1")
@@ -89,6 +94,12 @@ class Server:
             url = decision.path + ("?" + decision.query if decision.query else "")
         self._log(LogEntry(scope["method"], url, decision, exchange.status, substatus,
                            time.perf_counter() - started, exchange.bytes_sent, gone or exchange.gone))
+
+    @staticmethod
+    def _broken(exchange: Exchange) -> None:
+        """A defect of our own: what has begun is cut short; uvicorn answers 500 and the log holds the traceback."""
+        if exchange.started:
+            exchange.cut()
 
     async def act(self, exchange: Exchange, decision: Decision) -> None:
         """Do what was decided."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 
 from ..http.request import Request, joined
 from ..http.response import Header, Response
 from ..http.url import UrlRefused, canonicalize
-from .protocol import IisProtocol
+from .protocol import MAX_REQUEST_BYTES, IisProtocol
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -40,6 +41,8 @@ class Exchange:
     def request(self) -> Request:
         """The request as data. Raises UrlRefused where http.sys would answer by itself."""
         scope = self.scope
+        if len(scope["fcgiemu.target"]) > MAX_REQUEST_BYTES:
+            raise UrlRefused(414, "Request URL Too Long", "The request URL is too long.")
         if scope.get("fcgiemu.too_long"):
             raise UrlRefused(400, "Bad Request - Request Too Long", "The size of the request headers is too long.")
         headers = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"])
@@ -49,12 +52,15 @@ class Exchange:
         host = fields.get("host")
         scheme, port = scope["scheme"], scope["server"][1] if scope.get("server") else 80
         target, authority = _origin_form(scope["fcgiemu.target"].decode("utf-8", "surrogateescape"), method)
-        host = authority or host
+        if authority is not None:  # the absolute form: its authority takes the place of Host
+            host = authority
+            headers = (("host", authority), *(pair for pair in headers if pair[0] != "host"))
+            fields["host"] = authority
         if host is None:
             if version == "1.1":
                 raise UrlRefused(400, "Bad Request - Invalid Hostname", "The request hostname is invalid.")
             host = ""
-        if sum(name == "host" for name, _ in headers) > 1 or "/" in host or "@" in host:
+        if sum(name == "host" for name, _ in headers) > 1 or not _HOST.fullmatch(host):
             raise UrlRefused(400, "Bad Request - Invalid Hostname", "The request hostname is invalid.")
         length = fields.get("content-length")
         if method in _BODY_METHODS and length is None and "transfer-encoding" not in fields:
@@ -113,6 +119,10 @@ class Exchange:
         """Reset the connection, as AbortRequest does."""
         self.started = True
         self.protocol.reset()
+
+
+#: A host and port as a Host field may hold them; "" is allowed for HTTP/1.0.
+_HOST = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]*)(?::[0-9]*)?")
 
 
 def _one_line(value: str) -> bytes:

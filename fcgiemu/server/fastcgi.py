@@ -176,6 +176,7 @@ class _Call:
         self.reader = HeadReader()
         self.application = pools.application(action.handler.script_processor)
         self.upload: asyncio.Task[None] | None = None
+        self.uploaded = False
         #: The application's error that a child request answers for.
         self.answered_by_page = 0
 
@@ -246,6 +247,7 @@ class _Call:
             self.connection.interrupt(ClosedByClient())
             return
         self.connection.end_body()
+        self.uploaded = True
 
     async def _send_spooled(self) -> None:
         """A chunked body is collected first, so that CONTENT_LENGTH can be right."""
@@ -393,7 +395,7 @@ class _Call:
         """The client has gone. A response in progress may end within a time; an upload cut short ends the process."""
         if self.exchange.started and self.exchange.gone is False:
             self.exchange.cut()
-        if self.upload is not None and not self.upload.done():
+        if self.upload is not None and not self.uploaded:
             self._give_up()
             return
         task = asyncio.ensure_future(self._drain())
@@ -408,6 +410,8 @@ class _Call:
                     await self.connection.wait(0)
                     self.connection.take()
             self.application.release(self.worker)
+        except (TimeoutError, ConnectionClosed, TimedOut, records.ProtocolError):
+            self._give_up()
         except BaseException:
             self._give_up()
             raise

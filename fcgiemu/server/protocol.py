@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import struct
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -26,12 +27,28 @@ class IisProtocol(HttpToolsProtocol):
     lost: Callable[[], None] | None = None
     _head_bytes = 0
     _too_long = False
+    #: Bytes received while a request's head is not complete.
+    _pending = 0
+    _reading_head = True
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._head_bytes = 0
         self._too_long = False
         self.scope["fcgiemu.protocol"] = self  # type: ignore[typeddict-unknown-key]
+
+    def data_received(self, data: bytes) -> None:
+        self._pending += len(data)
+        super().data_received(data)
+        if self._reading_head and self._pending > 2 * MAX_REQUEST_BYTES and not self.transport.is_closing():
+            # A head that does not end must not fill the memory.
+            self._refuse("Bad Request - Request Too Long", "The size of the request headers is too long.")
+
+    def on_url(self, url: bytes) -> None:
+        super().on_url(url)
+        if len(self.url) > MAX_REQUEST_BYTES:
+            self._too_long = True
+            self.url = self.url[:MAX_REQUEST_BYTES + 1]
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._head_bytes += len(name) + len(value) + 4
@@ -42,6 +59,7 @@ class IisProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         target = self.url
+        self._reading_head = False
         self.scope["fcgiemu.target"] = target  # type: ignore[typeddict-unknown-key]
         self.scope["fcgiemu.too_long"] = self._too_long  # type: ignore[typeddict-unknown-key]
         try:
@@ -54,16 +72,27 @@ class IisProtocol(HttpToolsProtocol):
         # The cycle's own class cannot be given to uvicorn; its task has not started yet.
         self.cycle.__class__ = IisCycle
 
+    def on_message_complete(self) -> None:
+        self._pending, self._reading_head = 0, True
+        super().on_message_complete()
+
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         if self.lost is not None:
             self.lost()
 
     def send_400_response(self, msg: str) -> None:
-        """What is no HTTP at all gets http.sys's answer."""
-        verb = b"method" in msg.encode().lower()
-        body = http_sys_body("Bad Request - Invalid Verb" if verb else "Bad Request", 400,
-                             "The request is badly formed.")
+        """What is no HTTP at all gets http.sys's answer, by what the parser stumbled over."""
+        error = sys.exc_info()[1]
+        if isinstance(error, httptools.HttpParserInvalidMethodError):
+            self._refuse("Bad Request - Invalid Verb", "The request verb is invalid.")
+        elif isinstance(error, httptools.HttpParserInvalidURLError):
+            self._refuse("Bad Request - Invalid URL", "The request URL is invalid.")
+        else:
+            self._refuse("Bad Request", "The request is badly formed.")
+
+    def _refuse(self, heading: str, text: str) -> None:
+        body = http_sys_body(heading, 400, text)
         self.transport.write(
             _STATUS_LINES[400] + b"Content-Type: text/html; charset=us-ascii\r\nServer: Microsoft-HTTPAPI/2.0\r\n"
             b"Connection: close\r\nContent-Length: %d\r\n\r\n" % len(body) + body)

@@ -7,7 +7,7 @@ import time
 
 from .. import pages
 from ..decision import Decision, ListDirectory, Respond, ServeFile
-from ..files import SETTLED_SECONDS, FileEntry
+from ..files import SETTLED_SECONDS, FileEntry, FileView
 from ..http.response import Response, reason_phrase
 from ..modules import directory_listing, outbound, sending, static_file
 from ..modules.static_file import FileResponse
@@ -136,6 +136,7 @@ async def list_directory(exchange: Exchange, decision: Decision, action: ListDir
     assert decision.request is not None and decision.effective is not None
     flags = decision.effective.view(directory_listing.compiled).flags
     path = decision.path if decision.path.endswith("/") else decision.path + "/"
-    body = pages.listing(decision.request.host, path, directory_listing.rows(action.entry.path), flags)
+    rows = directory_listing.rows(FileView(decision.site_root or action.entry.path), action.entry)
+    body = pages.listing(decision.request.host, path, rows, flags)
     response = Response(200, "OK", [("Content-Type", "text/html; charset=UTF-8"), ("Content-Length", str(len(body)))], body)
     await exchange.respond(sending.send(decision, response))

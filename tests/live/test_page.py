@@ -78,3 +78,13 @@ def get_venv_handler():
         pass
     raise ValueError('"%s" could not be imported' % name)
 '''
+
+
+def test_links_in_a_site_neither_stop_the_server_nor_lead_out(tmp_path: Path, serve: Callable[..., LiveServer]) -> None:
+    write(tmp_path, {"site/web.config": "<configuration />", "site/a.css": "", "outside/web.config": "<configuration",
+                     "outside/x.css": ""})
+    for name, target in (("loop", "."), ("again", "."), ("out", "../outside")):
+        (tmp_path / "site" / name).symlink_to(target)
+    server = serve(tmp_path / "site")
+    assert server.get("/loop/a.css").status == 200
+    assert server.get("/out/x.css").status == 404
