@@ -57,11 +57,17 @@ class Application:
         """The processes that exist now."""
         return [worker for worker in self._all if worker.state is not ProcessState.GONE]
 
+    @property
+    def is_unused(self) -> bool:
+        """Whether nothing runs, starts, ends or waits."""
+        return not (self.processes or self._starting or self._waiting or self._tasks)
+
     async def acquire(self) -> WorkerProcess:
         """A process for one request, which ``release`` gives back. Raises QueueFull or StartFailed."""
         while self._idle:
             worker = self._idle.pop()
-            if worker.state is ProcessState.IDLE and (worker.connection.alive or await worker.reconnect()):
+            usable = worker.connection.alive or await worker.reconnect()
+            if usable and worker.state is ProcessState.IDLE:
                 return self._begin(worker)
             self._discard(worker)
         if len(self._waiting) >= self.limits.queue_length:
@@ -79,7 +85,7 @@ class Application:
     def release(self, worker: WorkerProcess) -> None:
         """Give a process back after its request: to whoever waits, to the idle ones, or to its end."""
         over = self.limits.instance_max_requests and worker.requests >= self.limits.instance_max_requests
-        if worker.state is ProcessState.BUSY and not over and not self._closed:
+        if worker.state is ProcessState.BUSY and worker.connection.alive and not over and not self._closed:
             worker.to(ProcessState.IDLE)
             worker.idle_since = asyncio.get_running_loop().time()
             self._offer(worker)

@@ -74,6 +74,9 @@ def parse(block: bytes) -> Head:
                 raise BadHeaders(f"Status: {value[:80]}")
             status, reason, seen_status = int(match[1]), match[2] or "", True
             continue
+        if lower == "content-length" and (not value.isascii() or not value.isdigit() or any(
+                key.lower() == lower and present != value for key, present in headers)):
+            raise BadHeaders(f"Content-Length: {value[:80]}")
         location = location or lower == "location"
         headers.append((name, value))
     if location and not seen_status:

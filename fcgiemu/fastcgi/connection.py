@@ -117,7 +117,7 @@ class FastCgiConnection(asyncio.Protocol):
         while not self.ended and self.buffered <= threshold and self.error is None:
             self._waiter = self._loop.create_future()
             await self._waiter
-        if self.error is not None and not self._chunks:
+        if self.error is not None and not self.ended and (not self._chunks or self.buffered <= threshold):
             raise self.error
 
     def take(self) -> bytes:

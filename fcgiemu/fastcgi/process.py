@@ -24,8 +24,6 @@ GRACE_SECONDS = 3.0
 KEPT_LINES = 200
 #: Requests whose names are remembered for output that comes late.
 KEPT_LABELS = 64
-#: Begins a line in which our worker says which request the following output belongs to.
-_MARK = "\x1e"
 #: A longer line is left out.
 MAX_LINE = 1 << 16
 
@@ -65,6 +63,8 @@ class Launch:
     environment: Mapping[str, str]
     directory: str
     listens: bool = True
+    #: Our worker's own: begins the lines that say which request its output belongs to, and nobody else knows it.
+    mark: str = ""
 
 
 def guarded(command: tuple[str, ...]) -> tuple[str, ...]:
@@ -98,7 +98,6 @@ class WorkerProcess:
         self.connection: FastCgiConnection
         self.requests = 0
         self.label = ""
-        self.marks_output = False
         self.exit_code: int | None = None
         self.lines: deque[str] = deque(maxlen=KEPT_LINES)
         self.idle_since = 0.0
@@ -118,7 +117,7 @@ class WorkerProcess:
         """Name the request that the process works on from now."""
         self._labels[self.requests] = label
         self._labels.pop(self.requests - KEPT_LABELS, None)
-        if not self.marks_output:
+        if not self.launch.mark:
             self.label = label
 
     def to(self, state: ProcessState) -> None:
@@ -234,6 +233,8 @@ class WorkerProcess:
     async def _watch(self) -> None:
         assert self._process is not None
         self.exit_code = await self._process.wait()
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)  # children that the process leaves behind
         self.state = ProcessState.GONE
         self._close_lifeline()
         self._forget_socket()
@@ -249,9 +250,9 @@ class WorkerProcess:
             if not line:
                 return
             text = line.decode("utf-8", "replace").rstrip("\r\n")
-            if text.startswith(_MARK) and text[1:].isdigit():
-                self.marks_output = True
-                self.label = self._labels.get(int(text[1:]), "")
+            mark, _, number = text.partition(" ")
+            if self.launch.mark and mark == "\x1e" + self.launch.mark:
+                self.label = self._labels.get(int(number), "")
                 continue
             self.lines.append(text)
             self._sink(self, name, text)

@@ -146,6 +146,8 @@ def _origin_form(target: str, method: str) -> tuple[str, str | None]:
     if found and scheme.lower() in ("http", "https"):
         end = min((rest.find(mark) for mark in "/?" if mark in rest), default=len(rest))
         path = rest[end:]
+        if not end:
+            raise UrlRefused(400, "Bad Request - Invalid Hostname", "The request hostname is invalid.")
         return path if path.startswith("/") else "/" + path, rest[:end]
     if target == "*" and method == "OPTIONS":
         return "/", None

@@ -7,11 +7,13 @@ import contextlib
 import importlib.util
 import json
 import os
+import secrets
 import tempfile
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
+from typing import IO, cast
 
 from ..decision import CallFastCgi, Decision, Respond
 from ..fastcgi import records
@@ -96,9 +98,10 @@ class FastCgi:
                     "logfiles" in value.lower() for value, _ in self.site.app_settings().values()):
                 Path(local).mkdir(parents=True, exist_ok=True)
         environment["FCGIEMU_FLUP"] = _flup_folder()
-        environment["FCGIEMU_WORKER"] = json.dumps({"map": pairs, "strict": self.site.settings.strict})
+        mark = secrets.token_hex(8)
+        environment["FCGIEMU_WORKER"] = json.dumps({"map": pairs, "strict": self.site.settings.strict, "mark": mark})
         main = str(Path(__file__).parent.parent / "worker" / "main.py")
-        return Launch((program.path, main), environment, self._site_root)
+        return Launch((program.path, main), environment, self._site_root, mark=mark)
 
     def restart(self) -> int:
         """Let the next requests run new code. Returns how many pools had code to forget."""
@@ -110,7 +113,7 @@ class FastCgi:
     def forget_programs(self) -> None:
         """Configuration has changed: look for programs again at the next request, and let the old pools end."""
         for key, application in list(self.applications.items()):
-            if not application.processes:
+            if application.is_unused:
                 self.applications.pop(key)
                 self.programs.pop(key, None)
 
@@ -135,8 +138,13 @@ class FastCgi:
 
     async def call(self, exchange: Exchange, decision: Decision, action: CallFastCgi) -> None:
         """Pass the request to a process and its answer to the client."""
+        assert decision.request is not None
+        spool = None
+        if decision.request.body_length is None and exchange.has_body():
+            spool, decision = await _collected(exchange, decision)
         try:
-            worker = await self.application(action.handler.script_processor).acquire()
+            application = self.application(action.handler.script_processor)
+            worker = await application.acquire()
         except ProgramMissing as error:
             await self._fail(exchange, decision, Respond(500, 0, str(error), E_NOT_REGISTERED, hints=(error.hint,)))
             return
@@ -149,9 +157,11 @@ class FastCgi:
                 500, 0, f"The FastCGI process could not be started: {error}", 0x80070002,
                 hints=(f"scriptProcessor is {action.handler.script_processor}.", "Map it to a local program with --map.")))
             return
-        assert decision.request is not None
-        worker.begin(f"{decision.request.method} {decision.request.target.path}")
-        await _Call(self, exchange, decision, action, worker).run()
+        request = decision.request
+        assert request is not None
+        worker.begin(f"{request.method} {request.target.path}")
+        with spool or contextlib.nullcontext():
+            await _Call(self, exchange, decision, action, application, worker, spool).run()
 
     async def _fail(self, exchange: Exchange, decision: Decision, action: Respond) -> None:
         assert decision.request is not None
@@ -161,11 +171,25 @@ class FastCgi:
         await exchange.respond(sending.own_response(failed, decision.request.is_local), action.substatus)
 
 
+async def _collected(exchange: Exchange, decision: Decision) -> tuple[IO[bytes], Decision]:
+    """A body without a length, whole, before a process is taken for it; CONTENT_LENGTH can be right then."""
+    spool = tempfile.SpooledTemporaryFile(SPOOL_BYTES)
+    size = 0
+    async for part in exchange.body():
+        spool.write(part)
+        size += len(part)
+    spool.seek(0)
+    assert decision.request is not None and decision.state is not None
+    request = replace(decision.request, body_length=size)
+    decision.state.request = request
+    return cast(IO[bytes], spool), replace(decision, request=request)
+
+
 class _Call:
     """One request on one process."""
 
     def __init__(self, pools: FastCgi, exchange: Exchange, decision: Decision, action: CallFastCgi,
-                 worker: WorkerProcess) -> None:
+                 application: Application, worker: WorkerProcess, spool: IO[bytes] | None) -> None:
         self.pools = pools
         self.exchange = exchange
         self.decision = decision
@@ -174,7 +198,8 @@ class _Call:
         self.connection: FastCgiConnection = worker.connection
         self.limit = action.handler.response_buffer_limit
         self.reader = HeadReader()
-        self.application = pools.application(action.handler.script_processor)
+        self.application = application
+        self.spool = spool
         self.upload: asyncio.Task[None] | None = None
         self.uploaded = False
         #: The application's error that a child request answers for.
@@ -184,8 +209,8 @@ class _Call:
         self.exchange.protocol.lost = self._client_lost
         running = self.pools._running
         try:
-            await self._send_request()
-            running[self.worker] = self.connection.last_activity
+            running[self.worker] = asyncio.get_running_loop().time()
+            self._send_request()
             await self._answer()
         except (ClosedByClient, ClientGone):
             self._leave_to_drain()
@@ -205,30 +230,25 @@ class _Call:
             self.exchange.protocol.lost = None
             if self.upload is not None:
                 self.upload.cancel()
-        if self.connection.alive:
+        if self.connection.alive and not self._ends():
             self.application.release(self.worker)
         else:
-            await self._closed_after_end()
+            self.application.discard(self.worker)
         if self.answered_by_page and self.pools.error_page is not None:
             await self.pools.error_page(self.exchange, self.decision, self.answered_by_page, 0, False)
 
-    async def _closed_after_end(self) -> None:
-        """wfastcgi ends after a failed initialisation; the process is replaced by the next request."""
-        self.application.discard(self.worker)
+    def _ends(self) -> bool:
+        """Whether the process said that it ends after this request, as ours does after a failed initialisation."""
+        return self.worker.launch.mark != "" and self.connection.status[0] != 0
 
     def _client_lost(self) -> None:
         self.connection.interrupt(ClosedByClient())
 
     # -- request ---------------------------------------------------------------------------------------------------
 
-    async def _send_request(self) -> None:
-        exchange, request = self.exchange, self.decision.request
-        assert request is not None
-        if not exchange.has_body():
+    def _send_request(self) -> None:
+        if not self.exchange.has_body():
             self.connection.send(self._params(), b"")
-            return
-        if request.body_length is None:
-            await self._send_spooled()
             return
         self.connection.send(self._params(), None)
         self.upload = asyncio.ensure_future(self._upload())
@@ -241,31 +261,17 @@ class _Call:
     async def _upload(self) -> None:
         """STDIN as the client sends it; the response is followed meanwhile."""
         try:
-            async for part in self.exchange.body():
-                await self.connection.send_body(part)
+            if self.spool is None:
+                async for part in self.exchange.body():
+                    await self.connection.send_body(part)
+            else:
+                while part := self.spool.read(1 << 16):
+                    await self.connection.send_body(part)
         except ClientGone:
             self.connection.interrupt(ClosedByClient())
             return
         self.connection.end_body()
         self.uploaded = True
-
-    async def _send_spooled(self) -> None:
-        """A chunked body is collected first, so that CONTENT_LENGTH can be right."""
-        assert self.decision.request is not None
-        with tempfile.SpooledTemporaryFile(SPOOL_BYTES) as spool:
-            size = 0
-            async for part in self.exchange.body():
-                spool.write(part)
-                size += len(part)
-            request = replace(self.decision.request, body_length=size)
-            self.decision = replace(self.decision, request=request)
-            if self.decision.state is not None:
-                self.decision.state.request = request
-            self.connection.send(self._params(), None)
-            spool.seek(0)
-            while data := spool.read(1 << 16):
-                await self.connection.send_body(data)
-            self.connection.end_body()
 
     # -- response --------------------------------------------------------------------------------------------------
 
@@ -409,7 +415,10 @@ class _Call:
                 while not self.connection.ended:
                     await self.connection.wait(0)
                     self.connection.take()
-            self.application.release(self.worker)
+            if self.connection.alive and not self._ends():
+                self.application.release(self.worker)
+            else:
+                self.application.discard(self.worker)
         except (TimeoutError, ConnectionClosed, TimedOut, records.ProtocolError):
             self._give_up()
         except BaseException:

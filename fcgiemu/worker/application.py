@@ -7,6 +7,7 @@ import datetime
 import importlib.util
 import io
 import os
+import re
 import sys
 import tempfile
 import traceback
@@ -47,6 +48,7 @@ def log(text):
     name = os.environ.get("WSGI_LOG")
     if name:
         with open(name, "a+", encoding="utf-8") as stream:
+            text = text.replace("\r\n", "\n")
             stream.write("%s: %s" % (datetime.datetime.now(), text if text.endswith("\n") else text + "\n"))
 
 
@@ -74,7 +76,7 @@ class Tee(io.StringIO):
         try:
             if _Site.announced != self._number:
                 _Site.announced = self._number
-                self._stream.write("\x1e%d\n" % self._number)
+                self._stream.write("\x1e%s %d\n" % (_Site.options.get("mark", ""), self._number))
             self._stream.write(text)
             self._stream.flush()
         except (OSError, ValueError):
@@ -114,9 +116,9 @@ class Response:
     def put(self, data):
         """As write, but it may wait for what follows."""
         self.send_headers()
-        if not isinstance(data, (bytes, bytearray, memoryview)):
-            raise TypeError("a bytes-like object is required, not '%s'" % type(data).__name__)
-        self._request.stdout.write(bytes(data))
+        if not isinstance(data, bytes):
+            raise TypeError("content must be encoded before sending: %r" % (data,))
+        self._request.stdout.write(data)
 
     def send_headers(self):
         if not self.sent:
@@ -136,7 +138,7 @@ class Response:
 
 
 def _text(value):
-    return value.decode("latin-1") if isinstance(value, bytes) else value
+    return value if isinstance(value, str) else value.decode("latin-1")
 
 
 def run(request):
@@ -153,6 +155,8 @@ def run(request):
             fatal = True
             message = "Error occurred while reading WSGI handler"
             _initialize(environ)
+            message = "Error occurred starting file watcher"
+            _announce_restarts()
             fatal = False
             message = ""
         os.environ.update(_Site.environment)
@@ -162,16 +166,29 @@ def run(request):
         response.fail("%s:\n\n%s\n\nStdOut: %s\n\nStdErr: %s" % (
             message or "Error occurred", _explain(error), output.getvalue(), errors.getvalue()))
         if fatal:
+            maybe_log("Unhandled exception in wfastcgi.py: " + traceback.format_exc())
+            maybe_log("wfastcgi.py %s closed" % VERSION)
             code = error.code if isinstance(error, SystemExit) else 0
-            return code if isinstance(code, int) else 1
+            return code if isinstance(code, int) else 1 if code else 0
     return None
+
+
+def _announce_restarts():
+    """The server watches the files; a pattern that cannot be used ends the process all the same."""
+    pattern = _Site.environment.get("WSGI_RESTART_FILE_REGEX", r".*((\.py)|(\.config))$")
+    if pattern:
+        re.compile(pattern)
+        log("wfastcgi.py will restart when files in %s are changed: %s" % (os.getcwd(), pattern))
+    log("wfastcgi.py %s initialized" % VERSION)
+    _Site.initialized = True
 
 
 def _explain(error):
     """The traceback; behind it the import error that a proxy script has swallowed."""
     text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
     hidden = _witness.first
-    if hidden and not _Site.initialized and hidden not in text and "could not be imported" in str(error):
+    message = str(error)
+    if hidden and not _Site.initialized and message.endswith("could not be imported"):
         text += "\nThe import error behind it:\n\n" + hidden
     return text
 
@@ -237,8 +254,6 @@ def _initialize(environ):
     with _witness.watching():
         handler = resolver.resolve(os.environ.get("WSGI_HANDLER"))
     _Site.handler = handler
-    log("wfastcgi.py %s initialized" % VERSION)
-    _Site.initialized = True
 
 
 class _ProxyFinder:

@@ -143,12 +143,12 @@ class Request(fcgi_base.Request):
         self._conn._sock.flush()
 
     def run(self):
-        fatal = application.run(self)
+        fatal = application.run(self)  # an exit code where the process must end with it; END_REQUEST says so too
         try:
             self.stderr.flush()
             self.stderr.close()
             self.stdout.close()
-            self._end()
+            self._end(0 if fatal is None else 1)
         except OSError:
             pass
         if fatal is not None:

@@ -54,6 +54,23 @@ def late(environ, start_response):
         time.sleep(0.01)
     raise RuntimeError("too late")
 
+def typed(environ, start_response):
+    start_response("200 OK", [("Content-Length", 5)])
+    return [b"12345"]
+
+def parts(environ, start_response):
+    start_response("200 OK", [])
+    return [bytearray(b"12345")]
+
+def dies_late(environ, start_response):
+    start_response("200 OK", [])
+    yield b"partial"
+    os._exit(5)
+
+def length(environ, start_response):
+    start_response("200 OK", [("Content-Length", environ["QUERY_STRING"])])
+    return [b"12345"]
+
 def prints(environ, start_response):
     print("hello console")
     return plain(start_response, "ok")
@@ -156,6 +173,31 @@ def test_with_no_buffer_a_late_exception_cuts_the_response(tmp_path: Path, serve
         go.touch()
         raw += read_all(sock)
     assert raw.startswith(b"HTTP/1.1 200 OK") and not raw.endswith(b"0\r\n\r\n")
+
+
+@pytest.mark.parametrize(("target", "text"), [
+    ("/typed", "'int' object has no attribute 'decode'"), ("/parts", "content must be encoded before sending"),
+    ("/dies_late", "exited unexpectedly"), ("/length?abc", "headers that cannot be used"), ("/length?-5", "headers that cannot be used"),
+])
+def test_what_wfastcgi_and_iis_refuse(server: LiveServer, target: str, text: str) -> None:
+    answer = server.get(target)
+    assert answer.status == 500 and text in answer.text
+    assert "Traceback (most recent call last)" not in server.log()
+
+
+def test_a_failed_import_is_told_every_time(tmp_path: Path, serve: Callable[..., LiveServer]) -> None:
+    site = write(tmp_path, {"app.py": "import nothing_here\n", "web.config": wsgi_site()})
+    server = serve(site)
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: server.get("/"), range(24)))
+    assert all(answer.text.count("No module named 'nothing_here'") >= 1 for answer in answers)
+    assert not any("behind it" in answer.text for answer in answers)
+
+
+def test_a_bad_restart_regex(tmp_path: Path, serve: Callable[..., LiveServer]) -> None:
+    site = write(tmp_path, {"app.py": APP, "web.config": wsgi_site(WSGI_RESTART_FILE_REGEX="*.py")})
+    answer = serve(site).get("/pid")
+    assert answer.status == 500 and "Error occurred starting file watcher" in answer.text
 
 
 def test_output_appears_in_the_console_with_its_request(server: LiveServer) -> None:

@@ -96,7 +96,7 @@ def test_header_blocks(block: bytes, status: int, reason: str, headers: list[tup
     assert (head.status, head.reason, head.headers) == (status, reason, headers)
 
 
-@pytest.mark.parametrize("block", [b"Status: abc", b"Status: 7", b"Status: 99 x"])
+@pytest.mark.parametrize("block", [b"Status: abc", b"Status: 7", b"Status: 99 x", b"Content-Length: abc", b"Content-Length: 1\r\nContent-Length: 2"])
 def test_bad_status(block: bytes) -> None:
     with pytest.raises(BadHeaders):
         parse(block)
