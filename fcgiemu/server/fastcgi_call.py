@@ -1,0 +1,334 @@
+"""One request through a FastCGI process: what is sent, how the answer is followed, and what goes wrong with it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import tempfile
+from dataclasses import replace
+from functools import lru_cache
+from typing import IO, TYPE_CHECKING, cast
+
+from ..decision import CallFastCgi, Decision, Respond
+from ..fastcgi import records
+from ..fastcgi.application import EXIT_PATIENCE, Application
+from ..fastcgi.cgi import BadHeaders, Head, HeadReader
+from ..fastcgi.connection import REQUEST_ID, ConnectionClosed, FastCgiConnection
+from ..fastcgi.process import WorkerProcess
+from ..fastcgi.variables import variables
+from ..http.response import Header, Response
+from ..modules import custom_error, outbound, sending
+from .exchange import ClientGone, Exchange
+
+if TYPE_CHECKING:
+    from .fastcgi import FastCgi
+
+E_TIMEOUT = 0x80070102
+#: Seconds that a process may take to finish a response whose client has gone.
+DRAIN_SECONDS = 5.0
+#: Bodies without a length are kept in memory up to this size before they go to a temporary file.
+SPOOL_BYTES = 1 << 20
+#: Longer values are encoded anew each time.
+CACHED_VALUE = 256
+
+
+class ClosedByClient(Exception):
+    """The client went away while the application worked."""
+
+
+class TimedOut(Exception):
+    """A timeout of the FastCGI module; ``attribute`` is its name in the configuration."""
+
+    def __init__(self, attribute: str, seconds: float) -> None:
+        super().__init__(attribute)
+        self.attribute = attribute
+        self.seconds = seconds
+
+
+async def collected(exchange: Exchange, decision: Decision) -> tuple[IO[bytes], Decision]:
+    """A body without a length, whole, before a process is taken for it; CONTENT_LENGTH can be right then."""
+    spool = tempfile.SpooledTemporaryFile(SPOOL_BYTES)
+    size = 0
+    async for part in exchange.body():
+        spool.write(part)
+        size += len(part)
+    spool.seek(0)
+    assert decision.request is not None and decision.state is not None
+    request = replace(decision.request, body_length=size)
+    decision.state.request = request
+    return cast(IO[bytes], spool), replace(decision, request=request)
+
+
+class FastCgiCall:
+    """One request on one process."""
+
+    def __init__(self, pools: FastCgi, exchange: Exchange, decision: Decision, action: CallFastCgi,
+                 application: Application, worker: WorkerProcess, spool: IO[bytes] | None) -> None:
+        self.pools = pools
+        self.exchange = exchange
+        self.decision = decision
+        self.action = action
+        self.worker = worker
+        self.connection: FastCgiConnection = worker.connection
+        self.limit = action.handler.response_buffer_limit
+        self.reader = HeadReader()
+        self.application = application
+        self.spool = spool
+        self.upload: asyncio.Task[None] | None = None
+        self.uploaded = False
+        #: The application's error that a child request answers for.
+        self.answered_by_page = 0
+
+    async def run(self) -> None:
+        self.exchange.protocol.lost = self._client_lost
+        running = self.pools.running
+        try:
+            running[self.worker] = asyncio.get_running_loop().time()
+            self._send_request()
+            await self._answer()
+        except (ClosedByClient, ClientGone):
+            self._leave_to_drain()
+            return
+        except records.ProtocolError as error:
+            await self._broken(str(error))
+            return
+        except (ConnectionClosed, BadHeaders, TimedOut, OSError) as error:
+            await self._broken_by(error)
+            return
+        except BaseException:
+            self.connection.abort()
+            self.application.discard(self.worker)
+            raise
+        finally:
+            running.pop(self.worker, None)
+            self.exchange.protocol.lost = None
+            if self.upload is not None:
+                self.upload.cancel()
+        if self.connection.alive and not self._ends():
+            self.application.release(self.worker)
+        else:
+            self.application.discard(self.worker)
+        if self.answered_by_page and self.pools.error_page is not None:
+            await self.pools.error_page(self.exchange, self.decision, self.answered_by_page, 0, False)
+
+    def _ends(self) -> bool:
+        """Whether the process said that it ends after this request, as ours does after a failed initialisation."""
+        return self.worker.launch.mark != "" and self.connection.status[0] != 0
+
+    def _client_lost(self) -> None:
+        self.connection.interrupt(ClosedByClient())
+
+    # -- request ---------------------------------------------------------------------------------------------------
+
+    def _send_request(self) -> None:
+        if not self.exchange.has_body():
+            self.connection.send(self._params(), b"")
+            return
+        self.connection.send(self._params(), None)
+        self.upload = asyncio.ensure_future(self._upload())
+
+    def _params(self) -> bytes:
+        pairs = variables(self.decision, self.pools.site_root)
+        return records.encode_params(REQUEST_ID, [_pair(name, value) if len(value) < CACHED_VALUE else _encoded(name, value)
+                                                  for name, value in pairs])
+
+    async def _upload(self) -> None:
+        """STDIN as the client sends it; the response is followed meanwhile."""
+        try:
+            if self.spool is None:
+                async for part in self.exchange.body():
+                    await self.connection.send_body(part)
+            else:
+                while part := self.spool.read(1 << 16):
+                    await self.connection.send_body(part)
+        except ClientGone:
+            self.connection.interrupt(ClosedByClient())
+            return
+        self.connection.end_body()
+        self.uploaded = True
+
+    # -- response --------------------------------------------------------------------------------------------------
+
+    async def _answer(self) -> None:
+        connection = self.connection
+        await connection.wait(self.limit)
+        body = self.reader.feed(connection.take())
+        while not connection.ended and self.reader.head is None:
+            await connection.wait(0)
+            body = self.reader.feed(connection.take())
+        if connection.stderr and not self._streamed(body):
+            await self._stderr()
+            return
+        if connection.ended:
+            await self._complete(self.reader.finish(), body)
+            return
+        await self._stream(body)
+
+    def _streamed(self, body: bytes) -> bool:
+        """Whether the response has outgrown its buffer, so that an error on STDERR comes too late."""
+        return not self.connection.ended and len(body) > self.limit
+
+    async def _complete(self, head: Head, body: bytes) -> None:
+        if not body and head.status == 200 and not head.headers and self.connection.status[1]:
+            raise records.ProtocolError("the application refused the request (protocol status "
+                                        f"{self.connection.status[1]})")
+        if head.status >= 400 and await self._error_page(head.status, bool(body)):
+            return
+        response = sending.send(self.decision, Response(head.status, head.reason, _end_to_end(head.headers), body))
+        if not response.header("content-length") and head.status not in (204, 304):
+            response.headers.append(("Content-Length", str(len(response.body))))
+        await self.exchange.respond(response)
+
+    async def _error_page(self, status: int, has_entity: bool) -> bool:
+        """The process is free again before another request runs for its error."""
+        error_page = self.pools.error_page
+        if error_page is None or self.decision.request is None or custom_error.execute_url(
+                self.decision, status, 0, has_entity, self.decision.request.is_local) is None:
+            return False
+        self.answered_by_page = status
+        return True
+
+    async def _stream(self, body: bytes) -> None:
+        head = self.reader.head
+        assert head is not None and self.decision.effective is not None
+        headers = sending.decorate(_end_to_end(head.headers), self.decision.effective)
+        sender = outbound.sender(self.decision, head.status, headers)
+        if sender is not None and sender.wants_body:
+            parts = [body]
+            while not self.connection.ended:
+                await self.connection.wait(0)
+                parts.append(self.connection.take())
+            await self._complete(head, b"".join(parts))
+            return
+        if sender is not None:
+            headers = sender.headers()
+            error = sender.error()
+            if error is not None:
+                self.connection.abort()
+                await self.exchange.respond(sending.failed(self.decision, error), error.substatus)
+                return
+        await self.exchange.start(head.status, head.reason, headers)
+        if body:
+            await self.exchange.write(body)
+        while not self.connection.ended or self.connection.buffered:
+            await self.connection.wait(0)
+            data = self.connection.take()
+            if data:
+                await self.exchange.write(data)
+            if self.exchange.gone:
+                raise ClosedByClient
+        if self.connection.stderr:
+            self.exchange.cut()  # the response has begun: all that is left is to end it short
+            return
+        await self.exchange.write(b"", more=False)
+
+    async def _stderr(self) -> None:
+        """stderrMode ReturnStdErrIn500: the text is the body of a 500; STDOUT is dropped."""
+        connection = self.connection
+        while not connection.ended:
+            await connection.wait(0)
+            connection.take()
+        text = bytes(connection.stderr)
+        assert self.decision.effective is not None and self.decision.request is not None
+        if not self.decision.request.is_local:
+            await self._respond(Respond(500, 0, "The FastCGI application wrote to STDERR."))
+            return
+        headers: list[Header] = [("Content-Type", "text/plain; charset=utf-8"),
+                                 ("Content-Length", str(len(text.decode("latin-1").encode())))]
+        body = text.decode("latin-1").encode()
+        headers = sending.decorate(headers, self.decision.effective)
+        await self.exchange.respond(Response(500, "Internal Server Error", headers, body))
+
+    async def _respond(self, action: Respond) -> None:
+        await self.pools.fail(self.exchange, self.decision, action)
+
+    # -- failures --------------------------------------------------------------------------------------------------
+
+    async def _broken_by(self, error: Exception) -> None:
+        if isinstance(error, TimedOut):
+            await self._broken(f"The FastCGI process exceeded configured {_words(error.attribute)}", E_TIMEOUT,
+                               (f"The limit is {error.seconds:g} seconds ({error.attribute}); --no-timeouts lifts it.",))
+        elif isinstance(error, BadHeaders):
+            await self._broken(f"The FastCGI process sent headers that cannot be used: {error}")
+        else:
+            await self._exited()
+
+    async def _exited(self) -> None:
+        """The connection broke: the process has ended, or is made to."""
+        code = await self.worker.wait_exit(EXIT_PATIENCE)
+        name = self.action.handler.script_processor.partition("|")[0]
+        await self._broken(f"{name} - The FastCGI process exited unexpectedly", code or 0, _exit_hints(code))
+
+    async def _broken(self, message: str, hresult: int = 0, hints: tuple[str, ...] = ()) -> None:
+        self.worker.kill()
+        await self.worker.wait_exit(EXIT_PATIENCE)
+        self.application.discard(self.worker)
+        if self.exchange.started:
+            self.exchange.cut()
+            return
+        stderr = bytes(self.connection.stderr).decode("latin-1")
+        words = "\n".join(filter(None, (self.worker.words(), stderr)))
+        with contextlib.suppress(ClientGone):
+            await self._respond(Respond(500, 0, message, hresult & 0xFFFFFFFF, hints=hints, words=words))
+
+    def _leave_to_drain(self) -> None:
+        """The client has gone. A response in progress may end within a time; an upload cut short ends the process."""
+        if self.exchange.started and self.exchange.gone is False:
+            self.exchange.cut()
+        if self.upload is not None and not self.uploaded:
+            self._give_up()
+            return
+        task = asyncio.ensure_future(self._drain())
+        self.pools.drains.add(task)
+        task.add_done_callback(self.pools.drains.discard)
+
+    async def _drain(self) -> None:
+        try:
+            self.connection.resume_after_interrupt()
+            async with asyncio.timeout(DRAIN_SECONDS):
+                while not self.connection.ended:
+                    await self.connection.wait(0)
+                    self.connection.take()
+            if self.connection.alive and not self._ends():
+                self.application.release(self.worker)
+            else:
+                self.application.discard(self.worker)
+        except (TimeoutError, ConnectionClosed, TimedOut, records.ProtocolError):
+            self._give_up()
+        except BaseException:
+            self._give_up()
+            raise
+
+    def _give_up(self) -> None:
+        self.worker.kill()
+        self.application.discard(self.worker)
+
+
+def _encoded(name: str, value: str) -> bytes:
+    """A variable for the wire: what came as text in UTF-8 goes on as UTF-8, header bytes as they came."""
+    if name.startswith("HTTP_"):
+        data = value.encode("latin-1", "replace")
+    else:
+        data = value.encode("utf-8", "surrogateescape")  # FastCGIUtf8ServerVariables, as Azure sets it
+    return records.encode_pair(name.encode("latin-1", "replace"), data)
+
+
+#: Most variables are the same in every request: their encoding is kept.
+_pair = lru_cache(maxsize=2048)(_encoded)
+
+
+def _end_to_end(headers: list[Header]) -> list[Header]:
+    """The application's headers without those that concern one connection only."""
+    return [pair for pair in headers if pair[0].lower() not in ("connection", "keep-alive", "transfer-encoding", "upgrade")]
+
+
+def _words(attribute: str) -> str:
+    return {"activityTimeout": "activity timeout", "requestTimeout": "request timeout"}[attribute]
+
+
+def _exit_hints(code: int | None) -> tuple[str, ...]:
+    if code is None:
+        return ("The process closed its connection and was ended.",)
+    if code < 0:
+        return (f"The process was ended by signal {-code}.",)
+    return (f"The process ended with exit code {code}.",)
