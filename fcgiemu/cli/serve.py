@@ -20,14 +20,17 @@ from .options import open_site, site_options
 @click.option("--reload/--no-reload", default=True, show_default=True, help="Restart workers when files change.")
 @click.option("--workers", default=2, show_default=True, type=click.IntRange(1, 64), help="Processes per application.")
 @click.option("--no-timeouts", is_flag=True, help="No activityTimeout and requestTimeout, for debugging.")
+@click.option("--log-format", type=click.Choice(["text", "w3c", "json"]), default="text", show_default=True,
+              help="How a request's line looks: for people, as in IIS's log, or as JSON.")
 @site_options
-def command(site: Path, port: int, host: str, reload: bool, workers: int, no_timeouts: bool, **settings: Any) -> None:
+def command(site: Path, port: int, host: str, reload: bool, workers: int, no_timeouts: bool, log_format: str,
+            **settings: Any) -> None:
     from ..server.serve import Options, Serving
 
     limits = Limits(max_instances=workers)
     if no_timeouts:
         limits = Limits(max_instances=workers, activity_timeout=float("inf"), request_timeout=float("inf"))
     try:
-        Serving(open_site(site, **settings), Options(host, port, reload, limits)).run()
+        Serving(open_site(site, **settings), Options(host, port, reload, limits, log_format=log_format)).run()
     except SiteError as error:
         fail(error, error.hint)

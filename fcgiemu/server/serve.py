@@ -10,11 +10,11 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TextIO
 
 import uvicorn
 
-from ..decision import CallFastCgi, Respond, ServeFile
 from ..fastcgi.application import Limits
 from ..fastcgi.process import WorkerProcess
 from ..interpreters import ProgramMissing, find_program
@@ -22,6 +22,7 @@ from ..modules import handlers
 from ..reload import Watcher, is_ignored, restart_pattern, restarts
 from ..rewrite.compiler import inbound
 from ..site import Site, SiteError
+from . import log
 from .app import LogEntry, Server
 from .fastcgi import FastCgi
 from .protocol import IisProtocol
@@ -42,19 +43,27 @@ class Options:
     reload: bool = True
     limits: Limits = Limits()
     out: TextIO = sys.stdout
+    log_format: str = "text"
 
 
 class Console:
-    """Everything ``serve`` prints: one line a request, the applications' own output tagged with theirs."""
+    """Everything ``serve`` prints: one line a request, the applications' own output tagged with theirs.
 
-    def __init__(self, out: TextIO) -> None:
+    In the formats for machines only the requests' lines go to standard output, all else to standard error.
+    """
+
+    def __init__(self, out: TextIO, log_format: str = "text") -> None:
         self._out = out
+        self._talk = out if log_format == "text" else sys.stderr
+        self._format = log.FORMATS[log_format]
         self._waiting: list[str] = []
+        if log_format == "w3c":
+            print(log.w3c_header(datetime.now(UTC)), file=out, flush=True)
 
     def say(self, text: str) -> None:
         """Print at once, after what waits."""
-        self._waiting.append(text)
         self.flush()
+        print(text, file=self._talk, flush=True)
 
     def flush(self) -> None:
         """Print what waits."""
@@ -70,13 +79,10 @@ class Console:
         self._waiting.append(text)
 
     def request(self, entry: LogEntry) -> None:
-        """One line: time, method, URL, what handled it, status, how long it took."""
-        status = str(entry.status) if entry.status else "---"
-        if entry.substatus or isinstance(entry.decision.action, Respond):
-            status += f".{entry.substatus}"
-        note = "  client went away" if entry.client_gone else ""
-        self.later(f"{time.strftime('%H:%M:%S')} {entry.method} {entry.url} -> {describe(entry)} {status} "
-                   f"{entry.seconds * 1000:.1f} ms{note}")
+        """The line of a request."""
+        line = self._format(entry)
+        if line is not None:
+            self.later(line)
 
     def output(self, worker: WorkerProcess, stream: str, text: str) -> None:
         """A line that an application printed."""
@@ -87,26 +93,13 @@ class Console:
         self.say(f"  [{pid} {label}] {text}" if label else f"  [{pid}] {text}")
 
 
-def describe(entry: LogEntry) -> str:
-    """What handled a request, in a few words."""
-    decision = entry.decision
-    action = decision.action
-    if isinstance(action, ServeFile):
-        return f"StaticFile {action.entry.path[len(decision.site_root or ''):].lstrip('/')}"
-    if isinstance(action, CallFastCgi):
-        return f"FastCGI {action.handler.name}"
-    if decision.rules and action.kind in ("redirect", "abort", "respond") and decision.module == "RewriteModule":
-        return f"{action.kind} by rule {decision.rules[-1]!r}"
-    return f"{decision.module} {action.kind}"
-
-
 class Serving:
     """A site being served: server, watcher and console, held together."""
 
     def __init__(self, site: Site, options: Options) -> None:
         self.site = site
         self.options = options
-        self.console = Console(options.out)
+        self.console = Console(options.out, options.log_format)
         self.fastcgi = FastCgi(site, options.limits, self.console.output)
         self.server = Server(site, self.fastcgi, self.console.request, self.console.line, self._started, self._stopped)
         self._watcher: Watcher | None = None

@@ -123,3 +123,20 @@ def test_options_ranges_and_keep_alive(tmp_path: Path, serve: Callable[..., Live
     refused = server.get("/a.txt", Range="bytes=20-")
     assert (refused.status, refused.headers["content-range"]) == (416, "bytes */10")
     assert part.headers["connection"] == "close"
+
+
+def test_a_w3c_log_on_standard_output(tmp_path: Path) -> None:
+    import subprocess
+    import sys
+    import urllib.request
+
+    write(tmp_path, {"a.css": "x"})
+    with subprocess.Popen([sys.executable, "-m", "fcgiemu", "serve", str(tmp_path), "--port", "0", "--log-format", "w3c"],
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        line = next(line for line in process.stderr if "listening" in line)
+        urllib.request.urlopen(line.split()[1] + "a.css?x=1").close()
+        process.terminate()
+        out, _ = process.communicate(timeout=20)
+    rows = [line for line in out.splitlines() if not line.startswith("#")]
+    assert len(rows) == 1 and " GET /a.css x=1 " in rows[0] and out.startswith("#Software: Microsoft Internet")

@@ -1,0 +1,95 @@
+"""One line a request: for people, in IIS's W3C format, or as JSON."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from ..decision import CallFastCgi, Respond, ServeFile
+from .app import LogEntry
+
+#: IIS's default fields, in their fixed order.
+FIELDS = ("date time s-ip cs-method cs-uri-stem cs-uri-query s-port cs-username c-ip cs(User-Agent) cs(Referer) sc-status "
+          "sc-substatus sc-win32-status time-taken")
+#: A longer field is replaced by "...", as IIS does.
+MAX_FIELD = 4096
+_CLIENT_DISCONNECTED = 64  # ERROR_NETNAME_DELETED
+
+Format = Callable[[LogEntry], str | None]
+
+
+def text(entry: LogEntry) -> str:
+    """Time, method, URL, what handled it, status, how long it took."""
+    status = str(entry.status) if entry.status else "---"
+    if entry.substatus or isinstance(entry.decision.action, Respond):
+        status += f".{entry.substatus}"
+    note = "  client went away" if entry.client_gone else ""
+    return (f"{time.strftime('%H:%M:%S')} {entry.method} {entry.url} -> {handled_by(entry)} {status} "
+            f"{entry.seconds * 1000:.1f} ms{note}")
+
+
+def handled_by(entry: LogEntry) -> str:
+    """What handled a request, in a few words."""
+    decision = entry.decision
+    action = decision.action
+    if isinstance(action, ServeFile):
+        return f"StaticFile {action.entry.path[len(decision.site_root or ''):].lstrip('/')}"
+    if isinstance(action, CallFastCgi):
+        return f"FastCGI {action.handler.name}"
+    if decision.rules and action.kind in ("redirect", "abort", "respond") and decision.module == "RewriteModule":
+        return f"{action.kind} by rule {decision.rules[-1]!r}"
+    return f"{decision.module} {action.kind}"
+
+
+def w3c_header(now: datetime) -> str:
+    """The four lines with which IIS begins a log file."""
+    return ("#Software: Microsoft Internet Information Services 10.0\n#Version: 1.0\n"
+            f"#Date: {now:%Y-%m-%d %H:%M:%S}\n#Fields: {FIELDS}")
+
+
+def w3c(entry: LogEntry, now: datetime | None = None) -> str | None:
+    """A line of IIS's W3C log; None for what http.sys answered, which IIS keeps in another log."""
+    request = entry.decision.request
+    if request is None:
+        return None
+    moment = now or datetime.now(UTC)
+    stem, query = request.target.path, request.target.query
+    if entry.decision.state is not None and entry.decision.state.log_rewritten:
+        stem, query = entry.decision.path, entry.decision.query
+    values = (f"{moment:%Y-%m-%d}", f"{moment:%H:%M:%S}", request.local_addr, request.method, stem, query, str(request.port),
+              "",  # cs-username: nobody is authenticated
+              request.remote_addr, request.fields.get("user-agent", ""), request.fields.get("referer", ""),
+              str(entry.status or 200), str(entry.substatus), str(_win32_status(entry)), str(round(entry.seconds * 1000)))
+    return " ".join(map(_field, values))
+
+
+def _win32_status(entry: LogEntry) -> int:
+    """The Win32 part of the error; an aborted request shows 0 (measured: status 200)."""
+    if entry.client_gone:
+        return _CLIENT_DISCONNECTED
+    action = entry.decision.action
+    return action.hresult & 0xFFFF if isinstance(action, Respond) else 0
+
+
+def _field(value: str) -> str:
+    """Blanks and control characters become ``+``, nothing becomes ``-``: the format is lossy."""
+    if len(value.encode("utf-8", "replace")) > MAX_FIELD:
+        return "..."
+    return re.sub(r"[\x00-\x20\x7f]", "+", value) or "-"
+
+
+def as_json(entry: LogEntry) -> str:
+    """One JSON object."""
+    decision = entry.decision
+    return json.dumps({
+        "time": datetime.now(UTC).isoformat(timespec="milliseconds"), "method": entry.method, "url": entry.url,
+        "status": entry.status or None, "substatus": entry.substatus, "handled_by": handled_by(entry),
+        "handler": decision.handler.name if decision.handler else None, "module": decision.module, "rules": decision.rules,
+        "remote_addr": decision.request.remote_addr if decision.request else None,
+        "milliseconds": round(entry.seconds * 1000, 3), "bytes_sent": entry.bytes_sent, "client_gone": entry.client_gone})
+
+
+FORMATS: dict[str, Format] = {"text": text, "w3c": w3c, "json": as_json}
