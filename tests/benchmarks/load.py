@@ -99,7 +99,9 @@ class _Client:
                     self._left = int(lower[mark + 16:].split(b"\r\n", 1)[0])
         if self._chunked:
             self._tail = (self._tail + data)[-5:]
-            return "again" if self._tail == b"0\r\n\r\n" else None
+            if self._tail != b"0\r\n\r\n":
+                return None
+            return "closed" if self._close else "again"
         assert self._left is not None
         self._left -= len(data)
         if self._left > 0 or self._close:
