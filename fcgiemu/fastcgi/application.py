@@ -169,12 +169,8 @@ class Application:
             await worker.start(self._spawn)
         except Exception as error:
             self._starting -= 1
-            failure = error if isinstance(error, StartFailed) else StartFailed(str(error))
-            while self._waiting:
-                future = self._waiting.popleft()
-                if not future.done():
-                    future.set_exception(failure)
-                    break
+            if not (self._all or self._starting):  # nobody is left whom the others could wait for
+                self._fail_waiting(error if isinstance(error, StartFailed) else StartFailed(str(error)))
             return
         self._starting -= 1
         if self._closed or worker.state is not ProcessState.IDLE:
@@ -184,6 +180,12 @@ class Application:
         self._all.add(worker)
         worker.idle_since = asyncio.get_running_loop().time()
         self._offer(worker)
+
+    def _fail_waiting(self, failure: StartFailed) -> None:
+        while self._waiting:
+            future = self._waiting.popleft()
+            if not future.done():
+                future.set_exception(failure)
 
     def _run(self, coroutine: object) -> None:
         task: asyncio.Task[None] = asyncio.ensure_future(coroutine)  # type: ignore[call-overload]

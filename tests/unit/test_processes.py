@@ -207,6 +207,24 @@ def test_a_program_that_cannot_start_fails_the_request_not_the_pool(pool: Callab
     pool(work, fails=1)
 
 
+def test_a_program_that_cannot_start_leaves_nobody_waiting(pool: Callable[..., None]) -> None:
+    async def work(application: Application, _spawner: Spawner) -> None:
+        calls = [application.acquire() for _ in range(5)]
+        results = await asyncio.wait_for(asyncio.gather(*calls, return_exceptions=True), 5)
+        assert [type(result) for result in results] == [StartFailed] * 5
+
+    pool(work, Limits(max_instances=2), fails=2)
+
+
+def test_a_failed_start_leaves_the_queue_to_the_process_that_runs(pool: Callable[..., None]) -> None:
+    async def work(application: Application, _spawner: Spawner) -> None:
+        calls = [asyncio.ensure_future(application.acquire()) for _ in range(3)]
+        for call in calls:
+            application.release(await asyncio.wait_for(call, 5))
+
+    pool(work, Limits(max_instances=2), fails=1)
+
+
 def test_a_cancelled_wait_gives_its_process_back(pool: Callable[..., None]) -> None:
     async def work(application: Application, _spawner: Spawner) -> None:
         worker = await application.acquire()
