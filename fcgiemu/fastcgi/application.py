@@ -153,6 +153,8 @@ class Application:
         self._start_for_waiting()
 
     def _start_for_waiting(self) -> None:
+        if len(self._all) + self._starting >= self.limits.max_instances:
+            return
         waiting = sum(not future.done() for future in self._waiting)
         while self._starting < waiting and len(self._all) + self._starting < self.limits.max_instances:
             self._start_one()
@@ -170,7 +172,7 @@ class Application:
         except Exception as error:
             self._starting -= 1
             if not (self._all or self._starting):  # nobody is left whom the others could wait for
-                self._fail_waiting(error if isinstance(error, StartFailed) else StartFailed(str(error)))
+                self._fail_waiting(error if isinstance(error, StartFailed) else StartFailed(str(error) or repr(error)))
             return
         self._starting -= 1
         if self._closed or worker.state is not ProcessState.IDLE:

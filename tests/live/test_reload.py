@@ -19,11 +19,13 @@ def test_saved_code_runs_at_the_next_request_and_errors_heal(tmp_path: Path, ser
     write(tmp_path, {"app.py": APP % "one", "web.config": wsgi_site()})
     server = serve(tmp_path)
     assert server.get("/").text == "one"
-    for body, expected in ((APP % "two", "two"), ("def broken(:\n", "SyntaxError"), (APP % "three", "three")):
+    for body, expected in ((APP % "two", "two"), ("def broken(:\n", "SyntaxError")):
         seen = server.line_count
         write(tmp_path, {"app.py": body})
         server.wait_for("app.py changed", seen)
         assert expected in server.get("/").text
+    write(tmp_path, {"app.py": APP % "three"})  # the process that could not load it has ended: nothing is left to restart
+    assert server.get("/").text == "three"
 
 
 def test_a_burst_of_saves_restarts_once(tmp_path: Path, serve: Callable[..., LiveServer]) -> None:
