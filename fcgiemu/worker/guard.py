@@ -6,14 +6,15 @@ Our own worker watches for that itself; any other program (php-cgi, the process 
 import os
 import signal
 import sys
-import threading
+
+import lifeline
 
 
 def main():
-    lifeline = int(os.environ.pop("FCGIEMU_LIFELINE"))
+    descriptor = lifeline.take()
     child = os.fork()
     if child == 0:
-        os.close(lifeline)
+        os.close(descriptor)
         try:
             os.execvp(sys.argv[1], sys.argv[1:])
         except OSError as error:
@@ -29,14 +30,9 @@ def main():
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, end)
 
-    def watch():
-        os.read(lifeline, 1)
-        end(signal.SIGKILL)
-        os._exit(0)
-
-    threading.Thread(target=watch, daemon=True).start()
-    for descriptor in (0, 1, 2):
-        os.close(descriptor)
+    lifeline.watch(descriptor)
+    for standard in (0, 1, 2):
+        os.close(standard)
     _, status = os.waitpid(child, 0)
     if os.WIFSIGNALED(status):
         signal.signal(signal.SIGTERM, signal.SIG_DFL)

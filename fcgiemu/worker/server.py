@@ -10,12 +10,11 @@ import os
 import socket
 import struct
 import sys
-import threading
 
 from flup.server import fcgi_base
 from flup.server.fcgi_single import WSGIServer
 
-from . import application
+from . import application, lifeline
 
 _RECORD_LIMIT = 65535
 _FLUSH_AT = 1 << 16
@@ -183,17 +182,9 @@ class Server(WSGIServer):
 def serve():
     """Run the worker until its server goes away."""
     options = json.loads(os.environ.pop("FCGIEMU_WORKER", "{}"))
-    lifeline = os.environ.pop("FCGIEMU_LIFELINE", None)
-    if lifeline is not None:
-        threading.Thread(target=_die_with_server, args=(int(lifeline),), daemon=True).start()
+    descriptor = lifeline.take()
+    if descriptor is not None:
+        lifeline.watch(descriptor)
     application.configure(options)
     sys.argv = [options.get("argv0", "wfastcgi.py")]
     Server().run()
-
-
-def _die_with_server(descriptor):
-    """The other end of the pipe is held by the server alone: its end is ours, however it came."""
-    try:
-        os.read(descriptor, 1)
-    finally:
-        os._exit(0)

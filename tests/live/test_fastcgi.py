@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import socket
+import tempfile
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +18,7 @@ from ..sites import write, wsgi_site
 from .server import LiveServer
 
 APP = '''
-import os, signal, sys, time
+import os, signal, subprocess, sys, time
 
 def application(environ, start_response):
     return globals()[environ["PATH_INFO"].strip("/").split("/")[0]](environ, start_response)
@@ -27,6 +29,10 @@ def plain(start_response, text, status="200 OK"):
 
 def pid(environ, start_response):
     return plain(start_response, str(os.getpid()))
+
+def family(environ, start_response):
+    child = subprocess.Popen(["sleep", "60"], stdin=subprocess.DEVNULL)
+    return plain(start_response, "%d %d" % (os.getpid(), child.pid))
 
 def echo(environ, start_response):
     data = environ["wsgi.input"].read()
@@ -272,19 +278,23 @@ def test_signals_end_everything_also_under_a_streaming_request(server: LiveServe
     assert not any(alive(worker) for worker in workers)
 
 
-def test_workers_end_with_a_server_that_is_killed(server: LiveServer) -> None:
-    worker = int(server.get("/pid").text)
-    descriptor = os.pidfd_open(worker) if hasattr(os, "pidfd_open") else None
-    os.kill(server.process.pid, signal.SIGKILL)
-    server.process.wait(10)
-    if descriptor is None:
-        pytest.skip("no pidfd on this system to wait for another process's child")
-    import select
-
-    try:
-        assert select.select([descriptor], [], [], 10)[0], "the worker outlived its server"
-    finally:
-        os.close(descriptor)
+@pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="no pidfd on this system to wait for another process's child")
+def test_nothing_outlives_a_server_that_is_killed(
+        site: Path, serve: Callable[..., LiveServer], monkeypatch: pytest.MonkeyPatch) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        monkeypatch.setenv("TMPDIR", folder)
+        server = serve(site, "--no-reload")
+        descriptors = [os.pidfd_open(int(number)) for number in server.get("/family").text.split()]
+        assert os.listdir(folder), "the worker's socket lies elsewhere"
+        os.kill(server.process.pid, signal.SIGKILL)
+        server.process.wait(10)
+        try:
+            for descriptor in descriptors:
+                assert select.select([descriptor], [], [], 10)[0], "it outlived its server"
+        finally:
+            for descriptor in descriptors:
+                os.close(descriptor)
+        assert os.listdir(folder) == []
 
 
 @pytest.mark.parametrize(("handler", "text"), [
