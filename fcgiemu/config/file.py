@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path, PureWindowsPath
@@ -348,6 +348,3 @@ class _Typer:
         self.file.findings.append(
             Finding(code, severity, message, span, hint, section=self.section if section is None else section,
                     location=self.place))
-
-
-Loader = Callable[..., ConfigFile]

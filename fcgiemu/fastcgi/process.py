@@ -11,7 +11,7 @@ import socket
 import sys
 import tempfile
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -269,5 +269,3 @@ class WorkerProcess:
                 os.rmdir(os.path.dirname(self._socket_path))
             self._socket_path = None
 
-
-Command = Sequence[str]

@@ -23,7 +23,6 @@ class HttpPlatform:
     request_timeout: float
     processes: int
     stdout_log: str | None
-    recycle_on: tuple[str, ...]
 
 
 def compiled(effective: Effective) -> HttpPlatform:
@@ -33,5 +32,4 @@ def compiled(effective: Effective) -> HttpPlatform:
     return HttpPlatform(
         section["processPath"], section["arguments"], variables, float(section["startupTimeLimit"]),
         section["startupRetryCount"], section["rapidFailsPerMinute"], section["requestTimeout"].total_seconds(),
-        section["processesPerApplication"], section["stdoutLogFile"] if section["stdoutLogEnabled"] else None,
-        tuple(str(item["path"]) for item in section.child("recycleOnFileChange").items))
+        section["processesPerApplication"], section["stdoutLogFile"] if section["stdoutLogEnabled"] else None)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 _TAG = re.compile(r"<([A-Za-z][A-Za-z0-9:._-]*)(?=[\s/>])")
 _ATTRIBUTE = re.compile(r"""[\s/]*([^\s=>/"'][^\s=>/]*)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s>"'][^\s>]*)))?""")
 #: Elements whose content is text, not tags.
-_RAW = {"script", "style", "textarea", "title", "xmp"}
+_RAW = {tag: re.compile(f"</{tag}", re.IGNORECASE) for tag in ("script", "style", "textarea", "title", "xmp")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ def attributes(text: str, tags: Collection[str]) -> Iterator[Attribute]:
                     if found[group] is not None:
                         yield Attribute(tag, found[1].lower(), found.start(group), found.end(group))
         if tag in _RAW:
-            closing = re.compile(f"</{tag}", re.IGNORECASE).search(text, position)
+            closing = _RAW[tag].search(text, position)
             if not closing:
                 return
             position = closing.start()

@@ -35,7 +35,6 @@ class FastCgi:
         self.site = site
         self.limits = limits
         self.applications: dict[str, Application] = {}
-        self.programs: dict[str, Program] = {}
         self._sink = sink
         self.site_root = str(site.path)
         #: Answers an error with a child request where the site wants that; set by the server.
@@ -50,7 +49,7 @@ class FastCgi:
         key = processor.lower()
         found = self.applications.get(key)
         if found is None:
-            program = self.programs[key] = find_program(processor, self.site)
+            program = find_program(processor, self.site)
             found = Application(lambda: self.launch(program), self.limits, self._sink)
             self.applications[key] = found
         return found
@@ -83,11 +82,10 @@ class FastCgi:
         return sum(application.restarts for application in self.applications.values()) - before
 
     def forget_programs(self) -> None:
-        """Configuration has changed: look for programs again at the next request, and let the old pools end."""
+        """Configuration has changed: pools that are not in use look for their program again at the next request."""
         for key, application in list(self.applications.items()):
             if application.is_unused:
                 self.applications.pop(key)
-                self.programs.pop(key, None)
 
     def tick(self, now: float) -> None:
         """Once a second: enforce timeouts."""
