@@ -11,8 +11,9 @@ __version__ = "0.1.0"
 __all__ = ["Request", "Settings", "Site", "SiteError", "__version__"]
 
 if TYPE_CHECKING:
+    from .applications import SiteError
     from .http.request import Request
-    from .site import Settings, Site, SiteError
+    from .site import Settings, Site
 
 
 def __getattr__(name: str) -> Any:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from .config.diagnostics import Finding
 from .config.tree import Effective
 from .files import FileEntry
 from .http.request import Request
 from .rewrite.state import State
+
+if TYPE_CHECKING:
+    from .site import Site
 
 E_FILE_NOT_FOUND = 0x80070002
 
@@ -141,8 +145,8 @@ class Decision:
     rules: list[str] = field(default_factory=list)
     state: State | None = None
     findings: list[Finding] = field(default_factory=list)
-    #: The local folder of the site, where a detailed error page finds the lines it quotes.
-    site_root: str | None = None
+    #: What was asked: where error pages find their files, and the log the names of those served.
+    site: Site | None = None
     #: Whether local clients get detailed error pages; ``explain`` shows what remote ones get.
     detailed: bool = True
     #: Whether this is the child request of an error page (ExecuteURL): its own errors get the built-in text.

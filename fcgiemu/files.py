@@ -32,6 +32,29 @@ class FileEntry:
         return not self.is_directory
 
 
+@dataclass(frozen=True, slots=True)
+class VirtualDirectory:
+    """A folder that stands at a URL path: ``path`` has no trailing slash, "" is the site's root.
+
+    ``windows`` is the folder as server variables show it, ``application`` the path of the application it belongs to.
+    """
+
+    path: str
+    view: FileView
+    windows: str
+    application: str = ""
+    allow_sub_dir_config: bool = True
+
+    @property
+    def starts_application(self) -> bool:
+        """Whether this is the root folder of an application."""
+        return self.path == self.application
+
+    def covers(self, path: str) -> bool:
+        """Whether a URL path (lower case) lies in this folder."""
+        return path.startswith(self.path.lower()) and path[len(self.path):len(self.path) + 1] in ("", "/")
+
+
 class FileView:
     """Case-insensitive look-ups below one root folder. One ``lstat`` where the spelling is exact."""
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
+from .applications import Application
 from .site import AZURE_ROOT, WINDOWS_ROOT, Site
 from .worker import paths
 
@@ -39,11 +40,11 @@ class ProgramMissing(Exception):
 
 
 def path_pairs(site: Site) -> tuple[Pair, ...]:
-    """(Windows prefix, local path): the user's own, then the site's root, then a folder of ours for the rest of D:\\home."""
+    """(Windows prefix, local path): the user's, the virtual directories', then a folder of ours for the rest of D:\\home."""
     root = str(site.path)
     own = str(site.path / ".fcgiemu")
-    return (*site.settings.path_map, (AZURE_ROOT, root), (WINDOWS_ROOT, root), ("D:\\home\\LogFiles", f"{own}/LogFiles"),
-            ("D:\\home", f"{own}/home"))
+    return (*site.settings.path_map, *site.layout.pairs, (AZURE_ROOT, root), (WINDOWS_ROOT, root),
+            ("D:\\home\\LogFiles", f"{own}/LogFiles"), ("D:\\home", f"{own}/home"))
 
 
 def split_processor(text: str) -> tuple[str, str]:
@@ -52,8 +53,9 @@ def split_processor(text: str) -> tuple[str, str]:
     return full_path.strip().strip('"'), arguments.strip()
 
 
-def find_program(processor: str, site: Site) -> Program:
-    """The local program for a scriptProcessor. Raises ProgramMissing."""
+def find_program(processor: str, site: Site, application: Application | None = None) -> Program:
+    """The local program for a scriptProcessor of an application (the root one). Raises ProgramMissing."""
+    application = application or site.root
     full_path, arguments = split_processor(processor)
     local = paths.map_path(full_path, path_pairs(site)) if paths.is_windows(full_path) else full_path
     words = [word.strip('"') for word in re.findall(r'"[^"]*"|\S+', arguments)]
@@ -61,7 +63,7 @@ def find_program(processor: str, site: Site) -> Program:
         re.search(r"(?:^|[\\/])wfastcgi\.py$", word, re.IGNORECASE) for word in words)
     name = re.split(r"[\\/]", full_path)[-1].lower().removesuffix(".exe")
     if is_wfastcgi or re.fullmatch(r"pythonw?[\d.]*", name):
-        program = _python(full_path, local, site)
+        program = _python(full_path, local, site, application)
         program.is_wfastcgi = is_wfastcgi
     elif local and os.access(local, os.X_OK) and not os.path.isdir(local):
         program = Program(local)
@@ -87,13 +89,13 @@ def wanted_version(full_path: str) -> tuple[int, int] | None:
     return int(match[1]), int(minor)
 
 
-def _python(full_path: str, local: str | None, site: Site) -> Program:
+def _python(full_path: str, local: str | None, site: Site, application: Application) -> Program:
     """The interpreter: the one named if it exists here, else one of that version, else the site's env's, else ours."""
     if local and os.access(local, os.X_OK) and not os.path.isdir(local):
         return Program(local, version_of(local))
     wanted = wanted_version(full_path)
     named = f"Python {wanted[0]}.{wanted[1]}" if wanted else "Python"
-    environment = environment_of(site)
+    environment = environment_of(site, application)
     if environment is not None:
         base, version = environment
         program = Program(base, version, notes=[f"{full_path} -> {base} (the interpreter of the site's env)"])
@@ -110,18 +112,18 @@ def _python(full_path: str, local: str | None, site: Site) -> Program:
     return program
 
 
-def environment_of(site: Site) -> tuple[str, tuple[int, int]] | None:
-    """The base interpreter and version of the site's virtual environment, or None where it has none."""
-    for folder in _environment_folders(site):
+def environment_of(site: Site, application: Application) -> tuple[str, tuple[int, int]] | None:
+    """The base interpreter and version of an application's virtual environment, or None where it has none."""
+    for folder in _environment_folders(site, application):
         found = _base_of(folder)
         if found is not None:
             return found
     return None
 
 
-def _environment_folders(site: Site) -> list[Path]:
-    folders = [site.path / "env"]
-    setting = site.app_settings().get("WSGI_ALT_VIRTUALENV_ACTIVATE_THIS")
+def _environment_folders(site: Site, application: Application) -> list[Path]:
+    folders = [application.path / "env"]
+    setting = site.app_settings(application).get("WSGI_ALT_VIRTUALENV_ACTIVATE_THIS")
     if setting:
         local = paths.map_path(setting[0], path_pairs(site)) if paths.is_windows(setting[0]) else setting[0]
         if local:

@@ -10,17 +10,18 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from . import applications
+from .applications import Application, Layout, SiteError
 from .config import file as config_file
 from .config.diagnostics import Finding, Span
 from .config.file import ConfigFile, Policy
 from .config.tree import ConfigTree, Effective
 from .decision import Decision, Refuse
-from .files import FileEntry, FileView
+from .files import FileEntry, VirtualDirectory
 from .http.request import Request, make_request
 from .http.url import UrlRefused
 from .modules import request_filtering, static_file
 from .modules.pipeline import decide
-from .rewrite.state import Place
 from .trace import Trace
 
 WINDOWS_ROOT = "C:\\inetpub\\wwwroot"
@@ -28,14 +29,6 @@ AZURE_ROOT = "D:\\home\\site\\wwwroot"
 #: Folders that hold no pages of the site and are large: neither watched nor searched for web.config at start.
 UNWATCHED = frozenset({"env", "venv", ".venv", ".git", ".hg", ".svn", "node_modules", "__pycache__", ".tox", ".mypy_cache",
                        ".pytest_cache", ".ruff_cache", ".idea", ".vs", "bower_components"})
-
-
-class SiteError(Exception):
-    """A site that cannot be opened; ``hint`` says what to do."""
-
-    def __init__(self, message: str, hint: str = "") -> None:
-        super().__init__(message)
-        self.hint = hint
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +40,10 @@ class Settings:
     azure: bool = False
     arr: bool = False
     rewrite_module: bool = True
+    #: Whether static and dynamic compression work; off because which hits of a file are compressed depends on time.
+    compression: bool = False
     host_config: Path | None = None
+    #: Which <site> of the host configuration; the first one where it has none of this name.
     site_name: str = "Default Web Site"
     #: (Windows path prefix, local path) pairs of --map, tried before the built-in ones.
     path_map: tuple[tuple[str, str], ...] = ()
@@ -64,31 +60,64 @@ class Site:
 
     path: Path
     settings: Settings = field(default_factory=Settings)
-    view: FileView = field(init=False)
+    layout: Layout = field(init=False)
     tree: ConfigTree = field(init=False)
-    place: Place = field(init=False)
     file_tests: SiteFiles = field(init=False)
 
     def __post_init__(self) -> None:
         self.path = Path(os.path.abspath(self.path))
         if not self.path.is_dir():
             raise SiteError(f"There is no folder {self.path}.", "Name the folder that holds web.config.")
-        self.view = FileView(str(self.path))
-        root = AZURE_ROOT if self.settings.azure else WINDOWS_ROOT
-        self.place = Place(root, "", root, self.settings.site_name)
-        policy = Policy(self.settings.strict_locks, self.settings.strict or self.settings.strict_locks)
-        self.tree = ConfigTree(self.view, tuple(self._host_files()), site_name=self.settings.site_name, policy=policy,
-                               providers=self.settings.providers)
+        settings = self.settings
+        host = self._host_config()
+        self.layout = applications.layout(
+            self.path, AZURE_ROOT if settings.azure else WINDOWS_ROOT, settings.site_name, host,
+            settings.host_config.parent if settings.host_config else self.path, settings.path_map)
+        files = (shipped_defaults(),) if host is None else (host,) if applications.whole(host) else (shipped_defaults(), host)
+        self.tree = ConfigTree(
+            self.layout.directories, files, site_name=self.layout.name, providers=settings.providers,
+            policy=Policy(settings.strict_locks, settings.strict or settings.strict_locks))
         self.file_tests = SiteFiles(self)
 
-    def _host_files(self) -> Iterable[ConfigFile]:
-        yield shipped_defaults()
-        if self.settings.host_config is not None:
-            loaded = config_file.load(self.settings.host_config, self.settings.host_config.name, is_host=True)
-            broken = next((finding for finding in loaded.findings if finding.code == "config-unreadable"), None)
-            if broken is not None:
-                raise SiteError(f"{self.settings.host_config}: {broken.message}", broken.hint)
-            yield loaded
+    def _host_config(self) -> ConfigFile | None:
+        path = self.settings.host_config
+        if path is None:
+            return None
+        loaded = config_file.load(path, path.name, is_host=True)
+        broken = next((finding for finding in loaded.findings if finding.code == "config-unreadable"), None)
+        if broken is not None:
+            raise SiteError(f"{path}: {broken.message}", broken.hint)
+        return loaded
+
+    # -- places ----------------------------------------------------------------------------------------------------
+
+    @property
+    def root(self) -> Application:
+        """The root application."""
+        return self.layout.applications[0]
+
+    def directory(self, path: str) -> VirtualDirectory:
+        """The virtual directory of a URL path."""
+        directories = self.layout.directories
+        return directories[0] if len(directories) == 1 else applications.covering(directories, path)
+
+    def application(self, path: str) -> Application:
+        """The application of a URL path."""
+        found = self.layout.applications
+        if len(found) == 1:
+            return found[0]
+        url = self.directory(path).application
+        return next(application for application in found if application.url == url)
+
+    def roots(self) -> list[Path]:
+        """The folders that hold everything of the site: those of its directories that lie in no other."""
+        folders = {Path(directory.view.root) for directory in self.layout.directories}
+        return [folder for folder in folders if not folders.intersection(folder.parents)]
+
+    def local_path(self, path: str) -> str:
+        """The local path that a URL path stands for, whether it exists or not."""
+        directory = self.directory(path)
+        return directory.view.root + path[len(directory.path):]
 
     # -- asking ----------------------------------------------------------------------------------------------------
 
@@ -115,22 +144,23 @@ class Site:
 
     def find(self, path: str) -> FileEntry | None:
         """The file or folder that a URL path names."""
-        return self.view.find(path)
+        directory = self.directory(path)
+        return directory.view.find(path[len(directory.path):])
 
     def spelled(self, entry: FileEntry) -> str:
-        """A file's path relative to the site, in the spelling on disk."""
-        return self.view.relative(entry)
+        """A file's path relative to the site, in the spelling on disk; virtual directories count as folders."""
+        directory = next(directory for directory in sorted(self.layout.directories, key=lambda known: -len(known.view.root))
+                         if entry.path.startswith(directory.view.root))
+        return f"{directory.path}/{directory.view.relative(entry)}".strip("/")
 
     # -- settings of the worker -------------------------------------------------------------------------------------
 
-    def app_settings(self) -> dict[str, tuple[str, Span]]:
-        """appSettings as wfastcgi reads them: of the root web.config, every <add>, a later key wins."""
-        files = [file for file in self.tree.root.files if not file.is_host and file.root is not None]
+    def app_settings(self, application: Application | None = None) -> dict[str, tuple[str, Span]]:
+        """appSettings of an application (the root one) as wfastcgi reads them: its web.config's <add>s, a later key wins."""
+        file = self.tree.file_of((application or self.root).url)
         found: dict[str, tuple[str, Span]] = {}
-        if files and files[-1].directory == self.tree.prefix:
-            root = files[-1].root
-            assert root is not None
-            for settings in root.iter("appSettings"):
+        if file is not None and file.root is not None:
+            for settings in file.root.iter("appSettings"):
                 for add in settings.iter("add"):
                     found[add.attributes.get("key", "").strip()] = (add.attributes.get("value", ""), add.span)
         return found
@@ -158,11 +188,15 @@ class SiteFiles:
 
     def __init__(self, site: Site) -> None:
         self._site = site
-        self._root = site.place.site_root
-        self._prefixes = [root.lower() for root in (WINDOWS_ROOT, AZURE_ROOT)] + [str(site.path).lower()]
+        roots = [(windows, "") for windows in (WINDOWS_ROOT, AZURE_ROOT, str(site.path))]
+        roots += [(root, directory.path) for directory in site.layout.directories
+                  for root in (directory.windows, directory.view.root)]
+        #: (physical folder, URL path), the longest first.
+        self._roots = sorted(((root.lower(), url) for root, url in roots), key=lambda pair: -len(pair[0]))
 
     def physical_path(self, url_path: str) -> str:
-        return self._root + url_path.replace("/", "\\")
+        directory = self._site.directory(url_path)
+        return directory.windows + url_path[len(directory.path):].replace("/", "\\")
 
     def is_file(self, physical: str) -> bool:
         entry = self._find(physical)
@@ -196,9 +230,9 @@ class SiteFiles:
     def _relative(self, physical: str) -> str | None:
         """The site's URL path for a physical one; None outside the site."""
         folded = physical.lower()
-        for prefix in self._prefixes:
-            if folded.startswith(prefix) and folded[len(prefix):len(prefix) + 1] in ("", "/", "\\"):
-                return re.sub(r"[/\\]+", "/", physical[len(prefix):])
+        for root, url in self._roots:
+            if folded.startswith(root) and folded[len(root):len(root) + 1] in ("", "/", "\\"):
+                return url + re.sub(r"[/\\]+", "/", physical[len(root):])
         return None
 
 

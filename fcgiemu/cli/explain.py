@@ -12,8 +12,9 @@ from typing import Any, TextIO
 
 import click
 
+from ..applications import SiteError
 from ..report.story import story
-from ..site import Settings, Site, SiteError
+from ..site import Settings, Site
 from . import fail
 from .options import open_site, site_options
 

@@ -10,7 +10,8 @@ from typing import Any
 
 import click
 
-from ..site import Settings, Site, SiteError
+from ..applications import SiteError
+from ..site import Settings, Site
 
 #: Options of every command that opens a site.
 _SITE_OPTIONS = (
@@ -20,6 +21,9 @@ _SITE_OPTIONS = (
     click.option("--arr", is_flag=True, help="Application Request Routing is installed: rewrites to other hosts are proxied."),
     click.option("--host-config", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
                  help="An applicationHost.config, or a part of one."),
+    click.option("--site-name", default="Default Web Site", show_default=True, metavar="NAME",
+                 help="Which <site> of the host configuration; the first one where none is called so."),
+    click.option("--compression", is_flag=True, help="gzip, by httpCompression and urlCompression."),
     click.option("--provider", "providers", multiple=True, metavar="NAME=MODULE:FUNCTION",
                  help="A Python callable that stands in for a rewrite provider."),
     click.option("--map", "maps", multiple=True, metavar="WINDOWS=LOCAL", help="Where a Windows path leads on this machine."),
@@ -33,11 +37,9 @@ def site_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def open_site(path: Path, strict: bool, strict_locks: bool, azure: bool, arr: bool, host_config: Path | None,
-              providers: tuple[str, ...], maps: tuple[str, ...]) -> Site:
-    """The site that the options describe. Raises SiteError."""
-    return Site(path, Settings(strict=strict, strict_locks=strict_locks, azure=azure, arr=arr, host_config=host_config,
-                               path_map=tuple(_pair(text) for text in maps),
+def open_site(path: Path, maps: tuple[str, ...], providers: tuple[str, ...], **settings: Any) -> Site:
+    """The site that the options describe; the others are fields of Settings by their own names. Raises SiteError."""
+    return Site(path, Settings(**settings, path_map=tuple(_pair(text) for text in maps),
                                providers=dict(_provider(text, path) for text in providers)))
 
 

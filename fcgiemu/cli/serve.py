@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
+from ..applications import SiteError
 from ..fastcgi.application import Limits
-from ..site import SiteError
 from . import fail
 from .options import open_site, site_options
 

@@ -9,6 +9,7 @@ from pathlib import Path, PureWindowsPath
 
 from . import schema, values
 from .diagnostics import E_LOCKED, ConfigurationError, Finding, Span
+from .locks import NO_OVERRIDES, Override, Overrides
 from .reader import Comment, Element, read_bytes, read_file
 from .schema import ElementSchema
 
@@ -26,6 +27,8 @@ class TypedElement:
     values: dict[str, values.Value] = field(default_factory=dict)
     children: list[TypedElement] = field(default_factory=list)
     directives: list[Directive] = field(default_factory=list)
+    #: lockAttributes, lockItem and their like, as written.
+    locks: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,18 @@ class ConfigFile:
     is_host: bool = False
     #: The distinct <location> paths, lower case without slashes at the ends, in document order.
     locations: list[str] = field(default_factory=list)
+    overrides: list[Override] = field(default_factory=list)
+    #: Sections in which this file locks attributes, elements or entries.
+    locking: set[str] = field(default_factory=set)
+    #: Whether this is the configuration that fcgiemu ships: its locks are only warnings unless asked for.
+    is_shipped: bool = False
+
+    def covering(self, path: str, site_name: str) -> tuple[str, ...]:
+        """The <location> paths of this file that cover the URL path ``path`` (lower case, as ``site_name``)."""
+        below = path[len(self.directory):].strip("/") + "/" if path.startswith(self.directory.lower()) else "/"
+        if self.is_host:
+            below = f"{site_name}/{below}"
+        return tuple(place for place in self.locations if below.startswith(place + "/"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,16 +89,19 @@ SHIPPED_POLICY = Policy()
 
 
 def load(path: Path | bytes, name: str, directory: str = "", *, is_host: bool = False,
-         application_root: bool = True, policy: Policy = SHIPPED_POLICY) -> ConfigFile:
-    """Load a file (or its bytes). A file that is not well-formed yields a ConfigFile whose only content is the error."""
-    file = ConfigFile(name, directory, is_host=is_host)
+         application_root: bool = True, policy: Policy = SHIPPED_POLICY, overrides: Overrides = NO_OVERRIDES) -> ConfigFile:
+    """Load a file (or its bytes). A file that is not well-formed yields a ConfigFile whose only content is the error.
+
+    ``overrides`` is what the files above lock and unlock.
+    """
+    file = ConfigFile(name, directory, is_host=is_host, is_shipped=is_host and isinstance(path, bytes))
     try:
         document = read_bytes(path, name) if isinstance(path, bytes) else read_file(path, name)
     except ConfigurationError as error:
         file.findings.append(error.finding)
         return file
     file.root, file.comments = document.root, document.comments
-    loader = _Loader(file, path.parent if isinstance(path, Path) else None, application_root, policy)
+    loader = _Loader(file, path.parent if isinstance(path, Path) else None, application_root, policy, overrides)
     loader.configuration(document.root)
     return file
 
@@ -91,11 +109,15 @@ def load(path: Path | bytes, name: str, directory: str = "", *, is_host: bool = 
 class _Loader:
     """Walks one document into a ConfigFile."""
 
-    def __init__(self, file: ConfigFile, folder: Path | None, application_root: bool, policy: Policy) -> None:
+    def __init__(self, file: ConfigFile, folder: Path | None, application_root: bool, policy: Policy,
+                 overrides: Overrides) -> None:
         self.file = file
         self.folder = folder
         self.application_root = application_root
         self.policy = policy
+        self.overrides = overrides
+        #: The overrideMode of the <location> that is being read: True = Allow.
+        self.mode: bool | None = None
         self.declared: set[str] = set()
         self.seen: set[tuple[str, str]] = set()
         #: The <location> path that is being read, "" outside of one.
@@ -151,11 +173,15 @@ class _Loader:
         if element.attributes.get("overrideMode", "Allow") not in ("Allow", "Deny", "Inherit"):
             self.report("config-bad-value", "error", "The 'overrideMode' attribute is invalid.  Enum must be one of Inherit, "
                         "Allow, Deny", element.span, hint="Write overrideMode=\"Allow\" or \"Deny\".")
+        mode = element.attributes.get("overrideMode", "Inherit")
+        if "allowOverride" in element.attributes:
+            mode = "Allow" if element.attributes["allowOverride"].lower() == "true" else "Deny"
+        self.mode = {"Allow": True, "Deny": False}.get(mode)
         self.place = "" if path in ("", ".") else path.lower()
         if self.place and self.place not in self.file.locations:
             self.file.locations.append(self.place)
         self.top_level(element, self.place or ".", inherit)
-        self.place = ""
+        self.place, self.mode = "", None
 
     def config_sections(self, element: Element, index: int) -> None:
         if index:
@@ -165,6 +191,19 @@ class _Loader:
         for group in element.iter("sectionGroup"):
             if group.attributes.get("name") == "system.webServer":
                 self.declared |= {str(part.attributes.get("name")) for part in group.children}
+                if self.file.is_host:
+                    self.section_modes(group, schema.WEB_SERVER)
+
+    def section_modes(self, group: Element, prefix: str) -> None:
+        """overrideModeDefault of the <section> elements of a server's own configuration."""
+        for part in group.children:
+            path = prefix + part.attributes.get("name", "")
+            if part.tag == "sectionGroup":
+                self.section_modes(part, path + "/")
+            elif path not in schema.LOCKED and part.attributes.get("overrideModeDefault") == "Deny":
+                self.file.overrides.append(Override(path, "", False, part.span))
+            elif path in schema.LOCKED and part.attributes.get("overrideModeDefault", "Allow") == "Allow":
+                self.file.overrides.append(Override(path, "", True, part.span))
 
     def group(self, element: Element, prefix: str, location: str, inherit: bool) -> None:
         """The children of system.webServer or of one of its section groups."""
@@ -200,6 +239,8 @@ class _Loader:
             self.report("config-encrypted-section", "error", f"The section '{path}' is encrypted and cannot be read here",
                         element.span, path, "Decrypt it with aspnet_regiis -pdf, or put its values into --host-config.")
             return
+        if self.mode is not None:
+            self.file.overrides.append(Override(path, self.place, self.mode, element.span))
         key = (path, "" if location == "." else location)
         if key in self.seen and path != "appSettings":
             # Documented for <location>; that IIS refuses two at top level as well is inferred, so it only warns.
@@ -213,7 +254,10 @@ class _Loader:
         if source is None:
             return
         issue_section = _REWRITE if path.startswith(_REWRITE) and path not in _APART else path
-        typed = _Typer(self.file, issue_section, self.place).element(source, schema.sections()[path])
+        typer = _Typer(self.file, issue_section, self.place)
+        typed = typer.element(source, schema.sections()[path])
+        if typer.locks:
+            self.file.locking.add(path)
         self.file.sections.append(SectionInstance(path, "" if location == "." else location, typed, inherit))
 
     def allowed(self, path: str, element: Element) -> bool:
@@ -225,17 +269,21 @@ class _Loader:
         if path == _REWRITE + "/globalRules":
             self.locked(element, path, fatal=True)
             return False
-        if path in schema.HOST_ONLY | schema.LOCKED:
+        if path in self.overrides.denied:
+            self.locked(element, path, True, self.overrides.denied[path])
+            return False
+        if path in schema.HOST_ONLY | (schema.LOCKED - self.overrides.allowed):
             fatal = self.policy.strict_locks or (path.startswith(_REWRITE) and self.policy.strict_rewrite_locks)
             self.locked(element, path, fatal)
             return not fatal
         return True
 
-    def locked(self, element: Element, path: str, fatal: bool) -> None:
+    def locked(self, element: Element, path: str, fatal: bool, by: Span | None = None) -> None:
+        where = f"by {by}" if by else "by default in applicationHost.config"
         self.report("config-locked-section", "error" if fatal else "warning",
                     "This configuration section cannot be used at this path. This happens when the section is locked at "
-                    f"a parent level ({path}, locked by default in applicationHost.config)", element.span, "",
-                    "Unlock the section on the server (overrideMode=\"Allow\"), or put it into --host-config.", E_LOCKED)
+                    f"a parent level ({path}, locked {where})", element.span, "",
+                    "Unlock the section there (overrideMode=\"Allow\"), or put it into --host-config.", E_LOCKED)
 
     def config_source(self, element: Element) -> Element | None:
         """The element itself, or the root of the file that its configSource names."""
@@ -267,8 +315,7 @@ class _Loader:
 _MISPLACED = {"httpErrors": "<system.webServer>", "rewrite": "<system.webServer>", "handlers": "<system.webServer>",
               "staticContent": "<system.webServer>", "httpProtocol": "<system.webServer>",
               "customErrors": "<system.web>"}
-_LOCK_ATTRIBUTES = frozenset({"lockAttributes", "lockAllAttributesExcept", "lockElements", "lockAllElementsExcept",
-                              "lockItem", "configSource"})
+_LOCK_ATTRIBUTES = frozenset({"lockAttributes", "lockAllAttributesExcept", "lockElements", "lockAllElementsExcept", "lockItem"})
 
 
 class _Typer:
@@ -280,6 +327,7 @@ class _Typer:
         self.section = section
         #: Unknown names break every request below the file (spec 8.2), the rewrite module's own sections apart.
         self.names_section = section if section.startswith(_REWRITE) else ""
+        self.locks = False
 
     def element(self, element: Element, known: ElementSchema) -> TypedElement:
         typed = self.entry(element, known)
@@ -296,7 +344,10 @@ class _Typer:
             attribute = known.attributes.get(name)
             if attribute is not None:
                 self.attribute(typed, attribute, text)
-            elif name not in _LOCK_ATTRIBUTES:
+            elif name in _LOCK_ATTRIBUTES:
+                typed.locks[name] = text
+                self.locks = True
+            elif name != "configSource":
                 self.unknown("attribute", name, element.span, known.attributes)
         return typed
 

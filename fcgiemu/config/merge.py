@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from . import schema, values
-from .diagnostics import E_DUPLICATE, E_INVALID_DATA, Finding, Span
+from .diagnostics import E_DUPLICATE, E_INVALID_DATA, E_LOCKED, Finding, Span
 from .file import ConfigFile, Directive, SectionInstance, TypedElement
 from .schema import CollectionSchema, ElementSchema
 
@@ -15,6 +15,23 @@ from .schema import CollectionSchema, ElementSchema
 _DUPLICATE_IS_INVALID_DATA = {"system.webServer/handlers", "system.webServer/modules", "system.webServer/httpProtocol"}
 #: Collections in which a removed and re-added name keeps its inherited place (measured for these two).
 _KEEPS_PLACE = {"system.webServer/handlers", "system.webServer/modules"}
+
+
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """One lockAttributes, lockElements, lockItem … on an element: what deeper levels must not mention."""
+
+    kind: str
+    names: frozenset[str]
+    span: Span
+    file: ConfigFile
+    location: str
+
+    def forbids(self, what: str, name: str) -> bool:
+        """Whether an attribute or element (``what``) called ``name`` is locked."""
+        if what not in self.kind.lower():
+            return False
+        return name not in self.names if self.kind.startswith("lockAll") else name in self.names or "*" in self.names
 
 
 @dataclass(slots=True)
@@ -29,6 +46,7 @@ class Node:
     spans: dict[str, Span] = field(default_factory=dict)
     children: dict[str, Node] = field(default_factory=dict)
     items: list[Node] = field(default_factory=list)
+    locks: list[Lock] = field(default_factory=list)
 
     def __getitem__(self, name: str) -> Any:
         """The value of an attribute, else its default."""
@@ -60,10 +78,10 @@ class Level:
         return sorted(found, key=lambda part: part.location.count("/") + bool(part.location))
 
 
-def merge_section(path: str, levels: Sequence[Level]) -> tuple[Node, list[Finding]]:
-    """The effective section ``path`` and the errors that only show when levels meet (duplicates)."""
+def merge_section(path: str, levels: Sequence[Level], strict_locks: bool = False) -> tuple[Node, list[Finding]]:
+    """The effective section ``path`` and the errors that only show when levels meet (duplicates, locks)."""
     node = Node(schema.sections()[path])
-    merger = _Merger(path)
+    merger = _Merger(path, strict_locks)
     for level in levels:
         for instance in level.instances(path):
             merger.apply(node, instance.element, level.file, instance.location)
@@ -71,12 +89,18 @@ def merge_section(path: str, levels: Sequence[Level]) -> tuple[Node, list[Findin
 
 
 class _Merger:
-    def __init__(self, section: str) -> None:
+    def __init__(self, section: str, strict_locks: bool) -> None:
         self.section = section
+        self.strict_locks = strict_locks
         self.findings: list[Finding] = []
 
     def apply(self, node: Node, element: TypedElement, file: ConfigFile, location: str) -> None:
         """Lay one level's element over what shallower levels gave."""
+        if node.locks:
+            self.check(node, element, file, location)
+        for kind, text in element.locks.items():
+            names = frozenset(part.strip() for part in text.split(","))
+            node.locks.append(Lock(kind, names, element.span, file, location))
         node.span, node.file, node.location = element.span, file, location
         for name, value in element.values.items():
             node.values[name] = value
@@ -95,12 +119,15 @@ class _Merger:
         fresh: list[Node] = []
         for directive in directives:
             if directive.kind == "clear":
+                for item in index.values():
+                    self.check_item(item, directive.element, file, location)
                 inherited, fresh, index, places = [], [], {}, {}
                 continue
             key = _key(rules, directive.element.values)
             present = index.pop(key, None) if key else None
             if directive.kind == "remove":
                 if present is not None:
+                    self.check_item(present, directive.element, file, location)
                     self.drop(present, inherited, fresh, places, key)
                 continue
             if present is not None:
@@ -119,6 +146,35 @@ class _Merger:
                 fresh.append(item)
         kept = [item for item in inherited if item is not None]
         node.items = fresh + kept if rules.prepend else kept + fresh
+
+    def check(self, node: Node, element: TypedElement, file: ConfigFile, location: str) -> None:
+        """Report what a level mentions although a level above it has locked it."""
+        rules = node.schema.collections
+        mentioned = [("attributes", name, element.span) for name in element.values]
+        mentioned += [("elements", child.schema.name, child.span) for child in element.children]
+        for directive in element.directives:
+            words = {"clear": rules[directive.collection].clear, "remove": rules[directive.collection].remove}
+            mentioned.append(("elements", words.get(directive.kind) or directive.collection, directive.element.span))
+        for lock in node.locks:
+            if lock.file is not file or lock.location != location:
+                for what, name, span in mentioned:
+                    if lock.forbids(what, name):
+                        self.violation(lock, f"'{name}'", span)
+
+    def check_item(self, item: Node, element: TypedElement, file: ConfigFile, location: str) -> None:
+        """Report the removal of an entry that carries lockItem."""
+        for lock in item.locks:
+            if lock.kind == "lockItem" and "true" in lock.names and (lock.file is not file or lock.location != location):
+                keys = [str(item[part.name]) for part in item.schema.attributes.values() if part.is_key]
+                self.violation(lock, f"the entry '{', '.join(keys)}'", element.span)
+                return
+
+    def violation(self, lock: Lock, what: str, span: Span) -> None:
+        fatal = self.strict_locks or not lock.file.is_shipped
+        self.findings.append(Finding(
+            "config-lock-violation", "error" if fatal else "warning",
+            f"Lock violation: {what} of {self.section} is locked at {lock.span}", span,
+            f"Remove it here, or unlock it there ({lock.kind}).", E_LOCKED))
 
     @staticmethod
     def drop(item: Node, inherited: list[Node | None], fresh: list[Node], places: dict[tuple[Any, ...], int],

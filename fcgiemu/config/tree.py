@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from ..files import FileView
+from ..files import VirtualDirectory
 from . import file as config_file
 from .diagnostics import Finding
 from .file import SHIPPED_POLICY, ConfigFile, Policy
+from .locks import overrides
 from .merge import Level, Node, merge_section
 
 T = TypeVar("T")
@@ -26,8 +28,10 @@ _ALWAYS_CONSUMED = ("", "system.webServer/handlers", "system.webServer/modules",
 class Effective:
     """What the levels of one URL's folder chain say together. Views compiled from it are kept with it."""
 
-    def __init__(self, levels: tuple[Level, ...], providers: Mapping[str, Callable[[str], str]]) -> None:
+    def __init__(self, levels: tuple[Level, ...], providers: Mapping[str, Callable[[str], str]],
+                 strict_locks: bool = False) -> None:
         self.levels = levels
+        self._strict_locks = strict_locks
         #: Python callables that stand in for rewrite providers, by name.
         self.providers = providers
         self._sections: dict[str, Node] = {}
@@ -38,7 +42,7 @@ class Effective:
         """The effective section at ``path``, such as ``system.webServer/handlers``."""
         node = self._sections.get(path)
         if node is None:
-            node, self._merge_findings[path] = merge_section(path, self.levels)
+            node, self._merge_findings[path] = merge_section(path, self.levels, self._strict_locks)
             self._sections[path] = node
         return node
 
@@ -54,10 +58,15 @@ class Effective:
         """The errors that whoever consumes ``section`` runs into; "" = those that fail every request."""
         found = [finding for finding in self._file_findings()
                  if finding.severity == "error" and finding.section == section]
-        if section:
-            self.section(section)
-            found += [finding for finding in self._merge_findings[section] if finding.section == section]
+        for path in (section,) if section else self._met_by_all():
+            self.section(path)
+            found += [finding for finding in self._merge_findings[path]
+                      if finding.severity == "error" and finding.section == section]
         return found
+
+    def _met_by_all(self) -> set[str]:
+        """Sections whose entries can fail every request when levels meet: duplicate headers, and what is locked."""
+        return {"system.webServer/httpProtocol"}.union(*(level.file.locking for level in self.levels))
 
     def errors_of(self, owner: str) -> list[Finding]:
         """The errors that a module meets which owns several sections under one name, such as the rewrite module."""
@@ -81,19 +90,18 @@ def fatal_error(effective: Effective) -> Finding | None:
     for section in _ALWAYS_CONSUMED:
         if errors := effective.errors(section):
             return errors[0]
-    effective.section("system.webServer/httpProtocol")
-    merged = effective._merge_findings["system.webServer/httpProtocol"]
-    return merged[0] if merged else None
+    return None
 
 
 class Folder:
-    """A folder of the site that exists on disk, with the configuration files on the way to it."""
+    """A folder of the site, on disk or made up by a virtual directory below it, with the files on the way to it."""
 
-    __slots__ = ("children", "files", "has_locations", "path", "physical", "subfolders", "whole")
+    __slots__ = ("children", "directory", "files", "has_locations", "path", "physical", "subfolders", "whole")
 
-    def __init__(self, path: str, physical: str, files: tuple[ConfigFile, ...]) -> None:
+    def __init__(self, path: str, physical: str, files: tuple[ConfigFile, ...], directory: VirtualDirectory) -> None:
         self.path = path
         self.physical = physical
+        self.directory = directory
         self.files = files
         self.has_locations = any(file.locations for file in files)
         self.subfolders: dict[str, str] | None = None
@@ -102,16 +110,17 @@ class Folder:
 
 
 class ConfigTree:
-    """Reads web.config files of a site as URLs need them; everything read is kept until ``invalidate``."""
+    """Reads web.config files of a site as URLs need them; everything read is kept until ``invalidate``.
 
-    def __init__(self, view: FileView, host: tuple[ConfigFile, ...], *, prefix: str = "", site_name: str = "",
-                 inherited: tuple[ConfigFile, ...] = (), policy: Policy = SHIPPED_POLICY,
+    ``directories`` holds every virtual directory of the site, the root among them.
+    """
+
+    def __init__(self, directories: Iterable[VirtualDirectory], host: tuple[ConfigFile, ...], *, site_name: str = "",
+                 policy: Policy = SHIPPED_POLICY,
                  providers: Mapping[str, Callable[[str], str]] = MappingProxyType({})) -> None:
-        self.view = view
+        self.directories = {directory.path.lower(): directory for directory in directories}
         self.host = host
-        self.prefix = prefix
         self.site_name = site_name.lower()
-        self.inherited = inherited
         self.policy = policy
         self.providers = providers
         self.invalidate()
@@ -120,8 +129,10 @@ class ConfigTree:
         """Forget everything read, so that the next request sees the files as they are now."""
         self._stamps: dict[str, int | None] = {}
         self._effective: dict[tuple[Any, ...], Effective] = {}
-        self.view.forget()
-        self.root = self._folder(self.prefix, self.view.root, (*self.host, *self.inherited))
+        for directory in self.directories.values():
+            directory.view.forget()
+        root = self.directories[""]
+        self.root = self._folder("", root.view.root, self.host, root)
 
     def refresh(self) -> None:
         """Invalidate if a file or folder that configuration was read from has changed (one stat each)."""
@@ -143,20 +154,34 @@ class ConfigTree:
     def load_all(self, skip: Callable[[str], bool]) -> list[ConfigFile]:
         """Read every web.config of the site but below folders whose name ``skip`` accepts."""
         stack = [self.root]
-        seen: set[str | None] = set()
+        seen: set[str] = set()
         while stack:
             folder = stack.pop()
-            real = self.view.folder(folder.physical)
+            real = folder.directory.view.folder(folder.physical) or folder.physical
             if real in seen:
                 continue  # a link back to a folder that has been read
             seen.add(real)
             stack += [self._child(folder, name) for name in self._subfolders(folder).values() if not skip(name)]
         return self.files()
 
+    def file_of(self, path: str) -> ConfigFile | None:
+        """The web.config in the very folder that a URL path names."""
+        files = self._deepest(path).files
+        return files[-1] if files and not files[-1].is_host and files[-1].directory.lower() == path.lower() else None
+
     def effective(self, path: str) -> Effective:
         """The configuration of the URL ``path`` (site-absolute, decoded, canonical)."""
+        folder = self._deepest(path)
+        if not folder.has_locations:
+            if folder.whole is None:
+                folder.whole = self._join(tuple(Level(file) for file in folder.files))
+            return folder.whole
+        return self._join(tuple(Level(file, file.covering(path.lower(), self.site_name)) for file in folder.files))
+
+    def _deepest(self, path: str) -> Folder:
+        """The deepest existing folder on the way to ``path``."""
         folder = self.root
-        rest = path[len(self.prefix) + 1:]
+        rest = path[1:]
         while rest:
             segment, _, rest = rest.partition("/")
             name = segment.lower()
@@ -167,50 +192,63 @@ class ConfigTree:
                     break
                 child = self._child(folder, spelled)
             folder = child
-        if not folder.has_locations:
-            if folder.whole is None:
-                folder.whole = self._join(tuple(Level(file) for file in folder.files))
-            return folder.whole
-        return self._join(tuple(Level(file, self._matching(file, path.lower())) for file in folder.files))
+        return folder
 
     def _join(self, levels: tuple[Level, ...]) -> Effective:
         key = tuple((id(level.file), level.locations) for level in levels)
         effective = self._effective.get(key)
         if effective is None:
-            effective = self._effective[key] = Effective(levels, self.providers)
+            effective = self._effective[key] = Effective(levels, self.providers, self.policy.strict_locks)
         return effective
-
-    def _matching(self, file: ConfigFile, path: str) -> tuple[str, ...]:
-        """The <location> paths of ``file`` that cover ``path``."""
-        below = path[len(file.directory):].strip("/") + "/" if path.startswith(file.directory.lower()) else "/"
-        if file.is_host:
-            below = f"{self.site_name}/{below}"
-        return tuple(place for place in file.locations if below.startswith(place + "/"))
 
     def _subfolders(self, folder: Folder) -> dict[str, str]:
         if folder.subfolders is None:
             self._stamps[folder.physical] = _stamp(folder.physical)
-            names = self.view.listing(folder.physical)
+            view = folder.directory.view
+            names = view.listing(folder.physical)
             folder.subfolders = {
-                low: name for low, name in names.items() if self.view.folder(f"{folder.physical}/{name}")
+                low: name for low, name in names.items() if view.folder(f"{folder.physical}/{name}")
             }
+            folder.subfolders.update(self._virtual_below(folder.path))
         return folder.subfolders
 
     def _child(self, parent: Folder, name: str) -> Folder:
-        child = self._folder(f"{parent.path}/{name}", f"{parent.physical}/{name}", parent.files)
-        parent.children[name.lower()] = child
+        path, physical, files, directory = f"{parent.path}/{name}", f"{parent.physical}/{name}", parent.files, parent.directory
+        mounted = self.directories.get(path.lower())
+        if mounted is not None:
+            physical, directory = mounted.view.root, mounted
+            if mounted.starts_application:
+                files = tuple(_inherited(file) for file in files)
+        child = parent.children[name.lower()] = self._folder(path, physical, files, directory)
         return child
 
-    def _folder(self, path: str, physical: str, files: tuple[ConfigFile, ...]) -> Folder:
+    def _virtual_below(self, path: str) -> dict[str, str]:
+        """The next segments of virtual directories below ``path``: lower case -> as written."""
+        below = path.lower() + "/"
+        names = (directory.path[len(below):].partition("/")[0] for low, directory in self.directories.items()
+                 if low.startswith(below))
+        return {name.lower(): name for name in names if name}
+
+    def _folder(self, path: str, physical: str, files: tuple[ConfigFile, ...], directory: VirtualDirectory) -> Folder:
         self._stamps[physical] = _stamp(physical)
-        spelled = self.view.listing(physical).get("web.config")
-        full = f"{physical}/{spelled}"
-        if spelled is not None and os.path.isfile(full) and self.view.contains(full):
-            self._stamps[full] = _stamp(full)
-            name = full[len(self.view.root):].lstrip("/")
-            files = (*files, config_file.load(Path(full), name, path, application_root=path == self.prefix,
-                                              policy=self.policy))
-        return Folder(path, physical, files)
+        if directory.allow_sub_dir_config or path.lower() == directory.path.lower():
+            view = directory.view
+            spelled = view.listing(physical).get("web.config")
+            full = f"{physical}/{spelled}"
+            if spelled is not None and os.path.isfile(full) and view.contains(full):
+                self._stamps[full] = _stamp(full)
+                files = (*files, config_file.load(
+                    Path(full), f"{path}/{spelled}".lstrip("/"), path, policy=self.policy,
+                    application_root=path.lower() == directory.application.lower(),
+                    overrides=overrides(files, path, self.site_name)))
+        return Folder(path, physical, files, directory)
+
+
+def _inherited(file: ConfigFile) -> ConfigFile:
+    """What a child application sees of a file above it: not what stands in inheritInChildApplications="false"."""
+    if all(section.inherit for section in file.sections):
+        return file
+    return replace(file, sections=[section for section in file.sections if section.inherit])
 
 
 def _stamp(path: str) -> int | None:

@@ -11,10 +11,10 @@ from ..rewrite.state import MODULE_VERSION, State, original_url
 Pair = tuple[str, str]
 
 
-def variables(decision: Decision, site_root: str) -> list[Pair]:
-    """The FastCGI parameters of a request, in wire order. ``site_root`` is the local folder, no trailing separator."""
-    state, action, request = decision.state, decision.action, decision.request
-    assert state is not None and request is not None and isinstance(action, CallFastCgi)
+def variables(decision: Decision) -> list[Pair]:
+    """The FastCGI parameters of a request, in wire order. Physical paths are local ones."""
+    state, action, request, site = decision.state, decision.action, decision.request, decision.site
+    assert state is not None and request is not None and site is not None and isinstance(action, CallFastCgi)
     path, script = state.path, action.script_name
     place = state.place
     fields = request.fields
@@ -27,12 +27,12 @@ def variables(decision: Decision, site_root: str) -> list[Pair]:
     path_info = action.path_info if action.handler.allow_path_info else path
     pairs += (
         ("APPL_MD_PATH", f"/LM/W3SVC/{place.site_id}/ROOT{place.application_path}"),
-        ("APPL_PHYSICAL_PATH", site_root + "/"),
+        ("APPL_PHYSICAL_PATH", f"{site.application(path).path}/"),
         ("AUTH_TYPE", ""), ("AUTH_PASSWORD", ""), ("AUTH_USER", ""),
         ("CERT_COOKIE", ""), ("CERT_FLAGS", ""), ("CERT_ISSUER", ""), ("CERT_SERIALNUMBER", ""), ("CERT_SUBJECT", ""),
         ("CONTENT_LENGTH", str(request.body_length or 0)),
         ("CONTENT_TYPE", fields.get("content-type", "")),
-        ("DOCUMENT_ROOT", site_root),
+        ("DOCUMENT_ROOT", str(site.path)),
         ("GATEWAY_INTERFACE", "CGI/1.1"),
         ("HTTPS", "on" if secure else "off"),
         ("HTTPS_KEYSIZE", ""), ("HTTPS_SECRETKEYSIZE", ""), ("HTTPS_SERVER_ISSUER", ""), ("HTTPS_SERVER_SUBJECT", ""),
@@ -42,13 +42,13 @@ def variables(decision: Decision, site_root: str) -> list[Pair]:
         ("LOCAL_ADDR", request.local_addr),
         ("LOGON_USER", ""),
         ("PATH_INFO", path_info),
-        ("PATH_TRANSLATED", site_root + path_info),
+        ("PATH_TRANSLATED", site.local_path(path_info)),
         ("QUERY_STRING", state.query),
         ("REMOTE_ADDR", request.remote_addr), ("REMOTE_HOST", request.remote_addr),
         ("REMOTE_PORT", str(request.remote_port)), ("REMOTE_USER", ""),
         ("REQUEST_METHOD", request.method),
         ("REQUEST_URI", request.target.raw),
-        ("SCRIPT_FILENAME", site_root + script),
+        ("SCRIPT_FILENAME", site.local_path(script)),
         ("SCRIPT_NAME", script),
         ("SERVER_NAME", request.host),
         ("SERVER_PORT", str(request.port)), ("SERVER_PORT_SECURE", "1" if secure else "0"),

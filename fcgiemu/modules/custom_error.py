@@ -9,7 +9,7 @@ from .. import pages
 from ..config.tree import Effective
 from ..decision import Decision, Respond
 from ..http.response import Response, reason_phrase, redirect_body
-from . import static_file
+from . import loaded, static_file
 
 SECTION = "system.webServer/httpErrors"
 #: Bodies measured for remote clients without an error file; other statuses say the same in the same form. # inferred
@@ -93,6 +93,8 @@ def page(decision: Decision, action: Respond, reason: str, local: bool) -> Respo
     """The server's page for an error: detailed, the configured file or redirect, or one line."""
     assert decision.effective is not None
     headers = list(action.headers)
+    if "CustomErrorModule" in decision.effective.view(loaded.absent):
+        return Response(action.status, reason, headers)
     # A broken httpErrors section is ignored while it reports itself.
     broken = bool(decision.effective.errors(SECTION))
     errors = Errors("DetailedLocalOnly", "Auto", {}) if broken else decision.effective.view(compiled)
@@ -122,11 +124,11 @@ def _redirect(decision: Decision, entry: ErrorPage) -> Response:
 def _file(decision: Decision, entry: ErrorPage) -> tuple[str, bytes] | None:
     """Type and bytes of an error file below the folder that declares it; None where there is none."""
     relative = entry.path.replace("\\", "/")
-    if entry.shipped or entry.prefix or decision.site_root is None or relative.startswith("/") or ":" in relative:
+    if entry.shipped or entry.prefix or decision.site is None or relative.startswith("/") or ":" in relative:
         return None  # absolute paths need allowAbsolutePathsWhenDelegated, which is locked
     if ".." in relative.split("/"):
         return None
-    path = Path(decision.site_root + entry.folder, relative)
+    path = Path(decision.site.local_path(entry.folder), relative)
     try:
         body = path.read_bytes()
     except OSError:

@@ -23,6 +23,8 @@ class HttpPlatform:
     request_timeout: float
     processes: int
     stdout_log: str | None
+    #: Files of recycleOnFileChange, relative to the application's folder.
+    recycle_on: tuple[str, ...]
 
 
 def compiled(effective: Effective) -> HttpPlatform:
@@ -32,4 +34,5 @@ def compiled(effective: Effective) -> HttpPlatform:
     return HttpPlatform(
         section["processPath"], section["arguments"], variables, float(section["startupTimeLimit"]),
         section["startupRetryCount"], section["rapidFailsPerMinute"], section["requestTimeout"].total_seconds(),
-        section["processesPerApplication"], section["stdoutLogFile"] if section["stdoutLogEnabled"] else None)
+        section["processesPerApplication"], section["stdoutLogFile"] if section["stdoutLogEnabled"] else None,
+        tuple(str(item["path"]).replace("\\", "/").removeprefix("./") for item in section.child("recycleOnFileChange").items))

@@ -20,6 +20,7 @@ from ..rewrite.regex import TooComplex
 from ..rewrite.state import State
 from ..rewrite.template import ExpansionError
 from ..trace import Trace
+from . import loaded
 
 
 class Sender:
@@ -85,6 +86,8 @@ class Sender:
 def sender(decision: Decision, status: int, headers: list[Header], trace: Trace | None = None) -> Sender | None:
     """The outbound work for a response, or None where no configuration asks for any."""
     if decision.effective is None or decision.state is None:
+        return None
+    if "RewriteModule" in decision.effective.view(loaded.absent):
         return None
     compiled = rules(decision.effective)
     if not compiled.rules and not compiled.errors:

@@ -33,6 +33,7 @@ from . import (
     default_document,
     directory_listing,
     handlers,
+    loaded,
     protocol_support,
     request_filtering,
     security,
@@ -56,7 +57,7 @@ def decide(site: Site, request: Request, trace: Trace | None = None) -> Decision
     action = run.start()
     path = run.state.path if run.folder is None else run.folder
     return Decision(action, request, run.effective, path, run.state.query, run.handler, run.module,
-                    run.applied, run.state, run.findings, site.view.root)
+                    run.applied, run.state, run.findings, site)
 
 
 def decide_error_page(site: Site, failed: Decision, url: str, status: int) -> Decision:
@@ -67,16 +68,16 @@ def decide_error_page(site: Site, failed: Decision, url: str, status: int) -> De
     run = _Run(site, request, None)
     run.state.path = path if path.startswith("/") else "/" + path
     run.state.query = f"{status};{request.scheme}://{request.host}:{request.port}{request.target.raw}"
-    run.effective = site.effective(run.state.path)
-    action = run.execute(original=False) or run.unhandled()
+    action = run.enter() or run.execute(original=False) or run.unhandled()
     return Decision(action, request, run.effective, run.state.path, run.state.query, run.handler, run.module, failed.rules,
-                    run.state, run.findings, site.view.root, failed.detailed, is_error_page=True)
+                    run.state, run.findings, site, failed.detailed, is_error_page=True)
 
 
 class _Run:
     """One request on its way through the modules. Each step returns an action, or None to go on."""
 
     __slots__ = (
+        "absent",
         "applied",
         "depth",
         "effective",
@@ -94,25 +95,37 @@ class _Run:
         self.site = site
         self.request = request
         self.trace = trace
-        self.state = State(request, site.place, site.file_tests, site.settings.strict)
+        self.state = State(request, site.root.place, site.file_tests, site.settings.strict)
         self.applied: list[str] = []
         self.handler: Handler | None = None
         self.module = "IIS Web Core"
         self.effective: Effective
+        #: Native modules that the application does not load.
+        self.absent: frozenset[str]
         self.findings: list[Finding] = []
         self.depth = 0
         #: The URL for which a default document stands: what clients and rules know the request by.
         self.folder: str | None = None
 
     def start(self) -> Action:
-        state = self.state
-        self.effective = self.site.effective(state.path)
-        fatal = self.effective.view(fatal_error)
-        if fatal is not None:
-            return configuration_error(fatal)
-        if not self.site.settings.rewrite_module:
+        if (broken := self.enter()) is not None:
+            return broken
+        if not self.site.settings.rewrite_module or not self.has("RewriteModule"):
             return self.execute(original=True) or self.unhandled()
         return self.global_rules() or self.begin_request() or self.execute(original=False) or self.unhandled()
+
+    def enter(self) -> Action | None:
+        """Take the application and the configuration of the current URL; 500.19 where that cannot be used."""
+        state = self.state
+        state.place = self.site.application(state.path).place
+        self.effective = self.site.effective(state.path)
+        self.absent = self.effective.view(loaded.absent)
+        fatal = self.effective.view(fatal_error)
+        return None if fatal is None else configuration_error(fatal)
+
+    def has(self, module: str) -> bool:
+        """Whether the application loads a native module."""
+        return module not in self.absent
 
     # -- rewrite ----------------------------------------------------------------------------------------------------
 
@@ -129,10 +142,7 @@ class _Run:
         before = self.state.path
         action = self.rules(rules, "Global")
         if action is None and self.state.path != before and not compose.is_foreign(self.state.path):
-            self.effective = self.site.effective(self.state.path)
-            fatal = self.effective.view(fatal_error)
-            if fatal is not None:
-                return configuration_error(fatal)
+            return self.enter()
         return action
 
     def begin_request(self) -> Action | None:
@@ -208,19 +218,18 @@ class _Run:
         if self.trace is not None:
             self.trace.add("GENERAL_CHILD_REQUEST_START", RequestURL=self.state.path, RequestVerb=self.request.method,
                            RecursiveLevel=self.depth)
-        self.effective = self.site.effective(self.state.path)
-        fatal = self.effective.view(fatal_error)
-        if fatal is not None:
-            return configuration_error(fatal)
-        return self.filter(original=False)
+        return self.enter() or self.filter(original=False)
 
     # -- the rest of the pipeline ------------------------------------------------------------------------------------
 
     def filter(self, original: bool) -> Action | None:
-        refused = security.refuse_address(self.effective, self.request)
-        if refused is not None:
-            self.module = "IpRestrictionModule"
-            return refused
+        if self.has("IpRestrictionModule"):
+            refused = security.refuse_address(self.effective, self.request)
+            if refused is not None:
+                self.module = "IpRestrictionModule"
+                return refused
+        if not self.has("RequestFilteringModule"):
+            return None
         compiled = self.effective.view(request_filtering.compiled)
         refusal = compiled.refusal(self.request, self.state.path, self.state.query, original)
         if refusal is None:
@@ -236,11 +245,11 @@ class _Run:
         if original and (refused := self.filter(original=True)) is not None:
             return refused
         denied = security.deny(self.effective, self.request)
-        if denied is not None:
+        if denied is not None and (denied.substatus == 4 or self.has("UrlAuthorizationModule")):
             self.module = "UrlAuthorizationModule"
             return denied
         redirect = redirection(self.effective, self.request, self.state)
-        if redirect is not None:
+        if redirect is not None and self.has("HttpRedirectionModule"):
             self.module = "HttpRedirectionModule"
             return redirect
         chosen = self.map_handler()
@@ -283,7 +292,10 @@ class _Run:
                        "unavailable.", E_FILE_NOT_FOUND, notification="MapRequestHandler")
 
     def run_modules(self, handler: Handler, length: int, entry: FileEntry | None) -> Action | None:
-        for module in handler.modules:
+        modules = [module for module in handler.modules if self.has(module)]
+        if not modules and handler.modules:
+            return bad_module(handler, handler.modules[0])
+        for module in modules:
             self.module = module
             if module == "FastCgiModule":
                 path = self.state.path
@@ -300,8 +312,7 @@ class _Run:
                 return Respond(500, 0, f"The handler '{handler.name}' uses {module}, which fcgiemu does not emulate.",
                                notification="ExecuteRequestHandler")
             else:
-                return Respond(500, 21, f'Handler "{handler.name}" has a bad module "{module}" in its module list',
-                               notification="ExecuteRequestHandler")
+                return bad_module(handler, module)
             if action is not None:
                 return action
         return None
@@ -339,7 +350,8 @@ class _Run:
         if path.endswith("/"):
             return None
         query = "?" + self.state.query if self.state.query else ""
-        return Redirect(301, encode_location(f"{self.request.scheme}://{self.request.authority}{path}/{query}"))
+        host = self.effective.section("system.webServer/serverRuntime")["alternateHostName"] or self.request.authority
+        return Redirect(301, encode_location(f"{self.request.scheme}://{host}{path}/{query}"))
 
     def default_document(self, entry: FileEntry | None) -> Action | None:
         """The first default document that exists runs as a child request of its own."""
@@ -375,6 +387,12 @@ _FILE_MODULES = {
     "DefaultDocumentModule": _Run.default_document,
     "DirectoryListingModule": _Run.directory_listing,
 }
+
+
+def bad_module(handler: Handler, module: str) -> Respond:
+    """500.21: a handler names a module that the application does not have."""
+    return Respond(500, 21, f'Handler "{handler.name}" has a bad module "{module}" in its module list',
+                   notification="ExecuteRequestHandler")
 
 
 def compose_url(state: State) -> str:

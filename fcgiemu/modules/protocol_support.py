@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..config.tree import Effective
 from ..decision import Respond
 from ..http.request import Request
+from . import loaded
 
 SECTION = "system.webServer/httpProtocol"
 _METHODS = "OPTIONS, TRACE, GET, HEAD, POST"
@@ -34,5 +35,7 @@ def redirect_headers(effective: Effective) -> tuple[tuple[str, str], ...]:
 
 def custom_headers(effective: Effective) -> tuple[tuple[str, str], ...]:
     """customHeaders in document order; an empty value sends nothing. A view: see Effective.view."""
+    if "ProtocolSupportModule" in effective.view(loaded.absent):
+        return ()
     section = effective.section(SECTION)
     return tuple((str(item["name"]), str(item["value"])) for item in section.child("customHeaders").items if item["value"])

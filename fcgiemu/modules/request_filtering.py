@@ -21,6 +21,7 @@ MAX_URL_SEGMENTS = 32  # the site's limits/@maxUrlSegments, not reachable from w
 
 #: Measured: refusals carry Connection: close.
 _CLOSE = (("Connection", "close"),)
+_STRAY_PERCENT = re.compile("%(?![0-9A-Fa-f]{2})")
 
 
 @dataclass(slots=True)
@@ -31,6 +32,7 @@ class FilteringRule:
     scan_url: bool
     scan_query: bool
     scan_all: bool
+    deny_unescaped_percent: bool
     headers: tuple[str, ...]
     extensions: frozenset[str]
     strings: tuple[str, ...]
@@ -45,6 +47,8 @@ class FilteringRule:
             texts.append(unquote(query))
         if self.scan_all:
             texts += request.fields.values()
+        if self.deny_unescaped_percent and (self.scan_query or self.scan_all) and _STRAY_PERCENT.search(query):
+            return True  # http.sys has refused a stray % of the path already
         return any(string in text.lower() for text in texts for string in self.strings)
 
 
@@ -161,7 +165,7 @@ def _strings(node: Node, name: str) -> tuple[str, ...]:
 
 def _rule(node: Node) -> FilteringRule:
     return FilteringRule(
-        node["name"], node["scanUrl"], node["scanQueryString"], node["scanAllRaw"],
+        node["name"], node["scanUrl"], node["scanQueryString"], node["scanAllRaw"], node["denyUnescapedPercent"],
         tuple(str(item["requestHeader"]).lower() for item in node.child("scanHeaders").items),
         frozenset(str(item["fileExtension"]).lower() for item in node.child("appliesTo").items),
         tuple(str(item["string"]).lower() for item in node.child("denyStrings").items))

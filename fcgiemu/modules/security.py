@@ -12,6 +12,7 @@ from ..http.request import Request
 _SECURITY = "system.webServer/security/"
 _DENY_STATUS = {"Unauthorized": (401, 503), "Forbidden": (403, 503), "NotFound": (404, 503)}
 
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -23,6 +24,10 @@ class Addresses:
     allow_unlisted: bool
     action: str
     explicit_action: bool
+    proxy_mode: bool
+
+    def allows(self, address: Address) -> bool:
+        return next((verdict for network, verdict in self.entries if address in network), self.allow_unlisted)
 
 
 def addresses(effective: Effective) -> Addresses | None:
@@ -40,11 +45,22 @@ def addresses(effective: Effective) -> Addresses | None:
         entries.append((network, bool(item["allowed"])))
     if not entries and section["allowUnlisted"]:
         return None
-    return Addresses(tuple(entries), section["allowUnlisted"], section["denyAction"], section.has("denyAction"))
+    return Addresses(tuple(entries), section["allowUnlisted"], section["denyAction"], section.has("denyAction"),
+                     section["enableProxyMode"])
 
 
 def _prefix(address: str, mask: str) -> str:
     return "128" if ":" in address and mask == "255.255.255.255" else mask
+
+
+def _forwarded(text: str) -> Address:
+    """An address of X-Forwarded-For, with or without port. Raises ValueError."""
+    text = text.strip()
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
+    return ipaddress.ip_address(text)
 
 
 def refuse_address(effective: Effective, request: Request) -> Respond | Abort | None:
@@ -53,11 +69,15 @@ def refuse_address(effective: Effective, request: Request) -> Respond | Abort | 
     if compiled is None:
         return None
     try:
-        client = ipaddress.ip_address(request.remote_addr)
+        clients = [ipaddress.ip_address(request.remote_addr)]
     except ValueError:
         return None
-    allowed = next((verdict for network, verdict in compiled.entries if client in network), compiled.allow_unlisted)
-    if allowed:
+    if compiled.proxy_mode:
+        try:
+            clients += [_forwarded(text) for text in request.fields.get("x-forwarded-for", "").split(",") if text.strip()]
+        except ValueError:
+            return Respond(400, 10, "The X-Forwarded-For header holds something that is no address.")
+    if all(compiled.allows(client) for client in clients):
         return None
     if compiled.action == "AbortRequest":
         return Abort()

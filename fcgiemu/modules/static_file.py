@@ -34,7 +34,9 @@ class StaticContent:
     mime_types: dict[str, str]
     cache_headers: tuple[Header, ...]
     set_etag: bool
-    footer: str
+    #: What is appended to every HTML document, or the name of the file that holds it.
+    footer: bytes
+    footer_is_file: bool
 
     def mime_type(self, path: str) -> str | None:
         """The type for a file name; "." stands for names without extension, ".*" for all that are not mapped."""
@@ -51,8 +53,8 @@ def compiled(effective: Effective) -> StaticContent:
     cache = section.child("clientCache")
     headers = _cache_headers(str(cache["cacheControlMode"]), cache["cacheControlMaxAge"], str(cache["httpExpires"]),
                              str(cache["cacheControlCustom"]))
-    footer = str(section["defaultDocFooter"]) if section["enableDocFooter"] and not section["isDocFooterFileName"] else ""
-    return StaticContent(mime_types, headers, cache["setEtag"], footer)
+    footer = str(section["defaultDocFooter"]).encode() if section["enableDocFooter"] else b""
+    return StaticContent(mime_types, headers, cache["setEtag"], footer, bool(footer) and section["isDocFooterFileName"])
 
 
 def _cache_headers(mode: str, max_age: timedelta, expires: str, custom: str) -> tuple[Header, ...]:
@@ -90,10 +92,16 @@ class FileResponse:
     headers: list[Header]
     ranges: tuple[tuple[int, int], ...] = ()
     multipart: bool = False
+    #: Sent behind the file (enableDocFooter).
+    footer: bytes = b""
 
 
-def respond(action: ServeFile, content: StaticContent, request: Request, now: datetime | None = None) -> FileResponse:
-    """The response for a file, by the conditional and range headers of the request (RFC 9110)."""
+def respond(action: ServeFile, content: StaticContent, request: Request, now: datetime | None = None,
+            footer: bytes = b"") -> FileResponse:
+    """The response for a file, by the conditional and range headers of the request (RFC 9110).
+
+    An HTML document with a ``footer`` is sent whole: its ranges would not be the file's.  # inferred
+    """
     entry = action.entry
     modified, text = _modified(entry.mtime_ns // 1_000_000_000)
     tag = etag(entry.mtime_ns) if content.set_etag else ""
@@ -111,12 +119,14 @@ def respond(action: ServeFile, content: StaticContent, request: Request, now: da
             return FileResponse(304, [*content.cache_headers, *validators])
     base = [("Content-Type", action.mime_type), *content.cache_headers, *validators]
     send = request.method != "HEAD"
-    if "range" in fields and request.method == "GET":
+    if not action.mime_type.startswith("text/html"):
+        footer = b""
+    if "range" in fields and request.method == "GET" and not footer:
         partial = _range(action, fields, tag, modified, base)
         if partial is not None:
             return partial
-    base.append(("Content-Length", str(entry.size)))
-    return FileResponse(200, base, ((0, entry.size),) if send else ())
+    base.append(("Content-Length", str(entry.size + len(footer))))
+    return FileResponse(200, base, ((0, entry.size),) if send else (), footer=footer)
 
 
 def _precondition(fields: dict[str, str] | object, tag: str, modified: datetime, now: datetime | None) -> int:

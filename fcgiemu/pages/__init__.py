@@ -56,10 +56,10 @@ def _source(decision: Decision, action: Respond) -> list[tuple[int, str, bool]]:
     """The lines around a configuration error: number, text, whether it is the one."""
     assert action.finding is not None and action.finding.span is not None
     span = action.finding.span
-    if decision.site_root is None or span.file == "applicationHost.config":
+    if decision.site is None or span.file == "applicationHost.config":
         return []
     try:
-        lines = Path(decision.site_root, span.file).read_text("utf-8", "replace").splitlines()
+        lines = Path(decision.site.local_path("/" + span.file)).read_text("utf-8", "replace").splitlines()
     except OSError:
         return []
     first = max(1, span.line - 2)

@@ -102,9 +102,9 @@ def _outcome(site: Site, decision: Decision, response: Response | None, canned: 
 
 def environ(site: Site, decision: Decision) -> dict[str, str]:
     """What a WSGI application behind wfastcgi would find in its environ."""
-    pairs = dict(variables(decision, str(site.path)))
+    pairs = dict(variables(decision))
     wsgi.original_url(pairs)
-    wsgi.script_name(pairs, {name: value for name, (value, _) in site.app_settings().items()})
+    wsgi.script_name(pairs, {name: value for name, (value, _) in site.app_settings(site.application(decision.path)).items()})
     shown = {name: pairs[name] for name in _ENVIRON if name in pairs}
     shown.update((name, value) for name, value in pairs.items() if name.startswith("HTTP_"))
     shown["wsgi.url_scheme"] = "https" if pairs["HTTPS"] == "on" else "http"

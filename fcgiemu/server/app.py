@@ -7,6 +7,7 @@ import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from ..decision import (
     Abort,
@@ -21,7 +22,7 @@ from ..decision import (
     ServeFile,
 )
 from ..http.url import UrlRefused
-from ..modules import custom_error, protocol_support, sending
+from ..modules import compression, custom_error, protocol_support, sending
 from ..modules.pipeline import decide_error_page
 from ..site import Site, refused
 from . import static, websocket
@@ -77,6 +78,8 @@ class Server:
             decision = self.site.decide(exchange.request())
             if decision.effective is not None and not decision.effective.view(protocol_support.keeps_alive):
                 exchange.protocol.cycle.keep_alive = False
+            if self.site.settings.compression and decision.effective is not None:
+                exchange.compress = partial(compression.dynamic, decision)
         except UrlRefused as error:
             decision = refused(error)
         gone = False

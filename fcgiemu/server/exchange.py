@@ -9,6 +9,8 @@ from typing import Any
 from ..http.request import Request, joined
 from ..http.response import Header, Response
 from ..http.url import UrlRefused, canonicalize
+from ..modules import compression
+from ..modules.compression import Encoder
 from .protocol import MAX_REQUEST_BYTES, IisProtocol
 
 Message = MutableMapping[str, Any]
@@ -35,6 +37,9 @@ class Exchange:
         self.status = 0
         self.substatus = 0
         self.bytes_sent = 0
+        #: Says how a response goes out compressed, where compression is on.
+        self.compress: Callable[[int, list[Header]], Encoder | None] | None = None
+        self._encoder: Encoder | None = None
 
     # -- the request -----------------------------------------------------------------------------------------------
 
@@ -103,11 +108,18 @@ class Exchange:
     async def start(self, status: int, reason: str, headers: Iterable[Header], substatus: int = 0) -> None:
         """Send the head."""
         self.started, self.status, self.substatus = True, status, substatus
+        if self.compress is not None:
+            headers = list(headers)
+            self._encoder = self.compress(status, headers)
+            if self._encoder is not None:
+                headers = compression.encoded(headers)
         await self._send({"type": "http.response.start", "status": status, "reason": reason.encode("latin-1", "replace"),
                           "headers": [(name.encode("latin-1", "replace"), _one_line(value)) for name, value in headers]})
 
     async def write(self, data: bytes, more: bool = True) -> None:
         """Send a part of the body; waits while the client is slower."""
+        if self._encoder is not None:
+            data = self._encoder.part(data) if more else self._encoder.end(data)
         self.bytes_sent += len(data)
         await self._send({"type": "http.response.body", "body": data, "more_body": more})
 

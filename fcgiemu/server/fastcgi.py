@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 
+from ..applications import Application as SiteApplication
 from ..decision import CallFastCgi, Decision, Respond
 from ..fastcgi.application import Application, Limits, QueueFull
 from ..fastcgi.process import Launch, OutputSink, StartFailed, WorkerProcess, guarded
@@ -34,9 +35,8 @@ class FastCgi:
     def __init__(self, site: Site, limits: Limits, sink: OutputSink) -> None:
         self.site = site
         self.limits = limits
-        self.applications: dict[str, Application] = {}
+        self.applications: dict[tuple[str, str], Application] = {}
         self._sink = sink
-        self.site_root = str(site.path)
         #: Answers an error with a child request where the site wants that; set by the server.
         self.error_page: ErrorPage | None = None
         self.drains: set[asyncio.Task[None]] = set()
@@ -44,42 +44,48 @@ class FastCgi:
 
     # -- processes -------------------------------------------------------------------------------------------------
 
-    def application(self, processor: str) -> Application:
-        """The pool for a scriptProcessor. Raises ProgramMissing."""
-        key = processor.lower()
+    def application(self, processor: str, path: str) -> Application:
+        """The pool for a scriptProcessor and the application of a URL path. Raises ProgramMissing."""
+        place = self.site.application(path)
+        key = processor.lower(), place.url
         found = self.applications.get(key)
         if found is None:
-            program = find_program(processor, self.site)
-            found = Application(lambda: self.launch(program), self.limits, self._sink)
+            program = find_program(processor, self.site, place)
+            found = Application(lambda: self.launch(program, place), self.limits, self._sink)
             self.applications[key] = found
         return found
 
-    def launch(self, program: Program) -> Launch:
-        """How to start a process of ``program``."""
+    def launch(self, program: Program, place: SiteApplication) -> Launch:
+        """How to start a process of ``program`` for an application of the site."""
         environment = {name: value for name, value in os.environ.items() if name not in _NOT_INHERITED}
-        environment.update(APP_POOL_ID=self.site.place.application_pool, PYTHONIOENCODING="utf-8")
+        environment.update(APP_POOL_ID=place.place.application_pool, PYTHONIOENCODING="utf-8")
         if not program.is_wfastcgi:
-            return Launch(guarded((program.path, *program.arguments)), environment, self.site_root)
+            return Launch(guarded((program.path, *program.arguments)), environment, str(place.path))
         if program.version is not None and program.version < OLDEST:
             raise StartFailed(f"{program.path} is Python {program.version[0]}.{program.version[1]}; the worker needs "
                               f"{OLDEST[0]}.{OLDEST[1]} or newer")
         pairs = path_pairs(self.site)
         for windows, local in pairs:
             if windows == "D:\\home\\LogFiles" and any(
-                    "logfiles" in value.lower() for value, _ in self.site.app_settings().values()):
+                    "logfiles" in value.lower() for value, _ in self.site.app_settings(place).values()):
                 Path(local).mkdir(parents=True, exist_ok=True)
         environment["FCGIEMU_FLUP"] = _flup_folder()
         mark = secrets.token_hex(8)
         environment["FCGIEMU_WORKER"] = json.dumps({"map": pairs, "strict": self.site.settings.strict, "mark": mark})
         main = str(Path(__file__).parent.parent / "worker" / "main.py")
-        return Launch((program.path, main), environment, self.site_root, mark=mark)
+        return Launch((program.path, main), environment, str(place.path), mark=mark)
 
-    def restart(self) -> int:
-        """Let the next requests run new code. Returns how many pools had code to forget."""
-        before = sum(application.restarts for application in self.applications.values())
-        for application in self.applications.values():
-            application.restart()
-        return sum(application.restarts for application in self.applications.values()) - before
+    def restart(self, changed: Path) -> int:
+        """Let the next requests run new code where a file below an application's folder has changed.
+
+        Returns how many pools had code to forget.
+        """
+        urls = {place.url for place in self.site.layout.applications if changed.is_relative_to(place.path)}
+        pools = [pool for (_, url), pool in self.applications.items() if url in urls]
+        before = sum(pool.restarts for pool in pools)
+        for pool in pools:
+            pool.restart()
+        return sum(pool.restarts for pool in pools) - before
 
     def forget_programs(self) -> None:
         """Configuration has changed: pools that are not in use look for their program again at the next request."""
@@ -113,7 +119,7 @@ class FastCgi:
         if decision.request.body_length is None and exchange.has_body():
             spool, decision = await collected(exchange, decision)
         try:
-            application = self.application(action.handler.script_processor)
+            application = self.application(action.handler.script_processor, decision.path)
             worker = await application.acquire()
         except ProgramMissing as error:
             await self.fail(exchange, decision, Respond(500, 0, str(error), E_NOT_REGISTERED, hints=(error.hint,)))

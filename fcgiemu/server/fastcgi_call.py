@@ -128,7 +128,7 @@ class FastCgiCall:
         self.upload = asyncio.ensure_future(self._upload())
 
     def _params(self) -> bytes:
-        pairs = variables(self.decision, self.pools.site_root)
+        pairs = variables(self.decision)
         return records.encode_params(REQUEST_ID, [_pair(name, value) if len(value) < CACHED_VALUE else _encoded(name, value)
                                                   for name, value in pairs])
 

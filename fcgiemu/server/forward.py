@@ -41,25 +41,27 @@ class Forwarder:
         import httpx
 
         if self._client is None:
-            self._client = httpx.AsyncClient(timeout=TIMEOUT, follow_redirects=False, trust_env=False)
+            self._client = httpx.AsyncClient(follow_redirects=False, trust_env=False)
         return self._client
 
     async def forward(self, exchange: Exchange, decision: Decision, action: Proxy) -> None:
         """Send the request to ``action.url`` and its answer to the client; 502.3 where there is none."""
         await self._send(exchange, decision, target(decision, action.url), request_headers(decision, action.url))
 
-    async def forward_local(self, exchange: Exchange, decision: Decision, url: str) -> None:
-        """Send the request to a process of the site, which gets the client's own Host."""
+    async def forward_local(self, exchange: Exchange, decision: Decision, url: str, timeout: float) -> None:
+        """Send the request to a process of the site, which gets the client's own Host and ``timeout`` seconds to answer."""
         assert decision.request is not None and decision.state is not None
         headers = [pair for pair in _client_headers(decision) if pair[0].lower() != "x-forwarded-for"]
-        await self._send(exchange, decision, url, [*headers, ("Host", decision.request.authority), _forwarded_for(decision)])
+        headers += [("Host", decision.request.authority), _forwarded_for(decision)]
+        await self._send(exchange, decision, url, headers, timeout)
 
-    async def _send(self, exchange: Exchange, decision: Decision, url: str, headers: list[Header]) -> None:
+    async def _send(self, exchange: Exchange, decision: Decision, url: str, headers: list[Header],
+                    timeout: float = TIMEOUT) -> None:
         import httpx
 
         client = self.client()
         assert decision.request is not None
-        request = client.build_request(decision.request.method, url,
+        request = client.build_request(decision.request.method, url, timeout=timeout,
                                        headers=[(name.encode(), value.encode("latin-1")) for name, value in headers],
                                        content=_body(exchange) if exchange.has_body() else None)
         for name in ("accept", "accept-encoding", "user-agent", "connection"):

@@ -13,6 +13,7 @@ from collections import deque
 from dataclasses import replace
 from pathlib import Path
 
+from ..applications import Application
 from ..decision import Decision, Respond
 from ..fastcgi.process import GRACE_SECONDS, KEPT_LINES, guarded
 from ..http.url import encode_path
@@ -98,8 +99,9 @@ class PlatformProcess:
 class Platform:
     """The processes of one <httpPlatform>: started by the first request, replaced when they end, used in turn."""
 
-    def __init__(self, site: Site, settings: HttpPlatform, output: Output) -> None:
+    def __init__(self, site: Site, application: Application, settings: HttpPlatform, output: Output) -> None:
         self.site = site
+        self.application = application
         self.settings = settings
         self._output = output
         self._processes: list[PlatformProcess] = []
@@ -150,7 +152,7 @@ class Platform:
             process = await asyncio.create_subprocess_exec(
                 *guarded(command), stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE, env={**environment, "FCGIEMU_LIFELINE": str(lifeline)},
-                cwd=str(self.site.path), pass_fds=(lifeline,), start_new_session=True, limit=1 << 20)
+                cwd=str(self.application.path), pass_fds=(lifeline,), start_new_session=True, limit=1 << 20)
         except OSError as error:
             os.close(ours)
             raise StartFailed(f"{command[0]}: {error.strerror}") from error
@@ -170,8 +172,8 @@ class Platform:
 
         path = self.settings.process_path
         if path.startswith("."):
-            path = str(self.site.path / path.replace("\\", "/"))
-        program = find_program(path, self.site)
+            path = str(self.application.path / path.replace("\\", "/"))
+        program = find_program(path, self.site, self.application)
         words = [local(word.replace('"', "")) for word in re.findall(r'(?:"[^"]*"|\S)+', self.settings.arguments)]
         environment = dict(os.environ)
         for name in ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__"):
@@ -188,7 +190,7 @@ class Platform:
         if name is None:
             return None
         local = paths.map_path(name, path_pairs(self.site)) if paths.is_windows(name) else name.replace("\\", "/")
-        path = self.site.path / f"{local}_{pid}_{time.strftime('%Y%m%d%H%M%S')}.log"
+        path = self.application.path / f"{local}_{pid}_{time.strftime('%Y%m%d%H%M%S')}.log"
         with contextlib.suppress(OSError):
             path.parent.mkdir(parents=True, exist_ok=True)
         return path
@@ -207,15 +209,16 @@ class HttpPlatforms:
         self.site = site
         self.forwarder = forwarder
         self._output = output
-        self._platforms: dict[HttpPlatform, Platform] = {}
+        self._platforms: dict[tuple[str, HttpPlatform], Platform] = {}
 
     async def port(self, decision: Decision) -> int:
         """The port that answers for a decision. Raises StartFailed and ProgramMissing."""
         assert decision.effective is not None
         settings = decision.effective.view(compiled)
-        platform = self._platforms.get(settings)
+        application = self.site.application(decision.path)
+        platform = self._platforms.get((application.url, settings))
         if platform is None:
-            platform = self._platforms[settings] = Platform(self.site, settings, self._output)
+            platform = self._platforms[application.url, settings] = Platform(self.site, application, settings, self._output)
         return await platform.port()
 
     async def call(self, exchange: Exchange, decision: Decision) -> None:
@@ -225,7 +228,9 @@ class HttpPlatforms:
         except (StartFailed, ProgramMissing) as error:
             await self._fail(exchange, decision, error)
             return
-        await self.forwarder.forward_local(exchange, decision, f"http://127.0.0.1:{port}{current_target(decision)}")
+        assert decision.effective is not None
+        await self.forwarder.forward_local(exchange, decision, f"http://127.0.0.1:{port}{current_target(decision)}",
+                                           decision.effective.view(compiled).request_timeout)
 
     async def _fail(self, exchange: Exchange, decision: Decision, error: StartFailed | ProgramMissing) -> None:
         assert decision.request is not None and decision.effective is not None
@@ -238,6 +243,11 @@ class HttpPlatforms:
     @property
     def running(self) -> bool:
         return any(platform._processes for platform in self._platforms.values())
+
+    def recycles_on(self, changed: Path) -> bool:
+        """Whether a changed file is one of recycleOnFileChange of a process that runs."""
+        return any(platform._processes and changed == platform.application.path / name
+                   for platform in self._platforms.values() for name in platform.settings.recycle_on)
 
     async def restart(self) -> None:
         """End every process; the next requests start new ones."""

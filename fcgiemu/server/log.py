@@ -36,7 +36,7 @@ def handled_by(entry: LogEntry) -> str:
     decision = entry.decision
     action = decision.action
     if isinstance(action, ServeFile):
-        return f"StaticFile {action.entry.path[len(decision.site_root or ''):].lstrip('/')}"
+        return f"StaticFile {decision.site.spelled(action.entry) if decision.site else action.entry.path}"
     if isinstance(action, CallFastCgi):
         return f"FastCGI {action.handler.name}"
     if decision.rules and action.kind in ("redirect", "abort", "respond") and decision.module == "RewriteModule":

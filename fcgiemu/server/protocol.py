@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import struct
 import sys
@@ -18,6 +19,13 @@ from ..http.response import http_sys_body, reason_phrase
 
 #: http.sys's MaxRequestBytes: request line and headers together.
 MAX_REQUEST_BYTES = 16384
+_MAX_METHOD = 64
+_TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+#: llhttp's methods that HTTP has; others, and those in lower case, it refuses.
+_PARSER_METHODS = frozenset(
+    b"DELETE GET HEAD POST PUT CONNECT OPTIONS TRACE COPY LOCK MKCOL MOVE PROPFIND PROPPATCH SEARCH UNLOCK BIND REBIND UNBIND "
+    b"ACL REPORT MKACTIVITY CHECKOUT MERGE M-SEARCH NOTIFY SUBSCRIBE UNSUBSCRIBE PATCH PURGE MKCALENDAR LINK UNLINK "
+    b"SOURCE QUERY".split())
 _STATUS_LINES = {status: f"HTTP/1.1 {status} {reason_phrase(status)}\r\n".encode("latin-1") for status in range(100, 600)}
 
 
@@ -30,6 +38,8 @@ class IisProtocol(HttpToolsProtocol):
     #: Bytes received while a request's head is not complete.
     _pending = 0
     _reading_head = True
+    #: The method of a request that the parser has been told to read as GET.
+    _method: str | None = None
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -38,11 +48,22 @@ class IisProtocol(HttpToolsProtocol):
         self.scope["fcgiemu.protocol"] = self  # type: ignore[typeddict-unknown-key]
 
     def data_received(self, data: bytes) -> None:
+        if self._reading_head and not self._pending:
+            data = self._known_method(data)
         self._pending += len(data)
         super().data_received(data)
         if self._reading_head and self._pending > 2 * MAX_REQUEST_BYTES and not self.transport.is_closing():
             # A head that does not end must not fill the memory.
             self._refuse("Bad Request - Request Too Long", "The size of the request headers is too long.")
+
+    def _known_method(self, data: bytes) -> bytes:
+        """A method that the parser does not know is read as GET: http.sys passes any token on."""
+        token, blank, rest = data[:_MAX_METHOD].partition(b" ")
+        self._method = None
+        if not blank or token in _PARSER_METHODS or not _TOKEN.fullmatch(token):
+            return data
+        self._method = token.decode("ascii")
+        return b"GET" + data[len(token):]
 
     def on_url(self, url: bytes) -> None:
         super().on_url(url)
@@ -67,6 +88,8 @@ class IisProtocol(HttpToolsProtocol):
         except httptools.HttpParserInvalidURLError:
             self.url = b"/"  # uvicorn parses it again; the application looks at the raw target
         super().on_headers_complete()
+        if self._method is not None:
+            self.scope["method"], self._method = self._method, None
         if self.parser.should_upgrade() and self._should_upgrade():
             return  # a WebSocket: no cycle is made for it
         # The cycle's own class cannot be given to uvicorn; its task has not started yet.

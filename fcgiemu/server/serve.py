@@ -11,17 +11,21 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
 from typing import TextIO
 
 import uvicorn
 
+from ..applications import Application, SiteError
+from ..decision import Handler
 from ..fastcgi.application import Limits
 from ..fastcgi.process import WorkerProcess
 from ..interpreters import ProgramMissing, find_program
 from ..modules import handlers
 from ..reload import Watcher, is_ignored, restart_pattern, restarts
 from ..rewrite.compiler import inbound
-from ..site import Site, SiteError
+from ..site import Site
 from . import log
 from .app import LogEntry, Server
 from .fastcgi import FastCgi
@@ -102,7 +106,7 @@ class Serving:
         self.console = Console(options.out, options.log_format)
         self.fastcgi = FastCgi(site, options.limits, self.console.output)
         self.server = Server(site, self.fastcgi, self.console.request, self.console.line, self._started, self._stopped)
-        self._watcher: Watcher | None = None
+        self._watchers: list[Watcher] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self._told: set[str] = set()
 
@@ -127,28 +131,31 @@ class Serving:
     def _started(self) -> None:
         self._loop = asyncio.get_running_loop()
         if self.options.reload:
-            self._watcher = Watcher(self.site.path, self._changed)
-            self._watcher.start()
-            if self._watcher.polling:
-                self.console.say("file events do not arrive in this folder: it is polled instead")
+            for root in self.site.roots():
+                watcher = Watcher(root, partial(self._changed, root))
+                watcher.start()
+                self._watchers.append(watcher)
+                if watcher.polling:
+                    self.console.say(f"file events do not arrive in {root}: it is polled instead")
 
     def _stopped(self) -> None:
-        if self._watcher is not None:
-            self._watcher.stop()
+        for watcher in self._watchers:
+            watcher.stop()
 
-    def _changed(self, relative: str, is_folder: bool) -> None:
+    def _changed(self, root: Path, relative: str, is_folder: bool) -> None:
         """A change, told by the watcher's thread."""
         if self._loop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._apply, relative, is_folder)
+            self._loop.call_soon_threadsafe(self._apply, root, relative, is_folder)
 
-    def _apply(self, relative: str, is_folder: bool) -> None:
+    def _apply(self, root: Path, relative: str, is_folder: bool) -> None:
         name = relative.rpartition("/")[2].lower()
         if is_folder or name.endswith(".config"):
             self.site.tree.invalidate()
             self.fastcgi.forget_programs()
-        if is_folder or not self._restarts(relative):
+        recycled = self.server.platforms.recycles_on(root / relative)
+        if is_folder or not (recycled or self._restarts(relative)):
             return
-        restarted = bool(self.fastcgi.restart())
+        restarted = bool(self.fastcgi.restart(root / relative))
         if self.server.platforms.running:
             restarted = True
             self._tasks = asyncio.ensure_future(self.server.platforms.restart())
@@ -186,23 +193,26 @@ class Serving:
         say(f"  listening   http://{shown}:{port}/  (Ctrl-C stops)")
 
     def _report_handlers(self, say: Callable[[str], None]) -> None:
-        seen: set[str] = set()
-        for handler, _ in self.site.effective("/").view(handlers.table).entries:
-            processor = handler.script_processor
-            if "FastCgiModule" not in handler.modules or processor in seen:
-                continue
-            seen.add(processor)
-            say(f"  handler     {handler.name}: path={handler.path}")
-            try:
-                program = find_program(processor, self.site)
-            except ProgramMissing as error:
-                say(f"  missing     {error} {error.hint}")
-                continue
-            for note in program.notes:
-                say(f"  mapped      {note}")
-            settings = self.site.app_settings()
-            if program.is_wfastcgi and "WSGI_HANDLER" not in settings:
-                say("  missing     WSGI_HANDLER is not set in appSettings: every request to Python will fail")
+        for application in self.site.layout.applications:
+            if application.url:
+                say(f"  application {application.url}: {application.path}")
+            seen: set[str] = set()
+            for handler, _ in self.site.effective(application.url or "/").view(handlers.table).entries:
+                if "FastCgiModule" in handler.modules and handler.script_processor not in seen:
+                    seen.add(handler.script_processor)
+                    self._report_handler(say, handler, application)
+
+    def _report_handler(self, say: Callable[[str], None], handler: Handler, application: Application) -> None:
+        say(f"  handler     {handler.name}: path={handler.path}")
+        try:
+            program = find_program(handler.script_processor, self.site, application)
+        except ProgramMissing as error:
+            say(f"  missing     {error} {error.hint}")
+            return
+        for note in program.notes:
+            say(f"  mapped      {note}")
+        if program.is_wfastcgi and "WSGI_HANDLER" not in self.site.app_settings(application):
+            say("  missing     WSGI_HANDLER is not set in appSettings: every request to Python will fail")
 
 
 def bind(host: str, port: int) -> socket.socket:

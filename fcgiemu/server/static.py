@@ -7,9 +7,9 @@ import time
 
 from .. import pages
 from ..decision import Decision, ListDirectory, Respond, ServeFile
-from ..files import SETTLED_SECONDS, FileEntry, FileView
+from ..files import SETTLED_SECONDS, FileEntry
 from ..http.response import Response, reason_phrase
-from ..modules import directory_listing, outbound, sending, static_file
+from ..modules import compression, directory_listing, outbound, sending, static_file
 from ..modules.static_file import FileResponse
 from .exchange import Exchange
 
@@ -45,17 +45,22 @@ class FileCache:
 
 
 _cache = FileCache()
+_gzipped = FileCache(largest=1 << 22)
+_hits = compression.Hits()
 
 
 async def serve_file(exchange: Exchange, decision: Decision, action: ServeFile) -> None:
     """Send the file that the decision names. A file that has vanished meanwhile is a 404."""
     assert decision.request is not None and decision.effective is not None
+    exchange.compress = None  # that is for what programs answer
     content = decision.effective.view(static_file.compiled)
-    answer = static_file.respond(action, content, decision.request)
+    answer = static_file.respond(action, content, decision.request, footer=_footer(decision, content))
     if answer.status in (412, 416):
         await _failed(exchange, decision, answer)
         return
-    kept = _cache.get(action.entry) if len(answer.ranges) == 1 else None
+    if await _compressed(exchange, decision, action, answer):
+        return
+    kept = _cache.get(action.entry) if len(answer.ranges) == 1 and not answer.footer else None
     if kept is not None and outbound.sender(decision, answer.status, answer.headers) is None:
         start, end = answer.ranges[0]
         await exchange.start(answer.status, reason_phrase(answer.status), sending.decorate(answer.headers, decision.effective))
@@ -90,7 +95,7 @@ async def _send(exchange: Exchange, decision: Decision, answer: FileResponse, de
         data = os.pread(descriptor, end - start, start) if end > start else b""
         if isinstance(decision.action, ServeFile) and len(data) == decision.action.entry.size:
             _cache.put(decision.action.entry, data)
-        await exchange.write(data, more=False)
+        await exchange.write(data + answer.footer, more=False)
         return
     async for part in _parts(answer, decision, descriptor):
         if exchange.gone:
@@ -114,6 +119,39 @@ async def _parts(answer: FileResponse, decision: Decision, descriptor: int):  # 
             yield data
     if answer.multipart:
         yield static_file.MULTIPART_END
+    if answer.footer:
+        yield answer.footer
+
+
+def _footer(decision: Decision, content: static_file.StaticContent) -> bytes:
+    """What enableDocFooter appends: the text, or the content of the file below the site that it names."""
+    if not content.footer_is_file:
+        return content.footer
+    assert decision.site is not None
+    files = decision.site.file_tests
+    return (files.read_text(files.physical_path("/" + content.footer.decode().lstrip("\\/"))) or "").encode()
+
+
+async def _compressed(exchange: Exchange, decision: Decision, action: ServeFile, answer: FileResponse) -> bool:
+    """Send the file as gzip, if StaticCompressionModule does that for this request; else nothing is sent."""
+    entry = action.entry
+    if answer.status != 200 or answer.footer or decision.site is None or not decision.site.settings.compression:
+        return False
+    settings = compression.static(decision, action.mime_type, entry.size)
+    if settings is None or not _hits.frequent(entry.path, settings.hits, settings.period, time.monotonic()):
+        return False
+    assert decision.effective is not None
+    headers = sending.decorate(answer.headers, decision.effective)
+    if outbound.sender(decision, 200, headers) is not None:
+        return False
+    body = _gzipped.get(entry)
+    if body is None:
+        with open(entry.path, "rb") as stream:
+            body = compression.compress(stream.read(), settings.static_level)
+        _gzipped.put(entry, body)
+    await exchange.start(200, reason_phrase(200), compression.encoded(headers, len(body)))
+    await exchange.write(body if answer.ranges else b"", more=False)
+    return True
 
 
 async def _failed(exchange: Exchange, decision: Decision, answer: FileResponse) -> None:
@@ -121,7 +159,7 @@ async def _failed(exchange: Exchange, decision: Decision, answer: FileResponse) 
                "A precondition of the request is not met.")
     failed = Decision(Respond(answer.status, 0, message, headers=tuple(answer.headers), notification="ExecuteRequestHandler"),
                       decision.request, decision.effective, decision.path, decision.query, decision.handler,
-                      decision.module, decision.rules, decision.state, site_root=decision.site_root)
+                      decision.module, decision.rules, decision.state, site=decision.site)
     assert decision.request is not None
     await exchange.respond(sending.own_response(failed, decision.request.is_local))
 
@@ -133,10 +171,10 @@ def _missing(decision: Decision) -> Decision:
 
 async def list_directory(exchange: Exchange, decision: Decision, action: ListDirectory) -> None:
     """Send the listing of a folder."""
-    assert decision.request is not None and decision.effective is not None
+    assert decision.request is not None and decision.effective is not None and decision.site is not None
     flags = decision.effective.view(directory_listing.compiled).flags
     path = decision.path if decision.path.endswith("/") else decision.path + "/"
-    rows = directory_listing.rows(FileView(decision.site_root or action.entry.path), action.entry)
+    rows = directory_listing.rows(decision.site.directory(path).view, action.entry)
     body = pages.listing(decision.request.host, path, rows, flags)
     response = Response(200, "OK", [("Content-Type", "text/html; charset=UTF-8"), ("Content-Length", str(len(body)))], body)
     await exchange.respond(sending.send(decision, response))

@@ -63,7 +63,7 @@ def test_ranges(text: str, ranges: object) -> None:
 
 
 ENTRY = FileEntry("/site/a.txt", False, 10, 1_700_000_000_500_000_000)
-CONTENT = StaticContent({}, (), True, "")
+CONTENT = StaticContent({}, (), True, b"", False)
 MODIFIED = "Tue, 14 Nov 2023 22:13:20 GMT"
 NOW = datetime(2024, 1, 1, tzinfo=UTC)
 

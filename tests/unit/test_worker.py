@@ -90,7 +90,7 @@ def test_interpreters(make_site: Callable[..., Site], tmp_path: Path) -> None:
     assert program.is_wfastcgi and program.version == sys.version_info[:2]
     assert any("Python 3.4 is not installed" in note for note in program.notes)
     make_env(tmp_path)
-    assert environment_of(site) is not None
+    assert environment_of(site, site.root) is not None
     assert "the site's env" in find_program("D:\\Python34\\python.exe|wfastcgi.py", site).notes[0]
     assert find_program(f"{sys.executable}|wfastcgi.py", site).path == sys.executable
     with pytest.raises(ProgramMissing, match="no program here"):

@@ -1,0 +1,18 @@
+"""Which native modules an application has: <modules> of its configuration."""
+
+from __future__ import annotations
+
+from ..config.tree import Effective
+
+SECTION = "system.webServer/modules"
+#: The modules whose work fcgiemu does, and that an application may remove.
+EMULATED = frozenset({
+    "CustomErrorModule", "DefaultDocumentModule", "DirectoryListingModule", "DynamicCompressionModule", "FastCgiModule",
+    "HttpRedirectionModule", "IpRestrictionModule", "ProtocolSupportModule", "RequestFilteringModule", "RewriteModule",
+    "StaticCompressionModule", "StaticFileModule", "UrlAuthorizationModule", "WebSocketModule",
+})
+
+
+def absent(effective: Effective) -> frozenset[str]:
+    """The emulated modules that the configuration does not load. A view: see Effective.view."""
+    return EMULATED - {str(item["name"]) for item in effective.section(SECTION).items}
