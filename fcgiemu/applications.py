@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -130,7 +131,7 @@ class _Reader:
 
     def _local(self, text: str) -> Path | None:
         if not paths.is_windows(text):
-            return self.beside / text
+            return Path(os.path.abspath(self.beside / text))
         mapped = paths.map_path(text, (*self.path_map, *self.layout.pairs))
         return Path(mapped) if mapped else None
 

@@ -56,6 +56,11 @@ class Attribute:
     exclude: bool = False
 
     @property
+    def support(self) -> str:
+        """Whether the attribute does something here: "emulated" or "accepted" (without effect)."""
+        return "accepted" if "accepted" in self.words else "emulated"
+
+    @property
     def is_key(self) -> bool:
         return "key" in self.words or "combinedkey" in self.words
 
@@ -68,6 +73,8 @@ class ElementSchema:
     attributes: dict[str, Attribute] = field(default_factory=dict)
     children: dict[str, ElementSchema] = field(default_factory=dict)
     collections: dict[str, CollectionSchema] = field(default_factory=dict)
+    #: Of a section: "emulated", "accepted" (checked, without effect) or "refused" (what it is for gets an error).
+    support: str = "emulated"
 
 
 @dataclass(slots=True)
@@ -98,8 +105,8 @@ def sections() -> dict[str, ElementSchema]:
         while stack and stack[-1][0] >= depth:
             stack.pop()
         if depth == 0:
-            section = ElementSchema(text)
-            table[text] = section
+            path, _, support = text.partition(" ")
+            section = table[path] = ElementSchema(path, support=support or "emulated")
             stack.append((0, section))
         elif text.startswith("@"):
             attribute = _attribute(text)

@@ -44,10 +44,12 @@ class Errors:
     mode: str
     existing: str
     entries: dict[tuple[int, int], ErrorPage]
+    #: defaultPath with its defaultResponseMode, for what has no entry.
+    default: ErrorPage | None = None
 
     def entry(self, status: int, substatus: int) -> ErrorPage | None:
-        """The page for a status: that of the substatus, else that of any."""
-        return self.entries.get((status, substatus)) or self.entries.get((status, -1))
+        """The page for a status: that of the substatus, else that of any, else the default."""
+        return self.entries.get((status, substatus)) or self.entries.get((status, -1)) or self.default
 
     def is_detailed(self, local: bool) -> bool:
         """Whether this client gets detailed errors."""
@@ -63,7 +65,11 @@ def compiled(effective: Effective) -> Errors:
         entries[int(item["statusCode"]), int(item["subStatusCode"])] = ErrorPage(
             item["responseMode"], item["path"], item["prefixLanguageFilePath"],
             "" if shipped or item.file is None else item.file.directory, shipped)
-    return Errors(section["errorMode"], section["existingResponse"], entries)
+    default = None
+    if section["defaultPath"]:
+        default = ErrorPage(section["defaultResponseMode"], section["defaultPath"], "", section.file.directory
+                            if section.file else "", False)
+    return Errors(section["errorMode"], section["existingResponse"], entries, default)
 
 
 def execute_url(decision: Decision, status: int, substatus: int, has_entity: bool, local: bool) -> str | None:

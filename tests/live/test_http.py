@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ..sites import write, wsgi_site
+from ..sites import web_config, write, wsgi_site
 from .server import LiveServer
 
 #: What is sent, the status it gets (0 = the connection may just be closed), and the clause of RFC 9110, RFC 9112 or http.sys's own.
@@ -140,3 +140,16 @@ def test_a_w3c_log_on_standard_output(tmp_path: Path) -> None:
         out, _ = process.communicate(timeout=20)
     rows = [line for line in out.splitlines() if not line.startswith("#")]
     assert len(rows) == 1 and " GET /a.css x=1 " in rows[0] and out.startswith("#Software: Microsoft Internet")
+
+
+def test_a_footer_stands_behind_every_page(tmp_path: Path, serve: Callable[..., LiveServer]) -> None:
+    text = '<staticContent enableDocFooter="true" defaultDocFooter="&lt;p>by us&lt;/p>" />'
+    file = '<staticContent enableDocFooter="true" isDocFooterFileName="true" defaultDocFooter="foot.txt" />'
+    server = serve(write(tmp_path, {
+        "web.config": web_config(text), "a.html": "<h1>a</h1>", "a.txt": "plain", "foot.txt": "from a file",
+        "file/web.config": web_config(file), "file/a.html": "<h1>b</h1>"}))
+    assert server.get("/a.html").text == "<h1>a</h1><p>by us</p>"
+    assert server.request("HEAD", "/a.html").headers["content-length"] == "22"
+    assert server.request("GET", "/a.html", headers={"Range": "bytes=0-1"}).text == "<h1>a</h1><p>by us</p>"
+    assert server.get("/a.txt").text == "plain"
+    assert server.get("/file/a.html").text == "<h1>b</h1>from a file"

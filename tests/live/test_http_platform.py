@@ -91,6 +91,17 @@ def test_a_process_that_ends_is_replaced_and_reload_restarts_it(tmp_path: Path, 
             os.kill(int(pid), 0)
 
 
+def test_files_of_recycle_on_file_change(tmp_path: Path, serve: Callable[..., LiveServer]) -> None:
+    recycle = '<recycleOnFileChange><file path=".\\data\\settings.json" /></recycleOnFileChange>'
+    write(tmp_path, {"app.py": WSGI, "data/settings.json": "{}", "web.config": config("app.py").replace(
+        "</httpPlatform>", recycle + "</httpPlatform>")})
+    server = serve(tmp_path)
+    first = server.get("/").headers["x-pid"]
+    write(tmp_path, {"data/settings.json": "[]"})
+    server.wait_for("data/settings.json changed: workers restart")
+    assert server.get("/").headers["x-pid"] != first
+
+
 @pytest.mark.parametrize(("arguments", "path", "text"), [
     ("-c &quot;import sys; sys.exit('cannot start')&quot;", sys.executable, "cannot start"),
     ("-c &quot;import time; time.sleep(60)&quot;", sys.executable, "did not listen on port"),

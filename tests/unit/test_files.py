@@ -176,11 +176,38 @@ def test_handlers_that_do_not_run(attributes: dict[str, str], outcome: tuple[int
      "/x?q=%64rop", "GET", "404.18"),
     ("<requestFiltering><filteringRules><filteringRule name='r' scanUrl='true'><denyStrings><add string='bad' /></denyStrings>"
      "</filteringRule></filteringRules></requestFiltering>", "/xBADx", "GET", "404.19"),
+    ("<requestFiltering><filteringRules><filteringRule name='r' scanQueryString='true' /></filteringRules></requestFiltering>",
+     "/x?q=100%&b", "GET", "404.19"),
+    ("<requestFiltering><filteringRules><filteringRule name='r' scanQueryString='true' denyUnescapedPercent='false' />"
+     "</filteringRules></requestFiltering>", "/x?q=100%&b", "GET", "404.0"),
 ])
 def test_request_filtering(inner: str, url: str, method: str, status: str, make_site: Callable[..., Site]) -> None:
     site = make_site({"web.config": web_config(f"<security>{inner}</security>")})
     outcome = site.explain(url, method)["outcome"]
     assert f"{outcome['status']}.{outcome['substatus']}" == status
+
+
+@pytest.mark.parametrize(("forwarded", "status", "substatus"), [
+    ("", 404, 0), ("198.51.100.7", 404, 0), ("198.51.100.7, 203.0.113.9:5000", 403, 6), ("[2001:db8::1]:80", 404, 0),
+    ("unknown", 400, 10),
+])
+def test_addresses_behind_a_proxy(make_site: Callable[..., Site], forwarded: str, status: int, substatus: int) -> None:
+    site = make_site({"web.config": web_config('<security><ipSecurity enableProxyMode="true"><add ipAddress="203.0.113.0" '
+                                               'subnetMask="255.255.255.0" /></ipSecurity></security>')})
+    outcome = site.explain("/x", headers={"X-Forwarded-For": forwarded})["outcome"]
+    assert (outcome["status"], outcome["substatus"]) == (status, substatus)
+
+
+def test_the_host_of_a_courtesy_redirect(make_site: Callable[..., Site]) -> None:
+    site = make_site({"web.config": web_config('<serverRuntime alternateHostName="www.example.com" />'), "folder/": ""})
+    assert site.explain("/folder")["outcome"]["location"] == "http://www.example.com/folder/"
+
+
+def test_a_default_error_page(make_site: Callable[..., Site]) -> None:
+    gone = ('<rewrite><rules><rule name="gone"><match url=".*" /><action type="CustomResponse" statusCode="410" /></rule></rules>'
+            '</rewrite><httpErrors errorMode="Custom" defaultPath="oops.txt" />')
+    site = make_site({"web.config": web_config(gone), "oops.txt": "mine"})
+    assert site.explain("/x")["response"]["body"] == "mine"
 
 
 def test_directories(make_site: Callable[..., Site]) -> None:
@@ -216,3 +243,22 @@ def test_restart_regex(name: str, setting: str | None, result: bool) -> None:
 ])
 def test_ignored(name: str, ignored: bool) -> None:
     assert is_ignored(name) is ignored
+
+
+def test_a_static_hit_asks_the_disk_once(make_site: Callable[..., Site], monkeypatch: pytest.MonkeyPatch) -> None:
+    site = make_site({"web.config": web_config(), "static/site.css": "body {}"})
+    request = make_request("/static/site.css")
+    site.decide(request)
+    calls: list[str] = []
+
+    def counted(name: str, genuine: Callable[..., object]) -> Callable[..., object]:
+        def call(*args: object, **more: object) -> object:
+            calls.append(name)
+            return genuine(*args, **more)
+
+        return call
+
+    for name in ("stat", "lstat", "listdir", "scandir", "open", "readlink"):
+        monkeypatch.setattr(os, name, counted(name, getattr(os, name)))
+    assert site.decide(request).action.kind == "static"
+    assert calls == ["lstat"]  # sending it adds one open, or none where the content is kept
