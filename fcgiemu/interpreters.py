@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import shutil
@@ -27,6 +28,8 @@ class Program:
     path: str
     version: tuple[int, int] | None = None
     is_wfastcgi: bool = False
+    #: The wfastcgi.py that scriptProcessor names, as a local path, whether it exists or not.
+    script: str = ""
     arguments: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -65,6 +68,8 @@ def find_program(processor: str, site: Site, application: Application | None = N
     if is_wfastcgi or re.fullmatch(r"pythonw?[\d.]*", name):
         program = _python(full_path, local, site, application)
         program.is_wfastcgi = is_wfastcgi
+        script = next((word for word in words if word.lower().endswith("wfastcgi.py")), "")
+        program.script = (paths.map_path(script, path_pairs(site)) or "") if paths.is_windows(script) else script
     elif local and os.access(local, os.X_OK) and not os.path.isdir(local):
         program = Program(local)
     elif found := shutil.which(name):
@@ -76,6 +81,21 @@ def find_program(processor: str, site: Site, application: Application | None = N
         program.arguments = [paths.map_path(word, path_pairs(site)) or word if paths.is_windows(word) else word
                              for word in words]
     return program
+
+
+def find_wfastcgi(program: Program, site: Site, application: Application) -> str | None:
+    """Microsoft's wfastcgi.py: the file that scriptProcessor names, else the env's, else the one beside fcgiemu."""
+    if program.script and os.path.isfile(program.script):
+        return program.script
+    for folder in _environment_folders(site, application):
+        for found in sorted(folder.glob("lib/python*/site-packages/wfastcgi.py")):
+            return str(found)
+    return _packaged_wfastcgi()
+
+
+def _packaged_wfastcgi() -> str | None:
+    spec = importlib.util.find_spec("wfastcgi")
+    return spec.origin if spec is not None else None
 
 
 def wanted_version(full_path: str) -> tuple[int, int] | None:
@@ -102,7 +122,7 @@ def _python(full_path: str, local: str | None, site: Site, application: Applicat
         if wanted and wanted != version:
             program.notes.append(f"web.config names {named}, the site's env was made with Python {version[0]}.{version[1]}")
         return program
-    if wanted and wanted >= OLDEST and (found := _installed(wanted)):
+    if wanted and (found := _installed(wanted)) and (wanted >= OLDEST or _packaged_wfastcgi()):
         return Program(found, wanted, notes=[f"{full_path} -> {found}"])
     running = getattr(sys, "_base_executable", sys.executable) or sys.executable
     version = sys.version_info[:2]

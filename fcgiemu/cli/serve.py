@@ -8,7 +8,6 @@ from typing import Any
 import click
 
 from ..applications import SiteError
-from ..fastcgi.application import Limits
 from . import fail
 from .options import open_site, site_options
 
@@ -18,19 +17,24 @@ from .options import open_site, site_options
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="0 = any free port.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--reload/--no-reload", default=True, show_default=True, help="Restart workers when files change.")
-@click.option("--workers", default=2, show_default=True, type=click.IntRange(1, 64), help="Processes per application.")
+@click.option("--workers", type=click.IntRange(1, 64),
+              help="Processes per scriptProcessor; by default what the host configuration says, else 2.")
+@click.option("--worker", type=click.Choice(["fcgiemu", "wfastcgi"]), default="fcgiemu", show_default=True,
+              help="What runs Python sites: fcgiemu's own worker, or Microsoft's wfastcgi.py.")
+@click.option("--strict-pool", is_flag=True, help="IIS's own limits: recycling after 200 requests, rapidFailsPerMinute …")
+@click.option("--debugpy", "debug_port", type=click.IntRange(1, 65535), metavar="PORT",
+              help="One worker, without timeouts, that a debugger can attach to.")
 @click.option("--no-timeouts", is_flag=True, help="No activityTimeout and requestTimeout, for debugging.")
 @click.option("--log-format", type=click.Choice(["text", "w3c", "json"]), default="text", show_default=True,
               help="How a request's line looks: for people, as in IIS's log, or as JSON.")
 @site_options
-def command(site: Path, port: int, host: str, reload: bool, workers: int, no_timeouts: bool, log_format: str,
-            **settings: Any) -> None:
+def command(site: Path, port: int, host: str, reload: bool, workers: int | None, no_timeouts: bool, log_format: str,
+            worker: str, strict_pool: bool, debug_port: int | None, **settings: Any) -> None:
+    from ..server.launching import PoolOptions
     from ..server.serve import Options, Serving
 
-    limits = Limits(max_instances=workers)
-    if no_timeouts:
-        limits = Limits(max_instances=workers, activity_timeout=float("inf"), request_timeout=float("inf"))
+    pool = PoolOptions(workers, worker, strict_pool, no_timeouts, debug_port)
     try:
-        Serving(open_site(site, **settings), Options(host, port, reload, limits, log_format=log_format)).run()
+        Serving(open_site(site, **settings), Options(host, port, reload, pool, log_format=log_format)).run()
     except SiteError as error:
         fail(error, error.hint)

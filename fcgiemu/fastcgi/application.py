@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from .process import (
+    GRACE_SECONDS,
     Launch,
     OutputSink,
     ProcessState,
@@ -30,16 +32,35 @@ class Limits:
     request_timeout: float = 90.0
     idle_timeout: float = 300.0
     instance_max_requests: int = 0  # 0 = never; IIS recycles after 200, which surprises in development
+    rapid_fails_per_minute: int = 0  # 0 = no limit
+    signal_before_terminate: float = GRACE_SECONDS
+    stderr_mode: str = "ReturnStdErrIn500"
+    protocol: str = "NamedPipe"
+    monitor_changes_to: str = ""
+    environment: tuple[tuple[str, str], ...] = ()
+
+
+#: What IIS uses where <application> does not say otherwise (its schema); 0 instances mean as many as suits the machine.
+IIS_LIMITS = Limits(max_instances=max(4, os.cpu_count() or 1), instance_max_requests=200, rapid_fails_per_minute=10,
+                    signal_before_terminate=0.0)
 
 
 class QueueFull(Exception):
     """More requests wait than queueLength allows: 503.4."""
 
 
-class Application:
-    """Hands out idle processes, starts new ones on demand, queues what exceeds ``max_instances``."""
+class RapidFails(Exception):
+    """More processes than rapidFailsPerMinute allows have ended unasked within a minute."""
 
-    def __init__(self, launch: Callable[[], Launch], limits: Limits, sink: OutputSink, spawn: Spawner | None = None) -> None:
+
+class Application:
+    """Hands out idle processes, starts new ones on demand, queues what exceeds ``max_instances``.
+
+    ``clock`` gives seconds; the running loop's own where there is none.
+    """
+
+    def __init__(self, launch: Callable[[], Launch], limits: Limits, sink: OutputSink, spawn: Spawner | None = None,
+                 clock: Callable[[], float] | None = None) -> None:
         self.limits = limits
         self._launch = launch
         self._sink = sink
@@ -50,7 +71,10 @@ class Application:
         self._starting = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
+        self._clock = clock or (lambda: asyncio.get_running_loop().time())
+        self._fails: deque[float] = deque(maxlen=max(1, limits.rapid_fails_per_minute))
         self.restarts = 0
+        self.recycled = 0
 
     @property
     def processes(self) -> list[WorkerProcess]:
@@ -63,7 +87,9 @@ class Application:
         return not (self.processes or self._starting or self._waiting or self._tasks)
 
     async def acquire(self) -> WorkerProcess:
-        """A process for one request, which ``release`` gives back. Raises QueueFull or StartFailed."""
+        """A process for one request, which ``release`` gives back. Raises QueueFull, RapidFails or StartFailed."""
+        if self._too_many_fails():
+            raise RapidFails
         while self._idle:
             worker = self._idle.pop()
             usable = worker.connection.alive or await worker.reconnect()
@@ -87,17 +113,28 @@ class Application:
         over = self.limits.instance_max_requests and worker.requests >= self.limits.instance_max_requests
         if worker.state is ProcessState.BUSY and worker.connection.alive and not over and not self._closed:
             worker.to(ProcessState.IDLE)
-            worker.idle_since = asyncio.get_running_loop().time()
+            worker.idle_since = self._clock()
             self._offer(worker)
         else:
+            self.recycled += bool(over)
             self._discard(worker)
 
     def discard(self, worker: WorkerProcess) -> None:
         """Give back a process that must not serve again."""
         self._discard(worker)
 
+    def failed(self, worker: WorkerProcess) -> None:
+        """Give back a process that has ended unasked, or had to be ended."""
+        self._fails.append(self._clock())
+        self._discard(worker)
+
+    def tell(self, changed: str) -> None:
+        """Tell the processes that watch of a changed file, relative to their folder."""
+        for worker in self._all:
+            worker.tell(changed)
+
     def restart(self) -> None:
-        """Replace every process that has loaded code. Those in mid-request finish it first.
+        """Replace every process that has loaded code. Those in mid-request finish it first, unless they watch themselves.
 
         A process that has not served a request has loaded nothing of the site, so a burst of changes restarts once.
         """
@@ -111,7 +148,7 @@ class Application:
                 worker.to(ProcessState.RETIRING)
             else:
                 self._idle.remove(worker)
-                self._discard(worker)
+                self._discard(worker, EXIT_PATIENCE if worker.launch.watches else 0.0)
         self._start_one()
 
     async def close(self) -> None:
@@ -137,6 +174,8 @@ class Application:
     def _begin(self, worker: WorkerProcess) -> WorkerProcess:
         worker.to(ProcessState.BUSY)
         worker.requests += 1
+        if worker.requests == self.limits.instance_max_requests:
+            self._start_one(beyond=1)  # the replacement is ready before this one goes
         return worker
 
     def _offer(self, worker: WorkerProcess) -> None:
@@ -147,9 +186,13 @@ class Application:
                 return
         self._idle.append(worker)
 
-    def _discard(self, worker: WorkerProcess) -> None:
+    def _too_many_fails(self) -> bool:
+        limit = self.limits.rapid_fails_per_minute
+        return bool(limit) and len(self._fails) >= limit and self._clock() - self._fails[0] < 60
+
+    def _discard(self, worker: WorkerProcess, patience: float = 0.0) -> None:
         self._all.discard(worker)
-        self._run(worker.stop())
+        self._run(worker.stop(patience))
         self._start_for_waiting()
 
     def _start_for_waiting(self) -> None:
@@ -159,8 +202,8 @@ class Application:
         while self._starting < waiting and len(self._all) + self._starting < self.limits.max_instances:
             self._start_one()
 
-    def _start_one(self) -> None:
-        if self._closed or len(self._all) + self._starting >= self.limits.max_instances:
+    def _start_one(self, beyond: int = 0) -> None:
+        if self._closed or len(self._all) + self._starting >= self.limits.max_instances + beyond:
             return
         self._starting += 1
         self._run(self._start())
@@ -180,7 +223,7 @@ class Application:
             self._start_for_waiting()
             return
         self._all.add(worker)
-        worker.idle_since = asyncio.get_running_loop().time()
+        worker.idle_since = self._clock()
         self._offer(worker)
 
     def _fail_waiting(self, failure: StartFailed) -> None:

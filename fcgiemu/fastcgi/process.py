@@ -11,7 +11,7 @@ import socket
 import sys
 import tempfile
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -63,6 +63,12 @@ class Launch:
     environment: Mapping[str, str]
     directory: str
     listens: bool = True
+    #: Whether the process is told of changed files: wfastcgi.py decides by itself when to end.
+    watches: bool = False
+    #: Whether the connection is TCP on loopback instead of a Unix socket (protocol="Tcp").
+    tcp: bool = False
+    #: Seconds between the polite end and the other one (signalBeforeTerminateSeconds).
+    grace: float = GRACE_SECONDS
     #: Our worker's own: begins the lines that say which request its output belongs to, and nobody else knows it.
     mark: str = ""
 
@@ -107,7 +113,9 @@ class WorkerProcess:
         self._exited = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._lifeline: int | None = None
+        self._changes: int | None = None
         self._socket_path: str | None = None
+        self._address: tuple[str, int] | None = None
 
     @property
     def pid(self) -> int:
@@ -133,18 +141,25 @@ class WorkerProcess:
         except OSError as error:
             raise StartFailed(str(error)) from error
         lifeline, self._lifeline = os.pipe()
+        passed = [lifeline]
         environment = {**self.launch.environment, "FCGIEMU_LIFELINE": str(lifeline)}
+        if self.launch.watches:
+            changes, self._changes = os.pipe()
+            os.set_blocking(self._changes, False)
+            environment["FCGIEMU_CHANGES"] = str(changes)
+            passed.append(changes)
         try:
             self._process = await (spawn or asyncio.create_subprocess_exec)(
                 *self.launch.command, stdin=theirs.fileno(), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-                env=environment, cwd=self.launch.directory, pass_fds=(lifeline,), start_new_session=True, limit=MAX_LINE)
+                env=environment, cwd=self.launch.directory, pass_fds=passed, start_new_session=True, limit=MAX_LINE)
         except (OSError, ValueError) as error:
-            self._close_lifeline()
+            self._close_pipes()
             self._forget_socket()
             self.state = ProcessState.GONE
             raise StartFailed(f"{self.launch.command[0]}: {getattr(error, 'strerror', None) or error}") from error
         finally:
-            os.close(lifeline)
+            for descriptor in passed:
+                os.close(descriptor)
             theirs.close()
         self._tasks = [asyncio.ensure_future(self._watch()),
                        asyncio.ensure_future(self._pump(self._process.stdout, "stdout")),
@@ -157,7 +172,7 @@ class WorkerProcess:
         if self.state is ProcessState.STARTING:
             self.to(ProcessState.IDLE)
 
-    def _endpoint(self) -> tuple[socket.socket, Callable[[], asyncio.Future[FastCgiConnection]]]:
+    def _endpoint(self) -> tuple[socket.socket, Callable[[], Awaitable[FastCgiConnection]]]:
         """The socket for descriptor 0, and how to reach the process through it."""
         loop = asyncio.get_running_loop()
         if not self.launch.listens:
@@ -167,25 +182,31 @@ class WorkerProcess:
             async def use_pair() -> FastCgiConnection:
                 return (await loop.create_connection(FastCgiConnection, sock=ours))[1]
 
-            return theirs, use_pair  # type: ignore[return-value]
+            return theirs, use_pair
+        if self.launch.tcp:
+            theirs = socket.create_server(("127.0.0.1", 0))
+            self._address = theirs.getsockname()[:2]
+            return theirs, self._connect
         folder = tempfile.mkdtemp(prefix="fcgiemu-")
         self._socket_path = os.path.join(folder, "s")
         theirs = socket.socket(socket.AF_UNIX)
         theirs.bind(self._socket_path)
         theirs.listen(8)
+        return theirs, self._connect
 
-        async def use_path() -> FastCgiConnection:
-            return (await loop.create_unix_connection(FastCgiConnection, self._socket_path))[1]
-
-        return theirs, use_path  # type: ignore[return-value]
+    async def _connect(self) -> FastCgiConnection:
+        """A new connection to a listening process."""
+        loop = asyncio.get_running_loop()
+        if self._address is not None:
+            return (await loop.create_connection(FastCgiConnection, *self._address))[1]
+        return (await loop.create_unix_connection(FastCgiConnection, self._socket_path))[1]
 
     async def reconnect(self) -> bool:
         """A new connection to a listening process whose last one was closed; False where there is none to be had."""
-        if not self.launch.listens or self._socket_path is None or self._exited.is_set():
+        if not self.launch.listens or self._exited.is_set():
             return False
         try:
-            loop = asyncio.get_running_loop()
-            self.connection = (await loop.create_unix_connection(FastCgiConnection, self._socket_path))[1]
+            self.connection = await self._connect()
         except OSError:
             return False
         return True
@@ -197,15 +218,26 @@ class WorkerProcess:
             await asyncio.wait(self._tasks[1:], timeout=seconds)  # its last words
         return self.exit_code
 
-    async def stop(self, grace: float = GRACE_SECONDS) -> None:
-        """End the process: close its connection, ask, then insist; returns when it has been reaped."""
+    def tell(self, changed: str) -> None:
+        """Tell a process that watches of a changed file, relative to its folder."""
+        if self._changes is not None:
+            with contextlib.suppress(OSError):
+                os.write(self._changes, changed.replace("/", "\\").encode("utf-8", "replace") + b"\n")
+
+    async def stop(self, patience: float = 0.0) -> None:
+        """End the process: wait ``patience`` seconds for it to do so by itself, close its connection, ask, then insist.
+
+        Returns when it has been reaped.
+        """
         if self.state is not ProcessState.GONE:
             self.state = ProcessState.STOPPING
+            if patience:
+                await self.wait_exit(patience)
             if hasattr(self, "connection"):
                 self.connection.close()
             self._signal(signal.SIGTERM)
             try:
-                await asyncio.wait_for(self._exited.wait(), grace)
+                await asyncio.wait_for(self._exited.wait(), self.launch.grace)
             except TimeoutError:
                 self._signal(signal.SIGKILL)
                 await self._exited.wait()
@@ -236,7 +268,7 @@ class WorkerProcess:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)  # children that the process leaves behind
         self.state = ProcessState.GONE
-        self._close_lifeline()
+        self._close_pipes()
         self._forget_socket()
         self._exited.set()
 
@@ -257,10 +289,11 @@ class WorkerProcess:
             self.lines.append(text)
             self._sink(self, name, text)
 
-    def _close_lifeline(self) -> None:
-        if self._lifeline is not None:
-            os.close(self._lifeline)
-            self._lifeline = None
+    def _close_pipes(self) -> None:
+        for descriptor in (self._lifeline, self._changes):
+            if descriptor is not None:
+                os.close(descriptor)
+        self._lifeline = self._changes = None
 
     def _forget_socket(self) -> None:
         if self._socket_path is not None:

@@ -4,27 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import importlib.util
-import json
 import os
-import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from difflib import get_close_matches
 from pathlib import Path
 
-from ..applications import Application as SiteApplication
 from ..decision import CallFastCgi, Decision, Respond
-from ..fastcgi.application import Application, Limits, QueueFull
-from ..fastcgi.process import Launch, OutputSink, StartFailed, WorkerProcess, guarded
-from ..interpreters import OLDEST, Program, ProgramMissing, find_program, path_pairs
-from ..modules import sending
+from ..fastcgi.application import Application, QueueFull, RapidFails
+from ..fastcgi.process import OutputSink, StartFailed, WorkerProcess
+from ..interpreters import ProgramMissing, find_program
+from ..modules import fast_cgi, sending
 from ..site import Site
 from .exchange import Exchange
 from .fastcgi_call import FastCgiCall, TimedOut, collected
+from .launching import Launcher, NotRegistered, PoolOptions
 
 E_NOT_REGISTERED = 0x80070585
-#: Variables of our own process that would lead the site's interpreter astray.
-_NOT_INHERITED = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PYTHONSTARTUP", "__PYVENV_LAUNCHER__", "PYTHONEXECUTABLE")
 
 ErrorPage = Callable[[Exchange, Decision, int, int, bool], Awaitable[bool]]
 
@@ -32,60 +28,46 @@ ErrorPage = Callable[[Exchange, Decision, int, int, bool], Awaitable[bool]]
 class FastCgi:
     """Every FastCGI application of a site."""
 
-    def __init__(self, site: Site, limits: Limits, sink: OutputSink) -> None:
+    def __init__(self, site: Site, options: PoolOptions, sink: OutputSink) -> None:
         self.site = site
-        self.limits = limits
+        self.launcher = Launcher(site, options)
         self.applications: dict[tuple[str, str], Application] = {}
         self._sink = sink
         #: Answers an error with a child request where the site wants that; set by the server.
         self.error_page: ErrorPage | None = None
         self.drains: set[asyncio.Task[None]] = set()
-        self.running: dict[WorkerProcess, float] = {}
+        self.running: dict[WorkerProcess, tuple[Application, float]] = {}
+        self._monitored: dict[str, int | None] = {}
 
     # -- processes -------------------------------------------------------------------------------------------------
 
     def application(self, processor: str, path: str) -> Application:
-        """The pool for a scriptProcessor and the application of a URL path. Raises ProgramMissing."""
+        """The pool for a scriptProcessor and the application of a URL path. Raises ProgramMissing and NotRegistered."""
         place = self.site.application(path)
         key = processor.lower(), place.url
         found = self.applications.get(key)
         if found is None:
+            limits = self.launcher.limits(processor)
             program = find_program(processor, self.site, place)
-            found = Application(lambda: self.launch(program, place), self.limits, self._sink)
+            found = Application(lambda: self.launcher.launch(program, place, limits), limits, self._sink)
             self.applications[key] = found
         return found
 
-    def launch(self, program: Program, place: SiteApplication) -> Launch:
-        """How to start a process of ``program`` for an application of the site."""
-        environment = {name: value for name, value in os.environ.items() if name not in _NOT_INHERITED}
-        environment.update(APP_POOL_ID=place.place.application_pool, PYTHONIOENCODING="utf-8")
-        if not program.is_wfastcgi:
-            return Launch(guarded((program.path, *program.arguments)), environment, str(place.path))
-        if program.version is not None and program.version < OLDEST:
-            raise StartFailed(f"{program.path} is Python {program.version[0]}.{program.version[1]}; the worker needs "
-                              f"{OLDEST[0]}.{OLDEST[1]} or newer")
-        pairs = path_pairs(self.site)
-        for windows, local in pairs:
-            if windows == "D:\\home\\LogFiles" and any(
-                    "logfiles" in value.lower() for value, _ in self.site.app_settings(place).values()):
-                Path(local).mkdir(parents=True, exist_ok=True)
-        environment["FCGIEMU_FLUP"] = _flup_folder()
-        mark = secrets.token_hex(8)
-        environment["FCGIEMU_WORKER"] = json.dumps({"map": pairs, "strict": self.site.settings.strict, "mark": mark})
-        main = str(Path(__file__).parent.parent / "worker" / "main.py")
-        return Launch((program.path, main), environment, str(place.path), mark=mark)
-
-    def restart(self, changed: Path) -> int:
-        """Let the next requests run new code where a file below an application's folder has changed.
+    def changed(self, path: Path, restarts: bool) -> int:
+        """A file has changed: tell the processes of the applications it belongs to, or let their next requests run new code.
 
         Returns how many pools had code to forget.
         """
-        urls = {place.url for place in self.site.layout.applications if changed.is_relative_to(place.path)}
-        pools = [pool for (_, url), pool in self.applications.items() if url in urls]
-        before = sum(pool.restarts for pool in pools)
-        for pool in pools:
-            pool.restart()
-        return sum(pool.restarts for pool in pools) - before
+        forgot = 0
+        for place in self.site.layout.applications:
+            if path.is_relative_to(place.path):
+                for pool in [pool for (_, url), pool in self.applications.items() if url == place.url]:
+                    before = pool.restarts
+                    pool.tell(str(path.relative_to(place.path)))
+                    if restarts:
+                        pool.restart()
+                    forgot += pool.restarts - before
+        return forgot
 
     def forget_programs(self) -> None:
         """Configuration has changed: pools that are not in use look for their program again at the next request."""
@@ -95,14 +77,25 @@ class FastCgi:
 
     def tick(self, now: float) -> None:
         """Once a second: enforce timeouts."""
-        for worker, started in list(self.running.items()):
+        for worker, (pool, started) in list(self.running.items()):
             connection = worker.connection
-            if now - connection.last_activity > self.limits.activity_timeout:
-                connection.fail(TimedOut("activityTimeout", self.limits.activity_timeout))
-            elif now - started > self.limits.request_timeout:
-                connection.fail(TimedOut("requestTimeout", self.limits.request_timeout))
+            limits = pool.limits
+            if now - connection.last_activity > limits.activity_timeout:
+                connection.fail(TimedOut("activityTimeout", limits.activity_timeout))
+            elif now - started > limits.request_timeout:
+                connection.fail(TimedOut("requestTimeout", limits.request_timeout))
         for application in self.applications.values():
             application.reap_idle(now)
+            self._monitor(application)
+
+    def _monitor(self, pool: Application) -> None:
+        """Recycle a pool whose monitorChangesTo has changed."""
+        path = pool.limits.monitor_changes_to
+        if path:
+            stamp = _stamp(path)
+            if self._monitored.setdefault(path, stamp) != stamp:
+                self._monitored[path] = stamp
+                pool.restart()
 
     async def close(self) -> None:
         """End all processes."""
@@ -124,9 +117,20 @@ class FastCgi:
         except ProgramMissing as error:
             await self.fail(exchange, decision, Respond(500, 0, str(error), E_NOT_REGISTERED, hints=(error.hint,)))
             return
+        except NotRegistered:
+            await self.fail(exchange, decision, Respond(
+                500, 0, f"{action.handler.name} scriptProcessor could not be found in <fastCGI> application configuration",
+                E_NOT_REGISTERED, hints=(self._nearest(action.handler.script_processor),)))
+            return
         except QueueFull:
             await self.fail(exchange, decision, Respond(
-                503, 4, f"The FastCGI queue is full: {self.limits.queue_length} requests wait already."))
+                503, 4, f"The FastCGI queue is full: {application.limits.queue_length} requests wait already (queueLength)."))
+            return
+        except RapidFails:
+            await self.fail(exchange, decision, Respond(
+                500, 0, f"{application.limits.rapid_fails_per_minute} FastCGI processes have ended unasked within a minute "
+                "(rapidFailsPerMinute): none is started until the minute is over.", hints=(
+                    "Look at what they wrote last in the console.",)))
             return
         except StartFailed as error:
             await self.fail(exchange, decision, Respond(
@@ -139,6 +143,13 @@ class FastCgi:
         with spool or contextlib.nullcontext():
             await FastCgiCall(self, exchange, decision, action, application, worker, spool).run()
 
+    def _nearest(self, processor: str) -> str:
+        """What to write where a scriptProcessor is not registered."""
+        known = [f"{item['fullPath']}|{item['arguments']}".rstrip("|")
+                 for item in self.site.effective("/").view(fast_cgi.registered).values()]
+        near = get_close_matches(processor, known, 1, 0)
+        return f"Registered is: {near[0]}" if near else "Nothing is registered under <fastCgi>."
+
     async def fail(self, exchange: Exchange, decision: Decision, action: Respond) -> None:
         assert decision.request is not None
         failed = replace(decision, action=replace(action, notification="ExecuteRequestHandler"), module="FastCgiModule")
@@ -147,10 +158,8 @@ class FastCgi:
         await exchange.respond(sending.own_response(failed, decision.request.is_local), action.substatus)
 
 
-def _flup_folder() -> str:
-    """Where flup lies, so that workers can load it by path."""
-    spec = importlib.util.find_spec("flup")
-    assert spec is not None and spec.submodule_search_locations
-    return list(spec.submodule_search_locations)[0]
-
-
+def _stamp(path: str) -> int | None:
+    try:
+        return os.stat(path).st_mtime_ns
+    except OSError:
+        return None

@@ -83,7 +83,7 @@ class FastCgiCall:
         self.exchange.protocol.lost = self._client_lost
         running = self.pools.running
         try:
-            running[self.worker] = asyncio.get_running_loop().time()
+            running[self.worker] = self.application, asyncio.get_running_loop().time()
             self._send_request()
             await self._answer()
         except (ClosedByClient, ClientGone):
@@ -156,8 +156,7 @@ class FastCgiCall:
         while not connection.ended and self.reader.head is None:
             await connection.wait(0)
             body = self.reader.feed(connection.take())
-        if connection.stderr and not self._streamed(body):
-            await self._stderr()
+        if connection.stderr and not self._streamed(body) and await self._stderr():
             return
         if connection.ended:
             await self._complete(self.reader.finish(), body)
@@ -222,22 +221,30 @@ class FastCgiCall:
             return
         await self.exchange.write(b"", more=False)
 
-    async def _stderr(self) -> None:
-        """stderrMode ReturnStdErrIn500: the text is the body of a 500; STDOUT is dropped."""
+    async def _stderr(self) -> bool:
+        """What stderrMode makes of a response that came with STDERR; False where it goes on as if nothing had been."""
         connection = self.connection
-        while not connection.ended:
+        mode = self.application.limits.stderr_mode
+        if mode == "IgnoreAndReturn200":
+            return False
+        if mode == "TerminateProcess":
+            self.worker.kill()
+            await self.worker.wait_exit(EXIT_PATIENCE)
+        while mode != "TerminateProcess" and not connection.ended:
             await connection.wait(0)
             connection.take()
         text = bytes(connection.stderr)
         assert self.decision.effective is not None and self.decision.request is not None
-        if not self.decision.request.is_local:
-            await self._respond(Respond(500, 0, "The FastCGI application wrote to STDERR."))
-            return
+        if mode != "ReturnStdErrIn500" or not self.decision.request.is_local:
+            words = text.decode("latin-1") if self.decision.request.is_local else ""
+            await self._respond(Respond(500, 0, f"The FastCGI application wrote to STDERR (stderrMode {mode}).", words=words))
+            return True
         headers: list[Header] = [("Content-Type", "text/plain; charset=utf-8"),
                                  ("Content-Length", str(len(text.decode("latin-1").encode())))]
         body = text.decode("latin-1").encode()
         headers = sending.decorate(headers, self.decision.effective)
         await self.exchange.respond(Response(500, "Internal Server Error", headers, body))
+        return True
 
     async def _respond(self, action: Respond) -> None:
         await self.pools.fail(self.exchange, self.decision, action)
@@ -262,7 +269,7 @@ class FastCgiCall:
     async def _broken(self, message: str, hresult: int = 0, hints: tuple[str, ...] = ()) -> None:
         self.worker.kill()
         await self.worker.wait_exit(EXIT_PATIENCE)
-        self.application.discard(self.worker)
+        self.application.failed(self.worker)
         if self.exchange.started:
             self.exchange.cut()
             return

@@ -29,6 +29,7 @@ from ..site import Site
 from . import log
 from .app import LogEntry, Server
 from .fastcgi import FastCgi
+from .launching import NotRegistered, PoolOptions
 from .protocol import IisProtocol
 
 #: Seconds that requests in progress have to end when the server is asked to stop.
@@ -45,7 +46,7 @@ class Options:
     host: str = "127.0.0.1"
     port: int = 8000
     reload: bool = True
-    limits: Limits = Limits()
+    pool: PoolOptions = PoolOptions()
     out: TextIO = sys.stdout
     log_format: str = "text"
 
@@ -104,7 +105,7 @@ class Serving:
         self.site = site
         self.options = options
         self.console = Console(options.out, options.log_format)
-        self.fastcgi = FastCgi(site, options.limits, self.console.output)
+        self.fastcgi = FastCgi(site, options.pool, self.console.output)
         self.server = Server(site, self.fastcgi, self.console.request, self.console.line, self._started, self._stopped)
         self._watchers: list[Watcher] = []
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -152,10 +153,12 @@ class Serving:
         if is_folder or name.endswith(".config"):
             self.site.tree.invalidate()
             self.fastcgi.forget_programs()
-        recycled = self.server.platforms.recycles_on(root / relative)
-        if is_folder or not (recycled or self._restarts(relative)):
+        if is_folder:
             return
-        restarted = bool(self.fastcgi.restart(root / relative))
+        restarts = self.server.platforms.recycles_on(root / relative) or self._restarts(relative)
+        restarted = bool(self.fastcgi.changed(root / relative, restarts))
+        if not restarts:
+            return
         if self.server.platforms.running:
             restarted = True
             self._tasks = asyncio.ensure_future(self.server.platforms.restart())
@@ -184,10 +187,6 @@ class Serving:
                 say(f"  {finding.severity:<10}  {finding.span}: {finding.message}{hint}")
         for warning in site.effective("/").view(inbound).warnings:
             say(f"  note        {warning.span}: {warning.message}")
-        limits = self.options.limits
-        say(f"  workers     at most {limits.max_instances} per application, "
-            + ("restarted when files change" if self.options.reload else "not restarted when files change")
-            + ", never recycled by count")
         host, port = sock.getsockname()[:2]
         shown = f"[{host}]" if ":" in host else host
         say(f"  listening   http://{shown}:{port}/  (Ctrl-C stops)")
@@ -211,8 +210,20 @@ class Serving:
             return
         for note in program.notes:
             say(f"  mapped      {note}")
+        try:
+            say("  workers     " + self._words(self.fastcgi.launcher.limits(handler.script_processor)))
+        except NotRegistered:
+            say("  missing     this scriptProcessor is not registered under <fastCgi> of the host configuration")
         if program.is_wfastcgi and "WSGI_HANDLER" not in self.site.app_settings(application):
             say("  missing     WSGI_HANDLER is not set in appSettings: every request to Python will fail")
+
+
+    def _words(self, limits: Limits) -> str:
+        recycled = (f"recycled after {limits.instance_max_requests} requests" if limits.instance_max_requests else
+                    "never recycled by count")
+        changes = "restarted when files change" if self.options.reload else "not restarted when files change"
+        return (f"at most {limits.max_instances}, {changes}, {recycled}, "
+                f"timeouts {limits.activity_timeout:g} s without a sign and {limits.request_timeout:g} s in all")
 
 
 def bind(host: str, port: int) -> socket.socket:

@@ -1,4 +1,4 @@
-"""Windows paths of a web.config -> paths of this machine. Shared by the server and the worker; Python 3.6 syntax."""
+"""Windows paths of a web.config -> paths of this machine. Shared by the server and the workers; Python 2.7 and 3.6 syntax."""
 
 import os
 import re
@@ -38,6 +38,18 @@ def _virtual_environment(path):
     if candidate.lower().endswith(".exe"):
         candidate = candidate[:-4]
     return candidate if os.path.exists(os.path.dirname(candidate)) else path
+
+
+def map_setting(key, value, pairs):
+    """An appSetting with the Windows paths that ``pairs`` know made local: the whole value, or the parts of PYTHONPATH."""
+    if key.strip().lower() == "pythonpath":
+        return ";".join(_map_value(part, pairs) for part in value.split(";"))
+    return _map_value(value, pairs)
+
+
+def _map_value(value, pairs):
+    text = value.replace("%HOME%", "D:\\home") if pairs else value
+    return map_path(text, pairs) or value if is_windows(text) else value
 
 
 def expand(text, variables):

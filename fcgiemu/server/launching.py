@@ -1,0 +1,124 @@
+"""How the processes of a FastCGI application are started: which worker, with what environment and limits."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import re
+import secrets
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ..applications import Application
+from ..fastcgi.application import IIS_LIMITS, Limits
+from ..fastcgi.process import Launch, StartFailed, guarded
+from ..interpreters import OLDEST, Program, find_wfastcgi, path_pairs, split_processor
+from ..modules import fast_cgi
+from ..site import Site
+from ..worker import paths
+
+#: Variables of our own process that would lead the site's interpreter astray.
+_NOT_INHERITED = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PYTHONSTARTUP", "__PYVENV_LAUNCHER__", "PYTHONEXECUTABLE")
+_WORKER = Path(__file__).parent.parent / "worker"
+_FOREVER = float("inf")
+
+
+@dataclass(frozen=True, slots=True)
+class PoolOptions:
+    """What the command line says about processes. ``worker`` is "fcgiemu" or "wfastcgi" (Microsoft's own file)."""
+
+    workers: int | None = None
+    worker: str = "fcgiemu"
+    strict_pool: bool = False
+    no_timeouts: bool = False
+    debug_port: int | None = None
+
+
+class NotRegistered(Exception):
+    """The scriptProcessor has no <application> under <fastCgi>, and --strict-pool is on."""
+
+
+class Launcher:
+    """Knows the limits and the start of every scriptProcessor of a site."""
+
+    def __init__(self, site: Site, options: PoolOptions) -> None:
+        self.site = site
+        self.options = options
+
+    def limits(self, processor: str) -> Limits:
+        """The limits for a scriptProcessor: development's defaults, then the host configuration, then the command line.
+
+        Raises NotRegistered.
+        """
+        options = self.options
+        key = fast_cgi.key(*split_processor(processor))
+        known = self.site.effective("/").view(fast_cgi.registered)
+        if options.strict_pool and known and key not in known:
+            raise NotRegistered
+        limits = fast_cgi.limits(known.get(key), IIS_LIMITS if options.strict_pool else Limits(max_instances=2))
+        if limits.monitor_changes_to:
+            limits = replace(limits, monitor_changes_to=self._monitored(processor, limits.monitor_changes_to))
+        if options.workers is not None:
+            limits = replace(limits, max_instances=options.workers)
+        if options.debug_port is not None:
+            limits = replace(limits, max_instances=1, instance_max_requests=0, idle_timeout=_FOREVER)
+        if options.no_timeouts or options.debug_port is not None:
+            limits = replace(limits, activity_timeout=_FOREVER, request_timeout=_FOREVER)
+        return limits
+
+    def _monitored(self, processor: str, name: str) -> str:
+        """The local file of monitorChangesTo, which is relative to the folder of the executable."""
+        folder = split_processor(processor)[0].replace("/", "\\").rpartition("\\")[0]
+        path = name if paths.is_windows(name) or name.startswith("/") else f"{folder}\\{name}"
+        return paths.map_path(path, path_pairs(self.site)) or path.replace("\\", "/")
+
+    def launch(self, program: Program, place: Application, limits: Limits) -> Launch:
+        """How to start a process of ``program`` for an application of the site. Raises StartFailed."""
+        grace = float(limits.signal_before_terminate)
+        environment = {name: value for name, value in os.environ.items() if name not in _NOT_INHERITED}
+        environment.update(APP_POOL_ID=place.place.application_pool, PYTHONIOENCODING="utf-8")
+        environment.update((name, self._local(value)) for name, value in limits.environment)
+        tcp = limits.protocol == "Tcp"
+        if not program.is_wfastcgi:
+            return Launch(guarded((program.path, *program.arguments)), environment, str(place.path), tcp=tcp, grace=grace)
+        self._make_log_folder(place)
+        options: dict[str, object] = {"map": path_pairs(self.site), "strict": self.site.settings.strict}
+        if self.options.worker == "wfastcgi" or (program.version is not None and program.version < OLDEST):
+            return self._genuine(program, place, environment, options, grace)
+        if self.options.debug_port is not None:
+            options["debugpy"] = {"port": self.options.debug_port, "folder": _folder_of("debugpy")}
+        mark = options["mark"] = secrets.token_hex(8)
+        environment.update(FCGIEMU_FLUP=_folder_of("flup"), FCGIEMU_WORKER=json.dumps(options))
+        command = (program.path, str(_WORKER / "main.py"))
+        return Launch(command, environment, str(place.path), tcp=tcp, grace=grace, mark=mark)
+
+    def _genuine(self, program: Program, place: Application, environment: dict[str, str], options: dict[str, object],
+                 grace: float) -> Launch:
+        """Microsoft's wfastcgi.py, which talks over descriptor 0 itself."""
+        script = find_wfastcgi(program, self.site, place)
+        if script is None:
+            raise StartFailed("there is no wfastcgi.py here. Install it beside fcgiemu: pip install 'fcgiemu[wfastcgi]'")
+        environment["FCGIEMU_WORKER"] = json.dumps({**options, "mark": ""})
+        if grace:
+            environment["_FCGI_SHUTDOWN_EVENT_"] = "1"
+        command = guarded((program.path, str(_WORKER / "genuine.py"), script))
+        return Launch(command, environment, str(place.path), listens=False, watches=True, grace=grace)
+
+    def _local(self, value: str) -> str:
+        return paths.map_path(value, path_pairs(self.site)) or value if paths.is_windows(value) else value
+
+    def _make_log_folder(self, place: Application) -> None:
+        """D:\\home\\LogFiles exists on Azure; here it is made where a setting names it."""
+        named = any(re.search("logfiles", value, re.IGNORECASE) for value, _ in self.site.app_settings(place).values())
+        for windows, local in path_pairs(self.site):
+            if named and windows == "D:\\home\\LogFiles":
+                Path(local).mkdir(parents=True, exist_ok=True)
+
+
+def _folder_of(package: str) -> str:
+    """Where an installed package lies, so that workers can load it by path. Raises StartFailed."""
+    spec = importlib.util.find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        raise StartFailed(f"{package} is not installed beside fcgiemu: pip install {package}")
+    return list(spec.submodule_search_locations)[0]

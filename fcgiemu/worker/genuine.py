@@ -1,0 +1,122 @@
+"""``python genuine.py /path/to/wfastcgi.py``: Microsoft's own file, unmodified, where there is no Windows.
+
+Descriptor 0 is the connection. What stands in for Windows, and nothing else: the six functions of kernel32 that the file
+asks for, ``Web.config`` by that name whatever the file's case, and the Windows paths in its settings. Changes of files come
+as lines through a pipe of the server. Python 2.7 and 3.6 syntax.
+"""
+
+import ctypes
+import json
+import os
+import posixpath
+import runpy
+import signal
+import struct
+import sys
+import threading
+from xml.dom import minidom
+
+sys.path[0] = os.path.dirname(os.path.abspath(__file__))
+import paths  # noqa: E402
+
+_OVERFLOW = 1022  # ERROR_NOTIFY_ENUM_DIR
+_FAILED = 6  # ERROR_INVALID_HANDLE
+_LAST_WRITE = 3  # FILE_ACTION_MODIFIED
+
+
+class Function(object):
+    """Takes the place of a ctypes function: its types may be set, and mean nothing."""
+
+    argtypes = None
+    restype = None
+
+    def __init__(self, call):
+        self._call = call
+
+    def __call__(self, *args):
+        return self._call(*args)
+
+
+class Kernel32(object):
+    """The functions that wfastcgi.py takes from kernel32."""
+
+    def __init__(self, changes, terminated):
+        self._changes = changes
+        self._error = 0
+        self.CreateFileW = Function(lambda *args: 1)
+        self.CloseHandle = Function(lambda handle: 1)
+        self.GetLastError = Function(lambda: self._error)
+        self.ExitProcess = Function(os._exit)
+        self.WaitForSingleObject = Function(lambda handle, timeout: terminated.wait() and 0)
+        self.ReadDirectoryChangesW = Function(self._read_changes)
+
+    def _read_changes(self, handle, buffer, size, subtree, kind, returned, overlapped, routine):
+        """Wait for a change and write it as a FILE_NOTIFY_INFORMATION; its caller counts two bytes a character."""
+        line = self._changes.readline() if self._changes is not None else ""
+        if not line:
+            self._error = _FAILED
+            return 0
+        name = line.rstrip("\n")
+        wide = 4 if ctypes.sizeof(ctypes.c_wchar) == 4 else 2
+        data = name.encode("utf-32-le" if wide == 4 else "utf-16-le")
+        record = struct.pack("<III", 0, _LAST_WRITE, len(data) // wide * 2) + data
+        if len(record) + wide > size:
+            self._error = _OVERFLOW
+            return 0
+        ctypes.memmove(ctypes.addressof(buffer), record, len(record))
+        return 1
+
+
+class _WinDll(object):
+    def __init__(self, kernel32):
+        self.kernel32 = kernel32
+
+
+def _changes():
+    descriptor = os.environ.pop("FCGIEMU_CHANGES", None)
+    if descriptor is None:
+        return None
+    import io
+
+    return io.open(int(descriptor), encoding="utf-8")
+
+
+def _show_web_config(pairs):
+    """Until wfastcgi.py has read it: the file of any case under the name it asks for, with its Windows paths mapped."""
+    exists, parse = posixpath.exists, minidom.parse
+
+    def spelled(path):
+        folder, name = posixpath.split(path)
+        if name != "Web.config" or exists(path) or not exists(folder):
+            return path
+        found = sorted(entry for entry in os.listdir(folder) if entry.lower() == "web.config")
+        return posixpath.join(folder, found[0]) if found else path
+
+    def exists_spelled(path):
+        return exists(spelled(path) if isinstance(path, str) else path)
+
+    def parse_mapped(path, *args, **more):
+        posixpath.exists, minidom.parse = exists, parse
+        document = parse(spelled(path), *args, **more)
+        for add in document.getElementsByTagName("add"):
+            add.setAttribute("value", paths.map_setting(add.getAttribute("key"), add.getAttribute("value"), pairs))
+        return document
+
+    posixpath.exists, minidom.parse = exists_spelled, parse_mapped
+
+
+def main():
+    """Run the file."""
+    options = json.loads(os.environ.pop("FCGIEMU_WORKER", "{}"))
+    terminated = threading.Event()
+    if os.environ.get("_FCGI_SHUTDOWN_EVENT_"):
+        signal.signal(signal.SIGTERM, lambda number, frame: terminated.set())
+    ctypes.windll = _WinDll(Kernel32(_changes(), terminated))
+    _show_web_config([tuple(pair) for pair in options.get("map", ())])
+    del sys.modules["paths"]
+    sys.argv = sys.argv[1:]
+    sys.path[0] = os.path.dirname(os.path.abspath(sys.argv[0]))
+    runpy.run_path(sys.argv[0], run_name="__main__")
+
+
+main()
