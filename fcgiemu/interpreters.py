@@ -122,7 +122,7 @@ def _python(full_path: str, local: str | None, site: Site, application: Applicat
         if wanted and wanted != version:
             program.notes.append(f"web.config names {named}, the site's env was made with Python {version[0]}.{version[1]}")
         return program
-    if wanted and (found := _installed(wanted)) and (wanted >= OLDEST or _packaged_wfastcgi()):
+    if wanted and (found := installed(wanted)) and (wanted >= OLDEST or _packaged_wfastcgi()):
         return Program(found, wanted, notes=[f"{full_path} -> {found}"])
     running = getattr(sys, "_base_executable", sys.executable) or sys.executable
     version = sys.version_info[:2]
@@ -172,7 +172,7 @@ def _base_of(folder: Path) -> tuple[str, tuple[int, int]] | None:
     return None
 
 
-def _installed(version: tuple[int, int]) -> str | None:
+def installed(version: tuple[int, int]) -> str | None:
     """An interpreter X.Y on PATH (no shim), of pyenv, or of uv."""
     name = f"python{version[0]}.{version[1]}"
     for folder in os.environ.get("PATH", "").split(os.pathsep):
