@@ -128,6 +128,11 @@ class Application:
         self._fails.append(self._clock())
         self._discard(worker)
 
+    def warm_up(self) -> None:
+        """Start a process if there is none."""
+        if not (self._all or self._starting):
+            self._start_one()
+
     def tell(self, changed: str) -> None:
         """Tell the processes that watch of a changed file, relative to their folder."""
         for worker in self._all:

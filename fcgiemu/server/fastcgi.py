@@ -10,11 +10,12 @@ from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 
+from ..causes import causes
 from ..decision import CallFastCgi, Decision, Respond
 from ..fastcgi.application import Application, QueueFull, RapidFails
 from ..fastcgi.process import OutputSink, StartFailed, WorkerProcess
 from ..interpreters import ProgramMissing, find_program
-from ..modules import fast_cgi, sending
+from ..modules import fast_cgi, handlers, sending
 from ..site import Site
 from .exchange import Exchange
 from .fastcgi_call import FastCgiCall, TimedOut, collected
@@ -47,11 +48,21 @@ class FastCgi:
         key = processor.lower(), place.url
         found = self.applications.get(key)
         if found is None:
-            limits = self.launcher.limits(processor)
+            limits = self.launcher.limits(processor, place)
             program = find_program(processor, self.site, place)
             found = Application(lambda: self.launcher.launch(program, place, limits), limits, self._sink)
             self.applications[key] = found
+            if limits.monitor_changes_to:
+                self._monitored[limits.monitor_changes_to] = _stamp(limits.monitor_changes_to)
         return found
+
+    def warm_up(self) -> None:
+        """Start a process for every Python handler, so that a debugger can attach before the first request."""
+        for place in self.site.layout.applications:
+            for handler, _ in self.site.effective(place.url or "/").view(handlers.table).entries:
+                if "FastCgiModule" in handler.modules:
+                    with contextlib.suppress(ProgramMissing, NotRegistered):
+                        self.application(handler.script_processor, place.url or "/").warm_up()
 
     def changed(self, path: Path, restarts: bool) -> int:
         """A file has changed: tell the processes of the applications it belongs to, or let their next requests run new code.
@@ -93,7 +104,7 @@ class FastCgi:
         path = pool.limits.monitor_changes_to
         if path:
             stamp = _stamp(path)
-            if self._monitored.setdefault(path, stamp) != stamp:
+            if self._monitored[path] != stamp:
                 self._monitored[path] = stamp
                 pool.restart()
 
@@ -149,6 +160,13 @@ class FastCgi:
                  for item in self.site.effective("/").view(fast_cgi.registered).values()]
         near = get_close_matches(processor, known, 1, 0)
         return f"Registered is: {near[0]}" if near else "Nothing is registered under <fastCgi>."
+
+    def likely(self, worker: WorkerProcess, decision: Decision, text: str) -> list[str]:
+        """The likely causes of an error text, which the console gets as well."""
+        found = causes(text, self.site.application(decision.path))
+        for words in found:
+            self._sink(worker, "note", f"likely cause: {words}")
+        return found
 
     async def fail(self, exchange: Exchange, decision: Decision, action: Respond) -> None:
         assert decision.request is not None

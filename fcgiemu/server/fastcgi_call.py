@@ -9,6 +9,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import IO, TYPE_CHECKING, cast
 
+from ..causes import SILENT_DEATHS
 from ..decision import CallFastCgi, Decision, Respond
 from ..fastcgi import records
 from ..fastcgi.application import EXIT_PATIENCE, Application
@@ -239,6 +240,7 @@ class FastCgiCall:
             words = text.decode("latin-1") if self.decision.request.is_local else ""
             await self._respond(Respond(500, 0, f"The FastCGI application wrote to STDERR (stderrMode {mode}).", words=words))
             return True
+        self.pools.likely(self.worker, self.decision, text.decode("latin-1"))
         headers: list[Header] = [("Content-Type", "text/plain; charset=utf-8"),
                                  ("Content-Length", str(len(text.decode("latin-1").encode())))]
         body = text.decode("latin-1").encode()
@@ -264,7 +266,10 @@ class FastCgiCall:
         """The connection broke: the process has ended, or is made to."""
         code = await self.worker.wait_exit(EXIT_PATIENCE)
         name = self.action.handler.script_processor.partition("|")[0]
-        await self._broken(f"{name} - The FastCGI process exited unexpectedly", code or 0, _exit_hints(code))
+        hints = _exit_hints(code)
+        if code == 0 and self.worker.launch.watches:
+            hints += (SILENT_DEATHS,)
+        await self._broken(f"{name} - The FastCGI process exited unexpectedly", code or 0, hints)
 
     async def _broken(self, message: str, hresult: int = 0, hints: tuple[str, ...] = ()) -> None:
         self.worker.kill()
@@ -275,6 +280,7 @@ class FastCgiCall:
             return
         stderr = bytes(self.connection.stderr).decode("latin-1")
         words = "\n".join(filter(None, (self.worker.words(), stderr)))
+        hints += tuple(self.pools.likely(self.worker, self.decision, words))
         with contextlib.suppress(ClientGone):
             await self._respond(Respond(500, 0, message, hresult & 0xFFFFFFFF, hints=hints, words=words))
 

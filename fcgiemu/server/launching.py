@@ -22,6 +22,7 @@ from ..worker import paths
 _NOT_INHERITED = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PYTHONSTARTUP", "__PYVENV_LAUNCHER__", "PYTHONEXECUTABLE")
 _WORKER = Path(__file__).parent.parent / "worker"
 _FOREVER = float("inf")
+PTVSD_PORT = 5678  # wfastcgi's default
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,17 @@ class Launcher:
         self.site = site
         self.options = options
 
-    def limits(self, processor: str) -> Limits:
+    def debug_port(self, place: Application) -> int | None:
+        """The port for a debugger: that of --debugpy, else that of the old WSGI_PTVSD_ADDRESS of appSettings."""
+        if self.options.debug_port is not None:
+            return self.options.debug_port
+        settings = self.site.app_settings(place)
+        if not settings.keys() & {"WSGI_PTVSD_SECRET", "WSGI_PTVSD_ADDRESS"}:
+            return None
+        port = settings.get("WSGI_PTVSD_ADDRESS", ("", None))[0].rpartition(":")[2]
+        return int(port) if port.isdigit() else PTVSD_PORT
+
+    def limits(self, processor: str, place: Application) -> Limits:
         """The limits for a scriptProcessor: development's defaults, then the host configuration, then the command line.
 
         Raises NotRegistered.
@@ -61,9 +72,10 @@ class Launcher:
             limits = replace(limits, monitor_changes_to=self._monitored(processor, limits.monitor_changes_to))
         if options.workers is not None:
             limits = replace(limits, max_instances=options.workers)
-        if options.debug_port is not None:
+        debugged = self.debug_port(place) is not None
+        if debugged:
             limits = replace(limits, max_instances=1, instance_max_requests=0, idle_timeout=_FOREVER)
-        if options.no_timeouts or options.debug_port is not None:
+        if options.no_timeouts or debugged:
             limits = replace(limits, activity_timeout=_FOREVER, request_timeout=_FOREVER)
         return limits
 
@@ -86,8 +98,9 @@ class Launcher:
         options: dict[str, object] = {"map": path_pairs(self.site), "strict": self.site.settings.strict}
         if self.options.worker == "wfastcgi" or (program.version is not None and program.version < OLDEST):
             return self._genuine(program, place, environment, options, grace)
-        if self.options.debug_port is not None:
-            options["debugpy"] = {"port": self.options.debug_port, "folder": _folder_of("debugpy")}
+        port = self.debug_port(place)
+        if port is not None:
+            options["debugpy"] = {"port": port, "folder": _folder_of("debugpy")}
         mark = options["mark"] = secrets.token_hex(8)
         environment.update(FCGIEMU_FLUP=_folder_of("flup"), FCGIEMU_WORKER=json.dumps(options))
         command = (program.path, str(_WORKER / "main.py"))
@@ -100,6 +113,9 @@ class Launcher:
         if script is None:
             raise StartFailed("there is no wfastcgi.py here. Install it beside fcgiemu: pip install 'fcgiemu[wfastcgi]'")
         environment["FCGIEMU_WORKER"] = json.dumps({**options, "mark": ""})
+        if program.version is not None and program.version < (3, 0):
+            # Python 2 takes a .pyc for current whose source was saved again within the same second.
+            environment["PYTHONDONTWRITEBYTECODE"] = "1"
         if grace:
             environment["_FCGI_SHUTDOWN_EVENT_"] = "1"
         command = guarded((program.path, str(_WORKER / "genuine.py"), script))

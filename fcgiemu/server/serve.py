@@ -131,6 +131,8 @@ class Serving:
 
     def _started(self) -> None:
         self._loop = asyncio.get_running_loop()
+        if self.options.pool.debug_port is not None:
+            self.fastcgi.warm_up()
         if self.options.reload:
             for root in self.site.roots():
                 watcher = Watcher(root, partial(self._changed, root))
@@ -211,7 +213,7 @@ class Serving:
         for note in program.notes:
             say(f"  mapped      {note}")
         try:
-            say("  workers     " + self._words(self.fastcgi.launcher.limits(handler.script_processor)))
+            say("  workers     " + self._words(self.fastcgi.launcher.limits(handler.script_processor, application)))
         except NotRegistered:
             say("  missing     this scriptProcessor is not registered under <fastCgi> of the host configuration")
         if program.is_wfastcgi and "WSGI_HANDLER" not in self.site.app_settings(application):
@@ -222,8 +224,9 @@ class Serving:
         recycled = (f"recycled after {limits.instance_max_requests} requests" if limits.instance_max_requests else
                     "never recycled by count")
         changes = "restarted when files change" if self.options.reload else "not restarted when files change"
-        return (f"at most {limits.max_instances}, {changes}, {recycled}, "
-                f"timeouts {limits.activity_timeout:g} s without a sign and {limits.request_timeout:g} s in all")
+        timeouts = (f"timeouts {limits.activity_timeout:g} s without a sign and {limits.request_timeout:g} s in all"
+                    if limits.request_timeout < float("inf") else "no timeouts")
+        return f"at most {limits.max_instances}, {changes}, {recycled}, {timeouts}"
 
 
 def bind(host: str, port: int) -> socket.socket:

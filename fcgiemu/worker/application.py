@@ -243,7 +243,11 @@ def _body(request):
 def _initialize(environ):
     """The first request: folder, settings, handler. Anything raised here ends the process."""
     log("wfastcgi.py %s initializing" % VERSION)
-    folder = environ.get("APPL_PHYSICAL_PATH", _HERE)
+    _Site.handler = load(environ.get("APPL_PHYSICAL_PATH", _HERE))
+
+
+def load(folder):
+    """The handler of the site in ``folder``, in the environment that its settings describe."""
     os.chdir(folder)
     sys.path[0] = "."
     _Site.environment = settings.read(folder, _Site.pairs)
@@ -252,8 +256,12 @@ def _initialize(environ):
     sys.path.extend(settings.python_path(_Site.environment, _Site.pairs, os.environ))
     sys.meta_path.append(_ProxyFinder)
     with _witness.watching():
-        handler = resolver.resolve(os.environ.get("WSGI_HANDLER"))
-    _Site.handler = handler
+        return resolver.resolve(os.environ.get("WSGI_HANDLER"))
+
+
+def hidden_import_error():
+    """The first ImportError that loading has met, whoever caught it; None where there was none."""
+    return _witness.first
 
 
 class _ProxyFinder:

@@ -10,6 +10,7 @@ import json
 import os
 import posixpath
 import runpy
+import select
 import signal
 import struct
 import sys
@@ -43,12 +44,19 @@ class Kernel32(object):
     def __init__(self, changes, terminated):
         self._changes = changes
         self._error = 0
-        self.CreateFileW = Function(lambda *args: 1)
+        self.CreateFileW = Function(self._watch)
         self.CloseHandle = Function(lambda handle: 1)
         self.GetLastError = Function(lambda: self._error)
         self.ExitProcess = Function(os._exit)
         self.WaitForSingleObject = Function(lambda handle, timeout: terminated.wait() and 0)
         self.ReadDirectoryChangesW = Function(self._read_changes)
+
+    def _watch(self, *args):
+        """A handle sees what changes from now on: what the pipe holds already is old."""
+        if self._changes is not None:
+            while select.select([self._changes], [], [], 0)[0] and self._changes.readline():
+                pass
+        return 1
 
     def _read_changes(self, handle, buffer, size, subtree, kind, returned, overlapped, routine):
         """Wait for a change and write it as a FILE_NOTIFY_INFORMATION; its caller counts two bytes a character."""
@@ -67,6 +75,26 @@ class Kernel32(object):
         return 1
 
 
+class Changes(object):
+    """The server's pipe, read a byte at a time so that ``select`` sees what has not been read."""
+
+    def __init__(self, descriptor):
+        self._descriptor = descriptor
+
+    def fileno(self):
+        return self._descriptor
+
+    def readline(self):
+        """The next changed file; "" when the server has gone."""
+        line = b""
+        while not line.endswith(b"\n"):
+            data = os.read(self._descriptor, 1)
+            if not data:
+                return ""
+            line += data
+        return line.decode("utf-8")
+
+
 class _WinDll(object):
     def __init__(self, kernel32):
         self.kernel32 = kernel32
@@ -76,9 +104,7 @@ def _changes():
     descriptor = os.environ.pop("FCGIEMU_CHANGES", None)
     if descriptor is None:
         return None
-    import io
-
-    return io.open(int(descriptor), encoding="utf-8")
+    return Changes(int(descriptor))
 
 
 def _show_web_config(pairs):

@@ -1,5 +1,7 @@
 """Start of a worker: ``python main.py`` in the site's interpreter, descriptor 0 = a listening FastCGI socket.
 
+With FCGIEMU_PROBE (a folder) in the environment, the handler is only loaded and described: see probe.py.
+
 Loads this folder and flup by path, under names of its own, so that the site sees no package of ours.
 """
 
@@ -27,7 +29,13 @@ if __name__ == "__main__":
     HERE = os.path.dirname(os.path.abspath(__file__))
     _load("_fcgiemu_worker", HERE)
     _load("flup", os.environ.pop("FCGIEMU_FLUP"))
-    from _fcgiemu_worker import server
+    if "FCGIEMU_PROBE" in os.environ:
+        from _fcgiemu_worker import probe
 
-    _hide("flup")
-    server.serve()
+        _hide("flup")
+        probe.probe()
+    else:
+        from _fcgiemu_worker import server
+
+        _hide("flup")
+        server.serve()

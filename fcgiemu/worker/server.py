@@ -185,6 +185,10 @@ def serve():
     descriptor = lifeline.take()
     if descriptor is not None:
         lifeline.watch(descriptor)
+    if "debugpy" in options:
+        from . import debugger
+
+        debugger.listen(options["debugpy"]["folder"], options["debugpy"]["port"])
     application.configure(options)
     sys.argv = [options.get("argv0", "wfastcgi.py")]
     Server().run()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import signal
 import socket
@@ -11,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from fcgiemu.fastcgi.application import Application, Limits, QueueFull
+from fcgiemu.fastcgi.application import Application, Limits, QueueFull, RapidFails
 from fcgiemu.fastcgi.process import ALLOWED, Launch, ProcessState, StartFailed, WorkerProcess
 
 LAUNCH = Launch(("program",), {}, "/")
@@ -20,9 +21,10 @@ LAUNCH = Launch(("program",), {}, "/")
 class FakeProcess:
     """A started process that ends when it is told to."""
 
-    pid = 2**22 + 1  # no process has it
+    numbers = itertools.count(2**22 + 1)  # no process has these
 
     def __init__(self, listening: int) -> None:
+        self.pid = next(self.numbers)
         self.socket = socket.socket(fileno=os.dup(listening))
         self.stdout = asyncio.StreamReader()
         self.stderr = asyncio.StreamReader()
@@ -55,10 +57,10 @@ class Spawner:
         self.started.append(FakeProcess(stdin))
         return self.started[-1]
 
-    def _killpg(self, _pid: int, number: int) -> None:
+    def _killpg(self, pid: int, number: int) -> None:
         self.signals.append(number)
         for process in self.started:
-            if not process.ended.done() and number in (signal.SIGTERM, signal.SIGKILL):
+            if process.pid == pid and not process.ended.done() and number in (signal.SIGTERM, signal.SIGKILL):
                 process.ended.set_result(-number)
 
 
@@ -237,3 +239,78 @@ def test_a_cancelled_wait_gives_its_process_back(pool: Callable[..., None]) -> N
         assert await application.acquire() is worker
 
     pool(work, Limits(max_instances=1))
+
+
+def test_a_process_is_recycled_when_its_replacement_is_ready(pool: Callable[..., None]) -> None:
+    async def work(application: Application, spawner: Spawner) -> None:
+        for number in range(1, 7):
+            worker = await application.acquire()
+            assert worker.requests == 1 + (number - 1) % 3
+            if worker.requests == 3:  # its last request: another one starts meanwhile
+                while len(spawner.started) < 1 + number // 3:
+                    await asyncio.sleep(0)
+            application.release(worker)
+        assert application.recycled == 2
+
+    pool(work, Limits(max_instances=1, instance_max_requests=3))
+
+
+def test_rapid_fails_stop_starts_for_a_minute(pool: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+
+    async def work(_: Application, spawner: Spawner) -> None:
+        limits = Limits(max_instances=2, rapid_fails_per_minute=3)
+        application = Application(lambda: LAUNCH, limits, lambda *_: None, spawner, lambda: now[0])  # type: ignore[arg-type]
+        for _ in range(3):
+            worker = await application.acquire()
+            worker.kill()
+            application.failed(worker)
+            now[0] += 10
+        with pytest.raises(RapidFails):
+            await application.acquire()
+        now[0] += 31  # the first of the three is now more than a minute ago
+        application.release(await application.acquire())
+        await application.close()
+
+    pool(work)
+
+
+def test_a_grace_of_zero_kills_at_once(pool: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
+    async def work(_: Application, spawner: Spawner) -> None:
+        launch = Launch(("program",), {}, "/", grace=0.0)
+        worker = WorkerProcess(launch, lambda *_: None)
+        await worker.start(spawner)  # type: ignore[arg-type]
+        await worker.stop()
+        assert worker.state is ProcessState.GONE
+
+    pool(work)
+
+
+def test_processes_that_watch_are_told(pool: Callable[..., None]) -> None:
+    async def work(_: Application, spawner: Spawner) -> None:
+        told: list[int] = []
+
+        async def spawn(*command: str, pass_fds: list[int], env: dict[str, str], **more: Any) -> Any:
+            assert int(env["FCGIEMU_CHANGES"]) in pass_fds
+            told.append(os.dup(int(env["FCGIEMU_CHANGES"])))
+            return await spawner(*command, **more)
+
+        worker = WorkerProcess(Launch(("program",), {}, "/", watches=True), lambda *_: None)
+        await worker.start(spawn)  # type: ignore[arg-type]
+        worker.tell("sub/a.py")
+        assert os.read(told[0], 100) == b"sub\\a.py\n"
+        os.close(told[0])
+        await worker.stop()
+        worker.tell("late.py")  # to nobody
+
+    pool(work)
+
+
+def test_tcp_on_loopback(pool: Callable[..., None]) -> None:
+    async def work(_: Application, spawner: Spawner) -> None:
+        worker = WorkerProcess(Launch(("program",), {}, "/", tcp=True), lambda *_: None)
+        await worker.start(spawner)  # type: ignore[arg-type]
+        assert spawner.started[0].socket.getsockname()[0] == "127.0.0.1"
+        await worker.stop()
+
+    pool(work)

@@ -1,0 +1,66 @@
+"""What is likely behind an error text of a worker: the complaints that users of wfastcgi bring, and their causes."""
+
+from __future__ import annotations
+
+import re
+
+from .applications import Application
+
+#: What an error text of a worker holds -> what is likely behind it and what to do; {0} is the first group.
+CAUSES: list[tuple[str, str]] = [
+    (r"WSGI_HANDLER env var must be set", "appSettings of the application's own web.config has no WSGI_HANDLER; files above or "
+     "below it are not read."),
+    (r"WSGI_ALT_VIRTUALENV_HANDLER env var must be set", "The proxy script wants WSGI_ALT_VIRTUALENV_HANDLER in "
+     "appSettings: the application to load once the environment is active."),
+    (r"No module named '?(ptvs_virtualenv_proxy)", "The proxy script is not beside web.config; without WSGI_HANDLER naming it, "
+     "write the application itself, for example app.app."),
+    (r"No module named '?(django\.core\.handlers\.wsgi)", "WSGI_HANDLER is of an old Django: write "
+     "django.core.wsgi.get_wsgi_application() and set DJANGO_SETTINGS_MODULE."),
+    (r"No module named '?([\w.]+)", "Python finds no module {0}: is its folder on PYTHONPATH, is its package in env?"),
+    (r"\"(\w+)\" could not be imported", "WSGI_HANDLER needs a dot: module.application, where you wrote {0}."),
+    (r"\"([^\"]+\.py)\" could not be imported", "WSGI_HANDLER is a dotted name, no file name: for app.py and its app "
+     "write app.app, not {0}."),
+    (r"takes (?:no arguments|0 positional arguments|exactly 0) (?:\(2 given\)|but 2 were given)",
+     "WSGI_HANDLER names a factory: call it, as in app.create_app()."),
+    (r"missing \d+ required positional argument", "WSGI_HANDLER ends in () and calls what wants arguments: drop the ()."),
+    (r"FileNotFoundError.*activate_this\.py|No such file or directory: '[^']*activate_this\.py'", "python -m venv makes no "
+     "activate_this.py: use ptvs_virtualenv_proxy.get_venv_handler() with env\\Scripts\\python.exe, or virtualenv."),
+    (r"'(\w+)' object is not callable", "What WSGI_HANDLER names is no application but of type {0}."),
+    (r"start_response has not yet been called", "The application returned without calling start_response."),
+    (r"content must be encoded before sending", "The application returned text; WSGI wants bytes: encode it."),
+    (r"DJANGO_SETTINGS_MODULE|settings are not configured", "Set DJANGO_SETTINGS_MODULE in appSettings."),
+    (r"ALLOWED_HOSTS", "Django's ALLOWED_HOSTS lacks the name you asked by; add 'localhost'."),
+    (r"PermissionError: .*wfastcgi.*\.log|WSGI_LOG", "WSGI_LOG names a file that cannot be written."),
+]
+
+
+def causes(text: str, application: Application) -> list[str]:
+    """What is likely behind an error text of a worker of ``application``; nothing where the text says it all itself."""
+    found = []
+    for pattern, words in CAUSES:
+        match = re.search(pattern, text)
+        if match:
+            found.append(words.format(*match.groups()))
+            break
+    match = re.search(r"No module named '?(\w+)", text)
+    if match and (name := _required(application, match[1])):
+        found = [f"{name} is in requirements.txt but not in the environment: env/bin/pip install -r requirements.txt."]
+    return found
+
+
+def _required(application: Application, module: str) -> str:
+    """The line of requirements.txt for a module, by its usual name."""
+    try:
+        lines = (application.path / "requirements.txt").read_text("utf-8", "replace").splitlines()
+    except OSError:
+        return ""
+    for line in lines:
+        name = re.match(r"[A-Za-z0-9_.-]+", line.strip())
+        if name and name[0].lower().replace("-", "_") == module.lower():
+            return name[0]
+    return ""
+
+
+#: Why a genuine wfastcgi.py ends with exit code 0 and without a word (its own defects).
+SILENT_DEATHS = ("wfastcgi.py ends without a word when start_response is never called and the body is empty, when the error "
+                 "text holds characters beyond Latin-1, when a file that it watches changes, and when PATH_INFO is missing.")

@@ -1,0 +1,38 @@
+"""``fcgiemu doctor``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..applications import SiteError
+from . import fail
+from .options import open_site, site_options
+
+_COLOURS = {"ok": "green", "note": "yellow", "problem": "red"}
+
+
+@click.command(help="Look for what keeps the Python of SITE from answering, and say what to change.")
+@click.argument("site", default=".", type=click.Path(path_type=Path))
+@site_options
+def command(site: Path, **settings: Any) -> None:
+    from ..doctor import examine
+
+    problems = 0
+    try:
+        opened = open_site(site, **settings)
+        for application in opened.layout.applications:
+            if application.url:
+                click.echo(f"application {application.url}")
+            for step in examine(opened, application):
+                problems += step.status == "problem"
+                click.echo(f"{click.style(f'{step.status:<8}', fg=_COLOURS[step.status])}{step.name:<13} {step.text}")
+                if step.remedy:
+                    click.echo(f"{'':<22}{step.remedy}")
+    except SiteError as error:
+        fail(error, error.hint)
+    click.echo("Everything is in place." if not problems else f"{problems} problem{'s' if problems > 1 else ''} found.")
+    sys.exit(1 if problems else 0)

@@ -1,0 +1,184 @@
+"""A step-by-step look at what an application needs before its Python can answer: ``fcgiemu doctor``."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from .applications import Application
+from .causes import causes
+from .decision import Handler
+from .fastcgi.process import StartFailed
+from .interpreters import OLDEST, Program, ProgramMissing, environment_of, find_program, path_pairs
+from .modules import handlers
+from .server.launching import Launcher, NotRegistered, PoolOptions
+from .site import Site
+from .worker import paths
+
+#: Seconds that loading a handler may take before doctor gives up.
+PROBE_SECONDS = 60
+_ACTIVATE = "WSGI_ALT_VIRTUALENV_ACTIVATE_THIS"
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing doctor looked at. ``status`` is "ok", "note" or "problem"; ``remedy`` says what to change."""
+
+    name: str
+    status: str
+    text: str
+    remedy: str = ""
+
+
+def examine(site: Site, application: Application) -> Iterator[Step]:
+    """Look at everything that must be right before an application can answer, in the order in which IIS needs it."""
+    file = site.tree.file_of(application.url)
+    if file is None:
+        yield Step("web.config", "problem", f"there is none in {application.path}", "Create one, or name its folder.")
+        return
+    broken = [finding for finding in file.findings if finding.severity == "error"]
+    for finding in broken:
+        yield Step("web.config", "problem", f"{finding.span}: {finding.message}", finding.hint)
+    if not broken:
+        yield Step("web.config", "ok", str(application.path / file.name.rpartition("/")[2]))
+    chosen = next((handler for handler, _ in site.effective(application.url or "/").view(handlers.table).entries
+                   if "FastCgiModule" in handler.modules), None)
+    if chosen is None:
+        yield Step("handler", "problem", "no handler uses FastCgiModule", "Add one under <handlers>; see the samples.")
+        return
+    yield Step("handler", "ok", f"{chosen.name}: path={chosen.path} {chosen.origin}")
+    program = yield from _interpreter(site, application, chosen)
+    if program is None or not program.is_wfastcgi:
+        return
+    yield from _environment(site, application, program)
+    yield from _settings(site, application)
+    yield from _python_path(site, application)
+    handler = site.app_settings(application).get("WSGI_HANDLER")
+    yield from _handler_name(application, handler[0] if handler else None)
+    yield from _load(site, application, chosen, program)
+
+
+def _interpreter(site: Site, application: Application, handler: Handler) -> Any:
+    try:
+        program = find_program(handler.script_processor, site, application)
+    except ProgramMissing as error:
+        yield Step("interpreter", "problem", str(error), error.hint)
+        return None
+    version = f" (Python {program.version[0]}.{program.version[1]})" if program.version else ""
+    yield Step("interpreter", "ok", program.path + version)
+    for note in program.notes:
+        yield Step("interpreter", "note", note)
+    if re.search(r"\\Users\\", handler.script_processor, re.IGNORECASE):
+        yield Step("interpreter", "note", "it lies below a user's profile", "On IIS the application pool may not read there.")
+    return program
+
+
+def _environment(site: Site, application: Application, program: Program) -> Iterator[Step]:
+    found = environment_of(site, application)
+    if found is None:
+        setting = site.app_settings(application).get(_ACTIVATE)
+        if setting or (application.path / "requirements.txt").exists():
+            yield Step("env", "note", "there is no virtual environment with a pyvenv.cfg",
+                       "Make one: python -m venv env && env/bin/pip install -r requirements.txt")
+        return
+    base, version = found
+    words = f"made with Python {version[0]}.{version[1]} ({base})"
+    if program.version is not None and version != program.version:
+        yield Step("env", "problem", f"{words}, the worker runs on {program.version[0]}.{program.version[1]}",
+                   "Make the environment again with the worker's Python.")
+        return
+    yield Step("env", "ok", words)
+
+
+def _settings(site: Site, application: Application) -> Iterator[Step]:
+    found = site.app_settings(application)
+    yield Step("appSettings", "ok" if found else "note", ", ".join(found) or "none")
+    for name, (value, span) in found.items():
+        if name.lower() == "pythonpath":
+            continue
+        unknown = re.findall(r"%(\w+)%", value)
+        if unknown and unknown != ["HOME"]:
+            yield Step(name, "note", f"%{unknown[0]}% stays as it is: only PYTHONPATH is expanded ({span})",
+                       "Write the value itself.")
+        if paths.is_windows(value) and paths.map_path(value, path_pairs(site)) is None:
+            yield Step(name, "problem", f"{value} leads nowhere on this machine ({span})", f"--map '{value}=/path/here'")
+
+
+def _python_path(site: Site, application: Application) -> Iterator[Step]:
+    setting = next((value for name, value in site.app_settings(application).items() if name.lower() == "pythonpath"), None)
+    for part in setting[0].split(";") if setting else ():
+        if not part:
+            continue
+        if part != part.strip():
+            yield Step("PYTHONPATH", "problem", f"'{part}' has blanks around it, which stay part of the folder's name",
+                       "Remove the blanks beside the semicolons.")
+        unknown = [name for name in re.findall(r"%(\w+)%", part) if name != "HOME" and name not in os.environ]
+        if unknown:
+            yield Step("PYTHONPATH", "note", f"%{unknown[0]}% is not set here and becomes nothing in '{part}'")
+            continue
+        text = part.strip().replace("%HOME%", "D:\\home")
+        local = str(application.path / text.replace("\\", "/"))
+        if paths.is_windows(text):
+            local = paths.map_path(text, path_pairs(site))
+        if local is None:
+            yield Step("PYTHONPATH", "problem", f"{part} leads nowhere on this machine", f"--map '{part}=/path/here'")
+        elif not os.path.isdir(local):
+            yield Step("PYTHONPATH", "note", f"{part} -> {local}, which is no folder")
+        else:
+            yield Step("PYTHONPATH", "ok", f"{part} -> {local}")
+
+
+def _handler_name(application: Application, name: str | None) -> Iterator[Step]:
+    if not name:
+        yield Step("WSGI_HANDLER", "problem", "it is not set", "Add <add key=\"WSGI_HANDLER\" value=\"module.application\" />.")
+    elif re.search(r"[\\/]|\.py$", name):
+        module = re.sub(r"\.py$", "", re.split(r"[\\/]", name)[-1])
+        yield Step("WSGI_HANDLER", "problem", f"{name} is a file name", f"Write a dotted name: {module}.app, say.")
+    elif "." not in name:
+        yield Step("WSGI_HANDLER", "problem", f"{name} has no dot", f"Write the module and the application: {name}.app, say.")
+    else:
+        yield Step("WSGI_HANDLER", "ok", name)
+
+
+def _load(site: Site, application: Application, handler: Handler, program: Program) -> Iterator[Step]:
+    """Load the handler in the worker's own environment and look at what it is."""
+    if program.version is not None and program.version < OLDEST:
+        yield Step("import", "note", "not tried: the site runs on Microsoft's wfastcgi.py, which takes Python 2.7")
+        return
+    try:
+        found, output = probe(site, application, handler, program)
+    except (StartFailed, NotRegistered, OSError, subprocess.TimeoutExpired) as error:
+        yield Step("import", "problem", f"the handler could not be loaded: {error}")
+        return
+    if found is None:
+        yield Step("import", "problem", f"the interpreter ended while the handler was loaded: {output[-500:]}")
+    elif "error" in found:
+        lines = found["error"].splitlines() or [""]
+        behind = lines[1:] or found["hidden"].strip().splitlines()  # a proxy script may have dropped the reason
+        why = lines[0].partition(": Traceback")[0] + (f"; behind it: {behind[-1]}" if behind else "")
+        remedies = causes("\n".join([*behind, found["error"]]), application)
+        yield Step("import", "problem", why, " ".join(remedies) or "Its traceback:\n" + found["traceback"])
+    elif not found["callable"]:
+        yield Step("import", "problem", f"it is of type {found['kind']}, which cannot be called",
+                   "Name the application itself.")
+    elif found["takes_two"] is False:
+        yield Step("import", "problem", "it cannot be called with environ and start_response",
+                   "It is a factory: write () behind it." if found["factory"] else "Name the application itself.")
+    else:
+        yield Step("import", "ok", f"loaded on Python {'.'.join(map(str, found['version']))}, of type {found['kind']}")
+
+
+def probe(site: Site, application: Application, handler: Handler, program: Program) -> tuple[dict[str, Any] | None, str]:
+    """What worker/probe.py says of the handler, and all that the interpreter printed."""
+    launcher = Launcher(site, PoolOptions())
+    launch = launcher.launch(program, application, launcher.limits(handler.script_processor, application))
+    environment = {**launch.environment, "FCGIEMU_PROBE": f"{application.path}/"}
+    done = subprocess.run(launch.command, env=environment, cwd=launch.directory, stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=PROBE_SECONDS)
+    text = done.stdout.decode("utf-8", "replace")
+    _, mark, answer = text.rpartition("\n\x1e")
+    return (json.loads(answer) if mark else None), text

@@ -1,0 +1,152 @@
+"""<fastCgi><application> of a host configuration, Microsoft's file as worker, and a debugger."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import os
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from fcgiemu import Settings, Site
+from fcgiemu.interpreters import installed
+from fcgiemu.server.fastcgi import FastCgi
+from fcgiemu.server.launching import PoolOptions
+
+from ..sites import PROCESSOR, python_handler, web_config, write, wsgi_site
+from .server import LiveServer
+
+APP = '''
+import os, sys, time, atexit
+
+def application(environ, start_response):
+    path = environ["PATH_INFO"]
+    if path == "/complain":
+        sys.stderr.write("a complaint")
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        raise ValueError("on purpose")
+    if path == "/die":
+        os._exit(9)
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [("%d %s" % (os.getpid(), os.environ.get("FROM_HOST", ""))).encode()]
+'''
+FULL_PATH, ARGUMENTS = PROCESSOR.split("|")
+genuine = pytest.mark.skipif(importlib.util.find_spec("wfastcgi") is None,
+                             reason="wfastcgi is not installed: pip install -e .[wfastcgi]")
+
+
+def host(attributes: str, inner: str = "", arguments: str = ARGUMENTS) -> str:
+    return (f'<configuration><system.webServer><fastCgi><application fullPath="{FULL_PATH}" arguments="{arguments}" {attributes}>'
+            f"{inner}</application></fastCgi></system.webServer></configuration>")
+
+
+def start(tmp_path: Path, serve: Callable[..., LiveServer], text: str, *options: str, app: str = APP) -> LiveServer:
+    write(tmp_path, {"host.config": text, "site/app.py": app, "site/web.config": wsgi_site()})
+    return serve(tmp_path / "site", "--host-config", str(tmp_path / "host.config"), *options)
+
+
+def test_requests_per_instance_and_environment(tmp_path: Path, serve: Callable[..., LiveServer]) -> None:
+    variables = ('<environmentVariables><environmentVariable name="FROM_HOST" value="C:\\inetpub\\wwwroot\\data" />'
+                 "</environmentVariables>")
+    server = start(tmp_path, serve, host('instanceMaxRequests="3" maxInstances="1" protocol="Tcp"', variables))
+    server.wait_for("workers +at most 1, restarted when files change, recycled after 3 requests")
+    answers = [server.get("/").text.split() for _ in range(9)]
+    assert {value for _, value in answers} == {str(tmp_path / "site" / "data")}
+    pids = [pid for pid, _ in answers]
+    assert [pids.count(pid) for pid in dict.fromkeys(pids)] == [3, 3, 3]
+
+
+@pytest.mark.parametrize(("mode", "status", "text"), [
+    ("ReturnStdErrIn500", 500, "Error occurred:"), ("ReturnGeneric500", 500, "stderrMode ReturnGeneric500"),
+    ("IgnoreAndReturn200", 500, ""), ("TerminateProcess", 500, "stderrMode TerminateProcess"),
+])
+def test_stderr_modes(tmp_path: Path, serve: Callable[..., LiveServer], mode: str, status: int, text: str) -> None:
+    server = start(tmp_path, serve, host(f'stderrMode="{mode}" maxInstances="1"'))
+    before = server.get("/").text
+    answer = server.get("/complain")
+    assert answer.status == status and text in answer.text
+    assert (server.get("/").text == before) is (mode != "TerminateProcess")
+
+
+def test_strict_pool(tmp_path: Path, serve: Callable[..., LiveServer]) -> None:
+    server = start(tmp_path, serve, host('rapidFailsPerMinute="2"'), "--strict-pool")
+    server.wait_for("recycled after 200 requests")
+    for _ in range(2):
+        assert "exited unexpectedly" in server.get("/die").text
+    assert "rapidFailsPerMinute" in server.get("/").text
+
+
+def test_strict_pool_wants_registered_programs(tmp_path: Path, serve: Callable[..., LiveServer]) -> None:
+    server = start(tmp_path, serve, host("", arguments="D:\\elsewhere\\wfastcgi.py"), "--strict-pool")
+    text = server.get("/").text
+    assert "Python scriptProcessor could not be found in &lt;fastCGI&gt; application configuration" in text
+    assert "0x80070585" in text and "D:\\elsewhere\\wfastcgi.py" in text
+
+
+def test_monitor_changes_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path, {"python34/php.ini": "", "host.config": host('monitorChangesTo="php.ini"'), "site/web.config": wsgi_site()})
+    settings = Settings(host_config=tmp_path / "host.config", path_map=(("D:\\Python34", str(tmp_path / "python34")),))
+    pools = FastCgi(Site(tmp_path / "site", settings), PoolOptions(), lambda *_: None)
+
+    async def main() -> list[int]:
+        pool = pools.application(PROCESSOR, "/")
+        restarts: list[int] = []
+        monkeypatch.setattr(pool, "restart", lambda: restarts.append(len(restarts)))
+        pools.tick(1.0)
+        os.utime(tmp_path / "python34" / "php.ini", (1, 1))
+        pools.tick(2.0)
+        pools.tick(3.0)
+        return restarts
+
+    assert asyncio.run(main()) == [0]
+
+
+@genuine
+@pytest.mark.parametrize("version", [(2, 7), (3, 6), (3, 13)], ids=["2.7", "3.6", "3.13"])
+def test_the_genuine_file(tmp_path: Path, serve: Callable[..., LiveServer], version: tuple[int, int]) -> None:
+    python = installed(version)
+    if python is None:
+        pytest.skip(f"Python {version[0]}.{version[1]} is not installed here")
+    handler = python_handler().replace(PROCESSOR, f"{python}|wfastcgi.py")
+    write(tmp_path, {"app.py": APP, "web.config": web_config(handler, {"WSGI_HANDLER": "app.application", "FROM_HOST": "web.config",
+                                                                       "WSGI_LOG": "D:\\home\\LogFiles\\wfastcgi.log"})})
+    server = serve(tmp_path, "--worker", "wfastcgi", "--workers", "1")
+    pid, value = server.get("/").text.split()
+    assert value == "web.config" and server.get("/").text.split()[0] == pid
+    failed = server.get("/complain")
+    assert failed.status == 500 and failed.text.startswith("Error occurred:") and "ValueError: on purpose" in failed.text
+    write(tmp_path, {"app.py": APP.replace('"%d %s"', '"%d new %s"')})
+    server.wait_for("app.py changed: workers restart")
+    assert server.get("/").text.split()[1] == "new"
+    assert "exiting because app.py has changed" in (tmp_path / ".fcgiemu" / "LogFiles" / "wfastcgi.log").read_text()
+    died = server.get("/die").text
+    assert "exited unexpectedly" in died and "exit code 9" in died
+
+
+@genuine
+def test_a_silent_death_is_named(tmp_path: Path, serve: Callable[..., LiveServer]) -> None:
+    silent = "def application(environ, start_response):\n    return []\n"
+    server = serve(write(tmp_path, {"app.py": silent, "web.config": wsgi_site()}), "--worker", "wfastcgi")
+    answer = server.get("/")
+    assert answer.status == 500 and "exited unexpectedly" in answer.text and "start_response is never called" in answer.text
+
+
+def test_a_debugger_can_attach_and_stays_on_its_port(tmp_path: Path, serve: Callable[..., LiveServer]) -> None:
+    pytest.importorskip("debugpy", reason="debugpy is not installed: pip install -e .[test]")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    server = serve(write(tmp_path, {"app.py": APP, "web.config": wsgi_site()}), "--debugpy", str(port))
+    server.wait_for("at most 1, restarted when files change, never recycled by count, no timeouts")
+    server.wait_for(f"Debugger listening on 127.0.0.1:{port}")
+    with socket.create_connection(("127.0.0.1", port), 10) as editor:
+        assert b'"event"' in editor.recv(4096)  # the adapter greets in the Debug Adapter Protocol
+    assert server.get("/").status == 200
+    seen = server.line_count
+    write(tmp_path, {"app.py": APP + "\n"})
+    server.wait_for("workers restart", seen)
+    assert server.get("/").status == 200
+    server.wait_for(f"Debugger listening on 127.0.0.1:{port}", seen)
