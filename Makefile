@@ -1,12 +1,14 @@
 # make serve   run a sample (SITE=samples/flask for another, PORT=8000)
-# make test    run the tests        make check   lint and types        make bench   measure
+# make test    run the tests        make check   lint and types        make bench   measure        make soak   half an hour of load
 PYTHON ?= python3
 VENV   ?= .venv
 SITE   ?= samples/hello
 PORT   ?= 8000
 BIN     = $(VENV)/bin
 
-.PHONY: serve test check bench clean
+SECONDS ?= 1800
+
+.PHONY: serve test check bench soak clean
 
 serve: $(VENV)/.installed
 	$(BIN)/fcgiemu serve $(SITE) --port $(PORT)
@@ -35,3 +37,6 @@ $(VENV)/.test-installed: $(VENV)/.installed
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info
+
+soak: $(VENV)/.test-installed
+	FCGIEMU_SOAK_SECONDS=$(SECONDS) $(BIN)/pytest -s tests/live/test_soak.py

@@ -79,6 +79,8 @@ def parse(block: bytes) -> Head:
             raise BadHeaders(f"Content-Length: {value[:80]}")
         location = location or lower == "location"
         headers.append((name, value))
+    if not seen_status and not headers:
+        raise BadHeaders("there is none")
     if location and not seen_status:
         status = 302  # RFC 3875; what IIS does with it is inferred
     return Head(status, reason or reason_phrase(status), headers)

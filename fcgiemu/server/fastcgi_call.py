@@ -13,7 +13,7 @@ from ..causes import SILENT_DEATHS
 from ..decision import CallFastCgi, Decision, Respond
 from ..fastcgi import records
 from ..fastcgi.application import EXIT_PATIENCE, Application
-from ..fastcgi.cgi import BadHeaders, Head, HeadReader
+from ..fastcgi.cgi import MAX_HEADER_BLOCK, BadHeaders, Head, HeadReader
 from ..fastcgi.connection import REQUEST_ID, ConnectionClosed, FastCgiConnection
 from ..fastcgi.process import WorkerProcess
 from ..fastcgi.variables import variables
@@ -91,7 +91,7 @@ class FastCgiCall:
             self._leave_to_drain()
             return
         except records.ProtocolError as error:
-            await self._broken(str(error))
+            await self._broken(f"The FastCGI process broke the protocol: {error}")
             return
         except (ConnectionClosed, BadHeaders, TimedOut, OSError) as error:
             await self._broken_by(error)
@@ -152,11 +152,11 @@ class FastCgiCall:
 
     async def _answer(self) -> None:
         connection = self.connection
-        await connection.wait(self.limit)
+        await connection.wait(min(self.limit, MAX_HEADER_BLOCK))
         body = self.reader.feed(connection.take())
-        while not connection.ended and self.reader.head is None:
-            await connection.wait(0)
-            body = self.reader.feed(connection.take())
+        while not connection.ended and (self.reader.head is None or 0 < self.limit >= len(body)):
+            await connection.wait(0 if self.reader.head is None else self.limit - len(body))
+            body += self.reader.feed(connection.take())
         if connection.stderr and not self._streamed(body) and await self._stderr():
             return
         if connection.ended:

@@ -1,0 +1,121 @@
+"""FastCGI programs that do not keep to the protocol: each ends in a clear page, a replaced process, and a next answer."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from ..sites import web_config, write
+from .server import LiveServer
+
+#: A program that answers by the query: well for "ok", else in one of many bad ways.
+PROGRAM = f'''#!{sys.executable}
+import os, socket, struct, sys, time
+
+def record(kind, content=b"", request=1, version=1):
+    return struct.pack(">BBHHBx", version, kind, request, len(content), 0) + content
+
+END = record(3, bytes(8))
+OK = record(6, b"Status: 200 OK\\r\\nX-Pid: %d\\r\\n\\r\\nfine" % os.getpid()) + END
+ANSWERS = {{
+    b"garbage": b"HTTP/1.1 200 OK\\r\\n\\r\\nnot FastCGI at all",
+    b"version": record(6, b"x", version=9),
+    b"type": record(77, b"x"),
+    b"early-end": record(3, bytes(8)),
+    b"refused": record(3, struct.pack(">IB3x", 0, 3)),
+    b"short-end": record(3, b"12"),
+    b"after-end": OK + record(6, b"more"),
+    b"no-headers": record(6, b"just text without any header") + END,
+    b"bad-header": record(6, b"Bad Header: x\\r\\n\\r\\n") + END,
+    b"bad-status": record(6, b"Status: great\\r\\n\\r\\n") + END,
+    b"huge-header": record(6, b"X: " + b"a" * 60000) * 6,
+    b"cut": record(6, b"Status: 200 OK\\r\\nContent-Length: 100\\r\\n\\r\\npart"),
+    b"half-record": record(6, b"x" * 100)[:50],
+}}
+CLOSES = (b"cut", b"half-record")
+
+listening = socket.socket(fileno=os.dup(0))
+while True:
+    connection, _ = listening.accept()
+    data = b""
+    while True:
+        part = connection.recv(65536)
+        if not part:
+            break
+        data += part
+        if record(5) not in data:
+            continue
+        mode = data.partition(b"QUERY_STRING")[2][:20]
+        mode = next((name for name in (*ANSWERS, b"flood", b"silence", b"exit", b"crash") if mode.startswith(name)), b"ok")
+        data = b""
+        if mode == b"exit":
+            sys.stderr.write("last words\\n")
+            sys.stderr.flush()
+            os._exit(7)
+        if mode == b"crash":
+            os.kill(os.getpid(), 11)
+        try:
+            while mode == b"flood":
+                connection.sendall(record(7, b"e" * 60000))
+            if mode == b"silence":
+                time.sleep(3600)
+            connection.sendall(ANSWERS.get(mode, OK))
+        except OSError:
+            break
+        if mode in CLOSES:
+            break
+    connection.close()
+'''
+CONFIG = web_config('<handlers><add name="Hostile" path="*" verb="*" modules="FastCgiModule" scriptProcessor="C:\\hostile.exe" '
+                    'resourceType="Unspecified" /></handlers>')
+HOST = ('<configuration><system.webServer><fastCgi><application fullPath="C:\\hostile.exe" maxInstances="1" activityTimeout="10" />'
+        "</fastCgi></system.webServer></configuration>")
+#: Query, and what the page says.
+TABLE = [
+    ("garbage", "FastCGI"), ("version", "version"), ("type", "record of type 77"), ("early-end", "headers"),
+    ("refused", "headers"),
+    ("short-end", "END_REQUEST"), ("no-headers", "headers"), ("bad-header", "headers"), ("bad-status", "headers"),
+    ("huge-header", "headers"), ("cut", "exited unexpectedly"), ("half-record", "exited unexpectedly"),
+    ("flood", "writes to STDERR without end"), ("exit", "exit code 7"), ("crash", "signal 11"),
+]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    folder = tmp_path_factory.mktemp("hostile")
+    write(folder, {"hostile": PROGRAM, "site/web.config": CONFIG, "host.config": HOST})
+    (folder / "hostile").chmod(0o755)
+    with LiveServer(folder / "site", ["--host-config", str(folder / "host.config"), "--map",
+                                      f"C:\\hostile.exe={folder / 'hostile'}"]) as running:
+        yield running
+
+
+@pytest.mark.parametrize(("mode", "text"), TABLE)
+def test_a_clear_page_and_a_new_process(server: LiveServer, mode: str, text: str) -> None:
+    before = server.get("/?ok").headers["x-pid"]
+    answer = server.get(f"/?{mode}")
+    assert answer.status == 500 and "500.0" in answer.text and text in answer.text, answer.text
+    after = server.get("/?ok")
+    assert after.text == "fine" and after.headers["x-pid"] != before
+
+
+def test_words_after_the_end_spoil_the_connection_only(server: LiveServer) -> None:
+    assert server.get("/?after-end").text == "fine"
+    assert server.get("/?ok").text == "fine"
+
+
+def test_silence_ends_by_its_timeout_and_others_wait_no_longer(server: LiveServer) -> None:
+    texts: list[str] = []
+    silent = threading.Thread(target=lambda: texts.append(server.get("/?silence").text))
+    silent.start()
+    silent.join(30)
+    assert "exceeded configured activity timeout" in texts[0] and "0x80070102" in texts[0]
+    assert server.get("/?ok").text == "fine"
+
+
+def test_a_last_word_is_shown(tmp_path: Path, server: LiveServer, serve: Callable[..., LiveServer]) -> None:
+    assert "last words" in server.get("/?exit").text

@@ -1,0 +1,113 @@
+"""Load with a reload every second and a kill every five: no wrong answer, no leak.
+
+FCGIEMU_SOAK_SECONDS sets how long (``make soak`` takes 1800); the few seconds of ``make test`` only show that it works.
+"""
+
+from __future__ import annotations
+
+import http.client
+import os
+import signal
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ..sites import write, wsgi_site
+from .server import LiveServer
+
+SECONDS = float(os.environ.get("FCGIEMU_SOAK_SECONDS", "6"))
+#: Requests a second: about half of what two cores do at most.
+RATE = float(os.environ.get("FCGIEMU_SOAK_RATE", "1000"))
+CLIENTS = 8
+APP = '''
+import os
+def application(environ, start_response):
+    body = environ["wsgi.input"].read()
+    start_response("200 OK", [("Content-Type", "text/plain"), ("X-Pid", str(os.getpid()))])
+    return [("%s %d %s" % (environ["QUERY_STRING"], len(body), VERSION)).encode()]
+VERSION = {}
+'''
+
+
+class Clients:
+    """Threads that ask, and remember what was not right."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self.until = time.monotonic() + SECONDS
+        self.seen: Counter[str] = Counter()
+        self.wrong: list[str] = []
+        self.pids: dict[str, float] = {}
+        self.threads = [threading.Thread(target=self.run, args=(number,)) for number in range(CLIENTS)]
+
+    def run(self, number: int) -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        count = 0
+        start = time.monotonic()
+        while time.monotonic() < self.until and len(self.wrong) < 20:
+            count += 1
+            query, body = f"{number}-{count}", b"x" * (count % 5 * 1000)
+            try:
+                connection.request("POST", f"/?{query}", body)
+                answer = connection.getresponse()
+                text = answer.read().decode()
+            except (OSError, http.client.HTTPException) as error:
+                self.wrong.append(f"{query}: {error!r}")
+                connection.close()
+                continue
+            if answer.status == 200:
+                self.pids[answer.headers["X-Pid"]] = time.monotonic()
+                if text.split()[:2] != [query, str(len(body))]:
+                    self.wrong.append(f"{query}: {text[:80]}")
+            elif "was ended by signal 9" not in text:
+                self.wrong.append(f"{query}: {answer.status} {text[:2000]}")
+            self.seen[str(answer.status)] += 1
+            ahead = start + count * CLIENTS / RATE - time.monotonic()
+            if ahead > 0:
+                time.sleep(ahead)  # the pace of the load, not a wait for anything
+        connection.close()
+
+
+def resources(pid: int) -> dict[str, int]:
+    """What a process holds: memory in KiB, descriptors, threads, children."""
+    status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return {"memory": int(status["VmRSS"].split()[0]), "threads": int(status["Threads"]),
+            "descriptors": len(os.listdir(f"/proc/{pid}/fd")), "children": len(children)}
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+def test_soak(tmp_path: Path, serve: Callable[..., LiveServer]) -> None:
+    server = serve(write(tmp_path, {"app.py": APP.format(0), "web.config": wsgi_site()}), "--workers", "2")
+    server.get("/")
+    clients = Clients(server.port)
+    for thread in clients.threads:
+        thread.start()
+    first: dict[str, int] = {}
+    for second in range(int(SECONDS)):
+        time.sleep(1)  # the beat of the soak
+        (tmp_path / "new.py").write_text(APP.format(second + 1))
+        os.replace(tmp_path / "new.py", tmp_path / "app.py")
+        if second % 5 == 4 and clients.pids:
+            newest = max(clients.pids.items(), key=lambda item: item[1])[0]
+            try:
+                os.kill(int(newest), signal.SIGKILL)  # a worker that this test's own server started
+            except ProcessLookupError:
+                pass
+        if second == int(SECONDS) // 4:
+            first = resources(server.process.pid)
+    for thread in clients.threads:
+        thread.join(60)
+    last = resources(server.process.pid)
+    print(f"{sum(clients.seen.values())} answers {dict(clients.seen)}, {len(clients.pids)} processes, {first} -> {last}")
+    assert clients.wrong == []
+    assert clients.seen["200"] > 0
+    assert last["threads"] == first["threads"]
+    assert last["descriptors"] <= first["descriptors"] + 12
+    assert last["children"] <= 4
+    assert last["memory"] < first["memory"] * 1.2 + 8192
