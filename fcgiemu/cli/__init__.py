@@ -13,6 +13,7 @@ from .. import __version__
 COMMANDS = {
     "serve": "Serve a site as IIS would.",
     "explain": "Say what IIS would do with a URL, and why.",
+    "check": "Find what is wrong or surprising in a site's configuration.",
     "doctor": "Look for what keeps the Python of a site from answering.",
     "support": "Say what each section and attribute does here.",
 }

@@ -83,7 +83,7 @@ def read_bytes(data: bytes, name: str) -> Document:
         raise _malformed(name, line, column, str(error.msg)) from error
     comments = [
         Comment(str(node.text or ""), int(str(node.sourceline or 0)))
-        for node in root.getroottree().iter(etree.Comment)
+        for node in (*root.itersiblings(etree.Comment, preceding=True), *root.iter(etree.Comment))
     ]
     return Document(_convert(root, positions, name), comments)
 

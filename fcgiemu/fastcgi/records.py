@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 VERSION = 1
@@ -124,11 +124,10 @@ class RecordReader:
     def __init__(self) -> None:
         self._buffer = bytearray()
 
-    def feed(self, data: bytes) -> list[Record]:
-        """The records that ``data`` completes."""
+    def feed(self, data: bytes) -> Iterator[Record]:
+        """The records that ``data`` completes, each before what follows it is looked at."""
         buffer = self._buffer
         buffer += data
-        records: list[Record] = []
         position = 0
         available = len(buffer)
         while available - position >= 8:
@@ -138,11 +137,10 @@ class RecordReader:
             end = position + 8 + length
             if available < end + padding:
                 break
-            records.append(Record(kind, request_id, bytes(buffer[position + 8:end])))
             position = end + padding
+            yield Record(kind, request_id, bytes(buffer[position - padding - length:position - padding]))
         if position:
             del buffer[:position]
-        return records
 
     @property
     def pending(self) -> int:

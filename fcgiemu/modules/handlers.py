@@ -60,13 +60,13 @@ def table(effective: Effective) -> HandlerTable:
     bad = None
     for node in section.items:
         handler = _handler(node)
-        met = _pre_condition(handler.pre_condition)
-        if met is None:
+        holds = met(handler.pre_condition)
+        if holds is None:
             bad = bad or Finding(
                 "handler-bad-precondition", "error", f'Handler "{handler.name}" has a bad precondition '
                 f'"{handler.pre_condition}" in its precondition list', node.span,
                 "Known tokens: integratedMode, classicMode, bitness32, bitness64, runtimeVersionv4.0 …")
-        elif met:
+        elif holds:
             entries.append((handler, path_matcher(handler.path)))
     return HandlerTable(entries, section["accessPolicy"], bad)
 
@@ -80,8 +80,11 @@ def _handler(node: Node) -> Handler:
         node["responseBufferLimit"], str(node.span) if node.file and not node.file.is_host else "")
 
 
-def _pre_condition(text: str) -> bool | None:
-    """Tokens of one family are alternatives, families must all hold; None for an unknown token."""
+def met(text: str) -> bool | None:
+    """Whether a preCondition holds on this server; None for an unknown token.
+
+    Tokens of one family are alternatives, families must all hold.
+    """
     families: dict[str, bool] = {}
     for token in filter(None, (part.strip().lower() for part in text.split(","))):
         if token not in _PRE_CONDITIONS:

@@ -8,6 +8,7 @@ import importlib.util
 import io
 import os
 import re
+import site
 import sys
 import tempfile
 import traceback
@@ -255,6 +256,8 @@ def load(folder):
     os.environ.update(_Site.environment)
     sys.path.extend(settings.python_path(_Site.environment, _Site.pairs, os.environ))
     sys.meta_path.append(_ProxyFinder)
+    if sys.version_info >= (3, 14):
+        site.main = environment_aware(site.main)
     with _witness.watching():
         return resolver.resolve(os.environ.get("WSGI_HANDLER"))
 
@@ -262,6 +265,21 @@ def load(folder):
 def hidden_import_error():
     """The first ImportError that loading has met, whoever caught it; None where there was none."""
     return _witness.first
+
+
+def environment_aware(genuine):
+    """``site.main`` as it was up to Python 3.13, for get_venv_handler: it finds the environment of ``sys.executable`` itself.
+
+    From 3.14 on the interpreter alone does so, once, at its start (cpython issue 126985).
+    """
+    def main():
+        folder = os.path.dirname(os.path.dirname(os.path.abspath(sys.executable)))
+        if os.path.isfile(os.path.join(folder, "pyvenv.cfg")):
+            sys.prefix = sys.exec_prefix = folder
+            site.PREFIXES[:0] = [folder]
+        genuine()
+
+    return main
 
 
 class _ProxyFinder:

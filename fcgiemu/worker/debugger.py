@@ -5,7 +5,6 @@ import socket
 import sys
 import time
 
-
 #: Seconds for the process before this one to give its port up.
 _PATIENCE = 5.0
 

@@ -17,8 +17,9 @@ import sys
 import threading
 from xml.dom import minidom
 
-sys.path[0] = os.path.dirname(os.path.abspath(__file__))
+_HERE = sys.path[0] = os.path.dirname(os.path.abspath(__file__))
 import paths  # noqa: E402
+import resolver  # noqa: E402
 
 _OVERFLOW = 1022  # ERROR_NOTIFY_ENUM_DIR
 _FAILED = 6  # ERROR_INVALID_HANDLE
@@ -107,6 +108,39 @@ def _changes():
     return Changes(int(descriptor))
 
 
+def _adapted(key, value, pairs):
+    """A setting with its Windows paths mapped; ours stands in for an activate_this.py that does not exist."""
+    value = paths.map_setting(key, value, pairs)
+    if key.strip() == "WSGI_ALT_VIRTUALENV_ACTIVATE_THIS" and pairs and value.lower().endswith("activate_this.py"):
+        if not os.path.exists(value):
+            folder = os.path.dirname(os.path.dirname(value))
+            os.environ["FCGIEMU_ENV"] = folder if os.path.isdir(folder) else ""
+            return os.path.join(_HERE, "activate_this.py")
+    return value
+
+
+class _Proxy(object):
+    """Finds our ptvs_virtualenv_proxy for sites that have no copy of the script: the last that is asked."""
+
+    @staticmethod
+    def find_module(name, path=None):
+        return _Proxy if name == "ptvs_virtualenv_proxy" else None
+
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name != "ptvs_virtualenv_proxy":
+            return None
+        from importlib.util import spec_from_file_location
+
+        return spec_from_file_location(name, os.path.join(_HERE, "virtualenv_proxy.py"))
+
+    @staticmethod
+    def load_module(name):
+        import imp
+
+        return imp.load_source(name, os.path.join(_HERE, "virtualenv_proxy.py"))
+
+
 def _show_web_config(pairs):
     """Until wfastcgi.py has read it: the file of any case under the name it asks for, with its Windows paths mapped."""
     exists, parse = posixpath.exists, minidom.parse
@@ -125,7 +159,7 @@ def _show_web_config(pairs):
         posixpath.exists, minidom.parse = exists, parse
         document = parse(spelled(path), *args, **more)
         for add in document.getElementsByTagName("add"):
-            add.setAttribute("value", paths.map_setting(add.getAttribute("key"), add.getAttribute("value"), pairs))
+            add.setAttribute("value", _adapted(add.getAttribute("key"), add.getAttribute("value"), pairs))
         return document
 
     posixpath.exists, minidom.parse = exists_spelled, parse_mapped
@@ -139,7 +173,9 @@ def main():
         signal.signal(signal.SIGTERM, lambda number, frame: terminated.set())
     ctypes.windll = _WinDll(Kernel32(_changes(), terminated))
     _show_web_config([tuple(pair) for pair in options.get("map", ())])
-    del sys.modules["paths"]
+    del sys.modules["paths"], sys.modules["resolver"]
+    sys.modules["fcgiemu_resolver"] = resolver
+    sys.meta_path.append(_Proxy)
     sys.argv = sys.argv[1:]
     sys.path[0] = os.path.dirname(os.path.abspath(sys.argv[0]))
     runpy.run_path(sys.argv[0], run_name="__main__")

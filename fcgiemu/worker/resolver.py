@@ -1,8 +1,12 @@
-"""WSGI_HANDLER -> the application, by wfastcgi's rules. Python 3.6 syntax."""
+"""WSGI_HANDLER -> the application, by wfastcgi's rules. Python 2.7 and 3.6 syntax."""
 
-import builtins
 import contextlib
 import traceback
+
+try:
+    import builtins
+except ImportError:  # Python 2.7, behind the genuine file
+    import __builtin__ as builtins
 
 
 def resolve(name):

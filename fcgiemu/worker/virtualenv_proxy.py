@@ -1,14 +1,20 @@
 """Served as ``ptvs_virtualenv_proxy`` to sites without a copy of Microsoft's script: the same two functions and settings.
 
-Python 3.6 syntax.
+Behind the genuine wfastcgi.py it is found by path, beside the resolver. Python 2.7 and 3.6 syntax.
 """
 
 import os
 import site
 import sys
 
-from _fcgiemu_worker.application import log
-from _fcgiemu_worker.resolver import resolve
+try:
+    from _fcgiemu_worker.application import log
+    from _fcgiemu_worker.resolver import resolve
+except ImportError:
+    from fcgiemu_resolver import resolve
+
+    def log(text):
+        """WSGI_LOG is wfastcgi.py's own."""
 
 _ACTIVATE = os.environ.get("WSGI_ALT_VIRTUALENV_ACTIVATE_THIS")
 if not _ACTIVATE:

@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 WERKZEUG = """
@@ -164,4 +164,9 @@ $HTTP["url"] !~ "^/static/" {{
             yield port
 
 
-SERVERS = {"fcgiemu": fcgiemu, "werkzeug": werkzeug, "apache": apache, "lighttpd": lighttpd}
+def genuine(site: Path) -> AbstractContextManager[int]:
+    """fcgiemu in front of Microsoft's wfastcgi.py: what our worker is to be compared with."""
+    return fcgiemu(site, "--worker", "wfastcgi")
+
+
+SERVERS = {"fcgiemu": fcgiemu, "wfastcgi": genuine, "werkzeug": werkzeug, "apache": apache, "lighttpd": lighttpd}

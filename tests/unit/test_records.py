@@ -40,7 +40,16 @@ def test_cut_at_every_boundary(cut: int) -> None:
 
 def test_another_version_is_refused() -> None:
     with pytest.raises(ProtocolError):
-        RecordReader().feed(b"\x02" + b"\0" * 7)
+        list(RecordReader().feed(b"\x02" + b"\0" * 7))
+
+
+def test_what_is_whole_counts_before_what_is_wrong() -> None:
+    """Found by the fuzzer: a complete response was lost to garbage that came in the same packet."""
+    found = []
+    with pytest.raises(ProtocolError):
+        for record in RecordReader().feed(STREAM + b"\0" * 8):
+            found.append(record)
+    assert found == RECORDS
 
 
 @given(st.lists(st.tuples(st.binary(max_size=300), st.binary(max_size=300)), max_size=20))

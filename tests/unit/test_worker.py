@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -96,3 +97,37 @@ def test_interpreters(make_site: Callable[..., Site], tmp_path: Path) -> None:
     with pytest.raises(ProgramMissing, match="no program here"):
         find_program("C:\\nowhere\\strange.exe", site)
     assert ("D:\\home\\LogFiles", f"{tmp_path}/.fcgiemu/LogFiles") in path_pairs(site)
+
+
+#: Python 3.14's site.main: the environment of sys.executable is not looked for any more.
+AS_ON_3_14 = r'''
+import importlib.util, sys
+spec = importlib.util.spec_from_file_location("_fcgiemu_worker", WORKER + "/__init__.py", submodule_search_locations=[WORKER])
+sys.modules["_fcgiemu_worker"] = module = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(module)
+from _fcgiemu_worker import application
+import site
+site.venv = lambda known_paths: known_paths
+wrapped = application.environment_aware(site.main)
+sys.executable = ENV + "/bin/python"
+if AWARE:
+    site.main = wrapped
+before, sys.path = sys.path, []
+site.main()
+sys.path.extend(before)
+try:
+    import only_in_env
+    print("found")
+except ImportError:
+    print("missing")
+'''
+
+
+@pytest.mark.parametrize(("aware", "word"), [(False, "missing"), (True, "found")])
+def test_an_env_where_site_does_not_look_for_it(tmp_path: Path, aware: bool, word: str) -> None:
+    library = make_env(tmp_path)
+    (library / "only_in_env.py").write_text("")
+    names = f"WORKER, ENV, AWARE = {str(Path(paths.__file__).parent)!r}, {str(tmp_path / 'env')!r}, {aware}"
+    python = getattr(sys, "_base_executable", sys.executable)
+    done = subprocess.run([python, "-c", names + AS_ON_3_14], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == word

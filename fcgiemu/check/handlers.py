@@ -1,0 +1,42 @@
+"""Handler mappings that never get a request, or cannot serve one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from difflib import get_close_matches
+
+from ..config.diagnostics import Finding
+from ..config.file import ConfigFile
+from ..config.merge import Node
+from ..config.tree import Effective
+from ..modules import loaded, pipeline
+from ..modules.handlers import SECTION, met
+from .codes import finding
+
+_KNOWN = sorted({*loaded.EMULATED, *pipeline.FOREIGN_MODULES, "httpPlatformHandler", "ProtocolSupportModule"})
+
+
+def findings(effective: Effective, file: ConfigFile) -> Iterator[Finding]:
+    """Findings about the handlers that ``file`` declares."""
+    entries = [item for item in effective.section(SECTION).items if met(str(item["preCondition"]))]
+    for position, item in enumerate(entries):
+        if item.file is not file or item.span is None:
+            continue
+        for module in filter(None, (part.strip() for part in str(item["modules"]).split(","))):
+            if module not in _KNOWN and not item["type"]:
+                near = get_close_matches(module, _KNOWN, 1)
+                yield finding("handler-unknown-module", f"The handler '{item['name']}' names the module '{module}', which no "
+                              "server has by default: 500.21", item.span,
+                              f"Did you mean {near[0]}?" if near else "Install the module, or name another.")
+        earlier = next((other for other in entries[:position] if _covers(other, item)), None)
+        if earlier is not None:
+            yield finding("handler-never-reached", f"The handler '{item['name']}' is never reached: '{earlier['name']}' "
+                          f"({earlier.span}) comes before it and takes the same requests", item.span,
+                          "Put this handler before it, or remove it.")
+
+
+def _covers(earlier: Node, later: Node) -> bool:
+    """Whether an earlier entry takes every request of a later one."""
+    path, verbs = str(earlier["path"]).lower(), {verb.strip() for verb in str(earlier["verb"]).split(",")}
+    wanted = {verb.strip() for verb in str(later["verb"]).split(",")}
+    return (path == "*" or path == str(later["path"]).lower()) and ("*" in verbs or wanted <= verbs)

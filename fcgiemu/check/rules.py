@@ -1,0 +1,164 @@
+"""What is wrong with rewrite rules that IIS accepts: those that never apply, and those that take too much."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+
+from ..config.diagnostics import Finding
+from ..decision import ServeFile
+from ..http.request import make_request
+from ..http.url import UrlRefused, encode_path
+from ..modules import handlers as handler_mappings
+from ..modules import static_file
+from ..rewrite import compose
+from ..rewrite.rule import Condition, Rule
+from ..site import UNWATCHED, Site
+from ..trace import Trace
+from .codes import finding
+
+#: Patterns that every URL matches, as people write them.
+_UNIVERSAL = frozenset({"", ".*", "(.*)", "^.*$", "^(.*)$", "^.*", "^(.*)", ".*$", "(.*)$", "^", "$", "(.*)?", "(?:.*)", ".?",
+                        "(.*)/?"})
+#: Targets that leave a URL as it is: such a rule only stops, or sets variables.
+_SAME = frozenset({"{R:0}", "{R:1}", "{URL}", "/{R:0}", "/{R:1}"})
+_REGEX_SIGNS = re.compile(r"[\[\](){}+?|^$\\]|\.\*")
+#: Files that people link to; a rule that takes them away is worth a word.
+_LINKED = re.compile(r"(?:image|font|video|audio)/|text/(?:css|html|javascript)|application/(?:javascript|x-javascript|font)")
+#: Files looked at in one site at most.
+MAX_FILES = 2000
+
+
+def is_universal(rule: Rule) -> bool:
+    """Whether a rule's pattern takes every URL."""
+    if rule.pattern is None:
+        return True
+    if rule.pattern_syntax == "Wildcard":
+        return rule.pattern == "*" and not rule.negate
+    return rule.pattern_syntax == "ECMAScript" and not rule.negate and rule.pattern.strip() in _UNIVERSAL
+
+
+def stops(rule: Rule) -> bool:
+    """Whether no rule behind this one is asked where it applies."""
+    return rule.stop_processing or rule.action.type in ("Redirect", "CustomResponse", "AbortRequest")
+
+
+def findings(everything: Sequence[Rule], own: Sequence[Rule]) -> list[Finding]:
+    """Findings about the rules ``own`` of one file, which stand among ``everything`` that its folder has."""
+    found = []
+    for rule in own:
+        if rule.promise is None:
+            found += [*_pattern(rule), *_conditions(rule)]
+        found += _reached(rule, everything)
+        found += _catch_all(rule)
+    return found
+
+
+def _pattern(rule: Rule) -> Iterator[Finding]:
+    pattern = (rule.pattern or "").strip()
+    if pattern.startswith(("^/", "/")) and not rule.negate and not pattern.startswith(("^/?", "/?", "^/*", "/*")):
+        yield finding("rewrite-leading-slash", f"Rule '{rule.name}' never applies: '{pattern}' wants a slash at the start, and "
+                      "what is matched has none", rule.span, f"Write '{pattern.replace('/', '', 1)}'.")
+    if rule.pattern_syntax == "ECMAScript" and "*" in pattern and not _REGEX_SIGNS.search(pattern):
+        meant = pattern.replace(".", "\\.").replace("*", ".*")
+        yield finding("rewrite-wildcard-as-regex", f"Rule '{rule.name}': '{pattern}' is a regular expression here, no wildcard",
+                      rule.span, f"Write '^{meant}$', or patternSyntax=\"Wildcard\".")
+
+
+def _conditions(rule: Rule) -> Iterator[Finding]:
+    for condition in rule.conditions:
+        value = condition.input.constant
+        if value is None or "{" in condition.input.source or condition.match_type != "Pattern" or condition.matcher is None:
+            continue
+        holds = (condition.matcher(value) is not None) != condition.negate
+        if holds and not rule.match_any:
+            effect = "always holds"
+        elif not holds and not rule.match_any:
+            effect = "never holds, so the rule never applies"
+        else:
+            effect = "always holds" if holds else "never holds"
+        yield finding("rewrite-literal-condition", f"Rule '{rule.name}': the condition compares the text '{value}' with "
+                      f"'{condition.pattern}' and {effect}", condition.span,
+                      f"Did you mean input=\"{{{value.strip('{}%')}}}\"?" if re.fullmatch(r"%?\{?[A-Z_]{3,}\}?%?", value) else
+                      "Name a server variable in braces, such as {REQUEST_FILENAME}, or drop the condition.")
+
+
+def _reached(rule: Rule, everything: Sequence[Rule]) -> Iterator[Finding]:
+    for earlier in everything:
+        if earlier is rule:
+            return
+        if earlier.promise is not None or not stops(earlier) or not rule.base.startswith(earlier.base):
+            continue
+        same = (earlier.pattern, earlier.pattern_syntax, earlier.negate, earlier.base) == (
+            rule.pattern, rule.pattern_syntax, rule.negate, rule.base) and (earlier.ignore_case or not rule.ignore_case)
+        covered = not earlier.conditions or (same and _conditions_of(earlier) == _conditions_of(rule))
+        if covered and (same or is_universal(earlier)):
+            yield finding("rewrite-never-reached", f"Rule '{rule.name}' is never reached: '{earlier.name}' ({earlier.span}) "
+                          "takes every URL that it would match, and stops", rule.span, "Put this rule before it.")
+            return
+
+
+def _conditions_of(rule: Rule) -> tuple[object, ...]:
+    def key(condition: Condition) -> tuple[object, ...]:
+        return condition.input.source, condition.match_type, condition.pattern, condition.ignore_case, condition.negate
+
+    return rule.match_any, *sorted(map(repr, map(key, rule.conditions)))
+
+
+def _catch_all(rule: Rule) -> Iterator[Finding]:
+    target = rule.action.url.source.strip() if rule.action.url is not None else ""
+    if rule.action.type != "Rewrite" or compose.is_foreign(target) or target in _SAME:
+        return
+    if is_universal(rule) and not rule.conditions:
+        yield finding("rewrite-catch-all", f"Rule '{rule.name}' takes every URL, those of existing files too", rule.span,
+                      'Add <add input="{REQUEST_FILENAME}" matchType="IsFile" negate="true" /> as a condition where files '
+                      "should be served as files.")
+
+
+def hidden_files(site: Site) -> Iterator[Finding]:
+    """Rules that take an existing file, of a kind that pages link to, away from the static file handler."""
+    hidden: dict[str, tuple[Rule, list[str]]] = {}
+    for path in _linked_files(site):
+        try:
+            request = make_request(encode_path(path))
+        except UrlRefused:
+            continue
+        effective = site.effective(path)
+        chosen = effective.view(handler_mappings.table).choose(path, "GET", None)
+        if chosen is None or "StaticFileModule" not in chosen[0].modules:
+            continue  # without any rule it would not be served as a file either
+        trace = Trace()
+        decision = site.decide(request, trace)
+        if isinstance(decision.action, ServeFile) or not decision.rules or decision.action.kind == "redirect":
+            continue
+        rule = _named(site, path, decision.rules[-1])
+        if rule is not None and not (rule.action.url and compose.is_foreign(rule.action.url.source)):
+            hidden.setdefault(str(rule.span), (rule, []))[1].append(path)
+    for rule, names in hidden.values():
+        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        yield finding("rewrite-hides-file", f"Rule '{rule.name}' hides existing files: {names[0]}{more}", rule.span,
+                      'Add <add input="{REQUEST_FILENAME}" matchType="IsFile" negate="true" /> as a condition.')
+
+
+def _named(site: Site, path: str, name: str) -> Rule | None:
+    from ..rewrite.compiler import inbound
+
+    return next((rule for rule in site.effective(path).view(inbound).rules if rule.name == name), None)
+
+
+def _linked_files(site: Site) -> Iterator[str]:
+    count = 0
+    for directory in site.layout.directories:
+        for folder, names, files in os.walk(directory.view.root):
+            names[:] = sorted(name for name in names if name.lower() not in UNWATCHED | {"templates"}
+                              and not name.startswith("."))
+            base = directory.path + folder[len(directory.view.root):].replace(os.sep, "/")
+            for file in sorted(files):
+                path = f"{base}/{file}"
+                mime_type = site.effective(path).view(static_file.compiled).mime_type(file)
+                if mime_type and _LINKED.match(mime_type):
+                    count += 1
+                    if count > MAX_FILES:
+                        return
+                    yield path

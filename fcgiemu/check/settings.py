@@ -1,0 +1,116 @@
+"""appSettings: files and modules that do not exist, variables that stay as they are, blanks, and secrets."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from ..applications import Application
+from ..config.diagnostics import Finding, Span
+from ..config.file import ConfigFile
+from ..interpreters import path_pairs
+from ..site import Site
+from ..worker import paths
+from .codes import finding
+
+_SECRET_NAME = re.compile(r"(?i)(secret|password|passwd|pwd|api_?key|access_?key|private_?key|token|connection_?string)")
+_SECRET_TEXT = re.compile(r"(?i)(?:password|pwd|accountkey|sharedaccesskey)\s*=\s*([^;\"']{3,})")
+#: Values that only stand for a secret.
+_PLACEHOLDER = re.compile(r"(?i)^$|^[<{\[#%$].*|.*[>}\]#%]$|x{3,}|\*{3,}|change|your|todo|example|placeholder|dummy|none|null|"
+                          r"true|false|\d{1,4}$")
+#: Settings of wfastcgi that hold no secret although their names sound so.
+_NO_SECRETS = frozenset({"wsgi_ptvsd_secret"})
+
+
+def findings(site: Site) -> Iterator[Finding]:
+    """Findings about appSettings and connectionStrings of every application."""
+    for application in site.layout.applications:
+        found = site.app_settings(application)
+        for name, (value, span) in found.items():
+            yield from _value(site, application, name, value, span)
+        yield from _modules(site, application, found)
+    for file in site.tree.files():
+        yield from _secrets(file)
+
+
+def _value(site: Site, application: Application, name: str, value: str, span: Span) -> Iterator[Finding]:
+    if name.lower() == "pythonpath":
+        for part in value.split(";"):
+            if part and part != part.strip():
+                yield finding("settings-pythonpath-blank", f"PYTHONPATH holds '{part}': blanks stay part of a folder's name",
+                              span, f"Write '{part.strip()}'.")
+        return
+    unknown = [text for text in re.findall(r"%(\w+)%", value) if not re.fullmatch(r"[0-9A-Fa-f]{2}\w*", text)]
+    if unknown:
+        yield finding("settings-unexpanded-variable", f"{name} holds %{unknown[0]}%, which stays as it is: wfastcgi "
+                      "expands PYTHONPATH only", span, "Write the value itself, or read it from the environment in Python.")
+    local = paths.map_path(value, path_pairs(site)) if paths.is_windows(value) else None
+    if local and local.startswith(str(site.path) + os.sep) and _is_real(application) and not _made_later(site, local):
+        if not os.path.exists(local) and name.upper() != "WSGI_LOG":
+            missing = os.path.relpath(local, site.path)
+            yield finding("settings-missing-file", f"{name} names {value}, and there is no {missing}", span,
+                          "Mend the path, or create the file.")
+
+
+def _is_real(application: Application) -> bool:
+    """Whether the folder holds an application at all, and not its web.config alone."""
+    return any(application.path.glob("*.py")) or any(application.path.glob("*/*.py"))
+
+
+def _made_later(site: Site, local: str) -> bool:
+    """What a deployment makes: the environment, logs."""
+    relative = os.path.relpath(local, site.path).split(os.sep)
+    return relative[0].lower() in ("env", "venv", ".venv", ".fcgiemu", "antenv")
+
+
+def _modules(site: Site, application: Application, found: dict[str, tuple[str, Span]]) -> Iterator[Finding]:
+    for name in ("WSGI_HANDLER", "WSGI_ALT_VIRTUALENV_HANDLER", "DJANGO_SETTINGS_MODULE"):
+        if name not in found:
+            continue
+        value, span = found[name]
+        if name != "DJANGO_SETTINGS_MODULE" and (re.search(r"[\\/]|\.py$", value) or "." not in value):
+            module = re.sub(r"\.py$", "", re.split(r"[\\/]", value)[-1])
+            yield finding("settings-handler-name", f"{name} is '{value}', no dotted name of a module and an application",
+                          span, f"Write for example {module or 'app'}.app.")
+            continue
+        first = value.partition(".")[0]
+        if _is_real(application) and first.isidentifier() and not _importable(site, application, first, found):
+            yield finding("settings-missing-module", f"{name} is '{value}', and there is no {first}.py or {first}/ in the site "
+                          "or on PYTHONPATH", span, "Mend the name, or add the folder to PYTHONPATH.")
+
+
+#: Modules that sites name and that come from packages or from the worker.
+_FROM_PACKAGES = frozenset({"ptvs_virtualenv_proxy", "django", "flask", "bottle", "wfastcgi"})
+
+
+def _importable(site: Site, application: Application, module: str, found: dict[str, tuple[str, Span]]) -> bool:
+    if module in _FROM_PACKAGES:
+        return True
+    folders = [application.path]
+    for name, (value, _) in found.items():
+        if name.lower() == "pythonpath":
+            for part in filter(None, (part.strip() for part in value.split(";"))):
+                text = part.replace("%HOME%", "D:\\home")
+                local = paths.map_path(text, path_pairs(site)) if paths.is_windows(text) else str(
+                    application.path / text.replace("\\", "/"))
+                folders += [Path(local)] if local else []
+    folders += application.path.glob("env/lib/python*/site-packages")
+    return any((folder / module).is_dir() or any(folder.glob(f"{module}.*")) for folder in folders)
+
+
+def _secrets(file: ConfigFile) -> Iterator[Finding]:
+    if file.root is None:
+        return
+    for section, key, value_name in (("appSettings", "key", "value"), ("connectionStrings", "name", "connectionString"),
+                                     ("environmentVariables", "name", "value")):
+        for group in file.root.iter(section):
+            for add in group.children:
+                name, value = add.attributes.get(key, ""), add.attributes.get(value_name, "")
+                inside = _SECRET_TEXT.search(value)
+                named = _SECRET_NAME.search(name) and name.lower() not in _NO_SECRETS and not paths.is_windows(value)
+                secret = inside[1] if inside else value.strip() if named else ""
+                if secret and not _PLACEHOLDER.search(secret):
+                    yield finding("settings-secret", f"{name} looks like a secret, and web.config is committed and published",
+                                  add.span, "Set it as an application setting of the server or the portal instead.")

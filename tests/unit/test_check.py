@@ -1,0 +1,160 @@
+"""``fcgiemu check``: the examples of its page, what keeps quiet, the formats, and what silences a finding."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from click.testing import CliRunner
+
+from fcgiemu.check import check, worst
+from fcgiemu.check.codes import SEVERITY
+from fcgiemu.check.samples import example
+from fcgiemu.cli import main
+from fcgiemu.config.diagnostics import Finding, Span
+from fcgiemu.report import findings as report
+from fcgiemu.site import Site
+
+from ..sites import python_handler, rules, web_config, write
+
+PAGE = (Path(__file__).parents[2] / "docs" / "check.md").read_text("utf-8")
+EXAMPLES = re.findall(r"^### (\S+)\n(?:(?!```)[^\n]*\n)*```xml\n(.*?)```\n```xml\n(.*?)```", PAGE, re.MULTILINE | re.DOTALL)
+FILES = {"static/site.css": "", "app.py": ""}
+
+
+def codes(folder: Path, config: str) -> set[str]:
+    if not config.lstrip().startswith(("<configuration", "<config ", "<!DOCTYPE")):
+        config = web_config(config)
+    write(folder, {**FILES, "web.config": config})
+    return {finding.code for finding in check(Site(folder))}
+
+
+@pytest.mark.parametrize(("code", "before", "after"), EXAMPLES, ids=[row[0] for row in EXAMPLES])
+def test_the_examples_of_the_page(tmp_path: Path, code: str, before: str, after: str) -> None:
+    assert code in codes(tmp_path, before)
+    assert code not in codes(tmp_path, after)
+
+
+def test_every_code_has_its_section() -> None:
+    sources = [path.read_text("utf-8") for path in (Path(__file__).parents[2] / "fcgiemu").rglob("*.py")]
+    used = {code for source in sources for code in re.findall(
+        r'"((?:config|rewrite|redirect|handler|settings|azure)-[a-z]+(?:-[a-z]+)*)"', source)}
+    of_requests = {"rewrite-runtime-error", "rewrite-not-a-response-header", "rewrite-wildcard-body", "rewrite-unknown-custom-tags",
+                   "config-too-large"}
+    used.add("config-unknown-element")  # put together with "config-unknown-attribute"
+    assert used - of_requests == {row[0] for row in EXAMPLES}
+    assert SEVERITY.keys() <= {row[0] for row in EXAMPLES}
+
+
+QUIET = [
+    rules('<rule name="r"><match url="^/?old$" /><action type="Redirect" url="/new" /></rule>'),
+    rules('<rule name="r"><match url="^old/(.*)" /><action type="Redirect" url="https://www.example.org/{R:1}" /></rule>'),
+    rules('<rule name="www"><match url="(.*)" /><conditions><add input="{HTTP_HOST}" pattern="^www\\." negate="true" /></conditions>'
+          '<action type="Redirect" url="https://www.example.org/{R:1}" /></rule>'),
+    rules('<rule name="slash"><match url="(.*[^/])$" /><conditions><add input="{REQUEST_FILENAME}" matchType="IsFile" negate="true" />'
+          '</conditions><action type="Redirect" url="{R:1}/" /></rule>'),
+    rules('<rule name="proxy"><match url="(.*)" /><action type="Rewrite" url="http://127.0.0.1:5000/{R:1}" /></rule>'),
+    rules('<rule name="one" stopProcessing="true"><match url="^a" /><action type="None" /></rule>'
+          '<rule name="two"><match url="^ab" /><action type="Redirect" url="/c" /></rule>'),
+    rules('<rule name="one" stopProcessing="true"><match url=".*" /><conditions><add input="{HTTP_HOST}" pattern="^a$" /></conditions>'
+          '<action type="None" /></rule><rule name="two"><match url="x" /><action type="None" /></rule>'),
+    web_config(python_handler("handler.fcgi"), {"WSGI_HANDLER": "app.app", "PYTHONPATH": "D:\\home\\site\\wwwroot", "DEBUG": "true",
+                                                "SECRET_KEY": "{set in the portal}", "WSGI_LOG": "D:\\home\\LogFiles\\w.log"}),
+]
+
+
+@pytest.mark.parametrize("config", QUIET)
+def test_nothing_is_said_of_what_is_right(tmp_path: Path, config: str) -> None:
+    assert codes(tmp_path, config) == set()
+
+
+def test_rules_of_parents_are_told_once(tmp_path: Path) -> None:
+    bad = rules('<rule name="r"><match url="^/x" /><action type="None" /></rule>')
+    write(tmp_path, {"web.config": bad, "a/web.config": web_config(), "a/b/web.config": web_config(), "c/x.txt": ""})
+    assert [(finding.code, str(finding.span)) for finding in check(Site(tmp_path))] == [
+        ("rewrite-leading-slash", "web.config:1:77")]
+
+
+@pytest.mark.parametrize(("comment", "left"), [
+    ("<!-- # fcgiemu: ignore[rewrite-leading-slash] -->", set()),
+    ("<!-- fcgiemu: ignore[config-root, rewrite-leading-slash] because -->", set()),
+    ("<!-- # fcgiemu: ignore[rewrite-catch-all] -->", {"rewrite-leading-slash"}),
+])
+def test_comments_silence(tmp_path: Path, comment: str, left: set[str]) -> None:
+    rule = '<rule name="r"><match url="^/x" /><action type="None" /></rule>'
+    assert codes(tmp_path, rules(f"\n{comment}\n{rule}")) == left
+    assert codes(tmp_path, rules(f"\n{rule}\n{comment}\n")) == {"rewrite-leading-slash"}
+    write(tmp_path, {"web.config": f"{comment}\n{rules(rule)}"})
+    assert {finding.code for finding in check(Site(tmp_path))} == left
+    assert check(Site(tmp_path), ["rewrite-leading-slash"]) == []
+
+
+FINDINGS = [Finding("a-code", "error", "it is, 100% wrong\nreally", Span("sub/web.config", 3, 7), "mend: it"),
+            Finding("b-code", "warning", "odd", Span("web.config", 1, 1)), Finding("c-code", "info", "by the way")]
+
+
+def test_text_and_exit_status() -> None:
+    assert report.text(FINDINGS).splitlines()[0] == "sub/web.config:3:7: error: it is, 100% wrong"
+    assert report.text(FINDINGS).endswith("1 error, 1 warning, 1 info")
+    assert report.text([]) == "nothing found"
+    assert [worst(FINDINGS[start:]) for start in range(4)] == [2, 1, 0, 0]
+
+
+def test_github() -> None:
+    lines = report.github(FINDINGS).splitlines()
+    assert lines[0] == "::error file=sub/web.config,line=3,col=7,title=a-code::it is, 100%25 wrong%0Areally%0Amend: it"
+    assert lines[1:] == ["::warning file=web.config,line=1,col=1,title=b-code::odd", "::notice title=c-code::by the way"]
+
+
+def test_sarif() -> None:
+    """The parts of the SARIF 2.1.0 schema that this output has."""
+    log = json.loads(report.sarif(FINDINGS))
+    assert log["version"] == "2.1.0" and log["$schema"].endswith("sarif-2.1.0.json")
+    run = log["runs"][0]
+    assert set(run) == {"tool", "results", "originalUriBaseIds", "columnKind"} and run["columnKind"] == "utf16CodeUnits"
+    identifiers = [rule["id"] for rule in run["tool"]["driver"]["rules"]]
+    for result, finding in zip(run["results"], FINDINGS, strict=True):
+        assert result["level"] in ("none", "note", "warning", "error")
+        assert identifiers[result["ruleIndex"]] == result["ruleId"] == finding.code
+        for location in result["locations"]:
+            place = location["physicalLocation"]
+            assert not place["artifactLocation"]["uri"].startswith("/") and place["artifactLocation"]["uriBaseId"] == "%SRCROOT%"
+            assert place["region"]["startLine"] >= 1 and place["region"]["startColumn"] >= 1
+    assert json.loads(report.sarif([]))["runs"][0]["results"] == []
+
+
+def test_junit_and_json() -> None:
+    suite = ElementTree.fromstring(report.junit(FINDINGS))
+    assert (suite.get("tests"), suite.get("failures")) == ("3", "2")
+    assert suite.findall("testcase/failure")[0].get("message") == "it is, 100% wrong"
+    assert ElementTree.fromstring(report.junit([])).get("tests") == "1"
+    assert [entry["code"] for entry in json.loads(report.as_json(FINDINGS))] == ["a-code", "b-code", "c-code"]
+
+
+@pytest.mark.parametrize(("kind", "start"), [("text", "web.config:"), ("json", "["), ("sarif", "{"), ("github", "::warning"),
+                                             ("junit", "<?xml")])
+def test_the_command(tmp_path: Path, kind: str, start: str) -> None:
+    write(tmp_path, {"web.config": rules('<rule name="r"><match url="^/x" /><action type="None" /></rule>')})
+    result = CliRunner().invoke(main, ["check", str(tmp_path), "--format", kind])
+    assert result.exit_code == 1 and result.output.startswith(start)
+    assert CliRunner().invoke(main, ["check", str(tmp_path), "--ignore", "rewrite-leading-slash,x"]).exit_code == 0
+    missing = CliRunner().invoke(main, ["check", str(tmp_path / "nowhere")])
+    assert missing.exit_code == 2
+
+
+@pytest.mark.parametrize(("pattern", "text"), [
+    ("^old$", "old"), ("^a/(.*)$", "a/w"), (r"^\d+-[a-z]+$", "1-a"), ("(a|b)c", "ac"), ("x?y", "xy"), ("[^/]+/z", "a/z"), ("^(?!no)yes", "yes"),
+    ("a{3}", "aaa"), ("(", None), ("^a(?=b)", None),
+])
+def test_examples_of_patterns(pattern: str, text: str | None) -> None:
+    found = example(pattern, "w")
+    assert (found is None) if text is None else re.search(pattern, found or "") is not None
+
+
+def test_hidden_files_need_a_handler_that_would_serve_them(make_site: Callable[..., Site]) -> None:
+    everything = web_config(python_handler("*"), {"WSGI_HANDLER": "app.app"})
+    assert check(make_site({**FILES, "web.config": everything})) == []
