@@ -63,14 +63,32 @@ class FileView:
         self._real_root = os.path.realpath(self.root)
         self._listings: dict[str, tuple[int, dict[str, str]]] = {}
         self._inside: dict[str, bool] = {}
+        self._found: dict[str, FileEntry | None] = {}
+        self._remembered = 0
+
+    def remember(self, count: int) -> None:
+        """From now on, keep up to ``count`` answers of ``find``: for those who ask often about files that do not change."""
+        self._remembered = count
 
     def forget(self) -> None:
         """Drop what was remembered of folders."""
         self._listings.clear()
+        self._found.clear()
         self._inside.clear()
 
     def find(self, relative: str) -> FileEntry | None:
         """The file or directory at ``relative`` (``/`` separated, "" = the root), or None."""
+        if not self._remembered:
+            return self._find(relative)
+        try:
+            return self._found[relative]
+        except KeyError:
+            if len(self._found) >= self._remembered:
+                self._found.clear()
+            found = self._found[relative] = self._find(relative)
+            return found
+
+    def _find(self, relative: str) -> FileEntry | None:
         relative = relative.strip("/")
         if not relative:
             return self._entry(self.root)

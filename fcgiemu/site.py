@@ -43,6 +43,8 @@ class Settings:
     #: Whether static and dynamic compression work; off because which hits of a file are compressed depends on time.
     compression: bool = False
     host_config: Path | None = None
+    #: Read in the place of the root folder's web.config.
+    root_config: Path | None = None
     #: Which <site> of the host configuration; the first one where it has none of this name.
     site_name: str = "Default Web Site"
     #: (Windows path prefix, local path) pairs of --map, tried before the built-in ones.
@@ -76,7 +78,7 @@ class Site:
         files = (shipped_defaults(),) if host is None else (host,) if applications.whole(host) else (shipped_defaults(), host)
         self.tree = ConfigTree(
             self.layout.directories, files, site_name=self.layout.name, providers=settings.providers,
-            policy=Policy(settings.strict_locks, settings.strict or settings.strict_locks))
+            policy=Policy(settings.strict_locks, settings.strict or settings.strict_locks), root_config=settings.root_config)
         self.file_tests = SiteFiles(self)
 
     def _host_config(self) -> ConfigFile | None:

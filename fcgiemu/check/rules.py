@@ -119,7 +119,7 @@ def _catch_all(rule: Rule) -> Iterator[Finding]:
 def hidden_files(site: Site) -> Iterator[Finding]:
     """Rules that take an existing file, of a kind that pages link to, away from the static file handler."""
     hidden: dict[str, tuple[Rule, list[str]]] = {}
-    for path in _linked_files(site):
+    for path in linked_files(site):
         try:
             request = make_request(encode_path(path))
         except UrlRefused:
@@ -147,7 +147,7 @@ def _named(site: Site, path: str, name: str) -> Rule | None:
     return next((rule for rule in site.effective(path).view(inbound).rules if rule.name == name), None)
 
 
-def _linked_files(site: Site) -> Iterator[str]:
+def linked_files(site: Site) -> Iterator[str]:
     count = 0
     for directory in site.layout.directories:
         for folder, names, files in os.walk(directory.view.root):

@@ -14,6 +14,8 @@ COMMANDS = {
     "serve": "Serve a site as IIS would.",
     "explain": "Say what IIS would do with a URL, and why.",
     "check": "Find what is wrong or surprising in a site's configuration.",
+    "test": "Compare what IIS would do with expectations in a file.",
+    "diff": "Say which URLs change destination between two versions of a site.",
     "doctor": "Look for what keeps the Python of a site from answering.",
     "support": "Say what each section and attribute does here.",
 }

@@ -38,9 +38,14 @@ def site_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def open_site(path: Path, maps: tuple[str, ...], providers: tuple[str, ...], **settings: Any) -> Site:
-    """The site that the options describe; the others are fields of Settings by their own names. Raises SiteError."""
-    return Site(path, Settings(**settings, path_map=tuple(_pair(text) for text in maps),
-                               providers=dict(_provider(text, path) for text in providers)))
+    """The site that the options describe. Raises SiteError."""
+    return Site(path, settings_of(path, maps, providers, **settings))
+
+
+def settings_of(path: Path, maps: tuple[str, ...], providers: tuple[str, ...], **settings: Any) -> Settings:
+    """The settings that the options describe; most are fields of Settings by their own names. Raises SiteError."""
+    return Settings(**settings, path_map=tuple(_pair(text) for text in maps),
+                    providers=dict(_provider(text, path) for text in providers))
 
 
 def _provider(text: str, site: Path) -> tuple[str, Callable[[str], str]]:

@@ -116,12 +116,14 @@ class ConfigTree:
     """
 
     def __init__(self, directories: Iterable[VirtualDirectory], host: tuple[ConfigFile, ...], *, site_name: str = "",
-                 policy: Policy = SHIPPED_POLICY,
+                 policy: Policy = SHIPPED_POLICY, root_config: Path | None = None,
                  providers: Mapping[str, Callable[[str], str]] = MappingProxyType({})) -> None:
         self.directories = {directory.path.lower(): directory for directory in directories}
         self.host = host
         self.site_name = site_name.lower()
         self.policy = policy
+        #: A file that is read in the place of the root folder's web.config.
+        self.root_config = root_config
         self.providers = providers
         self.invalidate()
 
@@ -235,7 +237,12 @@ class ConfigTree:
             view = directory.view
             spelled = view.listing(physical).get("web.config")
             full = f"{physical}/{spelled}"
-            if spelled is not None and os.path.isfile(full) and view.contains(full):
+            if self.root_config is not None and not path:
+                spelled, full = self.root_config.name, str(self.root_config)
+                usable = True
+            else:
+                usable = spelled is not None and os.path.isfile(full) and view.contains(full)
+            if usable:
                 self._stamps[full] = _stamp(full)
                 files = (*files, config_file.load(
                     Path(full), f"{path}/{spelled}".lstrip("/"), path, policy=self.policy,

@@ -63,18 +63,18 @@ def github(findings: Sequence[Finding]) -> str:
     lines = []
     for finding in findings:
         span = finding.span
-        place = f"file={_property(span.file)},line={span.line},col={span.column}," if span else ""
+        place = f"file={escaped_property(span.file)},line={span.line},col={span.column}," if span else ""
         message = finding.message + (f"\n{finding.hint}" if finding.hint else "")
-        lines.append(f"::{_COMMANDS[finding.severity]} {place}title={_property(finding.code)}::{_data(message)}")
+        lines.append(f"::{_COMMANDS[finding.severity]} {place}title={escaped_property(finding.code)}::{escaped_data(message)}")
     return "\n".join(lines)
 
 
-def _data(value: str) -> str:
+def escaped_data(value: str) -> str:
     return value.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
-def _property(value: str) -> str:
-    return _data(value).replace(":", "%3A").replace(",", "%2C")
+def escaped_property(value: str) -> str:
+    return escaped_data(value).replace(":", "%3A").replace(",", "%2C")
 
 
 def junit(findings: Sequence[Finding]) -> str:

@@ -1,0 +1,76 @@
+"""``fcgiemu test``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..applications import SiteError
+from . import fail
+from .options import open_site, site_options
+
+#: How a file of expectations beside a site is called.
+PATTERN = "*.expect"
+
+
+@click.command(help="Compare what IIS would do with the expectations in FILES (default: *.expect beside the site).")
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--site", type=click.Path(path_type=Path), help="The site; by default the nearest folder with a web.config.")
+@click.option("--coverage", is_flag=True, help="Also tell which rules, conditions and handlers no expectation touches.")
+@click.option("--format", "kind", type=click.Choice(["text", "github", "json"]), default="text", show_default=True)
+@click.option("--junit", type=click.Path(path_type=Path), metavar="FILE", help="Write JUnit's XML as well.")
+@click.option("--init", is_flag=True, help="Write a first file, site.expect, from the site's rules and files.")
+@site_options
+def command(files: tuple[Path, ...], site: Path | None, coverage: bool, kind: str, junit: Path | None, init: bool,
+            **settings: Any) -> None:
+    from ..report import expectations as report
+    from ..testing.client import Client
+    from ..testing.coverage import Coverage, first_file
+    from ..testing.expectations import BadExpectation, judge, read
+
+    try:
+        folder = site or _site_of(files[0] if files else Path())
+        opened = open_site(folder, **settings)
+        if init:
+            _write(folder / "site.expect", first_file(opened))
+            return
+        found = files or tuple(sorted(folder.glob(PATTERN)))
+        if not found:
+            raise SiteError(f"There is no {PATTERN} in {folder}.", "Write one, or let --init do it.")
+        expectations = [expectation for file in found for expectation in read(file)]
+    except SiteError as error:
+        fail(error, error.hint)
+    except (BadExpectation, OSError, UnicodeDecodeError) as error:
+        fail(error)
+    results = list(judge(Client(opened), expectations))
+    covered = Coverage(opened)
+    for result in results:
+        covered.add(result.answer)
+    click.echo(report.FORMATS[kind](results), nl=bool(results))
+    if coverage:
+        click.echo(report.coverage(covered), err=kind == "json")
+    if junit is not None:
+        junit.write_text(report.junit(results), "utf-8")
+    sys.exit(1 if any(result.differences for result in results) else 0)
+
+
+def _site_of(path: Path) -> Path:
+    """The nearest folder from ``path`` up that holds a web.config. Raises SiteError."""
+    start = path.absolute()
+    for folder in (start, *start.parents):
+        if folder.is_dir() and any(entry.name.lower() == "web.config" for entry in folder.iterdir()):
+            return folder
+    raise SiteError(f"There is no web.config in a folder above {path}.", "Name the site with --site.")
+
+
+def _write(path: Path, text: str) -> None:
+    """A new file. Raises SiteError where there is one."""
+    try:
+        with path.open("x", encoding="utf-8") as stream:
+            stream.write(text)
+    except FileExistsError:
+        raise SiteError(f"{path} exists already.", "Remove it, or edit it by hand.") from None
+    click.echo(f"wrote {path}")

@@ -1,0 +1,7 @@
+"""What a project's own tests use: expectations, a client without a socket, the pytest plugin (``iis_site``, ``iis_server``)."""
+
+from __future__ import annotations
+
+from .client import Answer, Client
+
+__all__ = ["Answer", "Client"]

@@ -1,0 +1,214 @@
+"""Expectations about a site: read from text, CSV or JSON, and compared with what ``decide`` says.
+
+Text has one expectation a line, ``#`` begins a comment::
+
+    /old -> 301 /new
+    /static/site.css -> static
+    GET /app/x -> fastcgi rule "Configure Python"
+    https://www.example.org/x [X-Name: value] -> 404.8
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import shlex
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from .client import Answer, Client
+
+KINDS = ("static", "directory", "fastcgi", "httpPlatform", "proxy", "redirect", "respond", "abort")
+#: Words in front of a value -> what is compared.
+_WORDS = {"rule": "rules", "handler": "handler", "file": "file", "path": "path", "location": "location", "kind": "kind"}
+_REQUEST = re.compile(r"(?:(?P<method>[A-Z][A-Z-]*)\s+)?(?P<url>\S+)(?P<headers>(?:\s+\[[^\]]*\])*)\s*")
+
+
+class BadExpectation(ValueError):
+    """A line that says nothing that can be compared; the message names file and line."""
+
+
+@dataclass(slots=True)
+class Expectation:
+    """A request, and what must come of it: values by name (kind, status, location, file, path, handler), rules that apply."""
+
+    url: str
+    method: str = "GET"
+    headers: list[tuple[str, str]] = field(default_factory=list)
+    wanted: dict[str, str] = field(default_factory=dict)
+    rules: list[str] = field(default_factory=list)
+    source: str = ""
+    line: int = 0
+
+    @property
+    def name(self) -> str:
+        """The request, as reports show it."""
+        return f"{self.method} {self.url}"
+
+    def differences(self, answer: Answer) -> list[str]:
+        """What is not as expected, in words; empty where all is."""
+        found = []
+        for name, value in self.wanted.items():
+            actual = _actual(name, answer)
+            if not _equal(name, value, actual, answer):
+                found.append(f"expected {name} {value}, got {actual or 'none'}")
+        missing = [rule for rule in self.rules if rule not in answer.rules]
+        if missing:
+            applied = ", ".join(repr(rule) for rule in answer.rules) or "none"
+            found.append(f"expected rule '{missing[0]}' to apply, applied: {applied}")
+        return found
+
+
+def read(path: Path) -> list[Expectation]:
+    """The expectations of a file: .csv, .json, or the text form. Raises BadExpectation and OSError."""
+    text = path.read_text("utf-8-sig")
+    if path.suffix.lower() == ".json":
+        return list(_from_json(text, str(path)))
+    if path.suffix.lower() == ".csv":
+        return list(_from_csv(text, str(path)))
+    return list(parse(text.splitlines(), str(path)))
+
+
+def parse(lines: Iterable[str], source: str) -> Iterator[Expectation]:
+    """The expectations of the text form. Raises BadExpectation."""
+    for number, line in enumerate(lines, 1):
+        text = line.strip()
+        if not text or text.startswith("#"):
+            continue
+        request, arrow, expected = text.partition(" -> ")
+        match = _REQUEST.fullmatch(request.strip())
+        if not arrow or not match:
+            raise BadExpectation(f"{source}:{number}: write 'URL -> what comes of it', such as '/old -> 301 /new'.")
+        headers = []
+        for header in re.findall(r"\[([^\]]*)\]", match["headers"]):
+            name, colon, value = header.partition(":")
+            if not colon:
+                raise BadExpectation(f"{source}:{number}: [{header}] is no header; write [Name: value].")
+            headers.append((name.strip(), value.strip()))
+        expectation = Expectation(match["url"], match["method"] or "GET", headers, source=source, line=number)
+        _expect(expectation, expected)
+        yield expectation
+
+
+def _expect(expectation: Expectation, text: str) -> None:
+    """The words behind the arrow."""
+    where = f"{expectation.source}:{expectation.line}"
+    try:
+        words = shlex.split(text, comments=True)
+    except ValueError as error:
+        raise BadExpectation(f"{where}: {error}.") from None
+    if not words:
+        raise BadExpectation(f"{where}: nothing stands behind the arrow.")
+    position = 0
+    while position < len(words):
+        word = words[position]
+        if word in _WORDS and position + 1 < len(words):
+            position += 1
+            if word == "rule":
+                expectation.rules.append(words[position])
+            else:
+                expectation.wanted[_WORDS[word]] = words[position]
+        elif re.fullmatch(r"[1-9]\d\d(?:\.\d+)?", word):
+            expectation.wanted["status"] = word
+        elif word in KINDS:
+            expectation.wanted["kind"] = word
+        elif word.startswith("/") or "://" in word:
+            expectation.wanted["target"] = word
+        else:
+            raise BadExpectation(f"{where}: '{word}' is no status, kind ({', '.join(KINDS)}), path, or one of "
+                                 f"{', '.join(_WORDS)} with a value.")
+        position += 1
+
+
+def _from_csv(text: str, source: str) -> Iterator[Expectation]:
+    """``old,new`` and optionally a status; ``new`` may be a status as well. A first line of words is a heading."""
+    for number, row in enumerate(csv.reader(text.splitlines()), 1):
+        cells = [cell.strip() for cell in row]
+        if not any(cells) or cells[0].startswith("#") or (number == 1 and not cells[0].startswith(("/", "http"))):
+            continue
+        if len(cells) < 2 or not cells[1]:
+            raise BadExpectation(f"{source}:{number}: two cells are needed, old and new.")
+        expectation = Expectation(cells[0], source=source, line=number)
+        if re.fullmatch(r"\d{3}(?:\.\d+)?", cells[1]):
+            expectation.wanted["status"] = cells[1]
+        else:
+            expectation.wanted.update(kind="redirect", target=cells[1])
+        if len(cells) > 2 and cells[2]:
+            expectation.wanted["status"] = cells[2]
+        yield expectation
+
+
+def _from_json(text: str, source: str) -> Iterator[Expectation]:
+    """A list of ``{"url", "method", "headers", "expect": {…}}``; ``expect`` has the keys of an outcome, and ``rules``."""
+    try:
+        entries = json.loads(text)
+        assert isinstance(entries, list)
+    except (ValueError, AssertionError) as error:
+        raise BadExpectation(f"{source}:{getattr(error, 'lineno', 1)}: a JSON list of objects is needed ({error}).") from None
+    for number, entry in enumerate(entries, 1):
+        expect = entry.get("expect") if isinstance(entry, dict) else None
+        if not isinstance(expect, dict) or not isinstance(entry.get("url"), str):
+            raise BadExpectation(f"{source}: entry {number} needs \"url\" and \"expect\".")
+        unknown = expect.keys() - {"kind", "status", "substatus", "location", "file", "path", "handler", "rules"}
+        if unknown:
+            raise BadExpectation(f"{source}: entry {number}: '{min(unknown)}' cannot be compared.")
+        wanted = {name: str(value) for name, value in expect.items() if name not in ("rules", "substatus")}
+        if "substatus" in expect:
+            wanted["status"] = f"{wanted.get('status', '')}.{expect['substatus']}"
+        yield Expectation(entry["url"], entry.get("method", "GET"), list((entry.get("headers") or {}).items()), wanted,
+                          list(expect.get("rules", ())), source, number)
+
+
+def _actual(name: str, answer: Answer) -> str:
+    if name == "status":
+        if answer.status is None:
+            return "the application's own"
+        return f"{answer.status}.{answer.substatus}" if answer.kind == "respond" else str(answer.status)
+    if name == "target":
+        name = {"redirect": "location", "static": "file", "directory": "file"}.get(answer.kind, "path")
+        if name == "file":
+            return f"/{answer.file}"
+        if name == "path":
+            return answer.path + (f"?{answer.query}" if answer.query else "")
+    return str(answer.outcome.get(name) or "")
+
+
+def _equal(name: str, wanted: str, actual: str, answer: Answer) -> bool:
+    if name == "status":
+        return actual == wanted or "." not in wanted and actual.partition(".")[0] == wanted
+    if name == "path":
+        return wanted in (actual, answer.path + (f"?{answer.query}" if answer.query else ""))
+    if name in ("target", "location") and answer.kind == "redirect" and wanted.startswith("/"):
+        parts = urlsplit(actual)
+        own = parts.path + (f"?{parts.query}" if parts.query else "") + (f"#{parts.fragment}" if parts.fragment else "")
+        return own == wanted
+    if name == "target" and answer.kind in ("static", "directory"):
+        return actual.lower().rstrip("/") == wanted.lower().rstrip("/")
+    return actual == wanted
+
+
+@dataclass(slots=True)
+class Result:
+    """An expectation, the answer, and what differs."""
+
+    expectation: Expectation
+    answer: Answer
+    differences: list[str]
+
+
+def judge(client: Client, expectations: Iterable[Expectation]) -> Iterator[Result]:
+    """Ask the site for each expectation."""
+    for expectation in expectations:
+        answer = client.open(expectation.url, expectation.method, expectation.headers)
+        yield Result(expectation, answer, expectation.differences(answer))
+
+
+def as_json(results: Iterable[Result]) -> list[dict[str, Any]]:
+    """The results as JSON objects."""
+    return [{"name": result.expectation.name, "file": result.expectation.source, "line": result.expectation.line,
+             "passed": not result.differences, "differences": result.differences, "outcome": result.answer.outcome}
+            for result in results]
