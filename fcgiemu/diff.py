@@ -245,14 +245,18 @@ def open_version(text: str, folder: Path, settings: Settings, stack: ExitStack) 
 
 def _extract(revision: str, folder: Path, target: Path) -> None:
     """The tree of ``folder`` as it is at a git revision."""
-    where = subprocess.run(["git", "-C", str(folder), "rev-parse", "--show-prefix"], capture_output=True, text=True)
+    if revision.startswith("-"):
+        raise SiteError(f"{revision} is no folder, no file and no git revision.")
+    where = subprocess.run(["git", "-C", str(folder), "rev-parse", "--show-toplevel", "--show-prefix"], capture_output=True,
+                           text=True)
     if where.returncode:
         raise SiteError(f"{revision} is no folder and no file, and {folder} is in no git repository.")
+    top, own = where.stdout.split("\n")[:2]
     name, colon, prefix = revision.partition(":")
-    tree = f"{name}:{prefix if colon else where.stdout.strip()}"
-    done = subprocess.run(["git", "-C", str(folder), "archive", "--format=tar", "--end-of-options", tree], capture_output=True)
+    tree = f"{name}:{prefix if colon else own}"
+    done = subprocess.run(["git", "-C", top, "archive", "--format=tar", tree], capture_output=True)
     if done.returncode:
         words = done.stderr.decode("utf-8", "replace").strip().splitlines()
-        raise SiteError(f"{revision} is no folder, no file and no git revision.", words[-1] if words else "")
+        raise SiteError(f"{revision} is no folder, no file and no git revision.", "".join(words[-1:]))
     with tarfile.open(fileobj=BytesIO(done.stdout)) as archive:
         archive.extractall(target, filter="data")

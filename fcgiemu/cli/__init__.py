@@ -17,6 +17,7 @@ COMMANDS = {
     "test": "Compare what IIS would do with expectations in a file.",
     "diff": "Say which URLs change destination between two versions of a site.",
     "doctor": "Look for what keeps the Python of a site from answering.",
+    "completion": "Print the completion script for a shell.",
     "support": "Say what each section and attribute does here.",
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -28,25 +29,30 @@ from .options import open_site, site_options
 @click.option("--https", is_flag=True, help="The request comes over TLS.")
 @click.option("--remote-addr", default="127.0.0.1", show_default=True, metavar="IP")
 @click.option("--json", "as_json", is_flag=True, help="The answer as JSON; see docs/explain.md.")
+@click.option("--only-matching", is_flag=True, help="Leave out rules that do not apply and handlers that were passed over.")
+@click.option("--html", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write one self-contained page.")
 @click.option("--no-events", is_flag=True, help="Leave the trace out of the JSON.")
 @click.option("--batch", type=click.File("r", encoding="utf-8"), metavar="FILE",
               help="Requests as JSON Lines; - = standard input.")
 @click.option("--fail-on-error", is_flag=True, help="Exit 1 where the configuration cannot be loaded for the URL.")
 @site_options
 def command(site: Path, url: str | None, method: str, headers: tuple[str, ...], body_length: int | None, https: bool,
-            remote_addr: str, as_json: bool, no_events: bool, batch: TextIO | None, fail_on_error: bool,
-            **settings: Any) -> None:
+            remote_addr: str, as_json: bool, only_matching: bool, html: Path | None, no_events: bool, batch: TextIO | None,
+            fail_on_error: bool, **settings: Any) -> None:
     if (url is None) == (batch is None):
         raise click.UsageError("Give a URL or --batch FILE.")
     try:
         opened = open_site(site, **settings)
         if batch is not None:
-            broken = _batch(opened, batch, as_json, not no_events)
+            broken = _batch(opened, batch, as_json, not no_events, only_matching)
         else:
             assert url is not None
             answer = opened.explain(url, method, _headers(headers), https=https, remote_addr=remote_addr,
                                     body_length=body_length, events=not (as_json and no_events))
-            click.echo(_json(answer, 1) if as_json else story(answer))
+            if html is not None:
+                _write_page(html, answer)
+            else:
+                click.echo(_json(answer, 1) if as_json else _story(answer, only_matching))
             broken = _is_broken(answer)
     except SiteError as error:
         fail(error, error.hint)
@@ -60,6 +66,29 @@ def _json(answer: dict[str, Any], indent: int | None = None) -> str:
     if text.isascii() or not any("\ud800" <= char <= "\udfff" for char in text):
         return text
     return json.dumps(answer, indent=indent)
+
+
+#: Role of a line -> how click shows it on a terminal.
+_STYLES: dict[str, dict[str, Any]] = {
+    "request": {"bold": True}, "rule": {"bold": True}, "yes": {"fg": "green"}, "no": {"dim": True}, "action": {"fg": "blue"},
+    "outcome": {"bold": True}, "warning": {"fg": "yellow"}, "error": {"fg": "red"}, "hint": {"dim": True}}
+
+
+def _story(answer: dict[str, Any], only_matching: bool) -> str:
+    """The story as wide as the terminal and in its colours; click leaves the colours out elsewhere."""
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    text = story(answer, lambda part, role: click.style(part, **_STYLES.get(role, {})), width, only_matching)
+    return text.encode("utf-8", "replace").decode()
+
+
+def _write_page(path: Path, answer: dict[str, Any]) -> None:
+    from ..pages import explained
+
+    try:
+        path.write_bytes(explained(answer))
+    except OSError as error:
+        fail(error)
+    click.echo(f"wrote {path}")
 
 
 def _headers(texts: tuple[str, ...]) -> list[tuple[str, str]]:
@@ -77,7 +106,7 @@ def _is_broken(answer: dict[str, Any]) -> bool:
     return outcome["status"] == 500 and outcome["substatus"] in (19, 50, 52) and outcome["kind"] == "respond"
 
 
-def _batch(site: Site, lines: TextIO, as_json: bool, events: bool) -> bool:
+def _batch(site: Site, lines: TextIO, as_json: bool, events: bool, only_matching: bool) -> bool:
     """One answer a line, in the order of the questions. Exits 2 at a line that is no question."""
     sites: dict[tuple[Any, ...], Site] = {(): site}
     broken = False
@@ -87,7 +116,7 @@ def _batch(site: Site, lines: TextIO, as_json: bool, events: bool) -> bool:
         except (SiteError, ValueError, TypeError, AttributeError) as error:
             fail(SiteError(f"batch line {number}: {error}"))
         broken = broken or _is_broken(answer)
-        click.echo(_json(answer) if as_json else story(answer).encode("utf-8", "replace").decode() + "\n")
+        click.echo(_json(answer) if as_json else _story(answer, only_matching) + "\n")
     return broken
 
 

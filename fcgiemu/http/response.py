@@ -7,8 +7,6 @@ import html
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
-from werkzeug.http import parse_options_header
-
 Header = tuple[str, str]
 
 #: Reason phrases that differ from the standard ones (wire captures).
@@ -41,6 +39,8 @@ class Response:
 
 def body_charset(content_type: str) -> str:
     """The charset a Content-Type names, where Python knows it; else UTF-8."""
+    from werkzeug.http import parse_options_header  # late: it takes 50 ms to import
+
     name = parse_options_header(content_type)[1].get("charset", "utf-8")
     try:
         return codecs.lookup(name).name

@@ -6,8 +6,6 @@ import zlib
 from collections import deque
 from dataclasses import dataclass
 
-from werkzeug.http import parse_accept_header, parse_options_header
-
 from ..config.merge import Node
 from ..config.tree import Effective
 from ..decision import Decision
@@ -41,6 +39,8 @@ class Compression:
 
     def accepted(self, request: Request) -> bool:
         """Whether this client gets compressed answers at all."""
+        from werkzeug.http import parse_accept_header
+
         fields = request.fields
         if "accept-encoding" not in fields or parse_accept_header(fields["accept-encoding"]).quality("gzip") <= 0:
             return False
@@ -79,7 +79,7 @@ def _level(scheme: Node | None, name: str) -> int:
 
 def listed(types: Types, content_type: str) -> bool:
     """Whether a type is enabled: the exact entry before ``type/*`` before ``*/*``."""
-    name = parse_options_header(content_type)[0].lower()
+    name = content_type.partition(";")[0].strip().lower()
     for pattern in (name, name.partition("/")[0] + "/*", "*/*"):
         if pattern in types:
             return types[pattern]

@@ -72,6 +72,21 @@ def _masked(line: str) -> str:
     return re.sub(r"(?i)((?:password|pwd|accountkey|sharedaccesskey|secret)\s*=\s*)[^;\"']+", r"\1********", line)
 
 
+def explained(answer: dict[str, Any]) -> bytes:
+    """An answer of ``explain`` as one page that needs nothing else."""
+    from .. import __version__
+    from ..report.story import lines
+
+    told = [line for line in lines(answer) if line.text]
+    request, *rest = told
+    outcome = next((line.text for line in rest if line.role == "outcome"), "")
+    tables = [("Server variables that rules set", sorted(answer["server_variables"].items())),
+              ("URL variables as the handler finds them", list(answer["variables"].items())),
+              ("What a WSGI application sees", sorted(answer["outcome"].get("environ", {}).items()))]
+    return render("explain.html", request=request.text, outcome=outcome.removeprefix("=> "), lines=rest, tables=tables,
+                  version=__version__)
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """One entry of a listing; ``size`` in bytes, None for folders."""

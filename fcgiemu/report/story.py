@@ -2,67 +2,136 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import textwrap
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
+#: Roles of a line, which say how it is coloured: what it is about, or how a comparison went.
+ROLES = ("request", "stage", "rule", "yes", "no", "action", "outcome", "warning", "error", "hint")
 
-def story(answer: dict[str, Any]) -> str:
-    """The answer as lines of text."""
-    request, outcome = answer["request"], answer["outcome"]
-    lines = [f"{request['method']} {request['url']}"]
-    for event in answer.get("events", ()):
-        lines += _lines(event)
-    lines += ["", *_outcome(outcome, answer)]
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of the story: its depth, its role, its text."""
+
+    depth: int
+    role: str
+    text: str
+
+
+Style = Callable[[str, str], str]
+
+
+def plain(text: str, _role: str) -> str:
+    """No colours."""
+    return text
+
+
+def story(answer: dict[str, Any], style: Style = plain, width: int | None = None, only_matching: bool = False) -> str:
+    """The answer as lines of text, at most ``width`` characters wide; ``style`` colours a text by its role."""
+    found = []
+    for line in lines(answer, only_matching):
+        indent = "  " * line.depth
+        parts = [line.text]
+        if width is not None and len(indent) + len(line.text) > width:
+            parts = textwrap.wrap(line.text, max(20, width - len(indent)), subsequent_indent="    ",
+                                  break_long_words=False, break_on_hyphens=False) or [""]
+        found += [indent + style(part, line.role) if part else "" for part in parts]
+    return "\n".join(found)
+
+
+def lines(answer: dict[str, Any], only_matching: bool = False) -> Iterator[Line]:
+    """The story's lines. With ``only_matching`` rules that do not apply and handlers that were passed over are left out."""
+    request = answer["request"]
+    yield Line(0, "request", f"{request['method']} {request['url']}")
+    yield from _events(answer.get("events", ()), only_matching)
+    yield Line(0, "outcome", "")
+    for text in _outcome(answer["outcome"], answer):
+        yield Line(0 if text.startswith("=>") else 1, "outcome" if text.startswith("=>") else "stage", text.strip())
     for finding in answer["findings"]:
         if finding["severity"] != "info":
             where = f"{finding['file']}:{finding['line']}: " if finding["file"] else ""
-            lines.append(f"{finding['severity']}: {where}{finding['message']}")
+            yield Line(0, finding["severity"], f"{finding['severity']}: {where}{finding['message']}")
             if finding["hint"]:
-                lines.append(f"    {finding['hint']}")
-    return "\n".join(lines)
+                yield Line(2, "hint", finding["hint"])
 
 
-def _lines(event: dict[str, Any]) -> Iterator[str]:
+def _events(events: Iterable[dict[str, Any]], only_matching: bool) -> Iterator[Line]:
+    """One rule at a time, so that one that does not apply can be left out; passed-over handlers on one line."""
+    held: list[Line] = []
+    passed_over: list[str] = []
+    for event in events:
+        name = event["name"]
+        if name in ("HANDLER_PATH_NOT_MATCH", "HANDLER_VERB_NOT_MATCH"):
+            passed_over.append(f"'{event['Name']}' ({event['Path'] if name == 'HANDLER_PATH_NOT_MATCH' else event['Verb']})")
+            continue
+        if name == "HANDLER_CHANGED" and passed_over:
+            if not only_matching:
+                yield Line(1, "no", "passed over: " + ", ".join(passed_over))
+            passed_over = []
+        found = [Line(depth, role, text) for depth, role, text in _told(event)]
+        if name == "RULE_EVALUATION_START":
+            held = found
+        elif held and name != "RULE_EVALUATION_END":
+            held += found
+        elif held:
+            if event["Succeeded"] or event.get("Error") or not only_matching:
+                yield from [*held, *found]
+            held = []
+        else:
+            yield from found
+    yield from held
+
+
+def _told(event: dict[str, Any]) -> Iterator[tuple[int, str, str]]:
+    """Depth, role and text of what an event tells."""
     name = event["name"]
     if name == "URL_REWRITE_START":
-        yield f"  {'global rules' if event['Scope'] == 'Global' else 'rules'} for {event['RequestURL']}"
+        yield 1, "stage", f"{'global rules' if event['Scope'] == 'Global' else 'rules'} for {event['RequestURL']}"
     elif name == "RULE_EVALUATION_START":
-        yield f"  {event['File']}:{event['Line']} rule '{event['RuleName']}'"
+        yield 1, "rule", f"{event['File']}:{event['Line']} rule '{event['RuleName']}'"
     elif name == "PATTERN_MATCH":
         if event["Pattern"] is None:
-            yield "      no pattern: every URL matches"
+            yield 3, "yes", "no pattern: every URL matches"
         else:
-            yield f"      {_compared(event)}{_captured(event, 'R')}"
+            yield 3, "yes" if event["Matched"] else "no", f"{_compared(event)}{_captured(event, 'R')}"
     elif name == "CONDITION_EVALUATION":
-        yield "      condition " + _condition(event)
+        yield 3, "yes" if event["Succeeded"] else "no", "condition " + _condition(event)
     elif name == "REWRITE_ACTION":
-        yield f"      rewrites to {_url(event['RewriteURL'], event['QueryString'])}"
+        yield 3, "action", f"rewrites to {_url(event['RewriteURL'], event['QueryString'])}"
     elif name == "REDIRECT_ACTION":
-        yield f"      redirects ({event['StatusCode']}) to {event['RedirectURL']}"
+        yield 3, "action", f"redirects ({event['StatusCode']}) to {event['RedirectURL']}"
     elif name == "CUSTOM_RESPONSE_ACTION":
-        yield f"      answers {event['StatusCode']}.{event['SubStatusCode']} {event['StatusReason']}"
+        yield 3, "action", f"answers {event['StatusCode']}.{event['SubStatusCode']} {event['StatusReason']}"
     elif name == "ABORT_REQUEST_ACTION":
-        yield "      aborts the request"
+        yield 3, "action", "aborts the request"
     elif name == "SET_SERVER_VARIABLE":
-        yield f"      sets {event['Name']} to '{event['Value']}'"
+        yield 3, "action", f"sets {event['Name']} to '{event['Value']}'"
     elif name == "AZURE_PAGE_PROMISE":
-        yield f"  rule '{event['RuleName']}' (line {event['Line']}): {event['Message']}"
+        yield 1, "rule", f"rule '{event['RuleName']}' (line {event['Line']}): {event['Message']}"
     elif name == "RULE_EVALUATION_END":
-        if event.get("Error"):
-            yield f"      fails: {event['Error']}"
-        elif event.get("StopProcessing"):
-            yield "      stops processing"
-        elif not event["Succeeded"]:
-            yield "      does not apply"
+        yield from _ended(event)
     elif name == "GENERAL_CHILD_REQUEST_START":
-        yield f"  the request goes on as {event['RequestURL']}"
+        yield 1, "stage", f"the request goes on as {event['RequestURL']}"
     elif name == "HANDLER_CHANGED":
         origin = f" ({event['Origin']})" if event["Origin"] else ""
-        yield f"  handler '{event['NewHandlerName']}' takes it: path {event['Path']}{origin}"
+        yield 1, "yes", f"handler '{event['NewHandlerName']}' takes it: path {event['Path']}{origin}"
     elif name == "FILE_CACHE_ACCESS_END":
-        yield f"  {event['FileName']}: " + (f"found, {event['File'] or 'the root'}" if event["Successful"] else "not found")
+        found = event["Successful"]
+        yield 1, "yes" if found else "no", f"{event['FileName']}: " + (
+            f"found, {event['File'] or 'the root'}" if found else "not found")
     elif name == "MODULE_SET_RESPONSE_ERROR_STATUS":
-        yield f"  {event['ModuleName']} refuses: {event['HttpStatus']}.{event['HttpSubStatus']} {event['HttpReason']}"
+        yield 1, "no", f"{event['ModuleName']} refuses: {event['HttpStatus']}.{event['HttpSubStatus']} {event['HttpReason']}"
+
+
+def _ended(event: dict[str, Any]) -> Iterator[tuple[int, str, str]]:
+    if event.get("Error"):
+        yield 3, "error", f"fails: {event['Error']}"
+    elif event.get("StopProcessing"):
+        yield 3, "stage", "stops processing"
+    elif not event["Succeeded"]:
+        yield 3, "no", "does not apply"
 
 
 def _compared(event: dict[str, Any]) -> str:

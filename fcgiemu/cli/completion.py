@@ -1,0 +1,17 @@
+"""``fcgiemu completion``."""
+
+from __future__ import annotations
+
+import click
+from click.shell_completion import get_completion_class
+
+
+@click.command(help="Print the completion script for SHELL; docs/serve.md says where each shell reads such scripts.")
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@click.pass_context
+def command(context: click.Context, shell: str) -> None:
+    found = get_completion_class(shell)
+    assert found is not None
+    root = context.find_root().command
+    script = found(root, {}, "fcgiemu", "_FCGIEMU_COMPLETE")
+    click.echo(found.source_template % script.source_vars())
