@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..config.diagnostics import E_INVALID_DATA, Finding
@@ -110,22 +111,19 @@ class _Run:
     def start(self) -> Action:
         if (broken := self.enter()) is not None:
             return broken
-        if not self.site.settings.rewrite_module or not self.has("RewriteModule"):
+        if not self.site.settings.rewrite_module or "RewriteModule" in self.absent:
             return self.execute(original=True) or self.unhandled()
         return self.global_rules() or self.begin_request() or self.execute(original=False) or self.unhandled()
 
     def enter(self) -> Action | None:
         """Take the application and the configuration of the current URL; 500.19 where that cannot be used."""
         state = self.state
-        state.place = self.site.application(state.path).place
-        self.effective = self.site.effective(state.path)
+        if len(self.site.layout.applications) > 1:
+            state.place = self.site.application(state.path).place
+        self.effective = self.site.tree.effective(state.path)
         self.absent = self.effective.view(loaded.absent)
         fatal = self.effective.view(fatal_error)
         return None if fatal is None else configuration_error(fatal)
-
-    def has(self, module: str) -> bool:
-        """Whether the application loads a native module."""
-        return module not in self.absent
 
     # -- rewrite ----------------------------------------------------------------------------------------------------
 
@@ -223,12 +221,12 @@ class _Run:
     # -- the rest of the pipeline ------------------------------------------------------------------------------------
 
     def filter(self, original: bool) -> Action | None:
-        if self.has("IpRestrictionModule"):
+        if "IpRestrictionModule" not in self.absent:
             refused = security.refuse_address(self.effective, self.request)
             if refused is not None:
                 self.module = "IpRestrictionModule"
                 return refused
-        if not self.has("RequestFilteringModule"):
+        if "RequestFilteringModule" in self.absent:
             return None
         compiled = self.effective.view(request_filtering.compiled)
         refusal = compiled.refusal(self.request, self.state.path, self.state.query, original)
@@ -245,11 +243,11 @@ class _Run:
         if original and (refused := self.filter(original=True)) is not None:
             return refused
         denied = security.deny(self.effective, self.request)
-        if denied is not None and (denied.substatus == 4 or self.has("UrlAuthorizationModule")):
+        if denied is not None and (denied.substatus == 4 or "UrlAuthorizationModule" not in self.absent):
             self.module = "UrlAuthorizationModule"
             return denied
         redirect = redirection(self.effective, self.request, self.state)
-        if redirect is not None and self.has("HttpRedirectionModule"):
+        if redirect is not None and "HttpRedirectionModule" not in self.absent:
             self.module = "HttpRedirectionModule"
             return redirect
         chosen = self.map_handler()
@@ -292,9 +290,11 @@ class _Run:
                        "unavailable.", E_FILE_NOT_FOUND, notification="MapRequestHandler")
 
     def run_modules(self, handler: Handler, length: int, entry: FileEntry | None) -> Action | None:
-        modules = [module for module in handler.modules if self.has(module)]
-        if not modules and handler.modules:
-            return bad_module(handler, handler.modules[0])
+        modules: Sequence[str] = handler.modules
+        if self.absent:
+            modules = [module for module in handler.modules if module not in self.absent]
+            if not modules and handler.modules:
+                return bad_module(handler, handler.modules[0])
         for module in modules:
             self.module = module
             if module == "FastCgiModule":

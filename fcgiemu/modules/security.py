@@ -99,12 +99,14 @@ class Authorization:
         return bool(self.users & {"*", "?"}) and (not self.verbs or method in self.verbs)
 
 
-def authorization(effective: Effective) -> tuple[bool, tuple[Authorization, ...]]:
-    """Whether TLS is required, and the authorization rules. A view: see Effective.view."""
+def authorization(effective: Effective) -> tuple[bool, tuple[Authorization, ...]] | None:
+    """Whether TLS is required, and the authorization rules; None where everybody may ask. A view: see Effective.view."""
     flags = effective.section(_SECURITY + "access")["sslFlags"]
     rules = tuple(
         Authorization(item["accessType"] == "Allow", _names(item["users"]), _names(item["verbs"]))
         for item in effective.section(_SECURITY + "authorization").items)
+    if "Ssl" not in flags and rules and all(rule.allow and rule.users >= {"*"} and not rule.verbs for rule in rules):
+        return None
     return "Ssl" in flags, rules
 
 
@@ -114,7 +116,10 @@ def _names(text: str) -> frozenset[str]:
 
 def deny(effective: Effective, request: Request) -> Respond | None:
     """403.4 without the TLS that sslFlags wants; 401.2 where rules deny anonymous users. Deny rules go first."""
-    ssl, rules = effective.view(authorization)
+    gate = effective.view(authorization)
+    if gate is None:
+        return None
+    ssl, rules = gate
     if ssl and not request.https:
         return Respond(403, 4, "The page you are trying to access is secured with Secure Sockets Layer (SSL).",
                        notification="BeginRequest")
