@@ -13,7 +13,7 @@ from pathlib import Path
 from ..causes import causes
 from ..decision import CallFastCgi, Decision, Respond
 from ..fastcgi.application import Application, QueueFull, RapidFails
-from ..fastcgi.process import OutputSink, StartFailed, WorkerProcess
+from ..fastcgi.process import Launch, OutputSink, StartFailed, WorkerProcess
 from ..interpreters import ProgramMissing, find_program
 from ..modules import fast_cgi, handlers, sending
 from ..site import Site
@@ -49,8 +49,12 @@ class FastCgi:
         found = self.applications.get(key)
         if found is None:
             limits = self.launcher.limits(processor, place)
-            program = find_program(processor, self.site, place)
-            found = Application(lambda: self.launcher.launch(program, place, limits), limits, self._sink)
+            find_program(processor, self.site, place)  # refuses now; asked again at each start: env may change
+
+            def launch() -> Launch:
+                return self.launcher.launch(find_program(processor, self.site, place), place, limits)
+
+            found = Application(launch, limits, self._sink)
             self.applications[key] = found
             if limits.monitor_changes_to:
                 self._monitored[limits.monitor_changes_to] = _stamp(limits.monitor_changes_to)

@@ -18,6 +18,7 @@ from typing import TextIO
 import uvicorn
 
 from ..applications import Application, SiteError
+from ..azure.home import lock_of
 from ..decision import Handler
 from ..fastcgi.application import Limits
 from ..fastcgi.process import WorkerProcess
@@ -155,7 +156,7 @@ class Serving:
         if is_folder or name.endswith(".config"):
             self.site.tree.invalidate()
             self.fastcgi.forget_programs()
-        if is_folder:
+        if is_folder or lock_of(root).exists():  # a deployment exchanges files: it touches web.config when it is through
             return
         restarts = self.server.platforms.recycles_on(root / relative) or self._restarts(relative)
         restarted = bool(self.fastcgi.changed(root / relative, restarts))

@@ -1,0 +1,322 @@
+"""A deployment as Kudu's Python script does it, but prepared aside: a step that fails leaves the last deployment serving.
+
+Only pip, Django's collectstatic and, when told, the command of ``.deployment`` are run. Links are not deployed, and nothing
+outside the home folder is written.
+"""
+
+from __future__ import annotations
+
+import configparser
+import json
+import os
+import shutil
+import stat
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from .home import Home
+from .runtime import Runtime, RuntimeRefused, choose
+
+#: What KuduSync leaves out, and what a deployment makes itself.
+IGNORED = frozenset({".git", ".hg", ".svn", ".deployment", "deploy.cmd", ".fcgiemu", "env", "__pycache__"})
+#: A larger file is refused: it would fill the disk of the service, too.
+MAX_FILE_BYTES = 1 << 30
+FAILED = "An error has occurred during web site deployment."
+
+Say = Callable[[str], None]
+
+
+class DeploymentFailed(Exception):
+    """A step did not succeed; ``step`` is its name."""
+
+    def __init__(self, step: str, message: str) -> None:
+        super().__init__(message)
+        self.step = step
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a plan: its name, why it is taken, and what does it."""
+
+    name: str
+    why: str
+    run: Callable[[], None]
+
+
+@dataclass(slots=True)
+class Deployment:
+    """One deployment of ``source`` to ``home``. ``custom`` allows the command of .deployment; ``python`` is that of --python."""
+
+    source: Path
+    home: Home
+    say: Say
+    python: str | None = None
+    custom: bool = False
+    identifier: str = ""
+    runtime: Runtime | None = None
+    _log: list[str] = field(default_factory=list)
+    _files: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.source = self.source.resolve()
+        self.identifier = self.identifier or datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
+
+    # -- the plan --------------------------------------------------------------------------------------------------
+
+    def plan(self) -> list[Step]:
+        """The steps in order. Raises DeploymentFailed where no Python can be chosen."""
+        if not self.source.is_dir():
+            raise DeploymentFailed("source", f"There is no folder {self.source}.")
+        command = self.custom_command()
+        copy = Step("copy", "every deployment", self._stage)
+        sync = Step("sync", "what has changed goes to site/wwwroot", self._sync)
+        if command and self.custom:
+            return [copy, Step("custom", f".deployment: {command}", lambda: self._custom(command)), sync]
+        if not self.is_python():
+            return [copy, sync]
+        try:
+            self.runtime = runtime = choose(self.source, self.python)
+        except RuntimeRefused as error:
+            raise DeploymentFailed("python", str(error)) from error
+        fresh = not (self.home.wwwroot / "env" / runtime.marker).exists()
+        steps = [copy, Step("env", f"{runtime.name} by {runtime.why}: " + (
+            "made new" if fresh else "kept from the last deployment"), lambda: self._environment(fresh))]
+        steps.append(Step("pip", "requirements.txt, every deployment", self._install))
+        config = f"web.{runtime.version[0]}.{runtime.version[1]}.config"
+        if (self.source / config).is_file():
+            steps.append(Step("web.config", f"{config} takes its place", lambda: self._configure(config)))
+        steps.append(sync)
+        if (self.source / "manage.py").is_file() and not (self.source / ".skipDjango").exists():
+            steps.append(Step("collectstatic", "manage.py is there; done if env holds Django", self._collect_static))
+        return steps
+
+    def is_python(self) -> bool:
+        """Kudu's test: requirements.txt, and a Python file in the root or a runtime.txt that says python."""
+        names = {entry.name.lower(): entry for entry in self.source.iterdir()}
+        if "requirements.txt" not in names or ".skippythondeployment" in names:
+            return False
+        runtime = names.get("runtime.txt")
+        return any(name.endswith(".py") for name in names) or (
+            runtime is not None and runtime.is_file() and "python" in runtime.read_text("utf-8", "replace").lower())
+
+    def custom_command(self) -> str:
+        """The command of .deployment, "" where there is none."""
+        parser = configparser.ConfigParser(interpolation=None, strict=False)
+        try:
+            parser.read_string((self.source / ".deployment").read_text("utf-8-sig", "replace"))
+        except (OSError, configparser.Error):
+            return ""
+        return parser.get("config", "command", fallback="").strip()
+
+    # -- running ---------------------------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Take every step. Raises DeploymentFailed; then the last deployment goes on serving. The log is kept either way."""
+        self.home.create()
+        shutil.rmtree(self.home.work, ignore_errors=True)
+        self.home.work.mkdir()
+        steps: list[Step] = []
+        try:
+            command = self.custom_command()
+            steps = self.plan()
+            if command and not self.custom:
+                self._tell(f"note: .deployment names a command, which is not run without --run-custom: {command}")
+            if self.runtime is not None and self.runtime.note:
+                self._tell(f"warning: {self.runtime.note}")
+            for number, step in enumerate(steps, 1):
+                self._tell(f"[{number}/{len(steps)}] {step.name}: {step.why}")
+                step.run()
+        except DeploymentFailed as error:
+            self._tell(f"{error.step} failed: {error}")
+            self._tell(FAILED)
+            self._record("failed")
+            raise
+        finally:
+            shutil.rmtree(self.home.work, ignore_errors=True)
+        self._tell("Finished successfully.")
+        self._record("success")
+        self._restart()
+
+    def _tell(self, text: str) -> None:
+        self._log.append(text)
+        self.say(text)
+
+    def _record(self, status: str) -> None:
+        folder = self.home.deployments / self.identifier
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "log.log").write_text("\n".join(self._log) + "\n", "utf-8")
+        (folder / "manifest").write_text("".join(f"{name}\n" for name in self._files), "utf-8")
+        (folder / "status.json").write_text(json.dumps({
+            "id": self.identifier, "status": status, "source": str(self.source), "end_time": datetime.now(UTC).isoformat(),
+            "runtime": self.runtime.name if self.runtime else None}, indent=1) + "\n", "utf-8")
+        if status == "success":
+            (self.home.deployments / "active").write_text(self.identifier + "\n", "utf-8")
+
+    def _restart(self) -> None:
+        """A new time stamp of web.config, once all is in place: a running ``serve`` takes the new deployment then."""
+        config = self.home.wwwroot / "web.config"
+        if config.is_file() and not config.is_symlink():
+            config.write_bytes(config.read_bytes())
+
+    # -- steps -----------------------------------------------------------------------------------------------------
+
+    @property
+    def stage(self) -> Path:
+        """The copy of the source that is prepared."""
+        return self.home.work / "stage"
+
+    @property
+    def env(self) -> Path:
+        """The environment that is prepared."""
+        return self.home.work / "env"
+
+    def _stage(self) -> None:
+        """A copy of the source without links, special files and what Kudu leaves out."""
+        self.stage.mkdir()
+        for relative in self._source_files():
+            target = self.stage / relative
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(self.source / relative, target, follow_symlinks=False)
+            self._files.append(relative)
+
+    def _source_files(self) -> Iterator[str]:
+        for folder, names, files in os.walk(self.source):
+            base = Path(folder).relative_to(self.source)
+            top = base == Path()
+            links = [name for name in names if (Path(folder) / name).is_symlink()]
+            names[:] = sorted(name for name in names if name not in links and name.lower() not in (
+                IGNORED if top else {".git", "__pycache__"}) and (Path(folder) / name) != self.home.root)
+            for name in sorted([*links, *files]):
+                relative = (base / name).as_posix()
+                info = (Path(folder) / name).lstat()
+                if top and name.lower() in IGNORED:
+                    continue
+                if not stat.S_ISREG(info.st_mode):
+                    self._tell(f"note: {relative} is a link or no file, and left out")
+                elif info.st_size > MAX_FILE_BYTES:
+                    raise DeploymentFailed("copy", f"{relative} is larger than {MAX_FILE_BYTES} bytes.")
+                else:
+                    yield relative
+
+    def _environment(self, fresh: bool) -> None:
+        """env made new, or a copy of the one that serves, so that pip cannot harm the latter."""
+        assert self.runtime is not None
+        if not fresh:
+            shutil.copytree(self.home.wwwroot / "env", self.env, symlinks=True)
+            return
+        module = "venv" if self.runtime.version[0] == 3 else "virtualenv"
+        self._call("env", [self.runtime.python, "-m", module, str(self.env)], self.home.work)
+        (self.env / self.runtime.marker).write_text(f"{self.runtime.name}\n", "utf-8")
+
+    def _install(self) -> None:
+        command = [str(self.env / "bin" / "python"), "-m", "pip", "install", "-r", "requirements.txt"]
+        if (self.stage / "wheelhouse").is_dir():
+            command += ["--find-links", "wheelhouse"]
+        self._call("pip", command, self.stage)
+
+    def _configure(self, name: str) -> None:
+        for entry in list(self.stage.iterdir()):
+            if entry.name.lower() == "web.config":
+                entry.unlink()
+        shutil.copyfile(self.stage / name, self.stage / "web.config")
+        self._files = sorted({*(file for file in self._files if file.lower() != "web.config"), "web.config"})
+
+    def _sync(self) -> None:
+        """Exchange what differs, remove what the last deployment brought and this one does not, and change env over."""
+        self.home.lock.write_text(self.identifier, "utf-8")
+        try:
+            for relative in self._files:
+                self._replace(relative)
+            for relative in sorted(self._last_manifest() - set(self._files)):
+                target = self._target(relative)
+                if target is not None and target.is_file() and not target.is_symlink():
+                    target.unlink()
+            if self.env.is_dir():
+                self._change_env()
+        finally:
+            self.home.lock.unlink(missing_ok=True)
+
+    def _replace(self, relative: str) -> None:
+        target = self._target(relative)
+        if target is None:
+            raise DeploymentFailed("sync", f"{relative} would be written outside of {self.home.wwwroot}.")
+        new = self.stage / relative
+        if target.is_file() and not target.is_symlink() and _same(new, target):
+            return
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if target.is_dir() and not target.is_symlink():
+            shutil.rmtree(target)
+        os.replace(new, target)
+
+    def _target(self, relative: str) -> Path | None:
+        """The place of a file below wwwroot; None where a link on the way would lead out."""
+        root = os.path.realpath(self.home.wwwroot)
+        target = self.home.wwwroot / relative
+        parent = os.path.realpath(target.parent)
+        return target if parent == root or parent.startswith(root + os.sep) else None
+
+    def _last_manifest(self) -> set[str]:
+        try:
+            active = (self.home.deployments / "active").read_text("utf-8").strip()
+            return set((self.home.deployments / active / "manifest").read_text("utf-8").splitlines())
+        except OSError:
+            return set()
+
+    def _change_env(self) -> None:
+        """The prepared env in the place of the old one; its scripts name its final place."""
+        final = self.home.wwwroot / "env"
+        old = self.home.work / "env.old"
+        if final.exists():
+            os.replace(final, old)
+        os.replace(self.env, final)
+        for script in (final / "bin").iterdir():
+            if script.is_file() and not script.is_symlink():
+                content = script.read_bytes()
+                if content.startswith(b"#!") or script.name.startswith("activate"):
+                    script.write_bytes(content.replace(os.fsencode(self.env), os.fsencode(final)))
+
+    def _collect_static(self) -> None:
+        """Kudu does not look at its exit status either; a failure is only told."""
+        env = self.home.wwwroot / "env"
+        if not any(env.glob("lib/python*/site-packages/django")):
+            self._tell("    env holds no Django: nothing to do")
+            return
+        (self.home.wwwroot / "static").mkdir(exist_ok=True)
+        try:
+            self._call("collectstatic", [str(env / "bin" / "python"), "manage.py", "collectstatic", "--noinput", "--clear"],
+                       self.home.wwwroot)
+        except DeploymentFailed as error:
+            self._tell(f"warning: {error}")
+
+    def _custom(self, command: str) -> None:
+        self._call("custom", ["sh", "-c", command], self.stage, {
+            "DEPLOYMENT_SOURCE": str(self.stage), "DEPLOYMENT_TARGET": str(self.home.wwwroot)})
+
+    def _call(self, step: str, command: list[str], folder: Path, more: Mapping[str, str] | None = None) -> None:
+        """Run a program with its output shown; what it needs to write lies in the home folder. Raises DeploymentFailed."""
+        temporary = self.home.work / "tmp"
+        temporary.mkdir(exist_ok=True)
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(("GIT_", "PYTHON", "VIRTUAL_ENV"))}
+        environment.update(PIP_CACHE_DIR=str(self.home.root / "site" / ".pip-cache"), PIP_NO_INPUT="1", TMPDIR=str(temporary),
+                           PIP_DISABLE_PIP_VERSION_CHECK="1", PYTHONUNBUFFERED="1", **(more or {}))
+        try:
+            process = subprocess.Popen(command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                       stderr=subprocess.STDOUT, text=True, errors="replace")
+        except OSError as error:
+            raise DeploymentFailed(step, f"{command[0]}: {error.strerror}") from error
+        with process:
+            assert process.stdout is not None
+            for line in process.stdout:
+                self._tell("    " + line.rstrip())
+        if process.returncode:
+            raise DeploymentFailed(step, f"{' '.join(command[:4])} … ended with exit code {process.returncode}.")
+
+
+def _same(one: Path, other: Path) -> bool:
+    """Whether two files hold the same."""
+    if one.stat().st_size != other.stat().st_size:
+        return False
+    return one.read_bytes() == other.read_bytes()

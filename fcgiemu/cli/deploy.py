@@ -1,0 +1,57 @@
+"""``fcgiemu deploy``."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+
+from . import fail
+
+#: Where a deployment goes if --to does not say.
+HOME = Path(".fcgiemu") / "home"
+
+
+@click.command(help="Deploy SOURCE as Kudu would: site/wwwroot, env, pip, web.X.Y.config, collectstatic.")
+@click.argument("source", default=".", type=click.Path(path_type=Path))
+@click.option("--to", "target", type=click.Path(path_type=Path), metavar="FOLDER",
+              help="What stands for D:\\home; by default .fcgiemu/home in SOURCE. The site is its site/wwwroot.")
+@click.option("--python", metavar="X.Y", help="The Python that the portal would set; runtime.txt wins.")
+@click.option("--run-custom", is_flag=True, help="Run the command of .deployment, which is only shown otherwise.")
+@click.option("--dry-run", is_flag=True, help="Print the plan only.")
+@click.option("--git-init", is_flag=True, help="Make a repository to push to instead; each push deploys.")
+@click.option("--receive", is_flag=True, hidden=True)
+def command(source: Path, target: Path | None, python: str | None, run_custom: bool, dry_run: bool, git_init: bool,
+            receive: bool) -> None:
+    from ..azure import repository
+    from ..azure.deployment import Deployment, DeploymentFailed
+    from ..azure.home import Home
+
+    home = Home((target or source / HOME).absolute())
+    try:
+        if git_init:
+            path = repository.create(home)
+            click.echo(f"git remote add azure {path}\ngit push azure HEAD:master\nfcgiemu serve {home.wwwroot}")
+            return
+        if receive:
+            sys.exit(0 if repository.receive(home, sys.stdin, _say) else 1)
+        deployment = Deployment(source, home, _say, python, run_custom)
+        if dry_run:
+            for number, step in enumerate(deployment.plan(), 1):
+                click.echo(f"{number}. {step.name}: {step.why}")
+            return
+        deployment.run()
+    except DeploymentFailed as error:
+        if dry_run:
+            fail(error)
+        sys.exit(1)
+    except (OSError, subprocess.CalledProcessError) as error:
+        fail(error)
+    click.echo(f"fcgiemu serve {home.wwwroot}")
+
+
+def _say(text: str) -> None:
+    click.echo(text)
+    sys.stdout.flush()

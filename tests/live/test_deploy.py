@@ -1,0 +1,256 @@
+"""``fcgiemu deploy``: Kudu's steps on real environments, pushes by git, and repositories that mean harm."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from fcgiemu.azure import deployment as module
+from fcgiemu.azure.deployment import FAILED, Deployment, DeploymentFailed
+from fcgiemu.azure.home import Home
+from fcgiemu.azure.repository import create, receive
+from fcgiemu.azure.runtime import RuntimeRefused, choose, parse
+from fcgiemu.cli import main
+from fcgiemu.interpreters import installed
+
+from ..sites import PROCESSOR, python_handler, web_config, write
+from .server import LiveServer
+
+HERE = f"{sys.version_info[0]}.{sys.version_info[1]}"
+APP = '''
+import sys
+from greeting import WORD
+def application(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [("%s {} %d.%d" % ((WORD,) + sys.version_info[:2])).encode()]
+'''
+CONFIG = web_config(python_handler(), {
+    "WSGI_HANDLER": "ptvs_virtualenv_proxy.get_venv_handler()", "WSGI_ALT_VIRTUALENV_HANDLER": "app.application",
+    "WSGI_ALT_VIRTUALENV_ACTIVATE_THIS": "D:\\home\\site\\wwwroot\\env\\Scripts\\python.exe"})
+REQUIREMENTS = "--no-index\ngreeting=={}\n"
+
+
+def wheel(folder: Path, version: str, word: str) -> None:
+    """A package of one module, as a wheel made by hand."""
+    folder.mkdir(parents=True, exist_ok=True)
+    info = f"greeting-{version}.dist-info"
+    with zipfile.ZipFile(folder / f"greeting-{version}-py3-none-any.whl", "w") as archive:
+        archive.writestr("greeting.py", f"WORD = {word!r}\n")
+        archive.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: greeting\nVersion: {version}\n")
+        archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr(f"{info}/RECORD", "")
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    folder = write(tmp_path / "source", {"app.py": APP.format("one"), "web.config": CONFIG, "requirements.txt": REQUIREMENTS.format("1.0"),
+                                         "runtime.txt": f"Python-{HERE}.99\n", "static/site.css": ""})
+    wheel(folder / "wheelhouse", "1.0", "hello")
+    wheel(folder / "wheelhouse", "2.0", "goodbye")
+    return folder
+
+
+def deploy(source: Path, home: Path, **more: object) -> list[str]:
+    said: list[str] = []
+    Deployment(source, Home(home), said.append, **more).run()  # type: ignore[arg-type]
+    return said
+
+
+def git(folder: Path, *arguments: str) -> str:
+    done = subprocess.run(["git", "-c", "user.name=x", "-c", "user.email=x@example.org", *arguments], cwd=folder,
+                          capture_output=True, text=True)
+    return done.stdout + done.stderr
+
+
+def test_pushes(source: Path, tmp_path: Path, serve: Callable[..., LiveServer]) -> None:
+    home = Home(tmp_path / "home")
+    result = CliRunner().invoke(main, ["deploy", "--git-init", "--to", str(home.root)])
+    assert result.exit_code == 0 and "git push azure" in result.output
+    git(source, "init", "-q")
+
+    def push(message: str) -> str:
+        git(source, "add", "-A")
+        git(source, "commit", "-q", "-m", message)
+        return git(source, "push", str(home.repository), "HEAD:master")
+
+    told = push("one")
+    assert "remote: Finished successfully." in told and f"python-{HERE} by runtime.txt: made new" in told
+    server = serve(home.wwwroot)
+    assert server.get("/").text == f"hello one {HERE}"
+
+    seen = server.line_count
+    write(source, {"app.py": APP.format("two"), "requirements.txt": REQUIREMENTS.format("2.0"), "new.txt": ""})
+    (source / "static" / "site.css").unlink()
+    assert "kept from the last deployment" in push("two")
+    server.wait_for("web.config changed: workers restart", seen)
+    assert server.get("/").text == f"goodbye two {HERE}"
+    assert (home.wwwroot / "new.txt").exists() and not (home.wwwroot / "static" / "site.css").exists()
+
+    write(source, {"requirements.txt": REQUIREMENTS.format("3.0"), "app.py": "broken"})
+    told = push("three")
+    assert "remote: pip failed" in told and FAILED in told
+    assert server.get("/").text == f"goodbye two {HERE}"
+    active = (home.deployments / "active").read_text().strip()
+    assert "Finished successfully." in (home.deployments / active / "log.log").read_text()
+
+    other = next((version for version in ((3, 12), (3, 13), (3, 10)) if version != sys.version_info[:2] and installed(version)), None)
+    if other is None:
+        return  # no other Python is installed here to change runtime.txt to
+    seen = server.line_count
+    write(source, {"requirements.txt": REQUIREMENTS.format("1.0"), "app.py": APP.format("four"),
+                   "runtime.txt": f"python-{other[0]}.{other[1]}"})
+    assert "made new" in push("four")
+    server.wait_for("web.config changed: workers restart", seen)
+    assert server.get("/").text == f"hello four {other[0]}.{other[1]}"
+    assert (home.wwwroot / "env" / f"azure.env.python-{other[0]}.{other[1]}.txt").exists()
+
+
+def test_web_config_of_the_version(source: Path, tmp_path: Path) -> None:
+    write(source, {f"web.{HERE}.config": CONFIG.replace(PROCESSOR, "mine|wfastcgi.py"), "Web.config": "old"})
+    deploy(source, tmp_path / "home")
+    wwwroot = Home(tmp_path / "home").wwwroot
+    assert "mine|wfastcgi.py" in (wwwroot / "web.config").read_text() and not (wwwroot / "Web.config").exists()
+
+
+def test_what_is_no_python_site_is_only_copied(source: Path, tmp_path: Path) -> None:
+    (source / ".skipPythonDeployment").write_text("")
+    told = deploy(source, tmp_path / "home")
+    assert [line for line in told if line.startswith("[")] == [
+        "[1/2] copy: every deployment", "[2/2] sync: what has changed goes to site/wwwroot"]
+    assert not (Home(tmp_path / "home").wwwroot / "env").exists()
+
+
+def test_collectstatic_and_skip_django(source: Path, tmp_path: Path) -> None:
+    write(source, {"manage.py": "import sys; open('collected', 'w').write(' '.join(sys.argv[1:]))"})
+    assert any("env holds no Django" in line for line in deploy(source, tmp_path / "home"))
+    django = Home(tmp_path / "home").wwwroot / "env" / "lib" / f"python{HERE}" / "site-packages" / "django"
+    django.mkdir(parents=True)
+    deploy(source, tmp_path / "home")
+    assert (Home(tmp_path / "home").wwwroot / "collected").read_text() == "collectstatic --noinput --clear"
+    (source / ".skipDjango").write_text("")
+    assert not any("] collectstatic" in line for line in deploy(source, tmp_path / "home"))
+
+
+def test_the_command_of_deployment_is_run_only_when_told(source: Path, tmp_path: Path) -> None:
+    write(source, {".deployment": "[config]\ncommand = echo $DEPLOYMENT_TARGET > made.txt\n", ".skipPythonDeployment": ""})
+    assert any("not run without --run-custom: echo" in line for line in deploy(source, tmp_path / "home"))
+    deploy(source, tmp_path / "home", custom=True)
+    assert not (source / "made.txt").exists()
+
+
+def test_dry_run_changes_nothing(source: Path, tmp_path: Path) -> None:
+    result = CliRunner().invoke(main, ["deploy", str(source), "--to", str(tmp_path / "home"), "--dry-run"])
+    assert result.exit_code == 0 and "2. env: python-" in result.output and "3. pip: requirements.txt" in result.output
+    assert not (tmp_path / "home").exists()
+
+
+@pytest.mark.parametrize(("text", "version"), [
+    ("python-2.7", (2, 7)), ("python-3.4.4\r\n", (3, 4)), ("PYTHON-3.11", (3, 11)), ("python-3.99", None), ("3.11", None), ("", None),
+    ("python-3.11; rm", None),
+])
+def test_runtime_txt(text: str, version: tuple[int, int] | None) -> None:
+    if version is not None:
+        assert parse(text, "runtime.txt") == version
+        return
+    with pytest.raises(RuntimeRefused, match="valid are python-2.7, python-3.4"):
+        parse(text, "runtime.txt")
+
+
+def test_the_nearest_python_stands_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    present = {(3, 8): "/eight", (3, 12): "/twelve"}
+    monkeypatch.setattr("fcgiemu.azure.runtime.installed", present.get)
+    write(tmp_path, {"runtime.txt": "python-3.4"})
+    chosen = choose(tmp_path, "3.12")
+    assert (chosen.version, chosen.python) == ((3, 4), "/eight") and "Python 3.8 stands in" in chosen.note
+    (tmp_path / "runtime.txt").unlink()
+    assert (choose(tmp_path, "3.12").python, choose(tmp_path, "3.12").why) == ("/twelve", "--python")
+    monkeypatch.setattr("fcgiemu.azure.runtime.installed", {}.get)
+    with pytest.raises(RuntimeRefused, match="none from 3.6 on is installed"):
+        choose(tmp_path, None)
+
+
+def test_a_failed_deployment_is_kept_on_record(source: Path, tmp_path: Path) -> None:
+    write(source, {"runtime.txt": "python-x"})
+    with pytest.raises(DeploymentFailed):
+        deploy(source, tmp_path / "home")
+    folders = list(Home(tmp_path / "home").deployments.iterdir())
+    assert len(folders) == 1 and FAILED in (folders[0] / "log.log").read_text()
+    assert '"status": "failed"' in (folders[0] / "status.json").read_text()
+    assert CliRunner().invoke(main, ["deploy", str(source), "--to", str(tmp_path / "home")]).exit_code == 1
+
+
+# -- repositories that mean harm ---------------------------------------------------------------------------------------
+
+
+def everything(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*")}
+
+
+def test_links_are_not_followed(source: Path, tmp_path: Path) -> None:
+    outside = write(tmp_path / "outside", {"secret.txt": "secret"})
+    (source / "link.txt").symlink_to(outside / "secret.txt")
+    (source / "folder").symlink_to(outside)
+    (source / ".skipPythonDeployment").write_text("")
+    told = deploy(source, tmp_path / "home")
+    assert {line for line in told if "left out" in line} == {
+        "note: folder is a link or no file, and left out", "note: link.txt is a link or no file, and left out"}
+    assert not (Home(tmp_path / "home").wwwroot / "link.txt").exists() and everything(outside) == {"secret.txt"}
+
+
+def test_a_link_in_the_target_is_no_way_out(source: Path, tmp_path: Path) -> None:
+    outside = write(tmp_path / "outside", {"keep.txt": ""})
+    home = Home(tmp_path / "home")
+    home.create()
+    (home.wwwroot / "static").symlink_to(outside)
+    (source / ".skipPythonDeployment").write_text("")
+    with pytest.raises(DeploymentFailed, match="written outside"):
+        deploy(source, home.root)
+    assert everything(outside) == {"keep.txt"}
+
+
+def test_a_file_in_the_target_that_is_a_link_is_replaced(source: Path, tmp_path: Path) -> None:
+    outside = write(tmp_path / "outside", {"keep.txt": "kept"})
+    home = Home(tmp_path / "home")
+    home.create()
+    (home.wwwroot / "app.py").symlink_to(outside / "keep.txt")
+    (source / ".skipPythonDeployment").write_text("")
+    deploy(source, home.root)
+    assert (outside / "keep.txt").read_text() == "kept" and not (home.wwwroot / "app.py").is_symlink()
+
+
+def test_hooks_and_links_of_a_pushed_repository(source: Path, tmp_path: Path) -> None:
+    home = Home(tmp_path / "home")
+    create(home)
+    write(source, {".skipPythonDeployment": "", "hooks/post-receive": "#!/bin/sh\ntouch hooked\n"})
+    os.symlink("../../../outside", source / "up")
+    os.symlink("/etc/passwd", source / "passwd")
+    git(source, "init", "-q")
+    git(source, "add", "-A")
+    git(source, "commit", "-q", "-m", "one")
+    before = everything(tmp_path) | {"outside"}
+    assert "Finished successfully" in git(source, "push", str(home.repository), "HEAD:main")
+    assert {path for path in everything(tmp_path) - before if not path.startswith(("home/", "source/"))} == set()
+    assert not (home.wwwroot / "up").exists() and not (home.wwwroot / "passwd").exists()
+    assert not any("hooked" in path for path in everything(tmp_path))
+    assert "Deploying" not in git(source, "push", str(home.repository), "HEAD:refs/heads/other")
+    assert receive(home, ["0 0 refs/heads/master", "nonsense", ""], lambda _: None)
+
+
+def test_a_huge_file_is_refused(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_FILE_BYTES", 1000)
+    write(source, {"huge.bin": b"x" * 1001})
+    with pytest.raises(DeploymentFailed, match=r"huge\.bin is larger"):
+        deploy(source, tmp_path / "home")
+    assert not (Home(tmp_path / "home").wwwroot / "app.py").exists()
+
+
+def test_a_source_that_is_missing(tmp_path: Path) -> None:
+    result = CliRunner().invoke(main, ["deploy", str(tmp_path / "nowhere"), "--dry-run", "--to", str(tmp_path / "home")])
+    assert result.exit_code == 2 and "There is no folder" in result.output
