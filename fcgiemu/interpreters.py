@@ -46,8 +46,9 @@ def path_pairs(site: Site) -> tuple[Pair, ...]:
     """(Windows prefix, local path): the user's, the virtual directories', then a folder of ours for the rest of D:\\home."""
     root = str(site.path)
     own = str(site.path / ".fcgiemu")
+    home = (f"{own}/LogFiles", f"{own}/home") if site.home is None else (str(site.home / "LogFiles"), str(site.home))
     return (*site.settings.path_map, *site.layout.pairs, (AZURE_ROOT, root), (WINDOWS_ROOT, root),
-            ("D:\\home\\LogFiles", f"{own}/LogFiles"), ("D:\\home", f"{own}/home"))
+            ("D:\\home\\LogFiles", home[0]), ("D:\\home", home[1]))
 
 
 def split_processor(text: str) -> tuple[str, str]:

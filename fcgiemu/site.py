@@ -6,12 +6,15 @@ import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from . import applications
 from .applications import Application, Layout, SiteError
+from .azure import front_end
+from .azure.environment import AppSetting
 from .config import file as config_file
 from .config.diagnostics import Finding, Span
 from .config.file import ConfigFile, Policy
@@ -38,6 +41,8 @@ class Settings:
     strict: bool = False
     strict_locks: bool = False
     azure: bool = False
+    #: App settings and connection strings of an App Service.
+    app_settings: tuple[AppSetting, ...] = ()
     arr: bool = False
     rewrite_module: bool = True
     #: Whether static and dynamic compression work; off because which hits of a file are compressed depends on time.
@@ -75,7 +80,8 @@ class Site:
         self.layout = applications.layout(
             self.path, AZURE_ROOT if settings.azure else WINDOWS_ROOT, settings.site_name, host,
             settings.host_config.parent if settings.host_config else self.path, settings.path_map)
-        files = (shipped_defaults(),) if host is None else (host,) if applications.whole(host) else (shipped_defaults(), host)
+        shipped = shipped_defaults(settings.azure)
+        files = shipped if host is None else (host,) if applications.whole(host) else (*shipped, host)
         self.tree = ConfigTree(
             self.layout.directories, files, site_name=self.layout.name, providers=settings.providers,
             policy=Policy(settings.strict_locks, settings.strict or settings.strict_locks), root_config=settings.root_config)
@@ -127,6 +133,22 @@ class Site:
         """What IIS does with ``request``. Configuration is compiled once and kept: see ConfigTree.refresh."""
         return decide(self, request, trace)
 
+    def arriving(self, request: Request, identifier: str = front_end.NO_IDENTIFIER) -> Request:
+        """The request as it reaches the site: with what the front end of App Service adds, where there is one."""
+        return front_end.arrive(request, self.azure_name, identifier) if self.settings.azure else request
+
+    @property
+    def azure_name(self) -> str:
+        """WEBSITE_SITE_NAME: an app setting of that name, else the folder's name."""
+        given = next((setting.value for setting in self.settings.app_settings if setting.name == "WEBSITE_SITE_NAME"), "")
+        folder = self.home.name if self.home is not None else self.path.name
+        return given or re.sub(r"[^a-z0-9-]+", "-", folder.lower()).strip("-") or "site"
+
+    @property
+    def home(self) -> Path | None:
+        """The local folder of D:\\home, where the site lies in one as site/wwwroot."""
+        return self.path.parent.parent if self.path.parts[-2:] == ("site", "wwwroot") else None
+
     def explain(self, url: str, method: str = "GET", headers: Mapping[str, str] | Iterable[tuple[str, str]] = (), *,
                 https: bool = False, remote_addr: str = "127.0.0.1", body_length: int | None = None,
                 vars: Mapping[str, str] | None = None, response: Mapping[str, Any] | None = None,
@@ -172,17 +194,16 @@ class Site:
         return [finding for file in self.tree.files() for finding in file.findings]
 
 
-_defaults: ConfigFile | None = None
+@cache
+def _shipped(name: str) -> ConfigFile:
+    loaded = config_file.load(resources.files("fcgiemu.config").joinpath(name).read_bytes(), name, is_host=True)
+    assert not loaded.findings, loaded.findings
+    return loaded
 
 
-def shipped_defaults() -> ConfigFile:
+def shipped_defaults(azure: bool = False) -> tuple[ConfigFile, ...]:
     """The configuration of the server before a site says anything, read once."""
-    global _defaults
-    if _defaults is None:
-        data = resources.files("fcgiemu.config").joinpath("applicationHost.config").read_bytes()
-        _defaults = config_file.load(data, "applicationHost.config", is_host=True)
-        assert not _defaults.findings, _defaults.findings
-    return _defaults
+    return (_shipped("applicationHost.config"), _shipped("azure.config")) if azure else (_shipped("applicationHost.config"),)
 
 
 class SiteFiles:

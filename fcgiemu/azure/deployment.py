@@ -48,7 +48,7 @@ class Step:
 
 @dataclass(slots=True)
 class Deployment:
-    """One deployment of ``source`` to ``home``. ``custom`` allows the command of .deployment; ``python`` is that of --python."""
+    """One deployment of ``source`` to ``home``. ``custom`` runs the command of .deployment; ``python`` is that of --python."""
 
     source: Path
     home: Home
@@ -299,7 +299,8 @@ class Deployment:
         """Run a program with its output shown; what it needs to write lies in the home folder. Raises DeploymentFailed."""
         temporary = self.home.work / "tmp"
         temporary.mkdir(exist_ok=True)
-        environment = {name: value for name, value in os.environ.items() if not name.startswith(("GIT_", "PYTHON", "VIRTUAL_ENV"))}
+        environment = {name: value for name, value in os.environ.items()
+                       if not name.startswith(("GIT_", "PYTHON", "VIRTUAL_ENV"))}
         environment.update(PIP_CACHE_DIR=str(self.home.root / "site" / ".pip-cache"), PIP_NO_INPUT="1", TMPDIR=str(temporary),
                            PIP_DISABLE_PIP_VERSION_CHECK="1", PYTHONUNBUFFERED="1", **(more or {}))
         try:

@@ -25,7 +25,8 @@ exec {python} -m fcgiemu deploy --receive --to {home}
 def create(home: Home) -> Path:
     """Make the repository, or its hook anew, and return its path. Raises OSError and CalledProcessError."""
     home.create()
-    subprocess.run(["git", "init", "--bare", "--quiet", str(home.repository)], check=True, capture_output=True, env=_environment())
+    subprocess.run(["git", "init", "--bare", "--quiet", str(home.repository)], check=True, capture_output=True,
+                   env=_environment())
     hook = home.repository / "hooks" / "post-receive"
     hook.parent.mkdir(exist_ok=True)
     hook.write_text(_HOOK.format(python=shlex.quote(sys.executable), home=shlex.quote(str(home.root))), "utf-8")

@@ -11,13 +11,16 @@ from typing import Any
 import click
 
 from ..applications import SiteError
+from ..azure.environment import read as read_app_settings
 from ..site import Settings, Site
 
 #: Options of every command that opens a site.
 _SITE_OPTIONS = (
     click.option("--strict", is_flag=True, help="The Azure page's two static-file rules do what IIS does: nothing."),
     click.option("--strict-locks", is_flag=True, help="Sections locked on the server give 500.19."),
-    click.option("--azure", is_flag=True, help="Paths of an Azure App Service."),
+    click.option("--azure", is_flag=True, help="As on an Azure App Service: paths, environment, headers of the front end."),
+    click.option("--app-settings", multiple=True, type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+                 help="App settings: NAME=value lines, local.settings.json, or what 'az webapp config appsettings list' says."),
     click.option("--arr", is_flag=True, help="Application Request Routing is installed: rewrites to other hosts are proxied."),
     click.option("--host-config", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
                  help="An applicationHost.config, or a part of one."),
@@ -37,14 +40,16 @@ def site_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def open_site(path: Path, maps: tuple[str, ...], providers: tuple[str, ...], **settings: Any) -> Site:
+def open_site(path: Path, **settings: Any) -> Site:
     """The site that the options describe. Raises SiteError."""
-    return Site(path, settings_of(path, maps, providers, **settings))
+    return Site(path, settings_of(path, **settings))
 
 
-def settings_of(path: Path, maps: tuple[str, ...], providers: tuple[str, ...], **settings: Any) -> Settings:
+def settings_of(path: Path, maps: tuple[str, ...], providers: tuple[str, ...], app_settings: tuple[Path, ...],
+                **settings: Any) -> Settings:
     """The settings that the options describe; most are fields of Settings by their own names. Raises SiteError."""
-    return Settings(**settings, path_map=tuple(_pair(text) for text in maps),
+    return Settings(**settings, app_settings=tuple(setting for file in app_settings for setting in read_app_settings(file)),
+                    path_map=tuple(_pair(text) for text in maps),
                     providers=dict(_provider(text, path) for text in providers))
 
 

@@ -45,7 +45,7 @@ def explain(site: Site, url: str, method: str = "GET", headers: Mapping[str, str
     try:
         request = make_request(url, method, headers, https=https, remote_addr=remote_addr, body_length=body_length,
                                overrides=overrides)
-        decision = site.decide(request, trace)
+        decision = site.decide(site.arriving(request), trace)
         decision.detailed = False
     except UrlRefused as error:
         decision = refused(error)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
+from ..azure.front_end import affinity_cookie
 from ..decision import (
     Abort,
     CallFastCgi,
@@ -75,7 +77,11 @@ class Server:
         started = time.perf_counter()
         scope = exchange.scope
         try:
-            decision = self.site.decide(exchange.request())
+            request = exchange.request()
+            if self.site.settings.azure:
+                request = self.site.arriving(request, str(uuid.uuid4()))
+                exchange.cookie = affinity_cookie(self.site.azure_name, request)
+            decision = self.site.decide(request)
             if decision.effective is not None and not decision.effective.view(protocol_support.keeps_alive):
                 exchange.protocol.cycle.keep_alive = False
             if self.site.settings.compression and decision.effective is not None:

@@ -40,6 +40,8 @@ class Exchange:
         #: Says how a response goes out compressed, where compression is on.
         self.compress: Callable[[int, list[Header]], Encoder | None] | None = None
         self._encoder: Encoder | None = None
+        #: What the front end of App Service sets with every answer.
+        self.cookie: Header | None = None
 
     # -- the request -----------------------------------------------------------------------------------------------
 
@@ -108,6 +110,8 @@ class Exchange:
     async def start(self, status: int, reason: str, headers: Iterable[Header], substatus: int = 0) -> None:
         """Send the head."""
         self.started, self.status, self.substatus = True, status, substatus
+        if self.cookie is not None:
+            headers = [*headers, self.cookie]
         if self.compress is not None:
             headers = list(headers)
             self._encoder = self.compress(status, headers)

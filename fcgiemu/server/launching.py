@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..applications import Application
+from ..azure.environment import variables as environment_of_azure
 from ..fastcgi.application import IIS_LIMITS, Limits
 from ..fastcgi.process import Launch, StartFailed, guarded
 from ..interpreters import OLDEST, Program, find_wfastcgi, path_pairs, split_processor
@@ -90,6 +91,9 @@ class Launcher:
         grace = float(limits.signal_before_terminate)
         environment = {name: value for name, value in os.environ.items() if name not in _NOT_INHERITED}
         environment.update(APP_POOL_ID=place.place.application_pool, PYTHONIOENCODING="utf-8")
+        if self.site.settings.azure:
+            given = environment_of_azure(self.site.azure_name, self.site.settings.app_settings)
+            environment.update((name, self._local(value)) for name, value in given.items())
         environment.update((name, self._local(value)) for name, value in limits.environment)
         tcp = limits.protocol == "Tcp"
         if not program.is_wfastcgi:

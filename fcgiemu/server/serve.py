@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import uvicorn
 
@@ -32,6 +32,7 @@ from .app import LogEntry, Server
 from .fastcgi import FastCgi
 from .launching import NotRegistered, PoolOptions
 from .protocol import IisProtocol
+from .tls import Certificate
 
 #: Seconds that requests in progress have to end when the server is asked to stop.
 GRACE_SECONDS = 5
@@ -50,6 +51,7 @@ class Options:
     pool: PoolOptions = PoolOptions()
     out: TextIO = sys.stdout
     log_format: str = "text"
+    certificate: Certificate | None = None
 
 
 class Console:
@@ -118,7 +120,7 @@ class Serving:
         config = uvicorn.Config(
             self.server, http=IisProtocol, ws="websockets-sansio", proxy_headers=False, log_config=None, access_log=False,
             server_header=False, lifespan="on", timeout_graceful_shutdown=GRACE_SECONDS,
-            timeout_keep_alive=KEEP_ALIVE_SECONDS, log_level="error")
+            timeout_keep_alive=KEEP_ALIVE_SECONDS, log_level="error", **self._tls())
         self.report(sock)
         try:
             uvicorn.Server(config).run(sockets=[sock])
@@ -127,6 +129,11 @@ class Serving:
         finally:
             sock.close()
             self.console.say("stopped")
+
+    def _tls(self) -> dict[str, Any]:
+        """uvicorn's settings for HTTPS."""
+        files = self.options.certificate
+        return {} if files is None else {"ssl_certfile": str(files.certificate), "ssl_keyfile": str(files.key)}
 
     # -- reload ----------------------------------------------------------------------------------------------------
 
@@ -192,7 +199,10 @@ class Serving:
             say(f"  note        {warning.span}: {warning.message}")
         host, port = sock.getsockname()[:2]
         shown = f"[{host}]" if ":" in host else host
-        say(f"  listening   http://{shown}:{port}/  (Ctrl-C stops)")
+        tls = self.options.certificate
+        if tls is not None and tls.authority is not None:
+            say(f"  https       browsers trust it once they trust {tls.authority}; its key is gone, it signs nothing else")
+        say(f"  listening   http{'s' if tls is not None else ''}://{shown}:{port}/  (Ctrl-C stops)")
 
     def _report_handlers(self, say: Callable[[str], None]) -> None:
         for application in self.site.layout.applications:

@@ -57,7 +57,7 @@ class Server:
     def __enter__(self) -> Server:
         Server.started.append(self)
         self._reader.start()
-        line = self.wait_for(r"listening +http://\S+:(\d+)/")
+        line = self.wait_for(r"listening +https?://\S+:(\d+)/")
         self.port = int(line[1])
         return self
 

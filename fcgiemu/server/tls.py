@@ -1,0 +1,51 @@
+"""A certificate for HTTPS on this machine: made on first use, kept, and signed by an authority whose key is thrown away."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..applications import SiteError
+
+#: Names that the certificate is good for, beside what --host says.
+NAMES = ("localhost", "127.0.0.1", "::1")
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """Files of PEM: the certificate with its chain, its key, and the authority to trust ("" for one's own)."""
+
+    certificate: Path
+    key: Path
+    authority: Path | None = None
+
+
+def own(certificate: Path, key: Path | None) -> Certificate:
+    """The user's own files; ``key`` may stand in the certificate's. Raises SiteError."""
+    for path in (certificate, key or certificate):
+        if not path.is_file():
+            raise SiteError(f"There is no file {path}.", "Give PEM files with --cert and --key.")
+    return Certificate(certificate, key or certificate)
+
+
+def local(folder: Path) -> Certificate:
+    """The certificate kept in ``folder``, made there if there is none. Raises SiteError where it cannot be written."""
+    import trustme
+
+    kept = Certificate(folder / "localhost.pem", folder / "localhost.key", folder / "authority.pem")
+    assert kept.authority is not None
+    if kept.certificate.is_file() and kept.key.is_file() and kept.authority.is_file():
+        return kept
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        authority = trustme.CA(organization_name="fcgiemu", organization_unit_name="this machine only")
+        issued = authority.issue_cert(*NAMES)
+        with open(os.open(kept.key, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as stream:
+            stream.write(issued.private_key_pem.bytes())
+        kept.certificate.write_bytes(b"".join(part.bytes() for part in issued.cert_chain_pems))
+        kept.authority.write_bytes(authority.cert_pem.bytes())
+    except OSError as error:
+        hint = "Give your own with --cert and --key."
+        raise SiteError(f"The certificate cannot be kept in {folder}: {error.strerror}.", hint) from error
+    return kept
