@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 import subprocess
-import tarfile
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from io import BytesIO
 from pathlib import Path
+from urllib.parse import quote
 
+from . import git
 from .applications import SiteError
 from .decision import (
     CallFastCgi,
@@ -96,7 +96,8 @@ def compare(old: Site, new: Site, requests: Iterable[Asked], report: Report | No
             known[key] = found = (destination(before), _label(before), destination(after), _label(after))
         if found[0] != found[2]:
             report.changed += 1
-            _count(report.changes, (found[1], found[3]), asked.target)
+            shown = f"{asked.target}: {_shown(found[0])} -> {_shown(found[2])}"
+            _count(report.changes, (found[1], found[3]), shown)
         if asked.status is not None:
             predicted = found[0][1] if found[0][0] == "status" else ""
             status = int(predicted.partition(".")[0]) if predicted else _status(found[1])
@@ -147,6 +148,11 @@ def destination(decision: Decision) -> Destination:
     return action.kind, ""
 
 
+def _shown(where: Destination) -> str:
+    """A destination in a few words."""
+    return where[1] if where[0] == "status" else f"{where[0]} {where[1]}".rstrip("? ")
+
+
 def _label(decision: Decision) -> str:
     """Where a kind of requests goes, and by which rule: the words that group changes."""
     action = decision.action
@@ -169,15 +175,20 @@ def _label(decision: Decision) -> str:
 def from_urls(lines: Iterable[str]) -> Iterator[Asked]:
     """One URL a line, absolute or a path, a method before it if wanted; ``#`` begins a comment."""
     for line in lines:
-        words = line.split()
-        if not words or words[0].startswith("#"):
+        text = line.strip()
+        if not text or text.startswith("#"):
             continue
-        method, url = (words[0], words[1]) if len(words) > 1 and words[0].isupper() else ("GET", words[0])
-        yield _absolute(url, method)
+        match = re.match(r"([A-Z]+)\s+(\S.*)", text)
+        method, url = (match[1], match[2]) if match else ("GET", text)
+        yield _absolute(quote(url, safe=_URL_SAFE), method)
+
+
+#: What a list may hold as it is; blanks and what is not ASCII are encoded.
+_URL_SAFE = "/%?:@&=+$,;!~*'()|[]-_.#"
 
 
 def _absolute(url: str, method: str) -> Asked:
-    match = re.match(r"(?i)(https?)://([^/:?]+)(?::(\d+))?", url)
+    match = re.match(r"(?i)(https?)://(\[[^\]/]*\]|[^/:?]+)(?::(\d+))?", url)
     if not match:
         return Asked(url if url.startswith("/") else f"/{url}", method)
     rest = url[match.end():]
@@ -220,8 +231,6 @@ _PLAIN_STEM = re.compile(r"[A-Za-z0-9/._~%-]*")
 def _encoded(stem: str) -> str:
     if _PLAIN_STEM.fullmatch(stem):
         return stem
-    from urllib.parse import quote
-
     return quote(stem.replace("+", " "), safe="/%;:@&=$,!~*'()|[]-_.")
 
 
@@ -245,18 +254,14 @@ def open_version(text: str, folder: Path, settings: Settings, stack: ExitStack) 
 
 def _extract(revision: str, folder: Path, target: Path) -> None:
     """The tree of ``folder`` as it is at a git revision."""
-    if revision.startswith("-"):
-        raise SiteError(f"{revision} is no folder, no file and no git revision.")
     where = subprocess.run(["git", "-C", str(folder), "rev-parse", "--show-toplevel", "--show-prefix"], capture_output=True,
                            text=True)
     if where.returncode:
         raise SiteError(f"{revision} is no folder and no file, and {folder} is in no git repository.")
     top, own = where.stdout.split("\n")[:2]
     name, colon, prefix = revision.partition(":")
-    tree = f"{name}:{prefix if colon else own}"
-    done = subprocess.run(["git", "-C", top, "archive", "--format=tar", tree], capture_output=True)
-    if done.returncode:
-        words = done.stderr.decode("utf-8", "replace").strip().splitlines()
-        raise SiteError(f"{revision} is no folder, no file and no git revision.", "".join(words[-1:]))
-    with tarfile.open(fileobj=BytesIO(done.stdout)) as archive:
-        archive.extractall(target, filter="data")
+    try:
+        git.checkout(Path(top), f"{name}:{prefix if colon else own}", target)
+    except subprocess.CalledProcessError as error:
+        words = str(error.stderr or "").strip().splitlines()
+        raise SiteError(f"{revision} is no folder, no file and no git revision.", "".join(words[-1:])) from error

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import subprocess
 import sys
-import tarfile
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
+from .. import git
 from .deployment import Deployment, DeploymentFailed, Say
 from .home import Home
 
@@ -26,7 +25,7 @@ def create(home: Home) -> Path:
     """Make the repository, or its hook anew, and return its path. Raises OSError and CalledProcessError."""
     home.create()
     subprocess.run(["git", "init", "--bare", "--quiet", str(home.repository)], check=True, capture_output=True,
-                   env=_environment())
+                   env=git.environment())
     hook = home.repository / "hooks" / "post-receive"
     hook.parent.mkdir(exist_ok=True)
     hook.write_text(_HOOK.format(python=shlex.quote(sys.executable), home=shlex.quote(str(home.root))), "utf-8")
@@ -45,27 +44,11 @@ def receive(home: Home, lines: Iterable[str], say: Say) -> bool:
         say(f"Deploying {commit[:10]}.")
         with tempfile.TemporaryDirectory(dir=home.root / "site", prefix=".push-") as folder:
             try:
-                extract(home.repository, commit, Path(folder))
+                git.checkout(home.repository, commit, Path(folder))
                 Deployment(Path(folder), home, say, identifier=commit).run()
-            except (DeploymentFailed, tarfile.TarError) as error:
-                if isinstance(error, tarfile.TarError):
-                    say(f"The repository cannot be unpacked: {error}")
+            except subprocess.CalledProcessError as error:
+                say(f"The commit cannot be checked out: {error.stderr}")
+                succeeded = False
+            except DeploymentFailed:
                 succeeded = False
     return succeeded
-
-
-def extract(repository: Path, commit: str, folder: Path) -> None:
-    """The tree of a commit. Links and names that lead out of ``folder`` are refused by the reader of the archive."""
-    process = subprocess.Popen(["git", "-C", str(repository), "archive", "--format=tar", commit], stdout=subprocess.PIPE,
-                               env=_environment())
-    with process:
-        assert process.stdout is not None
-        with tarfile.open(fileobj=process.stdout, mode="r|") as archive:
-            for member in archive:
-                if member.isreg() or member.isdir():  # links are not deployed anyway
-                    archive.extract(member, folder, filter="data")
-
-
-def _environment() -> dict[str, str]:
-    """Ours without what git gave to the hook."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}

@@ -10,7 +10,7 @@ from ..config.file import ConfigFile
 from ..config.merge import Node
 from ..config.tree import Effective
 from ..modules import loaded, pipeline
-from ..modules.handlers import SECTION, met
+from ..modules.handlers import SECTION, met, path_matcher
 from .codes import finding
 
 _KNOWN = sorted({*loaded.EMULATED, *pipeline.FOREIGN_MODULES, "httpPlatformHandler", "ProtocolSupportModule"})
@@ -18,12 +18,13 @@ _KNOWN = sorted({*loaded.EMULATED, *pipeline.FOREIGN_MODULES, "httpPlatformHandl
 
 def findings(effective: Effective, file: ConfigFile) -> Iterator[Finding]:
     """Findings about the handlers that ``file`` declares."""
+    known = {name.lower() for name in _KNOWN} | {str(item["name"]).lower() for item in effective.section(loaded.SECTION).items}
     entries = [item for item in effective.section(SECTION).items if met(str(item["preCondition"]))]
     for position, item in enumerate(entries):
         if item.file is not file or item.span is None:
             continue
         for module in filter(None, (part.strip() for part in str(item["modules"]).split(","))):
-            if module not in _KNOWN and not item["type"]:
+            if module.lower() not in known and not item["type"]:
                 near = get_close_matches(module, _KNOWN, 1)
                 yield finding("handler-unknown-module", f"The handler '{item['name']}' names the module '{module}', which no "
                               "server has by default: 500.21", item.span,
@@ -39,4 +40,6 @@ def _covers(earlier: Node, later: Node) -> bool:
     """Whether an earlier entry takes every request of a later one."""
     path, verbs = str(earlier["path"]).lower(), {verb.strip() for verb in str(earlier["verb"]).split(",")}
     wanted = {verb.strip() for verb in str(later["verb"]).split(",")}
-    return (path == "*" or path == str(later["path"]).lower()) and ("*" in verbs or wanted <= verbs)
+    other = str(later["path"]).lower()
+    covers = path in ("*", other) or ("*" not in other and path_matcher(path)(f"/{other}") == len(other) + 1)
+    return covers and ("*" in verbs or wanted <= verbs)

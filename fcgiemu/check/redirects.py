@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
@@ -10,11 +11,14 @@ from ..config.tree import Effective
 from ..decision import Redirect
 from ..http.request import Request, make_request
 from ..http.url import UrlRefused
-from ..rewrite.rule import Rule
+from ..rewrite.compiler import inbound
+from ..rewrite.rule import Condition, Rule
 from ..site import Site
 from . import samples
 from .codes import finding
 
+#: Headers that a proxy in front sets, and sets otherwise after the redirect.
+_PROXY = re.compile(r"(?i)forwarded|_ssl|proto|scheme|visitor|front_end")
 #: More redirects than this are a loop for every browser.
 MAX_HOPS = 10
 
@@ -22,51 +26,59 @@ MAX_HOPS = 10
 def findings(site: Site, effective: Effective, own: Sequence[Rule]) -> list[Finding]:
     """Loops and chains that begin at the redirect rules ``own``."""
     found = []
+    hosts = [condition for rule in effective.view(inbound).rules for condition in rule.conditions
+             if condition.input.source.strip().upper() == "{HTTP_HOST}" and condition.matcher is not None]
     for rule in own:
-        if rule.action.type == "Redirect":
-            for request in samples.requests(rule):
-                hops = _follow(site, request, rule)
-                if hops is None:
-                    continue
-                if hops and hops[-1] in hops[:-1]:
-                    words = f"Rule '{rule.name}' redirects for ever: {' -> '.join(hops[:4])}"
-                    found.append(finding("redirect-loop", words, rule.span,
-                                         "Add a condition that the target does not meet, say on {HTTPS} or {HTTP_HOST}."))
-                elif len(hops) > 2:
-                    words = f"Rule '{rule.name}' needs {len(hops) - 1} redirects: {' -> '.join(hops)}"
-                    found.append(finding("redirect-chain", words, rule.span, f"Redirect to {hops[-1]} at once."))
-                break
+        if rule.action.type != "Redirect" or any(_PROXY.search(condition.input.source) for condition in rule.conditions):
+            continue
+        for request in samples.requests(rule):
+            hops, loops = _follow(site, request, rule, hosts)
+            if not hops:
+                continue
+            shown = " -> ".join(hops[:4]) + (" -> ..." if len(hops) > 4 else "")
+            if loops:
+                found.append(finding("redirect-loop", f"Rule '{rule.name}' redirects for ever: {shown}", rule.span,
+                                     "Add a condition that the target does not meet, say on {HTTPS} or {HTTP_HOST}."))
+            elif len(hops) > 2:
+                words = f"Rule '{rule.name}' needs {len(hops) - 1} redirects: {shown}"
+                found.append(finding("redirect-chain", words, rule.span, f"Redirect to {hops[-1]} at once."))
+            break
     return found
 
 
-def _follow(site: Site, request: Request, rule: Rule) -> list[str] | None:
-    """The URLs from ``request`` on, the last one twice in a loop; None where it is not ``rule`` that redirects first."""
+def _follow(site: Site, request: Request, rule: Rule, hosts: Sequence[Condition]) -> tuple[list[str], bool]:
+    """The URLs from ``request`` on, and whether they never end; none where it is not ``rule`` that redirects first."""
     hops = [_shown(request)]
-    fields = request.headers
+    seen = {(request.method, hops[0])}
     for _ in range(MAX_HOPS):
         decision = site.decide(request)
         if not isinstance(decision.action, Redirect):
-            break
+            return hops, False
         if len(hops) == 1 and (not decision.rules or decision.rules[-1] != rule.name):
-            return None
+            return [], False
         target = decision.action.location
-        parts = urlsplit(target)
-        if "sample" in (parts.hostname or "") or not _same_site(parts.hostname or "", request, site):
-            return hops + [target]
         hops.append(target)
-        if target in hops[:-1]:
-            break
         try:
-            request = make_request(target, "GET", [pair for pair in fields if pair[0].lower() != "host"])
+            if not _same_site(urlsplit(target).hostname or "", request, hosts):
+                return hops, False
+            keeps_method = decision.action.status in (307, 308) or request.method == "HEAD"
+            request = make_request(target, request.method if keeps_method else "GET", [
+                pair for pair in request.headers if pair[0].lower() != "host"])
         except (UrlRefused, ValueError):
-            break
-    return hops
+            return hops, False
+        if (request.method, _shown(request)) in seen:
+            return hops, True
+        seen.add((request.method, _shown(request)))
+    return hops, True
 
 
 def _shown(request: Request) -> str:
     return f"{request.scheme}://{request.authority}{request.target.raw}"
 
 
-def _same_site(host: str, request: Request, site: Site) -> bool:
-    """Whether a redirect's host is served by this site: the same one, with or without www."""
-    return host.removeprefix("www.") == request.host.removeprefix("www.")
+def _same_site(host: str, request: Request, hosts: Sequence[Condition]) -> bool:
+    """Whether a redirect's host is served by this site: the same one, or one that its rules ask for, with or without www."""
+    bare = host.removeprefix("www.")
+    return bare == request.host.removeprefix("www.") or any(
+        condition.matcher is not None and condition.matcher(name) is not None
+        for condition in hosts for name in (host, bare, f"www.{bare}") if condition.pattern.strip("^$.*()"))

@@ -16,11 +16,15 @@ from ..rewrite import compose
 from ..rewrite.rule import Condition, Rule
 from ..site import UNWATCHED, Site
 from ..trace import Trace
+from . import samples
 from .codes import finding
 
 #: Patterns that every URL matches, as people write them.
 _UNIVERSAL = frozenset({"", ".*", "(.*)", "^.*$", "^(.*)$", "^.*", "^(.*)", ".*$", "(.*)$", "^", "$", "(.*)?", "(?:.*)", ".?",
                         "(.*)/?"})
+#: Patterns that every URL matches but the root folder's.
+_NOT_EMPTY = frozenset({".", ".+", "(.+)", "^.+", "^(.+)", "^.+$", "^(.+)$", ".+$", "(.+)$"})
+_PREFIX = re.compile(r"\^[\w/-]+")
 #: Targets that leave a URL as it is: such a rule only stops, or sets variables.
 _SAME = frozenset({"{R:0}", "{R:1}", "{URL}", "/{R:0}", "/{R:1}"})
 _REGEX_SIGNS = re.compile(r"[\[\](){}+?|^$\\]|\.\*")
@@ -47,20 +51,26 @@ def stops(rule: Rule) -> bool:
 def findings(everything: Sequence[Rule], own: Sequence[Rule]) -> list[Finding]:
     """Findings about the rules ``own`` of one file, which stand among ``everything`` that its folder has."""
     found = []
-    for rule in own:
-        if rule.promise is None:
-            found += [*_pattern(rule), *_conditions(rule)]
-        found += _reached(rule, everything)
-        found += _catch_all(rule)
+    mine = set(map(id, own))
+    before = _Before()
+    for rule in everything:
+        if id(rule) in mine:
+            if rule.promise is None:
+                found += [*_pattern(rule), *_conditions(rule)]
+            found += before.findings(rule)
+            found += _catch_all(rule)
+        before.add(rule)
     return found
 
 
 def _pattern(rule: Rule) -> Iterator[Finding]:
     pattern = (rule.pattern or "").strip()
-    if pattern.startswith(("^/", "/")) and not rule.negate and not pattern.startswith(("^/?", "/?", "^/*", "/*")):
+    wants_slash = samples.begins_with_slash(pattern) if rule.pattern_syntax == "ECMAScript" else pattern.startswith("/")
+    if wants_slash and not rule.negate:
         yield finding("rewrite-leading-slash", f"Rule '{rule.name}' never applies: '{pattern}' wants a slash at the start, and "
                       "what is matched has none", rule.span, f"Write '{pattern.replace('/', '', 1)}'.")
-    if rule.pattern_syntax == "ECMAScript" and "*" in pattern and not _REGEX_SIGNS.search(pattern):
+    if rule.pattern_syntax == "ECMAScript" and re.search(r"(?:^|[\w/.-]{2}|/)\*", pattern) and not (
+            _REGEX_SIGNS.search(pattern)):
         meant = pattern.replace(".", "\\.").replace("*", ".*")
         yield finding("rewrite-wildcard-as-regex", f"Rule '{rule.name}': '{pattern}' is a regular expression here, no wildcard",
                       rule.span, f"Write '^{meant}$', or patternSyntax=\"Wildcard\".")
@@ -84,19 +94,56 @@ def _conditions(rule: Rule) -> Iterator[Finding]:
                       "Name a server variable in braces, such as {REQUEST_FILENAME}, or drop the condition.")
 
 
-def _reached(rule: Rule, everything: Sequence[Rule]) -> Iterator[Finding]:
-    for earlier in everything:
-        if earlier is rule:
+class _Before:
+    """The rules before one that stop: those that take every URL, those that take a prefix, and all by their pattern."""
+
+    def __init__(self) -> None:
+        self._universal: list[Rule] = []
+        self._prefixes: list[Rule] = []
+        self._same: dict[tuple[object, ...], Rule] = {}
+
+    def add(self, rule: Rule) -> None:
+        if rule.promise is not None or not stops(rule):
             return
-        if earlier.promise is not None or not stops(earlier) or not rule.base.startswith(earlier.base):
-            continue
-        same = (earlier.pattern, earlier.pattern_syntax, earlier.negate, earlier.base) == (
-            rule.pattern, rule.pattern_syntax, rule.negate, rule.base) and (earlier.ignore_case or not rule.ignore_case)
-        covered = not earlier.conditions or (same and _conditions_of(earlier) == _conditions_of(rule))
-        if covered and (same or is_universal(earlier)):
-            yield finding("rewrite-never-reached", f"Rule '{rule.name}' is never reached: '{earlier.name}' ({earlier.span}) "
-                          "takes every URL that it would match, and stops", rule.span, "Put this rule before it.")
-            return
+        if is_universal(rule) or (rule.pattern or "").strip() in _NOT_EMPTY and not rule.negate:
+            self._universal.append(rule)
+        elif rule.pattern_syntax == "ECMAScript" and not rule.negate and _PREFIX.fullmatch(rule.pattern or ""):
+            self._prefixes.append(rule)
+        self._same.setdefault(_pattern_of(rule), rule)
+
+    def findings(self, rule: Rule) -> Iterator[Finding]:
+        """That an earlier rule takes every URL this one would match."""
+        same = self._same.get(_pattern_of(rule))
+        candidates = [*self._universal, *(earlier for earlier in self._prefixes if _is_prefix(earlier, rule)),
+                      *([same] if same is not None else [])]
+        for earlier in candidates:
+            if not rule.base.startswith(earlier.base) or (rule.base != earlier.base and earlier is same):
+                continue
+            if not is_universal(earlier) and earlier in self._universal and _takes_root(rule):
+                continue
+            if not earlier.conditions or _conditions_of(earlier) == _conditions_of(rule):
+                yield finding("rewrite-never-reached", f"Rule '{rule.name}' is never reached: '{earlier.name}' "
+                              f"({earlier.span}) takes every URL that it would match, and stops", rule.span, "Put this rule before it.")
+                return
+
+
+def _pattern_of(rule: Rule) -> tuple[object, ...]:
+    return rule.pattern, rule.pattern_syntax, rule.negate, rule.ignore_case, rule.base
+
+
+def _is_prefix(earlier: Rule, rule: Rule) -> bool:
+    """Whether an anchored literal begins the pattern of a later rule."""
+    if rule.pattern_syntax != "ECMAScript" or rule.negate or rule.base != earlier.base or not (
+            earlier.ignore_case or not rule.ignore_case) or "|" in (rule.pattern or ""):
+        return False
+    text = rule.pattern or ""
+    rest = text[len(earlier.pattern or ""):]
+    return text.startswith(earlier.pattern or "\0") and not rest.startswith(("?", "*", "{"))
+
+
+def _takes_root(rule: Rule) -> bool:
+    """Whether a rule applies to the root folder, whose path is empty."""
+    return rule.matcher is None or (rule.matcher("") is not None) != rule.negate
 
 
 def _conditions_of(rule: Rule) -> tuple[object, ...]:

@@ -15,8 +15,37 @@ from ..rewrite.rule import Condition, Rule
 _WORDS = ("sample", "1", "a-b", "2024")
 
 
+def begins_with_slash(pattern: str) -> bool:
+    """Whether an ECMAScript pattern matches only where a slash comes first."""
+    try:
+        return _slash_first(_parser.parse(pattern), False)
+    except (re.error, OverflowError, RecursionError):
+        return False
+
+
+def _slash_first(items: Any, anchored: bool) -> bool:
+    for kind, value in items:
+        name = str(kind)
+        if name == "AT":
+            anchored = anchored or str(value) == "AT_BEGINNING"
+        elif name == "LITERAL":
+            return anchored and chr(value) == "/"
+        elif name == "SUBPATTERN":
+            return _slash_first(value[-1], anchored)
+        elif name == "BRANCH":
+            return all(_slash_first(branch, anchored) for branch in value[1])
+        elif name in ("MAX_REPEAT", "MIN_REPEAT") and value[0] > 0:
+            return _slash_first(value[2], anchored)
+        else:
+            return False
+    return False
+
+
 def example(pattern: str, word: str) -> str | None:
-    """A text that an ECMAScript pattern finds something in, with ``word`` for what is arbitrary; None where it is too hard."""
+    """A text that an ECMAScript pattern finds something in, with ``word`` for what is arbitrary; None where it is too hard.
+
+    A lone dot is most often meant as a dot.
+    """
     try:
         text = _of(_parser.parse(pattern), word)
     except (re.error, OverflowError, RecursionError, NotImplementedError):
@@ -35,7 +64,7 @@ def _item(kind: Any, value: Any, word: str) -> str:
     if name in ("AT", "ASSERT_NOT"):
         return ""
     if name == "ANY":
-        return word[0]
+        return "."
     if name == "NOT_LITERAL":
         return "a" if value != ord("a") else "b"
     if name == "IN":
@@ -122,6 +151,10 @@ def _satisfy(condition: Condition, word: str, wanted: dict[str, str]) -> bool:
     name = variable[1].upper()
     if name in ("REQUEST_URI", "URL", "PATH_INFO", "REQUEST_FILENAME", "UNENCODED_URL"):
         return True  # the path is what the rule's own pattern wants
+    if name == "SERVER_PORT_SECURE":
+        secure = condition.matcher is not None and condition.matcher("1") is not None
+        wanted["HTTPS"] = "on" if secure != condition.negate else "off"
+        return True
     if name == "HTTPS":
         on = condition.matcher is not None and condition.matcher("on") is not None
         wanted[name] = "on" if on != condition.negate else "off"

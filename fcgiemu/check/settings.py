@@ -15,11 +15,14 @@ from ..site import Site
 from ..worker import paths
 from .codes import finding
 
-_SECRET_NAME = re.compile(r"(?i)(secret|password|passwd|pwd|api_?key|access_?key|private_?key|token|connection_?string)")
-_SECRET_TEXT = re.compile(r"(?i)(?:password|pwd|accountkey|sharedaccesskey)\s*=\s*([^;\"']{3,})")
+_SECRET_NAME = re.compile(r"(?i)(secret|password|passwd|pwd|[_-]pass\b|api_?key|access_?key|private_?key|token)(?!.*(?:"
+                          r"expir\w*|ur[il]|issuer|name|length|timeout|path|file|endpoint|audience|policy|enabled|lifetime|type|"
+                          r"header|field|minutes|hours|days)$)")
+_SECRET_TEXT = re.compile(r"(?i)(?:password|pwd|accountkey|sharedaccesskey)\s*=\s*([^;\"']{3,})|://[^/:@\s]+:([^@/\s]{3,})@")
 #: Values that only stand for a secret.
-_PLACEHOLDER = re.compile(r"(?i)^$|^[<{\[#%$].*|.*[>}\]#%]$|x{3,}|\*{3,}|change|your|todo|example|placeholder|dummy|none|null|"
-                          r"true|false|\d{1,4}$")
+_PLACEHOLDER = re.compile(r"(?i)|[<{\[#%@].*|\$[({].*|.*[>}\]#%]|_+[a-z0-9_]+_+|x{3,}|\*{3,}|change[-_ ]?(?:me|this|it).*|"
+                          r"your[-_ ].*|replace[-_ ].*|insert[-_ ].*|set[-_ ].*|todo|example|placeholder.*|dummy|none|null|"
+                          r"true|false|\d{1,4}|https?://[^@]*")
 #: Settings of wfastcgi that hold no secret although their names sound so.
 _NO_SECRETS = frozenset({"wsgi_ptvsd_secret"})
 
@@ -75,10 +78,24 @@ def _modules(site: Site, application: Application, found: dict[str, tuple[str, S
             yield finding("settings-handler-name", f"{name} is '{value}', no dotted name of a module and an application",
                           span, f"Write for example {module or 'app'}.app.")
             continue
-        first = value.partition(".")[0]
-        if _is_real(application) and first.isidentifier() and not _importable(site, application, first, found):
+        first, *parts = value.split(".")
+        inner = parts if name == "DJANGO_SETTINGS_MODULE" else parts[:-1]
+        if _is_real(application) and inner and (missing := _missing_part(application, first, inner[0])):
+            yield finding("settings-missing-module", f"{name} is '{value}', and there is no {missing}", span, "Mend the name.")
+        elif _is_real(application) and first.isidentifier() and not _importable(site, application, first, found):
             yield finding("settings-missing-module", f"{name} is '{value}', and there is no {first}.py or {first}/ in the site "
                           "or on PYTHONPATH", span, "Mend the name, or add the folder to PYTHONPATH.")
+
+
+def _missing_part(application: Application, package: str, part: str) -> str:
+    """The file that should hold ``package.part`` where the package is a folder of the site and has nothing of that name."""
+    folder = application.path / package
+    if not folder.is_dir() or not part.isidentifier() or (folder / part).is_dir() or any(folder.glob(f"{part}.*")):
+        return ""
+    inside = folder / "__init__.py"
+    if inside.is_file() and part in inside.read_text("utf-8", "replace"):
+        return ""
+    return f"{package}/{part}.py"
 
 
 #: Modules that sites name and that come from packages or from the worker.
@@ -110,7 +127,7 @@ def _secrets(file: ConfigFile) -> Iterator[Finding]:
                 name, value = add.attributes.get(key, ""), add.attributes.get(value_name, "")
                 inside = _SECRET_TEXT.search(value)
                 named = _SECRET_NAME.search(name) and name.lower() not in _NO_SECRETS and not paths.is_windows(value)
-                secret = inside[1] if inside else value.strip() if named else ""
-                if secret and not _PLACEHOLDER.search(secret):
+                secret = (inside[1] or inside[2]) if inside else value.strip() if named else ""
+                if secret and not _PLACEHOLDER.fullmatch(secret):
                     yield finding("settings-secret", f"{name} looks like a secret, and web.config is committed and published",
                                   add.span, "Set it as an application setting of the server or the portal instead.")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,9 +29,15 @@ def command(site: Path, kind: str, ignore: tuple[str, ...], **settings: Any) -> 
     from ..report import findings as report
 
     try:
-        found = check(open_site(site, **settings), [code.strip() for text in ignore for code in text.split(",")])
+        opened = open_site(site, **settings)
+        if not opened.tree.load_all(lambda name: name.startswith(".")):
+            raise SiteError(f"There is no web.config in {site}.", "Name the folder of the site.")
+        found = check(opened, [code.strip() for text in ignore for code in text.split(",")])
     except SiteError as error:
         fail(error, error.hint)
+    if kind == "github":  # annotations are relative to the repository, where such a job runs
+        found = [replace(finding, span=finding.span and replace(finding.span, file=os.path.relpath(site / finding.span.file)))
+                 for finding in found]
     render = partial(report.text, style=_coloured) if kind == "text" else report.FORMATS[kind]
     output = render(found)
     if output:

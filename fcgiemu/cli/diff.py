@@ -32,8 +32,8 @@ def command(old: str, new: str, urls: tuple[Path, ...], logs: tuple[Path, ...], 
     from .. import diff
     from ..report import changes
 
-    if not urls and not logs:
-        raise click.UsageError("Give --urls FILE or --log FILE.")
+    if bool(urls) == bool(logs):
+        raise click.UsageError("Give either --urls FILE or --log FILE.")
     report = diff.Report()
     try:
         with ExitStack() as stack:
@@ -62,5 +62,5 @@ def _lines(files: tuple[Path, ...]) -> Iterator[str]:
                     if read > 1 << 20:
                         bar.update(read)
                         read = 0
-                    yield line.decode("utf-8", "replace")
+                    yield line.decode("utf-8", "replace").removeprefix("\ufeff")
                 bar.update(read)

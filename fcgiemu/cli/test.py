@@ -41,6 +41,8 @@ def command(files: tuple[Path, ...], site: Path | None, coverage: bool, kind: st
         if not found:
             raise SiteError(f"There is no {PATTERN} in {folder}.", "Write one, or let --init do it.")
         expectations = [expectation for file in found for expectation in read(file)]
+        if not expectations:
+            raise SiteError(f"{', '.join(map(str, found))}: there is no expectation.", "Write one a line, or let --init do it.")
     except SiteError as error:
         fail(error, error.hint)
     except (BadExpectation, OSError, UnicodeDecodeError) as error:
@@ -53,7 +55,10 @@ def command(files: tuple[Path, ...], site: Path | None, coverage: bool, kind: st
     if coverage:
         click.echo(report.coverage(covered), err=kind == "json")
     if junit is not None:
-        junit.write_text(report.junit(results), "utf-8")
+        try:
+            junit.write_text(report.junit(results), "utf-8")
+        except OSError as error:
+            fail(error)
     sys.exit(1 if any(result.differences for result in results) else 0)
 
 

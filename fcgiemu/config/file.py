@@ -356,7 +356,9 @@ class _Typer:
             typed.values[attribute.name] = values.parse(attribute, text)
         except values.OddCase as odd:
             typed.values[attribute.name] = odd.value
-            self.report("config-value-case", "warning", f"'{text}' is not exactly a value of '{attribute.name}'",
+            # In rewrite sections another case is known to work.
+            severity = "info" if self.section.startswith(_REWRITE) else "warning"
+            self.report("config-value-case", severity, f"'{text}' is not exactly a value of '{attribute.name}'",
                         typed.span, hint=f"Write {attribute.name}=\"{odd.text}\".")
         except values.BadValue as bad:
             self.report("config-bad-value", "error", f"The '{attribute.name}' attribute is invalid.  {bad}", typed.span,

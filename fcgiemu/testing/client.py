@@ -18,8 +18,10 @@ class Answer:
     It is true where IIS would serve the request: not where it answers 400 or more by itself.
     """
 
-    def __init__(self, data: dict[str, Any]) -> None:
+    def __init__(self, data: dict[str, Any], sent: Iterable[tuple[str, str]] = ()) -> None:
         self.data = data
+        #: The headers of the request, as given.
+        self.sent = tuple(sent)
         self.outcome: dict[str, Any] = data["outcome"]
 
     @property
@@ -113,7 +115,8 @@ class Client:
     def open(self, url: str, method: str = "GET", headers: Headers = (), *, https: bool = False,
              remote_addr: str = "127.0.0.1", body_length: int | None = None) -> Answer:
         """Ask about one request; ``url`` is a path or absolute."""
-        answer = Answer(self.site.explain(url, method, headers, https=https, remote_addr=remote_addr, body_length=body_length))
+        given = list(headers.items() if isinstance(headers, Mapping) else headers)
+        answer = Answer(self.site.explain(url, method, given, https=https, remote_addr=remote_addr, body_length=body_length), given)
         self.asked.append(answer)
         return answer
 
@@ -122,9 +125,12 @@ class Client:
 
         Raises AssertionError with what differs and the trace, BadExpectation for a line that says nothing.
         """
-        from .expectations import judge, parse
+        from .expectations import BadExpectation, judge, parse
 
-        result = next(judge(self, parse([line], "expect")))
+        expectation = next(parse([line], "expect"), None)
+        if expectation is None:
+            raise BadExpectation("The line says nothing: write 'URL -> what comes of it'.")
+        result = next(judge(self, [expectation]))
         if result.differences:
             raise AssertionError("; ".join(result.differences) + "\n" + result.answer.trace)
         return result.answer

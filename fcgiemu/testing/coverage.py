@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Iterable, Iterator
 
 from ..config.diagnostics import Span
+from ..http.url import encode_path
 from ..modules import handlers
 from ..rewrite.compiler import inbound
 from ..rewrite.rule import Rule
@@ -101,7 +102,7 @@ def first_file(site: Site) -> str:
     files = [path for path, _ in zip(linked_files(site), range(FIRST_FILES), strict=False)]
     if files:
         lines += ["", "# files"]
-        lines += [expectation_line(client.get(path)) for path in files]
+        lines += [expectation_line(client.get(encode_path(path))) for path in files]
     lines += ["", expectation_line(client.get("/"))]
     return "\n".join(lines) + "\n"
 
@@ -119,5 +120,6 @@ def expectation_line(answer: Answer) -> str:
         said = answer.kind
     else:
         said = f"{answer.kind} " + shlex.quote(answer.path + (f"?{answer.query}" if answer.query else ""))
+    headers = "".join(f" [{name}: {value}]" for name, value in answer.sent if "]" not in value)
     named = "".join(f' rule "{name}"' for name in answer.rules[-1:] if '"' not in name)
-    return f"{method}{url} -> {said}{named}"
+    return f"{method}{url}{headers} -> {said}{named}"

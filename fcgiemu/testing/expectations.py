@@ -98,7 +98,7 @@ def _expect(expectation: Expectation, text: str) -> None:
     """The words behind the arrow."""
     where = f"{expectation.source}:{expectation.line}"
     try:
-        words = shlex.split(text, comments=True)
+        words = shlex.split(_without_comment(text))
     except ValueError as error:
         raise BadExpectation(f"{where}: {error}.") from None
     if not words:
@@ -124,11 +124,29 @@ def _expect(expectation: Expectation, text: str) -> None:
         position += 1
 
 
+def _without_comment(text: str) -> str:
+    """The text up to a ``#`` that stands behind a blank and outside of quotes; a fragment of a URL is no comment."""
+    quote = ""
+    for index, char in enumerate(text):
+        if quote:
+            quote = "" if char == quote else quote
+        elif char in "\"'":
+            quote = char
+        elif char == "#" and (not index or text[index - 1].isspace()):
+            return text[:index]
+    return text
+
+
 def _from_csv(text: str, source: str) -> Iterator[Expectation]:
     """``old,new`` and optionally a status; ``new`` may be a status as well. A first line of words is a heading."""
-    for number, row in enumerate(csv.reader(text.splitlines()), 1):
+    try:
+        rows = list(csv.reader(text.splitlines()))
+    except csv.Error as error:
+        raise BadExpectation(f"{source}: {error}.") from error
+    for number, row in enumerate(rows, 1):
         cells = [cell.strip() for cell in row]
-        if not any(cells) or cells[0].startswith("#") or (number == 1 and not cells[0].startswith(("/", "http"))):
+        if not any(cells) or cells[0].startswith("#") or (
+                number == 1 and not any(cell.startswith(("/", "http")) for cell in cells)):
             continue
         if len(cells) < 2 or not cells[1]:
             raise BadExpectation(f"{source}:{number}: two cells are needed, old and new.")
@@ -151,13 +169,17 @@ def _from_json(text: str, source: str) -> Iterator[Expectation]:
         raise BadExpectation(f"{source}:{getattr(error, 'lineno', 1)}: a JSON list of objects is needed ({error}).") from None
     for number, entry in enumerate(entries, 1):
         expect = entry.get("expect") if isinstance(entry, dict) else None
-        if not isinstance(expect, dict) or not isinstance(entry.get("url"), str):
+        if not isinstance(expect, dict) or not expect or not isinstance(entry.get("url"), str):
             raise BadExpectation(f"{source}: entry {number} needs \"url\" and \"expect\".")
+        odd = entry.keys() - {"url", "method", "headers", "expect"}
+        if odd or not isinstance(entry.get("headers", {}), dict) or not isinstance(expect.get("rules", []), list):
+            raise BadExpectation(f"{source}: entry {number}: " + (f"'{min(odd)}' is not known." if odd else
+                                                                  "headers is an object, rules a list."))
         unknown = expect.keys() - {"kind", "status", "substatus", "location", "file", "path", "handler", "rules"}
         if unknown:
             raise BadExpectation(f"{source}: entry {number}: '{min(unknown)}' cannot be compared.")
-        wanted = {name: str(value) for name, value in expect.items() if name not in ("rules", "substatus")}
-        if "substatus" in expect:
+        wanted = {name: str(value) for name, value in expect.items() if name not in ("rules", "substatus") and value is not None}
+        if expect.get("substatus"):
             wanted["status"] = f"{wanted.get('status', '')}.{expect['substatus']}"
         yield Expectation(entry["url"], entry.get("method", "GET"), list((entry.get("headers") or {}).items()), wanted,
                           list(expect.get("rules", ())), source, number)
@@ -180,6 +202,8 @@ def _actual(name: str, answer: Answer) -> str:
 def _equal(name: str, wanted: str, actual: str, answer: Answer) -> bool:
     if name == "status":
         return actual == wanted or "." not in wanted and actual.partition(".")[0] == wanted
+    if name == "file":
+        return actual == wanted.lstrip("/")
     if name == "path":
         return wanted in (actual, answer.path + (f"?{answer.query}" if answer.query else ""))
     if name in ("target", "location") and answer.kind == "redirect" and wanted.startswith("/"):

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
+from urllib.parse import quote
 
 READY_SECONDS = 30
 STOP_SECONDS = 15
@@ -132,7 +133,8 @@ class Server:
         """One request on a connection of its own."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=READY_SECONDS)
         try:
-            connection.putrequest(method, target, skip_accept_encoding=True)
+            encoded = quote(target, safe="".join(map(chr, range(33, 127))))  # as a browser sends it
+            connection.putrequest(method, encoded, skip_accept_encoding=True)
             for name, value in (headers or {}).items():
                 connection.putheader(name, value)
             if body is not None:
@@ -144,8 +146,8 @@ class Server:
         finally:
             connection.close()
 
-    def get(self, target: str, **headers: str) -> Response:
-        return self.request("GET", target, headers={name.replace("_", "-"): value for name, value in headers.items()})
+    def get(self, target: str, headers: Mapping[str, str] | None = None) -> Response:
+        return self.request("GET", target, headers=headers)
 
     @property
     def url(self) -> str:

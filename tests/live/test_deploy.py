@@ -89,7 +89,7 @@ def test_pushes(source: Path, tmp_path: Path, serve: Callable[..., LiveServer]) 
     write(source, {"app.py": APP.format("two"), "requirements.txt": REQUIREMENTS.format("2.0"), "new.txt": ""})
     (source / "static" / "site.css").unlink()
     assert "kept from the last deployment" in push("two")
-    server.wait_for("web.config changed: workers restart", seen)
+    server.wait_for("changed: workers restart", seen)
     assert server.get("/").text == f"goodbye two {HERE}"
     assert (home.wwwroot / "new.txt").exists() and not (home.wwwroot / "static" / "site.css").exists()
 
@@ -107,7 +107,7 @@ def test_pushes(source: Path, tmp_path: Path, serve: Callable[..., LiveServer]) 
     write(source, {"requirements.txt": REQUIREMENTS.format("1.0"), "app.py": APP.format("four"),
                    "runtime.txt": f"python-{other[0]}.{other[1]}"})
     assert "made new" in push("four")
-    server.wait_for("web.config changed: workers restart", seen)
+    server.wait_for("changed: workers restart", seen)
     assert server.get("/").text == f"hello four {other[0]}.{other[1]}"
     assert (home.wwwroot / "env" / f"azure.env.python-{other[0]}.{other[1]}.txt").exists()
 

@@ -111,7 +111,7 @@ def server(site: Path, serve: Callable[..., LiveServer]) -> LiveServer:
 
 
 def test_environment_of_the_application(server: LiveServer) -> None:
-    answer = server.get("/environment/a%20b/c?x=%20y", X_Custom="v")
+    answer = server.get("/environment/a%20b/c?x=%20y", {"X-Custom": "v"})
     seen = dict(line.split("=", 1) for line in answer.text.splitlines())
     assert (seen["SCRIPT_NAME"], seen["PATH_INFO"], seen["QUERY_STRING"]) == ("", "/environment/a b/c", "x=%20y")
     assert (seen["REQUEST_URI"], seen["HTTP_X_CUSTOM"]) == ("/environment/a%20b/c?x=%20y", "v")
@@ -120,7 +120,7 @@ def test_environment_of_the_application(server: LiveServer) -> None:
 
 
 def test_a_proxy_header_never_becomes_http_proxy(server: LiveServer) -> None:
-    assert "HTTP_PROXY=" not in server.get("/environment", Proxy="http://evil/").text
+    assert "HTTP_PROXY=" not in server.get("/environment", {"Proxy": "http://evil/"}).text
 
 
 def test_process_state(server: LiveServer, site: Path) -> None:

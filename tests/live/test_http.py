@@ -115,12 +115,12 @@ def test_options_ranges_and_keep_alive(tmp_path: Path, serve: Callable[..., Live
     options = server.request("OPTIONS", "/a.txt")
     assert (options.status, options.headers["allow"], options.headers["public"]) == (
         200, "OPTIONS, TRACE, GET, HEAD, POST", "OPTIONS, TRACE, GET, HEAD, POST")
-    part = server.get("/a.txt", Range="bytes=2-4")
+    part = server.get("/a.txt", {"Range": "bytes=2-4"})
     assert (part.status, part.body, part.headers["content-range"]) == (206, b"234", "bytes 2-4/10")
-    parts = server.get("/a.txt", Range="bytes=0-0,9-9")
+    parts = server.get("/a.txt", {"Range": "bytes=0-0,9-9"})
     assert parts.status == 206 and len(parts.body) == int(parts.headers["content-length"]) and b"bytes 9-9/10" in parts.body
-    assert server.get("/a.txt", Range="bytes=0-" + "9" * 5000).status == 200
-    refused = server.get("/a.txt", Range="bytes=20-")
+    assert server.get("/a.txt", {"Range": "bytes=0-" + "9" * 5000}).status == 200
+    refused = server.get("/a.txt", {"Range": "bytes=20-"})
     assert (refused.status, refused.headers["content-range"]) == (416, "bytes */10")
     assert part.headers["connection"] == "close"
 

@@ -59,9 +59,20 @@ QUIET = [
           '</conditions><action type="Redirect" url="{R:1}/" /></rule>'),
     rules('<rule name="proxy"><match url="(.*)" /><action type="Rewrite" url="http://127.0.0.1:5000/{R:1}" /></rule>'),
     rules('<rule name="one" stopProcessing="true"><match url="^a" /><action type="None" /></rule>'
-          '<rule name="two"><match url="^ab" /><action type="Redirect" url="/c" /></rule>'),
+          '<rule name="two"><match url="^(?:ab|c)" /><action type="Redirect" url="/d" /></rule>'),
     rules('<rule name="one" stopProcessing="true"><match url=".*" /><conditions><add input="{HTTP_HOST}" pattern="^a$" /></conditions>'
           '<action type="None" /></rule><rule name="two"><match url="x" /><action type="None" /></rule>'),
+    rules('<rule name="tls"><match url="(.*)" /><conditions><add input="{HTTP_X_FORWARDED_PROTO}" pattern="^http$" /></conditions>'
+          '<action type="Redirect" url="https://{HTTP_HOST}/{R:1}" /></rule>'),
+    rules('<rule name="prg"><match url="^form$" /><conditions><add input="{REQUEST_METHOD}" pattern="^POST$" /></conditions>'
+          '<action type="Redirect" url="/form" redirectType="SeeOther" /></rule>'),
+    rules('<rule name="deep"><match url="/index\\.php$" /><action type="Redirect" url="/x" /></rule>'
+          '<rule name="either"><match url="^/|^old$" /><action type="Redirect" url="/y" /></rule>'),
+    rules('<rule name="bad"><match url="^b(.*)" /><action type="Redirect" url="http://[bad/{R:1}" /></rule>'),
+    web_config('<modules><add name="MyModule" type="My.Module, My" /></modules><handlers><add name="h" path="*.my" verb="*" '
+               'modules="MyModule" /></handlers>'),
+    web_config("", {"TOKEN_EXPIRY": "3600s", "PasswordResetUrl": "https://x.net/reset", "SECRET_NAME": "vault", "DB_PASSWORD":
+                    "@Microsoft.KeyVault(SecretUri=https://x)", "API_KEY": "__API_KEY__", "PWD": "REPLACE_ME"}),
     web_config(python_handler("handler.fcgi"), {"WSGI_HANDLER": "app.app", "PYTHONPATH": "D:\\home\\site\\wwwroot", "DEBUG": "true",
                                                 "SECRET_KEY": "{set in the portal}", "WSGI_LOG": "D:\\home\\LogFiles\\w.log"}),
 ]
@@ -70,6 +81,46 @@ QUIET = [
 @pytest.mark.parametrize("config", QUIET)
 def test_nothing_is_said_of_what_is_right(tmp_path: Path, config: str) -> None:
     assert codes(tmp_path, config) == set()
+
+
+LOUD = [
+    ("redirect-loop", rules('<rule name="a"><match url="(.*)" /><action type="Redirect" url="/new/{R:1}" /></rule>')),
+    ("redirect-loop", rules('<rule name="a"><match url="(.*)" /><conditions><add input="{HTTP_HOST}" pattern="^mysite.com$" /></conditions>'
+                            '<action type="Redirect" url="https://www.mysite.com/{R:1}" /></rule><rule name="b"><match url="(.*)" />'
+                            '<conditions><add input="{HTTP_HOST}" pattern="^www.mysite.com$" /></conditions>'
+                            '<action type="Redirect" url="https://mysite.com/{R:1}" /></rule>')),
+    ("redirect-loop", rules('<rule name="a"><match url="(.*)" /><conditions><add input="{HTTP_HOST}" pattern="^example\\.com$" '
+                            'negate="true" /></conditions><action type="Redirect" url="https://www.example.com/{R:1}" /></rule>')),
+    ("redirect-loop", rules('<rule name="a"><match url="(.*)" /><conditions><add input="{SERVER_PORT_SECURE}" pattern="^1$" /></conditions>'
+                            '<action type="Redirect" url="https://{HTTP_HOST}/{R:1}" /></rule>')),
+    ("rewrite-leading-slash", rules('<rule name="a"><match url="^(/old|/older)/(.*)$" /><action type="None" /></rule>')),
+    ("rewrite-leading-slash", rules('<rule name="a"><match url="^\\/old$" /><action type="None" /></rule>')),
+    ("rewrite-never-reached", rules('<rule name="a" stopProcessing="true"><match url="^blog" /><action type="None" /></rule>'
+                                    '<rule name="b"><match url="^blog/(.*)$" /><action type="Redirect" url="/x" /></rule>')),
+    ("rewrite-never-reached", rules('<rule name="a" stopProcessing="true"><match url="(.+)" /><action type="None" /></rule>'
+                                    '<rule name="b"><match url="^blog$" /><action type="Redirect" url="/x" /></rule>')),
+    ("handler-never-reached", web_config('<handlers><add name="a" path="*.x" verb="*" modules="StaticFileModule" />'
+                                         '<add name="b" path="app.x" verb="GET" modules="StaticFileModule" /></handlers>')),
+    ("settings-missing-module", web_config("", {"DJANGO_SETTINGS_MODULE": "proj.setings"})),
+    ("settings-secret", web_config("", {"DB_PASSWORD": "Winter!Kestrel24"})),
+    ("settings-secret", web_config("", {"DATABASE_URL": "postgres://user:s3cr3tpw@db/x"})),
+]
+
+
+@pytest.mark.parametrize(("code", "config"), LOUD)
+def test_mistakes_are_found(tmp_path: Path, code: str, config: str) -> None:
+    write(tmp_path, {"proj/settings.py": "", "proj/__init__.py": ""})
+    assert code in codes(tmp_path, config)
+
+
+def test_many_rules_are_read_in_time(tmp_path: Path) -> None:
+    many = rules("".join(f'<rule name="{number}"><match url="^p{number}$" /><action type="None" /></rule>' for number in range(2000)))
+    assert codes(tmp_path, many) == set()
+
+
+def test_a_folder_without_web_config(tmp_path: Path) -> None:
+    result = CliRunner().invoke(main, ["check", str(tmp_path)])
+    assert result.exit_code == 2 and "There is no web.config" in result.output
 
 
 def test_rules_of_parents_are_told_once(tmp_path: Path) -> None:
@@ -135,7 +186,7 @@ def test_junit_and_json() -> None:
     assert [entry["code"] for entry in json.loads(report.as_json(FINDINGS))] == ["a-code", "b-code", "c-code"]
 
 
-@pytest.mark.parametrize(("kind", "start"), [("text", "web.config:"), ("json", "["), ("sarif", "{"), ("github", "::warning"),
+@pytest.mark.parametrize(("kind", "start"), [("text", "web.config:"), ("json", "["), ("sarif", "{"), ("github", "::warning file="),
                                              ("junit", "<?xml")])
 def test_the_command(tmp_path: Path, kind: str, start: str) -> None:
     write(tmp_path, {"web.config": rules('<rule name="r"><match url="^/x" /><action type="None" /></rule>')})

@@ -47,8 +47,10 @@ def test_two_configurations(folder: Path) -> None:
     code, text = run(folder / "site", folder / "new.config", "--site", folder / "site", "--urls", folder / "urls.txt")
     assert code == 1
     assert text.splitlines() == [
-        "       3  redirect 301 by rule 'a'  ->  redirect 301 by rule 'a'", "            /old/1", "            /old/2",
-        "            /old/3?q=1", "       1  404.0  ->  410.0 by rule 'b'", "            /gone", "4 of 6 change"]
+        "       3  redirect 301 by rule 'a'  ->  redirect 301 by rule 'a'", "            /old/1: redirect 301 http://localhost/new/1 -> redirect 301 http://localhost/newer/1",
+        "            /old/2: redirect 301 http://localhost/new/2 -> redirect 301 http://localhost/newer/2",
+        "            /old/3?q=1: redirect 301 https://www.example.org/new/3?q=1 -> redirect 301 https://www.example.org/newer/3?q=1",
+        "       1  404.0  ->  410.0 by rule 'b'", "            /gone: 404.0 -> 410.0", "4 of 6 change"]
     assert run(folder / "site", folder / "site", "--urls", folder / "urls.txt") == (0, "0 of 6 change\n")
 
 
@@ -81,6 +83,7 @@ def test_git_revisions(folder: Path) -> None:
 
 def test_wrong_use(folder: Path) -> None:
     assert run(folder / "site", folder / "site")[0] == 2
+    assert run(folder / "site", folder / "site", "--urls", folder / "urls.txt", "--log", folder / "u_ex.log")[0] == 2
     code, text = run(folder / "site", folder / "site", "--log", folder / "urls.txt")
     assert code == 2 and "no #Fields line" in text
     code, text = run("nowhere", folder / "site", "--site", folder, "--urls", folder / "urls.txt")
@@ -98,8 +101,8 @@ def test_groups_and_examples_are_bounded(folder: Path) -> None:
 
 
 def test_inputs() -> None:
-    assert list(from_urls(["x", "PUT /y?z", "https://Host.example:8443/a"])) == [
-        Asked("/x"), Asked("/y?z", "PUT"), Asked("/a", "GET", "host.example", 8443)]
+    assert list(from_urls(["x", "PUT /y?z", "https://Host.example:8443/a", "/a b/\xe4", "http://[::1]/z"])) == [
+        Asked("/x"), Asked("/y?z", "PUT"), Asked("/a", "GET", "host.example", 8443), Asked("/a%20b/%C3%A4"), Asked("/z", "GET", "[::1]")]
     report = Report()
     found = list(from_log(LOG.splitlines(), report))
     assert found[3] == Asked("/static/no.css?v=1", "GET", "localhost", 443, 200) and found[5] == Asked("/old/9")

@@ -41,6 +41,7 @@ GOOD = [
     "/static/site.css -> 200 file static/site.css", "/gone?really -> 410", "/gone?really -> 410.0", "/gone -> fastcgi",
     'GET /app/x -> fastcgi rule "Configure Python"', '/app/x?a=1 -> fastcgi /handler.fcgi/app/x?a=1', "/app/x -> path /handler.fcgi/app/x",
     '/app/x -> handler "Python"', "/web.config -> 404.8", "/web.config -> respond 404", "POST /app/x [X-A: b] [Content-Length: 0] -> fastcgi",
+    "/static/site.css -> file /static/site.css",
     "https://www.example.org/old/7 -> 301 https://www.example.org/new/7", "/old/7 -> 301 /new/7 # for the reader",
 ]
 BAD = [
