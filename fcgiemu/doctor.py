@@ -43,6 +43,8 @@ def examine(site: Site, application: Application) -> Iterator[Step]:
     broken = [finding for finding in file.findings if finding.severity == "error"]
     for finding in broken:
         yield Step("web.config", "problem", f"{finding.span}: {finding.message}", finding.hint)
+    if broken and file.root is None:
+        return
     if not broken:
         yield Step("web.config", "ok", str(application.path / file.name.rpartition("/")[2]))
     chosen = next((handler for handler, _ in site.effective(application.url or "/").view(handlers.table).entries
@@ -155,7 +157,7 @@ def _load(site: Site, application: Application, handler: Handler, program: Progr
         yield Step("import", "problem", f"the handler could not be loaded: {error}")
         return
     if found is None:
-        yield Step("import", "problem", f"the interpreter ended while the handler was loaded: {output[-500:]}")
+        yield Step("import", "problem", f"the interpreter ended while the handler was loaded, {output[-500:].strip()}")
     elif "error" in found:
         lines = found["error"].splitlines() or [""]
         behind = lines[1:] or found["hidden"].strip().splitlines()  # a proxy script may have dropped the reason
@@ -181,4 +183,4 @@ def probe(site: Site, application: Application, handler: Handler, program: Progr
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=PROBE_SECONDS)
     text = done.stdout.decode("utf-8", "replace")
     _, mark, answer = text.rpartition("\n\x1e")
-    return (json.loads(answer) if mark else None), text
+    return (json.loads(answer) if mark else None), f"with exit code {done.returncode}: {text}"

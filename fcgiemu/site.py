@@ -191,7 +191,8 @@ class Site:
 
     def findings(self) -> list[Finding]:
         """Everything said about the configuration files read so far."""
-        return [finding for file in self.tree.files() for finding in file.findings]
+        host = [finding for file in self.tree.host for finding in file.findings]
+        return host + [finding for file in self.tree.files() for finding in file.findings]
 
 
 @cache

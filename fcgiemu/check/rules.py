@@ -123,7 +123,8 @@ class _Before:
                 continue
             if not earlier.conditions or _conditions_of(earlier) == _conditions_of(rule):
                 yield finding("rewrite-never-reached", f"Rule '{rule.name}' is never reached: '{earlier.name}' "
-                              f"({earlier.span}) takes every URL that it would match, and stops", rule.span, "Put this rule before it.")
+                              f"({earlier.span}) takes every URL that it would match, and stops", rule.span,
+                              "Put this rule before it.")
                 return
 
 

@@ -21,7 +21,7 @@ _COLOURS = {"ok": "green", "note": "yellow", "problem": "red"}
 def command(site: Path, **settings: Any) -> None:
     from ..doctor import examine
 
-    problems = 0
+    problems, unsure = 0, False
     try:
         opened = open_site(site, **settings)
         for application in opened.layout.applications:
@@ -29,10 +29,12 @@ def command(site: Path, **settings: Any) -> None:
                 click.echo(f"application {application.url}")
             for step in examine(opened, application):
                 problems += step.status == "problem"
+                unsure = unsure or "not tried" in step.text
                 click.echo(f"{click.style(f'{step.status:<8}', fg=_COLOURS[step.status])}{step.name:<13} {step.text}")
                 if step.remedy:
                     click.echo(f"{'':<22}{step.remedy}")
     except SiteError as error:
         fail(error, error.hint)
-    click.echo("Everything is in place." if not problems else f"{problems} problem{'s' if problems > 1 else ''} found.")
+    fine = "Nothing is missing, but the import was not tried." if unsure else "Everything is in place."
+    click.echo(fine if not problems else f"{problems} problem{'s' if problems > 1 else ''} found.")
     sys.exit(1 if problems else 0)

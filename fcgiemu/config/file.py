@@ -120,6 +120,8 @@ class _Loader:
         self.mode: bool | None = None
         self.declared: set[str] = set()
         self.seen: set[tuple[str, str]] = set()
+        #: Those of them that stand in a <location>.
+        self.in_location: set[tuple[str, str]] = set()
         #: The <location> path that is being read, "" outside of one.
         self.place = ""
 
@@ -244,12 +246,15 @@ class _Loader:
         key = (path, "" if location == "." else location)
         if key in self.seen and path != "appSettings":
             # Documented for <location>; that IIS refuses two at top level as well is inferred, so it only warns.
-            self.report("config-duplicate-section", "error" if location else "warning",
+            located = bool(location) or key in self.in_location
+            self.report("config-duplicate-section", "error" if located else "warning",
                         f"There is a duplicate '{path}' section defined", element.span,
                         hint="Join the two sections into one.")
-            if location:
+            if located:
                 return
         self.seen.add(key)
+        if location:
+            self.in_location.add(key)
         source = self.config_source(element)
         if source is None:
             return
@@ -264,7 +269,7 @@ class _Loader:
         """Whether the section may stand in this file; reports where IIS as shipped says no."""
         if self.file.is_host:
             return True
-        if path in schema.APPLICATION_ROOT_ONLY and not self.application_root:
+        if path in schema.APPLICATION_ROOT_ONLY and not (self.application_root and not self.place):
             return False  # measured: ignored silently below the application root
         if path == _REWRITE + "/globalRules":
             self.locked(element, path, fatal=True)
@@ -291,13 +296,13 @@ class _Loader:
         if source is None:
             return element
         windows = PureWindowsPath(source)
-        if windows.is_absolute() or windows.drive or ".." in windows.parts or self.folder is None:
+        if windows.is_absolute() or windows.root or windows.drive or ".." in windows.parts or not source or self.folder is None:
             self.report("config-source", "error", f"The configSource '{source}' must be a relative path at or below "
                         "this file's folder", element.span, hint="Move the file beside web.config.")
             return None
         name = (self.file.name.rpartition("/")[0] + "/" + "/".join(windows.parts)).lstrip("/")
         try:
-            root = read_file(self.folder.joinpath(*windows.parts), name).root
+            root = read_file(_any_case(self.folder, windows.parts), name).root
         except ConfigurationError as error:
             self.file.findings.append(error.finding)
             return None
@@ -309,6 +314,17 @@ class _Loader:
 
     def unrecognized_attribute(self, name: str, span: Span, section: str) -> None:
         self.report("config-unknown-attribute", "error", f"Unrecognized attribute '{name}'", span, section)
+
+
+def _any_case(folder: Path, parts: tuple[str, ...]) -> Path:
+    """A file below ``folder`` whose names compare without case, as on NTFS; the path as written where there is none."""
+    path = folder
+    for part in parts:
+        exact = path / part
+        if not exact.exists() and path.is_dir():
+            exact = next((entry for entry in sorted(path.iterdir()) if entry.name.lower() == part.lower()), exact)
+        path = exact
+    return path
 
 
 #: Sections people put directly under <configuration> by mistake -> where they belong.

@@ -174,7 +174,8 @@ class _Merger:
         self.findings.append(Finding(
             "config-lock-violation", "error" if fatal else "warning",
             f"Lock violation: {what} of {self.section} is locked at {lock.span}", span,
-            f"Remove it here, or unlock it there ({lock.kind}).", E_LOCKED))
+            f"Remove it here, or unlock it there ({lock.kind}).", E_LOCKED,
+            self.section if self.section == "system.webServer/httpErrors" else ""))  # measured: on error responses only
 
     @staticmethod
     def drop(item: Node, inherited: list[Node | None], fresh: list[Node], places: dict[tuple[Any, ...], int],

@@ -101,7 +101,7 @@ def _integer(attribute: Attribute, text: str) -> int:
     if text.strip().lower() == "infinite":
         return 0xFFFFFFFF
     unsigned = attribute.type == "uint"
-    if not re.fullmatch(r"\s*-?\d+\s*", text) or (unsigned and int(text) < 0):
+    if not re.fullmatch(r"\s*-?[0-9]+\s*", text) or (unsigned and int(text) < 0):
         raise BadValue("Not a valid unsigned integer" if unsigned else "Not a valid integer")
     number = int(text)
     if unsigned and number > 0xFFFFFFFF:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from collections import deque
 from collections.abc import Callable
@@ -86,6 +87,11 @@ class Application:
         """Whether nothing runs, starts, ends or waits."""
         return not (self.processes or self._starting or self._waiting or self._tasks)
 
+    @property
+    def has_idle(self) -> bool:
+        """Whether a process waits for work."""
+        return bool(self._idle)
+
     async def acquire(self) -> WorkerProcess:
         """A process for one request, which ``release`` gives back. Raises QueueFull, RapidFails or StartFailed."""
         if self._too_many_fails():
@@ -104,6 +110,8 @@ class Application:
         try:
             return await future
         except asyncio.CancelledError:
+            with contextlib.suppress(ValueError):
+                self._waiting.remove(future)
             if future.done() and not future.cancelled() and future.exception() is None:
                 self.release(future.result())
             raise

@@ -26,6 +26,7 @@ class Response:
     body: bytes = b""
     substatus: int = 0
     message: str = ""
+    hresult: int = 0
 
     def charset(self) -> str:
         """The body's encoding: that of Content-Type, else UTF-8."""

@@ -33,7 +33,9 @@ from ..trace import Trace
 from . import (
     default_document,
     directory_listing,
+    fast_cgi,
     handlers,
+    http_platform,
     loaded,
     protocol_support,
     request_filtering,
@@ -297,6 +299,8 @@ class _Run:
                 return bad_module(handler, handler.modules[0])
         for module in modules:
             self.module = module
+            if module in _SECTIONS and (errors := self.effective.errors(_SECTIONS[module])):
+                return configuration_error(errors[0], "ExecuteRequestHandler")
             if module == "FastCgiModule":
                 path = self.state.path
                 return CallFastCgi(handler, path[:length], path[length:])
@@ -382,6 +386,8 @@ class _Run:
                        hints=("Add a default document to the folder, or enable directoryBrowse.",))
 
 
+#: Modules of a handler -> the section they are described in.
+_SECTIONS = {"FastCgiModule": fast_cgi.SECTION, "httpPlatformHandler": http_platform.SECTION}
 _FILE_MODULES = {
     "StaticFileModule": _Run.static_file,
     "DefaultDocumentModule": _Run.default_document,

@@ -136,6 +136,6 @@ def _error(decision: Decision, action: Respond, detailed: bool) -> Response:
     if broken and action.substatus != 19:  # measured: bad httpErrors fails error responses only
         action = configuration_error(broken[0], "SendResponse")
         response = custom_error.page(decision, action, reason_phrase(500), detailed)
-        response.substatus, response.message = 19, action.message
+        response.substatus, response.message, response.hresult = 19, action.message, action.hresult
         return response
     return custom_error.page(decision, action, reason, detailed)

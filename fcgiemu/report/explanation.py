@@ -94,7 +94,7 @@ def _outcome(site: Site, decision: Decision, response: Response | None, canned: 
         outcome.update(status=response.status, reason=response.reason)
     if response is not None and response.substatus:
         outcome.update(kind="respond", status=response.status, substatus=response.substatus, reason=response.reason,
-                       message=response.message)
+                       message=response.message, hresult=f"0x{response.hresult:08x}" if response.hresult else None)
     if outcome["status"] is not None and outcome["reason"] is None:
         outcome["reason"] = reason_phrase(outcome["status"])
     return outcome

@@ -129,6 +129,8 @@ class Exchange:
 
     def cut(self) -> None:
         """Break a response off that cannot be completed."""
+        if self.protocol.cycle is not None:
+            self.protocol.cycle.disconnected = True
         self.protocol.transport.abort()
 
     def reset(self) -> None:

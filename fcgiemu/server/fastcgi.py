@@ -17,7 +17,7 @@ from ..fastcgi.process import Launch, OutputSink, StartFailed, WorkerProcess
 from ..interpreters import ProgramMissing, find_program
 from ..modules import fast_cgi, handlers, sending
 from ..site import Site
-from .exchange import Exchange
+from .exchange import ClientGone, Exchange
 from .fastcgi_call import FastCgiCall, TimedOut, collected
 from .launching import Launcher, NotRegistered, PoolOptions
 
@@ -128,7 +128,7 @@ class FastCgi:
             spool, decision = await collected(exchange, decision)
         try:
             application = self.application(action.handler.script_processor, decision.path)
-            worker = await application.acquire()
+            worker = await self._acquire(application, exchange)
         except ProgramMissing as error:
             await self.fail(exchange, decision, Respond(500, 0, str(error), E_NOT_REGISTERED, hints=(error.hint,)))
             return
@@ -157,6 +157,23 @@ class FastCgi:
         worker.begin(f"{request.method} {request.target.path}")
         with spool or contextlib.nullcontext():
             await FastCgiCall(self, exchange, decision, action, application, worker, spool).run()
+
+    @staticmethod
+    async def _acquire(application: Application, exchange: Exchange) -> WorkerProcess:
+        """A process for a request; a client that leaves gives its place in the queue up. Raises ClientGone besides."""
+        if application.has_idle:
+            return await application.acquire()
+        waiting = asyncio.ensure_future(application.acquire())
+        exchange.protocol.lost = waiting.cancel
+        try:
+            return await waiting
+        except asyncio.CancelledError:
+            waiting.cancel()
+            if exchange.gone:
+                raise ClientGone from None
+            raise
+        finally:
+            exchange.protocol.lost = None
 
     def _nearest(self, processor: str) -> str:
         """What to write where a scriptProcessor is not registered."""

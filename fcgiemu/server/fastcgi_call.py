@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 E_TIMEOUT = 0x80070102
 #: Seconds that a process may take to finish a response whose client has gone.
 DRAIN_SECONDS = 5.0
+#: Seconds in which a wfastcgi.py that could not initialise itself has ended.
+SELF_END_SECONDS = 0.25
 #: Bodies without a length are kept in memory up to this size before they go to a temporary file.
 SPOOL_BYTES = 1 << 20
 #: Longer values are encoded anew each time.
@@ -105,6 +107,9 @@ class FastCgiCall:
             self.exchange.protocol.lost = None
             if self.upload is not None:
                 self.upload.cancel()
+        if self.worker.launch.watches and self.connection.stderr:
+            # wfastcgi.py ends after a failed initialisation, and says so only by ending.
+            await self.worker.wait_exit(SELF_END_SECONDS)
         if self.connection.alive and not self._ends():
             self.application.release(self.worker)
         else:

@@ -74,6 +74,11 @@ class Forwarder:
             return
         try:
             await self._answer(exchange, decision, url, answer)
+        except httpx.HTTPError as error:  # cut short in the middle
+            if exchange.started:
+                exchange.cut()
+            else:
+                await self._fail(exchange, decision, error)
         finally:
             await answer.aclose()
 

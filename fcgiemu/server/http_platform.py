@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..applications import Application
+from ..config import values
 from ..decision import Decision, Respond
 from ..fastcgi.process import GRACE_SECONDS, KEPT_LINES, guarded
 from ..http.url import encode_path
@@ -165,7 +166,7 @@ class Platform:
         pairs = path_pairs(self.site)
 
         def local(text: str) -> str:
-            text = text.replace(f"%{PORT_VARIABLE}%", str(port))
+            text = values.expand(text.replace(f"%{PORT_VARIABLE}%", str(port)))
             if text.startswith((".\\", "./", "..\\", "../")):
                 return text.replace("\\", "/")
             return (paths.map_path(text, pairs) or text) if paths.is_windows(text) else text

@@ -66,7 +66,7 @@ class Launcher:
         options = self.options
         key = fast_cgi.key(*split_processor(processor))
         known = self.site.effective("/").view(fast_cgi.registered)
-        if options.strict_pool and known and key not in known:
+        if options.strict_pool and self.site.settings.host_config is not None and key not in known:
             raise NotRegistered
         limits = fast_cgi.limits(known.get(key), IIS_LIMITS if options.strict_pool else Limits(max_instances=2))
         if limits.monitor_changes_to:

@@ -32,7 +32,7 @@ _STATUS_LINES = {status: f"HTTP/1.1 {status} {reason_phrase(status)}\r\n".encode
 class IisProtocol(HttpToolsProtocol):
     """One client connection. ``lost`` is called when the client goes away in mid-request."""
 
-    lost: Callable[[], None] | None = None
+    lost: Callable[[], object] | None = None
     _head_bytes = 0
     _too_long = False
     #: Bytes received while a request's head is not complete.

@@ -116,7 +116,8 @@ class Client:
              remote_addr: str = "127.0.0.1", body_length: int | None = None) -> Answer:
         """Ask about one request; ``url`` is a path or absolute."""
         given = list(headers.items() if isinstance(headers, Mapping) else headers)
-        answer = Answer(self.site.explain(url, method, given, https=https, remote_addr=remote_addr, body_length=body_length), given)
+        answer = Answer(self.site.explain(url, method, given, https=https, remote_addr=remote_addr,
+                                          body_length=body_length), given)
         self.asked.append(answer)
         return answer
 

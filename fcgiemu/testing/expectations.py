@@ -178,7 +178,8 @@ def _from_json(text: str, source: str) -> Iterator[Expectation]:
         unknown = expect.keys() - {"kind", "status", "substatus", "location", "file", "path", "handler", "rules"}
         if unknown:
             raise BadExpectation(f"{source}: entry {number}: '{min(unknown)}' cannot be compared.")
-        wanted = {name: str(value) for name, value in expect.items() if name not in ("rules", "substatus") and value is not None}
+        wanted = {name: str(value) for name, value in expect.items()
+                  if name not in ("rules", "substatus") and value is not None}
         if expect.get("substatus"):
             wanted["status"] = f"{wanted.get('status', '')}.{expect['substatus']}"
         yield Expectation(entry["url"], entry.get("method", "GET"), list((entry.get("headers") or {}).items()), wanted,

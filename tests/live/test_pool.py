@@ -6,6 +6,7 @@ import asyncio
 import importlib.util
 import os
 import socket
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -132,6 +133,41 @@ def test_a_silent_death_is_named(tmp_path: Path, serve: Callable[..., LiveServer
     server = serve(write(tmp_path, {"app.py": silent, "web.config": wsgi_site()}), "--worker", "wfastcgi")
     answer = server.get("/")
     assert answer.status == 500 and "exited unexpectedly" in answer.text and "start_response is never called" in answer.text
+
+
+@genuine
+def test_a_failed_initialisation_is_told_every_time(tmp_path: Path, serve: Callable[..., LiveServer]) -> None:
+    server = serve(write(tmp_path, {"app.py": "import no_such_module", "web.config": wsgi_site()}), "--worker", "wfastcgi")
+    assert ["Error occurred while reading WSGI handler" in server.get("/").text for _ in range(6)] == [True] * 6
+
+
+def test_a_client_that_leaves_the_queue_gives_its_place_up(tmp_path: Path, serve: Callable[..., LiveServer]) -> None:
+    slow = APP.replace('    if path == "/die":', '    open("served", "a").write(path + " ")\n    if path == "/slow":\n'
+                       '        time.sleep(3)\n    if path == "/die":')
+    server = start(tmp_path, serve, host('maxInstances="1" queueLength="1"'), app=slow)
+    server.get("/")
+    running = threading.Thread(target=lambda: server.get("/slow"))
+    running.start()
+    while "/slow" not in (tmp_path / "site" / "served").read_text():
+        pass  # the process is busy from here on
+    with server.connect() as leaving:
+        leaving.sendall(b"GET /gone HTTP/1.1\r\nHost: x\r\n\r\n")
+    while (status := server.get("/next").status) == 503 and running.is_alive():
+        pass  # until the server has seen that the client left
+    running.join(10)
+    assert status == 200
+    assert (tmp_path / "site" / "served").read_text().split() == ["/", "/slow", "/next"]
+
+
+@pytest.mark.parametrize(("application", "substatus"), [('activityTimeout="5"', "0x8007000d"), ("", "0x800700b7")])
+def test_a_bad_section_fails_where_it_is_used(tmp_path: Path, application: str, substatus: str) -> None:
+    twice = host(application) if application else host("").replace("</application>", "</application>" + (
+        f'<application fullPath="{FULL_PATH.upper()}" arguments="{ARGUMENTS}" />'))
+    write(tmp_path, {"host.config": twice, "site/web.config": web_config(python_handler("*.py")), "site/a.txt": ""})
+    site = Site(tmp_path / "site", Settings(host_config=tmp_path / "host.config"))
+    assert site.explain("/a.txt")["outcome"]["status"] == 200
+    outcome = site.explain("/a.py")["outcome"]
+    assert (outcome["substatus"], outcome["hresult"]) == (19, substatus)
 
 
 def test_a_debugger_can_attach_and_stays_on_its_port(tmp_path: Path, serve: Callable[..., LiveServer]) -> None:

@@ -176,7 +176,6 @@ def outcome_of(site: Site, url: str) -> tuple[Any, Any]:
 
 SHIPPED = [
     ('<security><access sslFlags="Ssl" /></security>', 403, 4),
-    ('<httpErrors defaultPath="x.htm" />', 200, 0),
     ("<modules><remove name='StaticFileModule' /></modules>", 200, 0),
 ]
 
@@ -189,6 +188,21 @@ def test_locks_of_the_shipped_configuration_warn(make_site: Callable[..., Site],
         assert outcome_of(site, "/a.txt") == (status, substatus)
     assert [finding["severity"] for finding in site.explain("/a.txt")["findings"]] == ["warning"]
     assert outcome_of(make_site(files, strict_locks=True), "/a.txt") == (500, 19)
+
+
+def test_locks_of_http_errors_surface_with_errors_only(make_site: Callable[..., Site]) -> None:
+    site = make_site({"a.txt": "", "web.config": web_config('<httpErrors defaultPath="x.htm" />')}, strict_locks=True)
+    assert outcome_of(site, "/a.txt") == (200, 0)
+    outcome = site.explain("/none.txt")["outcome"]
+    assert (outcome["status"], outcome["substatus"], outcome["hresult"]) == (500, 19, "0x80070021")
+
+
+def test_modules_of_a_sub_folder_are_ignored(make_site: Callable[..., Site]) -> None:
+    remove = '<system.webServer><modules><remove name="StaticFileModule" /></modules></system.webServer>'
+    located = f'<configuration><location path="sub">{remove}</location></configuration>'
+    assert outcome_of(make_site({"web.config": located, "sub/a.txt": ""}), "/sub/a.txt") == (200, 0)
+    assert outcome_of(make_site({"web.config": web_config(), "sub/web.config": f"<configuration>{remove}</configuration>"}),
+                      "/sub/a.txt") == (200, 0)
 
 
 MODULES = [

@@ -180,3 +180,21 @@ def test_the_table_is_complete_where_it_matters() -> None:
     assert table["system.webServer/handlers"].collections["add"].prepend
     assert [attribute.name for attribute in table["system.webServer/httpErrors"].collections["error"].keys] == [
         "statusCode", "subStatusCode"]
+
+
+@pytest.mark.parametrize("order", [("", "."), (".", "")])
+def test_a_section_at_top_level_and_in_location_dot(order: tuple[str, str]) -> None:
+    parts = {"": "<system.webServer><handlers /></system.webServer>",
+             ".": '<location path="."><system.webServer><handlers /></system.webServer></location>'}
+    text = f"<configuration>{parts[order[0]]}{parts[order[1]]}</configuration>".encode()
+    assert [(finding.code, finding.severity) for finding in load(text, "web.config").findings] == [
+        ("config-duplicate-section", "error")]
+
+
+def test_config_source_compares_without_case(make_site: Callable[..., Site]) -> None:
+    config = '<rewrite><rules configSource="sub\\r.config" /></rewrite>'
+    site = make_site({"web.config": web_config(config), "Sub/R.config": "<rules />"})
+    assert site.explain("/")["findings"] == []
+    for bad in ("/etc/passwd", "", "C:\\x.config", "..\\x.config"):
+        site = make_site({"web.config": web_config(f'<rewrite><rules configSource="{bad}" /></rewrite>')})
+        assert [finding["code"] for finding in site.explain("/")["findings"]] == ["config-source"], bad
