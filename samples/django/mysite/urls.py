@@ -1,5 +1,6 @@
 """URLs and the two views behind them."""
 
+from django.contrib import admin
 from django.http import HttpResponse, JsonResponse
 from django.templatetags.static import static
 from django.urls import path
@@ -17,4 +18,4 @@ def about(request):
     return JsonResponse({"path": request.path, "script_name": request.META["SCRIPT_NAME"]})
 
 
-urlpatterns = [path("", index), path("about/", about)]
+urlpatterns = [path("", index), path("about/", about), path("admin/", admin.site.urls)]
