@@ -20,7 +20,12 @@ def checkout(repository: Path, tree: str, target: Path) -> None:
     """
     if tree.startswith("-"):
         raise subprocess.CalledProcessError(128, "git", stderr=f"{tree} is no revision")
+    found = _git(["-C", str(repository), "rev-parse", "--absolute-git-dir"], target, environment()).stdout.strip()
     with tempfile.TemporaryDirectory(prefix="fcgiemu-") as folder:
-        more = {**environment(), "GIT_INDEX_FILE": os.path.join(folder, "index")}
-        for arguments in (["read-tree", tree], ["checkout-index", "--all", "--force", f"--prefix={target}/"]):
-            subprocess.run(["git", "-C", str(repository), *arguments], check=True, capture_output=True, text=True, env=more)
+        more = {**environment(), "GIT_DIR": found, "GIT_WORK_TREE": str(target), "GIT_INDEX_FILE": os.path.join(folder, "index")}
+        _git(["read-tree", tree], target, more)
+        _git(["checkout-index", "--all", "--force"], target, more)
+
+
+def _git(arguments: list[str], folder: Path, more: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["git", *arguments], check=True, capture_output=True, text=True, env=more, cwd=folder)
