@@ -22,7 +22,8 @@ def checkout(repository: Path, tree: str, target: Path) -> None:
         raise subprocess.CalledProcessError(128, "git", stderr=f"{tree} is no revision")
     found = _git(["-C", str(repository), "rev-parse", "--absolute-git-dir"], target, environment()).stdout.strip()
     with tempfile.TemporaryDirectory(prefix="fcgiemu-") as folder:
-        more = {**environment(), "GIT_DIR": found, "GIT_WORK_TREE": str(target), "GIT_INDEX_FILE": os.path.join(folder, "index")}
+        more = {**environment(), "GIT_DIR": found, "GIT_WORK_TREE": str(target),
+                "GIT_INDEX_FILE": os.path.join(folder, "index")}
         _git(["read-tree", tree], target, more)
         _git(["checkout-index", "--all", "--force"], target, more)
 
