@@ -17,9 +17,8 @@ from pathlib import Path
 from typing import Protocol
 
 from .connection import FastCgiConnection
+from .limits import GRACE_SECONDS
 
-#: Seconds between the polite end of a process and SIGKILL.
-GRACE_SECONDS = 3.0
 #: Lines of output kept of each process for error pages.
 KEPT_LINES = 200
 #: Requests whose names are remembered for output that comes late.

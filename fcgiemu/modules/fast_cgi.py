@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from ..config.merge import Node
 from ..config.tree import Effective
-from ..fastcgi.application import IIS_LIMITS, Limits
+from ..fastcgi.limits import IIS_LIMITS, Limits
 
 SECTION = "system.webServer/fastCgi"
 #: Attribute of <application> -> field of Limits.

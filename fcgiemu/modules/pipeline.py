@@ -245,7 +245,7 @@ class _Run:
         if original and (refused := self.filter(original=True)) is not None:
             return refused
         denied = security.deny(self.effective, self.request)
-        if denied is not None and (denied.substatus == 4 or "UrlAuthorizationModule" not in self.absent):
+        if denied is not None and (denied.status == 403 or "UrlAuthorizationModule" not in self.absent):
             self.module = "UrlAuthorizationModule"
             return denied
         redirect = redirection(self.effective, self.request, self.state)

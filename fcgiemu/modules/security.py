@@ -99,15 +99,15 @@ class Authorization:
         return bool(self.users & {"*", "?"}) and (not self.verbs or method in self.verbs)
 
 
-def authorization(effective: Effective) -> tuple[bool, tuple[Authorization, ...]] | None:
-    """Whether TLS is required, and the authorization rules; None where everybody may ask. A view: see Effective.view."""
+def authorization(effective: Effective) -> tuple[frozenset[str], tuple[Authorization, ...]] | None:
+    """sslFlags and the authorization rules; None where everybody may ask. A view: see Effective.view."""
     flags = effective.section(_SECURITY + "access")["sslFlags"]
     rules = tuple(
         Authorization(item["accessType"] == "Allow", _names(item["users"]), _names(item["verbs"]))
         for item in effective.section(_SECURITY + "authorization").items)
-    if "Ssl" not in flags and rules and all(rule.allow and rule.users >= {"*"} and not rule.verbs for rule in rules):
+    if not flags and rules and all(rule.allow and rule.users >= {"*"} and not rule.verbs for rule in rules):
         return None
-    return "Ssl" in flags, rules
+    return flags, rules
 
 
 def _names(text: str) -> frozenset[str]:
@@ -115,12 +115,18 @@ def _names(text: str) -> frozenset[str]:
 
 
 def deny(effective: Effective, request: Request) -> Respond | None:
-    """403.4 without the TLS that sslFlags wants; 401.2 where rules deny anonymous users. Deny rules go first."""
+    """403.4 without the TLS that sslFlags wants, 403.7 without the client certificate, 401.2 where rules deny anonymous users.
+
+    Deny rules go first.
+    """
     gate = effective.view(authorization)
     if gate is None:
         return None
-    ssl, rules = gate
-    if ssl and not request.https:
+    flags, rules = gate
+    if "SslRequireCert" in flags and request.https:  # client certificates are not asked for here
+        return Respond(403, 7, "The page you are trying to access requires your browser to have a client certificate.",
+                       notification="BeginRequest")
+    if flags & {"Ssl", "SslRequireCert", "Ssl128"} and not request.https:
         return Respond(403, 4, "The page you are trying to access is secured with Secure Sockets Layer (SSL).",
                        notification="BeginRequest")
     covering = [rule for rule in rules if rule.covers_anonymous(request.method)]

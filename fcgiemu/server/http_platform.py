@@ -16,7 +16,8 @@ from pathlib import Path
 from ..applications import Application
 from ..config import values
 from ..decision import Decision, Respond
-from ..fastcgi.process import GRACE_SECONDS, KEPT_LINES, guarded
+from ..fastcgi.limits import GRACE_SECONDS
+from ..fastcgi.process import KEPT_LINES, guarded
 from ..http.url import encode_path
 from ..interpreters import ProgramMissing, find_program, path_pairs
 from ..modules import sending

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ..applications import Application
 from ..azure.environment import variables as environment_of_azure
-from ..fastcgi.application import IIS_LIMITS, Limits
+from ..fastcgi.limits import IIS_LIMITS, Limits
 from ..fastcgi.process import Launch, StartFailed, guarded
 from ..interpreters import OLDEST, Program, find_wfastcgi, path_pairs, split_processor
 from ..modules import fast_cgi

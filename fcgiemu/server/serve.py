@@ -20,7 +20,7 @@ import uvicorn
 from ..applications import Application, SiteError
 from ..azure.home import lock_of
 from ..decision import Handler
-from ..fastcgi.application import Limits
+from ..fastcgi.limits import Limits
 from ..fastcgi.process import WorkerProcess
 from ..interpreters import ProgramMissing, find_program
 from ..modules import handlers

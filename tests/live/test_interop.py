@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from fcgiemu.fastcgi.application import Limits
+from fcgiemu.fastcgi.limits import Limits
 from fcgiemu.fastcgi.process import Launch
 from fcgiemu.interpreters import find_program
 from fcgiemu.server.launching import Launcher, PoolOptions

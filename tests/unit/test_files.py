@@ -198,6 +198,16 @@ def test_addresses_behind_a_proxy(make_site: Callable[..., Site], forwarded: str
     assert (outcome["status"], outcome["substatus"]) == (status, substatus)
 
 
+@pytest.mark.parametrize(("flags", "https", "status"), [
+    ("Ssl", False, "403.4"), ("Ssl", True, "404.0"), ("Ssl, SslNegotiateCert, SslRequireCert", True, "403.7"), ("None", False, "404.0"),
+    ("Ssl, Ssl128", False, "403.4"),
+])
+def test_ssl_flags(make_site: Callable[..., Site], flags: str, https: bool, status: str) -> None:
+    site = make_site({"web.config": web_config(f'<security><access sslFlags="{flags}" /></security>')})
+    outcome = site.explain("/x", https=https)["outcome"]
+    assert f"{outcome['status']}.{outcome['substatus']}" == status
+
+
 def test_the_host_of_a_courtesy_redirect(make_site: Callable[..., Site]) -> None:
     site = make_site({"web.config": web_config('<serverRuntime alternateHostName="www.example.com" />'), "folder/": ""})
     assert site.explain("/folder")["outcome"]["location"] == "http://www.example.com/folder/"

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from fcgiemu.fastcgi.application import Application, Limits, QueueFull, RapidFails
+from fcgiemu.fastcgi.application import Application, QueueFull, RapidFails
+from fcgiemu.fastcgi.limits import Limits
 from fcgiemu.fastcgi.process import ALLOWED, Launch, ProcessState, StartFailed, WorkerProcess
 
 LAUNCH = Launch(("program",), {}, "/")
