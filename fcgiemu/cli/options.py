@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from .. import project
 from ..applications import SiteError
 from ..azure.environment import read as read_app_settings
 from ..site import Settings, Site
@@ -24,8 +25,7 @@ _SITE_OPTIONS = (
     click.option("--arr", is_flag=True, help="Application Request Routing is installed: rewrites to other hosts are proxied."),
     click.option("--host-config", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
                  help="An applicationHost.config, or a part of one."),
-    click.option("--site-name", default="Default Web Site", show_default=True, metavar="NAME",
-                 help="Which <site> of the host configuration; the first one where none is called so."),
+    click.option("--site-name", metavar="NAME", help="Which <site> of the host configuration; by default the first one."),
     click.option("--compression", is_flag=True, help="gzip, by httpCompression and urlCompression."),
     click.option("--provider", "providers", multiple=True, metavar="NAME=MODULE:FUNCTION",
                  help="A Python callable that stands in for a rewrite provider."),
@@ -47,10 +47,15 @@ def open_site(path: Path, **settings: Any) -> Site:
 
 def settings_of(path: Path, maps: tuple[str, ...], providers: tuple[str, ...], app_settings: tuple[Path, ...],
                 **settings: Any) -> Settings:
-    """The settings that the options describe; most are fields of Settings by their own names. Raises SiteError."""
-    return Settings(**settings, app_settings=tuple(setting for file in app_settings for setting in read_app_settings(file)),
-                    path_map=tuple(_pair(text) for text in maps),
-                    providers=dict(_provider(text, path) for text in providers))
+    """The settings that the options describe, over those that the site keeps with itself. Raises SiteError."""
+    kept = project.read(path)
+    given = {name: value for name, value in settings.items() if value not in (False, None)}
+    return Settings(**{
+        **kept, **given,
+        "path_map": (*(_pair(text) for text in maps), *kept.get("path_map", ())),
+        "app_settings": (*kept.get("app_settings", ()),
+                         *(setting for file in app_settings for setting in read_app_settings(file))),
+        "providers": dict(_provider(text, path) for text in providers)})
 
 
 def _provider(text: str, site: Path) -> tuple[str, Callable[[str], str]]:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from .. import project
+
 if TYPE_CHECKING:
     from .client import Client
     from .server import Server
@@ -40,7 +42,7 @@ def _site(request: pytest.FixtureRequest) -> tuple[Path, dict[str, Any]]:
         folder = Path(marker.args[0]) if marker.args else folder
     if isinstance(settings.get("host_config"), str):
         settings["host_config"] = config.rootpath / settings["host_config"]
-    return config.rootpath / folder, settings
+    return config.rootpath / folder, {**project.read(config.rootpath / folder), **settings}
 
 
 @pytest.fixture

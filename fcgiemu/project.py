@@ -1,0 +1,55 @@
+"""Settings that a site keeps with itself: ``[tool.fcgiemu]`` of its pyproject.toml, or fcgiemu.toml."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from .applications import SiteError
+from .azure.environment import AppSetting
+from .azure.environment import read as read_app_settings
+
+#: Keys that are switches of Settings by the same name, but for the hyphens.
+_SWITCHES = ("strict", "strict-locks", "azure", "arr", "compression")
+_KEYS = (*_SWITCHES, "site-name", "host-config", "map", "app-settings")
+
+
+def read(folder: Path) -> dict[str, Any]:
+    """Fields of Settings that the files in ``folder`` set. Raises SiteError, naming the file, for what they cannot hold."""
+    for path, whole in ((folder / "fcgiemu.toml", True), (folder / "pyproject.toml", False)):
+        if path.is_file():
+            try:
+                data = tomllib.loads(path.read_text("utf-8-sig"))
+            except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+                raise SiteError(f"{path}: {error}.", "Mend the TOML.") from error
+            table = data if whole else data.get("tool", {}).get("fcgiemu")
+            if table is not None:
+                return _fields(table, path)
+    return {}
+
+
+def _fields(table: dict[str, Any], path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in table.items():
+        field = key.replace("-", "_")
+        if key in _SWITCHES and isinstance(value, bool) or key == "site-name" and isinstance(value, str):
+            found[field] = value
+        elif key == "host-config" and isinstance(value, str):
+            found[field] = path.parent / value
+        elif key == "map" and _texts(value):
+            found["path_map"] = tuple((windows, str(path.parent / local)) for windows, local in value.items())
+        elif key == "app-settings" and _texts(value):
+            found[field] = tuple(AppSetting(name, text) for name, text in value.items())
+        elif key == "app-settings" and isinstance(value, str):
+            found[field] = tuple(read_app_settings(path.parent / value))
+        elif key in _KEYS:
+            raise SiteError(f"{path}: {key} cannot be {value!r}.", "See docs/serve.md for what each key holds.")
+        else:
+            raise SiteError(f"{path}: there is no key {key}.", f"Known are {', '.join(_KEYS)}.")
+    return found
+
+
+def _texts(value: object) -> bool:
+    """Whether a value is a table of texts."""
+    return isinstance(value, dict) and all(isinstance(text, str) for text in value.values())
