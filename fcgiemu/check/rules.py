@@ -56,7 +56,7 @@ def findings(everything: Sequence[Rule], own: Sequence[Rule]) -> list[Finding]:
     for rule in everything:
         if id(rule) in mine:
             if rule.promise is None:
-                found += [*_pattern(rule), *_conditions(rule)]
+                found += [*_pattern(rule), *_conditions(rule), *_references(rule), *_variables(rule)]
             found += before.findings(rule)
             found += _catch_all(rule)
         before.add(rule)
@@ -69,6 +69,9 @@ def _pattern(rule: Rule) -> Iterator[Finding]:
     if wants_slash and not rule.negate:
         yield finding("rewrite-leading-slash", f"Rule '{rule.name}' never applies: '{pattern}' wants a slash at the start, and "
                       "what is matched has none", rule.span, f"Write '{pattern.replace('/', '', 1)}'.")
+    if re.search(r"\\\?[\w-]+=|^\^?https\?*:", pattern) and not rule.negate:
+        yield finding("rewrite-query-in-pattern", f"Rule '{rule.name}': '{pattern}' looks for a query or a host, and what is "
+                      "matched is the path alone", rule.span, "Test {QUERY_STRING} or {HTTP_HOST} in a condition.")
     if rule.pattern_syntax == "ECMAScript" and re.search(r"(?:^|[\w/.-]{2}|/)\*", pattern) and not (
             _REGEX_SIGNS.search(pattern)):
         meant = pattern.replace(".", "\\.").replace("*", ".*")
@@ -76,8 +79,41 @@ def _pattern(rule: Rule) -> Iterator[Finding]:
                       rule.span, f"Write '^{meant}$', or patternSyntax=\"Wildcard\".")
 
 
+def _references(rule: Rule) -> Iterator[Finding]:
+    """{R:n} and {C:n} that nothing captures: 500.50 for the requests that the rule applies to."""
+    texts = [template.source for template in (rule.action.url, rule.action.reason, rule.action.description) if template]
+    texts += [variable.value.source for variable in rule.variables]
+    groups = 0 if rule.negate else samples.groups(rule.pattern or "") if rule.pattern_syntax == "ECMAScript" else (
+        (rule.pattern or "").count("*") if rule.pattern_syntax == "Wildcard" else 0)
+    inputs = [condition.input.source for condition in rule.conditions]
+    for text in [*texts, *inputs]:
+        for number in map(int, re.findall(r"\{R:(\d{1,2})\}", text)):
+            if groups is not None and number > groups:
+                yield finding("rewrite-bad-reference", f"Rule '{rule.name}': {{R:{number}}} names a group that the pattern "
+                              "does not have: requests that match get 500.50", rule.span,
+                              f"Use a number up to {groups}, or add a group.")
+    for text in texts:
+        if re.search(r"\{C:\d{1,2}\}", text) and not rule.conditions:
+            yield finding("rewrite-bad-reference", f"Rule '{rule.name}' uses {{C:n}} and has no condition: requests that "
+                          "match get 500.50", rule.span, "Use {R:n}, or add the condition.")
+
+
+def _variables(rule: Rule) -> Iterator[Finding]:
+    for variable in rule.variables:
+        if not variable.allowed:
+            yield finding("rewrite-variable-not-allowed", f"Rule '{rule.name}' sets {variable.name}, which no "
+                          "allowedServerVariables known here names: requests that match get 500.50", variable.span,
+                          "Add it to <allowedServerVariables> of applicationHost.config (--host-config).")
+
+
 def _conditions(rule: Rule) -> Iterator[Finding]:
     for condition in rule.conditions:
+        source = condition.input.source.strip()
+        if re.match(r"%\{\w+\}", source) or condition.match_type != "Pattern" and re.fullmatch(r"[A-Z_]{3,}", source):
+            yield finding("rewrite-literal-condition", f"Rule '{rule.name}': the input '{source}' is no server variable, "
+                          "so the condition does not test what it seems to", condition.span,
+                          f"Write {{{source.strip('%{}')}}}.")
+            continue
         value = condition.input.constant
         if value is None or "{" in condition.input.source or condition.match_type != "Pattern" or condition.matcher is None:
             continue
