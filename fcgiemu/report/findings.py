@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from typing import Any
+from urllib.parse import quote
 from xml.sax.saxutils import escape, quoteattr
 
 from .. import __version__
@@ -35,11 +36,11 @@ def as_json(findings: Sequence[Finding]) -> str:
 
 
 def sarif(findings: Sequence[Finding]) -> str:
-    """SARIF 2.1.0, with paths relative to the site (%SRCROOT%)."""
+    """SARIF 2.1.0, with paths relative to the site (%SRCROOT%), files outside it as file URIs."""
     codes = sorted({finding.code for finding in findings})
     results = [{
         "ruleId": finding.code, "ruleIndex": codes.index(finding.code), "level": _LEVELS[finding.severity],
-        "message": {"text": finding.message + (f" {finding.hint}" if finding.hint else "")},
+        "message": {"text": finding.message + (f". {finding.hint}" if finding.hint else "")},
         "locations": [_location(finding)] if finding.span else [],
     } for finding in findings]
     rules = [{"id": code, "shortDescription": {"text": code.replace("-", " ")},
@@ -53,8 +54,9 @@ def sarif(findings: Sequence[Finding]) -> str:
 
 def _location(finding: Finding) -> dict[str, Any]:
     assert finding.span is not None
+    path = quote(finding.span.file)
     return {"physicalLocation": {
-        "artifactLocation": {"uri": finding.span.file, "uriBaseId": "%SRCROOT%"},
+        "artifactLocation": {"uri": f"file://{path}"} if path.startswith("/") else {"uri": path, "uriBaseId": "%SRCROOT%"},
         "region": {"startLine": finding.span.line, "startColumn": max(1, finding.span.column)}}}
 
 

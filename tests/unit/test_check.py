@@ -178,6 +178,17 @@ def test_sarif() -> None:
     assert json.loads(report.sarif([]))["runs"][0]["results"] == []
 
 
+@pytest.mark.parametrize(("path", "location"), [
+    ("my app/web.config", {"uri": "my%20app/web.config", "uriBaseId": "%SRCROOT%"}),
+    ("/srv/a b/host.config", {"uri": "file:///srv/a%20b/host.config"}),
+])
+def test_sarif_locations_are_uri_references(path: str, location: dict[str, str]) -> None:
+    found = Finding("a-code", "error", "wrong", Span(path, 1, 1), "Mend it.", hresult=0)
+    result = json.loads(report.sarif([found]))["runs"][0]["results"][0]
+    assert result["locations"][0]["physicalLocation"]["artifactLocation"] == location
+    assert result["message"]["text"] == "wrong. Mend it."
+
+
 def test_junit_and_json() -> None:
     suite = ElementTree.fromstring(report.junit(FINDINGS))
     assert (suite.get("tests"), suite.get("failures")) == ("3", "2")
