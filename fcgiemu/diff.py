@@ -41,6 +41,15 @@ Destination = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
+class _Outcome:
+    """What one version does with a request: where it goes, the words that group it, the status where IIS itself sets it."""
+
+    where: Destination
+    label: str
+    status: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Asked:
     """One request of the input: its target as sent, and the status that a log shows for it."""
 
@@ -80,7 +89,7 @@ def compare(old: Site, new: Site, requests: Iterable[Asked], report: Report | No
     for site in (old, new):
         for directory in site.layout.directories:
             directory.view.remember(MAX_REMEMBERED)
-    known: dict[tuple[str, str, str, int], tuple[Destination, str, Destination, str]] = {}
+    known: dict[tuple[str, str, str, int], tuple[_Outcome, _Outcome]] = {}
     for asked in requests:
         report.asked += 1
         key = (asked.target, asked.method, asked.host, asked.port)
@@ -93,16 +102,14 @@ def compare(old: Site, new: Site, requests: Iterable[Asked], report: Report | No
                 before, after = old.decide(request), new.decide(request)
             except UrlRefused as error:
                 before = after = refused(error)
-            known[key] = found = (destination(before), _label(before), destination(after), _label(after))
-        if found[0] != found[2]:
+            known[key] = found = (_outcome(before), _outcome(after))
+        one, other = found
+        if one.where != other.where:
             report.changed += 1
-            shown = f"{asked.target}: {_shown(found[0])} -> {_shown(found[2])}"
-            _count(report.changes, (found[1], found[3]), shown)
-        if asked.status is not None:
-            predicted = found[0][1] if found[0][0] == "status" else ""
-            status = int(predicted.partition(".")[0]) if predicted else _status(found[1])
-            if status is not None and status != _ALIKE.get(asked.status, asked.status):
-                _count(report.unlike_log, (asked.status, found[1]), asked.target)
+            shown = f"{asked.target}: {_shown(one.where)} -> {_shown(other.where)}"
+            _count(report.changes, (one.label, other.label), shown)
+        if asked.status is not None and one.status is not None and one.status != _ALIKE.get(asked.status, asked.status):
+            _count(report.unlike_log, (asked.status, one.label), asked.target)
     return report
 
 
@@ -116,9 +123,14 @@ def _count(groups: dict[tuple[str, str], Change] | dict[tuple[int, str], Change]
         change.examples.append(target)
 
 
-def _status(label: str) -> int | None:
-    """The status that a label begins with, if IIS itself sets it."""
-    return 200 if label.startswith(("static", "directory")) else int(label[9:12]) if label.startswith("redirect ") else None
+def _outcome(decision: Decision) -> _Outcome:
+    action = decision.action
+    status = None
+    if isinstance(action, Redirect | Respond | Refuse):
+        status = action.status
+    elif isinstance(action, ServeFile | ListDirectory):
+        status = 200
+    return _Outcome(_destination(decision), _label(decision), status)
 
 
 def _request(asked: Asked) -> Request:
@@ -129,7 +141,7 @@ def _request(asked: Asked) -> Request:
                    remote_addr="203.0.113.1", body_length=0, fields={"host": host})
 
 
-def destination(decision: Decision) -> Destination:
+def _destination(decision: Decision) -> Destination:
     """Where a request goes, so that two versions can be compared."""
     action = decision.action
     if isinstance(action, ServeFile | ListDirectory):
@@ -254,14 +266,13 @@ def open_version(text: str, folder: Path, settings: Settings, stack: ExitStack) 
 
 def _extract(revision: str, folder: Path, target: Path) -> None:
     """The tree of ``folder`` as it is at a git revision."""
-    where = subprocess.run(["git", "-C", str(folder), "rev-parse", "--show-toplevel", "--show-prefix"], capture_output=True,
-                           text=True)
-    if where.returncode:
-        raise SiteError(f"{revision} is no folder and no file, and {folder} is in no git repository.")
-    top, own = where.stdout.split("\n")[:2]
+    try:
+        repository, own = git.locate(folder)
+    except subprocess.CalledProcessError as error:
+        raise SiteError(f"{revision} is no folder and no file, and {folder} is in no git repository.") from error
     name, colon, prefix = revision.partition(":")
     try:
-        git.checkout(Path(top), f"{name}:{prefix if colon else own}", target)
+        git.checkout(repository, f"{name}:{prefix if colon else own}", target)
     except subprocess.CalledProcessError as error:
         words = str(error.stderr or "").strip().splitlines()
         raise SiteError(f"{revision} is no folder, no file and no git revision.", "".join(words[-1:])) from error

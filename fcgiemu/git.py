@@ -13,6 +13,13 @@ def environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
 
 
+def locate(folder: Path) -> tuple[Path, str]:
+    """The repository that ``folder`` lies in, and the folder's own path there. Raises CalledProcessError."""
+    found = _git(["rev-parse", "--show-toplevel", "--show-prefix"], folder, environment()).stdout
+    top, own = found.split("\n")[:2]
+    return Path(top), own
+
+
 def checkout(repository: Path, tree: str, target: Path) -> None:
     """Write a tree (a revision, or ``revision:folder``) below ``target``. Raises CalledProcessError with git's words.
 

@@ -7,6 +7,7 @@ outside the home folder is written.
 from __future__ import annotations
 
 import configparser
+import filecmp
 import json
 import os
 import shutil
@@ -227,6 +228,7 @@ class Deployment:
     def _sync(self) -> None:
         """Exchange what differs, remove what the last deployment brought and this one does not, and change env over."""
         self.home.lock.write_text(self.identifier, "utf-8")
+        filecmp.clear_cache()
         try:
             for relative in self._files:
                 self._replace(relative)
@@ -244,7 +246,7 @@ class Deployment:
         if target is None:
             raise DeploymentFailed("sync", f"{relative} would be written outside of {self.home.wwwroot}.")
         new = self.stage / relative
-        if target.is_file() and not target.is_symlink() and _same(new, target):
+        if target.is_file() and not target.is_symlink() and filecmp.cmp(new, target, shallow=False):
             return
         target.parent.mkdir(parents=True, exist_ok=True)
         if target.is_dir() and not target.is_symlink():
@@ -314,10 +316,3 @@ class Deployment:
                 self._tell("    " + line.rstrip())
         if process.returncode:
             raise DeploymentFailed(step, f"{' '.join(command[:4])} … ended with exit code {process.returncode}.")
-
-
-def _same(one: Path, other: Path) -> bool:
-    """Whether two files hold the same."""
-    if one.stat().st_size != other.stat().st_size:
-        return False
-    return one.read_bytes() == other.read_bytes()

@@ -16,7 +16,7 @@ from ..modules import handlers as handler_mappings
 from ..rewrite.compiler import inbound
 from ..rewrite.outbound import outbound
 from ..site import UNWATCHED, Site
-from . import handlers, redirects, rules, settings
+from . import handlers, hidden_files, redirects, rules, settings
 from .codes import SEVERITY
 
 _IGNORE = re.compile(r"fcgiemu:\s*ignore\[([^\]]*)\]")
@@ -54,7 +54,7 @@ def _findings(site: Site, files: list[ConfigFile]) -> Iterator[Finding]:
         for effective in {id(found): found for found in map(site.effective, places)}.values():
             yield from _of_configuration(site, effective, file)
     yield from settings.findings(site)
-    yield from rules.hidden_files(site)
+    yield from hidden_files.findings(site)
 
 
 def _of_configuration(site: Site, effective: Effective, file: ConfigFile) -> Iterator[Finding]:

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator, Sequence
 
 from ..config.diagnostics import Finding
-from ..decision import ServeFile
-from ..http.request import make_request
-from ..http.url import UrlRefused, encode_path
-from ..modules import handlers as handler_mappings
-from ..modules import static_file
 from ..rewrite import compose
+from ..rewrite.pattern import capture_count
+from ..rewrite.regex import PatternError
 from ..rewrite.rule import Condition, Rule
-from ..site import UNWATCHED, Site
-from ..trace import Trace
 from . import samples
 from .codes import finding
 
@@ -28,10 +22,6 @@ _PREFIX = re.compile(r"\^[\w/-]+")
 #: Targets that leave a URL as it is: such a rule only stops, or sets variables.
 _SAME = frozenset({"{R:0}", "{R:1}", "{URL}", "/{R:0}", "/{R:1}"})
 _REGEX_SIGNS = re.compile(r"[\[\](){}+?|^$\\]|\.\*")
-#: Files that people link to; a rule that takes them away is worth a word.
-_LINKED = re.compile(r"(?:image|font|video|audio)/|text/(?:css|html|javascript)|application/(?:javascript|x-javascript|font)")
-#: Files looked at in one site at most.
-MAX_FILES = 2000
 
 
 def is_universal(rule: Rule) -> bool:
@@ -83,12 +73,14 @@ def _references(rule: Rule) -> Iterator[Finding]:
     """{R:n} and {C:n} that nothing captures: 500.50 for the requests that the rule applies to."""
     texts = [template.source for template in (rule.action.url, rule.action.reason, rule.action.description) if template]
     texts += [variable.value.source for variable in rule.variables]
-    groups = 0 if rule.negate else samples.groups(rule.pattern or "") if rule.pattern_syntax == "ECMAScript" else (
-        (rule.pattern or "").count("*") if rule.pattern_syntax == "Wildcard" else 0)
+    try:
+        groups = 0 if rule.negate else capture_count(rule.pattern or "", rule.pattern_syntax, rule.ignore_case)
+    except PatternError:
+        groups = 99  # no count: that the pattern is not valid is said already
     inputs = [condition.input.source for condition in rule.conditions]
     for text in [*texts, *inputs]:
         for number in map(int, re.findall(r"\{R:(\d{1,2})\}", text)):
-            if groups is not None and number > groups:
+            if number > groups:
                 yield finding("rewrite-bad-reference", f"Rule '{rule.name}': {{R:{number}}} names a group that the pattern "
                               "does not have: requests that match get 500.50", rule.span,
                               f"Use a number up to {groups}, or add a group.")
@@ -118,12 +110,7 @@ def _conditions(rule: Rule) -> Iterator[Finding]:
         if value is None or "{" in condition.input.source or condition.match_type != "Pattern" or condition.matcher is None:
             continue
         holds = (condition.matcher(value) is not None) != condition.negate
-        if holds and not rule.match_any:
-            effect = "always holds"
-        elif not holds and not rule.match_any:
-            effect = "never holds, so the rule never applies"
-        else:
-            effect = "always holds" if holds else "never holds"
+        effect = "always holds" if holds else "never holds" + ("" if rule.match_any else ", so the rule never applies")
         yield finding("rewrite-literal-condition", f"Rule '{rule.name}': the condition compares the text '{value}' with "
                       f"'{condition.pattern}' and {effect}", condition.span,
                       f"Did you mean input=\"{{{value.strip('{}%')}}}\"?" if re.fullmatch(r"%?\{?[A-Z_]{3,}\}?%?", value) else
@@ -198,51 +185,3 @@ def _catch_all(rule: Rule) -> Iterator[Finding]:
         yield finding("rewrite-catch-all", f"Rule '{rule.name}' takes every URL, those of existing files too", rule.span,
                       'Add <add input="{REQUEST_FILENAME}" matchType="IsFile" negate="true" /> as a condition where files '
                       "should be served as files.")
-
-
-def hidden_files(site: Site) -> Iterator[Finding]:
-    """Rules that take an existing file, of a kind that pages link to, away from the static file handler."""
-    hidden: dict[str, tuple[Rule, list[str]]] = {}
-    for path in linked_files(site):
-        try:
-            request = make_request(encode_path(path))
-        except UrlRefused:
-            continue
-        effective = site.effective(path)
-        chosen = effective.view(handler_mappings.table).choose(path, "GET", None)
-        if chosen is None or "StaticFileModule" not in chosen[0].modules:
-            continue  # without any rule it would not be served as a file either
-        trace = Trace()
-        decision = site.decide(request, trace)
-        if isinstance(decision.action, ServeFile) or not decision.rules or decision.action.kind == "redirect":
-            continue
-        rule = _named(site, path, decision.rules[-1])
-        if rule is not None and not (rule.action.url and compose.is_foreign(rule.action.url.source)):
-            hidden.setdefault(str(rule.span), (rule, []))[1].append(path)
-    for rule, names in hidden.values():
-        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-        yield finding("rewrite-hides-file", f"Rule '{rule.name}' hides existing files: {names[0]}{more}", rule.span,
-                      'Add <add input="{REQUEST_FILENAME}" matchType="IsFile" negate="true" /> as a condition.')
-
-
-def _named(site: Site, path: str, name: str) -> Rule | None:
-    from ..rewrite.compiler import inbound
-
-    return next((rule for rule in site.effective(path).view(inbound).rules if rule.name == name), None)
-
-
-def linked_files(site: Site) -> Iterator[str]:
-    count = 0
-    for directory in site.layout.directories:
-        for folder, names, files in os.walk(directory.view.root):
-            names[:] = sorted(name for name in names if name.lower() not in UNWATCHED | {"templates"}
-                              and not name.startswith("."))
-            base = directory.path + folder[len(directory.view.root):].replace(os.sep, "/")
-            for file in sorted(files):
-                path = f"{base}/{file}"
-                mime_type = site.effective(path).view(static_file.compiled).mime_type(file)
-                if mime_type and _LINKED.match(mime_type):
-                    count += 1
-                    if count > MAX_FILES:
-                        return
-                    yield path

@@ -23,14 +23,6 @@ def begins_with_slash(pattern: str) -> bool:
         return False
 
 
-def groups(pattern: str) -> int | None:
-    """How many groups an ECMAScript pattern captures; None where it cannot be read."""
-    try:
-        return int(_parser.parse(pattern).state.groups) - 1
-    except (re.error, OverflowError, RecursionError):
-        return None
-
-
 def _slash_first(items: Any, anchored: bool) -> bool:
     for kind, value in items:
         name = str(kind)

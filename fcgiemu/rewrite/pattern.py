@@ -27,6 +27,13 @@ def compile_matcher(pattern: str, syntax: str, ignore_case: bool) -> Matcher:
     return compile_pattern(pattern, ignore_case).search
 
 
+def capture_count(pattern: str, syntax: str, ignore_case: bool) -> int:
+    """How many groups ``pattern`` captures besides the whole match. Raises PatternError."""
+    if syntax == WILDCARD:
+        return pattern.count("*")
+    return 0 if syntax == EXACT else compile_pattern(pattern, ignore_case).groups
+
+
 def _everything(search: Matcher) -> Matcher:
     """``(.*)``, the commonest pattern of all, without the engine where the text has no line ends."""
     return lambda text: (text, text) if "\n" not in text and "\r" not in text else search(text)

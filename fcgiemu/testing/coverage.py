@@ -86,7 +86,7 @@ def _handlers(site: Site) -> list[tuple[str, Span]]:
 def first_file(site: Site) -> str:
     """A file of expectations that hold now: one for each rule that a request can be made up for, and for some files."""
     from ..check import samples
-    from ..check.rules import linked_files
+    from ..check.hidden_files import linked_files
 
     client = Client(site)
     lines = ["# What this site does, one expectation a line; see docs/test.md. Change what is not as you want it."]
