@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import time
 import uuid
 from collections.abc import Callable
@@ -34,8 +35,10 @@ from .forward import Forwarder
 from .http_platform import HttpPlatforms
 from .output import Output
 
+_log = logging.getLogger(__name__)
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(slots=True)
 class LogEntry:
     """One request as it ended. ``seconds`` from its first byte to the last of its response."""
 
@@ -65,27 +68,17 @@ class Server:
         self._ticker: asyncio.Task[None] | None = None
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
-        kind = scope["type"]
-        if kind == "http":
-            await self._http(Exchange(scope, receive, send))
-        elif kind == "lifespan":
+        """What uvicorn asks over ASGI; requests come to ``answer``."""
+        if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
-        elif kind == "websocket":
+        elif scope["type"] == "websocket":
             await websocket.relay(scope, receive, send, self.site, self.platforms)
 
-    async def _http(self, exchange: Exchange) -> None:
+    async def answer(self, exchange: Exchange) -> None:
+        """Answer one request, and log how it went."""
         started = time.perf_counter()
-        scope = exchange.scope
         try:
-            request = exchange.request()
-            if self.site.settings.azure:
-                request = self.site.arriving(request, str(uuid.uuid4()))
-                exchange.cookie = affinity_cookie(self.site.azure_name, request)
-            decision = self.site.decide(request)
-            if decision.effective is not None and not decision.effective.view(protocol_support.keeps_alive):
-                exchange.protocol.cycle.keep_alive = False
-            if self.site.settings.compression and decision.effective is not None:
-                exchange.compress = partial(compression.dynamic, decision)
+            decision = self._decide(exchange)
         except UrlRefused as error:
             decision = refused(error)
         gone = False
@@ -94,21 +87,30 @@ class Server:
         except ClientGone:
             gone = True
         except Exception:
-            self._broken(exchange)
-            raise
+            _log.exception("a defect of fcgiemu itself; the request was %s %s", exchange.method,
+                           exchange.target.decode("latin-1"))
+            await exchange.broken()
         action = decision.action
         substatus = exchange.substatus or (action.substatus if isinstance(action, Respond) else 0)
-        url = scope["fcgiemu.target"].decode("latin-1")
+        url = exchange.target.decode("latin-1")
         if decision.state is not None and decision.state.log_rewritten:
             url = decision.path + ("?" + decision.query if decision.query else "")
-        self._log(LogEntry(scope["method"], url, decision, exchange.status, substatus,
+        self._log(LogEntry(exchange.method, url, decision, exchange.status, substatus,
                            time.perf_counter() - started, exchange.bytes_sent, gone or exchange.gone))
 
-    @staticmethod
-    def _broken(exchange: Exchange) -> None:
-        """A defect of our own: what has begun is cut short; uvicorn answers 500 and the log holds the traceback."""
-        if exchange.started:
-            exchange.cut()
+    def _decide(self, exchange: Exchange) -> Decision:
+        request = exchange.request()
+        settings = self.site.settings
+        if settings.azure:
+            request = self.site.arriving(request, str(uuid.uuid4()))
+            exchange.cookie = affinity_cookie(self.site.azure_name, request)
+        decision = self.site.decide(request)
+        if decision.effective is not None:
+            if not decision.effective.view(protocol_support.keeps_alive):
+                exchange.keep_alive = False
+            if settings.compression:
+                exchange.compress = partial(compression.dynamic, decision)
+        return decision
 
     async def act(self, exchange: Exchange, decision: Decision) -> None:
         """Do what was decided."""

@@ -1,22 +1,29 @@
-"""One HTTP exchange as the actions see it: the request, its body, and a way to answer."""
+"""One HTTP exchange as the actions see it: the request, its body as it arrives, and the response as it goes out."""
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, MutableMapping
-from typing import Any
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
 from ..http.request import Request, joined
-from ..http.response import Header, Response
+from ..http.response import Header, Response, reason_phrase
 from ..http.url import UrlRefused, canonicalize
 from ..modules import compression
 from ..modules.compression import Encoder
-from .protocol import MAX_REQUEST_BYTES, IisProtocol
+
+if TYPE_CHECKING:
+    from .app import Server
+    from .protocol import IisProtocol
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
+#: http.sys's MaxRequestBytes: request line and headers together.
+MAX_REQUEST_BYTES = 16384
 #: Methods that must say how long their body is (http.sys answers 411).
 _BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
 
@@ -26,13 +33,33 @@ class ClientGone(Exception):
 
 
 class Exchange:
-    """A request in progress. ``started`` = the head of the response has been given to the transport."""
+    """A request in progress. ``started`` = the head of the response is on its way.
 
-    def __init__(self, scope: Message, receive: Receive, send: Send) -> None:
-        self.scope = scope
-        self._receive = receive
-        self._send = send
-        self.protocol: IisProtocol = scope["fcgiemu.protocol"]
+    Stands where uvicorn's protocol has its request-response cycle: the attributes down to ``message_event`` and ``run_asgi``
+    are those that the protocol reads, sets and calls.
+    """
+
+    __slots__ = ("_chunked", "_encoder", "_head", "_left", "_no_body", "body", "bytes_sent", "compress", "cookie",
+                 "disconnected", "has_body", "headers", "keep_alive", "message_event", "method", "more_body", "protocol",
+                 "response_complete", "started", "status", "substatus", "target", "too_long", "version")
+
+    def __init__(self, protocol: IisProtocol, method: str, target: bytes, headers: list[tuple[bytes, bytes]], version: str,
+                 keep_alive: bool, too_long: bool = False) -> None:
+        self.protocol = protocol
+        self.body = bytearray()
+        self.more_body = True
+        self.disconnected = False
+        self.response_complete = False
+        self.keep_alive = keep_alive
+        self.message_event = asyncio.Event()
+        self.method = method
+        self.target = target
+        self.headers = headers
+        self.version = version
+        #: Whether the head was longer than http.sys takes.
+        self.too_long = too_long
+        #: Whether the client sends a body at all; known once the request is.
+        self.has_body = False
         self.started = False
         self.status = 0
         self.substatus = 0
@@ -42,63 +69,73 @@ class Exchange:
         self._encoder: Encoder | None = None
         #: What the front end of App Service sets with every answer.
         self.cookie: Header | None = None
+        self._head = b""
+        self._chunked = False
+        self._no_body = False
+        #: Bytes of the body that Content-Length promises and that have not been sent; None without one.
+        self._left: int | None = None
+
+    async def run_asgi(self, server: Server) -> None:
+        """Answer the request; the task that the connection starts for it."""
+        await server.answer(self)
+        if not self.response_complete and not self.disconnected:
+            self.protocol.transport.close()
 
     # -- the request -----------------------------------------------------------------------------------------------
 
     def request(self) -> Request:
         """The request as data. Raises UrlRefused where http.sys would answer by itself."""
-        scope = self.scope
-        if len(scope["fcgiemu.target"]) > MAX_REQUEST_BYTES:
+        if len(self.target) > MAX_REQUEST_BYTES:
             raise UrlRefused(414, "Request URL Too Long", "The request URL is too long.")
-        if scope.get("fcgiemu.too_long"):
+        if self.too_long:
             raise UrlRefused(400, "Bad Request - Request Too Long", "The size of the request headers is too long.")
-        headers = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"])
+        headers = tuple([(name.decode("latin-1"), value.decode("latin-1")) for name, value in self.headers])
         fields = joined(headers)
-        method = scope["method"]
-        version = scope["http_version"]
-        host = fields.get("host")
-        scheme, port = scope["scheme"], scope["server"][1] if scope.get("server") else 80
-        target, authority = _origin_form(scope["fcgiemu.target"].decode("utf-8", "surrogateescape"), method)
-        if authority is not None:  # the absolute form: its authority takes the place of Host
-            host = authority
-            headers = (("host", authority), *(pair for pair in headers if pair[0] != "host"))
-            fields["host"] = authority
-        if host is None:
-            if version == "1.1":
-                raise UrlRefused(400, "Bad Request - Invalid Hostname", "The request hostname is invalid.")
-            host = ""
-        if sum(name == "host" for name, _ in headers) > 1 or not _HOST.fullmatch(host):
-            raise UrlRefused(400, "Bad Request - Invalid Hostname", "The request hostname is invalid.")
+        method = self.method
         length = fields.get("content-length")
-        if method in _BODY_METHODS and length is None and "transfer-encoding" not in fields:
+        self.has_body = "transfer-encoding" in fields or (length is not None and length.strip() != "0")
+        target, authority = _origin_form(self.target.decode("utf-8", "surrogateescape"), method)
+        host = fields.get("host")
+        if host is None:
+            if self.version == "1.1" and authority is None:
+                raise _invalid_hostname()
+            host = ""
+        name, port = _host_and_port(host)
+        if authority is not None:  # the absolute form: its authority takes the place of Host
+            name, port = _host_and_port(authority)
+            headers = (("Host", authority), *(pair for pair in headers if pair[0].lower() != "host"))
+            fields["host"] = authority
+        if length is None and method in _BODY_METHODS and "transfer-encoding" not in fields:
             raise UrlRefused(411, "Length Required", "The request must be chunked or have a content length.")
-        name, given_port = _host_and_port(host)
+        protocol = self.protocol
+        client, server = protocol.client or ("127.0.0.1", 0), protocol.server or ("127.0.0.1", 80)
         return Request(
-            method, canonicalize(target), headers, scheme, name or "localhost", given_port or port,
-            scope["client"][0] if scope.get("client") else "127.0.0.1", scope["client"][1] if scope.get("client") else 0,
-            scope["server"][0] if scope.get("server") else "127.0.0.1", f"HTTP/{version}",
+            method, canonicalize(target), headers, protocol.scheme or "http", name or "localhost", port or server[1] or 80,
+            client[0], client[1], server[0], "HTTP/" + self.version,
             int(length) if length is not None and length.isdigit() else None, fields=fields)
 
-    def has_body(self) -> bool:
-        """Whether the client sends a body at all."""
-        return any(name == b"transfer-encoding" or (name == b"content-length" and value.strip() != b"0")
-                   for name, value in self.scope["headers"])
-
-    async def body(self) -> AsyncIterator[bytes]:
+    async def received(self) -> AsyncIterator[bytes]:
         """The body as it arrives. Raises ClientGone where it is cut short."""
-        while True:
-            message = await self._receive()
-            if message["type"] != "http.request":
-                raise ClientGone
-            if message.get("body"):
-                yield message["body"]
-            if not message.get("more_body"):
+        if not self.started and any(name.lower() == b"expect" and value.lower() == b"100-continue"
+                                    for name, value in self.headers):
+            self.protocol.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        while not (self.disconnected or self.response_complete):
+            self.protocol.flow.resume_reading()
+            await self.message_event.wait()
+            self.message_event.clear()
+            part, self.body = bytes(self.body), bytearray()
+            if self.disconnected:
+                break
+            if part:
+                yield part
+            if not self.more_body and not self.body:
                 return
+        raise ClientGone
 
     @property
     def gone(self) -> bool:
         """Whether the client has closed its connection."""
-        return bool(self.protocol.cycle is None or self.protocol.cycle.disconnected)
+        return self.disconnected
 
     # -- the response ----------------------------------------------------------------------------------------------
 
@@ -108,7 +145,7 @@ class Exchange:
         await self.write(response.body, more=False)
 
     async def start(self, status: int, reason: str, headers: Iterable[Header], substatus: int = 0) -> None:
-        """Send the head."""
+        """Send the head; it leaves together with the first part of the body."""
         self.started, self.status, self.substatus = True, status, substatus
         if self.cookie is not None:
             headers = [*headers, self.cookie]
@@ -117,43 +154,107 @@ class Exchange:
             self._encoder = self.compress(status, headers)
             if self._encoder is not None:
                 headers = compression.encoded(headers)
-        await self._send({"type": "http.response.start", "status": status, "reason": reason.encode("latin-1", "replace"),
-                          "headers": [(name.encode("latin-1", "replace"), _one_line(value)) for name, value in headers]})
+        self._no_body = self.method == "HEAD" or status in (204, 304)
+        self._head = self._encoded_head(f"HTTP/1.1 {status} {_one_line(reason)}\r\n", headers)
+
+    def _encoded_head(self, text: str, headers: Iterable[Header]) -> bytes:
+        """The head for the wire; how the body will end is settled on the way."""
+        length: int | None = None
+        for name, value in headers:
+            lower = name.lower()
+            if lower == "content-length":
+                length = int(value)
+            elif lower == "connection":
+                if "close" in value.lower():
+                    self.keep_alive = False
+                continue
+            line = f"{name}: {value}"
+            text += (line if "\r" not in line and "\n" not in line else _one_line(line)) + "\r\n"
+        if not self._no_body:
+            self._left = length
+            self._chunked = length is None and self.version == "1.1"
+            if self._chunked:
+                text += "Transfer-Encoding: chunked\r\n"
+            elif length is None:
+                self.keep_alive = False
+        if not self.keep_alive:
+            text += "Connection: close\r\n"
+        return b"%bDate: %b\r\n\r\n" % (text.encode("latin-1", "replace"), self.protocol.date())
 
     async def write(self, data: bytes, more: bool = True) -> None:
-        """Send a part of the body; waits while the client is slower."""
+        """Send a part of the body, or with ``more=False`` the last one; waits while the client is slower."""
         if self._encoder is not None:
             data = self._encoder.part(data) if more else self._encoder.end(data)
+        flow = self.protocol.flow
+        if flow.write_paused and not self.disconnected:
+            await flow.drain()
+        if self.disconnected:
+            return
+        self._send(b"" if self._no_body else data, more)
+
+    def _send(self, data: bytes, more: bool) -> None:
+        if self._left is not None:
+            data = data[:self._left]
+            self._left -= len(data)
         self.bytes_sent += len(data)
-        await self._send({"type": "http.response.body", "body": data, "more_body": more})
+        if self._chunked:
+            if data:
+                data = b"%x\r\n%b\r\n" % (len(data), data)
+            if not more:
+                data += b"0\r\n\r\n"
+        if self._head:
+            data, self._head = self._head + data, b""
+        protocol = self.protocol
+        if data:
+            protocol.transport.write(data)
+        if not more:
+            self.response_complete = True
+            self.message_event.set()
+            if not self.keep_alive or self._left:  # a body shorter than promised: its end must show
+                protocol.transport.close()
+            protocol.on_response_complete()
 
     def cut(self) -> None:
         """Break a response off that cannot be completed."""
-        if self.protocol.cycle is not None:
-            self.protocol.cycle.disconnected = True
+        self.disconnected = True
         self.protocol.transport.abort()
 
     def reset(self) -> None:
-        """Reset the connection, as AbortRequest does."""
+        """Reset the connection without a byte of response, as AbortRequest does."""
         self.started = True
+        self.disconnected = True
         self.protocol.reset()
+
+    async def broken(self) -> None:
+        """End an exchange that a defect of our own has stopped: a bare 500, or what has begun cut short."""
+        if self.started:
+            self.cut()
+            return
+        self.cookie = self.compress = None
+        self.keep_alive = False
+        await self.respond(Response(500, reason_phrase(500), [("Content-Length", "0")]))
 
 
 #: A host and port as a Host field may hold them; "" is allowed for HTTP/1.0.
-_HOST = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]*)(?::[0-9]*)?")
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]*)(?::([0-9]*))?")
 
 
-def _one_line(value: str) -> bytes:
-    """A header value that cannot start another header."""
-    data = value.encode("latin-1", "replace")
-    return data if b"\r" not in data and b"\n" not in data else data.replace(b"\r", b" ").replace(b"\n", b" ")
+def _one_line(text: str) -> str:
+    """A header that cannot start another one."""
+    return text.replace("\r", " ").replace("\n", " ")
 
 
+def _invalid_hostname() -> UrlRefused:
+    return UrlRefused(400, "Bad Request - Invalid Hostname", "The request hostname is invalid.")
+
+
+@lru_cache(maxsize=1024)
 def _host_and_port(host: str) -> tuple[str, int | None]:
-    name, colon, port = host.rpartition(":")
-    if colon and port.isdigit() and not name.endswith(":"):
-        return name.strip("[]"), int(port)
-    return host.strip("[]"), None
+    """The parts of a Host field. Raises UrlRefused for what is none, two joined ones among it."""
+    match = _HOST.fullmatch(host)
+    if match is None:
+        raise _invalid_hostname()
+    return match[1].strip("[]"), int(match[2]) if match[2] else None
 
 
 def _origin_form(target: str, method: str) -> tuple[str, str | None]:
@@ -165,7 +266,7 @@ def _origin_form(target: str, method: str) -> tuple[str, str | None]:
         end = min((rest.find(mark) for mark in "/?" if mark in rest), default=len(rest))
         path = rest[end:]
         if not end:
-            raise UrlRefused(400, "Bad Request - Invalid Hostname", "The request hostname is invalid.")
+            raise _invalid_hostname()
         return path if path.startswith("/") else "/" + path, rest[:end]
     if target == "*" and method == "OPTIONS":
         return "/", None

@@ -124,7 +124,7 @@ class FastCgi:
         """Pass the request to a process and its answer to the client."""
         assert decision.request is not None
         spool = None
-        if decision.request.body_length is None and exchange.has_body():
+        if decision.request.body_length is None and exchange.has_body:
             spool, decision = await collected(exchange, decision)
         try:
             application = self.application(action.handler.script_processor, decision.path)

@@ -52,7 +52,7 @@ async def collected(exchange: Exchange, decision: Decision) -> tuple[IO[bytes], 
     """A body without a length, whole, before a process is taken for it; CONTENT_LENGTH can be right then."""
     spool = tempfile.SpooledTemporaryFile(SPOOL_BYTES)
     size = 0
-    async for part in exchange.body():
+    async for part in exchange.received():
         spool.write(part)
         size += len(part)
     spool.seek(0)
@@ -127,7 +127,7 @@ class FastCgiCall:
     # -- request ---------------------------------------------------------------------------------------------------
 
     def _send_request(self) -> None:
-        if not self.exchange.has_body():
+        if not self.exchange.has_body:
             self.connection.send(self._params(), b"")
             return
         self.connection.send(self._params(), None)
@@ -142,7 +142,7 @@ class FastCgiCall:
         """STDIN as the client sends it; the response is followed meanwhile."""
         try:
             if self.spool is None:
-                async for part in self.exchange.body():
+                async for part in self.exchange.received():
                     await self.connection.send_body(part)
             else:
                 while part := self.spool.read(1 << 16):

@@ -63,7 +63,7 @@ class Forwarder:
         assert decision.request is not None
         request = client.build_request(decision.request.method, url, timeout=timeout,
                                        headers=[(name.encode(), value.encode("latin-1")) for name, value in headers],
-                                       content=_body(exchange) if exchange.has_body() else None)
+                                       content=_body(exchange) if exchange.has_body else None)
         for name in ("accept", "accept-encoding", "user-agent", "connection"):
             if name not in decision.request.fields:
                 request.headers.pop(name, None)
@@ -107,7 +107,7 @@ class Forwarder:
 
 
 async def _body(exchange: Exchange) -> AsyncIterator[bytes]:
-    async for part in exchange.body():
+    async for part in exchange.received():
         yield part
 
 

@@ -1,4 +1,7 @@
-"""uvicorn's HTTP protocol with what IIS needs beyond ASGI: the raw target, reason phrases, header limits, resets."""
+"""uvicorn's HTTP protocol with what IIS needs beyond ASGI: the raw target, header limits, http.sys's own refusals, resets.
+
+A complete head becomes an Exchange, which stands where uvicorn has its request-response cycle.
+"""
 
 from __future__ import annotations
 
@@ -7,18 +10,13 @@ import socket
 import struct
 import sys
 from collections.abc import Callable
-from typing import Any
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import (
-    HttpToolsProtocol,
-    RequestResponseCycle,
-)
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from ..http.response import http_sys_body, reason_phrase
+from ..http.response import http_sys_body
+from .exchange import MAX_REQUEST_BYTES, Exchange
 
-#: http.sys's MaxRequestBytes: request line and headers together.
-MAX_REQUEST_BYTES = 16384
 _MAX_METHOD = 64
 _TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 #: llhttp's methods that HTTP has; others, and those in lower case, it refuses.
@@ -26,15 +24,12 @@ _PARSER_METHODS = frozenset(
     b"DELETE GET HEAD POST PUT CONNECT OPTIONS TRACE COPY LOCK MKCOL MOVE PROPFIND PROPPATCH SEARCH UNLOCK BIND REBIND UNBIND "
     b"ACL REPORT MKACTIVITY CHECKOUT MERGE M-SEARCH NOTIFY SUBSCRIBE UNSUBSCRIBE PATCH PURGE MKCALENDAR LINK UNLINK "
     b"SOURCE QUERY".split())
-_STATUS_LINES = {status: f"HTTP/1.1 {status} {reason_phrase(status)}\r\n".encode("latin-1") for status in range(100, 600)}
 
 
 class IisProtocol(HttpToolsProtocol):
     """One client connection. ``lost`` is called when the client goes away in mid-request."""
 
     lost: Callable[[], object] | None = None
-    _head_bytes = 0
-    _too_long = False
     #: Bytes received while a request's head is not complete.
     _pending = 0
     _reading_head = True
@@ -42,10 +37,10 @@ class IisProtocol(HttpToolsProtocol):
     _method: str | None = None
 
     def on_message_begin(self) -> None:
-        super().on_message_begin()
+        self.url = b""
+        self.headers = []
         self._head_bytes = 0
         self._too_long = False
-        self.scope["fcgiemu.protocol"] = self  # type: ignore[typeddict-unknown-key]
 
     def data_received(self, data: bytes) -> None:
         if self._reading_head and not self._pending:
@@ -76,24 +71,30 @@ class IisProtocol(HttpToolsProtocol):
         if self._head_bytes + len(self.url) > MAX_REQUEST_BYTES:
             self._too_long = True
             return
-        super().on_header(name, value)
+        self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
-        target = self.url
         self._reading_head = False
-        self.scope["fcgiemu.target"] = target  # type: ignore[typeddict-unknown-key]
-        self.scope["fcgiemu.too_long"] = self._too_long  # type: ignore[typeddict-unknown-key]
-        try:
-            httptools.parse_url(target)
-        except httptools.HttpParserInvalidURLError:
-            self.url = b"/"  # uvicorn parses it again; the application looks at the raw target
-        super().on_headers_complete()
-        if self._method is not None:
-            self.scope["method"], self._method = self._method, None
-        if self.parser.should_upgrade() and self._should_upgrade():
-            return  # a WebSocket: no cycle is made for it
-        # The cycle's own class cannot be given to uvicorn; its task has not started yet.
-        self.cycle.__class__ = IisCycle
+        parser = self.parser
+        method = self._method or parser.get_method().decode("ascii")
+        self._method = None
+        if parser.should_upgrade():
+            self.headers = [(name.lower(), value) for name, value in self.headers]
+            if self._should_upgrade():  # a WebSocket: uvicorn gives the connection to another protocol
+                self.scope = {"method": method, "headers": self.headers}  # type: ignore[typeddict-item]
+                return
+        version = parser.get_http_version()
+        exchange = Exchange(self, method, self.url, self.headers, version,
+                            version != "1.0" and parser.should_keep_alive(), self._too_long)
+        waiting = self.cycle is not None and not self.cycle.response_complete
+        self.cycle = exchange  # type: ignore[assignment]
+        if waiting:  # pipelined: its turn comes when the one before has been answered
+            self.flow.pause_reading()
+            self.pipeline.appendleft((exchange, self.app))  # type: ignore[arg-type]
+            return
+        task = self.loop.create_task(exchange.run_asgi(self.app))
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
 
     def on_message_complete(self) -> None:
         self._pending, self._reading_head = 0, True
@@ -117,7 +118,7 @@ class IisProtocol(HttpToolsProtocol):
     def _refuse(self, heading: str, text: str) -> None:
         body = http_sys_body(heading, 400, text)
         self.transport.write(
-            _STATUS_LINES[400] + b"Content-Type: text/html; charset=us-ascii\r\nServer: Microsoft-HTTPAPI/2.0\r\n"
+            b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/html; charset=us-ascii\r\nServer: Microsoft-HTTPAPI/2.0\r\n"
             b"Connection: close\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
         self.transport.close()
 
@@ -129,77 +130,8 @@ class IisProtocol(HttpToolsProtocol):
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             except OSError:
                 pass
-        if self.cycle is not None:
-            self.cycle.disconnected = True
         self.transport.abort()
 
-
-class IisCycle(RequestResponseCycle):
-    """Sends a response: head and first part of the body together, with the reason phrase it is given."""
-
-    _head: bytes | None
-
-    async def send(self, message: Any) -> None:
-        if self.flow.write_paused and not self.disconnected:
-            await self.flow.drain()
-        if self.disconnected:
-            return
-        if message["type"] == "http.response.start":
-            self._start(message)
-        elif message["type"] == "http.response.body":
-            self._body(message.get("body", b""), message.get("more_body", False))
-
-    def _start(self, message: dict[str, Any]) -> None:
-        assert not self.response_started
-        self.response_started = True
-        self.waiting_for_100_continue = False
-        status = message["status"]
-        reason = message.get("reason")
-        parts = [_STATUS_LINES[status] if reason is None else b"HTTP/1.1 %d %s\r\n" % (status, reason)]
-        length: int | None = None
-        for name, value in (*message["headers"], *self.default_headers):
-            lower = name.lower()
-            if lower == b"content-length":
-                length = int(value)
-            elif lower == b"connection":
-                if b"close" in value.lower():
-                    self.keep_alive = False
-                continue
-            parts += (b"Date" if name == b"date" else name, b": ", value, b"\r\n")
-        bodiless = self.scope["method"] == "HEAD" or status in (204, 304) or status < 200
-        self.chunked_encoding = length is None and not bodiless and self.scope["http_version"] == "1.1"
-        self.expected_content_length = 0 if bodiless or length is None else length
-        if self.chunked_encoding:
-            parts.append(b"Transfer-Encoding: chunked\r\n")
-        elif length is None and not bodiless:
-            self.keep_alive = False
-        if not self.keep_alive:
-            parts.append(b"Connection: close\r\n")
-        parts.append(b"\r\n")
-        self._head = b"".join(parts)
-        self._bodiless = bodiless
-        self._known_length = length is not None and not bodiless
-
-    def _body(self, body: bytes, more: bool) -> None:
-        data = b"" if self._bodiless else body
-        if self._known_length:
-            self.expected_content_length -= len(data)
-            if self.expected_content_length < 0:
-                data = data[:self.expected_content_length]
-                self.expected_content_length = 0
-        if self.chunked_encoding:
-            if data:
-                data = b"%x\r\n%b\r\n" % (len(data), data)
-            if not more:
-                data += b"0\r\n\r\n"
-        if self._head is not None:
-            data = self._head + data
-            self._head = None
-        if data:
-            self.transport.write(data)
-        if not more:
-            self.response_complete = True
-            self.message_event.set()
-            if not self.keep_alive or self.expected_content_length > 0:
-                self.transport.close()
-            self.on_response()
+    def date(self) -> bytes:
+        """The Date of a response sent now, as uvicorn keeps it."""
+        return self.server_state.default_headers[0][1]
