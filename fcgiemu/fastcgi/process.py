@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Protocol
 
 from .connection import FastCgiConnection
-from .limits import GRACE_SECONDS
+from .limits import GRACE_SECONDS, Limits
 
 #: Lines of output kept of each process for error pages.
 KEPT_LINES = 200
@@ -36,6 +36,8 @@ class ProcessState(enum.Enum):
     RETIRING = "retiring"  # busy with its last request
     STOPPING = "stopping"
     GONE = "gone"
+
+    __hash__ = object.__hash__  # each member is one object; Enum would hash its name at every look-up
 
 
 _S = ProcessState
@@ -106,6 +108,8 @@ class WorkerProcess:
         self.exit_code: int | None = None
         self.lines: deque[str] = deque(maxlen=KEPT_LINES)
         self.idle_since = 0.0
+        #: Whether a debugger is attached: no timeout ends a request then, and nothing recycles the process.
+        self.debugged = False
         self._labels: dict[int, str] = {}
         self._sink = sink
         self._process: Spawned | None = None
@@ -126,6 +130,20 @@ class WorkerProcess:
         self._labels.pop(self.requests - KEPT_LABELS, None)
         if not self.launch.mark:
             self.label = label
+
+    def overdue(self, limits: Limits, now: float) -> tuple[str, float] | None:
+        """The timeout that the request has run into, by its attribute's name, and its seconds.
+
+        The time in which a debugger is attached does not count.
+        """
+        connection = self.connection
+        if self.debugged:
+            connection.started = connection.last_activity = now
+        elif now - connection.last_activity > limits.activity_timeout:
+            return "activityTimeout", limits.activity_timeout
+        elif now - connection.started > limits.request_timeout:
+            return "requestTimeout", limits.request_timeout
+        return None
 
     def to(self, state: ProcessState) -> None:
         """Change state; raises ValueError for a step the table does not allow."""
@@ -281,12 +299,21 @@ class WorkerProcess:
             if not line:
                 return
             text = line.decode("utf-8", "replace").rstrip("\r\n")
-            mark, _, number = text.partition(" ")
+            mark, _, said = text.partition(" ")
             if self.launch.mark and mark == "\x1e" + self.launch.mark:
-                self.label = self._labels.get(int(number), "")
+                self._told(said)
                 continue
             self.lines.append(text)
             self._sink(self, name, text)
+
+    def _told(self, said: str) -> None:
+        """Our own worker's word: whose output follows, or that a debugger has come or gone."""
+        if said.startswith("debugger "):
+            self.debugged = said == "debugger attached"
+            self._sink(self, "note", "a debugger is attached: no timeouts and no recycling until it leaves" if self.debugged
+                       else "the debugger has left: timeouts and recycling are on again")
+        else:
+            self.label = self._labels.get(int(said), "")
 
     def _close_pipes(self) -> None:
         for descriptor in (self._lifeline, self._changes):

@@ -73,10 +73,9 @@ class Launcher:
             limits = replace(limits, monitor_changes_to=self._monitored(processor, limits.monitor_changes_to))
         if options.workers is not None:
             limits = replace(limits, max_instances=options.workers)
-        debugged = self.debug_port(place) is not None
-        if debugged:
-            limits = replace(limits, max_instances=1, instance_max_requests=0, idle_timeout=_FOREVER)
-        if options.no_timeouts or debugged:
+        if self.debug_port(place) is not None:
+            limits = replace(limits, max_instances=1)  # the one that the debugger's port belongs to
+        if options.no_timeouts:
             limits = replace(limits, activity_timeout=_FOREVER, request_timeout=_FOREVER)
         return limits
 

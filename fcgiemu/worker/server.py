@@ -188,7 +188,7 @@ def serve():
     if "debugpy" in options:
         from . import debugger
 
-        debugger.listen(options["debugpy"]["folder"], options["debugpy"]["port"])
+        debugger.listen(options["debugpy"]["folder"], options["debugpy"]["port"], options["mark"])
     application.configure(options)
     sys.argv = [options.get("argv0", "wfastcgi.py")]
     Server().run()

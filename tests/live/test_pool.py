@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import json
 import os
 import socket
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -170,19 +173,78 @@ def test_a_bad_section_fails_where_it_is_used(tmp_path: Path, application: str, 
     assert (outcome["substatus"], outcome["hresult"]) == (19, substatus)
 
 
-def test_a_debugger_can_attach_and_stays_on_its_port(tmp_path: Path, serve: Callable[..., LiveServer]) -> None:
+class Editor:
+    """As much of an editor as attaches, stops at a breakpoint and goes on: the Debug Adapter Protocol over a socket."""
+
+    def __init__(self, port: int) -> None:
+        self._socket = socket.create_connection(("127.0.0.1", port), 10)
+        self._stream = self._socket.makefile("rb")
+        self._sent = 0
+
+    def ask(self, command: str, **arguments: Any) -> None:
+        self._sent += 1
+        body = json.dumps({"seq": self._sent, "type": "request", "command": command, "arguments": arguments}).encode()
+        self._socket.sendall(b"Content-Length: %d\r\n\r\n%b" % (len(body), body))
+
+    def wait_for(self, name: str) -> dict[str, Any]:
+        """The next event or response of that name."""
+        while True:
+            length = 0
+            while (line := self._stream.readline()).strip():
+                if line.lower().startswith(b"content-length:"):
+                    length = int(line.split(b":")[1])
+            message: dict[str, Any] = json.loads(self._stream.read(length))
+            if name in (message.get("event"), message.get("command")):
+                return message
+
+    def close(self) -> None:
+        self._stream.close()
+        self._socket.close()
+
+
+def attached(port: int) -> Editor:
+    """An editor at the point where it would set its breakpoints."""
+    editor = Editor(port)
+    editor.ask("initialize", adapterID="fcgiemu", clientID="test")
+    editor.wait_for("initialize")
+    editor.ask("attach", justMyCode=False)
+    editor.wait_for("initialized")
+    return editor
+
+
+def test_a_debugger_stops_a_request_and_the_clock_with_it(tmp_path: Path, serve: Callable[..., LiveServer]) -> None:
     pytest.importorskip("debugpy", reason="debugpy is not installed: pip install -e .[test]")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    server = serve(write(tmp_path, {"app.py": APP, "web.config": wsgi_site()}), "--debugpy", str(port))
-    server.wait_for("at most 1, restarted when files change, never recycled by count, no timeouts")
+    site = write(tmp_path, {"app.py": APP, "web.config": wsgi_site()})
+    server = serve(site, "--debugpy", str(port))
+    server.wait_for("at most 1, restarted when files change, never recycled by count, timeouts 70 s")
     server.wait_for(f"Debugger listening on 127.0.0.1:{port}")
-    with socket.create_connection(("127.0.0.1", port), 10) as editor:
-        assert b'"event"' in editor.recv(4096)  # the adapter greets in the Debug Adapter Protocol
     assert server.get("/").status == 200
+    editor = attached(port)
+    line = 1 + next(number for number, text in enumerate(APP.splitlines()) if "return" in text)
+    editor.ask("setBreakpoints", source={"path": str(site / "app.py")}, breakpoints=[{"line": line}])
+    editor.wait_for("setBreakpoints")
+    editor.ask("configurationDone")
+    editor.wait_for("configurationDone")
+    server.wait_for("a debugger is attached: no timeouts and no recycling")
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(server.get, "/")
+        thread = editor.wait_for("stopped")["body"]["threadId"]
+        assert not answer.done()
+        editor.ask("continue", threadId=thread)
+        assert answer.result(10).status == 200
     seen = server.line_count
     write(tmp_path, {"app.py": APP + "\n"})
-    server.wait_for("workers restart", seen)
-    assert server.get("/").status == 200
+    editor.wait_for("terminated")
+    editor.close()
     server.wait_for(f"Debugger listening on 127.0.0.1:{port}", seen)
+    editor = attached(port)
+    editor.ask("configurationDone")
+    server.wait_for("a debugger is attached", seen)
+    editor.ask("disconnect")
+    editor.wait_for("disconnect")
+    editor.close()
+    server.wait_for("the debugger has left: timeouts and recycling are on again", seen)
+    assert server.get("/").status == 200

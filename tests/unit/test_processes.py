@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from fcgiemu.fastcgi.application import Application, QueueFull, RapidFails
+from fcgiemu.fastcgi.connection import FastCgiConnection
 from fcgiemu.fastcgi.limits import Limits
 from fcgiemu.fastcgi.process import ALLOWED, Launch, ProcessState, StartFailed, WorkerProcess
 
@@ -315,3 +316,42 @@ def test_tcp_on_loopback(pool: Callable[..., None]) -> None:
         await worker.stop()
 
     pool(work)
+
+
+@pytest.mark.parametrize(("silent", "asked", "debugged", "overdue"), [
+    (5, 5, False, None),
+    (11, 11, False, ("activityTimeout", 10.0)),
+    (1, 21, False, ("requestTimeout", 20.0)),
+    (11, 21, True, None),
+])
+def test_timeouts_by_the_clock(silent: float, asked: float, debugged: bool, overdue: tuple[str, float] | None) -> None:
+    async def main() -> None:
+        worker = WorkerProcess(LAUNCH, lambda *_: None)
+        worker.connection = FastCgiConnection()
+        worker.connection.last_activity, worker.connection.started = 100 - silent, 100 - asked
+        worker.debugged = debugged
+        limits = Limits(activity_timeout=10, request_timeout=20)
+        assert worker.overdue(limits, 100) == overdue
+        worker.debugged = False
+        if debugged:  # the time with it does not count
+            assert worker.overdue(limits, 109) is None
+            assert worker.overdue(limits, 111) == ("activityTimeout", 10.0)
+
+    asyncio.run(main())
+
+
+def test_a_debugged_process_is_not_recycled(pool: Callable[..., None]) -> None:
+    async def work(application: Application, spawner: Spawner) -> None:
+        worker = await application.acquire()
+        worker.debugged = True
+        application.release(worker)
+        assert await application.acquire() is worker
+        application.release(worker)
+        application.reap_idle(asyncio.get_running_loop().time() + 1e6)
+        assert await application.acquire() is worker
+        worker.debugged = False
+        application.release(worker)
+        assert application.recycled == 1
+        assert await application.acquire() is not worker
+
+    pool(work, Limits(max_instances=1, instance_max_requests=1))
