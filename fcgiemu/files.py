@@ -92,6 +92,8 @@ class FileView:
         relative = relative.strip("/")
         if not relative:
             return self._entry(self.root)
+        if self._known_absent(relative):
+            return None
         if _NO_SUCH_NAME.search(relative) or not self._plain(relative):
             return None
         path = f"{self.root}/{relative}"
@@ -100,6 +102,16 @@ class FileView:
             spelled = self._spelling(relative)
             entry = self._entry(spelled) if spelled else None
         return entry
+
+    def _known_absent(self, relative: str) -> bool:
+        """Whether the kept listing of the root, if current, has no such name: most URLs of a program are no files."""
+        kept = self._listings.get(self.root)
+        if kept is None or relative.partition("/")[0].lower() in kept[1]:
+            return False
+        try:
+            return os.stat(self.root).st_mtime_ns == kept[0]
+        except OSError:
+            return False
 
     def contains(self, path: str) -> bool:
         """Whether an absolute path, links followed, lies in the root."""

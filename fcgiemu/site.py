@@ -231,12 +231,13 @@ class SiteFiles:
         return entry is not None and entry.is_directory
 
     def is_servable(self, url_path: str) -> bool:
-        effective = self._site.effective(url_path)
-        refused = effective.view(request_filtering.compiled).refusal
         entry = self._site.find(url_path)
+        if entry is None:
+            return False
+        effective = self._site.effective(url_path)
         if not static_file.is_servable(effective.view(static_file.compiled), entry):
             return False
-        return refused(_ANY_REQUEST, url_path, "", False) is None
+        return effective.view(request_filtering.compiled).refusal(_ANY_REQUEST, url_path, "", False) is None
 
     def read_text(self, physical: str) -> str | None:
         entry = self._find(physical)

@@ -25,6 +25,10 @@ _ALWAYS_CONSUMED = ("", "system.webServer/handlers", "system.webServer/modules",
                     "system.webServer/httpRedirect", "system.webServer/httpProtocol", "system.webServer/validation")
 
 
+#: URL paths whose configuration is remembered.
+KEPT_PATHS = 4096
+
+
 class Effective:
     """What the levels of one URL's folder chain say together. Views compiled from it are kept with it."""
 
@@ -36,6 +40,7 @@ class Effective:
         self.providers = providers
         self._sections: dict[str, Node] = {}
         self._merge_findings: dict[str, list[Finding]] = {}
+        self._errors: dict[str, list[Finding]] = {}
         self._views: dict[Callable[[Effective], Any], Any] = {}
 
     def section(self, path: str) -> Node:
@@ -56,6 +61,12 @@ class Effective:
 
     def errors(self, section: str) -> list[Finding]:
         """The errors that whoever consumes ``section`` runs into; "" = those that fail every request."""
+        known = self._errors.get(section)
+        if known is None:
+            known = self._errors[section] = self._errors_of_section(section)
+        return known
+
+    def _errors_of_section(self, section: str) -> list[Finding]:
         found = [finding for finding in self._file_findings()
                  if finding.severity == "error" and finding.section == section]
         for path in (section,) if section else self._met_by_all():
@@ -131,6 +142,7 @@ class ConfigTree:
         """Forget everything read, so that the next request sees the files as they are now."""
         self._stamps: dict[str, int | None] = {}
         self._effective: dict[tuple[Any, ...], Effective] = {}
+        self._of_path: dict[str, Effective] = {}
         for directory in self.directories.values():
             directory.view.forget()
         root = self.directories[""]
@@ -173,6 +185,14 @@ class ConfigTree:
 
     def effective(self, path: str) -> Effective:
         """The configuration of the URL ``path`` (site-absolute, decoded, canonical)."""
+        known = self._of_path.get(path)
+        if known is None:
+            if len(self._of_path) >= KEPT_PATHS:
+                self._of_path.clear()
+            known = self._of_path[path] = self._find_effective(path)
+        return known
+
+    def _find_effective(self, path: str) -> Effective:
         folder = self._deepest(path)
         if not folder.has_locations:
             if folder.whole is None:

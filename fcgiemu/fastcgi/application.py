@@ -21,6 +21,10 @@ from .process import (
 EXIT_PATIENCE = 2.0
 
 
+#: Gives a place in the queue up.
+Abandon = Callable[[], object]
+
+
 class QueueFull(Exception):
     """More requests wait than queueLength allows: 503.4."""
 
@@ -58,30 +62,29 @@ class Application:
         return [worker for worker in self._all if worker.state is not ProcessState.GONE]
 
     @property
+    def working(self) -> list[WorkerProcess]:
+        """The processes that have a request to answer."""
+        return [worker for worker in self._all if worker.state in (ProcessState.BUSY, ProcessState.RETIRING)]
+
+    @property
     def is_unused(self) -> bool:
         """Whether nothing runs, starts, ends or waits."""
         return not (self.processes or self._starting or self._waiting or self._tasks)
 
-    @property
-    def has_idle(self) -> bool:
-        """Whether a process waits for work."""
-        return bool(self._idle)
+    async def acquire(self, waits: Callable[[Abandon | None], object] = lambda abandon: None) -> WorkerProcess:
+        """A process for one request, which ``release`` gives back. Raises QueueFull, RapidFails or StartFailed.
 
-    async def acquire(self) -> WorkerProcess:
-        """A process for one request, which ``release`` gives back. Raises QueueFull, RapidFails or StartFailed."""
-        if self._too_many_fails():
-            raise RapidFails
-        while self._idle:
-            worker = self._idle.pop()
-            usable = worker.connection.alive or await worker.reconnect()
-            if usable and worker.state is ProcessState.IDLE:
-                return self._begin(worker)
-            self._discard(worker)
+        Where the request has to wait, ``waits`` is told what gives its place in the queue up, and at the end None.
+        """
+        worker = self._take()
+        if worker is not None:
+            return worker
         if len(self._waiting) >= self.limits.queue_length:
             raise QueueFull
         future: asyncio.Future[WorkerProcess] = asyncio.get_running_loop().create_future()
         self._waiting.append(future)
         self._start_for_waiting()
+        waits(future.cancel)
         try:
             return await future
         except asyncio.CancelledError:
@@ -90,16 +93,18 @@ class Application:
             if future.done() and not future.cancelled() and future.exception() is None:
                 self.release(future.result())
             raise
+        finally:
+            waits(None)
 
     def release(self, worker: WorkerProcess) -> None:
         """Give a process back after its request: to whoever waits, to the idle ones, or to its end."""
-        over = self.limits.instance_max_requests and worker.requests >= self.limits.instance_max_requests
+        over = 0 < self.limits.instance_max_requests <= worker.requests and not worker.debugged
         if worker.state is ProcessState.BUSY and worker.connection.alive and not over and not self._closed:
             worker.to(ProcessState.IDLE)
             worker.idle_since = self._clock()
             self._offer(worker)
         else:
-            self.recycled += bool(over)
+            self.recycled += over
             self._discard(worker)
 
     def discard(self, worker: WorkerProcess) -> None:
@@ -135,7 +140,8 @@ class Application:
             if worker.state is ProcessState.BUSY:
                 worker.to(ProcessState.RETIRING)
             else:
-                self._idle.remove(worker)
+                with contextlib.suppress(ValueError):
+                    self._idle.remove(worker)  # not there while it connects anew
                 self._discard(worker, EXIT_PATIENCE if worker.launch.watches else 0.0)
         self._start_one()
 
@@ -153,16 +159,35 @@ class Application:
 
     def reap_idle(self, now: float) -> None:
         """End processes that have been idle for longer than idleTimeout."""
-        for worker in [worker for worker in self._idle if now - worker.idle_since > self.limits.idle_timeout]:
+        for worker in [worker for worker in self._idle
+                       if now - worker.idle_since > self.limits.idle_timeout and not worker.debugged]:
             self._idle.remove(worker)
             self._discard(worker)
 
     # -- inside --------------------------------------------------------------------------------------------------
 
+    def _take(self) -> WorkerProcess | None:
+        """An idle process, if there is one. Raises RapidFails."""
+        if self._fails and self._too_many_fails():
+            raise RapidFails
+        while self._idle:
+            worker = self._idle.pop()
+            if worker.connection.alive:
+                return self._begin(worker)
+            self._run(self._reconnect(worker))
+        return None
+
+    async def _reconnect(self, worker: WorkerProcess) -> None:
+        """A new connection to a process that has closed its last one; its end where there is none to be had."""
+        if await worker.reconnect() and worker.state is ProcessState.IDLE and not self._closed:
+            self._offer(worker)
+        else:
+            self._discard(worker)
+
     def _begin(self, worker: WorkerProcess) -> WorkerProcess:
         worker.to(ProcessState.BUSY)
         worker.requests += 1
-        if worker.requests == self.limits.instance_max_requests:
+        if worker.requests == self.limits.instance_max_requests and not worker.debugged:
             self._start_one(beyond=1)  # the replacement is ready before this one goes
         return worker
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 
 from ..http.response import Header, reason_phrase
 
 #: Longest header block that is taken: an application without a blank line must not fill the memory.
 MAX_HEADER_BLOCK = 256 * 1024
+#: Shorter header blocks are parsed once and remembered.
+KEPT_BLOCK = 512
 _END = re.compile(rb"\r?\n\r?\n")
 _STATUS = re.compile(r"\s*(\d{3})(?:\s+(.*))?$")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+$")
@@ -18,43 +21,48 @@ class BadHeaders(Exception):
     """A header block that no response can be made of."""
 
 
-@dataclass(slots=True)
-class Head:
+class Head(NamedTuple):
     """Status, reason and headers of an application's response, in its order and spelling."""
 
     status: int
     reason: str
-    headers: list[Header]
+    headers: tuple[Header, ...]
 
 
 class HeadReader:
     """STDOUT in any portions -> the head, then body bytes."""
 
     def __init__(self) -> None:
-        self._buffer = bytearray()
+        self._begun = b""
         self.head: Head | None = None
 
     def feed(self, data: bytes) -> bytes:
         """Body bytes that ``data`` brings; empty until the head is complete. Raises BadHeaders."""
         if self.head is not None:
             return data
-        self._buffer += data
-        end = _END.search(self._buffer)
+        if self._begun:
+            data = self._begun + data
+        end = _END.search(data)
         if end is None:
-            if len(self._buffer) > MAX_HEADER_BLOCK:
+            if len(data) > MAX_HEADER_BLOCK:
                 raise BadHeaders(f"no end of the headers within {MAX_HEADER_BLOCK} bytes")
+            self._begun = data
             return b""
-        block, rest = bytes(self._buffer[:end.start()]), bytes(self._buffer[end.end():])
-        self.head = parse(block)
-        self._buffer.clear()
-        return rest
+        self.head = _parsed(data[:end.start()])
+        self._begun = b""
+        return data[end.end():]
 
     def finish(self) -> Head:
         """The head when the stream has ended: wfastcgi's own error sends ``Status: 500`` without a blank line."""
         if self.head is None:
-            self.head = parse(bytes(self._buffer).rstrip(b"\r\n"))
-            self._buffer.clear()
+            self.head = _parsed(self._begun.rstrip(b"\r\n"))
+            self._begun = b""
         return self.head
+
+
+def _parsed(block: bytes) -> Head:
+    """As ``parse``; applications send the same short heads over and over."""
+    return _kept(block) if len(block) < KEPT_BLOCK else parse(block)
 
 
 def parse(block: bytes) -> Head:
@@ -83,4 +91,7 @@ def parse(block: bytes) -> Head:
         raise BadHeaders("there is none")
     if location and not seen_status:
         status = 302  # RFC 3875; what IIS does with it is inferred
-    return Head(status, reason or reason_phrase(status), headers)
+    return Head(status, reason or reason_phrase(status), tuple(headers))
+
+
+_kept = lru_cache(maxsize=512)(parse)

@@ -39,6 +39,8 @@ class FastCgiConnection(asyncio.Protocol):
         self.ended = True
         self.status = (0, 0)
         self.error: Exception | None = None
+        #: When the request began, and when the application was last heard of or written to; the loop's seconds.
+        self.started = 0.0
         self.last_activity = 0.0
 
     # -- asyncio.Protocol ----------------------------------------------------------------------------------------
@@ -50,8 +52,9 @@ class FastCgiConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self.last_activity = self._loop.time()
         try:
-            for record in self._reader.feed(data):
-                self._receive(record)
+            for kind, request_id, content in self._reader.feed(data):
+                if request_id:  # management records answer questions that are never asked
+                    self._receive(kind, content)
         except ProtocolError as error:
             self._fail(error)
             return
@@ -91,7 +94,7 @@ class FastCgiConnection(asyncio.Protocol):
         self.stderr = bytearray()
         self.stderr_total = 0
         self.ended = False
-        self.last_activity = self._loop.time()
+        self.started = self.last_activity = self._loop.time()
         parts = [_BEGIN, params]
         if body is not None:
             parts += (records.encode_stream(records.STDIN, REQUEST_ID, body), _STDIN_END)
@@ -158,25 +161,23 @@ class FastCgiConnection(asyncio.Protocol):
 
     # -- records -------------------------------------------------------------------------------------------------
 
-    def _receive(self, record: records.Record) -> None:
-        if record.request_id == 0:
-            return  # management records answer questions that are never asked
+    def _receive(self, kind: int, content: bytes) -> None:
         if self.ended:
-            raise ProtocolError(f"record of type {record.type} outside of a request")
-        if record.type == records.STDOUT:
-            if record.content:  # an empty one in mid-stream is tolerated: wfastcgi sends one after every part
-                self._chunks.append(record.content)
-                self.buffered += len(record.content)
-        elif record.type == records.STDERR:
-            self.stderr_total += len(record.content)
-            self.stderr += record.content[:MAX_STDERR - len(self.stderr)]
+            raise ProtocolError(f"record of type {kind} outside of a request")
+        if kind == records.STDOUT:
+            if content:  # an empty one in mid-stream is tolerated: wfastcgi sends one after every part
+                self._chunks.append(content)
+                self.buffered += len(content)
+        elif kind == records.STDERR:
+            self.stderr_total += len(content)
+            self.stderr += content[:MAX_STDERR - len(self.stderr)]
             if self.stderr_total > STDERR_FLOOD:
                 raise ProtocolError("the application writes to STDERR without end")
-        elif record.type == records.END_REQUEST:
-            self.status = records.decode_end(record.content)
+        elif kind == records.END_REQUEST:
+            self.status = records.decode_end(content)
             self.ended = True
         else:
-            raise ProtocolError(f"record of type {record.type} from an application")
+            raise ProtocolError(f"record of type {kind} from an application")
 
     def _fail(self, error: Exception) -> None:
         if self.error is None:

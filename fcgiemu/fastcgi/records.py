@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 VERSION = 1
 HEADER = struct.Struct(">BBHHBx")
@@ -28,8 +28,7 @@ class ProtocolError(Exception):
     """Bytes that are not FastCGI 1.0, or values that do not fit it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """One record: its type, the request it belongs to (0 = management), and its content without padding."""
 
     type: int
@@ -122,27 +121,26 @@ class RecordReader:
     """Bytes in any portions -> records. ``feed`` raises ProtocolError once and for all at the first wrong byte."""
 
     def __init__(self) -> None:
-        self._buffer = bytearray()
+        self._begun = b""
 
     def feed(self, data: bytes) -> Iterator[Record]:
         """The records that ``data`` completes, each before what follows it is looked at."""
-        buffer = self._buffer
-        buffer += data
+        if self._begun:
+            data = self._begun + data
         position = 0
-        available = len(buffer)
+        available = len(data)
         while available - position >= 8:
-            version, kind, request_id, length, padding = HEADER.unpack_from(buffer, position)
+            version, kind, request_id, length, padding = HEADER.unpack_from(data, position)
             if version != VERSION:
                 raise ProtocolError(f"version {version} where {VERSION} was expected")
-            end = position + 8 + length
-            if available < end + padding:
+            start = position + 8
+            if available < start + length + padding:
                 break
-            position = end + padding
-            yield Record(kind, request_id, bytes(buffer[position - padding - length:position - padding]))
-        if position:
-            del buffer[:position]
+            position = start + length + padding
+            yield Record(kind, request_id, data[start:start + length])
+        self._begun = data[position:]
 
     @property
     def pending(self) -> int:
         """Bytes of a record that is not complete yet."""
-        return len(self._buffer)
+        return len(self._begun)

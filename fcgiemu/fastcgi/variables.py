@@ -5,72 +5,153 @@ Names, values and order come from dumps of real servers; see docs/fastcgi.md.
 
 from __future__ import annotations
 
+from functools import lru_cache
+from typing import NamedTuple
+
 from ..decision import CallFastCgi, Decision
-from ..rewrite.state import MODULE_VERSION, State, original_url
+from ..rewrite.state import MODULE_VERSION, Place, State, original_url
+from . import records
 
 Pair = tuple[str, str]
+
+#: Longer values are encoded anew each time.
+CACHED_VALUE = 256
+
+
+class Group(NamedTuple):
+    """Variables that follow each other on the wire, and their encoding."""
+
+    pairs: tuple[Pair, ...]
+    data: bytes
 
 
 def variables(decision: Decision) -> list[Pair]:
     """The FastCGI parameters of a request, in wire order. Physical paths are local ones."""
-    state, action, request, site = decision.state, decision.action, decision.request, decision.site
-    assert state is not None and request is not None and site is not None and isinstance(action, CallFastCgi)
-    path, script = state.path, action.script_name
-    place = state.place
-    fields = request.fields
-    pairs = _headers(state)
-    pairs.append(("IIS_UrlRewriteModule", MODULE_VERSION))
-    if state.rewritten:
-        pairs.append(("IIS_WasUrlRewritten", "1"))
-        pairs.append(("UNENCODED_URL", state.variable("UNENCODED_URL")))
-    secure = request.https
-    path_info = action.path_info if action.handler.allow_path_info else path
-    pairs += (
-        ("APPL_MD_PATH", f"/LM/W3SVC/{place.site_id}/ROOT{place.application_path}"),
-        ("APPL_PHYSICAL_PATH", f"{site.application(path).path}/"),
-        ("AUTH_TYPE", ""), ("AUTH_PASSWORD", ""), ("AUTH_USER", ""),
-        ("CERT_COOKIE", ""), ("CERT_FLAGS", ""), ("CERT_ISSUER", ""), ("CERT_SERIALNUMBER", ""), ("CERT_SUBJECT", ""),
-        ("CONTENT_LENGTH", str(request.body_length or 0)),
-        ("CONTENT_TYPE", fields.get("content-type", "")),
-        ("DOCUMENT_ROOT", str(site.path)),
-        ("GATEWAY_INTERFACE", "CGI/1.1"),
-        ("HTTPS", "on" if secure else "off"),
-        ("HTTPS_KEYSIZE", ""), ("HTTPS_SECRETKEYSIZE", ""), ("HTTPS_SERVER_ISSUER", ""), ("HTTPS_SERVER_SUBJECT", ""),
-        ("INSTANCE_ID", str(place.site_id)),
-        ("INSTANCE_NAME", place.site_name.upper()),
-        ("INSTANCE_META_PATH", f"/LM/W3SVC/{place.site_id}"),
-        ("LOCAL_ADDR", request.local_addr),
-        ("LOGON_USER", ""),
-        ("PATH_INFO", path_info),
-        ("PATH_TRANSLATED", site.local_path(path_info)),
-        ("QUERY_STRING", state.query),
-        ("REMOTE_ADDR", request.remote_addr), ("REMOTE_HOST", request.remote_addr),
-        ("REMOTE_PORT", str(request.remote_port)), ("REMOTE_USER", ""),
-        ("REQUEST_METHOD", request.method),
-        ("REQUEST_URI", request.target.raw),
-        ("SCRIPT_FILENAME", site.local_path(script)),
-        ("SCRIPT_NAME", script),
-        ("SERVER_NAME", request.host),
-        ("SERVER_PORT", str(request.port)), ("SERVER_PORT_SECURE", "1" if secure else "0"),
-        ("SERVER_PROTOCOL", request.protocol),
-        ("SERVER_SOFTWARE", "Microsoft-IIS/10.0"),
-        ("URL", script),
-    )
-    if request.overrides:
-        pairs = [(name, request.overrides.get(name.upper(), value)) for name, value in pairs]
+    pairs = [pair for group in _groups(decision) for pair in group.pairs]
+    overrides = decision.request.overrides if decision.request is not None else None
+    if overrides:
+        pairs = [(name, overrides.get(name.upper(), value)) for name, value in pairs]
     return pairs
 
 
-def _headers(state: State) -> list[Pair]:
+def encode_params(decision: Decision, request_id: int) -> bytes:
+    """The whole PARAMS stream of a request. Raises ProtocolError for a variable that is longer than a record."""
+    data = b"".join([group.data for group in _groups(decision)])
+    if len(data) <= records.MAX_CONTENT:
+        return records.encode(records.PARAMS, request_id, data) + records.encode(records.PARAMS, request_id)
+    return records.encode_params(request_id, [_encoded(name, value) for name, value in variables(decision)])
+
+
+def _groups(decision: Decision) -> list[Group]:
+    state, action, request, site = decision.state, decision.action, decision.request, decision.site
+    assert state is not None and request is not None and site is not None and isinstance(action, CallFastCgi)
+    path, script = state.path, action.script_name
+    path_info = action.path_info if action.handler.allow_path_info else path
+    application, local, remote, server = _of_connection(
+        state.place, f"{site.application(path).path}/", str(site.path), request.scheme, request.local_addr, request.remote_addr,
+        request.remote_port, request.method, request.host, request.port, request.protocol)
+    script_name, url = _of_script(script, site.local_path(script))
+    groups = _headers(state)
+    if state.rewritten:
+        groups += _REWRITTEN, _group("UNENCODED_URL", state.variable("UNENCODED_URL"))
+    else:
+        groups.append(_MODULE)
+    groups += (
+        application,
+        _content(str(request.body_length or 0), request.fields.get("content-type", "")),
+        local,
+        _group("PATH_INFO", path_info),
+        _group("PATH_TRANSLATED", site.local_path(path_info)),
+        _group("QUERY_STRING", state.query),
+        remote,
+        _group("REQUEST_URI", request.target.raw),
+        script_name,
+        server,
+        url,
+    )
+    return groups
+
+
+@lru_cache(maxsize=1024)
+def _of_connection(place: Place, application: str, root: str, scheme: str, local_addr: str, remote_addr: str, remote_port: int,
+                   method: str, host: str, port: int, protocol: str) -> tuple[Group, Group, Group, Group]:
+    """What stays the same while a client asks the same site in the same way."""
+    secure = scheme == "https"
+    return (
+        _made(("APPL_MD_PATH", f"/LM/W3SVC/{place.site_id}/ROOT{place.application_path}"),
+              ("APPL_PHYSICAL_PATH", application),
+              ("AUTH_TYPE", ""), ("AUTH_PASSWORD", ""), ("AUTH_USER", ""),
+              ("CERT_COOKIE", ""), ("CERT_FLAGS", ""), ("CERT_ISSUER", ""), ("CERT_SERIALNUMBER", ""), ("CERT_SUBJECT", "")),
+        _made(("DOCUMENT_ROOT", root),
+              ("GATEWAY_INTERFACE", "CGI/1.1"),
+              ("HTTPS", "on" if secure else "off"),
+              ("HTTPS_KEYSIZE", ""), ("HTTPS_SECRETKEYSIZE", ""), ("HTTPS_SERVER_ISSUER", ""), ("HTTPS_SERVER_SUBJECT", ""),
+              ("INSTANCE_ID", str(place.site_id)),
+              ("INSTANCE_NAME", place.site_name.upper()),
+              ("INSTANCE_META_PATH", f"/LM/W3SVC/{place.site_id}"),
+              ("LOCAL_ADDR", local_addr),
+              ("LOGON_USER", "")),
+        _made(("REMOTE_ADDR", remote_addr), ("REMOTE_HOST", remote_addr),
+              ("REMOTE_PORT", str(remote_port)), ("REMOTE_USER", ""),
+              ("REQUEST_METHOD", method)),
+        _made(("SERVER_NAME", host),
+              ("SERVER_PORT", str(port)), ("SERVER_PORT_SECURE", "1" if secure else "0"),
+              ("SERVER_PROTOCOL", protocol),
+              ("SERVER_SOFTWARE", "Microsoft-IIS/10.0")),
+    )
+
+
+@lru_cache(maxsize=256)
+def _of_script(script: str, filename: str) -> tuple[Group, Group]:
+    return _made(("SCRIPT_FILENAME", filename), ("SCRIPT_NAME", script)), _made(("URL", script))
+
+
+@lru_cache(maxsize=256)
+def _content(length: str, kind: str) -> Group:
+    return _made(("CONTENT_LENGTH", length), ("CONTENT_TYPE", kind))
+
+
+def _headers(state: State) -> list[Group]:
     """HTTP_* of the request as the handler sees it: rules may have set some, and a rewrite sets X-Original-URL.
 
     A client's ``Proxy`` header is left out: as HTTP_PROXY it would redirect outgoing requests of many libraries.
     """
-    headers = {f"HTTP_{name.upper().replace('-', '_')}": value for name, value in state.request.fields.items()
-               if name != "proxy"}
+    headers = {_header_variable(name): value for name, value in state.request.fields.items() if name != "proxy"}
     if state.shows_original:
         headers["HTTP_X_ORIGINAL_URL"] = original_url(state.request)
     for name, value in state.assigned.items():
         if name.startswith("HTTP_") and name != "HTTP_PROXY":
             headers[name] = value
-    return list(headers.items())
+    return [_group(name, value) for name, value in headers.items()]
+
+
+@lru_cache(maxsize=1024)
+def _header_variable(name: str) -> str:
+    return f"HTTP_{name.upper().replace('-', '_')}"
+
+
+def _group(name: str, value: str) -> Group:
+    """A group of one. Most variables are the same in many requests: their encoding is kept."""
+    return _kept(name, value) if len(value) < CACHED_VALUE else _made((name, value))
+
+
+@lru_cache(maxsize=2048)
+def _kept(name: str, value: str) -> Group:
+    return _made((name, value))
+
+
+def _made(*pairs: Pair) -> Group:
+    return Group(pairs, b"".join([_encoded(name, value) for name, value in pairs]))
+
+
+def _encoded(name: str, value: str) -> bytes:
+    """A variable for the wire: what came as text in UTF-8 goes on as UTF-8, header bytes as they came."""
+    if name.startswith("HTTP_"):
+        data = value.encode("latin-1", "replace")
+    else:
+        data = value.encode("utf-8", "surrogateescape")  # FastCGIUtf8ServerVariables, as Azure sets it
+    return records.encode_pair(name.encode("latin-1", "replace"), data)
+
+
+_MODULE = _made(("IIS_UrlRewriteModule", MODULE_VERSION))
+_REWRITTEN = _made(("IIS_UrlRewriteModule", MODULE_VERSION), ("IIS_WasUrlRewritten", "1"))

@@ -35,7 +35,10 @@ class Response:
     def header(self, name: str) -> str:
         """The first header called ``name``, or ""."""
         lower = name.lower()
-        return next((value for key, value in self.headers if key.lower() == lower), "")
+        for key, value in self.headers:
+            if key.lower() == lower:
+                return value
+        return ""
 
 
 def body_charset(content_type: str) -> str:

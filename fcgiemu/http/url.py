@@ -77,6 +77,7 @@ def normalize(path: str) -> str:
     return "/" + "/".join(parts)
 
 
+@lru_cache(maxsize=4096)
 def encode_path(path: str) -> str:
     """A decoded path percent-encoded as UTF-8; a ``%`` in it becomes ``%25``."""
     return quote(path, safe=_PATH_SAFE, errors="replace")

@@ -43,11 +43,8 @@ def compiled(effective: Effective) -> Rule | None:
                 _STATUS[section["httpResponseStatus"]], folder, wildcards)
 
 
-def redirection(effective: Effective, request: Request, state: State) -> Redirect | None:
+def redirection(rule: Rule, request: Request, state: State) -> Redirect | None:
     """The redirect for the current URL, or None."""
-    rule = effective.view(compiled)
-    if rule is None:
-        return None
     below = state.path[len(rule.folder):] if state.path.lower().startswith(rule.folder.lower()) else state.path
     target = _destination(rule, below, state)
     if target is None:

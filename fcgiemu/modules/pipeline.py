@@ -36,6 +36,7 @@ from . import (
     fast_cgi,
     handlers,
     http_platform,
+    http_redirection,
     loaded,
     protocol_support,
     request_filtering,
@@ -43,6 +44,7 @@ from . import (
     static_file,
 )
 from .http_redirection import redirection
+from .loaded import EMULATED
 
 if TYPE_CHECKING:
     from ..site import Site
@@ -76,11 +78,32 @@ def decide_error_page(site: Site, failed: Decision, url: str, status: int) -> De
                     run.state, run.findings, site, failed.detailed, is_error_page=True)
 
 
+class Plan:
+    """What the modules of the request pipeline make of one configuration; None = not loaded, or nothing to do.
+
+    A view: see Effective.view. With ``fatal`` nothing else is looked at.
+    """
+
+    __slots__ = ("absent", "addresses", "authorization", "fatal", "filter", "handlers", "redirection")
+
+    def __init__(self, effective: Effective) -> None:
+        self.fatal = fatal_error(effective)
+        #: Native modules that the application does not load.
+        self.absent = effective.view(loaded.absent)
+        if self.fatal is not None:
+            return
+        has = EMULATED.difference(self.absent).__contains__
+        self.addresses = effective.view(security.addresses) if has("IpRestrictionModule") else None
+        self.filter = effective.view(request_filtering.compiled) if has("RequestFilteringModule") else None
+        self.authorization = effective.view(security.authorization)
+        self.redirection = effective.view(http_redirection.compiled) if has("HttpRedirectionModule") else None
+        self.handlers = effective.view(handlers.table)
+
+
 class _Run:
     """One request on its way through the modules. Each step returns an action, or None to go on."""
 
     __slots__ = (
-        "absent",
         "applied",
         "depth",
         "effective",
@@ -88,6 +111,7 @@ class _Run:
         "folder",
         "handler",
         "module",
+        "plan",
         "request",
         "site",
         "state",
@@ -103,8 +127,7 @@ class _Run:
         self.handler: Handler | None = None
         self.module = "IIS Web Core"
         self.effective: Effective
-        #: Native modules that the application does not load.
-        self.absent: frozenset[str]
+        self.plan: Plan
         self.findings: list[Finding] = []
         self.depth = 0
         #: The URL for which a default document stands: what clients and rules know the request by.
@@ -113,7 +136,7 @@ class _Run:
     def start(self) -> Action:
         if (broken := self.enter()) is not None:
             return broken
-        if not self.site.settings.rewrite_module or "RewriteModule" in self.absent:
+        if not self.site.settings.rewrite_module or "RewriteModule" in self.plan.absent:
             return self.execute(original=True) or self.unhandled()
         return self.global_rules() or self.begin_request() or self.execute(original=False) or self.unhandled()
 
@@ -123,8 +146,8 @@ class _Run:
         if len(self.site.layout.applications) > 1:
             state.place = self.site.application(state.path).place
         self.effective = self.site.tree.effective(state.path)
-        self.absent = self.effective.view(loaded.absent)
-        fatal = self.effective.view(fatal_error)
+        self.plan = self.effective.view(Plan)
+        fatal = self.plan.fatal
         return None if fatal is None else configuration_error(fatal)
 
     # -- rewrite ----------------------------------------------------------------------------------------------------
@@ -223,15 +246,15 @@ class _Run:
     # -- the rest of the pipeline ------------------------------------------------------------------------------------
 
     def filter(self, original: bool) -> Action | None:
-        if "IpRestrictionModule" not in self.absent:
-            refused = security.refuse_address(self.effective, self.request)
+        plan = self.plan
+        if plan.addresses is not None:
+            refused = security.refuse_address(plan.addresses, self.request)
             if refused is not None:
                 self.module = "IpRestrictionModule"
                 return refused
-        if "RequestFilteringModule" in self.absent:
+        if plan.filter is None:
             return None
-        compiled = self.effective.view(request_filtering.compiled)
-        refusal = compiled.refusal(self.request, self.state.path, self.state.query, original)
+        refusal = plan.filter.refusal(self.request, self.state.path, self.state.query, original)
         if refusal is None:
             return None
         self.module = "RequestFilteringModule"
@@ -244,14 +267,17 @@ class _Run:
         """Authorization, handler mapping, and the modules of the chosen handler, for the current URL."""
         if original and (refused := self.filter(original=True)) is not None:
             return refused
-        denied = security.deny(self.effective, self.request)
-        if denied is not None and (denied.status == 403 or "UrlAuthorizationModule" not in self.absent):
-            self.module = "UrlAuthorizationModule"
-            return denied
-        redirect = redirection(self.effective, self.request, self.state)
-        if redirect is not None and "HttpRedirectionModule" not in self.absent:
-            self.module = "HttpRedirectionModule"
-            return redirect
+        plan = self.plan
+        if plan.authorization is not None:
+            denied = security.deny(plan.authorization, self.request)
+            if denied is not None and (denied.status == 403 or "UrlAuthorizationModule" not in plan.absent):
+                self.module = "UrlAuthorizationModule"
+                return denied
+        if plan.redirection is not None:
+            redirect = redirection(plan.redirection, self.request, self.state)
+            if redirect is not None:
+                self.module = "HttpRedirectionModule"
+                return redirect
         chosen = self.map_handler()
         if not isinstance(chosen, tuple):
             return chosen
@@ -263,14 +289,14 @@ class _Run:
             missing = self.missing(handler, entry)
             if missing is not None:
                 return missing
-        substatus = handlers.missing_access(handler, self.effective.view(handlers.table).access)
+        substatus = handlers.missing_access(handler, plan.handlers.access)
         if substatus is not None:
             return Respond(403, substatus, f"The handler '{handler.name}' requires {handler.require_access} access, which "
                            "accessPolicy does not grant.", notification="MapRequestHandler")
         return self.run_modules(handler, length, entry)
 
     def map_handler(self) -> tuple[Handler, int] | Respond:
-        table = self.effective.view(handlers.table)
+        table = self.plan.handlers
         if table.bad_pre_condition is not None:
             return Respond(500, 0, table.bad_pre_condition.message, E_INVALID_DATA, finding=table.bad_pre_condition,
                            notification="MapRequestHandler")
@@ -293,8 +319,9 @@ class _Run:
 
     def run_modules(self, handler: Handler, length: int, entry: FileEntry | None) -> Action | None:
         modules: Sequence[str] = handler.modules
-        if self.absent:
-            modules = [module for module in handler.modules if module not in self.absent]
+        absent = self.plan.absent
+        if absent:
+            modules = [module for module in handler.modules if module not in absent]
             if not modules and handler.modules:
                 return bad_module(handler, handler.modules[0])
         for module in modules:

@@ -78,6 +78,7 @@ class Filter:
         self.allowed_urls = frozenset(_strings(section.child("alwaysAllowedUrls"), "url"))
         self.allowed_queries = frozenset(_strings(section.child("alwaysAllowedQueryStrings"), "queryString"))
         self.rules = [_rule(item) for item in section.child("filteringRules").items]
+        self._scans = bool(self.url_sequences or self.query_sequences or self.rules)
         denied = sorted(name for name, allowed in self.extensions.items() if not allowed)
         words = [re.escape(name) + "(?:/|$)" for name in (*denied, )] + [f"/{re.escape(name)}(?:/|$)" for name in self.hidden]
         #: One search that says whether hidden segments or denied extensions can concern a path at all.
@@ -85,7 +86,7 @@ class Filter:
 
     def refusal(self, request: Request, path: str, query: str, original: bool) -> Respond | None:
         """The refusal of ``path``, or None. ``original`` = the URL the client sent, not a rewritten one."""
-        if path.rstrip("/").count("/") > MAX_URL_SEGMENTS:
+        if path.count("/") > MAX_URL_SEGMENTS and path.rstrip("/").count("/") > MAX_URL_SEGMENTS:
             return _refuse(404, 20, "a request with too many URL segments")
         if original:
             refused = self._request(request)
@@ -95,7 +96,7 @@ class Filter:
             return _refuse(404, 14, "a request where the URL is too long")
         if len(query) > self.max_query:
             return _refuse(404, 15, "a request where the query string is too long")
-        if not self.allow_double_escaping and double_escaped(path):
+        if ("%" in path or "+" in path) and not self.allow_double_escaping and double_escaped(path):
             return _refuse(404, 11, "a request that contains a double escape sequence")
         if not self.allow_high_bit and not path.isascii():
             return _refuse(404, 12, "a request that contains high bit characters")
@@ -103,7 +104,7 @@ class Filter:
             refused = self._segments(path)
             if refused is not None:
                 return refused
-        return self._sequences(path, query) or self._rules(request, path, query)
+        return (self._sequences(path, query) or self._rules(request, path, query)) if self._scans else None
 
     def _request(self, request: Request) -> Respond | None:
         if request.body_length is not None and request.body_length > self.max_content_length:

@@ -63,11 +63,8 @@ def _forwarded(text: str) -> Address:
     return ipaddress.ip_address(text)
 
 
-def refuse_address(effective: Effective, request: Request) -> Respond | Abort | None:
+def refuse_address(compiled: Addresses, request: Request) -> Respond | Abort | None:
     """The refusal of the client's address, or None."""
-    compiled = effective.view(addresses)
-    if compiled is None:
-        return None
     try:
         clients = [ipaddress.ip_address(request.remote_addr)]
     except ValueError:
@@ -88,7 +85,7 @@ def refuse_address(effective: Effective, request: Request) -> Respond | Abort | 
 
 
 @dataclass(frozen=True, slots=True)
-class Authorization:
+class AuthorizationRule:
     """An authorization rule: ``users`` and ``verbs`` as sets, empty verbs = all."""
 
     allow: bool
@@ -99,37 +96,42 @@ class Authorization:
         return bool(self.users & {"*", "?"}) and (not self.verbs or method in self.verbs)
 
 
-def authorization(effective: Effective) -> tuple[frozenset[str], tuple[Authorization, ...]] | None:
-    """sslFlags and the authorization rules; None where everybody may ask. A view: see Effective.view."""
+@dataclass(frozen=True, slots=True)
+class Authorization:
+    """sslFlags and the authorization rules."""
+
+    ssl_flags: frozenset[str]
+    rules: tuple[AuthorizationRule, ...]
+
+
+def authorization(effective: Effective) -> Authorization | None:
+    """The compiled <access> and <authorization>; None where everybody may ask. A view: see Effective.view."""
     flags = effective.section(_SECURITY + "access")["sslFlags"]
     rules = tuple(
-        Authorization(item["accessType"] == "Allow", _names(item["users"]), _names(item["verbs"]))
+        AuthorizationRule(item["accessType"] == "Allow", _names(item["users"]), _names(item["verbs"]))
         for item in effective.section(_SECURITY + "authorization").items)
     if not flags and rules and all(rule.allow and rule.users >= {"*"} and not rule.verbs for rule in rules):
         return None
-    return flags, rules
+    return Authorization(flags, rules)
 
 
 def _names(text: str) -> frozenset[str]:
     return frozenset(part.strip() for part in text.split(",") if part.strip())
 
 
-def deny(effective: Effective, request: Request) -> Respond | None:
+def deny(gate: Authorization, request: Request) -> Respond | None:
     """403.4 without the TLS that sslFlags wants, 403.7 without the client certificate, 401.2 where rules deny anonymous users.
 
     Deny rules go first.
     """
-    gate = effective.view(authorization)
-    if gate is None:
-        return None
-    flags, rules = gate
+    flags = gate.ssl_flags
     if "SslRequireCert" in flags and request.https:  # client certificates are not asked for here
         return Respond(403, 7, "The page you are trying to access requires your browser to have a client certificate.",
                        notification="BeginRequest")
     if flags & {"Ssl", "SslRequireCert", "Ssl128"} and not request.https:
         return Respond(403, 4, "The page you are trying to access is secured with Secure Sockets Layer (SSL).",
                        notification="BeginRequest")
-    covering = [rule for rule in rules if rule.covers_anonymous(request.method)]
+    covering = [rule for rule in gate.rules if rule.covers_anonymous(request.method)]
     if covering and all(rule.allow for rule in covering):
         return None
     return Respond(401, 2, "You are not authorized to view this page due to invalid authentication headers.",

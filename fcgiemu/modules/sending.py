@@ -5,6 +5,7 @@ Order as in IIS's traces: headers of the handler, Server and custom headers, out
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from ..config.tree import Effective
@@ -21,7 +22,7 @@ from ..trace import Trace
 from . import custom_error, outbound, protocol_support, request_filtering
 
 #: Headers that applications cannot set through FastCGI output: the server writes its own.
-_SERVER_OWNED = frozenset({"server", "date", "connection", "keep-alive", "transfer-encoding"})
+_SERVER_OWNED = frozenset({"server", "date", "connection", "keep-alive", "transfer-encoding", "upgrade"})
 _JOINED = frozenset({"cache-control", "content-type"})
 
 
@@ -31,7 +32,7 @@ def added_headers(effective: Effective) -> tuple[Header, ...]:
     return server + effective.view(protocol_support.custom_headers)
 
 
-def decorate(headers: list[Header], effective: Effective) -> list[Header]:
+def decorate(headers: Iterable[Header], effective: Effective) -> list[Header]:
     """The handler's headers with the server's: same names are both sent, but Cache-Control and Content-Type are joined."""
     result = [pair for pair in headers if pair[0].lower() not in _SERVER_OWNED]
     for name, value in effective.view(added_headers):
@@ -65,7 +66,7 @@ def _replaced(decision: Decision, response: Response, local: bool, trace: Trace 
     if decision.effective.view(custom_error.compiled).existing == "PassThrough" and not decision.effective.errors(errors):
         response.headers = decorate(response.headers, decision.effective)
         return _outbound(decision, response, trace)
-    own = ("content-type", "content-length", "content-encoding")
+    own = ("content-type", "content-length", "content-encoding", "connection")
     kept = tuple(pair for pair in response.headers if pair[0].lower() not in own)
     action = Respond(response.status, 0, reason=response.reason, headers=kept, notification="ExecuteRequestHandler")
     return own_response(replace(decision, action=action), local, trace)

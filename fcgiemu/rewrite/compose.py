@@ -12,7 +12,7 @@ _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 def is_foreign(target: str) -> bool:
     """Whether a target names a scheme and host."""
-    return _ABSOLUTE.match(target) is not None
+    return "://" in target and _ABSOLUTE.match(target) is not None
 
 
 def join_query(target: str, current: str, append: bool) -> str:

@@ -105,8 +105,6 @@ def evaluate(rules: tuple[Rule, ...], state: State, applied: list[str], trace: T
         if relative is None:
             continue
         try:
-            if trace is None and rule.promise is None and _fails(rule, text):
-                continue
             if rule.promise is not None and not state.strict and rule.promise.concerns(text, state):
                 if not rule.promise.source and _untouched_by(rules[index + 1:], state):
                     continue  # the rules that follow leave the file alone by themselves
@@ -116,7 +114,14 @@ def evaluate(rules: tuple[Rule, ...], state: State, applied: list[str], trace: T
                     trace.add("AZURE_PAGE_PROMISE", RuleName=rule.name, Line=rule.span.line, RewriteURL=state.path,
                               Message=rule.promise.message)
                 return None
-            matched = _applies(rule, text, state, trace)
+            if trace is not None:
+                trace.add("RULE_EVALUATION_START", RuleName=rule.name, RequestURL=text, QueryString=state.query,
+                          PatternSyntax=rule.pattern_syntax, StopProcessing=rule.stop_processing,
+                          RelativePath=rule.base + "/", File=rule.span.file, Line=rule.span.line, Column=rule.span.column)
+            captures = (text,) if rule.matcher is None else rule.matcher(text)
+            if trace is None and (captures is None) != rule.negate:
+                continue  # as most rules of a list
+            matched = _applies(rule, text, captures, state, trace)
             verdict = _act(rule, state, trace) if matched else None
         except ExpansionError as error:
             return _failed(rule, str(error), E_INVALID_DATA, trace)
@@ -154,11 +159,6 @@ def _failed(rule: Rule, message: str, hresult: int, trace: Trace | None) -> Verd
     return Verdict("error", rule, 500, 50, description=message, hresult=hresult)
 
 
-def _fails(rule: Rule, text: str) -> bool:
-    """Whether a rule's own pattern already says no: most rules of a list do."""
-    return rule.matcher is not None and (rule.matcher(text) is None) != rule.negate
-
-
 def _relative(base: str, path: str) -> str | None:
     """A rule's input: the path below its folder, no leading slash; None where the path lies elsewhere."""
     if not base:
@@ -168,12 +168,8 @@ def _relative(base: str, path: str) -> str | None:
     return None if POLICY.skip_rules_out_of_folder else path[1:]
 
 
-def _applies(rule: Rule, text: str, state: State, trace: Trace | None) -> bool:
-    if trace is not None:
-        trace.add("RULE_EVALUATION_START", RuleName=rule.name, RequestURL=text, QueryString=state.query,
-                  PatternSyntax=rule.pattern_syntax, StopProcessing=rule.stop_processing, RelativePath=rule.base + "/",
-                  File=rule.span.file, Line=rule.span.line, Column=rule.span.column)
-    captures: Captures | None = (text,) if rule.matcher is None else rule.matcher(text)
+def _applies(rule: Rule, text: str, captures: Captures | None, state: State, trace: Trace | None) -> bool:
+    """Whether pattern (which has made ``captures`` of ``text``) and conditions hold."""
     if trace is not None:
         trace.add("PATTERN_MATCH", Pattern=rule.pattern, Input=text, Negate=rule.negate, IgnoreCase=rule.ignore_case,
                   Matched=(captures is not None) != rule.negate, Captures=captures)

@@ -7,7 +7,7 @@ import contextlib
 import logging
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import partial
 
@@ -34,6 +34,9 @@ from .fastcgi import FastCgi
 from .forward import Forwarder
 from .http_platform import HttpPlatforms
 from .output import Output
+from .protocol import IisProtocol
+
+KEEP_ALIVE_SECONDS = 120  # http.sys's connectionTimeout
 
 _log = logging.getLogger(__name__)
 
@@ -65,6 +68,8 @@ class Server:
         self._log = log
         self._on_start = on_start
         self._on_stop = on_stop
+        #: The connections that exist, set by whoever runs the server.
+        self.connections: Collection[object] = ()
         self._ticker: asyncio.Task[None] | None = None
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
@@ -167,4 +172,8 @@ class Server:
         with contextlib.suppress(asyncio.CancelledError):
             while True:
                 await asyncio.sleep(1)
-                self.fastcgi.tick(loop.time())
+                now = loop.time()
+                self.fastcgi.tick(now)
+                for connection in list(self.connections):
+                    if isinstance(connection, IisProtocol):
+                        connection.close_if_idle(now, KEEP_ALIVE_SECONDS)

@@ -35,8 +35,8 @@ class ClientGone(Exception):
 class Exchange:
     """A request in progress. ``started`` = the head of the response is on its way.
 
-    Stands where uvicorn's protocol has its request-response cycle: the attributes down to ``message_event`` and ``run_asgi``
-    are those that the protocol reads, sets and calls.
+    Stands where uvicorn's protocol has its request-response cycle: the attributes down to ``message_event``
+    are those that the protocol reads and sets.
     """
 
     __slots__ = ("_chunked", "_encoder", "_head", "_left", "_no_body", "body", "bytes_sent", "compress", "cookie",
@@ -75,7 +75,7 @@ class Exchange:
         #: Bytes of the body that Content-Length promises and that have not been sent; None without one.
         self._left: int | None = None
 
-    async def run_asgi(self, server: Server) -> None:
+    async def run(self, server: Server) -> None:
         """Answer the request; the task that the connection starts for it."""
         await server.answer(self)
         if not self.response_complete and not self.disconnected:
@@ -141,7 +141,7 @@ class Exchange:
 
     async def respond(self, response: Response, substatus: int = 0) -> None:
         """Send a complete response."""
-        await self.start(response.status, response.reason, response.headers, substatus)
+        await self.start(response.status, response.reason, response.headers, substatus or response.substatus)
         await self.write(response.body, more=False)
 
     async def start(self, status: int, reason: str, headers: Iterable[Header], substatus: int = 0) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
 from ..causes import causes
 from ..decision import CallFastCgi, Decision, Respond
@@ -36,8 +37,8 @@ class FastCgi:
         self._sink = sink
         #: Answers an error with a child request where the site wants that; set by the server.
         self.error_page: ErrorPage | None = None
-        self.drains: set[asyncio.Task[None]] = set()
-        self.running: dict[WorkerProcess, tuple[Application, float]] = {}
+        #: What goes on after the client has its answer.
+        self._late: set[asyncio.Task[None]] = set()
         self._monitored: dict[str, int | None] = {}
 
     # -- processes -------------------------------------------------------------------------------------------------
@@ -92,14 +93,11 @@ class FastCgi:
 
     def tick(self, now: float) -> None:
         """Once a second: enforce timeouts."""
-        for worker, (pool, started) in list(self.running.items()):
-            connection = worker.connection
-            limits = pool.limits
-            if now - connection.last_activity > limits.activity_timeout:
-                connection.fail(TimedOut("activityTimeout", limits.activity_timeout))
-            elif now - started > limits.request_timeout:
-                connection.fail(TimedOut("requestTimeout", limits.request_timeout))
         for application in self.applications.values():
+            for worker in application.working:
+                overdue = worker.overdue(application.limits, now)
+                if overdue is not None:
+                    worker.connection.fail(TimedOut(*overdue))
             application.reap_idle(now)
             self._monitor(application)
 
@@ -114,9 +112,15 @@ class FastCgi:
 
     async def close(self) -> None:
         """End all processes."""
-        for task in list(self.drains):
+        for task in list(self._late):
             task.cancel()
         await asyncio.gather(*(application.close() for application in self.applications.values()))
+
+    def later(self, work: Coroutine[Any, Any, None]) -> None:
+        """Let ``work`` on a process go on behind the client's back."""
+        task = asyncio.ensure_future(work)
+        self._late.add(task)
+        task.add_done_callback(self._late.discard)
 
     # -- one request -----------------------------------------------------------------------------------------------
 
@@ -128,7 +132,11 @@ class FastCgi:
             spool, decision = await collected(exchange, decision)
         try:
             application = self.application(action.handler.script_processor, decision.path)
-            worker = await self._acquire(application, exchange)
+            worker = await application.acquire(exchange.protocol.when_lost)
+        except asyncio.CancelledError:
+            if exchange.gone:
+                raise ClientGone from None
+            raise
         except ProgramMissing as error:
             await self.fail(exchange, decision, Respond(500, 0, str(error), E_NOT_REGISTERED, hints=(error.hint,)))
             return
@@ -157,23 +165,6 @@ class FastCgi:
         worker.begin(f"{request.method} {request.target.path}")
         with spool or contextlib.nullcontext():
             await FastCgiCall(self, exchange, decision, action, application, worker, spool).run()
-
-    @staticmethod
-    async def _acquire(application: Application, exchange: Exchange) -> WorkerProcess:
-        """A process for a request; a client that leaves gives its place in the queue up. Raises ClientGone besides."""
-        if application.has_idle:
-            return await application.acquire()
-        waiting = asyncio.ensure_future(application.acquire())
-        exchange.protocol.lost = waiting.cancel
-        try:
-            return await waiting
-        except asyncio.CancelledError:
-            waiting.cancel()
-            if exchange.gone:
-                raise ClientGone from None
-            raise
-        finally:
-            exchange.protocol.lost = None
 
     def _nearest(self, processor: str) -> str:
         """What to write where a scriptProcessor is not registered."""

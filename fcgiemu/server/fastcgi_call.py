@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import tempfile
 from dataclasses import replace
-from functools import lru_cache
 from typing import IO, TYPE_CHECKING, cast
 
 from ..causes import SILENT_DEATHS
@@ -16,7 +15,7 @@ from ..fastcgi.application import EXIT_PATIENCE, Application
 from ..fastcgi.cgi import MAX_HEADER_BLOCK, BadHeaders, Head, HeadReader
 from ..fastcgi.connection import REQUEST_ID, ConnectionClosed, FastCgiConnection
 from ..fastcgi.process import WorkerProcess
-from ..fastcgi.variables import variables
+from ..fastcgi.variables import encode_params
 from ..http.response import Header, Response
 from ..modules import custom_error, outbound, sending
 from .exchange import ClientGone, Exchange
@@ -31,8 +30,6 @@ DRAIN_SECONDS = 5.0
 SELF_END_SECONDS = 0.25
 #: Bodies without a length are kept in memory up to this size before they go to a temporary file.
 SPOOL_BYTES = 1 << 20
-#: Longer values are encoded anew each time.
-CACHED_VALUE = 256
 
 
 class ClosedByClient(Exception):
@@ -83,12 +80,10 @@ class FastCgiCall:
         self.answered_by_page = 0
 
     async def run(self) -> None:
-        self.exchange.protocol.lost = self._client_lost
-        running = self.pools.running
+        self.exchange.protocol.when_lost(self._client_lost)
         try:
-            running[self.worker] = self.application, asyncio.get_running_loop().time()
             self._send_request()
-            await self._answer()
+            response = await self._answer()
         except (ClosedByClient, ClientGone):
             self._leave_to_drain()
             return
@@ -103,23 +98,30 @@ class FastCgiCall:
             self.application.discard(self.worker)
             raise
         finally:
-            running.pop(self.worker, None)
-            self.exchange.protocol.lost = None
+            self.exchange.protocol.when_lost(None)
             if self.upload is not None:
                 self.upload.cancel()
         if self.worker.launch.watches and self.connection.stderr:
-            # wfastcgi.py ends after a failed initialisation, and says so only by ending.
-            await self.worker.wait_exit(SELF_END_SECONDS)
-        if self.connection.alive and not self._ends():
+            self.pools.later(self._give_back_late())
+        else:
+            self._give_back()  # before the client has all of its response: the next request need not wait for that
+        if response is not None:
+            await self.exchange.respond(response)
+        elif self.answered_by_page and self.pools.error_page is not None:
+            await self.pools.error_page(self.exchange, self.decision, self.answered_by_page, 0, False)
+
+    def _give_back(self) -> None:
+        """The process is free, unless it has said that it ends, as ours does after a failed initialisation."""
+        ends = self.worker.launch.mark != "" and self.connection.status[0] != 0
+        if self.connection.alive and not ends:
             self.application.release(self.worker)
         else:
             self.application.discard(self.worker)
-        if self.answered_by_page and self.pools.error_page is not None:
-            await self.pools.error_page(self.exchange, self.decision, self.answered_by_page, 0, False)
 
-    def _ends(self) -> bool:
-        """Whether the process said that it ends after this request, as ours does after a failed initialisation."""
-        return self.worker.launch.mark != "" and self.connection.status[0] != 0
+    async def _give_back_late(self) -> None:
+        """wfastcgi.py ends after a failed initialisation, and says so only by ending."""
+        await self.worker.wait_exit(SELF_END_SECONDS)
+        self._give_back()
 
     def _client_lost(self) -> None:
         self.connection.interrupt(ClosedByClient())
@@ -127,16 +129,12 @@ class FastCgiCall:
     # -- request ---------------------------------------------------------------------------------------------------
 
     def _send_request(self) -> None:
+        params = encode_params(self.decision, REQUEST_ID)
         if not self.exchange.has_body:
-            self.connection.send(self._params(), b"")
+            self.connection.send(params, b"")
             return
-        self.connection.send(self._params(), None)
+        self.connection.send(params, None)
         self.upload = asyncio.ensure_future(self._upload())
-
-    def _params(self) -> bytes:
-        pairs = variables(self.decision)
-        return records.encode_params(REQUEST_ID, [_pair(name, value) if len(value) < CACHED_VALUE else _encoded(name, value)
-                                                  for name, value in pairs])
 
     async def _upload(self) -> None:
         """STDIN as the client sends it; the response is followed meanwhile."""
@@ -155,63 +153,63 @@ class FastCgiCall:
 
     # -- response --------------------------------------------------------------------------------------------------
 
-    async def _answer(self) -> None:
+    async def _answer(self) -> Response | None:
+        """The response where it is all here; None where it has been sent already, or an error page answers instead."""
         connection = self.connection
         await connection.wait(min(self.limit, MAX_HEADER_BLOCK))
         body = self.reader.feed(connection.take())
         while not connection.ended and (self.reader.head is None or 0 < self.limit >= len(body)):
             await connection.wait(0 if self.reader.head is None else self.limit - len(body))
             body += self.reader.feed(connection.take())
-        if connection.stderr and not self._streamed(body) and await self._stderr():
-            return
+        if self._has_failed and not self._streamed(body):
+            return await self._stderr()
         if connection.ended:
-            await self._complete(self.reader.finish(), body)
-            return
-        await self._stream(body)
+            return self._complete(self.reader.finish(), body)
+        return await self._stream(body)
+
+    @property
+    def _has_failed(self) -> bool:
+        """Whether there is something on STDERR that counts."""
+        return bool(self.connection.stderr) and self.application.limits.stderr_mode != "IgnoreAndReturn200"
 
     def _streamed(self, body: bytes) -> bool:
         """Whether the response has outgrown its buffer, so that an error on STDERR comes too late."""
         return not self.connection.ended and len(body) > self.limit
 
-    async def _complete(self, head: Head, body: bytes) -> None:
+    def _complete(self, head: Head, body: bytes) -> Response | None:
         if not body and head.status == 200 and not head.headers and self.connection.status[1]:
             raise records.ProtocolError("the application refused the request (protocol status "
                                         f"{self.connection.status[1]})")
-        if head.status >= 400 and await self._error_page(head.status, bool(body)):
-            return
-        response = sending.send(self.decision, Response(head.status, head.reason, _end_to_end(head.headers), body))
+        if head.status >= 400 and self._has_error_page(head.status, bool(body)):
+            self.answered_by_page = head.status
+            return None
+        response = sending.send(self.decision, Response(head.status, head.reason, list(head.headers), body))
         if not response.header("content-length") and head.status not in (204, 304):
             response.headers.append(("Content-Length", str(len(response.body))))
-        await self.exchange.respond(response)
+        return response
 
-    async def _error_page(self, status: int, has_entity: bool) -> bool:
-        """The process is free again before another request runs for its error."""
-        error_page = self.pools.error_page
-        if error_page is None or self.decision.request is None or custom_error.execute_url(
-                self.decision, status, 0, has_entity, self.decision.request.is_local) is None:
-            return False
-        self.answered_by_page = status
-        return True
+    def _has_error_page(self, status: int, has_entity: bool) -> bool:
+        """Whether a child request answers for an error; it runs when the process is free again."""
+        return self.pools.error_page is not None and self.decision.request is not None and custom_error.execute_url(
+            self.decision, status, 0, has_entity, self.decision.request.is_local) is not None
 
-    async def _stream(self, body: bytes) -> None:
+    async def _stream(self, body: bytes) -> Response | None:
         head = self.reader.head
         assert head is not None and self.decision.effective is not None
-        headers = sending.decorate(_end_to_end(head.headers), self.decision.effective)
+        headers = sending.decorate(head.headers, self.decision.effective)
         sender = outbound.sender(self.decision, head.status, headers)
         if sender is not None and sender.wants_body:
             parts = [body]
             while not self.connection.ended:
                 await self.connection.wait(0)
                 parts.append(self.connection.take())
-            await self._complete(head, b"".join(parts))
-            return
+            return self._complete(head, b"".join(parts))
         if sender is not None:
             headers = sender.headers()
             error = sender.error()
             if error is not None:
                 self.connection.abort()
-                await self.exchange.respond(sending.failed(self.decision, error), error.substatus)
-                return
+                return sending.failed(self.decision, error)
         await self.exchange.start(head.status, head.reason, headers)
         if body:
             await self.exchange.write(body)
@@ -222,17 +220,16 @@ class FastCgiCall:
                 await self.exchange.write(data)
             if self.exchange.gone:
                 raise ClosedByClient
-        if self.connection.stderr:
+        if self._has_failed:
             self.exchange.cut()  # the response has begun: all that is left is to end it short
-            return
+            return None
         await self.exchange.write(b"", more=False)
+        return None
 
-    async def _stderr(self) -> bool:
-        """What stderrMode makes of a response that came with STDERR; False where it goes on as if nothing had been."""
+    async def _stderr(self) -> Response | None:
+        """What stderrMode makes of a response that came with STDERR."""
         connection = self.connection
         mode = self.application.limits.stderr_mode
-        if mode == "IgnoreAndReturn200":
-            return False
         if mode == "TerminateProcess":
             self.worker.kill()
             await self.worker.wait_exit(EXIT_PATIENCE)
@@ -244,14 +241,13 @@ class FastCgiCall:
         if mode != "ReturnStdErrIn500" or not self.decision.request.is_local:
             words = text.decode("latin-1") if self.decision.request.is_local else ""
             await self._respond(Respond(500, 0, f"The FastCGI application wrote to STDERR (stderrMode {mode}).", words=words))
-            return True
+            return None
         self.pools.likely(self.worker, self.decision, text.decode("latin-1"))
         headers: list[Header] = [("Content-Type", "text/plain; charset=utf-8"),
                                  ("Content-Length", str(len(text.decode("latin-1").encode())))]
         body = text.decode("latin-1").encode()
         headers = sending.decorate(headers, self.decision.effective)
-        await self.exchange.respond(Response(500, "Internal Server Error", headers, body))
-        return True
+        return Response(500, "Internal Server Error", headers, body)
 
     async def _respond(self, action: Respond) -> None:
         await self.pools.fail(self.exchange, self.decision, action)
@@ -296,9 +292,7 @@ class FastCgiCall:
         if self.upload is not None and not self.uploaded:
             self._give_up()
             return
-        task = asyncio.ensure_future(self._drain())
-        self.pools.drains.add(task)
-        task.add_done_callback(self.pools.drains.discard)
+        self.pools.later(self._drain())
 
     async def _drain(self) -> None:
         try:
@@ -307,10 +301,7 @@ class FastCgiCall:
                 while not self.connection.ended:
                     await self.connection.wait(0)
                     self.connection.take()
-            if self.connection.alive and not self._ends():
-                self.application.release(self.worker)
-            else:
-                self.application.discard(self.worker)
+            self._give_back()
         except (TimeoutError, ConnectionClosed, TimedOut, records.ProtocolError):
             self._give_up()
         except BaseException:
@@ -320,24 +311,6 @@ class FastCgiCall:
     def _give_up(self) -> None:
         self.worker.kill()
         self.application.discard(self.worker)
-
-
-def _encoded(name: str, value: str) -> bytes:
-    """A variable for the wire: what came as text in UTF-8 goes on as UTF-8, header bytes as they came."""
-    if name.startswith("HTTP_"):
-        data = value.encode("latin-1", "replace")
-    else:
-        data = value.encode("utf-8", "surrogateescape")  # FastCGIUtf8ServerVariables, as Azure sets it
-    return records.encode_pair(name.encode("latin-1", "replace"), data)
-
-
-#: Most variables are the same in every request: their encoding is kept.
-_pair = lru_cache(maxsize=2048)(_encoded)
-
-
-def _end_to_end(headers: list[Header]) -> list[Header]:
-    """The application's headers without those that concern one connection only."""
-    return [pair for pair in headers if pair[0].lower() not in ("connection", "keep-alive", "transfer-encoding", "upgrade")]
 
 
 def _words(attribute: str) -> str:

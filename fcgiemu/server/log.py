@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from ..decision import CallFastCgi, Respond, ServeFile
 from .app import LogEntry
@@ -27,8 +28,13 @@ def text(entry: LogEntry) -> str:
     if entry.substatus or isinstance(entry.decision.action, Respond):
         status += f".{entry.substatus}"
     note = "  client went away" if entry.client_gone else ""
-    return (f"{time.strftime('%H:%M:%S')} {entry.method} {entry.url} -> {handled_by(entry)} {status} "
+    return (f"{_clock(int(time.time()))} {entry.method} {entry.url} -> {handled_by(entry)} {status} "
             f"{entry.seconds * 1000:.1f} ms{note}")
+
+
+@lru_cache(maxsize=1)
+def _clock(second: int) -> str:
+    return time.strftime("%H:%M:%S", time.localtime(second))
 
 
 def handled_by(entry: LogEntry) -> str:

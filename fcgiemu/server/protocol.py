@@ -5,17 +5,22 @@ A complete head becomes an Exchange, which stands where uvicorn has its request-
 
 from __future__ import annotations
 
+import asyncio
 import re
 import socket
 import struct
 import sys
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from ..http.response import http_sys_body
 from .exchange import MAX_REQUEST_BYTES, Exchange
+
+if TYPE_CHECKING:
+    from .app import Server
 
 _MAX_METHOD = 64
 _TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -27,14 +32,20 @@ _PARSER_METHODS = frozenset(
 
 
 class IisProtocol(HttpToolsProtocol):
-    """One client connection. ``lost`` is called when the client goes away in mid-request."""
+    """One client connection."""
 
-    lost: Callable[[], object] | None = None
+    #: The loop's time since which nothing has been asked; None while a request is in progress.
+    _idle_since: float | None = None
+    _when_lost: Callable[[], object] | None = None
     #: Bytes received while a request's head is not complete.
     _pending = 0
     _reading_head = True
     #: The method of a request that the parser has been told to read as GET.
     _method: str | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._idle_since = self.loop.time()
 
     def on_message_begin(self) -> None:
         self.url = b""
@@ -61,7 +72,7 @@ class IisProtocol(HttpToolsProtocol):
         return b"GET" + data[len(token):]
 
     def on_url(self, url: bytes) -> None:
-        super().on_url(url)
+        self.url += url
         if len(self.url) > MAX_REQUEST_BYTES:
             self._too_long = True
             self.url = self.url[:MAX_REQUEST_BYTES + 1]
@@ -87,12 +98,16 @@ class IisProtocol(HttpToolsProtocol):
         exchange = Exchange(self, method, self.url, self.headers, version,
                             version != "1.0" and parser.should_keep_alive(), self._too_long)
         waiting = self.cycle is not None and not self.cycle.response_complete
+        self._idle_since = None
         self.cycle = exchange  # type: ignore[assignment]
         if waiting:  # pipelined: its turn comes when the one before has been answered
             self.flow.pause_reading()
             self.pipeline.appendleft((exchange, self.app))  # type: ignore[arg-type]
             return
-        task = self.loop.create_task(exchange.run_asgi(self.app))
+        self._begin(exchange, self.app)
+
+    def _begin(self, exchange: Exchange, server: Server) -> None:
+        task = self.loop.create_task(exchange.run(server))
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
 
@@ -100,10 +115,31 @@ class IisProtocol(HttpToolsProtocol):
         self._pending, self._reading_head = 0, True
         super().on_message_complete()
 
+    def on_response_complete(self) -> None:
+        """As uvicorn's, but without a timer for each response: the server looks for idle connections once a second."""
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            exchange, server = self.pipeline.pop()
+            self._begin(exchange, server)  # type: ignore[arg-type]
+        else:
+            self._idle_since = self.loop.time()
+
+    def close_if_idle(self, now: float, seconds: float) -> None:
+        """Close a connection on which nothing has been asked for so long; a head that never ends counts as nothing."""
+        if self._idle_since is not None and now - self._idle_since > seconds:
+            self.transport.close()
+
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
-        if self.lost is not None:
-            self.lost()
+        if self._when_lost is not None:
+            self._when_lost()
+
+    def when_lost(self, call: Callable[[], object] | None) -> None:
+        """What to call when the client goes away in mid-request."""
+        self._when_lost = call
 
     def send_400_response(self, msg: str) -> None:
         """What is no HTTP at all gets http.sys's answer, by what the parser stumbled over."""

@@ -36,7 +36,6 @@ from .tls import Certificate
 
 #: Seconds that requests in progress have to end when the server is asked to stop.
 GRACE_SECONDS = 5
-KEEP_ALIVE_SECONDS = 120  # http.sys's connectionTimeout
 #: Seconds that a log line may wait for company.
 LOG_SECONDS = 0.02
 
@@ -76,9 +75,10 @@ class Console:
     def flush(self) -> None:
         """Print what waits."""
         if self._waiting:
-            lines = "\n".join(self._waiting)
+            lines = "\n".join([*self._waiting, ""])
             self._waiting.clear()
-            print(lines, file=self._out, flush=True)
+            self._out.write(lines)
+            self._out.flush()
 
     def later(self, text: str) -> None:
         """Print soon: lines that come close together go out together."""
@@ -120,10 +120,12 @@ class Serving:
         config = uvicorn.Config(
             self.server, http=IisProtocol, ws="websockets-sansio", proxy_headers=False, log_config=None, access_log=False,
             server_header=False, lifespan="on", timeout_graceful_shutdown=GRACE_SECONDS,
-            timeout_keep_alive=KEEP_ALIVE_SECONDS, log_level="error", **self._tls())
+            log_level="error", **self._tls())
+        server = uvicorn.Server(config)
+        self.server.connections = server.server_state.connections
         self.report(sock)
         try:
-            uvicorn.Server(config).run(sockets=[sock])
+            server.run(sockets=[sock])
         except KeyboardInterrupt:
             pass
         finally:

@@ -101,7 +101,7 @@ def test_streams_come_back(data: bytes) -> None:
 ])
 def test_header_blocks(block: bytes, status: int, reason: str, headers: list[tuple[str, str]]) -> None:
     head = parse(block)
-    assert (head.status, head.reason, head.headers) == (status, reason, headers)
+    assert (head.status, head.reason, list(head.headers)) == (status, reason, headers)
 
 
 @pytest.mark.parametrize("block", [b"", b"no header", b"Status: abc", b"Status: 7", b"Status: 99 x", b"Content-Length: abc", b"Content-Length: 1\r\nContent-Length: 2"])
