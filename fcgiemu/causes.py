@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 
 from .applications import Application
+from .worker import paths
 
 #: What an error text of a worker holds -> what is likely behind it and what to do; {0} is the first group.
 CAUSES: list[tuple[str, str]] = [
@@ -18,6 +20,8 @@ CAUSES: list[tuple[str, str]] = [
      "django.core.wsgi.get_wsgi_application() and set DJANGO_SETTINGS_MODULE."),
     (r"No module named '?([\w.]+)", "Python finds no module {0}: is its folder on PYTHONPATH, is its package in env?"),
     (r"\"(\w+)\" could not be imported", "WSGI_HANDLER needs a dot: module.application, where you wrote {0}."),
+    (r"module'? (?:'[\w.]+'|object) has no attribute 'py'", "The handler is a dotted name, no file name: for app.py and "
+     "its app write app.app, not app.py."),
     (r"\"([^\"]+\.py)\" could not be imported", "WSGI_HANDLER is a dotted name, no file name: for app.py and its app "
      "write app.app, not {0}."),
     (r"takes (?:no arguments|0 positional arguments|exactly 0) (?:\(2 given\)|but 2 were given)",
@@ -28,8 +32,11 @@ CAUSES: list[tuple[str, str]] = [
     (r"'(\w+)' object is not callable", "What WSGI_HANDLER names is no application but of type {0}."),
     (r"start_response has not yet been called", "The application returned without calling start_response."),
     (r"content must be encoded before sending", "The application returned text; WSGI wants bytes: encode it."),
+    (r"""(?:<frozen os>|os\.py|UserDict\.py)", line \d+, in __getitem__[\s\S]*KeyError: '(\w+)'""", "The environment variable "
+     "{0} is not set: add it to appSettings, or give it as an app setting: --azure --app-settings FILE."),
     (r"DJANGO_SETTINGS_MODULE|settings are not configured", "Set DJANGO_SETTINGS_MODULE in appSettings."),
-    (r"ALLOWED_HOSTS", "Django's ALLOWED_HOSTS lacks the name you asked by; add 'localhost'."),
+    (r"Invalid HTTP_HOST header: '(\[[^\]]+\]|[^:']+)", "Django's ALLOWED_HOSTS lacks the name you asked by: add '{0}'."),
+    (r"ALLOWED_HOSTS", "Django's ALLOWED_HOSTS lacks the name you asked by."),
     (r"PermissionError: .*wfastcgi.*\.log|WSGI_LOG", "WSGI_LOG names a file that cannot be written."),
 ]
 
@@ -43,15 +50,30 @@ def causes(text: str, application: Application) -> list[str]:
             found.append(words.format(*match.groups()))
             break
     match = re.search(r"No module named '?(\w+)", text)
-    if match and (name := _required(application, match[1])):
-        found = [f"{name} is in requirements.txt but not in the environment: env/bin/pip install -r requirements.txt."]
-    return found
+    return [missing] if match and (missing := _missing(application, match[1])) else found
+
+
+def _missing(application: Application, module: str) -> str:
+    """Why a module that the site has seen to is not found; "" for any other."""
+    packages = paths.site_packages(str(application.path / "env"))
+    if packages and any(os.path.exists(os.path.join(packages, module + end)) for end in ("", ".py")):
+        return (f"{module} is in env, but the worker does not see env: nothing activates it, or the path in "
+                "WSGI_ALT_VIRTUALENV_ACTIVATE_THIS does not lead to it, or it is of another Python. Write "
+                "ptvs_virtualenv_proxy.get_venv_handler() in WSGI_HANDLER, the application in WSGI_ALT_VIRTUALENV_HANDLER, and "
+                "the path of env\\Scripts\\python.exe in WSGI_ALT_VIRTUALENV_ACTIVATE_THIS.")
+    name = _required(application, module)
+    if not name:
+        return ""
+    if packages is None:
+        return (f"{name} is in requirements.txt, and there is no env: python -m venv env && "
+                "env/bin/pip install -r requirements.txt.")
+    return f"{name} is in requirements.txt but not in env: env/bin/pip install -r requirements.txt."
 
 
 def _required(application: Application, module: str) -> str:
     """The line of requirements.txt for a module, by its usual name."""
     try:
-        lines = (application.path / "requirements.txt").read_text("utf-8", "replace").splitlines()
+        lines = (application.path / "requirements.txt").read_text("utf-8-sig", "replace").splitlines()
     except OSError:
         return ""
     for line in lines:

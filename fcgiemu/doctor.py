@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from .applications import Application
+from .azure.runtime import without_config
 from .causes import causes
 from .decision import Handler
 from .fastcgi.process import StartFailed
-from .interpreters import OLDEST, Program, ProgramMissing, environment_of, find_program, path_pairs
-from .modules import handlers
+from .interpreters import Program, ProgramMissing, environment_of, find_program, path_pairs
+from .modules import handlers, http_platform
+from .server.http_platform import Platform
 from .server.launching import Launcher, NotRegistered, PoolOptions
 from .site import Site
 from .worker import paths
@@ -38,7 +40,9 @@ def examine(site: Site, application: Application) -> Iterator[Step]:
     """Look at everything that must be right before an application can answer, in the order in which IIS needs it."""
     file = site.tree.file_of(application.url)
     if file is None:
-        yield Step("web.config", "problem", f"there is none in {application.path}", "Create one, or name its folder.")
+        lack = without_config(application.path)
+        remedy = f"{lack} fcgiemu deploy does so, given a requirements.txt." if lack else "Create one, or name its folder."
+        yield Step("web.config", "problem", f"there is none in {application.path}", remedy)
         return
     broken = [finding for finding in file.findings if finding.severity == "error"]
     for finding in broken:
@@ -50,7 +54,7 @@ def examine(site: Site, application: Application) -> Iterator[Step]:
     chosen = next((handler for handler, _ in site.effective(application.url or "/").view(handlers.table).entries
                    if "FastCgiModule" in handler.modules), None)
     if chosen is None:
-        yield Step("handler", "problem", "no handler uses FastCgiModule", "Add one under <handlers>; see the samples.")
+        yield from _platform(site, application)
         return
     yield Step("handler", "ok", f"{chosen.name}: path={chosen.path} {chosen.origin}")
     program = yield from _interpreter(site, application, chosen)
@@ -58,10 +62,36 @@ def examine(site: Site, application: Application) -> Iterator[Step]:
         return
     yield from _environment(site, application, program)
     yield from _settings(site, application)
-    yield from _python_path(site, application)
-    handler = site.app_settings(application).get("WSGI_HANDLER")
-    yield from _handler_name(application, handler[0] if handler else None)
+    yield from _python_path(site, application, chosen)
+    yield from _handler_name(application, site.worker_setting("WSGI_HANDLER", application))
     yield from _load(site, application, chosen, program)
+
+
+def _platform(site: Site, application: Application) -> Iterator[Step]:
+    """The program of <httpPlatform>, where a handler uses that."""
+    effective = site.effective(application.url or "/")
+    chosen = next((handler for handler, _ in effective.view(handlers.table).entries
+                   if "httpPlatformHandler" in handler.modules), None)
+    if chosen is None:
+        yield Step("handler", "problem", "no handler uses FastCgiModule or httpPlatformHandler",
+                   "Add one under <handlers>; see the samples.")
+        return
+    yield Step("handler", "ok", f"{chosen.name}: path={chosen.path} {chosen.origin}")
+    try:
+        platform = Platform(site, application, effective.view(http_platform.compiled), lambda *_: None)
+        command, environment = platform.command("PORT")
+    except ProgramMissing as error:
+        yield Step("process", "problem", str(error), error.hint)
+        return
+    yield Step("process", "ok", " ".join(command))
+    if "-m" in command[:-1]:
+        module = command[command.index("-m") + 1]
+        done = subprocess.run([command[0], "-c", f"import {module.partition('.')[0]}"], env=environment, cwd=application.path,
+                              capture_output=True, text=True, timeout=PROBE_SECONDS, stdin=subprocess.DEVNULL)
+        if done.returncode:
+            yield Step("process", "problem", (done.stderr.strip().splitlines() or ["it ends at once"])[-1],
+                       " ".join(causes(done.stderr, application)) or f"Install {module} for {command[0]}.")
+    yield Step("import", "note", "not tried: the process starts with the first request")
 
 
 def _interpreter(site: Site, application: Application, handler: Handler) -> Any:
@@ -87,7 +117,7 @@ def _environment(site: Site, application: Application, program: Program) -> Iter
             yield Step("env", "note", "there is no virtual environment with a pyvenv.cfg",
                        "Make one: python -m venv env && env/bin/pip install -r requirements.txt")
         return
-    base, version = found
+    base, version, _ = found
     words = f"made with Python {version[0]}.{version[1]} ({base})"
     if program.version is not None and version != program.version:
         yield Step("env", "problem", f"{words}, the worker runs on {program.version[0]}.{program.version[1]}",
@@ -110,19 +140,23 @@ def _settings(site: Site, application: Application) -> Iterator[Step]:
             yield Step(name, "problem", f"{value} leads nowhere on this machine ({span})", f"--map '{value}=/path/here'")
 
 
-def _python_path(site: Site, application: Application) -> Iterator[Step]:
+def _python_path(site: Site, application: Application, handler: Handler) -> Iterator[Step]:
     setting = next((value for name, value in site.app_settings(application).items() if name.lower() == "pythonpath"), None)
-    for part in setting[0].split(";") if setting else ():
+    if setting is None:
+        return
+    launcher = Launcher(site, PoolOptions())
+    known = {**launcher.environment(application, launcher.limits(handler.script_processor, application)), "HOME": "D:\\home"}
+    for part in setting[0].split(";"):
         if not part:
             continue
         if part != part.strip():
             yield Step("PYTHONPATH", "problem", f"'{part}' has blanks around it, which stay part of the folder's name",
                        "Remove the blanks beside the semicolons.")
-        unknown = [name for name in re.findall(r"%(\w+)%", part) if name != "HOME" and name not in os.environ]
+        unknown = [name for name in re.findall(r"%(\w+)%", part) if name not in known]
         if unknown:
             yield Step("PYTHONPATH", "note", f"%{unknown[0]}% is not set here and becomes nothing in '{part}'")
             continue
-        text = part.strip().replace("%HOME%", "D:\\home")
+        text = paths.expand(part.strip(), known)
         local = str(application.path / text.replace("\\", "/"))
         if paths.is_windows(text):
             local = paths.map_path(text, path_pairs(site))
@@ -148,9 +182,6 @@ def _handler_name(application: Application, name: str | None) -> Iterator[Step]:
 
 def _load(site: Site, application: Application, handler: Handler, program: Program) -> Iterator[Step]:
     """Load the handler in the worker's own environment and look at what it is."""
-    if program.version is not None and program.version < OLDEST:
-        yield Step("import", "note", "not tried: the site runs on Microsoft's wfastcgi.py, which takes Python 2.7")
-        return
     try:
         found, output = probe(site, application, handler, program)
     except (StartFailed, NotRegistered, OSError, subprocess.TimeoutExpired) as error:
@@ -162,7 +193,7 @@ def _load(site: Site, application: Application, handler: Handler, program: Progr
         lines = found["error"].splitlines() or [""]
         behind = lines[1:] or found["hidden"].strip().splitlines()  # a proxy script may have dropped the reason
         why = lines[0].partition(": Traceback")[0] + (f"; behind it: {behind[-1]}" if behind else "")
-        remedies = causes("\n".join([*behind, found["error"]]), application)
+        remedies = causes("\n".join([*behind, found["error"], found["traceback"]]), application)
         yield Step("import", "problem", why, " ".join(remedies) or "Its traceback:\n" + found["traceback"])
     elif not found["callable"]:
         yield Step("import", "problem", f"it is of type {found['kind']}, which cannot be called",

@@ -8,6 +8,8 @@ import stat
 import time
 from dataclasses import dataclass
 
+from .worker import paths
+
 #: Names Windows cannot have or would change silently: streams, wildcards, devices, a trailing dot or blank.
 _NO_SUCH_NAME = re.compile(
     r'[<>:"|?*\x00-\x1f]|[. ](?:/|$)'
@@ -162,10 +164,19 @@ class FileView:
         path = self.root
         for segment in relative.split("/"):
             name = self.listing(path).get(segment.lower())
-            if name is None:
+            found = f"{path}/{name}" if name is not None else self._packages(path, segment)
+            if found is None:
                 return None
-            path = f"{path}/{name}"
+            path = found
         return path
+
+    def _packages(self, folder: str, segment: str) -> str | None:
+        """``env/Lib/site-packages`` as Windows has it: here there is a pythonX.Y in between."""
+        env, _, name = folder.rpartition("/")
+        if segment.lower() != "site-packages" or name.lower() != "lib" or "pyvenv.cfg" not in self.listing(env):
+            return None
+        found: str | None = paths.site_packages(env)
+        return found
 
     def listing(self, folder: str) -> dict[str, str]:
         """Lower-case name -> name on disk, of a folder; kept until the folder's time stamp changes."""

@@ -34,6 +34,9 @@ class Program:
     notes: list[str] = field(default_factory=list)
 
 
+_EXAMPLE = 'scriptProcessor="D:\\Python34\\python.exe|D:\\Python34\\Scripts\\wfastcgi.py".'
+
+
 class ProgramMissing(Exception):
     """No local program can stand for a scriptProcessor; ``hint`` says what to do."""
 
@@ -75,6 +78,9 @@ def find_program(processor: str, site: Site, application: Application | None = N
         program = Program(local)
     elif found := shutil.which(name):
         program = Program(found, notes=[f"{full_path} -> {found}"])
+    elif "%" in full_path:
+        raise ProgramMissing(f"scriptProcessor is '{processor}': a placeholder that Visual Studio fills in when it publishes.",
+                             f"Write what it stands for: {_EXAMPLE}")
     else:
         raise ProgramMissing(f"There is no program here for {full_path}.",
                              f"Install {name}, or map it: --map '{full_path}=/path/to/{name}'.")
@@ -118,8 +124,12 @@ def _python(full_path: str, local: str | None, site: Site, application: Applicat
     named = f"Python {wanted[0]}.{wanted[1]}" if wanted else "Python"
     environment = environment_of(site, application)
     if environment is not None:
-        base, version = environment
+        base, version, folder = environment
         program = Program(base, version, notes=[f"{full_path} -> {base} (the interpreter of the site's env)"])
+        if _is_extension(full_path):
+            program = Program(str(folder / "bin" / "python"), version, notes=[
+                f"{full_path} -> {folder}/bin/python: the packages of env stand for those that pip has installed in the site "
+                f"extension ({full_path} -m pip install -r requirements.txt on Azure)"])
         if wanted and wanted != version:
             program.notes.append(f"web.config names {named}, the site's env was made with Python {version[0]}.{version[1]}")
         return program
@@ -133,20 +143,25 @@ def _python(full_path: str, local: str | None, site: Site, application: Applicat
     return program
 
 
-def environment_of(site: Site, application: Application) -> tuple[str, tuple[int, int]] | None:
-    """The base interpreter and version of an application's virtual environment, or None where it has none."""
+def environment_of(site: Site, application: Application) -> tuple[str, tuple[int, int], Path] | None:
+    """Base interpreter, version and folder of an application's virtual environment, or None where it has none."""
     for folder in _environment_folders(site, application):
         found = _base_of(folder)
         if found is not None:
-            return found
+            return (*found, folder)
     return None
+
+
+def _is_extension(full_path: str) -> bool:
+    """Whether a path is that of a Python that came as a site extension of App Service: it has packages of its own."""
+    return re.match(r"(?:D:\\home|%HOME%)\\python", full_path.replace("/", "\\"), re.IGNORECASE) is not None
 
 
 def _environment_folders(site: Site, application: Application) -> list[Path]:
     folders = [application.path / "env"]
-    setting = site.app_settings(application).get("WSGI_ALT_VIRTUALENV_ACTIVATE_THIS")
+    setting = site.worker_setting("WSGI_ALT_VIRTUALENV_ACTIVATE_THIS", application)
     if setting:
-        local = paths.map_path(setting[0], path_pairs(site)) if paths.is_windows(setting[0]) else setting[0]
+        local = paths.map_path(setting, path_pairs(site)) if paths.is_windows(setting) else setting
         if local:
             folders.insert(0, Path(local).parent.parent)
     return folders

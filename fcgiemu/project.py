@@ -11,7 +11,7 @@ from .azure.environment import AppSetting
 from .azure.environment import read as read_app_settings
 
 #: Keys that are switches of Settings by the same name, but for the hyphens.
-_SWITCHES = ("strict", "strict-locks", "azure", "arr", "compression")
+_SWITCHES = ("strict", "strict-locks", "azure", "portal-wins", "arr", "compression")
 _KEYS = (*_SWITCHES, "site-name", "host-config", "map", "app-settings")
 
 

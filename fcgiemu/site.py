@@ -43,6 +43,8 @@ class Settings:
     azure: bool = False
     #: App settings and connection strings of an App Service.
     app_settings: tuple[AppSetting, ...] = ()
+    #: Whether an app setting comes before the <appSettings> of web.config by the same name; wfastcgi has it the other way.
+    portal_wins: bool = False
     arr: bool = False
     rewrite_module: bool = True
     #: Whether static and dynamic compression work; off because which hits of a file are compressed depends on time.
@@ -188,6 +190,15 @@ class Site:
                 for add in settings.iter("add"):
                     found[add.attributes.get("key", "").strip()] = (add.attributes.get("value", ""), add.span)
         return found
+
+    def worker_setting(self, name: str, application: Application | None = None) -> str | None:
+        """A setting as the worker finds it: of web.config, or of the App Service."""
+        written = self.app_settings(application).get(name)
+        portal = next((setting.value for setting in self.settings.app_settings
+                       if self.settings.azure and setting.name == name and not setting.kind), None)
+        if written is None or portal is not None and self.settings.portal_wins:
+            return portal
+        return written[0]
 
     def findings(self) -> list[Finding]:
         """Everything said about the configuration files read so far."""

@@ -12,14 +12,16 @@ import json
 import os
 import shutil
 import stat
-import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from .. import project
+from . import programs, virtual_environment
+from .environment import AppSetting, read, variables
 from .home import Home
-from .runtime import Runtime, RuntimeRefused, choose
+from .runtime import Runtime, RuntimeRefused, choose, find, versioned_configs, without_config
 
 #: What KuduSync leaves out, and what a deployment makes itself.
 IGNORED = frozenset({".git", ".hg", ".svn", ".deployment", "deploy.cmd", ".fcgiemu", "env", "__pycache__"})
@@ -56,13 +58,17 @@ class Deployment:
     say: Say
     python: str | None = None
     custom: bool = False
+    #: App settings, which Kudu has in its environment: collectstatic may need them.
+    settings: tuple[AppSetting, ...] = ()
     identifier: str = ""
     runtime: Runtime | None = None
+    #: The source as given; ``source`` is the project in it that .deployment names.
+    _root: Path = field(init=False)
     _log: list[str] = field(default_factory=list)
     _files: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.source = self.source.resolve()
+        self.source = self._root = self.source.resolve()
         self.identifier = self.identifier or datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
 
     # -- the plan --------------------------------------------------------------------------------------------------
@@ -71,6 +77,7 @@ class Deployment:
         """The steps in order. Raises DeploymentFailed where no Python can be chosen."""
         if not self.source.is_dir():
             raise DeploymentFailed("source", f"There is no folder {self.source}.")
+        self.source = _project(self._root)
         command = self.custom_command()
         copy = Step("copy", "every deployment", self._stage)
         sync = Step("sync", "what has changed goes to site/wwwroot", self._sync)
@@ -86,31 +93,33 @@ class Deployment:
         steps = [copy, Step("env", f"{runtime.name} by {runtime.why}: " + (
             "made new" if fresh else "kept from the last deployment"), lambda: self._environment(fresh))]
         steps.append(Step("pip", "requirements.txt, every deployment", self._install))
-        config = f"web.{runtime.version[0]}.{runtime.version[1]}.config"
-        if (self.source / config).is_file():
-            steps.append(Step("web.config", f"{config} takes its place", lambda: self._configure(config)))
+        config = versioned_configs(self.source).get(runtime.version)
+        if config is not None:
+            steps.append(Step("web.config", f"{config.name} takes its place", lambda: self._configure(config)))
         steps.append(sync)
-        if (self.source / "manage.py").is_file() and not (self.source / ".skipDjango").exists():
+        if find(self.source, "manage.py") and not find(self.source, ".skipDjango"):
             steps.append(Step("collectstatic", "manage.py is there; done if env holds Django", self._collect_static))
         return steps
 
     def is_python(self) -> bool:
         """Kudu's test: requirements.txt, and a Python file in the root or a runtime.txt that says python."""
-        names = {entry.name.lower(): entry for entry in self.source.iterdir()}
-        if "requirements.txt" not in names or ".skippythondeployment" in names:
-            return False
-        runtime = names.get("runtime.txt")
-        return any(name.endswith(".py") for name in names) or (
-            runtime is not None and runtime.is_file() and "python" in runtime.read_text("utf-8", "replace").lower())
+        return not self.why_not_python()
+
+    def why_not_python(self) -> str:
+        """What the source lacks for a Python site; "" where it is one."""
+        if find(self.source, "requirements.txt") is None:
+            return "there is no requirements.txt in its root"
+        if find(self.source, ".skipPythonDeployment") is not None:
+            return "there is a .skipPythonDeployment"
+        runtime = find(self.source, "runtime.txt")
+        if any(entry.name.lower().endswith(".py") for entry in self.source.iterdir()) or (
+                runtime is not None and b"python" in runtime.read_bytes().replace(b"\0", b"").lower()):
+            return ""
+        return "there is no .py file in its root and no runtime.txt"
 
     def custom_command(self) -> str:
         """The command of .deployment, "" where there is none."""
-        parser = configparser.ConfigParser(interpolation=None, strict=False)
-        try:
-            parser.read_string((self.source / ".deployment").read_text("utf-8-sig", "replace"))
-        except (OSError, configparser.Error):
-            return ""
-        return parser.get("config", "command", fallback="").strip()
+        return _dot_deployment(self._root, "command")
 
     # -- running ---------------------------------------------------------------------------------------------------
 
@@ -125,8 +134,7 @@ class Deployment:
             steps = self.plan()
             if command and not self.custom:
                 self._tell(f"note: .deployment names a command, which is not run without --run-custom: {command}")
-            if self.runtime is not None and self.runtime.note:
-                self._tell(f"warning: {self.runtime.note}")
+            self._tell_notes()
             for number, step in enumerate(steps, 1):
                 self._tell(f"[{number}/{len(steps)}] {step.name}: {step.why}")
                 step.run()
@@ -144,6 +152,18 @@ class Deployment:
     def _tell(self, text: str) -> None:
         self._log.append(text)
         self.say(text)
+
+    def _tell_notes(self) -> None:
+        """What is not as the user may think it is."""
+        if self.runtime is not None and self.runtime.note:
+            self._tell(f"warning: {self.runtime.note}")
+        if self.runtime is None and not (self.custom and self.custom_command()):
+            self._tell(f"note: no Python site to Kudu ({self.why_not_python()}): files are copied, nothing is installed")
+        if (self.source / "env").is_dir():
+            self._tell("note: the env of the source is left out; a deployment makes its own")
+        if self.runtime is None or self.runtime.version not in versioned_configs(self.source):
+            if lack := without_config(self.source):
+                self._tell(f"warning: {lack} Without web.config nothing reaches Python.")
 
     def _record(self, status: str) -> None:
         folder = self.home.deployments / self.identifier
@@ -208,21 +228,30 @@ class Deployment:
         if not fresh:
             shutil.copytree(self.home.wwwroot / "env", self.env, symlinks=True)
             return
-        module = "venv" if self.runtime.version[0] == 3 else "virtualenv"
-        self._call("env", [self.runtime.python, "-m", module, str(self.env)], self.home.work)
+        try:
+            command = virtual_environment.maker(self.runtime)
+        except RuntimeRefused as error:
+            raise DeploymentFailed("env", str(error)) from error
+        self._call("env", [*command, str(self.env)], self.home.work)
         (self.env / self.runtime.marker).write_text(f"{self.runtime.name}\n", "utf-8")
 
     def _install(self) -> None:
-        command = [str(self.env / "bin" / "python"), "-m", "pip", "install", "-r", "requirements.txt"]
+        requirements = find(self.stage, "requirements.txt")
+        assert requirements is not None
+        command = [str(self.env / "bin" / "python"), "-m", "pip", "install", "-r", requirements.name]
         if (self.stage / "wheelhouse").is_dir():
             command += ["--find-links", "wheelhouse"]
         self._call("pip", command, self.stage)
+        # What pip leaves in the folder (the metadata of an editable package), it leaves in wwwroot there.
+        made = {path.relative_to(self.stage).as_posix() for path in self.stage.rglob("*")
+                if path.is_file() and not path.is_symlink() and "__pycache__" not in path.parts}
+        self._files = sorted(made.union(self._files))
 
-    def _configure(self, name: str) -> None:
+    def _configure(self, config: Path) -> None:
         for entry in list(self.stage.iterdir()):
             if entry.name.lower() == "web.config":
                 entry.unlink()
-        shutil.copyfile(self.stage / name, self.stage / "web.config")
+        shutil.copyfile(self.stage / config.name, self.stage / "web.config")
         self._files = sorted({*(file for file in self._files if file.lower() != "web.config"), "web.config"})
 
     def _sync(self) -> None:
@@ -268,17 +297,13 @@ class Deployment:
             return set()
 
     def _change_env(self) -> None:
-        """The prepared env in the place of the old one; its scripts name its final place."""
+        """The prepared env in the place of the old one; what in it names its place, or the site's, names the final ones."""
         final = self.home.wwwroot / "env"
         old = self.home.work / "env.old"
         if final.exists():
             os.replace(final, old)
         os.replace(self.env, final)
-        for script in (final / "bin").iterdir():
-            if script.is_file() and not script.is_symlink():
-                content = script.read_bytes()
-                if content.startswith(b"#!") or script.name.startswith("activate"):
-                    script.write_bytes(content.replace(os.fsencode(self.env), os.fsencode(final)))
+        virtual_environment.moved(final, {self.env: final, self.stage: self.home.wwwroot})
 
     def _collect_static(self) -> None:
         """Kudu does not look at its exit status either; a failure is only told."""
@@ -289,13 +314,16 @@ class Deployment:
         (self.home.wwwroot / "static").mkdir(exist_ok=True)
         try:
             self._call("collectstatic", [str(env / "bin" / "python"), "manage.py", "collectstatic", "--noinput", "--clear"],
-                       self.home.wwwroot)
+                       self.home.wwwroot, self._app_settings())
         except DeploymentFailed as error:
             self._tell(f"warning: {error}")
 
+    def _app_settings(self) -> dict[str, str]:
+        return variables(self.settings)
+
     def _custom(self, command: str) -> None:
         self._call("custom", ["sh", "-c", command], self.stage, {
-            "DEPLOYMENT_SOURCE": str(self.stage), "DEPLOYMENT_TARGET": str(self.home.wwwroot)})
+            **self._app_settings(), "DEPLOYMENT_SOURCE": str(self.stage), "DEPLOYMENT_TARGET": str(self.home.wwwroot)})
 
     def _call(self, step: str, command: list[str], folder: Path, more: Mapping[str, str] | None = None) -> None:
         """Run a program with its output shown; what it needs to write lies in the home folder. Raises DeploymentFailed."""
@@ -306,13 +334,42 @@ class Deployment:
         environment.update(PIP_CACHE_DIR=str(self.home.root / "site" / ".pip-cache"), PIP_NO_INPUT="1", TMPDIR=str(temporary),
                            PIP_DISABLE_PIP_VERSION_CHECK="1", PYTHONUNBUFFERED="1", **(more or {}))
         try:
-            process = subprocess.Popen(command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                       stderr=subprocess.STDOUT, text=True, errors="replace")
-        except OSError as error:
-            raise DeploymentFailed(step, f"{command[0]}: {error.strerror}") from error
-        with process:
-            assert process.stdout is not None
-            for line in process.stdout:
-                self._tell("    " + line.rstrip())
-        if process.returncode:
-            raise DeploymentFailed(step, f"{' '.join(command[:4])} … ended with exit code {process.returncode}.")
+            programs.run(command, folder, environment, self._tell)
+        except programs.ProgramFailed as error:
+            raise DeploymentFailed(step, str(error)) from error
+
+
+def of_home(source: Path, home: Home, say: Say, *, python: str | None = None, custom: bool = False,
+            identifier: str = "") -> Deployment:
+    """A deployment with the settings that the home remembers, and those that the source keeps with itself.
+
+    Raises DeploymentFailed and SiteError.
+    """
+    kept = home.remembered()
+    settings = tuple(project.read(source).get("app_settings", ())) if source.is_dir() else ()
+    if "app_settings" in kept:
+        settings += tuple(read(Path(kept["app_settings"])))
+    return Deployment(source, home, say, python or kept.get("python"), custom, settings, identifier)
+
+
+def _project(source: Path) -> Path:
+    """The folder that ``project`` of .deployment names, else the source itself. Raises DeploymentFailed."""
+    name = _dot_deployment(source, "project")
+    if not name:
+        return source
+    folder = (source / name.replace("\\", "/")).resolve()
+    if folder.is_file():
+        raise DeploymentFailed("source", f".deployment names the project file {name}, which MSBuild would build.")
+    if not folder.is_dir() or not folder.is_relative_to(source):
+        raise DeploymentFailed("source", f".deployment names the project {name}, which is no folder of the source.")
+    return folder
+
+
+def _dot_deployment(source: Path, key: str) -> str:
+    """A value of .deployment, "" where there is none."""
+    parser = configparser.ConfigParser(interpolation=None, strict=False)
+    try:
+        parser.read_string((source / ".deployment").read_text("utf-8-sig", "replace"))
+    except (OSError, configparser.Error):
+        return ""
+    return parser.get("config", key, fallback="").strip()

@@ -68,15 +68,21 @@ def _json(data: Any) -> Iterator[AppSetting]:
         yield AppSetting(name, str(value), "SQLAzure")
 
 
-def variables(site_name: str, settings: Iterable[AppSetting]) -> dict[str, str]:
-    """The variables of the worker's process, Windows paths as they are there. A setting appears twice, as on Azure."""
-    found = {
+def of_worker(site_name: str, settings: Iterable[AppSetting]) -> dict[str, str]:
+    """The variables of the worker's process, Windows paths as they are there."""
+    return {
         "HOME": "D:\\home", "WEBSITE_SITE_NAME": site_name, "WEBSITE_IIS_SITE_NAME": site_name,
         "WEBSITE_HOSTNAME": f"{site_name}.azurewebsites.net", "WEBSITE_INSTANCE_ID": instance(site_name),
         "WEBSITE_SKU": "Standard", "WEBSITE_COMPUTE_MODE": "Dedicated", "WEBSITE_OWNER_NAME": "local+fcgiemu",
         "WEBSITE_RESOURCE_GROUP": "local", "WEBSITE_VOLUME_TYPE": "PrimaryStorageVolume", "WEBSITE_HTTPLOGGING_ENABLED": "0",
         "WEBSITE_AUTH_ENABLED": "False", "WEBSITE_SCM_SEPARATE_STATUS": "1", "WEBSITE_LOCALCACHE_ENABLED": "False",
-        "REGION_NAME": "local", "SITE_BITNESS": "x86", "WEBSOCKET_CONCURRENT_REQUEST_LIMIT": "-1", "ScmType": "LocalGit"}
+        "REGION_NAME": "local", "SITE_BITNESS": "x86", "WEBSOCKET_CONCURRENT_REQUEST_LIMIT": "-1", "ScmType": "LocalGit",
+        "SystemDrive": "D:", **variables(settings)}
+
+
+def variables(settings: Iterable[AppSetting]) -> dict[str, str]:
+    """App settings and connection strings as variables of a process. A setting appears twice, as on Azure."""
+    found: dict[str, str] = {}
     for setting in settings:
         if setting.kind:
             found[PREFIXES.get(setting.kind.lower(), "CUSTOMCONNSTR_") + setting.name] = setting.value

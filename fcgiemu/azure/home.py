@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +29,29 @@ class Home:
         return self.root / "site" / "deployments"
 
     @property
+    def settings(self) -> Path:
+        """What the portal would keep: see ``remember``."""
+        return self.root / "site" / "deployments" / "settings.json"
+
+    def remembered(self) -> dict[str, str]:
+        """The settings of earlier deployments."""
+        try:
+            found: dict[str, str] = json.loads(self.settings.read_text("utf-8"))
+            return found
+        except (OSError, ValueError):
+            return {}
+
+    def remember(self, **settings: str | None) -> dict[str, str]:
+        """Keep settings for the deployments that follow, pushes among them; None = as they were. Returns all of them."""
+        kept = self.remembered()
+        given = {name: value for name, value in settings.items() if value is not None}
+        if given:
+            self.create()
+            kept.update(given)
+            self.settings.write_text(json.dumps(kept, indent=1) + "\n", "utf-8")
+        return kept
+
+    @property
     def lock(self) -> Path:
         """Exists while files of the site are exchanged; ``serve`` waits with restarts as long."""
         return self.root / "site" / "locks" / "deployments.lock"
@@ -41,6 +65,11 @@ class Home:
         """Make the folders that are missing."""
         for folder in (self.wwwroot, self.deployments, self.lock.parent, self.root / "LogFiles", self.root / "data"):
             folder.mkdir(parents=True, exist_ok=True)
+
+
+def remembered_by(wwwroot: Path) -> dict[str, str]:
+    """The settings of the deployments that a served folder may belong to."""
+    return Home(wwwroot.parent.parent).remembered() if wwwroot.parts[-2:] == ("site", "wwwroot") else {}
 
 
 def lock_of(wwwroot: Path) -> Path:

@@ -10,7 +10,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from .. import git
-from .deployment import Deployment, DeploymentFailed, Say
+from ..applications import SiteError
+from .deployment import FAILED, DeploymentFailed, Say, of_home
 from .home import Home
 
 #: Branches that are deployed; others are only kept.
@@ -45,10 +46,13 @@ def receive(home: Home, lines: Iterable[str], say: Say) -> bool:
         with tempfile.TemporaryDirectory(dir=home.root / "site", prefix=".push-") as folder:
             try:
                 git.checkout(home.repository, commit, Path(folder))
-                Deployment(Path(folder), home, say, identifier=commit).run()
+                of_home(Path(folder), home, say, identifier=commit).run()
             except subprocess.CalledProcessError as error:
                 say(f"The commit cannot be checked out: {error.stderr}")
                 succeeded = False
             except DeploymentFailed:
+                succeeded = False
+            except SiteError as error:  # settings that the repository keeps with itself
+                say(f"{error} {error.hint}\n{FAILED}")
                 succeeded = False
     return succeeded

@@ -1,4 +1,7 @@
-"""Which Python a deployment takes: runtime.txt, else the option, else the default; as Kudu's select_python_version does."""
+"""Which Python a deployment takes: runtime.txt, else the option, else the one that the site's web.config is written for.
+
+As Kudu's select_python_version does, but for the last: Kudu takes 2.7 then, whatever web.config says.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,16 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..interpreters import OLDEST, installed
+from ..config.diagnostics import ConfigurationError
+from ..config.reader import read_file
+from ..files import FileView
+from ..interpreters import OLDEST, installed, wanted_version
 
 #: Versions that runtime.txt may name: those App Service had, and the later ones that run here.
 VALID = ((2, 7), *((3, minor) for minor in range(4, 15)))
 DEFAULT = (3, 11)
+
+Version = tuple[int, int]
 
 
 class RuntimeRefused(Exception):
@@ -21,7 +29,7 @@ class RuntimeRefused(Exception):
 class Runtime:
     """A chosen version and the interpreter that stands for it. ``note`` says what had to be replaced."""
 
-    version: tuple[int, int]
+    version: Version
     python: str
     why: str
     note: str = ""
@@ -37,23 +45,76 @@ class Runtime:
         return f"azure.env.{self.name}.txt"
 
 
-def wanted(source: Path, option: str | None) -> tuple[tuple[int, int], str]:
+def find(folder: Path, name: str) -> Path | None:
+    """The file of that name in a folder, whatever its case, as NTFS finds it."""
+    entry = FileView(str(folder)).find(name)
+    return Path(entry.path) if entry is not None and entry.is_file else None
+
+
+def versioned_configs(folder: Path) -> dict[Version, Path]:
+    """The web.X.Y.config files of a folder, the oldest version first."""
+    found = {}
+    for file in folder.iterdir():
+        match = re.fullmatch(r"web\.(\d+)\.(\d+)\.config", file.name, re.IGNORECASE)
+        if match and file.is_file() and not file.is_symlink():
+            found[int(match[1]), int(match[2])] = file
+    return dict(sorted(found.items()))
+
+
+def without_config(folder: Path) -> str:
+    """What to say of a folder that has web.X.Y.config files and no web.config; "" for any other."""
+    configs = [file.name for file in versioned_configs(folder).values()]
+    if not configs or find(folder, "web.config") is not None:
+        return ""
+    return (f"There is no web.config, only {' and '.join(configs)}: a deployment copies the one of the Python that runtime.txt "
+            "or --python chooses.")
+
+
+def wanted(source: Path, option: str | None) -> tuple[Version, str]:
     """The version that is asked for, and by whom. Raises RuntimeRefused."""
-    file = source / "runtime.txt"
-    if file.is_file():
-        return parse(file.read_text("utf-8-sig", "replace"), "runtime.txt"), "runtime.txt"
+    file = find(source, "runtime.txt")
+    if file is not None:
+        return parse(_text(file), "runtime.txt"), "runtime.txt"
     if option:
         return parse(option if option.startswith("python-") else f"python-{option}", "--python"), "--python"
+    config = find(source, "web.config")
+    if config is not None:
+        named = _named_by(config)
+        return (DEFAULT, "the default") if named is None else (named, "web.config, for want of a runtime.txt (Azure takes 2.7)")
+    configs = [version for version in versioned_configs(source) if version in VALID]
+    if configs:  # 2.7, which Azure takes then, is the oldest
+        return configs[0], f"web.{configs[0][0]}.{configs[0][1]}.config, for want of a runtime.txt (Azure takes 2.7)"
     return DEFAULT, "the default"
 
 
-def parse(text: str, where: str) -> tuple[int, int]:
-    """``python-3.11`` or ``python-3.11.4``, in any case. Raises RuntimeRefused with the list of those valid."""
-    match = re.match(r"python-(\d+)\.(\d+)(?:\.\d+)?\s*$", text.strip().lower())
+def _text(file: Path) -> str:
+    data = file.read_bytes()
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise RuntimeRefused(f"{file.name} is UTF-16, as PowerShell's > writes it: save it as UTF-8.")
+    return data.decode("utf-8-sig", "replace")
+
+
+def _named_by(config: Path) -> Version | None:
+    """The version that a scriptProcessor of web.config names."""
+    try:
+        root = read_file(config, config.name).root
+    except ConfigurationError:
+        return None
+    named = (wanted_version(add.attributes.get("scriptProcessor", "").partition("|")[0]) for add in root.iter("add"))
+    return next((version for version in named if version in VALID), None)
+
+
+def parse(text: str, where: str) -> Version:
+    """What begins like ``python-3.11`` or ``python-3.11.4``, in any case; Kudu looks no further either.
+
+    Raises RuntimeRefused with the list of those valid.
+    """
+    match = re.match(r"python-(\d+)\.(\d+)", text.strip().lower())
     version = (int(match[1]), int(match[2])) if match else (0, 0)
     if version not in VALID:
         names = ", ".join(f"python-{major}.{minor}" for major, minor in VALID)
-        raise RuntimeRefused(f"{where} says '{text.strip()[:80]}'; valid are {names}.")
+        said = (text.strip().splitlines() or [""])[0][:80]
+        raise RuntimeRefused(f"{where} says '{said}'; valid are {names}.")
     return version
 
 
@@ -64,7 +125,7 @@ def choose(source: Path, option: str | None) -> Runtime:
     if python is not None:
         return Runtime(version, python, why)
     if version < OLDEST and version[0] == 2:
-        raise RuntimeRefused(f"{why} wants Python 2.7, which is not installed here: pyenv install 2.7.18.")
+        raise RuntimeRefused(f"{why} wants Python 2.7, which is not installed here: pyenv install 2.7.18, or --python X.Y.")
     present = [(other, found) for other in VALID if other >= OLDEST and (found := installed(other))]
     if not present:
         raise RuntimeRefused(f"{why} wants Python {version[0]}.{version[1]}, and none from 3.6 on is installed here.")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from ..applications import SiteError
 from . import fail
 
 #: Where a deployment goes if --to does not say.
@@ -18,26 +19,30 @@ HOME = Path(".fcgiemu") / "home"
 @click.argument("source", default=".", type=click.Path(path_type=Path))
 @click.option("--to", "target", type=click.Path(path_type=Path), metavar="FOLDER",
               help="What stands for D:\\home; by default .fcgiemu/home in SOURCE. The site is its site/wwwroot.")
-@click.option("--python", metavar="X.Y", help="The Python that the portal would set; runtime.txt wins.")
+@click.option("--python", metavar="X.Y", help="The Python that the portal would set, kept for what follows; runtime.txt wins.")
+@click.option("--app-settings", type=click.Path(dir_okay=False, exists=True, path_type=Path), metavar="FILE",
+              help="App settings for collectstatic and the command of .deployment; see serve.")
 @click.option("--run-custom", is_flag=True, help="Run the command of .deployment, which is only shown otherwise.")
 @click.option("--dry-run", is_flag=True, help="Print the plan only.")
 @click.option("--git-init", is_flag=True, help="Make a repository to push to instead; each push deploys.")
 @click.option("--receive", is_flag=True, hidden=True)
-def command(source: Path, target: Path | None, python: str | None, run_custom: bool, dry_run: bool, git_init: bool,
-            receive: bool) -> None:
+def command(source: Path, target: Path | None, python: str | None, app_settings: Path | None, run_custom: bool, dry_run: bool,
+            git_init: bool, receive: bool) -> None:
     from ..azure import repository
-    from ..azure.deployment import Deployment, DeploymentFailed
+    from ..azure.deployment import DeploymentFailed, of_home
     from ..azure.home import Home
 
     home = Home((target or source / HOME).absolute())
     try:
+        if not dry_run:
+            home.remember(python=python, app_settings=str(app_settings.absolute()) if app_settings else None)
         if git_init:
             path = repository.create(home)
             click.echo(f"git remote add azure {path}\ngit push azure HEAD:master\nfcgiemu serve {home.wwwroot}")
             return
         if receive:
             sys.exit(0 if repository.receive(home, sys.stdin, _say) else 1)
-        deployment = Deployment(source, home, _say, python, run_custom)
+        deployment = of_home(source, home, _say, python=python, custom=run_custom)
         if dry_run:
             for number, step in enumerate(deployment.plan(), 1):
                 click.echo(f"{number}. {step.name}: {step.why}")
@@ -47,6 +52,8 @@ def command(source: Path, target: Path | None, python: str | None, run_custom: b
         if dry_run:
             fail(error)
         sys.exit(1)
+    except SiteError as error:
+        fail(error, error.hint)
     except (OSError, subprocess.CalledProcessError) as error:
         fail(error)
     click.echo(f"fcgiemu serve {home.wwwroot}")

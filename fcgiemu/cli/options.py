@@ -13,6 +13,7 @@ import click
 from .. import project
 from ..applications import SiteError
 from ..azure.environment import read as read_app_settings
+from ..azure.home import remembered_by
 from ..site import Settings, Site
 
 #: Options of every command that opens a site.
@@ -22,6 +23,7 @@ _SITE_OPTIONS = (
     click.option("--azure", is_flag=True, help="As on an Azure App Service: paths, environment, headers of the front end."),
     click.option("--app-settings", multiple=True, type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
                  help="App settings: NAME=value lines, local.settings.json, or what 'az webapp config appsettings list' says."),
+    click.option("--portal-wins", is_flag=True, help="App settings come before web.config; wfastcgi has it the other way."),
     click.option("--arr", is_flag=True, help="Application Request Routing is installed: rewrites to other hosts are proxied."),
     click.option("--host-config", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
                  help="An applicationHost.config, or a part of one."),
@@ -49,6 +51,9 @@ def settings_of(path: Path, maps: tuple[str, ...], providers: tuple[str, ...], a
                 **settings: Any) -> Settings:
     """The settings that the options describe, over those that the site keeps with itself. Raises SiteError."""
     kept = project.read(path)
+    portal = remembered_by(path.absolute()).get("app_settings")
+    if portal is not None:
+        app_settings = (Path(portal), *app_settings)
     given = {name: value for name, value in settings.items() if value not in (False, None)}
     return Settings(**{
         **kept, **given,

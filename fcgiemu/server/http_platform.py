@@ -162,7 +162,7 @@ class Platform:
             os.close(lifeline)
         return PlatformProcess(port, process, ours, self._output, self._log_file(process.pid))
 
-    def command(self, port: int) -> tuple[tuple[str, ...], dict[str, str]]:
+    def command(self, port: int | str) -> tuple[tuple[str, ...], dict[str, str]]:
         """The command line and environment with ``%HTTP_PLATFORM_PORT%`` and Windows paths replaced. Raises ProgramMissing."""
         pairs = path_pairs(self.site)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..applications import Application
-from ..azure.environment import variables as environment_of_azure
+from ..azure import environment as azure
 from ..fastcgi.limits import IIS_LIMITS, Limits
 from ..fastcgi.process import Launch, StartFailed, guarded
 from ..interpreters import OLDEST, Program, find_wfastcgi, path_pairs, split_processor
@@ -88,17 +88,14 @@ class Launcher:
     def launch(self, program: Program, place: Application, limits: Limits) -> Launch:
         """How to start a process of ``program`` for an application of the site. Raises StartFailed."""
         grace = float(limits.signal_before_terminate)
-        environment = {name: value for name, value in os.environ.items() if name not in _NOT_INHERITED}
-        environment.update(APP_POOL_ID=place.place.application_pool, PYTHONIOENCODING="utf-8")
-        if self.site.settings.azure:
-            given = environment_of_azure(self.site.azure_name, self.site.settings.app_settings)
-            environment.update((name, self._local(value)) for name, value in given.items())
-        environment.update((name, self._local(value)) for name, value in limits.environment)
+        environment = self.environment(place, limits)
         tcp = limits.protocol == "Tcp"
         if not program.is_wfastcgi:
             return Launch(guarded((program.path, *program.arguments)), environment, str(place.path), tcp=tcp, grace=grace)
         self._make_log_folder(place)
         options: dict[str, object] = {"map": path_pairs(self.site), "strict": self.site.settings.strict}
+        if self.site.settings.azure and self.site.settings.portal_wins:
+            options["portal"] = [setting.name for setting in self.site.settings.app_settings if not setting.kind]
         if self.options.worker == "wfastcgi" or (program.version is not None and program.version < OLDEST):
             return self._genuine(program, place, environment, options, grace)
         port = self.debug_port(place)
@@ -108,6 +105,16 @@ class Launcher:
         environment.update(FCGIEMU_FLUP=_folder_of("flup"), FCGIEMU_WORKER=json.dumps(options))
         command = (program.path, str(_WORKER / "main.py"))
         return Launch(command, environment, str(place.path), tcp=tcp, grace=grace, mark=mark)
+
+    def environment(self, place: Application, limits: Limits) -> dict[str, str]:
+        """What a process of an application finds in its environment, but for what is between us and our worker."""
+        found = {name: value for name, value in os.environ.items() if name not in _NOT_INHERITED}
+        found.update(APP_POOL_ID=place.place.application_pool, PYTHONIOENCODING="utf-8", SystemDrive="C:")
+        if self.site.settings.azure:
+            given = azure.of_worker(self.site.azure_name, self.site.settings.app_settings)
+            found.update((name, self._local(value)) for name, value in given.items())
+        found.update((name, self._local(value)) for name, value in limits.environment)
+        return found
 
     def _genuine(self, program: Program, place: Application, environment: dict[str, str], options: dict[str, object],
                  grace: float) -> Launch:

@@ -8,7 +8,6 @@ import re
 import socket
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -17,20 +16,15 @@ from typing import Any, TextIO
 
 import uvicorn
 
-from ..applications import Application, SiteError
+from ..applications import SiteError
 from ..azure.home import lock_of
-from ..decision import Handler
-from ..fastcgi.limits import Limits
 from ..fastcgi.process import WorkerProcess
-from ..interpreters import ProgramMissing, find_program
-from ..modules import handlers
-from ..reload import Watcher, is_ignored, restart_pattern, restarts
-from ..rewrite.compiler import inbound
+from ..reload import Watcher, restart_pattern, restarts
 from ..site import Site
-from . import log
+from . import log, start_up
 from .app import LogEntry, Server
 from .fastcgi import FastCgi
-from .launching import NotRegistered, PoolOptions
+from .launching import PoolOptions
 from .protocol import IisProtocol
 from .tls import Certificate
 
@@ -187,59 +181,16 @@ class Serving:
     # -- report ----------------------------------------------------------------------------------------------------
 
     def report(self, sock: socket.socket) -> None:
-        """What is served, from which files, by which programs, and what looks wrong."""
-        site, say = self.site, self.console.say
-        say(f"fcgiemu serves {site.path}")
-        files = site.tree.load_all(lambda name: is_ignored(name) or name.startswith("."))
-        say("  web.config  " + (", ".join(file.name for file in files) or "none: the server's defaults apply"))
-        self._report_handlers(say)
-        for finding in site.findings():
-            if finding.severity != "info":
-                hint = f" ({finding.hint})" if finding.hint else ""
-                say(f"  {finding.severity:<10}  {finding.span}: {finding.message}{hint}")
-        for warning in site.effective("/").view(inbound).warnings:
-            say(f"  note        {warning.span}: {warning.message}")
+        """What is served, from which files, by which programs, and what looks wrong; then where."""
+        for line in start_up.report(self.site, self.fastcgi.launcher, self.options.reload):
+            self.console.say(line)
         host, port = sock.getsockname()[:2]
         shown = f"[{host}]" if ":" in host else host
         tls = self.options.certificate
         if tls is not None and tls.authority is not None:
-            say(f"  https       browsers trust it once they trust {tls.authority}; its key is gone, it signs nothing else")
-        say(f"  listening   http{'s' if tls is not None else ''}://{shown}:{port}/  (Ctrl-C stops)")
-
-    def _report_handlers(self, say: Callable[[str], None]) -> None:
-        for application in self.site.layout.applications:
-            if application.url:
-                say(f"  application {application.url}: {application.path}")
-            seen: set[str] = set()
-            for handler, _ in self.site.effective(application.url or "/").view(handlers.table).entries:
-                if "FastCgiModule" in handler.modules and handler.script_processor not in seen:
-                    seen.add(handler.script_processor)
-                    self._report_handler(say, handler, application)
-
-    def _report_handler(self, say: Callable[[str], None], handler: Handler, application: Application) -> None:
-        say(f"  handler     {handler.name}: path={handler.path}")
-        try:
-            program = find_program(handler.script_processor, self.site, application)
-        except ProgramMissing as error:
-            say(f"  missing     {error} {error.hint}")
-            return
-        for note in program.notes:
-            say(f"  mapped      {note}")
-        try:
-            say("  workers     " + self._words(self.fastcgi.launcher.limits(handler.script_processor, application)))
-        except NotRegistered:
-            say("  missing     this scriptProcessor is not registered under <fastCgi> of the host configuration")
-        if program.is_wfastcgi and "WSGI_HANDLER" not in self.site.app_settings(application):
-            say("  missing     WSGI_HANDLER is not set in appSettings: every request to Python will fail")
-
-
-    def _words(self, limits: Limits) -> str:
-        recycled = (f"recycled after {limits.instance_max_requests} requests" if limits.instance_max_requests else
-                    "never recycled by count")
-        changes = "restarted when files change" if self.options.reload else "not restarted when files change"
-        timeouts = (f"timeouts {limits.activity_timeout:g} s without a sign and {limits.request_timeout:g} s in all"
-                    if limits.request_timeout < float("inf") else "no timeouts")
-        return f"at most {limits.max_instances}, {changes}, {recycled}, {timeouts}"
+            self.console.say(f"  https       browsers trust it once they trust {tls.authority}; "
+                             "its key is gone, it signs nothing else")
+        self.console.say(f"  listening   http{'s' if tls is not None else ''}://{shown}:{port}/  (Ctrl-C stops)")
 
 
 def bind(host: str, port: int) -> socket.socket:

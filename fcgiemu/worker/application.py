@@ -36,7 +36,10 @@ class _Site:
 
 
 def configure(options):
-    """Options of the server: ``map`` (Windows prefix, local path pairs), ``strict``, ``env`` (the site's environment)."""
+    """Options of the server: ``map`` (Windows prefix, local path pairs), ``strict``, ``mark``, ``portal``.
+
+    The last names app settings that come before web.config.
+    """
     _Site.options = options
     _Site.pairs = tuple(tuple(pair) for pair in options.get("map", ()))
     _Site.console = sys.stderr
@@ -187,7 +190,7 @@ def _announce_restarts():
 def _explain(error):
     """The traceback; behind it the import error that a proxy script has swallowed."""
     text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
-    hidden = _witness.first
+    hidden = _witness.last
     message = str(error)
     if hidden and not _Site.initialized and message.endswith("could not be imported"):
         text += "\nThe import error behind it:\n\n" + hidden
@@ -251,7 +254,7 @@ def load(folder):
     """The handler of the site in ``folder``, in the environment that its settings describe."""
     os.chdir(folder)
     sys.path[0] = "."
-    _Site.environment = settings.read(folder, _Site.pairs)
+    _Site.environment = settings.read(folder, _Site.pairs, _Site.options.get("portal", ()))
     _adapt_virtual_environment(_Site.environment)
     os.environ.update(_Site.environment)
     sys.path.extend(settings.python_path(_Site.environment, _Site.pairs, os.environ))
@@ -263,8 +266,8 @@ def load(folder):
 
 
 def hidden_import_error():
-    """The first ImportError that loading has met, whoever caught it; None where there was none."""
-    return _witness.first
+    """The last ImportError that loading has met, whoever caught it; None where there was none."""
+    return _witness.last
 
 
 def environment_aware(genuine):

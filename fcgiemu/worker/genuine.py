@@ -1,5 +1,7 @@
 """``python genuine.py /path/to/wfastcgi.py``: Microsoft's own file, unmodified, where there is no Windows.
 
+With FCGIEMU_PROBE (a folder) in the environment, the handler is only loaded by the file's own function, and described.
+
 Descriptor 0 is the connection. What stands in for Windows, and nothing else: the six functions of kernel32 that the file
 asks for, ``Web.config`` by that name whatever the file's case, and the Windows paths in its settings. Changes of files come
 as lines through a pipe of the server. Python 2.7 and 3.6 syntax.
@@ -15,6 +17,8 @@ import signal
 import struct
 import sys
 import threading
+import traceback
+import types
 from xml.dom import minidom
 
 _HERE = sys.path[0] = os.path.dirname(os.path.abspath(__file__))
@@ -120,11 +124,24 @@ def _adapted(key, value, pairs):
 
 
 class _Proxy(object):
-    """Finds our ptvs_virtualenv_proxy for sites that have no copy of the script: the last that is asked."""
+    """Finds our ptvs_virtualenv_proxy for sites that have no copy of the script.
+
+    Python 3 asks it last; Python 2 asks it before it looks at sys.path itself.
+    """
 
     @staticmethod
     def find_module(name, path=None):
-        return _Proxy if name == "ptvs_virtualenv_proxy" else None
+        import imp
+
+        if name != "ptvs_virtualenv_proxy":
+            return None
+        try:
+            stream = imp.find_module(name)[0]
+        except ImportError:
+            return _Proxy
+        if stream is not None:
+            stream.close()
+        return None
 
     @staticmethod
     def find_spec(name, path=None, target=None):
@@ -141,8 +158,11 @@ class _Proxy(object):
         return imp.load_source(name, os.path.join(_HERE, "virtualenv_proxy.py"))
 
 
-def _show_web_config(pairs):
-    """Until wfastcgi.py has read it: the file of any case under the name it asks for, with its Windows paths mapped."""
+def _show_web_config(pairs, portal):
+    """Until wfastcgi.py has read it: the file of any case under the name it asks for, with its Windows paths mapped.
+
+    Settings called as one of ``portal`` are not shown: those of the process environment stay.
+    """
     exists, parse = posixpath.exists, minidom.parse
 
     def spelled(path):
@@ -159,6 +179,9 @@ def _show_web_config(pairs):
         posixpath.exists, minidom.parse = exists, parse
         document = parse(spelled(path), *args, **more)
         for add in document.getElementsByTagName("add"):
+            if add.getAttribute("key").strip() in portal:
+                add.parentNode.removeChild(add)
+                continue
             add.setAttribute("value", _adapted(add.getAttribute("key"), add.getAttribute("value"), pairs))
         return document
 
@@ -172,13 +195,38 @@ def main():
     if os.environ.get("_FCGI_SHUTDOWN_EVENT_"):
         signal.signal(signal.SIGTERM, lambda number, frame: terminated.set())
     ctypes.windll = _WinDll(Kernel32(_changes(), terminated))
-    _show_web_config([tuple(pair) for pair in options.get("map", ())])
+    _show_web_config([tuple(pair) for pair in options.get("map", ())], options.get("portal", ()))
     del sys.modules["paths"], sys.modules["resolver"]
     sys.modules["fcgiemu_resolver"] = resolver
     sys.meta_path.append(_Proxy)
     sys.argv = sys.argv[1:]
     sys.path[0] = os.path.dirname(os.path.abspath(sys.argv[0]))
-    runpy.run_path(sys.argv[0], run_name="__main__")
+    folder = os.environ.pop("FCGIEMU_PROBE", None)
+    if folder is None:
+        runpy.run_path(sys.argv[0], run_name="__main__")
+    else:
+        _probe(folder)
+
+
+def _probe(folder):
+    """Print as JSON what the handler is, or why it cannot be loaded; the keys are those of probe.py."""
+    real, sys.stdout = sys.stdout, sys.stderr
+    found = {"version": list(sys.version_info[:3]), "hidden": ""}
+    try:
+        os.chdir(folder)
+        module = sys.modules["wfastcgi"] = types.ModuleType("wfastcgi")
+        module.__file__ = sys.argv[0]
+        with open(sys.argv[0], "rb") as stream:
+            exec(compile(stream.read(), sys.argv[0], "exec"), module.__dict__)
+        sys.path[0] = "."
+        handler = module.read_wsgi_handler(folder)[1]
+        found.update(kind=type(handler).__name__, callable=callable(handler), takes_two=None, factory=False)
+    except BaseException as error:
+        found["error"] = "".join(traceback.format_exception_only(type(error), error)).strip()
+        found["traceback"] = traceback.format_exc()
+    real.write("\n\x1e" + json.dumps(found) + "\n")
+    real.flush()
+    os._exit(0)
 
 
 main()

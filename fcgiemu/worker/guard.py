@@ -12,6 +12,8 @@ import lifeline
 
 def main():
     descriptor = lifeline.take()
+    if descriptor is None:  # no server to outlive
+        os.execvp(sys.argv[1], sys.argv[1:])
     child = os.fork()
     if child == 0:
         os.close(descriptor)

@@ -14,7 +14,7 @@ def is_windows(text):
 def map_path(text, pairs):
     """``text`` with the longest matching Windows prefix of ``pairs`` replaced; None where none matches.
 
-    ``Scripts`` of a virtual environment becomes ``bin`` where that is what exists.
+    ``Scripts`` and ``Lib\\site-packages`` of a virtual environment become what they are called here, where that exists.
     """
     folded = text.replace("/", "\\").lower()
     best = None
@@ -30,14 +30,30 @@ def map_path(text, pairs):
 
 
 def _virtual_environment(path):
-    """``env/Scripts/python.exe`` as ``env/bin/python`` where that exists."""
+    """``env/Scripts/python.exe`` as ``env/bin/python``, ``env/Lib/site-packages`` as ``env/lib/pythonX.Y/site-packages``."""
+    if os.path.exists(path):
+        return path
+    match = re.search(r"/lib/site-packages(?=/|$)", path, re.IGNORECASE)
+    if match:
+        folder = site_packages(path[:match.start()])
+        return path if folder is None else folder + path[match.end():]
     match = re.search(r"/scripts(?=/|$)", path, re.IGNORECASE)
-    if not match or os.path.exists(path):
+    if not match:
         return path
     candidate = path[:match.start()] + "/bin" + path[match.end():]
     if candidate.lower().endswith(".exe"):
         candidate = candidate[:-4]
     return candidate if os.path.exists(os.path.dirname(candidate)) else path
+
+
+def site_packages(env):
+    """The folder of an environment's packages, by its name here; None where there is none."""
+    try:
+        names = sorted(name for name in os.listdir(os.path.join(env, "lib")) if name.startswith("python"))
+    except OSError:
+        return None
+    found = [os.path.join(env, "lib", name, "site-packages") for name in names]
+    return next((folder for folder in found if os.path.isdir(folder)), None)
 
 
 def map_setting(key, value, pairs):

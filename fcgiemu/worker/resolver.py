@@ -52,7 +52,7 @@ class ImportWitness:
     """Sees the ImportErrors that leave an import statement, so that one a proxy script swallows can be shown."""
 
     def __init__(self):
-        self.first = None
+        self.last = None
         self._depth = 0
 
     @contextlib.contextmanager
@@ -65,8 +65,8 @@ class ImportWitness:
             try:
                 return genuine(*args, **kwargs)
             except ImportError as error:
-                if self._depth == 1 and self.first is None and getattr(error, "name", None) not in _OPTIONAL:
-                    self.first = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+                if self._depth == 1 and getattr(error, "name", None) not in _OPTIONAL:
+                    self.last = "".join(traceback.format_exception(type(error), error, error.__traceback__))
                 raise
             finally:
                 self._depth -= 1

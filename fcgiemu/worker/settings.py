@@ -12,10 +12,11 @@ def find_web_config(folder):
     return os.path.join(folder, names[0]) if names else None
 
 
-def read(folder, pairs):
+def read(folder, pairs, portal=()):
     """Key -> value of every <add> in any <appSettings>; a later key wins, keys are stripped, values are not.
 
-    A value that is a mapped Windows path becomes the local one. Raises xml.parsers.expat.ExpatError for bad XML.
+    Keys of ``portal`` are left to the process environment. A value that is a mapped Windows path becomes the local one.
+    Raises xml.parsers.expat.ExpatError for bad XML.
     """
     name = find_web_config(folder)
     if name is None:
@@ -26,7 +27,7 @@ def read(folder, pairs):
         for group in configuration.getElementsByTagName("appSettings"):
             for add in group.getElementsByTagName("add"):
                 key = add.getAttribute("key").strip()
-                if key:
+                if key and key not in portal:
                     found[key] = add.getAttribute("value")
     return {key: localized(key, value, pairs) for key, value in found.items()}
 

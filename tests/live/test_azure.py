@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import importlib.util
 import json
 import ssl
 from collections.abc import Callable
@@ -78,8 +79,24 @@ def test_bad_app_settings(tmp_path: Path, text: str, words: str) -> None:
 
 
 def test_connection_strings_have_the_prefix_of_their_type() -> None:
-    found = variables("s", [AppSetting("a", "1", kind) for kind in ("SQLServer", "MySql", "PostgreSQL", "Custom", "Odd")])
+    found = variables([AppSetting("a", "1", kind) for kind in ("SQLServer", "MySql", "PostgreSQL", "Custom", "Odd")])
     assert {name for name in found if name.endswith("_a")} == {"SQLCONNSTR_a", "MYSQLCONNSTR_a", "POSTGRESQLCONNSTR_a", "CUSTOMCONNSTR_a"}
+
+
+@pytest.mark.parametrize("worker", ["fcgiemu", "wfastcgi"])
+@pytest.mark.parametrize(("options", "value", "winner"), [((), "of web.config", "web.config wins"),
+                                                          (("--portal-wins",), "of the portal", "the portal's value wins")])
+def test_a_setting_of_both(tmp_path: Path, serve: Callable[..., LiveServer], worker: str, options: tuple[str, ...], value: str,
+                           winner: str) -> None:
+    if worker == "wfastcgi" and importlib.util.find_spec("wfastcgi") is None:
+        pytest.skip("wfastcgi is not installed: pip install -e .[wfastcgi]")
+    write(tmp_path, {"portal.env": "SHARED=of the portal\nSAME=1\n", "site/web.config": wsgi_site(SHARED="of web.config", SAME="1"),
+                     "site/app.py": "import os\ndef application(environ, start_response):\n    start_response('200 OK', [])\n"
+                                    "    return [(os.environ['SHARED'] + '|' + os.environ['APPSETTING_SHARED']).encode()]\n"})
+    server = serve(tmp_path / "site", "--azure", "--app-settings", str(tmp_path / "portal.env"), "--worker", worker, *options)
+    server.wait_for(f"SHARED is an app setting too, with another value; {winner}")
+    assert "SAME is an app setting" not in server.log()
+    assert server.get("/").text == f"{value}|of the portal"
 
 
 REDIRECT = ('<rewrite><rules><rule name="secure"><match url="^secure" /><conditions><add input="{HTTPS}" pattern="off" /></conditions>'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import subprocess
 import sys
@@ -13,10 +14,11 @@ import pytest
 from click.testing import CliRunner
 
 from fcgiemu.azure import deployment as module
-from fcgiemu.azure.deployment import FAILED, Deployment, DeploymentFailed
+from fcgiemu.azure.deployment import FAILED, Deployment, DeploymentFailed, of_home
 from fcgiemu.azure.home import Home
+from fcgiemu.azure.programs import reason
 from fcgiemu.azure.repository import create, receive
-from fcgiemu.azure.runtime import RuntimeRefused, choose, parse
+from fcgiemu.azure.runtime import RuntimeRefused, choose, parse, wanted
 from fcgiemu.cli import main
 from fcgiemu.interpreters import installed
 
@@ -112,6 +114,24 @@ def test_pushes(source: Path, tmp_path: Path, serve: Callable[..., LiveServer]) 
     assert (home.wwwroot / "env" / f"azure.env.python-{other[0]}.{other[1]}.txt").exists()
 
 
+@pytest.mark.skipif(installed((2, 7)) is None, reason="Python 2.7 is not installed here")
+@pytest.mark.skipif(importlib.util.find_spec("wfastcgi") is None, reason="wfastcgi is not installed: pip install -e .[wfastcgi]")
+def test_a_site_of_python_2_7(tmp_path: Path, serve: Callable[..., LiveServer]) -> None:
+    """With a proxy script of its own, which comes before ours."""
+    config = web_config(python_handler(), {
+        "WSGI_HANDLER": "ptvs_virtualenv_proxy.get_virtualenv_handler()", "WSGI_ALT_VIRTUALENV_HANDLER": "app.application"})
+    source = write(tmp_path / "source", {
+        "app.py": "import sys\ndef application(environ, start_response):\n    start_response('200 OK', [])\n"
+                  "    return ['%s %d.%d' % ((WORD,) + sys.version_info[:2])]\nWORD = 'ours'\n",
+        "ptvs_virtualenv_proxy.py": "def get_virtualenv_handler():\n    import app\n    app.WORD = 'own'\n    return app.application\n",
+        "requirements.txt": "", "runtime.txt": "python-2.7", "web.config": config})
+    deploy(source, tmp_path / "home")
+    wwwroot = Home(tmp_path / "home").wwwroot
+    result = CliRunner().invoke(main, ["doctor", str(wwwroot)])
+    assert result.exit_code == 0 and "loaded on Python 2.7" in result.output, result.output
+    assert serve(wwwroot).get("/").text == "own 2.7"
+
+
 def test_web_config_of_the_version(source: Path, tmp_path: Path) -> None:
     write(source, {f"web.{HERE}.config": CONFIG.replace(PROCESSOR, "mine|wfastcgi.py"), "Web.config": "old"})
     deploy(source, tmp_path / "home")
@@ -153,7 +173,7 @@ def test_dry_run_changes_nothing(source: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("text", "version"), [
     ("python-2.7", (2, 7)), ("python-3.4.4\r\n", (3, 4)), ("PYTHON-3.11", (3, 11)), ("python-3.99", None), ("3.11", None), ("", None),
-    ("python-3.11; rm", None),
+    ("python-3.11 # a comment\nof two lines", (3, 11)), ("# python-3.11", None),
 ])
 def test_runtime_txt(text: str, version: tuple[int, int] | None) -> None:
     if version is not None:
@@ -161,6 +181,126 @@ def test_runtime_txt(text: str, version: tuple[int, int] | None) -> None:
         return
     with pytest.raises(RuntimeRefused, match="valid are python-2.7, python-3.4"):
         parse(text, "runtime.txt")
+
+
+@pytest.mark.parametrize(("files", "option", "version", "why"), [
+    ({"Runtime.txt": "python-3.12"}, "3.13", (3, 12), "runtime.txt"),
+    ({"web.config": CONFIG}, "3.13", (3, 13), "--python"),
+    ({"web.config": CONFIG}, None, (3, 4), "web.config, for want of a runtime.txt"),
+    ({"web.config": CONFIG.replace("D:\\Python34\\python.exe", "D:\\home\\python364x64\\python.exe")}, None, (3, 6), "web.config"),
+    ({"web.config": "<configuration>"}, None, (3, 11), "the default"),
+    ({"web.3.4.config": CONFIG, "Web.2.7.Config": CONFIG}, None, (2, 7), "web.2.7.config, for want of a runtime.txt"),
+    ({}, None, (3, 11), "the default"),
+])
+def test_which_python_is_wanted(tmp_path: Path, files: dict[str, str], option: str | None, version: tuple[int, int],
+                                why: str) -> None:
+    found, by = wanted(write(tmp_path, files), option)
+    assert found == version and why in by
+
+
+def test_a_runtime_txt_of_powershell(tmp_path: Path) -> None:
+    write(tmp_path, {"runtime.txt": "python-3.6".encode("utf-16")})
+    with pytest.raises(RuntimeRefused, match="UTF-16, as PowerShell's > writes it: save it as UTF-8"):
+        wanted(tmp_path, None)
+
+
+@pytest.mark.parametrize(("output", "said"), [
+    ("Collecting x\nERROR: Could not find a version\nERROR: No matching distribution found for x==3.0\n",
+     "ERROR: No matching distribution found for x==3.0. "),
+    ("  gcc …\n  fatal error: sql.h: No such file or directory\n  error: command 'gcc' failed with exit code 1\n  note: see above\n"
+     "ERROR: Failed building wheel for y\nerror: subprocess-exited-with-error\n", "fatal error: sql.h: No such file or directory. "),
+    ("Traceback\nImportError: cannot import name 'getargspec'\nThe end\n", "ImportError: cannot import name 'getargspec'. "),
+    ("one\nthe last line\n\n", "the last line. "),
+    ("", ""),
+])
+def test_why_a_program_failed(output: str, said: str) -> None:
+    ended = "pip install -r requirements.txt … ended with exit code 1."
+    assert reason(["pip", "install", "-r", "requirements.txt", "x"], 1, output.splitlines()) == said + ended
+
+
+def test_a_script_of_windows() -> None:
+    assert reason(["sh", "-c", "deploy.cmd"], 127, ["sh: 1: deploy.cmd: not found"]) == (
+        "deploy.cmd: a script of Windows, which cannot run here.")
+
+
+#: A build backend without requirements: an editable package is a .pth that names its folder.
+BACKEND = '''
+import os, zipfile
+
+def build_editable(folder, config_settings=None, metadata_directory=None):
+    with zipfile.ZipFile(os.path.join(folder, "shop-1.0-py3-none-any.whl"), "w") as wheel:
+        wheel.writestr("shop.pth", os.getcwd() + "/src\\n")
+        wheel.writestr("shop-1.0.dist-info/METADATA", "Metadata-Version: 2.1\\nName: shop\\nVersion: 1.0\\n")
+        wheel.writestr("shop-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\\nGenerator: test\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
+        wheel.writestr("shop-1.0.dist-info/RECORD", "")
+    open("made-by-pip.txt", "w").close()
+    return "shop-1.0-py3-none-any.whl"
+build_wheel = build_editable
+'''
+
+
+def test_editable_packages_lead_to_the_site(source: Path, tmp_path: Path, serve: Callable[..., LiveServer]) -> None:
+    write(source, {"requirements.txt": "--no-index\n-e .\n", "backend.py": BACKEND, "src/shop.py": "WORD = 'edited'",
+                   "app.py": APP.format("one").replace("greeting", "shop"),
+                   "pyproject.toml": '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+                                     '[project]\nname = "shop"\nversion = "1.0"\n'})
+    deploy(source, tmp_path / "home")
+    wwwroot = Home(tmp_path / "home").wwwroot
+    assert (wwwroot / "env" / "lib" / f"python{HERE}" / "site-packages" / "shop.pth").read_text().strip() == str(wwwroot / "src")
+    assert (wwwroot / "made-by-pip.txt").exists()
+    assert serve(wwwroot).get("/").text == f"edited one {HERE}"
+
+
+@pytest.mark.parametrize(("files", "words"), [
+    ({".skipPythonDeployment": ""}, "note: no Python site to Kudu (there is a .skipPythonDeployment)"),
+    ({"env/x": ""}, "note: the env of the source is left out"),
+    ({".deployment": "[config]\nproject = sub\n", "sub/index.html": "here"}, "there is no requirements.txt in its root"),
+])
+def test_what_is_told(source: Path, tmp_path: Path, files: dict[str, str], words: str) -> None:
+    assert any(words in line for line in deploy(write(source, files), tmp_path / "home"))
+    assert not (Home(tmp_path / "home").wwwroot / "env" / "x").exists()
+
+
+def test_a_site_without_the_config_of_its_version(source: Path, tmp_path: Path) -> None:
+    (source / "web.config").rename(source / "web.2.7.config")
+    told = deploy(source, tmp_path / "home")
+    assert any("warning: There is no web.config, only web.2.7.config" in line for line in told)
+
+
+@pytest.mark.parametrize("project", ["..", "../outside", "nowhere", "app.py"])
+def test_a_project_outside(source: Path, tmp_path: Path, project: str) -> None:
+    write(source, {".deployment": f"[config]\nproject = {project}\n"})
+    write(tmp_path, {"outside/requirements.txt": ""})
+    with pytest.raises(DeploymentFailed, match=r"\.deployment names the project"):
+        deploy(source, tmp_path / "home")
+
+
+def test_settings_are_kept_for_what_follows(source: Path, tmp_path: Path) -> None:
+    home = Home(tmp_path / "home")
+    write(tmp_path, {"portal.env": "GREETING=hello from the portal\n"})
+    (source / "runtime.txt").unlink()
+    result = CliRunner().invoke(main, ["deploy", "--git-init", "--to", str(home.root), "--python", HERE,
+                                       "--app-settings", str(tmp_path / "portal.env")])
+    assert result.exit_code == 0, result.output
+    write(source, {".deployment": "[config]\ncommand = echo $GREETING $APPSETTING_GREETING > said.txt; cp said.txt $DEPLOYMENT_TARGET\n"})
+    said: list[str] = []
+    of_home(source, home, said.append, custom=True).run()
+    assert (home.wwwroot / "said.txt").read_text() == "hello from the portal hello from the portal\n"
+    assert "hello from the portal" not in "\n".join(said)
+    (source / ".deployment").unlink()
+    of_home(source, home, said.append).run()
+    assert any(f"python-{HERE} by --python" in line for line in said)
+
+
+def test_settings_of_the_repository_that_cannot_be_read(source: Path, tmp_path: Path) -> None:
+    home = Home(tmp_path / "home")
+    create(home)
+    write(source, {"fcgiemu.toml": "nonsense = 1\n"})
+    git(source, "init", "-q")
+    git(source, "add", "-A")
+    git(source, "commit", "-q", "-m", "one")
+    told = git(source, "push", str(home.repository), "HEAD:main")
+    assert "there is no key nonsense" in told and FAILED in told and "Traceback" not in told
 
 
 def test_the_nearest_python_stands_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -51,7 +51,10 @@ def test_all_is_well(tmp_path: Path) -> None:
     ({"WSGI_HANDLER": "D:\\home\\site\\wwwroot\\app.py"}, "is a file name", "Write a dotted name: app.app, say"),
     ({"WSGI_HANDLER": "app"}, "app has no dot", "app.app, say"),
     ({}, "it is not set", "WSGI_HANDLER"),
-    ({"WSGI_HANDLER": "needs_flask.app"}, "No module named 'flask_of_the_site'", "flask-of-the-site is in requirements.txt"),
+    ({"WSGI_HANDLER": "needs_flask.app"}, "No module named 'flask_of_the_site'",
+     "flask-of-the-site is in requirements.txt, and there is no env"),
+    ({"WSGI_HANDLER": "needs_setting.app"}, "KeyError: 'FCGIEMU_NO_SUCH_SETTING'",
+     "The environment variable FCGIEMU_NO_SUCH_SETTING is not set"),
     ({"WSGI_HANDLER": "nowhere.app"}, "No module named 'nowhere'", "is its folder on PYTHONPATH"),
     ({"WSGI_HANDLER": "app.application", "PYTHONPATH": "a; b"}, "' b' has blanks around it", "Remove the blanks"),
     ({"WSGI_HANDLER": "app.application", "PYTHONPATH": "E:\\lib"}, "leads nowhere on this machine", "--map 'E:\\lib="),
@@ -60,7 +63,8 @@ def test_all_is_well(tmp_path: Path) -> None:
     ({"WSGI_HANDLER": "app.application", "PYTHONPATH": "%NO_SUCH_FOLDER%"}, "%NO_SUCH_FOLDER% is not set here", ""),
 ])
 def test_what_is_found(tmp_path: Path, settings: dict[str, str], message: str, remedy: str) -> None:
-    write(tmp_path, {"app.py": APP, "needs_flask.py": "import flask_of_the_site\n", "requirements.txt": "flask-of-the-site==1.0\n",
+    write(tmp_path, {"app.py": APP, "needs_flask.py": "import flask_of_the_site\n",
+                     "needs_setting.py": "import os\nos.environ['FCGIEMU_NO_SUCH_SETTING']\n", "requirements.txt": "flask-of-the-site==1.0\n",
                      "web.config": web_config(python_handler(), settings)})
     code, text = doctor(tmp_path)
     assert message in text and remedy in text, text
@@ -71,10 +75,41 @@ def test_no_web_config_and_no_handler(tmp_path: Path) -> None:
     assert doctor(tmp_path)[0] == 1
     write(tmp_path, {"web.config": web_config()})
     code, text = doctor(tmp_path)
-    assert code == 1 and "no handler uses FastCgiModule" in text
+    assert code == 1 and "no handler uses FastCgiModule or httpPlatformHandler" in text
+    (tmp_path / "web.config").rename(tmp_path / "web.3.4.config")
+    assert "There is no web.config, only web.3.4.config" in doctor(tmp_path)[1]
     (tmp_path / "web.config").write_text("<configuration>")
     code, text = doctor(tmp_path)
     assert code == 1 and "web.config:1:16: Configuration file is not well-formed XML" in text
+
+
+def platform(arguments: str, program: str = sys.executable) -> str:
+    return web_config('<handlers><add name="Web" path="*" verb="*" modules="httpPlatformHandler" /></handlers>'
+                      f'<httpPlatform processPath="{program}" arguments="{arguments}" />')
+
+
+@pytest.mark.parametrize(("config", "code", "words"), [
+    (platform("-m http.server %HTTP_PLATFORM_PORT%"), 0, f"process       {sys.executable} -m http.server PORT"),
+    (platform("-m waitress_of_the_site %HTTP_PLATFORM_PORT%"), 1, "No module named 'waitress_of_the_site'"),
+    (platform("x", "C:\\nowhere\\strange.exe"), 1, "There is no program here for C:\\nowhere\\strange.exe"),
+])
+def test_a_site_of_http_platform(tmp_path: Path, config: str, code: int, words: str) -> None:
+    write(tmp_path, {"web.config": config})
+    found = doctor(tmp_path)
+    assert found[0] == code and words in found[1] and "FastCgiModule" not in found[1], found[1]
+
+
+def test_a_package_that_env_has_and_nothing_activates(tmp_path: Path) -> None:
+    write(tmp_path, {"app.py": "import only_in_env\n" + APP, "web.config": wsgi_site(), "requirements.txt": "only-in-env"})
+    (make_env(tmp_path) / "only_in_env.py").write_text("")
+    code, text = doctor(tmp_path)
+    assert code == 1 and "only_in_env is in env, but the worker does not see env" in text, text
+
+
+def test_an_app_setting_of_the_portal_counts(tmp_path: Path) -> None:
+    write(tmp_path, {"app.py": APP, "web.config": web_config(python_handler()), "portal.env": "WSGI_HANDLER=app.application\n"})
+    result = CliRunner().invoke(main, ["doctor", str(tmp_path), "--azure", "--app-settings", str(tmp_path / "portal.env")])
+    assert result.exit_code == 0, result.output
 
 
 def test_an_env_of_another_python(tmp_path: Path) -> None:
@@ -96,7 +131,12 @@ def test_an_env_of_another_python(tmp_path: Path) -> None:
     ('ValueError: "app.py" could not be imported', "is a dotted name, no file name"),
     ("ModuleNotFoundError: No module named 'ptvs_virtualenv_proxy'", "not beside web.config"),
     ("django.core.exceptions.ImproperlyConfigured: settings are not configured", "DJANGO_SETTINGS_MODULE"),
-    ("DisallowedHost: Invalid HTTP_HOST header. You may need to add 'localhost' to ALLOWED_HOSTS", "ALLOWED_HOSTS"),
+    ("Invalid HTTP_HOST header: '127.0.0.1:8000'. You may need to add '127.0.0.1' to ALLOWED_HOSTS.", "add '127.0.0.1'"),
+    ("DisallowedHost: not in ALLOWED_HOSTS", "ALLOWED_HOSTS lacks the name you asked by."),
+    ("AttributeError: module 'main' has no attribute 'py'", "no file name"),
+    ("AttributeError: 'module' object has no attribute 'py'", "no file name"),
+    ('  File "/usr/lib/python2.7/UserDict.py", line 40, in __getitem__\n    raise KeyError(key)\nKeyError: \'API_KEY\'',
+     "API_KEY is not set"),
     ("TypeError: content must be encoded before sending: 'x'", "encode it"),
 ])
 def test_causes_of_error_texts(tmp_path: Path, text: str, cause: str) -> None:

@@ -272,3 +272,19 @@ def test_a_static_hit_asks_the_disk_once(make_site: Callable[..., Site], monkeyp
         monkeypatch.setattr(os, name, counted(name, getattr(os, name)))
     assert site.decide(request).action.kind == "static"
     assert calls == ["lstat"]  # sending it adds one open, or none where the content is kept
+
+
+def test_packages_of_an_env_by_their_path_on_windows(tmp_path: Path) -> None:
+    write(tmp_path, {"env/pyvenv.cfg": "", "env/lib/python3.9/site-packages/django/base.css": "", "lib/python3.9/site-packages/x": ""})
+    view = FileView(str(tmp_path))
+    found = view.find("env/Lib/site-packages/Django/base.css")
+    assert found is not None and found.path.endswith("env/lib/python3.9/site-packages/django/base.css")
+    assert view.find("lib/site-packages/x") is None  # no environment
+
+
+def test_a_file_that_comes_is_seen_at_once(tmp_path: Path) -> None:
+    view = FileView(str(tmp_path))
+    os.utime(tmp_path, (0, 0))  # settled: the listing is kept
+    assert view.find("new.txt") is None and view.find("NEW.txt") is None
+    write(tmp_path, {"new.txt": ""})
+    assert view.find("NEW.txt") is not None

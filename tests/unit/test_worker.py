@@ -33,6 +33,34 @@ def test_scripts_of_an_env_are_its_bin(tmp_path: Path) -> None:
     assert paths.map_path("D:\\home\\site\\wwwroot\\env\\Scripts\\python.exe", pairs) == str(tmp_path / "env/bin/python")
 
 
+def test_packages_of_an_env_lie_where_they_do_here(tmp_path: Path) -> None:
+    write(tmp_path, {"env/lib/python3.9/site-packages/django/x.css": ""})
+    pairs = [("D:\\home\\site\\wwwroot", str(tmp_path))]
+    packages = str(tmp_path / "env/lib/python3.9/site-packages")
+    assert paths.map_path("D:\\home\\site\\wwwroot\\env\\Lib\\site-packages", pairs) == packages
+    assert paths.map_path("D:\\home\\site\\wwwroot\\env\\Lib\\site-packages\\django\\x.css", pairs) == packages + "/django/x.css"
+    assert paths.map_path("D:\\home\\site\\wwwroot\\none\\Lib\\site-packages", pairs) == str(tmp_path / "none/Lib/site-packages")
+
+
+def test_settings_of_the_portal_can_come_first(tmp_path: Path) -> None:
+    write(tmp_path, {"web.config": web_config(settings={"A": "1", "B": "2"})})
+    assert settings.read(str(tmp_path), ()) == {"A": "1", "B": "2"}
+    assert settings.read(str(tmp_path), (), ["A"]) == {"B": "2"}
+
+
+def test_the_import_error_that_counts_is_the_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path, {"witness_app.py": "try:\n    import witness_optional\nexcept ImportError:\n    pass\nimport witness_needed\n"})
+    monkeypatch.syspath_prepend(str(tmp_path))
+    witness = resolver.ImportWitness()
+    with witness.watching():
+        for name in ("witness_of_a_pth", "witness_app"):
+            try:
+                __import__(name)
+            except ImportError:
+                pass
+    assert "No module named 'witness_needed'" in witness.last
+
+
 def test_settings_are_read_as_wfastcgi_reads_them(tmp_path: Path) -> None:
     write(tmp_path, {"Web.Config": (
         '<configuration><location path="x"><appSettings><add key=" A " value=" first " /></appSettings></location>'
@@ -94,9 +122,21 @@ def test_interpreters(make_site: Callable[..., Site], tmp_path: Path) -> None:
     assert environment_of(site, site.root) is not None
     assert "the site's env" in find_program("D:\\Python34\\python.exe|wfastcgi.py", site).notes[0]
     assert find_program(f"{sys.executable}|wfastcgi.py", site).path == sys.executable
+    with pytest.raises(ProgramMissing, match="a placeholder that Visual Studio fills in when it publishes") as placeholder:
+        find_program("%INTERPRETERPATH%|%WFASTCGIPATH%", site)
+    assert "Write what it stands for: scriptProcessor=" in placeholder.value.hint
     with pytest.raises(ProgramMissing, match="no program here"):
         find_program("C:\\nowhere\\strange.exe", site)
     assert ("D:\\home\\LogFiles", f"{tmp_path}/.fcgiemu/LogFiles") in path_pairs(site)
+
+
+@pytest.mark.parametrize("full_path", ["D:\\home\\python364x64\\python.exe", "%HOME%\\Python35\\python.exe"])
+def test_a_site_extension_has_the_packages_of_env(make_site: Callable[..., Site], tmp_path: Path, full_path: str) -> None:
+    site = make_site({"web.config": web_config()})
+    make_env(tmp_path)
+    program = find_program(f"{full_path}|wfastcgi.py", site)
+    assert program.path == str(tmp_path / "env/bin/python")
+    assert "pip has installed in the site extension" in program.notes[0]
 
 
 #: Python 3.14's site.main: the environment of sys.executable is not looked for any more.

@@ -1,0 +1,93 @@
+"""What ``serve`` says of a site before the first request: which programs answer, with which limits, and what is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..applications import Application
+from ..azure.runtime import without_config
+from ..decision import Handler
+from ..fastcgi.limits import Limits
+from ..interpreters import ProgramMissing, find_program
+from ..modules import handlers, http_platform
+from ..reload import is_ignored
+from ..rewrite.compiler import inbound
+from ..site import Site
+from .http_platform import Platform
+from .launching import Launcher, NotRegistered
+
+
+def report(site: Site, launcher: Launcher, reload: bool) -> Iterator[str]:
+    """The lines of the report, but for where the server listens."""
+    yield f"fcgiemu serves {site.path}"
+    files = site.tree.load_all(lambda name: is_ignored(name) or name.startswith("."))
+    yield "  web.config  " + (", ".join(file.name for file in files) or "none: the server's defaults apply")
+    if lack := without_config(site.path):
+        yield f"  missing     {lack}"
+    yield from _hidden_settings(site)
+    for application in site.layout.applications:
+        if application.url:
+            yield f"  application {application.url}: {application.path}"
+        yield from _handlers(site, launcher, application, reload)
+    for finding in site.findings():
+        if finding.severity != "info":
+            hint = f" ({finding.hint})" if finding.hint else ""
+            yield f"  {finding.severity:<10}  {finding.span}: {finding.message}{hint}"
+    for warning in site.effective("/").view(inbound).warnings:
+        yield f"  note        {warning.span}: {warning.message}"
+
+
+def _handlers(site: Site, launcher: Launcher, application: Application, reload: bool) -> Iterator[str]:
+    seen: set[str] = set()
+    for handler, _ in site.effective(application.url or "/").view(handlers.table).entries:
+        if "FastCgiModule" in handler.modules and handler.script_processor not in seen:
+            seen.add(handler.script_processor)
+            yield f"  handler     {handler.name}: path={handler.path}"
+            yield from _fast_cgi(site, launcher, application, handler, reload)
+        elif "httpPlatformHandler" in handler.modules:
+            yield f"  handler     {handler.name}: path={handler.path}"
+            yield _platform(site, application)
+
+
+def _fast_cgi(site: Site, launcher: Launcher, application: Application, handler: Handler, reload: bool) -> Iterator[str]:
+    try:
+        program = find_program(handler.script_processor, site, application)
+    except ProgramMissing as error:
+        yield f"  missing     {error} {error.hint}"
+        return
+    for note in program.notes:
+        yield f"  mapped      {note}"
+    try:
+        yield "  workers     " + _words(launcher.limits(handler.script_processor, application), reload)
+    except NotRegistered:
+        yield "  missing     this scriptProcessor is not registered under <fastCgi> of the host configuration"
+    if program.is_wfastcgi and not site.worker_setting("WSGI_HANDLER", application):
+        yield "  missing     WSGI_HANDLER is not set in appSettings: every request to Python will fail"
+
+
+def _platform(site: Site, application: Application) -> str:
+    settings = site.effective(application.url or "/").view(http_platform.compiled)
+    try:
+        command, _ = Platform(site, application, settings, lambda *_: None).command("PORT")
+    except ProgramMissing as error:
+        return f"  missing     {error} {error.hint}"
+    return f"  process     {' '.join(command)}, started by the first request"
+
+
+def _hidden_settings(site: Site) -> Iterator[str]:
+    """App settings of the portal that web.config sets as well, where the two differ."""
+    written = site.app_settings()
+    for setting in site.settings.app_settings if site.settings.azure else ():
+        if not setting.kind and setting.name in written and written[setting.name][0] != setting.value:
+            winner = "the portal's value" if site.settings.portal_wins else "web.config"
+            yield (f"  note        {written[setting.name][1]}: {setting.name} is an app setting too, with another value; "
+                   f"{winner} wins")
+
+
+def _words(limits: Limits, reload: bool) -> str:
+    recycled = (f"recycled after {limits.instance_max_requests} requests" if limits.instance_max_requests else
+                "never recycled by count")
+    changes = "restarted when files change" if reload else "not restarted when files change"
+    timeouts = (f"timeouts {limits.activity_timeout:g} s without a sign and {limits.request_timeout:g} s in all"
+                if limits.request_timeout < float("inf") else "no timeouts")
+    return f"at most {limits.max_instances}, {changes}, {recycled}, {timeouts}"
