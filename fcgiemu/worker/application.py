@@ -8,13 +8,12 @@ import importlib.util
 import io
 import os
 import re
-import site
 import sys
 import tempfile
 import traceback
 
 from . import environ as wsgi
-from . import paths, resolver, settings
+from . import environments, paths, resolver, settings
 
 VERSION = "3.0.0"
 #: Request bodies above this are kept in a temporary file instead of memory.
@@ -259,8 +258,7 @@ def load(folder):
     os.environ.update(_Site.environment)
     sys.path.extend(settings.python_path(_Site.environment, _Site.pairs, os.environ))
     sys.meta_path.append(_ProxyFinder)
-    if sys.version_info >= (3, 14):
-        site.main = environment_aware(site.main)
+    environments.let_site_find()
     with _witness.watching():
         return resolver.resolve(os.environ.get("WSGI_HANDLER"))
 
@@ -268,21 +266,6 @@ def load(folder):
 def hidden_import_error():
     """The last ImportError that loading has met, whoever caught it; None where there was none."""
     return _witness.last
-
-
-def environment_aware(genuine):
-    """``site.main`` as it was up to Python 3.13, for get_venv_handler: it finds the environment of ``sys.executable`` itself.
-
-    From 3.14 on the interpreter alone does so, once, at its start (cpython issue 126985).
-    """
-    def main():
-        folder = os.path.dirname(os.path.dirname(os.path.abspath(sys.executable)))
-        if os.path.isfile(os.path.join(folder, "pyvenv.cfg")):
-            sys.prefix = sys.exec_prefix = folder
-            site.PREFIXES[:0] = [folder]
-        genuine()
-
-    return main
 
 
 class _ProxyFinder:

@@ -22,6 +22,7 @@ import types
 from xml.dom import minidom
 
 _HERE = sys.path[0] = os.path.dirname(os.path.abspath(__file__))
+import environments  # noqa: E402
 import paths  # noqa: E402
 import resolver  # noqa: E402
 
@@ -196,7 +197,8 @@ def main():
         signal.signal(signal.SIGTERM, lambda number, frame: terminated.set())
     ctypes.windll = _WinDll(Kernel32(_changes(), terminated))
     _show_web_config([tuple(pair) for pair in options.get("map", ())], options.get("portal", ()))
-    del sys.modules["paths"], sys.modules["resolver"]
+    environments.let_site_find()
+    del sys.modules["environments"], sys.modules["paths"], sys.modules["resolver"]
     sys.modules["fcgiemu_resolver"] = resolver
     sys.meta_path.append(_Proxy)
     sys.argv = sys.argv[1:]

@@ -145,10 +145,10 @@ import importlib.util, sys
 spec = importlib.util.spec_from_file_location("_fcgiemu_worker", WORKER + "/__init__.py", submodule_search_locations=[WORKER])
 sys.modules["_fcgiemu_worker"] = module = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(module)
-from _fcgiemu_worker import application
+from _fcgiemu_worker import environments
 import site
 site.venv = lambda known_paths: known_paths
-wrapped = application.environment_aware(site.main)
+wrapped = environments.aware(site.main)
 sys.executable = ENV + "/bin/python"
 if AWARE:
     site.main = wrapped
