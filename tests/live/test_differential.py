@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(importlib.util.find_spec("wfastcgi") is None,
                                 reason="wfastcgi is not installed: pip install -e .[wfastcgi]")
 
 #: Interpreters to compare on; those that are not installed are skipped.
-VERSIONS = [(3, 8), (3, 11), (3, 12), (3, 13)]
+VERSIONS = [(3, 8), (3, 11), (3, 12), (3, 13), (3, 14)]
 
 APP = r'''
 import sys
