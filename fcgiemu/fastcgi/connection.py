@@ -38,7 +38,9 @@ class FastCgiConnection(asyncio.Protocol):
         self.stderr_total = 0
         self.ended = True
         self.status = (0, 0)
+        #: What broke the connection, and what only took its user away; both wake whoever waits.
         self.error: Exception | None = None
+        self._interruption: Exception | None = None
         #: When the request began, and when the application was last heard of or written to; the loop's seconds.
         self.started = 0.0
         self.last_activity = 0.0
@@ -94,6 +96,7 @@ class FastCgiConnection(asyncio.Protocol):
         self.stderr = bytearray()
         self.stderr_total = 0
         self.ended = False
+        self._interruption = None
         self.started = self.last_activity = self._loop.time()
         parts = [_BEGIN, params]
         if body is not None:
@@ -117,11 +120,14 @@ class FastCgiConnection(asyncio.Protocol):
     async def wait(self, threshold: int) -> None:
         """Until the response has ended or more than ``threshold`` bytes of STDOUT wait. Raises what broke it."""
         self._threshold = threshold
-        while not self.ended and self.buffered <= threshold and self.error is None:
+        while not self.ended and self.buffered <= threshold and self.error is None and self._interruption is None:
             self._waiter = self._loop.create_future()
             await self._waiter
-        if self.error is not None and not self.ended and (not self._chunks or self.buffered <= threshold):
-            raise self.error
+        if self.ended or self._chunks and self.buffered > threshold:
+            return
+        error = self.error or self._interruption
+        if error is not None:
+            raise error
 
     def take(self) -> bytes:
         """All STDOUT that waits."""
@@ -136,14 +142,13 @@ class FastCgiConnection(asyncio.Protocol):
     def interrupt(self, error: Exception) -> None:
         """Wake whoever waits with ``error``; the connection itself stays usable."""
         if not self.ended and self.error is None:
-            self.error = error
+            self._interruption = error
             self._wake()
 
     def resume_after_interrupt(self) -> None:
         """Follow the response again after ``interrupt``."""
-        if self._transport is not None and not self._transport.is_closing():
-            self.error = None
-            self.take()
+        self._interruption = None
+        self.take()
 
     def fail(self, error: Exception) -> None:
         """Break the request off with ``error`` and give the connection up."""

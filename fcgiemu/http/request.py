@@ -11,9 +11,12 @@ from .url import Target, UrlRefused, canonicalize
 Header = tuple[str, str]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Request:
-    """An HTTP request. ``headers`` keep the order and spelling of arrival; ``overrides`` replace server variables."""
+    """An HTTP request, which nobody changes once it is made (frozen would cost a microsecond each).
+
+    ``headers`` keep the order and spelling of arrival; ``overrides`` replace server variables.
+    """
 
     method: str
     target: Target

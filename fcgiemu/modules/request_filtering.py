@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from urllib.parse import unquote
 
 from ..config.merge import Node
-from ..config.tree import Effective
+from ..config.tree import KEPT_PATHS, Effective
 from ..decision import Respond
 from ..http.request import Request
 from ..http.url import double_escaped, encode_path
@@ -78,6 +78,8 @@ class Filter:
         self.allowed_urls = frozenset(_strings(section.child("alwaysAllowedUrls"), "url"))
         self.allowed_queries = frozenset(_strings(section.child("alwaysAllowedQueryStrings"), "queryString"))
         self.rules = [_rule(item) for item in section.child("filteringRules").items]
+        #: Paths that have passed what looks at nothing else.
+        self._passed: set[str] = set()
         self._scans = bool(self.url_sequences or self.query_sequences or self.rules)
         denied = sorted(name for name, allowed in self.extensions.items() if not allowed)
         words = [re.escape(name) + "(?:/|$)" for name in (*denied, )] + [f"/{re.escape(name)}(?:/|$)" for name in self.hidden]
@@ -88,23 +90,34 @@ class Filter:
         """The refusal of ``path``, or None. ``original`` = the URL the client sent, not a rewritten one."""
         if path.count("/") > MAX_URL_SEGMENTS and path.rstrip("/").count("/") > MAX_URL_SEGMENTS:
             return _refuse(404, 20, "a request with too many URL segments")
-        if original:
-            refused = self._request(request)
-            if refused is not None:
+        if original and (refused := self._request(request)) is not None:
+            return refused
+        if len(query) > self.max_query:
+            return self._long(path) or _refuse(404, 15, "a request where the query string is too long")
+        if path not in self._passed:
+            if (refused := self._path(path)) is not None:
                 return refused
+            if len(self._passed) >= KEPT_PATHS:
+                self._passed.clear()
+            self._passed.add(path)
+        return (self._sequences(path, query) or self._rules(request, path, query)) if self._scans else None
+
+    def _long(self, path: str) -> Respond | None:
         if len(path) * 3 > self.max_url and len(encode_path(path)) > self.max_url:
             return _refuse(404, 14, "a request where the URL is too long")
-        if len(query) > self.max_query:
-            return _refuse(404, 15, "a request where the query string is too long")
-        if ("%" in path or "+" in path) and not self.allow_double_escaping and double_escaped(path):
+        return None
+
+    def _path(self, path: str) -> Respond | None:
+        """What the path alone is refused for."""
+        if (refused := self._long(path)) is not None:
+            return refused
+        if not self.allow_double_escaping and double_escaped(path):
             return _refuse(404, 11, "a request that contains a double escape sequence")
         if not self.allow_high_bit and not path.isascii():
             return _refuse(404, 12, "a request that contains high bit characters")
         if not self.unlisted_extensions or self._suspicious(path):
-            refused = self._segments(path)
-            if refused is not None:
-                return refused
-        return (self._sequences(path, query) or self._rules(request, path, query)) if self._scans else None
+            return self._segments(path)
+        return None
 
     def _request(self, request: Request) -> Respond | None:
         if request.body_length is not None and request.body_length > self.max_content_length:

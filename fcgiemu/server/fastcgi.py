@@ -14,7 +14,10 @@ from typing import Any
 from ..causes import causes
 from ..decision import CallFastCgi, Decision, Respond
 from ..fastcgi.application import Application, QueueFull, RapidFails
+from ..fastcgi.connection import REQUEST_ID
 from ..fastcgi.process import Launch, OutputSink, StartFailed, WorkerProcess
+from ..fastcgi.records import ProtocolError
+from ..fastcgi.variables import encode_params
 from ..interpreters import ProgramMissing, find_program
 from ..modules import fast_cgi, handlers, sending
 from ..site import Site
@@ -34,6 +37,8 @@ class FastCgi:
         self.site = site
         self.launcher = Launcher(site, options)
         self.applications: dict[tuple[str, str], Application] = {}
+        #: The same, by scriptProcessor as it is written.
+        self._of_text: dict[tuple[str, str], Application] = {}
         self._sink = sink
         #: Answers an error with a child request where the site wants that; set by the server.
         self.error_page: ErrorPage | None = None
@@ -46,6 +51,9 @@ class FastCgi:
     def application(self, processor: str, path: str) -> Application:
         """The pool for a scriptProcessor and the application of a URL path. Raises ProgramMissing and NotRegistered."""
         place = self.site.application(path)
+        found = self._of_text.get((processor, place.url))
+        if found is not None:
+            return found
         key = processor.lower(), place.url
         found = self.applications.get(key)
         if found is None:
@@ -59,6 +67,7 @@ class FastCgi:
             self.applications[key] = found
             if limits.monitor_changes_to:
                 self._monitored[limits.monitor_changes_to] = _stamp(limits.monitor_changes_to)
+        self._of_text[processor, place.url] = found
         return found
 
     def warm_up(self) -> None:
@@ -90,6 +99,7 @@ class FastCgi:
         for key, application in list(self.applications.items()):
             if application.is_unused:
                 self.applications.pop(key)
+        self._of_text.clear()
 
     def tick(self, now: float) -> None:
         """Once a second: enforce timeouts."""
@@ -132,11 +142,15 @@ class FastCgi:
             spool, decision = await collected(exchange, decision)
         try:
             application = self.application(action.handler.script_processor, decision.path)
+            params = encode_params(decision, REQUEST_ID)  # before a process is free: it need not wait for that
             worker = await application.acquire(exchange.protocol.when_lost)
         except asyncio.CancelledError:
             if exchange.gone:
                 raise ClientGone from None
             raise
+        except ProtocolError as error:
+            await self.fail(exchange, decision, Respond(500, 0, f"The request cannot be sent to a FastCGI process: {error}"))
+            return
         except ProgramMissing as error:
             await self.fail(exchange, decision, Respond(500, 0, str(error), E_NOT_REGISTERED, hints=(error.hint,)))
             return
@@ -164,7 +178,7 @@ class FastCgi:
         assert request is not None
         worker.begin(f"{request.method} {request.target.path}")
         with spool or contextlib.nullcontext():
-            await FastCgiCall(self, exchange, decision, action, application, worker, spool).run()
+            await FastCgiCall(self, exchange, decision, action, application, worker, spool).run(params)
 
     def _nearest(self, processor: str) -> str:
         """What to write where a scriptProcessor is not registered."""

@@ -13,9 +13,8 @@ from ..decision import CallFastCgi, Decision, Respond
 from ..fastcgi import records
 from ..fastcgi.application import EXIT_PATIENCE, Application
 from ..fastcgi.cgi import MAX_HEADER_BLOCK, BadHeaders, Head, HeadReader
-from ..fastcgi.connection import REQUEST_ID, ConnectionClosed, FastCgiConnection
+from ..fastcgi.connection import ConnectionClosed, FastCgiConnection
 from ..fastcgi.process import WorkerProcess
-from ..fastcgi.variables import encode_params
 from ..http.response import Header, Response
 from ..modules import custom_error, outbound, sending
 from .exchange import ClientGone, Exchange
@@ -79,10 +78,11 @@ class FastCgiCall:
         #: The application's error that a child request answers for.
         self.answered_by_page = 0
 
-    async def run(self) -> None:
+    async def run(self, params: bytes) -> None:
+        """Send the request, whose PARAMS stream is ``params``, and pass the answer on."""
         self.exchange.protocol.when_lost(self._client_lost)
         try:
-            self._send_request()
+            self._send_request(params)
             response = await self._answer()
         except (ClosedByClient, ClientGone):
             self._leave_to_drain()
@@ -128,8 +128,7 @@ class FastCgiCall:
 
     # -- request ---------------------------------------------------------------------------------------------------
 
-    def _send_request(self) -> None:
-        params = encode_params(self.decision, REQUEST_ID)
+    def _send_request(self, params: bytes) -> None:
         if not self.exchange.has_body:
             self.connection.send(params, b"")
             return

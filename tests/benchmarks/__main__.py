@@ -10,7 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from . import decide, diff
+from . import cost, decide, diff
 from .neighbours import SERVERS
 
 SAMPLE = Path(__file__).parents[2] / "samples" / "hello"
@@ -92,6 +92,7 @@ def main() -> None:
             ratio = f"{ours / rate:.2f} x" if name != "fcgiemu" and rate else ""
             print(f"{case:28}{name:10}{rate:11.0f}{p50:9.2f}{p99:9.2f}{errors:8}   {ratio}")
     print("\n".join(extra))
+    cost.main()
     decide.main()
     diff.main()
 
