@@ -34,7 +34,8 @@ class Program:
     notes: list[str] = field(default_factory=list)
 
 
-_EXAMPLE = 'scriptProcessor="D:\\Python34\\python.exe|D:\\Python34\\Scripts\\wfastcgi.py".'
+#: A scriptProcessor as it may stand in web.config.
+EXAMPLE = 'scriptProcessor="D:\\Python34\\python.exe|D:\\Python34\\Scripts\\wfastcgi.py".'
 
 
 class ProgramMissing(Exception):
@@ -80,7 +81,7 @@ def find_program(processor: str, site: Site, application: Application | None = N
         program = Program(found, notes=[f"{full_path} -> {found}"])
     elif "%" in full_path:
         raise ProgramMissing(f"scriptProcessor is '{processor}': a placeholder that Visual Studio fills in when it publishes.",
-                             f"Write what it stands for: {_EXAMPLE}")
+                             f"Write what it stands for: {EXAMPLE}")
     else:
         raise ProgramMissing(f"There is no program here for {full_path}.",
                              f"Install {name}, or map it: --map '{full_path}=/path/to/{name}'.")

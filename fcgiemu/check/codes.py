@@ -19,6 +19,7 @@ SEVERITY = {
     "redirect-chain": "info",
     "handler-never-reached": "warning",
     "handler-unknown-module": "error",
+    "handler-placeholder": "error",
     "settings-missing-file": "warning",
     "settings-missing-module": "warning",
     "settings-unexpanded-variable": "warning",

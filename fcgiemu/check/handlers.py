@@ -9,6 +9,7 @@ from ..config.diagnostics import Finding
 from ..config.file import ConfigFile
 from ..config.merge import Node
 from ..config.tree import Effective
+from ..interpreters import EXAMPLE
 from ..modules import loaded, pipeline
 from ..modules.handlers import SECTION, met, path_matcher
 from .codes import finding
@@ -29,6 +30,10 @@ def findings(effective: Effective, file: ConfigFile) -> Iterator[Finding]:
                 yield finding("handler-unknown-module", f"The handler '{item['name']}' names the module '{module}', which no "
                               "server has by default: 500.21", item.span,
                               f"Did you mean {near[0]}?" if near else "Install the module, or name another.")
+        if "%" in str(item["scriptProcessor"]).partition("|")[0]:
+            yield finding("handler-placeholder", f"The scriptProcessor of the handler '{item['name']}' is "
+                          f"'{item['scriptProcessor']}': a placeholder, which Visual Studio fills in on publishing", item.span,
+                          f"Write what it stands for: {EXAMPLE}")
         earlier = next((other for other in entries[:position] if _covers(other, item)), None)
         if earlier is not None:
             yield finding("handler-never-reached", f"The handler '{item['name']}' is never reached: '{earlier['name']}' "
