@@ -30,6 +30,7 @@ MAX_FILE_BYTES = 1 << 30
 FAILED = "An error has occurred during web site deployment."
 
 Say = Callable[[str], None]
+Progress = Callable[[int, int, str], None]
 
 
 class DeploymentFailed(Exception):
@@ -60,6 +61,8 @@ class Deployment:
     custom: bool = False
     #: App settings, which Kudu has in its environment: collectstatic may need them.
     settings: tuple[AppSetting, ...] = ()
+    #: Told of each step as it begins: its number, how many there are, its name.
+    progress: Progress = lambda number, count, name: None
     identifier: str = ""
     runtime: Runtime | None = None
     #: The source as given; ``source`` is the project in it that .deployment names.
@@ -136,6 +139,7 @@ class Deployment:
                 self._tell(f"note: .deployment names a command, which is not run without --run-custom: {command}")
             self._tell_notes()
             for number, step in enumerate(steps, 1):
+                self.progress(number, len(steps), step.name)
                 self._tell(f"[{number}/{len(steps)}] {step.name}: {step.why}")
                 step.run()
         except DeploymentFailed as error:
@@ -339,8 +343,8 @@ class Deployment:
             raise DeploymentFailed(step, str(error)) from error
 
 
-def of_home(source: Path, home: Home, say: Say, *, python: str | None = None, custom: bool = False,
-            identifier: str = "") -> Deployment:
+def of_home(source: Path, home: Home, say: Say, *, python: str | None = None, custom: bool = False, identifier: str = "",
+            progress: Progress = lambda number, count, name: None) -> Deployment:
     """A deployment with the settings that the home remembers, and those that the source keeps with itself.
 
     Raises DeploymentFailed and SiteError.
@@ -349,7 +353,7 @@ def of_home(source: Path, home: Home, say: Say, *, python: str | None = None, cu
     settings = tuple(project.read(source).get("app_settings", ())) if source.is_dir() else ()
     if "app_settings" in kept:
         settings += tuple(read(Path(kept["app_settings"])))
-    return Deployment(source, home, say, python or kept.get("python"), custom, settings, identifier)
+    return Deployment(source, home, say, python or kept.get("python"), custom, settings, progress, identifier)
 
 
 def _project(source: Path) -> Path:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -13,6 +15,9 @@ from . import fail
 
 #: Where a deployment goes if --to does not say.
 HOME = Path(".fcgiemu") / "home"
+
+Say = Callable[[str], None]
+Progress = Callable[[int, int, str], None]
 
 
 @click.command(help="Deploy SOURCE as Kudu would: site/wwwroot, env, pip, web.X.Y.config, collectstatic.")
@@ -42,12 +47,12 @@ def command(source: Path, target: Path | None, python: str | None, app_settings:
             return
         if receive:
             sys.exit(0 if repository.receive(home, sys.stdin, _say) else 1)
-        deployment = of_home(source, home, _say, python=python, custom=run_custom)
         if dry_run:
-            for number, step in enumerate(deployment.plan(), 1):
+            for number, step in enumerate(of_home(source, home, _say, python=python, custom=run_custom).plan(), 1):
                 click.echo(f"{number}. {step.name}: {step.why}")
             return
-        deployment.run()
+        with _shown() as (say, progress):
+            of_home(source, home, say, python=python, custom=run_custom, progress=progress).run()
     except DeploymentFailed as error:
         if dry_run:
             fail(error)
@@ -57,6 +62,23 @@ def command(source: Path, target: Path | None, python: str | None, app_settings:
     except (OSError, subprocess.CalledProcessError) as error:
         fail(error)
     click.echo(f"fcgiemu serve {home.wwwroot}")
+
+
+@contextmanager
+def _shown() -> Iterator[tuple[Say, Progress]]:
+    """How a deployment is shown: its lines, and on a terminal below them the step, how far it is, and the time."""
+    if not sys.stdout.isatty():
+        yield _say, lambda number, count, name: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bar
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(24), MofNCompleteColumn(), TimeElapsedColumn())
+    with Bar(*columns, console=Console(highlight=False), transient=True) as bar:
+        task = bar.add_task("", total=None)
+        yield (lambda text: bar.console.print(text, markup=False, soft_wrap=True),
+               lambda number, count, name: bar.update(task, description=name, completed=number - 1, total=count))
 
 
 def _say(text: str) -> None:

@@ -15,7 +15,7 @@ from ..fastcgi.application import EXIT_PATIENCE, Application
 from ..fastcgi.cgi import MAX_HEADER_BLOCK, BadHeaders, Head, HeadReader
 from ..fastcgi.connection import ConnectionClosed, FastCgiConnection
 from ..fastcgi.process import WorkerProcess
-from ..http.response import Header, Response
+from ..http.response import Response
 from ..modules import custom_error, outbound, sending
 from .exchange import ClientGone, Exchange
 
@@ -111,9 +111,10 @@ class FastCgiCall:
             await self.pools.error_page(self.exchange, self.decision, self.answered_by_page, 0, False)
 
     def _give_back(self) -> None:
-        """The process is free, unless it has said that it ends, as ours does after a failed initialisation."""
+        """The process is free, unless it has said that it ends, as ours does after a failed initialisation, or has
+        answered before it had all of the body."""
         ends = self.worker.launch.mark != "" and self.connection.status[0] != 0
-        if self.connection.alive and not ends:
+        if self.connection.alive and not ends and (self.upload is None or self.uploaded):
             self.application.release(self.worker)
         else:
             self.application.discard(self.worker)
@@ -235,18 +236,16 @@ class FastCgiCall:
         while mode != "TerminateProcess" and not connection.ended:
             await connection.wait(0)
             connection.take()
-        text = bytes(connection.stderr)
+        text = bytes(connection.stderr).decode("latin-1")
         assert self.decision.effective is not None and self.decision.request is not None
         if mode != "ReturnStdErrIn500" or not self.decision.request.is_local:
-            words = text.decode("latin-1") if self.decision.request.is_local else ""
+            words = text if self.decision.request.is_local else ""
             await self._respond(Respond(500, 0, f"The FastCGI application wrote to STDERR (stderrMode {mode}).", words=words))
             return None
-        self.pools.likely(self.worker, self.decision, text.decode("latin-1"))
-        headers: list[Header] = [("Content-Type", "text/plain; charset=utf-8"),
-                                 ("Content-Length", str(len(text.decode("latin-1").encode())))]
-        body = text.decode("latin-1").encode()
-        headers = sending.decorate(headers, self.decision.effective)
-        return Response(500, "Internal Server Error", headers, body)
+        self.pools.likely(self.worker, self.decision, text)
+        body = text.encode()
+        headers = [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(body)))]
+        return Response(500, "Internal Server Error", sending.decorate(headers, self.decision.effective), body)
 
     async def _respond(self, action: Respond) -> None:
         await self.pools.fail(self.exchange, self.decision, action)
