@@ -15,12 +15,13 @@ from ..modules import compression
 from ..modules.compression import Encoder
 
 if TYPE_CHECKING:
-    from .app import Server
     from .protocol import IisProtocol
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
+#: Answers an exchange.
+Answer = Callable[["Exchange"], Awaitable[None]]
 
 #: http.sys's MaxRequestBytes: request line and headers together.
 MAX_REQUEST_BYTES = 16384
@@ -75,9 +76,9 @@ class Exchange:
         #: Bytes of the body that Content-Length promises and that have not been sent; None without one.
         self._left: int | None = None
 
-    async def run(self, server: Server) -> None:
-        """Answer the request; the task that the connection starts for it."""
-        await server.answer(self)
+    async def run(self, answer: Answer) -> None:
+        """Have the request answered; the task that the connection starts for it."""
+        await answer(self)
         if not self.response_complete and not self.disconnected:
             self.protocol.transport.close()
 

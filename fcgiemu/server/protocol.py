@@ -11,16 +11,12 @@ import socket
 import struct
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from ..http.response import http_sys_body
 from .exchange import MAX_REQUEST_BYTES, Exchange
-
-if TYPE_CHECKING:
-    from .app import Server
 
 _MAX_METHOD = 64
 _TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -104,10 +100,10 @@ class IisProtocol(HttpToolsProtocol):
             self.flow.pause_reading()
             self.pipeline.appendleft((exchange, self.app))  # type: ignore[arg-type]
             return
-        self._begin(exchange, self.app)
+        self._begin(exchange)
 
-    def _begin(self, exchange: Exchange, server: Server) -> None:
-        task = self.loop.create_task(exchange.run(server))
+    def _begin(self, exchange: Exchange) -> None:
+        task = self.loop.create_task(exchange.run(self.app.answer))
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
 
@@ -122,8 +118,7 @@ class IisProtocol(HttpToolsProtocol):
             return
         self.flow.resume_reading()
         if self.pipeline:
-            exchange, server = self.pipeline.pop()
-            self._begin(exchange, server)  # type: ignore[arg-type]
+            self._begin(self.pipeline.pop()[0])  # type: ignore[arg-type]
         else:
             self._idle_since = self.loop.time()
 
