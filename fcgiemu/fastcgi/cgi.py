@@ -43,9 +43,9 @@ class HeadReader:
         if self._begun:
             data = self._begun + data
         end = _END.search(data)
+        if (len(data) if end is None else end.start()) > MAX_HEADER_BLOCK:
+            raise BadHeaders(f"no end of the headers within {MAX_HEADER_BLOCK} bytes")
         if end is None:
-            if len(data) > MAX_HEADER_BLOCK:
-                raise BadHeaders(f"no end of the headers within {MAX_HEADER_BLOCK} bytes")
             self._begun = data
             return b""
         self.head = _parsed(data[:end.start()])

@@ -13,7 +13,7 @@ REQUEST_ID = 1
 #: Bytes of response beyond those that are waited for, before reading from the application pauses.
 HIGH_WATER = 1 << 20
 #: STDERR beyond this is counted, not kept.
-MAX_STDERR = 1 << 16
+MAX_STDERR = 1 << 20
 #: Bytes of STDERR one request may send before it counts as a defect of the application.
 STDERR_FLOOD = 64 << 20
 

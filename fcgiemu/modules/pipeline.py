@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..config.diagnostics import E_INVALID_DATA, Finding
@@ -70,6 +71,7 @@ def decide_error_page(site: Site, failed: Decision, url: str, status: int) -> De
     request = failed.request
     assert request is not None
     path, _, _ = url.partition("?")
+    request = replace(request, body_length=None)
     run = _Run(site, request, None)
     run.state.path = path if path.startswith("/") else "/" + path
     run.state.query = f"{status};{request.scheme}://{request.host}:{request.port}{request.target.raw}"

@@ -79,6 +79,13 @@ class Server:
         elif scope["type"] == "websocket":
             await websocket.relay(scope, receive, send, self.site, self.platforms)
 
+    def takes_websocket(self, exchange: Exchange) -> bool:
+        """Whether a request for a WebSocket goes to a process of <httpPlatform>; nothing else here can answer one."""
+        try:
+            return isinstance(self.site.decide(exchange.request()).action, CallHttpPlatform)
+        except UrlRefused:
+            return False
+
     async def answer(self, exchange: Exchange) -> None:
         """Answer one request, and log how it went."""
         started = time.perf_counter()
@@ -147,6 +154,7 @@ class Server:
         if url is None:
             return False
         exchange.substatus = substatus
+        exchange.has_body = False  # it was for the request that has failed
         await self.act(exchange, decide_error_page(self.site, decision, url, status))
         return True
 

@@ -161,7 +161,9 @@ class FastCgiCall:
         while not connection.ended and (self.reader.head is None or 0 < self.limit >= len(body)):
             await connection.wait(0 if self.reader.head is None else self.limit - len(body))
             body += self.reader.feed(connection.take())
-        if self._has_failed and not self._streamed(body):
+        if len(body) > self.limit:  # it has left the buffer: an error on STDERR comes too late
+            return await self._stream(body)
+        if self._has_failed:
             return await self._stderr()
         if connection.ended:
             return self._complete(self.reader.finish(), body)
@@ -171,10 +173,6 @@ class FastCgiCall:
     def _has_failed(self) -> bool:
         """Whether there is something on STDERR that counts."""
         return bool(self.connection.stderr) and self.application.limits.stderr_mode != "IgnoreAndReturn200"
-
-    def _streamed(self, body: bytes) -> bool:
-        """Whether the response has outgrown its buffer, so that an error on STDERR comes too late."""
-        return not self.connection.ended and len(body) > self.limit
 
     def _complete(self, head: Head, body: bytes) -> Response | None:
         if not body and head.status == 200 and not head.headers and self.connection.status[1]:

@@ -9,7 +9,6 @@ import asyncio
 import re
 import socket
 import struct
-import sys
 from collections.abc import Callable
 
 import httptools
@@ -19,6 +18,8 @@ from ..http.response import http_sys_body
 from .exchange import MAX_REQUEST_BYTES, Exchange
 
 _MAX_METHOD = 64
+#: Requests that may wait on a connection before reading from it pauses.
+MAX_PIPELINED = 16
 _TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 #: llhttp's methods that HTTP has; others, and those in lower case, it refuses.
 _PARSER_METHODS = frozenset(
@@ -38,6 +39,14 @@ class IisProtocol(HttpToolsProtocol):
     _reading_head = True
     #: The method of a request that the parser has been told to read as GET.
     _method: str | None = None
+    #: Whether the request is a WebSocket's, for which uvicorn gives the connection to another protocol.
+    _is_websocket = False
+    #: The headers of a request that is read again without its Upgrade.
+    _again: list[tuple[bytes, bytes]] | None = None
+    #: The exchange that is being answered.
+    _running: Exchange | None = None
+    #: What answers a request that is no HTTP, once those before it have been answered.
+    _refusal: tuple[str, str] | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -53,7 +62,15 @@ class IisProtocol(HttpToolsProtocol):
         if self._reading_head and not self._pending:
             data = self._known_method(data)
         self._pending += len(data)
-        super().data_received(data)
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            if self._is_websocket:
+                self.handle_websocket_upgrade()
+            else:
+                self._read_again(data[upgrade.args[0]:])
+        except httptools.HttpParserError as error:
+            self._refuse(*_what_is_wrong(error))
         if self._reading_head and self._pending > 2 * MAX_REQUEST_BYTES and not self.transport.is_closing():
             # A head that does not end must not fill the memory.
             self._refuse("Bad Request - Request Too Long", "The size of the request headers is too long.")
@@ -67,6 +84,20 @@ class IisProtocol(HttpToolsProtocol):
         self._method = token.decode("ascii")
         return b"GET" + data[len(token):]
 
+    def _read_again(self, rest: bytes) -> None:
+        """Go on behind a request whose Upgrade nobody here knows: the parser stops there, http.sys does not."""
+        self._again = self.headers
+        lines = [b"%b %b HTTP/%b" % (self.parser.get_method(), self.url, self.parser.get_http_version().encode())]
+        for name, value in self.headers:
+            if name.lower() == b"connection":
+                value = b", ".join(word for word in value.split(b",") if word.strip().lower() != b"upgrade")
+            lines.append(b"%b: %b" % (name, value))
+        self.parser = httptools.HttpRequestParser(self)
+        self.data_received(b"\r\n".join([*lines, b"", rest]))
+
+    def _should_upgrade(self) -> bool:
+        return self._is_websocket
+
     def on_url(self, url: bytes) -> None:
         self.url += url
         if len(self.url) > MAX_REQUEST_BYTES:
@@ -78,38 +109,55 @@ class IisProtocol(HttpToolsProtocol):
         if self._head_bytes + len(self.url) > MAX_REQUEST_BYTES:
             self._too_long = True
             return
-        self.headers.append((name, value))
+        self.headers.append((name, value.rstrip(b" \t")))
 
     def on_headers_complete(self) -> None:
         self._reading_head = False
         parser = self.parser
+        waiting = self.cycle is not None and not self.cycle.response_complete
+        if parser.should_upgrade() and parser.get_method() != b"CONNECT":
+            self._is_websocket = not waiting and self._wants_websocket()
+            return  # what follows is not read as HTTP; see data_received
         method = self._method or parser.get_method().decode("ascii")
         self._method = None
-        if parser.should_upgrade():
-            self.headers = [(name.lower(), value) for name, value in self.headers]
-            if self._should_upgrade():  # a WebSocket: uvicorn gives the connection to another protocol
-                self.scope = {"method": method, "headers": self.headers}  # type: ignore[typeddict-item]
-                return
+        if self._again is not None:
+            self.headers, self._again = self._again, None
         version = parser.get_http_version()
         exchange = Exchange(self, method, self.url, self.headers, version,
                             version != "1.0" and parser.should_keep_alive(), self._too_long)
-        waiting = self.cycle is not None and not self.cycle.response_complete
         self._idle_since = None
         self.cycle = exchange  # type: ignore[assignment]
         if waiting:  # pipelined: its turn comes when the one before has been answered
-            self.flow.pause_reading()
+            if len(self.pipeline) >= MAX_PIPELINED:
+                self.flow.pause_reading()
             self.pipeline.appendleft((exchange, self.app))  # type: ignore[arg-type]
             return
         self._begin(exchange)
 
+    def _wants_websocket(self) -> bool:
+        """Whether a request to upgrade is one for a WebSocket that something behind the site takes."""
+        headers = [(name.lower(), value) for name, value in self.headers]
+        if self.parser.get_method() != b"GET" or not any(
+                name == b"upgrade" and value.lower() == b"websocket" for name, value in headers):
+            return False
+        self.scope = {"method": "GET", "headers": headers}  # type: ignore[typeddict-item]
+        exchange = Exchange(self, "GET", self.url, self.headers, "1.1", True, self._too_long)
+        return bool(self.app.takes_websocket(exchange))
+
     def _begin(self, exchange: Exchange) -> None:
+        self._running = exchange
         task = self.loop.create_task(exchange.run(self.app.answer))
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
 
+    def on_body(self, body: bytes) -> None:
+        if not self.parser.should_upgrade():
+            super().on_body(body)
+
     def on_message_complete(self) -> None:
         self._pending, self._reading_head = 0, True
-        super().on_message_complete()
+        if not self.parser.should_upgrade():
+            super().on_message_complete()
 
     def on_response_complete(self) -> None:
         """As uvicorn's, but without a timer for each response: the server looks for idle connections once a second."""
@@ -119,6 +167,8 @@ class IisProtocol(HttpToolsProtocol):
         self.flow.resume_reading()
         if self.pipeline:
             self._begin(self.pipeline.pop()[0])  # type: ignore[arg-type]
+        elif self._refusal is not None:
+            self._refuse(*self._refusal)
         else:
             self._idle_since = self.loop.time()
 
@@ -129,6 +179,11 @@ class IisProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
+        for exchange in (self._running, *(waiting for waiting, _ in self.pipeline)):
+            if exchange is not None and not exchange.response_complete:
+                exchange.disconnected = True
+                exchange.message_event.set()
+        self.pipeline.clear()
         if self._when_lost is not None:
             self._when_lost()
 
@@ -136,17 +191,12 @@ class IisProtocol(HttpToolsProtocol):
         """What to call when the client goes away in mid-request."""
         self._when_lost = call
 
-    def send_400_response(self, msg: str) -> None:
-        """What is no HTTP at all gets http.sys's answer, by what the parser stumbled over."""
-        error = sys.exc_info()[1]
-        if isinstance(error, httptools.HttpParserInvalidMethodError):
-            self._refuse("Bad Request - Invalid Verb", "The request verb is invalid.")
-        elif isinstance(error, httptools.HttpParserInvalidURLError):
-            self._refuse("Bad Request - Invalid URL", "The request URL is invalid.")
-        else:
-            self._refuse("Bad Request", "The request is badly formed.")
-
     def _refuse(self, heading: str, text: str) -> None:
+        """http.sys's answer to what is no HTTP at all; those to the requests before it go first."""
+        if self._reading_head and self.cycle is not None and not self.cycle.response_complete and self._refusal is None:
+            self._refusal = heading, text
+            self.flow.pause_reading()
+            return
         body = http_sys_body(heading, 400, text)
         self.transport.write(
             b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/html; charset=us-ascii\r\nServer: Microsoft-HTTPAPI/2.0\r\n"
@@ -166,3 +216,12 @@ class IisProtocol(HttpToolsProtocol):
     def date(self) -> bytes:
         """The Date of a response sent now, as uvicorn keeps it."""
         return self.server_state.default_headers[0][1]
+
+
+def _what_is_wrong(error: httptools.HttpParserError) -> tuple[str, str]:
+    """The heading and the sentence of http.sys's page, by what the parser stumbled over."""
+    if isinstance(error, httptools.HttpParserInvalidMethodError):
+        return "Bad Request - Invalid Verb", "The request verb is invalid."
+    if isinstance(error, httptools.HttpParserInvalidURLError):
+        return "Bad Request - Invalid URL", "The request URL is invalid."
+    return "Bad Request", "The request is badly formed."

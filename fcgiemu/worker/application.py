@@ -32,6 +32,8 @@ class _Site:
     console = None
     requests = 0
     announced = 0
+    #: Whether the last output has not ended its line.
+    amid_line = False
 
 
 def configure(options):
@@ -79,7 +81,9 @@ class Tee(io.StringIO):
         try:
             if _Site.announced != self._number:
                 _Site.announced = self._number
-                self._stream.write("\x1e%s %d\n" % (_Site.options.get("mark", ""), self._number))
+                before = "\n" if _Site.amid_line else ""
+                self._stream.write("%s\x1e%s %d\n" % (before, _Site.options.get("mark", ""), self._number))
+            _Site.amid_line = not text.endswith("\n") if text else _Site.amid_line
             self._stream.write(text)
             self._stream.flush()
         except (OSError, ValueError):
