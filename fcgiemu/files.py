@@ -7,6 +7,7 @@ import re
 import stat
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 from .worker import paths
 
@@ -195,3 +196,22 @@ class FileView:
         if time.time() - changed / 1e9 > SETTLED_SECONDS:
             self._listings[folder] = (changed, found)
         return found
+
+
+#: Bytes of a file that are read for what a source says in it.
+MAX_TEXT = 1 << 20
+
+
+def find(folder: Path, name: str) -> Path | None:
+    """The file of that name in a folder, whatever its case, as NTFS finds it; links do not count."""
+    entry = FileView(str(folder)).find(name)
+    return Path(entry.path) if entry is not None and entry.is_file and not os.path.islink(entry.path) else None
+
+
+def content(folder: Path, name: str) -> bytes:
+    """What a small file says, empty where there is none."""
+    file = find(folder, name)
+    if file is None:
+        return b""
+    with file.open("rb") as stream:
+        return stream.read(MAX_TEXT)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from .applications import SiteError
 from .azure.environment import AppSetting
 from .azure.environment import read as read_app_settings
+from .files import content
 
 #: Keys that are switches of Settings by the same name, but for the hyphens.
 _SWITCHES = ("strict", "strict-locks", "azure", "portal-wins", "arr", "compression")
@@ -27,6 +29,23 @@ def read(folder: Path) -> dict[str, Any]:
             if table is not None:
                 return _fields(table, path)
     return {}
+
+
+def inline_app_settings(folder: Path) -> Iterator[AppSetting]:
+    """The app settings that the files of a source hold themselves; none of the other files that they may name is read.
+
+    Raises SiteError for TOML that cannot be read.
+    """
+    for name, whole in (("fcgiemu.toml", True), ("pyproject.toml", False)):
+        text = content(folder, name).decode("utf-8-sig", "replace")
+        try:
+            data = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            raise SiteError(f"{name}: {error}.", "Mend the TOML.") from error
+        table = (data if whole else data.get("tool", {}).get("fcgiemu", {})).get("app-settings")
+        if table is not None and _texts(table):
+            yield from (AppSetting(key, value) for key, value in table.items())
+            return
 
 
 def _fields(table: dict[str, Any], path: Path) -> dict[str, Any]:

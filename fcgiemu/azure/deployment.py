@@ -7,21 +7,25 @@ outside the home folder is written.
 from __future__ import annotations
 
 import configparser
+import fcntl
 import filecmp
 import json
 import os
+import re
 import shutil
 import stat
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 from .. import project
+from ..files import content, find
 from . import programs, virtual_environment
 from .environment import AppSetting, read, variables
-from .home import Home
-from .runtime import Runtime, RuntimeRefused, choose, find, versioned_configs, without_config
+from .home import Home, LeadsOut
+from .runtime import Runtime, RuntimeRefused, choose, versioned_configs, without_config
 
 #: What KuduSync leaves out, and what a deployment makes itself.
 IGNORED = frozenset({".git", ".hg", ".svn", ".deployment", "deploy.cmd", ".fcgiemu", "env", "__pycache__"})
@@ -31,6 +35,10 @@ FAILED = "An error has occurred during web site deployment."
 
 Say = Callable[[str], None]
 Progress = Callable[[int, int, str], None]
+
+
+#: Characters that a terminal acts on.
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 class DeploymentFailed(Exception):
@@ -114,9 +122,8 @@ class Deployment:
             return "there is no requirements.txt in its root"
         if find(self.source, ".skipPythonDeployment") is not None:
             return "there is a .skipPythonDeployment"
-        runtime = find(self.source, "runtime.txt")
         if any(entry.name.lower().endswith(".py") for entry in self.source.iterdir()) or (
-                runtime is not None and b"python" in runtime.read_bytes().replace(b"\0", b"").lower()):
+                b"python" in content(self.source, "runtime.txt").replace(b"\0", b"").lower()):
             return ""
         return "there is no .py file in its root and no runtime.txt"
 
@@ -128,7 +135,30 @@ class Deployment:
 
     def run(self) -> None:
         """Take every step. Raises DeploymentFailed; then the last deployment goes on serving. The log is kept either way."""
-        self.home.create()
+        try:
+            self.home.create()
+        except LeadsOut as error:
+            self._tell(str(error))
+            self._tell(FAILED)
+            raise DeploymentFailed("target", str(error)) from error
+        with self._alone():
+            self._run()
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Wait until no other deployment to this home runs."""
+        descriptor = os.open(self.home.busy, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o644)
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                self._tell("note: another deployment is running; this one waits for its end")
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def _run(self) -> None:
         shutil.rmtree(self.home.work, ignore_errors=True)
         self.home.work.mkdir()
         steps: list[Step] = []
@@ -141,7 +171,12 @@ class Deployment:
             for number, step in enumerate(steps, 1):
                 self.progress(number, len(steps), step.name)
                 self._tell(f"[{number}/{len(steps)}] {step.name}: {step.why}")
-                step.run()
+                try:
+                    step.run()
+                except LeadsOut as error:
+                    raise DeploymentFailed(step.name, str(error)) from error
+                except OSError as error:
+                    raise DeploymentFailed(step.name, f"{error}.") from error
         except DeploymentFailed as error:
             self._tell(f"{error.step} failed: {error}")
             self._tell(FAILED)
@@ -154,6 +189,8 @@ class Deployment:
         self._restart()
 
     def _tell(self, text: str) -> None:
+        # Names of files may hold what a terminal would act on, or no text at all.
+        text = _CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", text).encode("utf-8", "backslashreplace").decode()
         self._log.append(text)
         self.say(text)
 
@@ -171,9 +208,10 @@ class Deployment:
 
     def _record(self, status: str) -> None:
         folder = self.home.deployments / self.identifier
+        self.home.check(folder)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "log.log").write_text("\n".join(self._log) + "\n", "utf-8")
-        (folder / "manifest").write_text("".join(f"{name}\n" for name in self._files), "utf-8")
+        (folder / "manifest").write_text("".join(f"{name}\n" for name in self._files), "utf-8", "surrogateescape")
         (folder / "status.json").write_text(json.dumps({
             "id": self.identifier, "status": status, "source": str(self.source), "end_time": datetime.now(UTC).isoformat(),
             "runtime": self.runtime.name if self.runtime else None}, indent=1) + "\n", "utf-8")
@@ -219,7 +257,9 @@ class Deployment:
                 info = (Path(folder) / name).lstat()
                 if top and name.lower() in IGNORED:
                     continue
-                if not stat.S_ISREG(info.st_mode):
+                if _CONTROL.search(relative):
+                    self._tell(f"note: {relative} has control characters in its name, and is left out")
+                elif not stat.S_ISREG(info.st_mode):
                     self._tell(f"note: {relative} is a link or no file, and left out")
                 elif info.st_size > MAX_FILE_BYTES:
                     raise DeploymentFailed("copy", f"{relative} is larger than {MAX_FILE_BYTES} bytes.")
@@ -230,6 +270,7 @@ class Deployment:
         """env made new, or a copy of the one that serves, so that pip cannot harm the latter."""
         assert self.runtime is not None
         if not fresh:
+            self.home.check_below(self.home.wwwroot / "env")
             shutil.copytree(self.home.wwwroot / "env", self.env, symlinks=True)
             return
         try:
@@ -242,7 +283,8 @@ class Deployment:
     def _install(self) -> None:
         requirements = find(self.stage, "requirements.txt")
         assert requirements is not None
-        command = [str(self.env / "bin" / "python"), "-m", "pip", "install", "-r", requirements.name]
+        # By its script, not with -m: that would import a pip.py of the source instead.
+        command = [str(self.env / "bin" / "python"), str(self.env / "bin" / "pip"), "install", "-r", requirements.name]
         if (self.stage / "wheelhouse").is_dir():
             command += ["--find-links", "wheelhouse"]
         self._call("pip", command, self.stage)
@@ -262,22 +304,33 @@ class Deployment:
         """Exchange what differs, remove what the last deployment brought and this one does not, and change env over."""
         self.home.lock.write_text(self.identifier, "utf-8")
         filecmp.clear_cache()
+        gone = sorted(self._last_manifest() - set(self._files))
         try:
-            for relative in self._files:
-                self._replace(relative)
-            for relative in sorted(self._last_manifest() - set(self._files)):
+            self._check_places(set(gone))
+            for relative in gone:  # first: a folder may take the place of a file
                 target = self._target(relative)
                 if target is not None and target.is_file() and not target.is_symlink():
                     target.unlink()
+            for relative in self._files:
+                self._replace(relative)
             if self.env.is_dir():
                 self._change_env()
         finally:
             self.home.lock.unlink(missing_ok=True)
 
+    def _check_places(self, gone: set[str]) -> None:
+        """Before anything is changed: every file has a place inside, and no file of the site itself is in its way."""
+        for relative in self._files:
+            if self._target(relative) is None:
+                raise DeploymentFailed("sync", f"{relative} would be written outside of {self.home.wwwroot}.")
+            for parent in list(Path(relative).parents)[:-1]:
+                place = self.home.wwwroot / parent
+                if place.is_file() and parent.as_posix() not in gone:
+                    raise DeploymentFailed("sync", f"{place} is a file of the site, where {relative} needs a folder.")
+
     def _replace(self, relative: str) -> None:
         target = self._target(relative)
-        if target is None:
-            raise DeploymentFailed("sync", f"{relative} would be written outside of {self.home.wwwroot}.")
+        assert target is not None
         new = self.stage / relative
         if target.is_file() and not target.is_symlink() and filecmp.cmp(new, target, shallow=False):
             return
@@ -296,7 +349,7 @@ class Deployment:
     def _last_manifest(self) -> set[str]:
         try:
             active = (self.home.deployments / "active").read_text("utf-8").strip()
-            return set((self.home.deployments / active / "manifest").read_text("utf-8").splitlines())
+            return set((self.home.deployments / active / "manifest").read_text("utf-8", "surrogateescape").split("\n")) - {""}
         except OSError:
             return set()
 
@@ -315,6 +368,7 @@ class Deployment:
         if not any(env.glob("lib/python*/site-packages/django")):
             self._tell("    env holds no Django: nothing to do")
             return
+        self.home.check_below(self.home.wwwroot)
         (self.home.wwwroot / "static").mkdir(exist_ok=True)
         try:
             self._call("collectstatic", [str(env / "bin" / "python"), "manage.py", "collectstatic", "--noinput", "--clear"],
@@ -336,7 +390,8 @@ class Deployment:
         environment = {name: value for name, value in os.environ.items()
                        if not name.startswith(("GIT_", "PYTHON", "VIRTUAL_ENV"))}
         environment.update(PIP_CACHE_DIR=str(self.home.root / "site" / ".pip-cache"), PIP_NO_INPUT="1", TMPDIR=str(temporary),
-                           PIP_DISABLE_PIP_VERSION_CHECK="1", PYTHONUNBUFFERED="1", **(more or {}))
+                           PIP_DISABLE_PIP_VERSION_CHECK="1", PYTHONUNBUFFERED="1",
+                           VIRTUALENV_OVERRIDE_APP_DATA=str(temporary / "virtualenv"), **(more or {}))
         try:
             programs.run(command, folder, environment, self._tell)
         except programs.ProgramFailed as error:
@@ -350,7 +405,7 @@ def of_home(source: Path, home: Home, say: Say, *, python: str | None = None, cu
     Raises DeploymentFailed and SiteError.
     """
     kept = home.remembered()
-    settings = tuple(project.read(source).get("app_settings", ())) if source.is_dir() else ()
+    settings = tuple(project.inline_app_settings(source)) if source.is_dir() else ()
     if "app_settings" in kept:
         settings += tuple(read(Path(kept["app_settings"])))
     return Deployment(source, home, say, python or kept.get("python"), custom, settings, progress, identifier)
@@ -364,7 +419,7 @@ def _project(source: Path) -> Path:
     folder = (source / name.replace("\\", "/")).resolve()
     if folder.is_file():
         raise DeploymentFailed("source", f".deployment names the project file {name}, which MSBuild would build.")
-    if not folder.is_dir() or not folder.is_relative_to(source):
+    if not folder.is_dir() or not folder.is_relative_to(source) or IGNORED.intersection(folder.relative_to(source).parts):
         raise DeploymentFailed("source", f".deployment names the project {name}, which is no folder of the source.")
     return folder
 
@@ -373,7 +428,7 @@ def _dot_deployment(source: Path, key: str) -> str:
     """A value of .deployment, "" where there is none."""
     parser = configparser.ConfigParser(interpolation=None, strict=False)
     try:
-        parser.read_string((source / ".deployment").read_text("utf-8-sig", "replace"))
-    except (OSError, configparser.Error):
+        parser.read_string(content(source, ".deployment").decode("utf-8-sig", "replace"))
+    except configparser.Error:
         return ""
     return parser.get("config", key, fallback="").strip()

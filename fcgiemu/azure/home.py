@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
+
+
+class LeadsOut(Exception):
+    """A link in the home leads out of it, and would be written through."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"{path} is a link that leads out of the target: nothing is written through it.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +65,40 @@ class Home:
         return self.root / "site" / "locks" / "deployments.lock"
 
     @property
+    def busy(self) -> Path:
+        """Locked while a deployment runs; another one waits."""
+        return self.root / "site" / "locks" / "deploying.lock"
+
+    @property
     def work(self) -> Path:
         """Where a deployment is prepared."""
         return self.root / "site" / ".deploy"
 
     def create(self) -> None:
-        """Make the folders that are missing."""
+        """Make the folders that are missing. Raises LeadsOut for a link that leads out of the home."""
         for folder in (self.wwwroot, self.deployments, self.lock.parent, self.root / "LogFiles", self.root / "data"):
+            self.check(folder)
             folder.mkdir(parents=True, exist_ok=True)
+        for place in (self.work, self.repository, self.repository / "hooks", self.root / "site" / ".pip-cache"):
+            self.check(place)
+        hook = self.repository / "hooks" / "post-receive"
+        for file in (self.lock, self.settings, self.busy, self.deployments / "active", hook):
+            if file.is_symlink():
+                raise LeadsOut(file)
+
+    def check(self, path: Path) -> None:
+        """Raise LeadsOut where a link on the way to a place below the root leads out of it."""
+        root = os.path.realpath(self.root)
+        if os.path.realpath(path) != root and not os.path.realpath(path).startswith(root + os.sep):
+            raise LeadsOut(path)
+
+    def check_below(self, folder: Path) -> None:
+        """As ``check``, for every link to a folder below ``folder``: what programs write there must stay inside."""
+        for base, names, _ in os.walk(folder):
+            for name in names:
+                place = Path(base, name)
+                if place.is_symlink():
+                    self.check(place)
 
 
 def remembered_by(wwwroot: Path) -> dict[str, str]:

@@ -13,6 +13,8 @@ _TELLING = re.compile(r"\b\w*(?:error|exception)\b\W|no matching distribution|co
 _EMPTY = re.compile(r"subprocess-exited-with-error|originates from a subprocess|See above for output|"
                     r"metadata-generation-failed|legacy-install-failure|Failed building wheel|Failed to build|"
                     r"DEPRECATION|^\s*note:|failed with (?:error|exit) |^Command ")
+#: Of a longer line, the beginning and the end are quoted.
+MAX_SAID = 400
 #: What a shell answers where there is no such program, or one that it cannot run.
 _NOT_RUN = (126, 127)
 
@@ -46,4 +48,5 @@ def reason(command: list[str], code: int, output: list[str]) -> str:
     ended = f"{words} ended with exit code {code}."
     telling = [line.strip() for line in output if _TELLING.search(line) and not _EMPTY.search(line)]
     said = telling[-1] if telling else next((line.strip() for line in reversed(output) if line.strip()), "")
-    return f"{said[:300].rstrip('.')}. {ended}" if said else ended
+    said = said if len(said) < MAX_SAID else f"{said[:MAX_SAID // 2]} … {said[-MAX_SAID // 2:]}"
+    return f"{said.rstrip('.')}. {ended}" if said else ended

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ..config.diagnostics import ConfigurationError
 from ..config.reader import read_file
-from ..files import FileView
+from ..files import content, find
 from ..interpreters import OLDEST, installed, wanted_version
 
 #: Versions that runtime.txt may name: those App Service had, and the later ones that run here.
@@ -45,12 +45,6 @@ class Runtime:
         return f"azure.env.{self.name}.txt"
 
 
-def find(folder: Path, name: str) -> Path | None:
-    """The file of that name in a folder, whatever its case, as NTFS finds it."""
-    entry = FileView(str(folder)).find(name)
-    return Path(entry.path) if entry is not None and entry.is_file else None
-
-
 def versioned_configs(folder: Path) -> dict[Version, Path]:
     """The web.X.Y.config files of a folder, the oldest version first."""
     found = {}
@@ -72,9 +66,8 @@ def without_config(folder: Path) -> str:
 
 def wanted(source: Path, option: str | None) -> tuple[Version, str]:
     """The version that is asked for, and by whom. Raises RuntimeRefused."""
-    file = find(source, "runtime.txt")
-    if file is not None:
-        return parse(_text(file), "runtime.txt"), "runtime.txt"
+    if find(source, "runtime.txt") is not None:
+        return parse(_text(content(source, "runtime.txt")), "runtime.txt"), "runtime.txt"
     if option:
         return parse(option if option.startswith("python-") else f"python-{option}", "--python"), "--python"
     config = find(source, "web.config")
@@ -87,21 +80,21 @@ def wanted(source: Path, option: str | None) -> tuple[Version, str]:
     return DEFAULT, "the default"
 
 
-def _text(file: Path) -> str:
-    data = file.read_bytes()
+def _text(data: bytes) -> str:
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise RuntimeRefused(f"{file.name} is UTF-16, as PowerShell's > writes it: save it as UTF-8.")
+        raise RuntimeRefused("runtime.txt is UTF-16, as PowerShell's > writes it: save it as UTF-8.")
     return data.decode("utf-8-sig", "replace")
 
 
 def _named_by(config: Path) -> Version | None:
-    """The version that a scriptProcessor of web.config names."""
+    """The version that a scriptProcessor or processPath of web.config names."""
     try:
         root = read_file(config, config.name).root
     except ConfigurationError:
         return None
-    named = (wanted_version(add.attributes.get("scriptProcessor", "").partition("|")[0]) for add in root.iter("add"))
-    return next((version for version in named if version in VALID), None)
+    programs = [add.attributes.get("scriptProcessor", "").partition("|")[0] for add in root.iter("add")]
+    programs += [platform.attributes.get("processPath", "") for platform in root.iter("httpPlatform")]
+    return next((version for version in map(wanted_version, programs) if version in VALID), None)
 
 
 def parse(text: str, where: str) -> Version:

@@ -31,7 +31,9 @@ def maker(runtime: Runtime) -> list[str]:
 
 
 def _imports(python: str, module: str) -> bool:
-    return subprocess.run([python, "-c", f"import {module}"], capture_output=True, stdin=subprocess.DEVNULL).returncode == 0
+    # Not in the folder of whoever deploys: what lies there would be imported first.
+    return subprocess.run([python, "-c", f"import {module}"], cwd=os.sep, capture_output=True,
+                          stdin=subprocess.DEVNULL).returncode == 0
 
 
 def moved(env: Path, folders: Mapping[Path, Path]) -> None:

@@ -35,10 +35,16 @@ def command(source: Path, target: Path | None, python: str | None, app_settings:
             git_init: bool, receive: bool) -> None:
     from ..azure import repository
     from ..azure.deployment import DeploymentFailed, of_home
-    from ..azure.home import Home
+    from ..azure.environment import read
+    from ..azure.home import Home, LeadsOut
+    from ..azure.runtime import RuntimeRefused, parse
 
     home = Home((target or source / HOME).absolute())
     try:
+        if python is not None:
+            parse(python if python.startswith("python-") else f"python-{python}", "--python")
+        if app_settings is not None:
+            read(app_settings)
         if not dry_run:
             home.remember(python=python, app_settings=str(app_settings.absolute()) if app_settings else None)
         if git_init:
@@ -57,6 +63,8 @@ def command(source: Path, target: Path | None, python: str | None, app_settings:
         if dry_run:
             fail(error)
         sys.exit(1)
+    except (LeadsOut, RuntimeRefused) as error:
+        fail(error)
     except SiteError as error:
         fail(error, error.hint)
     except (OSError, subprocess.CalledProcessError) as error:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import importlib.util
 import os
 import subprocess
 import sys
+import threading
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -267,10 +269,10 @@ def test_a_site_without_the_config_of_its_version(source: Path, tmp_path: Path) 
     assert any("warning: There is no web.config, only web.2.7.config" in line for line in told)
 
 
-@pytest.mark.parametrize("project", ["..", "../outside", "nowhere", "app.py"])
+@pytest.mark.parametrize("project", ["..", "../outside", "nowhere", "app.py", ".git"])
 def test_a_project_outside(source: Path, tmp_path: Path, project: str) -> None:
     write(source, {".deployment": f"[config]\nproject = {project}\n"})
-    write(tmp_path, {"outside/requirements.txt": ""})
+    write(tmp_path, {"outside/requirements.txt": "", "source/.git/config": ""})
     with pytest.raises(DeploymentFailed, match=r"\.deployment names the project"):
         deploy(source, tmp_path / "home")
 
@@ -295,12 +297,12 @@ def test_settings_are_kept_for_what_follows(source: Path, tmp_path: Path) -> Non
 def test_settings_of_the_repository_that_cannot_be_read(source: Path, tmp_path: Path) -> None:
     home = Home(tmp_path / "home")
     create(home)
-    write(source, {"fcgiemu.toml": "nonsense = 1\n"})
+    write(source, {"fcgiemu.toml": "nonsense =\n"})
     git(source, "init", "-q")
     git(source, "add", "-A")
     git(source, "commit", "-q", "-m", "one")
     told = git(source, "push", str(home.repository), "HEAD:main")
-    assert "there is no key nonsense" in told and FAILED in told and "Traceback" not in told
+    assert "Mend the TOML" in told and FAILED in told and "Traceback" not in told
 
 
 def test_the_nearest_python_stands_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -381,6 +383,103 @@ def test_hooks_and_links_of_a_pushed_repository(source: Path, tmp_path: Path) ->
     assert not any("hooked" in path for path in everything(tmp_path))
     assert "Deploying" not in git(source, "push", str(home.repository), "HEAD:refs/heads/other")
     assert receive(home, ["0 0 refs/heads/master", "nonsense", ""], lambda _: None)
+
+
+def test_nothing_of_the_source_runs_in_the_place_of_pip(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    trap = f"open({str(tmp_path / 'PWNED')!r}, 'w').close()\n"
+    write(source, {"pip.py": trap, "venv.py": trap, "virtualenv.py": trap, "sitecustomize.py": trap, "contextlib.py": trap})
+    monkeypatch.chdir(source)
+    deploy(source, tmp_path / "home")
+    assert not (tmp_path / "PWNED").exists()
+    assert (Home(tmp_path / "home").wwwroot / "env" / "lib" / f"python{HERE}" / "site-packages" / "greeting.py").exists()
+
+
+@pytest.mark.parametrize("link", ["site", "site/wwwroot", "site/deployments", "site/deployments/active", "site/locks/deployments.lock",
+                                  "site/deployments/settings.json", "site/locks/deploying.lock", "site/repository", "site/.deploy",
+                                  "site/repository/hooks/post-receive", "LogFiles"])
+def test_links_of_the_target_are_no_way_out(source: Path, tmp_path: Path, link: str) -> None:
+    outside = write(tmp_path / "outside", {"victim": "kept", "folder/kept.txt": "kept"})
+    before = everything(outside)
+    place = tmp_path / "home" / link
+    place.parent.mkdir(parents=True)
+    place.symlink_to(outside / ("victim" if "." in place.name[1:] or place.name in ("active", "post-receive") else "folder"))
+    with pytest.raises(DeploymentFailed, match="leads out of the target"):
+        deploy(source, tmp_path / "home")
+    assert CliRunner().invoke(main, ["deploy", str(source), "--git-init", "--to", str(tmp_path / "home"), "--python", HERE]).exit_code
+    assert everything(outside) == before and (outside / "victim").read_text() == "kept"
+
+
+def test_links_below_the_site_are_not_written_through(source: Path, tmp_path: Path) -> None:
+    outside = write(tmp_path / "outside", {"kept.css": "kept"})
+    home = Home(tmp_path / "home")
+    deploy(source, home.root)
+    write(source, {"manage.py": "open('static/kept.css', 'w').close()"})
+    (home.wwwroot / "env" / "lib" / f"python{HERE}" / "site-packages" / "django").mkdir()
+    (home.wwwroot / "uploads").symlink_to(outside)
+    with pytest.raises(DeploymentFailed, match="leads out of the target") as raised:
+        deploy(source, home.root)
+    assert raised.value.step == "collectstatic"
+    (home.wwwroot / "uploads").unlink()
+    (home.wwwroot / "env" / "lib" / "there").symlink_to(outside)
+    with pytest.raises(DeploymentFailed, match="leads out of the target"):
+        deploy(source, home.root)
+    assert everything(outside) == {"kept.css"}
+
+
+def test_one_deployment_waits_for_another(source: Path, tmp_path: Path) -> None:
+    home = Home(tmp_path / "home")
+    (source / ".skipPythonDeployment").write_text("")
+    home.create()
+    said: list[str] = []
+    with home.busy.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        other = threading.Thread(target=Deployment(source, home, said.append).run)
+        other.start()
+        while not any("another deployment is running" in line for line in said):
+            assert other.is_alive()
+    other.join(30)
+    assert said[-1] == "Finished successfully."
+
+
+def test_a_folder_takes_the_place_of_a_file(source: Path, tmp_path: Path) -> None:
+    home = Home(tmp_path / "home")
+    write(source, {"data": "", ".skipPythonDeployment": ""})
+    deploy(source, home.root)
+    (source / "data").unlink()
+    write(source, {"data/x": "new"})
+    deploy(source, home.root)
+    assert (home.wwwroot / "data" / "x").read_text() == "new"
+    write(home.wwwroot, {"own": "of the site"})
+    write(source, {"own/x": "new", "app.py": "changed"})
+    with pytest.raises(DeploymentFailed, match="is a file of the site, where own/x needs a folder"):
+        deploy(source, home.root)
+    assert "changed" not in (home.wwwroot / "app.py").read_text()
+
+
+def test_names_and_files_that_are_none(source: Path, tmp_path: Path) -> None:
+    write(source, {".skipPythonDeployment": "", "a\nb.txt": "", "\x1b[31m.txt": ""})
+    (source / os.fsdecode(b"caf\xe9.txt")).write_text("")
+    os.mkfifo(source / "pipe")
+    for name in (".deployment", "fcgiemu.toml", "Runtime.txt"):
+        os.mkfifo(source / name)
+    (source / "runtime.txt").unlink()
+    told = deploy(source, tmp_path / "home")
+    assert "note: a\\x0ab.txt has control characters in its name, and is left out" in told
+    assert "note: \\x1b[31m.txt has control characters in its name, and is left out" in told
+    deploy(source, tmp_path / "home")
+    assert (Home(tmp_path / "home").wwwroot / os.fsdecode(b"caf\xe9.txt")).exists()
+
+
+def test_a_linked_requirements_txt_is_none(source: Path, tmp_path: Path) -> None:
+    (source / "requirements.txt").rename(source / "other.txt")
+    (source / "requirements.txt").symlink_to("other.txt")
+    assert any("there is no requirements.txt in its root" in line for line in deploy(source, tmp_path / "home"))
+
+
+def test_a_version_that_is_none_is_not_kept(source: Path, tmp_path: Path) -> None:
+    result = CliRunner().invoke(main, ["deploy", str(source), "--to", str(tmp_path / "home"), "--python", "3.99"])
+    assert result.exit_code == 2 and "--python says 'python-3.99'; valid are" in result.output
+    assert Home(tmp_path / "home").remembered() == {}
 
 
 def test_a_huge_file_is_refused(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
