@@ -114,6 +114,8 @@ class Launcher:
             given = azure.of_worker(self.site.azure_name, self.site.settings.app_settings)
             found.update((name, self._local(value)) for name, value in given.items())
         found.update((name, self._local(value)) for name, value in limits.environment)
+        if limits.signal_before_terminate:
+            found["_FCGI_SHUTDOWN_EVENT_"] = "1"
         return found
 
     def _genuine(self, program: Program, place: Application, environment: dict[str, str], options: dict[str, object],
@@ -126,8 +128,6 @@ class Launcher:
         if program.version is not None and program.version < (3, 0):
             # Python 2 takes a .pyc for current whose source was saved again within the same second.
             environment["PYTHONDONTWRITEBYTECODE"] = "1"
-        if grace:
-            environment["_FCGI_SHUTDOWN_EVENT_"] = "1"
         command = guarded((program.path, str(_WORKER / "genuine.py"), script))
         return Launch(command, environment, str(place.path), listens=False, watches=True, grace=grace)
 

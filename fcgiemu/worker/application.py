@@ -28,9 +28,11 @@ class _Site:
     pairs = ()
     handler = None
     environment = {}
+    encoded = ()
     initialized = False
     console = None
     requests = 0
+    busy = False
     announced = 0
     #: Whether the last output has not ended its line.
     amid_line = False
@@ -65,6 +67,17 @@ def maybe_log(text):
         pass
 
 
+def is_busy():
+    """Whether a request is being answered."""
+    return _Site.busy
+
+
+def close():
+    """The last lines of the log, at an end in good order and after a failed initialisation."""
+    maybe_log("Running on_exit tasks")
+    maybe_log("wfastcgi.py %s closed" % VERSION)
+
+
 class Tee(io.StringIO):
     """Captured output, as wfastcgi keeps it, that is also shown on the console at once.
 
@@ -91,8 +104,14 @@ class Tee(io.StringIO):
         return written
 
 
-class Response:
-    """What an application says through start_response and its parts; headers go out with the first of them."""
+Tee.__name__ = Tee.__qualname__ = "StringIO"  # what a site sees is of the type that it is behind wfastcgi
+
+
+class handle_response:
+    """What an application says through start_response and its parts; headers go out with the first of them.
+
+    Called as in wfastcgi, like the methods and arguments that a site calls: Python names them where a call is wrong.
+    """
 
     def __init__(self, request):
         self._request = request
@@ -110,10 +129,15 @@ class Response:
         elif self.headers:
             raise Exception("start_response has already been called")
         text = "Status: %s\r\n" % _text(status)
-        for name, value in headers or ():
-            text += "%s: %s\r\n" % (_text(name), _text(value))
+        if headers:
+            for entry in headers:
+                text += "%s: %s\r\n" % self._decode_header(*entry)
         self.headers = (text + "\r\n").encode("latin-1")
-        return self.write
+        return lambda content: self.write(content)
+
+    @staticmethod
+    def _decode_header(key, value):
+        return _text(key), _text(value)
 
     def write(self, data):
         """Send a part of the body, the headers before it, at once."""
@@ -124,7 +148,7 @@ class Response:
         """As write, but it may wait for what follows."""
         self.send_headers()
         if not isinstance(data, bytes):
-            raise TypeError("content must be encoded before sending: %r" % (data,))
+            raise TypeError("content must be encoded before sending: %r" % data)
         self._request.stdout.write(data)
 
     def send_headers(self):
@@ -153,7 +177,8 @@ def run(request):
     _Site.requests += 1
     errors = sys.stderr = sys.__stderr__ = Tee(_Site.console, _Site.requests)
     output = sys.stdout = sys.__stdout__ = Tee(_Site.console, _Site.requests)
-    response = Response(request)
+    response = handle_response(request)
+    _Site.busy = True
     message = ""
     fatal = False
     try:
@@ -163,10 +188,10 @@ def run(request):
             message = "Error occurred while reading WSGI handler"
             _initialize(environ)
             message = "Error occurred starting file watcher"
-            _announce_restarts()
+            _announce_restarts(environ.get("APPL_PHYSICAL_PATH", _HERE))
             fatal = False
             message = ""
-        os.environ.update(_Site.environment)
+        _set_environment()
         wsgi.script_name(environ, os.environ)
         _call(environ, response)
     except BaseException as error:
@@ -174,18 +199,28 @@ def run(request):
             message or "Error occurred", _explain(error), output.getvalue(), errors.getvalue()))
         if fatal:
             maybe_log("Unhandled exception in wfastcgi.py: " + traceback.format_exc())
-            maybe_log("wfastcgi.py %s closed" % VERSION)
             code = error.code if isinstance(error, SystemExit) else 0
-            return code if isinstance(code, int) else 1 if code else 0
+            return code & 0xFF if isinstance(code, int) else 1 if code else 0
+    finally:
+        _Site.busy = False
     return None
 
 
-def _announce_restarts():
+def _set_environment():
+    """The settings are put into the environment before every request, where a request before has changed them."""
+    current = os.environ._data
+    for key, value in _Site.encoded:
+        if current.get(key) != value:
+            os.environ.update(_Site.environment)
+            return
+
+
+def _announce_restarts(folder):
     """The server watches the files; a pattern that cannot be used ends the process all the same."""
     pattern = _Site.environment.get("WSGI_RESTART_FILE_REGEX", r".*((\.py)|(\.config))$")
     if pattern:
+        log("wfastcgi.py will restart when files in %s are changed: %s" % (folder, pattern))
         re.compile(pattern)
-        log("wfastcgi.py will restart when files in %s are changed: %s" % (os.getcwd(), pattern))
     log("wfastcgi.py %s initialized" % VERSION)
     _Site.initialized = True
 
@@ -193,14 +228,8 @@ def _announce_restarts():
 def _explain(error):
     """The traceback; behind it the import error that a proxy script has swallowed."""
     text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
-    hidden = _witness.last
-    message = str(error)
-    if hidden and not _Site.initialized and message.endswith("could not be imported"):
-        text += "\nThe import error behind it:\n\n" + hidden
-    return text
-
-
-_witness = resolver.ImportWitness()
+    hidden = "" if _Site.initialized else resolver.hidden_reason(error)
+    return text + "\nThe import error behind it:\n\n" + hidden if hidden else text
 
 
 def _call(environ, response):
@@ -218,7 +247,7 @@ def _call(environ, response):
 
 
 def _environ(request, errors):
-    environ = wsgi.decoded(request.pairs)
+    environ = request.environ
     environ["wsgi.input"] = _body(request)
     environ["wsgi.errors"] = errors
     environ["wsgi.version"] = (1, 0)
@@ -263,13 +292,23 @@ def load(folder):
     sys.path.extend(settings.python_path(_Site.environment, _Site.pairs, os.environ))
     sys.meta_path.append(_ProxyFinder)
     environments.let_site_find()
-    with _witness.watching():
-        return resolver.resolve(os.environ.get("WSGI_HANDLER"))
+    _Site.encoded = [(os.environ.encodekey(key), os.environ.encodevalue(value)) for key, value in _Site.environment.items()]
+    _show_modules_of(folder)
+    return resolver.resolve(os.environ.get("WSGI_HANDLER"))
 
 
-def hidden_import_error():
-    """The last ImportError that loading has met, whoever caught it; None where there was none."""
-    return _witness.last
+#: Modules of the standard library that this worker has loaded and wfastcgi.py has not.
+_OURS = frozenset("array bisect bz2 errno fcntl fnmatch grp hashlib lzma math pwd random resource selectors shutil socket "
+                  "tempfile zlib".split())
+
+
+def _show_modules_of(folder):
+    """Let the site's own modules be found that are called as one that only this worker has loaded."""
+    for entry in os.listdir(folder):
+        name = entry[:-3] if entry.endswith(".py") else entry
+        if name in _OURS and name in sys.modules:
+            for loaded in [key for key in sys.modules if key == name or key.startswith(name + ".")]:
+                del sys.modules[loaded]
 
 
 class _ProxyFinder:

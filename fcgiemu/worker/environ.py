@@ -1,5 +1,8 @@
 """FastCGI parameters -> WSGI environ, by wfastcgi 3.0.0's rules and in its order. Python 3.6 syntax."""
 
+import struct
+
+_LONG = struct.Struct(">L").unpack_from
 _RAW = {
     "SCRIPT_NAME": "wsgi.script_name",
     "PATH_INFO": "wsgi.path_info",
@@ -8,14 +11,33 @@ _RAW = {
 }
 
 
-def decoded(pairs):
-    """Name and value bytes as native strings (Latin-1); the bytes of four of them are kept beside."""
+def decoded(data):
+    """A whole PARAMS stream as native strings (Latin-1); the bytes of four values are kept beside.
+
+    Raises IndexError or struct.error for lengths that run over its end.
+    """
     environ = {}
-    for name, value in pairs:
-        text = name.decode("latin-1")
-        if text in _RAW:
-            environ[_RAW[text]] = value
-        environ[text] = value.decode("latin-1")
+    text = data.decode("latin-1")
+    position, end = 0, len(data)
+    while position < end:
+        length = data[position]
+        position += 1
+        if length > 127:
+            length = _LONG(data, position - 1)[0] & 0x7FFFFFFF
+            position += 3
+        size = data[position]
+        position += 1
+        if size > 127:
+            size = _LONG(data, position - 1)[0] & 0x7FFFFFFF
+            position += 3
+        start = position + length
+        name = text[position:start]
+        position = start + size
+        if position > end:
+            raise IndexError("a pair runs over the end of its stream")
+        if name in _RAW:
+            environ[_RAW[name]] = data[start:position]
+        environ[name] = text[start:position]
     return environ
 
 

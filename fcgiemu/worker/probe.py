@@ -7,7 +7,7 @@ import os
 import sys
 import traceback
 
-from . import application
+from . import application, resolver
 
 
 def _takes_two(handler):
@@ -44,7 +44,7 @@ def probe():
     except BaseException as error:
         found["error"] = "".join(traceback.format_exception_only(type(error), error)).strip()
         found["traceback"] = traceback.format_exc()
-        found["hidden"] = application.hidden_import_error() or ""
+        found["hidden"] = resolver.hidden_reason(error)
     found["path"] = sys.path
     found["prefix"] = sys.prefix
     real.write("\n\x1e" + json.dumps(found) + "\n")

@@ -1,12 +1,7 @@
 """WSGI_HANDLER -> the application, by wfastcgi's rules. Python 2.7 and 3.6 syntax."""
 
-import contextlib
+import re
 import traceback
-
-try:
-    import builtins
-except ImportError:  # Python 2.7, behind the genuine file
-    import __builtin__ as builtins
 
 
 def resolve(name):
@@ -17,7 +12,7 @@ def resolve(name):
     """
     if not name:
         raise Exception("WSGI_HANDLER env var must be set")
-    module, tail, reason = name, [], ""
+    module, tail, reason = str(name), [], ""  # Python 2.7 may have it as unicode
     while True:
         module, _, last = module.rpartition(".")
         called = last.endswith("()")
@@ -44,35 +39,12 @@ def _walk(found, tail):
     return found
 
 
-#: Modules that ``site`` tries to import and does without.
-_OPTIONAL = ("sitecustomize", "usercustomize")
-
-
-class ImportWitness:
-    """Sees the ImportErrors that leave an import statement, so that one a proxy script swallows can be shown."""
-
-    def __init__(self):
-        self.last = None
-        self._depth = 0
-
-    @contextlib.contextmanager
-    def watching(self):
-        """Watch while the handler is resolved."""
-        genuine = builtins.__import__
-
-        def watched(*args, **kwargs):
-            self._depth += 1
-            try:
-                return genuine(*args, **kwargs)
-            except ImportError as error:
-                if self._depth == 1 and getattr(error, "name", None) not in _OPTIONAL:
-                    self.last = "".join(traceback.format_exception(type(error), error, error.__traceback__))
-                raise
-            finally:
-                self._depth -= 1
-
-        builtins.__import__ = watched
-        try:
-            yield
-        finally:
-            builtins.__import__ = genuine
+def hidden_reason(error):
+    """Why a handler ``could not be imported``, where a proxy script has dropped the reason: it is resolved again; else ""."""
+    try:
+        name = re.match(r'"(.+)" could not be imported$', str(error))
+        if name:
+            resolve(name.group(1))
+    except Exception as again:
+        return str(again).partition("could not be imported: ")[2]
+    return ""

@@ -7,6 +7,7 @@ GET_VALUES is answered, output goes out in records of full size.
 
 import json
 import os
+import signal
 import socket
 import struct
 import sys
@@ -14,8 +15,9 @@ import sys
 from flup.server import fcgi_base
 from flup.server.fcgi_single import WSGIServer
 
-from . import application, lifeline
+from . import application, environ, lifeline
 
+_HEADER = struct.Struct(">BBHHBx")
 _RECORD_LIMIT = 65535
 _FLUSH_AT = 1 << 16
 
@@ -29,6 +31,22 @@ class BufferedSocket:
         self._position = 0
         self._output = []
         self._waiting = 0
+
+    def exactly(self, size):
+        """So many bytes; EOFError where the stream ends before."""
+        end = self._position + size
+        if end <= len(self._input):
+            data = self._input[self._position:end]
+            self._position = end
+            return data
+        parts = []
+        while size:
+            data = self.recv(size)
+            if not data:
+                raise EOFError
+            parts.append(data)
+            size -= len(data)
+        return b"".join(parts)
 
     def recv(self, size):
         if self._position >= len(self._input):
@@ -74,10 +92,12 @@ class Connection(fcgi_base.Connection):
     def process_input(self):
         if not self._keepGoing:
             return
-        record = fcgi_base.Record()
-        record.read(self._sock)
-        if record.version != 1:
+        version, kind, number, length, padding = _HEADER.unpack(self._sock.exactly(_HEADER.size))
+        if version != 1:
             raise EOFError
+        record = fcgi_base.Record(kind, number)
+        record.contentLength = length
+        record.contentData = self._sock.exactly(length + padding)[:length]
         handle = self._HANDLERS.get(record.type)
         if handle is not None:
             handle(self, record)
@@ -105,12 +125,7 @@ class Connection(fcgi_base.Connection):
         if record.contentLength:
             self._params[record.requestId].append(record.contentData)
             return
-        data = b"".join(self._params.pop(record.requestId, ()))
-        position = 0
-        request.pairs = []
-        while position < len(data):
-            position, pair = fcgi_base.decode_pair(data, position)
-            request.pairs.append(pair)
+        request.environ = environ.decoded(b"".join(self._params.pop(record.requestId, ())))
         self._start_request(request)
 
     def _do_get_values(self, record):
@@ -151,7 +166,7 @@ class Request(fcgi_base.Request):
         except OSError:
             pass
         if fatal is not None:
-            os._exit(fatal)
+            sys.exit(fatal)
 
 
 class Server(WSGIServer):
@@ -162,21 +177,33 @@ class Server(WSGIServer):
 
     def __init__(self):
         WSGIServer.__init__(self, None)
+        self.asked_to_end = False
+        signal.signal(signal.SIGTERM, self._end)
+
+    def _end(self, number, frame):
+        """Asked to end: between requests in good order, within one at once."""
+        if application.is_busy():
+            os._exit(0)
+        self.asked_to_end = True
+        raise EOFError
 
     def run(self):
         listening = socket.socket(fileno=os.dup(0))
         devnull = os.open(os.devnull, os.O_RDONLY)
         os.dup2(devnull, 0)
         os.close(devnull)
+        sys.stdin.detach()  # as wfastcgi leaves it: nothing can be read
         while True:
             try:
                 sock, address = listening.accept()
-            except OSError:
+            except (OSError, EOFError):
                 return
             try:
                 Connection(sock, address, self, None).run()
             except OSError:
                 pass
+            if self.asked_to_end:
+                return
 
 
 def serve():
@@ -191,4 +218,7 @@ def serve():
         debugger.listen(options["debugpy"]["folder"], options["debugpy"]["port"], options["mark"])
     application.configure(options)
     sys.argv = [options.get("argv0", "wfastcgi.py")]
-    Server().run()
+    try:
+        Server().run()
+    finally:
+        application.close()

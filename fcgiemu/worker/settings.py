@@ -29,17 +29,7 @@ def read(folder, pairs, portal=()):
                 key = add.getAttribute("key").strip()
                 if key and key not in portal:
                     found[key] = add.getAttribute("value")
-    return {key: localized(key, value, pairs) for key, value in found.items()}
-
-
-def localized(key, value, pairs):
-    """A setting with its Windows path mapped; PYTHONPATH is left for ``python_path``."""
-    if key.lower() == "pythonpath":
-        return value
-    expanded = paths.expand(value, {"HOME": "D:\\home"}) if "%HOME%" in value else value
-    if not paths.is_windows(expanded):
-        return value
-    return paths.map_path(expanded, pairs) or value
+    return {key: paths.map_setting(key, value, pairs) for key, value in found.items()}
 
 
 def python_path(settings, pairs, variables):

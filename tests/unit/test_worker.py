@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import subprocess
 import sys
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from fcgiemu.fastcgi.records import encode_pair
 from fcgiemu.interpreters import ProgramMissing, environment_of, find_program, path_pairs, wanted_version
 from fcgiemu.site import Site
 from fcgiemu.worker import environ, paths, resolver, settings
@@ -48,17 +50,29 @@ def test_settings_of_the_portal_can_come_first(tmp_path: Path) -> None:
     assert settings.read(str(tmp_path), (), ["A"]) == {"B": "2"}
 
 
-def test_the_import_error_that_counts_is_the_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write(tmp_path, {"witness_app.py": "try:\n    import witness_optional\nexcept ImportError:\n    pass\nimport witness_needed\n"})
+def test_the_reason_that_a_proxy_script_drops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path, {"reason_app.py": "try:\n    import reason_optional\nexcept ImportError:\n    pass\nimport reason_needed\n"})
     monkeypatch.syspath_prepend(str(tmp_path))
-    witness = resolver.ImportWitness()
-    with witness.watching():
-        for name in ("witness_of_a_pth", "witness_app"):
-            try:
-                __import__(name)
-            except ImportError:
-                pass
-    assert "No module named 'witness_needed'" in witness.last
+    assert "No module named 'reason_needed'" in resolver.hidden_reason(ValueError('"reason_app.app" could not be imported'))
+    assert resolver.hidden_reason(ValueError('"reason_app" could not be imported')) == ""  # it has no dot
+    assert resolver.hidden_reason(ValueError("something else")) == ""
+
+    class Mute(Exception):
+        def __str__(self) -> str:
+            raise ValueError
+
+    assert resolver.hidden_reason(Mute()) == ""
+
+
+@pytest.mark.parametrize("length", [0, 1, 127, 128, 70000])
+def test_parameters_of_any_length(length: int) -> None:
+    data = encode_pair(b"A", b"x" * length) + encode_pair(b"N" * max(1, length), b"1") + encode_pair(b"SCRIPT_NAME", b"/\xe4")
+    made = environ.decoded(data)
+    assert (made["A"], made["N" * max(1, length)], made["SCRIPT_NAME"], made["wsgi.script_name"]) == (
+        "x" * length, "1", "/\xe4", b"/\xe4")
+    for end in (len(data) - 1, 2):
+        with pytest.raises((IndexError, struct.error)):
+            environ.decoded(data[:end] if end > 2 else b"\x01\xff")
 
 
 def test_settings_are_read_as_wfastcgi_reads_them(tmp_path: Path) -> None:
@@ -67,8 +81,7 @@ def test_settings_are_read_as_wfastcgi_reads_them(tmp_path: Path) -> None:
         '<appSettings><add key="A" value=" second " /><add key="B" /><clear /><add key="LOG" value="D:\\home\\l.txt" />'
         '<add key="PYTHONPATH" value="D:\\home\\site\\wwwroot;%NOPE%;; C:\\x;%B2%\\c" /></appSettings></configuration>')})
     found = settings.read(str(tmp_path), PAIRS)
-    assert found == {"A": " second ", "B": "", "LOG": "/home/l.txt",
-                     "PYTHONPATH": "D:\\home\\site\\wwwroot;%NOPE%;; C:\\x;%B2%\\c"}
+    assert found == {"A": " second ", "B": "", "LOG": "/home/l.txt", "PYTHONPATH": "/site;%NOPE%;; C:\\x;%B2%\\c"}
     assert settings.python_path(found, PAIRS, {"B2": "C:\\x"}) == ["/site", " C:\\x", "/y/c"]
 
 
@@ -82,7 +95,7 @@ def test_settings_are_read_as_wfastcgi_reads_them(tmp_path: Path) -> None:
     ({"PATH_INFO": "/other"}, {"SCRIPT_NAME": "/app1"}, "", "/other"),
 ])
 def test_environ(given: dict[str, str], config: dict[str, str], script_name: str, path_info: str) -> None:
-    made = environ.decoded([(name.encode(), value.encode()) for name, value in given.items()])
+    made = environ.decoded(b"".join(encode_pair(name.encode(), value.encode()) for name, value in given.items()))
     environ.original_url(made)
     environ.script_name(made, config)
     assert (made["SCRIPT_NAME"], made["PATH_INFO"]) == (script_name, path_info)
