@@ -36,6 +36,8 @@ CAUSES: list[tuple[str, str]] = [
      "{0} is not set: add it to appSettings, or give it as an app setting: --azure --app-settings FILE."),
     (r"DJANGO_SETTINGS_MODULE|settings are not configured", "Set DJANGO_SETTINGS_MODULE in appSettings."),
     (r"Invalid HTTP_HOST header: '(\[[^\]]+\]|[^:']+)", "Django's ALLOWED_HOSTS lacks the name you asked by: add '{0}'."),
+    (r"<h1>Bad Request \(400\)</h1>", "Django answers so, and says no more with DEBUG = False, where ALLOWED_HOSTS lacks the "
+     "name you asked by."),
     (r"ALLOWED_HOSTS", "Django's ALLOWED_HOSTS lacks the name you asked by."),
     (r"PermissionError: .*wfastcgi.*\.log|WSGI_LOG", "WSGI_LOG names a file that cannot be written."),
 ]
@@ -57,6 +59,10 @@ def _missing(application: Application, module: str) -> str:
     """Why a module that the site has seen to is not found; "" for any other."""
     packages = paths.site_packages(str(application.path / "env"))
     if packages and any(os.path.exists(os.path.join(packages, module + end)) for end in ("", ".py")):
+        if "/python2." in packages:
+            return (f"{module} is in env, but the worker does not see env: get_venv_handler() activates nothing on Python 2.7. "
+                    "Write ptvs_virtualenv_proxy.get_virtualenv_handler() in WSGI_HANDLER, and the path of "
+                    "env\\Scripts\\activate_this.py in WSGI_ALT_VIRTUALENV_ACTIVATE_THIS.")
         return (f"{module} is in env, but the worker does not see env: nothing activates it, or the path in "
                 "WSGI_ALT_VIRTUALENV_ACTIVATE_THIS does not lead to it, or it is of another Python. Write "
                 "ptvs_virtualenv_proxy.get_venv_handler() in WSGI_HANDLER, the application in WSGI_ALT_VIRTUALENV_HANDLER, and "

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .applications import Application
+from .azure.home import last_failure
 from .azure.runtime import without_config
 from .causes import causes
 from .decision import Handler
@@ -42,7 +43,7 @@ def examine(site: Site, application: Application) -> Iterator[Step]:
     if file is None:
         lack = without_config(application.path)
         remedy = f"{lack} fcgiemu deploy does so, given a requirements.txt." if lack else "Create one, or name its folder."
-        yield Step("web.config", "problem", f"there is none in {application.path}", remedy)
+        yield Step("web.config", "problem", f"there is none in {application.path}", last_failure(site.path) or remedy)
         return
     broken = [finding for finding in file.findings if finding.severity == "error"]
     for finding in broken:
@@ -51,11 +52,17 @@ def examine(site: Site, application: Application) -> Iterator[Step]:
         return
     if not broken:
         yield Step("web.config", "ok", str(application.path / file.name.rpartition("/")[2]))
-    chosen = next((handler for handler, _ in site.effective(application.url or "/").view(handlers.table).entries
-                   if "FastCgiModule" in handler.modules), None)
-    if chosen is None:
+    chosen = {handler.script_processor.lower(): handler
+              for handler, _ in reversed(site.effective(application.url or "/").view(handlers.table).entries)
+              if "FastCgiModule" in handler.modules}
+    if not chosen:
         yield from _platform(site, application)
-        return
+    for handler in reversed(chosen.values()):  # the first of each scriptProcessor, in their order
+        yield from _fast_cgi(site, application, handler)
+
+
+def _fast_cgi(site: Site, application: Application, chosen: Handler) -> Iterator[Step]:
+    """What stands behind a handler of FastCgiModule."""
     yield Step("handler", "ok", f"{chosen.name}: path={chosen.path} {chosen.origin}")
     program = yield from _interpreter(site, application, chosen)
     if program is None or not program.is_wfastcgi:
@@ -161,7 +168,10 @@ def _python_path(site: Site, application: Application, handler: Handler) -> Iter
         if paths.is_windows(text):
             local = paths.map_path(text, path_pairs(site))
         if local is None:
-            yield Step("PYTHONPATH", "problem", f"{part} leads nowhere on this machine", f"--map '{part}=/path/here'")
+            remedy = f"--map '{text}=/path/here'"
+            if "%SystemDrive%" in part and not site.settings.azure:
+                remedy = "On App Service the drive is D: there; say --azure."
+            yield Step("PYTHONPATH", "problem", f"{part} leads nowhere on this machine", remedy)
         elif not os.path.isdir(local):
             yield Step("PYTHONPATH", "note", f"{part} -> {local}, which is no folder")
         else:

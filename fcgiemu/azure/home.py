@@ -106,6 +106,17 @@ def remembered_by(wwwroot: Path) -> dict[str, str]:
     return Home(wwwroot.parent.parent).remembered() if wwwroot.parts[-2:] == ("site", "wwwroot") else {}
 
 
+def last_failure(wwwroot: Path) -> str:
+    """Why the latest deployment of a served folder failed, where none before it has succeeded; "" for any other folder."""
+    deployments = Home(wwwroot.parent.parent).deployments
+    if wwwroot.parts[-2:] != ("site", "wwwroot") or (deployments / "active").exists():
+        return ""
+    logs = sorted(deployments.glob("*/log.log"), key=lambda log: log.stat().st_mtime)
+    lines = logs[-1].read_text("utf-8", "replace").splitlines() if logs else []
+    failed = next((line for line in reversed(lines) if " failed: " in line), "")
+    return f"The deployment has failed: {failed}" if failed else ""
+
+
 def lock_of(wwwroot: Path) -> Path:
     """The lock of the deployment that a served folder may belong to."""
     return wwwroot.parent / "locks" / "deployments.lock"

@@ -52,6 +52,9 @@ def settings_of(path: Path, maps: tuple[str, ...], providers: tuple[str, ...], a
     """The settings that the options describe, over those that the site keeps with itself. Raises SiteError."""
     kept = project.read(path)
     portal = remembered_by(path.absolute()).get("app_settings")
+    if portal is not None and not Path(portal).exists():
+        raise SiteError(f"There is no file {portal}, which deploy --app-settings has named for this site.",
+                        "Name another one with deploy --app-settings.")
     if portal is not None:
         app_settings = (Path(portal), *app_settings)
     given = {name: value for name, value in settings.items() if value not in (False, None)}

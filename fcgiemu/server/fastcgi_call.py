@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from .fastcgi import FastCgi
 
 E_TIMEOUT = 0x80070102
+#: Bytes of an error page that are looked at for a cause.
+SHORT_PAGE = 1000
 #: Seconds that a process may take to finish a response whose client has gone.
 DRAIN_SECONDS = 5.0
 #: Seconds in which a wfastcgi.py that could not initialise itself has ended.
@@ -178,6 +180,8 @@ class FastCgiCall:
         if not body and head.status == 200 and not head.headers and self.connection.status[1]:
             raise records.ProtocolError("the application refused the request (protocol status "
                                         f"{self.connection.status[1]})")
+        if head.status == 400:
+            self.pools.likely(self.worker, self.decision, body[:SHORT_PAGE].decode("latin-1"))
         if head.status >= 400 and self._has_error_page(head.status, bool(body)):
             self.answered_by_page = head.status
             return None

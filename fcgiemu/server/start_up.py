@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..applications import Application
+from ..azure.home import last_failure
 from ..azure.runtime import without_config
 from ..decision import Handler
 from ..fastcgi.limits import Limits
@@ -22,7 +23,7 @@ def report(site: Site, launcher: Launcher, reload: bool) -> Iterator[str]:
     yield f"fcgiemu serves {site.path}"
     files = site.tree.load_all(lambda name: is_ignored(name) or name.startswith("."))
     yield "  web.config  " + (", ".join(file.name for file in files) or "none: the server's defaults apply")
-    if lack := without_config(site.path):
+    if lack := without_config(site.path) or last_failure(site.path):
         yield f"  missing     {lack}"
     yield from _hidden_settings(site)
     for application in site.layout.applications:

@@ -304,9 +304,10 @@ _OURS = frozenset("array bisect bz2 errno fcntl fnmatch grp hashlib lzma math pw
 
 def _show_modules_of(folder):
     """Let the site's own modules be found that are called as one that only this worker has loaded."""
+    ours = _OURS.difference(getattr(sys.modules["__main__"], "BEFORE", ()))
     for entry in os.listdir(folder):
         name = entry[:-3] if entry.endswith(".py") else entry
-        if name in _OURS and name in sys.modules:
+        if name in ours and name in sys.modules:
             for loaded in [key for key in sys.modules if key == name or key.startswith(name + ".")]:
                 del sys.modules[loaded]
 

@@ -5,9 +5,13 @@ With FCGIEMU_PROBE (a folder) in the environment, the handler is only loaded and
 Loads this folder and flup by path, under names of its own, so that the site sees no package of ours.
 """
 
-import importlib.util
-import os
 import sys
+
+#: What the interpreter had loaded before anything of ours.
+BEFORE = frozenset(sys.modules)
+
+import importlib.util  # noqa: E402
+import os  # noqa: E402
 
 
 def _load(name, folder):

@@ -326,6 +326,8 @@ def test_a_failed_deployment_is_kept_on_record(source: Path, tmp_path: Path) -> 
     assert len(folders) == 1 and FAILED in (folders[0] / "log.log").read_text()
     assert '"status": "failed"' in (folders[0] / "status.json").read_text()
     assert CliRunner().invoke(main, ["deploy", str(source), "--to", str(tmp_path / "home")]).exit_code == 1
+    told = CliRunner().invoke(main, ["doctor", str(Home(tmp_path / "home").wwwroot)]).output
+    assert "The deployment has failed: python failed: runtime.txt says 'python-x'" in told
 
 
 # -- repositories that mean harm ---------------------------------------------------------------------------------------

@@ -116,6 +116,53 @@ def closes(environ, start_response):
     start_response("200 OK", [("Content-Type", "text/plain")])
     return Closes()
 
+def wide_header(environ, start_response):
+    start_response("200 OK", [("X-A", "1", "2")])
+    return []
+
+def narrow_header(environ, start_response):
+    start_response("200 OK", "text")
+    return []
+
+def keyword(environ, start_response):
+    start_response("200 OK", [])(content=b"by keyword")
+    return []
+
+def arity(environ, start_response):
+    start_response("200 OK")
+
+def tuple_part(environ, start_response):
+    start_response("200 OK", [])
+    return [(1, 2)]
+
+class Mute(Exception):
+    def __str__(self):
+        raise ValueError("no words")
+
+def mute(environ, start_response):
+    raise Mute()
+
+def lengthy(environ, start_response):
+    print("said before")
+    raise ValueError("x" * 200000)
+
+def seen(environ, start_response):
+    import builtins
+    start_response("200 OK", [])
+    try:
+        read = repr(sys.stdin.read())
+    except ValueError as error:
+        read = str(error)
+    return [repr((type(environ["wsgi.errors"]).__name__, read, builtins.__import__.__module__, PATCHED.__name__,
+                  sys.modules["selectors"].SITE)).encode()]
+
+import builtins
+import selectors
+genuine_import = builtins.__import__
+def PATCHED(*args, **kwargs):
+    return genuine_import(*args, **kwargs)
+builtins.__import__ = PATCHED
+
 def settings(environ, start_response):
     import os
     start_response("200 OK", [])
@@ -157,14 +204,15 @@ REQUESTS: list[tuple[str, str, dict[str, str], bytes | None]] = [
     ("GET", "/dump", {"Proxy": "http://evil"}, None), ("GET", "/dump", {"Accept": "a", "User-Agent": "test/1.0"}, None),
     *[("GET", f"/{name}", {}, None) for name in (
         "no_reason", "parts", "generator", "empty", "raises", "late", "exits", "text", "never", "twice", "replaced", "none",
-        "bad_header", "prints", "closes", "closes", "settings", "settings")],
+        "bad_header", "prints", "closes", "closes", "settings", "settings", "wide_header", "narrow_header", "keyword", "arity",
+        "tuple_part", "mute", "lengthy", "seen")],
     ("HEAD", "/parts", {}, None), ("GET", "/rewritten/x?q=1", {}, None), ("GET", "/rewritten/%7Etilde", {}, None),
 ]
 #: Handlers that are resolved, or fail to be, in the same words.
 HANDLERS = ["app.application", "app.factory()", "app.holder.app", "app.holder.make()", "package.inner.application", "app.missing",
             "missing.application", "broken.application", "raises.application", "leaves.application", "syntax.application",
             "app.nothing", "app.not_callable", "app", "", "app.needs()", "app.holder.make()()", "app.py", "application"]
-MODULES = {"app.py": APP, "package/__init__.py": "", "package/inner.py": "from app import application\n",
+MODULES = {"app.py": APP, "selectors.py": "SITE = 'the site has one of its own'\n", "package/__init__.py": "", "package/inner.py": "from app import application\n",
            "broken.py": "import does_not_exist_anywhere\n", "raises.py": "raise RuntimeError('at import')\n",
            "leaves.py": "import sys\nsys.exit(0)\n", "syntax.py": "def (:\n", "extra/": ""}
 RULE = ('<rewrite><rules><rule name="r"><match url="^rewritten/(.*)" /><action type="Rewrite" url="dump/{R:1}" /></rule></rules>'

@@ -83,6 +83,14 @@ def test_no_web_config_and_no_handler(tmp_path: Path) -> None:
     assert code == 1 and "web.config:1:16: Configuration file is not well-formed XML" in text
 
 
+def test_every_handler_is_looked_at(tmp_path: Path) -> None:
+    php = '<add name="PHP" path="*.php" verb="*" modules="FastCgiModule" scriptProcessor="C:\\nowhere\\php-strange.exe" />'
+    handlers = python_handler().replace("<handlers>", f"<handlers>{php}")
+    write(tmp_path, {"web.config": web_config(handlers, {"WSGI_HANDLER": "nothere.app"})})
+    code, text = doctor(tmp_path)
+    assert code == 1 and "There is no program here for C:\\nowhere\\php-strange.exe" in text and "No module named 'nothere'" in text
+
+
 def platform(arguments: str, program: str = sys.executable) -> str:
     return web_config('<handlers><add name="Web" path="*" verb="*" modules="httpPlatformHandler" /></handlers>'
                       f'<httpPlatform processPath="{program}" arguments="{arguments}" />')
@@ -132,6 +140,7 @@ def test_an_env_of_another_python(tmp_path: Path) -> None:
     ("ModuleNotFoundError: No module named 'ptvs_virtualenv_proxy'", "not beside web.config"),
     ("django.core.exceptions.ImproperlyConfigured: settings are not configured", "DJANGO_SETTINGS_MODULE"),
     ("Invalid HTTP_HOST header: '127.0.0.1:8000'. You may need to add '127.0.0.1' to ALLOWED_HOSTS.", "add '127.0.0.1'"),
+    ("\n<h1>Bad Request (400)</h1>", "ALLOWED_HOSTS lacks the name you asked by"),
     ("DisallowedHost: not in ALLOWED_HOSTS", "ALLOWED_HOSTS lacks the name you asked by."),
     ("AttributeError: module 'main' has no attribute 'py'", "no file name"),
     ("AttributeError: 'module' object has no attribute 'py'", "no file name"),

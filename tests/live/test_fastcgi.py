@@ -341,3 +341,21 @@ def alive(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+def test_a_worker_ends_in_good_order(tmp_path: Path, serve: Callable[..., LiveServer]) -> None:
+    """What the site has registered for the end runs when the server stops, and when the handler could not be loaded."""
+    app = "import atexit\natexit.register(lambda: open('ended', 'w').close())\ndef application(environ, start_response):\n" \
+          "    start_response('200 OK', [])\n    return []\n"
+    server = serve(write(tmp_path, {"app.py": app, "web.config": wsgi_site(WSGI_LOG="log.txt")}))
+    assert server.get("/").status == 200
+    server.stop()
+    assert (tmp_path / "ended").exists()
+    lines = [line.split(": ", 1)[1] for line in (tmp_path / "log.txt").read_text().splitlines() if "wfastcgi.py" in line or "on_exit" in line]
+    assert lines[-2:] == ["Running on_exit tasks", "wfastcgi.py 3.0.0 closed"]
+    assert f"will restart when files in {tmp_path}/ are changed" in (tmp_path / "log.txt").read_text()
+    (tmp_path / "ended").unlink()
+    server = serve(write(tmp_path, {"app.py": app + "raise ValueError\n"}))
+    assert server.get("/").status == 500
+    server.stop()
+    assert (tmp_path / "ended").exists()
