@@ -270,7 +270,7 @@ class Deployment:
         """env made new, or a copy of the one that serves, so that pip cannot harm the latter."""
         assert self.runtime is not None
         if not fresh:
-            self.home.check_below(self.home.wwwroot / "env")
+            self.home.check_env()
             shutil.copytree(self.home.wwwroot / "env", self.env, symlinks=True)
             return
         try:
@@ -368,7 +368,7 @@ class Deployment:
         if not any(env.glob("lib/python*/site-packages/django")):
             self._tell("    env holds no Django: nothing to do")
             return
-        self.home.check_below(self.home.wwwroot)
+        self.home.check_site()
         (self.home.wwwroot / "static").mkdir(exist_ok=True)
         try:
             self._call("collectstatic", [str(env / "bin" / "python"), "manage.py", "collectstatic", "--noinput", "--clear"],

@@ -92,9 +92,22 @@ class Home:
         if os.path.realpath(path) != root and not os.path.realpath(path).startswith(root + os.sep):
             raise LeadsOut(path)
 
-    def check_below(self, folder: Path) -> None:
-        """As ``check``, for every link to a folder below ``folder``: what programs write there must stay inside."""
+    def check_site(self) -> None:
+        """As ``check``, for every link to a folder in the site, but in its env: what programs write there must stay inside."""
+        self._check_below(self.wwwroot, "env")
+
+    def check_env(self) -> None:
+        """As ``check``, for the places of the site's env that pip writes to; elsewhere it links to the base interpreter."""
+        env = self.wwwroot / "env"
+        for place in (env, env / "bin", env / "lib", *env.glob("lib/python*"), *env.glob("lib/python*/site-packages")):
+            self.check(place)
+        for packages in env.glob("lib/python*/site-packages"):
+            self._check_below(packages)
+
+    def _check_below(self, folder: Path, skip: str = "") -> None:
         for base, names, _ in os.walk(folder):
+            if base == str(folder) and skip in names:
+                names.remove(skip)
             for name in names:
                 place = Path(base, name)
                 if place.is_symlink():

@@ -128,6 +128,7 @@ def test_a_site_of_python_2_7(tmp_path: Path, serve: Callable[..., LiveServer]) 
         "ptvs_virtualenv_proxy.py": "def get_virtualenv_handler():\n    import app\n    app.WORD = 'own'\n    return app.application\n",
         "requirements.txt": "", "runtime.txt": "python-2.7", "web.config": config})
     deploy(source, tmp_path / "home")
+    deploy(source, tmp_path / "home")  # on the env that virtualenv has made, with its links
     wwwroot = Home(tmp_path / "home").wwwroot
     result = CliRunner().invoke(main, ["doctor", str(wwwroot)])
     assert result.exit_code == 0 and "loaded on Python 2.7" in result.output, result.output
@@ -422,7 +423,7 @@ def test_links_below_the_site_are_not_written_through(source: Path, tmp_path: Pa
         deploy(source, home.root)
     assert raised.value.step == "collectstatic"
     (home.wwwroot / "uploads").unlink()
-    (home.wwwroot / "env" / "lib" / "there").symlink_to(outside)
+    (home.wwwroot / "env" / "lib" / f"python{HERE}" / "site-packages" / "there").symlink_to(outside)
     with pytest.raises(DeploymentFailed, match="leads out of the target"):
         deploy(source, home.root)
     assert everything(outside) == {"kept.css"}
