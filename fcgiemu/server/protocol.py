@@ -67,7 +67,7 @@ class IisProtocol(HttpToolsProtocol):
         except httptools.HttpParserUpgrade as upgrade:
             if self._is_websocket:
                 self.handle_websocket_upgrade()
-            else:
+            elif self.parser.get_method() != b"CONNECT":  # a tunnel: what follows is none of ours
                 self._read_again(data[upgrade.args[0]:])
         except httptools.HttpParserError as error:
             self._refuse(*_what_is_wrong(error))
@@ -86,14 +86,13 @@ class IisProtocol(HttpToolsProtocol):
 
     def _read_again(self, rest: bytes) -> None:
         """Go on behind a request whose Upgrade nobody here knows: the parser stops there, http.sys does not."""
+        method = self._method.encode() if self._method is not None else self.parser.get_method()
+        head = b"%b %b HTTP/%b\r\n" % (method, self.url, self.parser.get_http_version().encode())
+        head += b"".join([b"%b: %b\r\n" % pair for pair in self.headers if pair[0].lower() != b"upgrade"])
         self._again = self.headers
-        lines = [b"%b %b HTTP/%b" % (self.parser.get_method(), self.url, self.parser.get_http_version().encode())]
-        for name, value in self.headers:
-            if name.lower() == b"connection":
-                value = b", ".join(word for word in value.split(b",") if word.strip().lower() != b"upgrade")
-            lines.append(b"%b: %b" % (name, value))
         self.parser = httptools.HttpRequestParser(self)
-        self.data_received(b"\r\n".join([*lines, b"", rest]))
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn's own
+        self.data_received(head + b"\r\n" + rest)
 
     def _should_upgrade(self) -> bool:
         return self._is_websocket
