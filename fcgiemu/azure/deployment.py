@@ -31,6 +31,8 @@ from .runtime import Runtime, RuntimeRefused, choose, versioned_configs, without
 IGNORED = frozenset({".git", ".hg", ".svn", ".deployment", "deploy.cmd", ".fcgiemu", "env", "__pycache__"})
 #: A larger file is refused: it would fill the disk of the service, too.
 MAX_FILE_BYTES = 1 << 30
+#: Before this version, a new environment has a pip that finds wheels of old kinds only.
+OLD_PIP = (3, 7)
 FAILED = "An error has occurred during web site deployment."
 
 Say = Callable[[str], None]
@@ -287,7 +289,13 @@ class Deployment:
         command = [str(self.env / "bin" / "python"), str(self.env / "bin" / "pip"), "install", "-r", requirements.name]
         if (self.stage / "wheelhouse").is_dir():
             command += ["--find-links", "wheelhouse"]
-        self._call("pip", command, self.stage)
+        try:
+            self._call("pip", command, self.stage)
+        except DeploymentFailed as error:
+            if self.runtime is not None and self.runtime.version < OLD_PIP:
+                raise DeploymentFailed("pip", f"{error} The pip of this Python knows few wheels of today: put wheels into "
+                                              "a folder wheelhouse, or take a newer Python.") from error
+            raise
         # What pip leaves in the folder (the metadata of an editable package), it leaves in wwwroot there.
         made = {path.relative_to(self.stage).as_posix() for path in self.stage.rglob("*")
                 if path.is_file() and not path.is_symlink() and "__pycache__" not in path.parts}
