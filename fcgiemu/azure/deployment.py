@@ -90,6 +90,8 @@ class Deployment:
         """The steps in order. Raises DeploymentFailed where no Python can be chosen."""
         if not self.source.is_dir():
             raise DeploymentFailed("source", f"There is no folder {self.source}.")
+        if self.home.root.resolve() == self._root:
+            raise DeploymentFailed("source", "The target is the source itself: name another folder with --to.")
         self.source = _project(self._root)
         command = self.custom_command()
         copy = Step("copy", "every deployment", self._stage)

@@ -493,6 +493,11 @@ def test_a_huge_file_is_refused(source: Path, tmp_path: Path, monkeypatch: pytes
     assert not (Home(tmp_path / "home").wwwroot / "app.py").exists()
 
 
+def test_a_target_that_is_the_source(source: Path) -> None:
+    with pytest.raises(DeploymentFailed, match="name another folder with --to"):
+        deploy(source, source)
+
+
 def test_a_source_that_is_missing(tmp_path: Path) -> None:
     result = CliRunner().invoke(main, ["deploy", str(tmp_path / "nowhere"), "--dry-run", "--to", str(tmp_path / "home")])
     assert result.exit_code == 2 and "There is no folder" in result.output
