@@ -90,8 +90,6 @@ class Deployment:
         """The steps in order. Raises DeploymentFailed where no Python can be chosen."""
         if not self.source.is_dir():
             raise DeploymentFailed("source", f"There is no folder {self.source}.")
-        if self.home.root.resolve() == self._root:
-            raise DeploymentFailed("source", "The target is the source itself: name another folder with --to.")
         self.source = _project(self._root)
         command = self.custom_command()
         copy = Step("copy", "every deployment", self._stage)
@@ -140,8 +138,10 @@ class Deployment:
     def run(self) -> None:
         """Take every step. Raises DeploymentFailed; then the last deployment goes on serving. The log is kept either way."""
         try:
+            if self.home.root.resolve() == self._root:
+                raise DeploymentFailed("target", "The target is the source itself: name another folder with --to.")
             self.home.create()
-        except LeadsOut as error:
+        except (LeadsOut, DeploymentFailed) as error:
             self._tell(str(error))
             self._tell(FAILED)
             raise DeploymentFailed("target", str(error)) from error

@@ -496,6 +496,7 @@ def test_a_huge_file_is_refused(source: Path, tmp_path: Path, monkeypatch: pytes
 def test_a_target_that_is_the_source(source: Path) -> None:
     with pytest.raises(DeploymentFailed, match="name another folder with --to"):
         deploy(source, source)
+    assert not (source / "site").exists()
 
 
 def test_a_source_that_is_missing(tmp_path: Path) -> None:
