@@ -52,12 +52,13 @@ def examine(site: Site, application: Application) -> Iterator[Step]:
         return
     if not broken:
         yield Step("web.config", "ok", str(application.path / file.name.rpartition("/")[2]))
-    chosen = {handler.script_processor.lower(): handler
-              for handler, _ in reversed(site.effective(application.url or "/").view(handlers.table).entries)
-              if "FastCgiModule" in handler.modules}
+    chosen: dict[str, Handler] = {}  # the first of each scriptProcessor
+    for handler, _ in site.effective(application.url or "/").view(handlers.table).entries:
+        if "FastCgiModule" in handler.modules:
+            chosen.setdefault(handler.script_processor.lower(), handler)
     if not chosen:
         yield from _platform(site, application)
-    for handler in reversed(chosen.values()):  # the first of each scriptProcessor, in their order
+    for handler in chosen.values():
         yield from _fast_cgi(site, application, handler)
 
 

@@ -22,10 +22,10 @@ def read(folder: Path) -> dict[str, Any]:
     for path, whole in ((folder / "fcgiemu.toml", True), (folder / "pyproject.toml", False)):
         if path.is_file():
             try:
-                data = tomllib.loads(path.read_text("utf-8-sig"))
-            except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+                text = path.read_text("utf-8-sig")
+            except (UnicodeDecodeError, OSError) as error:
                 raise SiteError(f"{path}: {error}.", "Mend the TOML.") from error
-            table = data if whole else data.get("tool", {}).get("fcgiemu")
+            table = _table(text, str(path), whole)
             if table is not None:
                 return _fields(table, path)
     return {}
@@ -37,15 +37,22 @@ def inline_app_settings(folder: Path) -> Iterator[AppSetting]:
     Raises SiteError for TOML that cannot be read.
     """
     for name, whole in (("fcgiemu.toml", True), ("pyproject.toml", False)):
-        text = content(folder, name).decode("utf-8-sig", "replace")
-        try:
-            data = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
-            raise SiteError(f"{name}: {error}.", "Mend the TOML.") from error
-        table = (data if whole else data.get("tool", {}).get("fcgiemu", {})).get("app-settings")
-        if table is not None and _texts(table):
-            yield from (AppSetting(key, value) for key, value in table.items())
+        table = _table(content(folder, name).decode("utf-8-sig", "replace"), name, whole)
+        given = table.get("app-settings") if table is not None else None
+        if isinstance(given, dict) and _texts(given):
+            yield from (AppSetting(key, value) for key, value in given.items())
             return
+
+
+def _table(text: str, name: str, whole: bool) -> dict[str, Any] | None:
+    """Our settings in a TOML text: all of it, or [tool.fcgiemu]; None where there are none. Raises SiteError."""
+    try:
+        found: Any = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SiteError(f"{name}: {error}.", "Mend the TOML.") from error
+    for key in () if whole else ("tool", "fcgiemu"):
+        found = found.get(key) if isinstance(found, dict) else None
+    return found if isinstance(found, dict) else None
 
 
 def _fields(table: dict[str, Any], path: Path) -> dict[str, Any]:

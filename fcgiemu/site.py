@@ -15,6 +15,7 @@ from . import applications
 from .applications import Application, Layout, SiteError
 from .azure import front_end
 from .azure.environment import AppSetting
+from .azure.home import home_of
 from .config import file as config_file
 from .config.diagnostics import Finding, Span
 from .config.file import ConfigFile, Policy
@@ -149,7 +150,8 @@ class Site:
     @property
     def home(self) -> Path | None:
         """The local folder of D:\\home, where the site lies in one as site/wwwroot."""
-        return self.path.parent.parent if self.path.parts[-2:] == ("site", "wwwroot") else None
+        found = home_of(self.path)
+        return found.root if found is not None else None
 
     def explain(self, url: str, method: str = "GET", headers: Mapping[str, str] | Iterable[tuple[str, str]] = (), *,
                 https: bool = False, remote_addr: str = "127.0.0.1", body_length: int | None = None,

@@ -49,15 +49,12 @@ class Home:
         except (OSError, ValueError):
             return {}
 
-    def remember(self, **settings: str | None) -> dict[str, str]:
-        """Keep settings for the deployments that follow, pushes among them; None = as they were. Returns all of them."""
-        kept = self.remembered()
+    def remember(self, **settings: str | None) -> None:
+        """Keep settings for the deployments that follow, pushes among them; None = as they were. Raises LeadsOut."""
         given = {name: value for name, value in settings.items() if value is not None}
         if given:
             self.create()
-            kept.update(given)
-            self.settings.write_text(json.dumps(kept, indent=1) + "\n", "utf-8")
-        return kept
+            self.settings.write_text(json.dumps({**self.remembered(), **given}, indent=1) + "\n", "utf-8")
 
     @property
     def lock(self) -> Path:
@@ -114,17 +111,17 @@ class Home:
                     self.check(place)
 
 
-def remembered_by(wwwroot: Path) -> dict[str, str]:
-    """The settings of the deployments that a served folder may belong to."""
-    return Home(wwwroot.parent.parent).remembered() if wwwroot.parts[-2:] == ("site", "wwwroot") else {}
+def home_of(folder: Path) -> Home | None:
+    """The home in which a folder is site/wwwroot; None for any other folder."""
+    return Home(folder.parent.parent) if folder.parts[-2:] == ("site", "wwwroot") else None
 
 
-def last_failure(wwwroot: Path) -> str:
+def last_failure(folder: Path) -> str:
     """Why the latest deployment of a served folder failed, where none before it has succeeded; "" for any other folder."""
-    deployments = Home(wwwroot.parent.parent).deployments
-    if wwwroot.parts[-2:] != ("site", "wwwroot") or (deployments / "active").exists():
+    home = home_of(folder)
+    if home is None or (home.deployments / "active").exists():
         return ""
-    logs = sorted(deployments.glob("*/log.log"), key=lambda log: log.stat().st_mtime)
+    logs = sorted(home.deployments.glob("*/log.log"), key=lambda log: log.stat().st_mtime)
     lines = logs[-1].read_text("utf-8", "replace").splitlines() if logs else []
     failed = next((line for line in reversed(lines) if " failed: " in line), "")
     return f"The deployment has failed: {failed}" if failed else ""

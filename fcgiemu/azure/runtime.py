@@ -69,7 +69,7 @@ def wanted(source: Path, option: str | None) -> tuple[Version, str]:
     if find(source, "runtime.txt") is not None:
         return parse(_text(content(source, "runtime.txt")), "runtime.txt"), "runtime.txt"
     if option:
-        return parse(option if option.startswith("python-") else f"python-{option}", "--python"), "--python"
+        return parse_option(option), "--python"
     config = find(source, "web.config")
     if config is not None:
         named = _named_by(config)
@@ -109,6 +109,11 @@ def parse(text: str, where: str) -> Version:
         said = (text.strip().splitlines() or [""])[0][:80]
         raise RuntimeRefused(f"{where} says '{said}'; valid are {names}.")
     return version
+
+
+def parse_option(text: str) -> Version:
+    """What --python says: ``3.11``, or as in runtime.txt. Raises RuntimeRefused."""
+    return parse(text if text.startswith("python-") else f"python-{text}", "--python")
 
 
 def choose(source: Path, option: str | None) -> Runtime:

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from ..applications import SiteError
 from . import fail
 
+if TYPE_CHECKING:
+    from ..azure.deployment import Progress, Say
+
 #: Where a deployment goes if --to does not say.
 HOME = Path(".fcgiemu") / "home"
-
-Say = Callable[[str], None]
-Progress = Callable[[int, int, str], None]
 
 
 @click.command(help="Deploy SOURCE as Kudu would: site/wwwroot, env, pip, web.X.Y.config, collectstatic.")
@@ -37,12 +38,12 @@ def command(source: Path, target: Path | None, python: str | None, app_settings:
     from ..azure.deployment import DeploymentFailed, of_home
     from ..azure.environment import read
     from ..azure.home import Home, LeadsOut
-    from ..azure.runtime import RuntimeRefused, parse
+    from ..azure.runtime import RuntimeRefused, parse_option
 
     home = Home((target or source / HOME).absolute())
     try:
         if python is not None:
-            parse(python if python.startswith("python-") else f"python-{python}", "--python")
+            parse_option(python)
         if app_settings is not None:
             read(app_settings)
         if not dry_run:

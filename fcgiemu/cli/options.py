@@ -13,7 +13,7 @@ import click
 from .. import project
 from ..applications import SiteError
 from ..azure.environment import read as read_app_settings
-from ..azure.home import remembered_by
+from ..azure.home import home_of
 from ..site import Settings, Site
 
 #: Options of every command that opens a site.
@@ -51,7 +51,8 @@ def settings_of(path: Path, maps: tuple[str, ...], providers: tuple[str, ...], a
                 **settings: Any) -> Settings:
     """The settings that the options describe, over those that the site keeps with itself. Raises SiteError."""
     kept = project.read(path)
-    portal = remembered_by(path.absolute()).get("app_settings")
+    home = home_of(path.absolute())
+    portal = home.remembered().get("app_settings") if home is not None else None
     if portal is not None and not Path(portal).exists():
         raise SiteError(f"There is no file {portal}, which deploy --app-settings has named for this site.",
                         "Name another one with deploy --app-settings.")

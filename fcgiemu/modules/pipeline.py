@@ -45,7 +45,6 @@ from . import (
     static_file,
 )
 from .http_redirection import redirection
-from .loaded import EMULATED
 
 if TYPE_CHECKING:
     from ..site import Site
@@ -94,11 +93,11 @@ class Plan:
         self.absent = effective.view(loaded.absent)
         if self.fatal is not None:
             return
-        has = EMULATED.difference(self.absent).__contains__
-        self.addresses = effective.view(security.addresses) if has("IpRestrictionModule") else None
-        self.filter = effective.view(request_filtering.compiled) if has("RequestFilteringModule") else None
+        absent = self.absent
+        self.addresses = effective.view(security.addresses) if "IpRestrictionModule" not in absent else None
+        self.filter = effective.view(request_filtering.compiled) if "RequestFilteringModule" not in absent else None
         self.authorization = effective.view(security.authorization)
-        self.redirection = effective.view(http_redirection.compiled) if has("HttpRedirectionModule") else None
+        self.redirection = effective.view(http_redirection.compiled) if "HttpRedirectionModule" not in absent else None
         self.handlers = effective.view(handlers.table)
 
 

@@ -117,8 +117,8 @@ class Exchange:
 
     async def received(self) -> AsyncIterator[bytes]:
         """The body as it arrives. Raises ClientGone where it is cut short."""
-        if not self.started and self.version != "1.0" and any(name.lower() == b"expect" and value.lower() == b"100-continue"
-                                    for name, value in self.headers):
+        expects = any(name.lower() == b"expect" and value.lower() == b"100-continue" for name, value in self.headers)
+        if expects and not self.started and self.version != "1.0":
             self.protocol.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         while not (self.disconnected or self.response_complete):
             self.protocol.flow.resume_reading()

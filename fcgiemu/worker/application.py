@@ -208,7 +208,7 @@ def run(request):
 
 def _set_environment():
     """The settings are put into the environment before every request, where a request before has changed them."""
-    current = os.environ._data
+    current = getattr(os.environ, "_data", {})  # a site may have put another mapping there
     for key, value in _Site.encoded:
         if current.get(key) != value:
             os.environ.update(_Site.environment)
