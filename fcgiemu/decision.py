@@ -151,3 +151,5 @@ class Decision:
     detailed: bool = True
     #: Whether this is the child request of an error page (ExecuteURL): its own errors get the built-in text.
     is_error_page: bool = False
+    #: The FastCGI parameters of the request, once they have been encoded.
+    params: bytes | None = None

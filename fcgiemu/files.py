@@ -17,8 +17,13 @@ _NO_SUCH_NAME = re.compile(
     r"|(?:^|/)(?:con|prn|aux|nul|com[1-9]|lpt[1-9]|conin\$|conout\$|clock\$)(?:\.[^/]*)?(?:/|$)",
     re.IGNORECASE,
 )
-#: A folder changed this recently may change again within its time stamp's resolution: its listing is not kept.
+#: What changed this recently may change again within its time stamp's resolution: nothing of it is kept.
 SETTLED_SECONDS = 0.05
+
+
+def is_settled(mtime_ns: int) -> bool:
+    """Whether the next change of what has this time stamp will show in another one."""
+    return time.time() - mtime_ns / 1e9 > SETTLED_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +198,7 @@ class FileView:
         except OSError:
             return {}
         found = {name.lower(): name for name in names}
-        if time.time() - changed / 1e9 > SETTLED_SECONDS:
+        if is_settled(changed):
             self._listings[folder] = (changed, found)
         return found
 

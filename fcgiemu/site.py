@@ -73,6 +73,8 @@ class Site:
     layout: Layout = field(init=False)
     tree: ConfigTree = field(init=False)
     file_tests: SiteFiles = field(init=False)
+    #: Where ``find`` notes its answers while a decision is made that somebody wants to know the grounds of.
+    _answers: dict[str, FileEntry | None] | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         self.path = Path(os.path.abspath(self.path))
@@ -132,9 +134,17 @@ class Site:
 
     # -- asking ----------------------------------------------------------------------------------------------------
 
-    def decide(self, request: Request, trace: Trace | None = None) -> Decision:
-        """What IIS does with ``request``. Configuration is compiled once and kept: see ConfigTree.refresh."""
-        return decide(self, request, trace)
+    def decide(self, request: Request, trace: Trace | None = None,
+               answers: dict[str, FileEntry | None] | None = None) -> Decision:
+        """What IIS does with ``request``. Configuration is compiled once and kept: see ConfigTree.refresh.
+
+        ``answers`` is filled with what was asked of the site's files: URL path -> what was found there.
+        """
+        self._answers = answers
+        try:
+            return decide(self, request, trace)
+        finally:
+            self._answers = None
 
     def arriving(self, request: Request, identifier: str = front_end.NO_IDENTIFIER) -> Request:
         """The request as it reaches the site: with what the front end of App Service adds, where there is one."""
@@ -173,7 +183,10 @@ class Site:
     def find(self, path: str) -> FileEntry | None:
         """The file or folder that a URL path names."""
         directory = self.directory(path)
-        return directory.view.find(path[len(directory.path):])
+        found = directory.view.find(path[len(directory.path):])
+        if self._answers is not None:
+            self._answers[path] = found
+        return found
 
     def spelled(self, entry: FileEntry) -> str:
         """A file's path relative to the site, in the spelling on disk; virtual directories count as folders."""

@@ -136,10 +136,13 @@ class ConfigTree:
         #: A file that is read in the place of the root folder's web.config.
         self.root_config = root_config
         self.providers = providers
+        #: How often everything read has been forgotten.
+        self.generation = 0
         self.invalidate()
 
     def invalidate(self) -> None:
         """Forget everything read, so that the next request sees the files as they are now."""
+        self.generation += 1
         self._stamps: dict[str, int | None] = {}
         self._effective: dict[tuple[Any, ...], Effective] = {}
         self._of_path: dict[str, Effective] = {}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
 
 VERSION = 1
 HEADER = struct.Struct(">BBHHBx")
@@ -28,12 +27,8 @@ class ProtocolError(Exception):
     """Bytes that are not FastCGI 1.0, or values that do not fit it."""
 
 
-class Record(NamedTuple):
-    """One record: its type, the request it belongs to (0 = management), and its content without padding."""
-
-    type: int
-    request_id: int
-    content: bytes
+#: One record: its type, the request it belongs to (0 = management), and its content without padding.
+Record = tuple[int, int, bytes]
 
 
 def encode(type: int, request_id: int, content: bytes = b"") -> bytes:
@@ -137,7 +132,7 @@ class RecordReader:
             if available < start + length + padding:
                 break
             position = start + length + padding
-            yield Record(kind, request_id, data[start:start + length])
+            yield kind, request_id, data[start:start + length]
         self._begun = data[position:]
 
     @property

@@ -35,11 +35,16 @@ def variables(decision: Decision) -> list[Pair]:
 
 
 def encode_params(decision: Decision, request_id: int) -> bytes:
-    """The whole PARAMS stream of a request. Raises ProtocolError for a variable that is longer than a record."""
-    data = b"".join([group.data for group in _groups(decision)])
-    if len(data) <= records.MAX_CONTENT:
-        return records.encode(records.PARAMS, request_id, data) + records.encode(records.PARAMS, request_id)
-    return records.encode_params(request_id, [_encoded(name, value) for name, value in variables(decision)])
+    """The whole PARAMS stream of a request, which the decision keeps. Raises ProtocolError for a variable that is longer
+    than a record."""
+    if decision.params is None:
+        data = b"".join([group.data for group in _groups(decision)])
+        if len(data) <= records.MAX_CONTENT:
+            decision.params = records.encode(records.PARAMS, request_id, data) + records.encode(records.PARAMS, request_id)
+        else:
+            decision.params = records.encode_params(
+                request_id, [_encoded(name, value) for name, value in variables(decision)])
+    return decision.params
 
 
 def _groups(decision: Decision) -> list[Group]:

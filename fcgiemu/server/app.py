@@ -111,12 +111,13 @@ class Server:
                            time.perf_counter() - started, exchange.bytes_sent, gone or exchange.gone))
 
     def _decide(self, exchange: Exchange) -> Decision:
-        request = exchange.request()
         settings = self.site.settings
         if settings.azure:
-            request = self.site.arriving(request, str(uuid.uuid4()))
+            request = self.site.arriving(exchange.request(), str(uuid.uuid4()))
             exchange.cookie = affinity_cookie(self.site.azure_name, request)
-        decision = self.site.decide(request)
+            decision = self.site.decide(request)
+        else:
+            decision = exchange.protocol.decisions.decide(self.site, exchange)
         if decision.effective is not None:
             if not decision.effective.view(protocol_support.keeps_alive):
                 exchange.keep_alive = False

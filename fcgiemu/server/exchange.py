@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
-#: Answers an exchange.
-Answer = Callable[["Exchange"], Awaitable[None]]
 
 #: http.sys's MaxRequestBytes: request line and headers together.
 MAX_REQUEST_BYTES = 16384
@@ -75,12 +73,6 @@ class Exchange:
         self._no_body = False
         #: Bytes of the body that Content-Length promises and that have not been sent; None without one.
         self._left: int | None = None
-
-    async def run(self, answer: Answer) -> None:
-        """Have the request answered; the task that the connection starts for it."""
-        await answer(self)
-        if not self.response_complete and not self.disconnected:
-            self.protocol.transport.close()
 
     # -- the request -----------------------------------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from ..http.response import http_sys_body
+from .decisions import Decisions
 from .exchange import MAX_REQUEST_BYTES, Exchange
 
 _MAX_METHOD = 64
@@ -51,6 +52,7 @@ class IisProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._idle_since = self.loop.time()
+        self.decisions = Decisions()  # for those that come again
 
     def on_message_begin(self) -> None:
         self.url = b""
@@ -145,9 +147,16 @@ class IisProtocol(HttpToolsProtocol):
 
     def _begin(self, exchange: Exchange) -> None:
         self._running = exchange
-        task = self.loop.create_task(exchange.run(self.app.answer))
-        self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
+        self.tasks.add(self.loop.create_task(self._answer(exchange)))
+
+    async def _answer(self, exchange: Exchange) -> None:
+        """Have a request answered: the task of which there is one for each."""
+        try:
+            await self.app.answer(exchange)
+        finally:
+            self.tasks.discard(asyncio.current_task())
+        if not exchange.response_complete and not exchange.disconnected:
+            self.transport.close()
 
     def on_body(self, body: bytes) -> None:
         if not self.parser.should_upgrade():

@@ -7,7 +7,7 @@ import time
 
 from .. import pages
 from ..decision import Decision, ListDirectory, Respond, ServeFile
-from ..files import SETTLED_SECONDS, FileEntry
+from ..files import FileEntry, is_settled
 from ..http.response import Response, reason_phrase
 from ..modules import compression, directory_listing, outbound, sending, static_file
 from ..modules.static_file import FileResponse
@@ -34,7 +34,7 @@ class FileCache:
 
     def put(self, entry: FileEntry, data: bytes) -> None:
         """Keep a content, unless the file is large or so new that its time stamp may not tell the next change."""
-        if len(data) > self._largest or time.time() - entry.mtime_ns / 1e9 < SETTLED_SECONDS:
+        if len(data) > self._largest or not is_settled(entry.mtime_ns):
             return
         old = self._kept.pop(entry.path, None)
         self._size += len(data) - (len(old[1]) if old else 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -103,3 +104,21 @@ def test_output_without_an_end_of_line_stays_with_its_request(tmp_path: Path, se
         server.get(f"/{name}")
     server.wait_for(r"\[\d+ GET /one\] said by /one$")
     server.wait_for(r"\[\d+ GET /two\] said by /two$")
+
+
+def test_a_connection_sees_files_as_they_are(tmp_path: Path, serve: Callable[..., LiveServer]) -> None:
+    """What is remembered of a request holds only while its files stay the same."""
+    server = serve(write(tmp_path, {"a.css": "one"}))
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+    seen = []
+    for content in ("one", "three", "three", None, None, "four"):
+        if content is None:
+            (tmp_path / "a.css").unlink(missing_ok=True)
+        else:
+            write(tmp_path, {"a.css": content})
+        connection.request("GET", "/a.css")
+        answer = connection.getresponse()
+        body = answer.read()
+        seen.append(body if answer.status == 200 else answer.status)
+    connection.close()
+    assert seen == [b"one", b"three", b"three", 404, 404, b"four"]

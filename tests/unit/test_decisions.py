@@ -1,0 +1,142 @@
+"""What a connection remembers of its requests: the same decision while nothing has changed, another one where something has."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from fcgiemu.decision import CallFastCgi, Decision, Respond, ServeFile
+from fcgiemu.http.url import UrlRefused
+from fcgiemu.server.decisions import KEPT, Decisions
+from fcgiemu.server.exchange import Exchange
+from fcgiemu.server.protocol import IisProtocol
+from fcgiemu.site import Settings, Site
+
+from ..sites import python_handler, web_config, write
+
+LONG_AGO = 1_000_000_000
+RULES = """<rewrite><rules>
+  <rule name="by header"><match url="^page$" /><conditions><add input="{HTTP_X_KIND}" pattern="^css$" /></conditions>
+    <action type="Rewrite" url="site.css" /></rule>
+  <rule name="by file"><match url="^kept$" />
+    <conditions><add input="{REQUEST_FILENAME}.flag" matchType="IsFile" /></conditions>
+    <action type="Rewrite" url="site.css" /></rule>
+  <rule name="by map"><match url="^mapped$" />
+    <conditions><add input="{Map:key}" pattern="(.+)" /></conditions>
+    <action type="Rewrite" url="{C:1}" /></rule>
+</rules><providers><provider name="Map" type="FileMapProvider, Microsoft.Web.Iis.Rewrite.Providers">
+  <settings><add key="FilePath" value="{DOCUMENT_ROOT}\\map.txt" /><add key="Separator" value="=" /></settings>
+</provider></providers></rewrite>
+<handlers><clear /><add name="Static" path="*.css" verb="*" modules="StaticFileModule" resourceType="File" />""" + (
+    python_handler().removeprefix("<handlers>"))
+SITE = {"web.config": web_config(RULES), "site.css": "one", "map.txt": "key=site.css\n"}
+PROTOCOL = cast(IisProtocol, SimpleNamespace(client=("127.0.0.1", 5), server=("127.0.0.1", 80), scheme="http"))
+
+
+def exchange(target: str, *headers: tuple[str, str], method: str = "GET", too_long: bool = False) -> Exchange:
+    fields = [(b"Host", b"localhost"), *((name.encode(), value.encode()) for name, value in headers)]
+    return Exchange(PROTOCOL, method, target.encode(), fields, "1.1", True, too_long)
+
+
+def aged(site: Path) -> None:
+    """Make all files so old that their time stamps tell the next change."""
+    for path in (*site.rglob("*"), site):
+        os.utime(path, (LONG_AGO, LONG_AGO))
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    aged(write(tmp_path, SITE))
+    return Site(tmp_path)
+
+
+def shown(decision: Decision) -> str:
+    action = decision.action
+    if isinstance(action, ServeFile):
+        return f"{Path(action.entry.path).name}, {action.entry.size} bytes"
+    return "Python" if isinstance(action, CallFastCgi) else f"error {cast(Respond, action).status}"
+
+
+@pytest.mark.parametrize("target", ["/site.css", "/other", "/page", "/kept", "/mapped", "/SITE.CSS?a=b"])
+def test_the_same_request_is_decided_once(site: Site, target: str) -> None:
+    decisions = Decisions()
+    assert decisions.decide(site, exchange(target)) is decisions.decide(site, exchange(target))
+
+
+CHANGES: list[tuple[str, Callable[[Path], Any], str, str]] = [
+    ("/site.css", lambda root: (root / "site.css").write_text("longer"), "site.css, 3 bytes", "site.css, 6 bytes"),
+    ("/site.css", lambda root: os.utime(root / "site.css"), "site.css, 3 bytes", "site.css, 3 bytes"),
+    ("/site.css", lambda root: (root / "site.css").unlink(), "site.css, 3 bytes", "error 404"),
+    ("/Site.css", lambda root: (root / "site.css").rename(root / "SITE.css"), "site.css, 3 bytes", "SITE.css, 3 bytes"),
+    ("/site.css", lambda root: ((root / "site.css").unlink(), (root / "site.css").mkdir()), "site.css, 3 bytes", "error 404"),
+    ("/kept", lambda root: (root / "kept.flag").write_text(""), "Python", "site.css, 3 bytes"),
+    ("/mapped", lambda root: (root / "map.txt").write_text("key=else\n"), "site.css, 3 bytes", "Python"),
+    ("/mapped", lambda root: (root / "map.txt").unlink(), "site.css, 3 bytes", "error 500"),
+]
+
+
+@pytest.mark.parametrize(("target", "change", "before", "after"), CHANGES)
+def test_a_changed_file_is_seen_by_the_next_request(
+        site: Site, target: str, change: Callable[[Path], Any], before: str, after: str) -> None:
+    decisions = Decisions()
+    first = decisions.decide(site, exchange(target))
+    assert first is decisions.decide(site, exchange(target))
+    change(site.path)
+    second = decisions.decide(site, exchange(target))
+    assert second is not first
+    assert (shown(first), shown(second)) == (before, after)
+
+
+def test_files_that_have_just_changed_are_asked_about_again(site: Site) -> None:
+    """Their time stamp may not tell the next change."""
+    (site.path / "map.txt").write_text("key=site.css\n")
+    decisions = Decisions()
+    assert decisions.decide(site, exchange("/mapped")) is not decisions.decide(site, exchange("/mapped"))
+
+
+def test_new_configuration_makes_new_decisions(site: Site) -> None:
+    decisions = Decisions()
+    assert shown(decisions.decide(site, exchange("/site.css"))) == "site.css, 3 bytes"
+    (site.path / "web.config").write_text(web_config(python_handler()))
+    site.tree.invalidate()
+    assert shown(decisions.decide(site, exchange("/site.css"))) == "Python"
+
+
+@pytest.mark.parametrize("other", [
+    exchange("/page", ("X-Kind", "css")), exchange("/page?a"), exchange("/page", method="POST"), exchange("/Page"),
+    exchange("/page", ("Host", "again")), exchange("/page", too_long=True),
+])
+def test_another_request_is_another_decision(site: Site, other: Exchange) -> None:
+    decisions = Decisions()
+    first = decisions.decide(site, exchange("/page", ("Content-Length", "0")))
+    decisions.decide(site, exchange("/page"))
+    with contextlib.suppress(UrlRefused):  # two of them http.sys refuses
+        assert decisions.decide(site, other) is not first
+
+
+@pytest.mark.parametrize("headers", [(("Content-Length", "3"),), (("Transfer-Encoding", "chunked"),)])
+def test_requests_with_a_body_are_not_remembered(site: Site, headers: tuple[tuple[str, str], ...]) -> None:
+    decisions = Decisions()
+    first = exchange("/other", *headers, method="POST")
+    assert decisions.decide(site, first) is not decisions.decide(site, exchange("/other", *headers, method="POST"))
+    assert first.has_body
+
+
+def test_what_a_python_provider_says_is_asked_each_time(site: Site) -> None:
+    answers = iter(["site.css", "else"])
+    asked = Site(site.path, Settings(providers={"Map": lambda key: next(answers)}))
+    decisions = Decisions()
+    assert [shown(decisions.decide(asked, exchange("/mapped"))) for _ in range(2)] == ["site.css, 3 bytes", "Python"]
+
+
+def test_the_memory_is_bounded(site: Site) -> None:
+    decisions = Decisions()
+    for number in range(3 * KEPT):
+        decisions.decide(site, exchange(f"/{number}"))
+    assert len(decisions._kept) <= KEPT
