@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 VERSION = 1
 HEADER = struct.Struct(">BBHHBx")
 _END_BODY = struct.Struct(">IB3x")
+_SHORT = struct.Struct("BB")
 _LONG = struct.Struct(">I")
 
 BEGIN_REQUEST, ABORT_REQUEST, END_REQUEST = 1, 2, 3
@@ -52,9 +53,13 @@ def encode_begin(request_id: int, keep: bool = True) -> bytes:
 
 def encode_pair(name: bytes, value: bytes) -> bytes:
     """A name-value pair: lengths of one byte below 128, else of four with the top bit set."""
-    head = bytes((len(name),)) if len(name) < 128 else _LONG.pack(len(name) | 0x80000000)
-    head += bytes((len(value),)) if len(value) < 128 else _LONG.pack(len(value) | 0x80000000)
-    return head + name + value
+    if len(name) < 128 > len(value):
+        return _SHORT.pack(len(name), len(value)) + name + value
+    return _encoded_length(name) + _encoded_length(value) + name + value
+
+
+def _encoded_length(data: bytes) -> bytes:
+    return bytes((len(data),)) if len(data) < 128 else _LONG.pack(len(data) | 0x80000000)
 
 
 def encode_params(request_id: int, pairs: Iterable[bytes]) -> bytes:

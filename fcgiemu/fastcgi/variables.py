@@ -14,12 +14,12 @@ from . import records
 
 Pair = tuple[str, str]
 
-#: Longer values are encoded anew each time.
+#: Longer headers are encoded anew each time.
 CACHED_VALUE = 256
 
 
 class Group(NamedTuple):
-    """Variables that follow each other on the wire, and their encoding."""
+    """Variables that follow each other on the wire and are the same in many requests, and their encoding."""
 
     pairs: tuple[Pair, ...]
     data: bytes
@@ -27,7 +27,7 @@ class Group(NamedTuple):
 
 def variables(decision: Decision) -> list[Pair]:
     """The FastCGI parameters of a request, in wire order. Physical paths are local ones."""
-    pairs = [pair for group in _groups(decision) for pair in group.pairs]
+    pairs = [pair for part in _parts(decision) for pair in (part.pairs if isinstance(part, Group) else (part,))]
     overrides = decision.request.overrides if decision.request is not None else None
     if overrides:
         pairs = [(name, overrides.get(name.upper(), value)) for name, value in pairs]
@@ -38,7 +38,7 @@ def encode_params(decision: Decision, request_id: int) -> bytes:
     """The whole PARAMS stream of a request, which the decision keeps. Raises ProtocolError for a variable that is longer
     than a record."""
     if decision.params is None:
-        data = b"".join([group.data for group in _groups(decision)])
+        data = b"".join([part.data if type(part) is Group else _encoded(*part) for part in _parts(decision)])
         if len(data) <= records.MAX_CONTENT:
             decision.params = records.encode(records.PARAMS, request_id, data) + records.encode(records.PARAMS, request_id)
         else:
@@ -47,7 +47,7 @@ def encode_params(decision: Decision, request_id: int) -> bytes:
     return decision.params
 
 
-def _groups(decision: Decision) -> list[Group]:
+def _parts(decision: Decision) -> list[Group | Pair]:
     state, action, request, site = decision.state, decision.action, decision.request, decision.site
     assert state is not None and request is not None and site is not None and isinstance(action, CallFastCgi)
     path, script = state.path, action.script_name
@@ -55,26 +55,26 @@ def _groups(decision: Decision) -> list[Group]:
     application, local, remote, server = _of_connection(
         state.place, f"{site.application(path).path}/", str(site.path), request.scheme, request.local_addr, request.remote_addr,
         request.remote_port, request.method, request.host, request.port, request.protocol)
-    script_name, url = _of_script(script, site.local_path(script))
-    groups = _headers(state)
+    parts = _headers(state)
     if state.rewritten:
-        groups += _REWRITTEN, _group("UNENCODED_URL", state.variable("UNENCODED_URL"))
+        parts += _REWRITTEN, ("UNENCODED_URL", state.variable("UNENCODED_URL"))
     else:
-        groups.append(_MODULE)
-    groups += (
+        parts.append(_MODULE)
+    parts += (
         application,
         _content(str(request.body_length or 0), request.fields.get("content-type", "")),
         local,
-        _group("PATH_INFO", path_info),
-        _group("PATH_TRANSLATED", site.local_path(path_info)),
-        _group("QUERY_STRING", state.query),
+        ("PATH_INFO", path_info),
+        ("PATH_TRANSLATED", site.local_path(path_info)),
+        ("QUERY_STRING", state.query),
         remote,
-        _group("REQUEST_URI", request.target.raw),
-        script_name,
+        ("REQUEST_URI", request.target.raw),
+        ("SCRIPT_FILENAME", site.local_path(script)),
+        ("SCRIPT_NAME", script),
         server,
-        url,
+        ("URL", script),
     )
-    return groups
+    return parts
 
 
 @lru_cache(maxsize=1024)
@@ -107,16 +107,11 @@ def _of_connection(place: Place, application: str, root: str, scheme: str, local
 
 
 @lru_cache(maxsize=256)
-def _of_script(script: str, filename: str) -> tuple[Group, Group]:
-    return _made(("SCRIPT_FILENAME", filename), ("SCRIPT_NAME", script)), _made(("URL", script))
-
-
-@lru_cache(maxsize=256)
 def _content(length: str, kind: str) -> Group:
     return _made(("CONTENT_LENGTH", length), ("CONTENT_TYPE", kind))
 
 
-def _headers(state: State) -> list[Group]:
+def _headers(state: State) -> list[Group | Pair]:
     """HTTP_* of the request as the handler sees it: rules may have set some, and a rewrite sets X-Original-URL.
 
     A client's ``Proxy`` header is left out: as HTTP_PROXY it would redirect outgoing requests of many libraries.
@@ -127,7 +122,7 @@ def _headers(state: State) -> list[Group]:
     for name, value in state.assigned.items():
         if name.startswith("HTTP_") and name != "HTTP_PROXY":
             headers[name] = value
-    return [_group(name, value) for name, value in headers.items()]
+    return [_header(name, value) if len(value) < CACHED_VALUE else (name, value) for name, value in headers.items()]
 
 
 @lru_cache(maxsize=1024)
@@ -135,13 +130,8 @@ def _header_variable(name: str) -> str:
     return f"HTTP_{name.upper().replace('-', '_')}"
 
 
-def _group(name: str, value: str) -> Group:
-    """A group of one. Most variables are the same in many requests: their encoding is kept."""
-    return _kept(name, value) if len(value) < CACHED_VALUE else _made((name, value))
-
-
 @lru_cache(maxsize=2048)
-def _kept(name: str, value: str) -> Group:
+def _header(name: str, value: str) -> Group:
     return _made((name, value))
 
 

@@ -12,13 +12,17 @@ import sys
 import sysconfig
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from ..sites import make_env
 from .neighbours import free_port, wait_for
 
 SAMPLES = Path(__file__).parents[2] / "samples"
-CASES = (("hello", "/x"), ("bottle", "/you"), ("flask", "/"), ("django", "/about/"))
+#: Sample, target, options of serve.
+CASES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+    ("hello", "/x", ()), ("hello", "/#", ()), ("hello", "/x", ("--worker", "wfastcgi")),
+    ("bottle", "/you", ()), ("flask", "/", ()), ("django", "/about/", ()))
 SECONDS = 3.0
 
 
@@ -29,8 +33,9 @@ def processor_seconds(pid: int) -> float:
 
 
 def children(pid: int) -> list[int]:
-    """The processes that a process has started."""
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    """The processes that a process has started, and those that they have."""
+    found = [int(child) for task in Path(f"/proc/{pid}/task").iterdir() for child in (task / "children").read_text().split()]
+    return found + [below for child in found for below in children(child)]
 
 
 def load(port: int, target: str, seconds: float) -> float:
@@ -40,11 +45,11 @@ def load(port: int, target: str, seconds: float) -> float:
     return float(output[0]) * seconds
 
 
-def measure(site: Path, target: str) -> tuple[float, float]:
+def measure(site: Path, target: str, options: Sequence[str]) -> tuple[float, float]:
     """Microseconds a request of the front, and of its one worker."""
     port = free_port()
-    server = subprocess.Popen([sys.executable, "-m", "fcgiemu", "serve", str(site), "--port", str(port), "--workers", "1"],
-                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    server = subprocess.Popen([sys.executable, "-m", "fcgiemu", "serve", str(site), "--port", str(port), "--workers", "1",
+                               *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         wait_for(port, server)
         load(port, target, 1)
@@ -63,14 +68,14 @@ def main() -> None:
         return
     packages = Path(sysconfig.get_paths()["purelib"])
     print("processor time of a request, µs: front, worker, front / worker (16 connections, one worker)")
-    for name, target in CASES:
+    for name, target, options in CASES:
         with tempfile.TemporaryDirectory() as folder:
             site = Path(folder, name)
             shutil.copytree(SAMPLES / name, site, ignore=shutil.ignore_patterns("env", "__pycache__"))
             make_env(site, packages)
             time.sleep(0.1)  # files that have just been written count as changing
-            front, worker = measure(site, target)
-        print(f"  {name:8} {front:6.0f} {worker:6.0f}   {front / worker:.2f}")
+            front, worker = measure(site, target, options)
+        print(f"  {' '.join((name, target, *options)):28} {front:6.0f} {worker:6.0f}   {front / worker:.2f}")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import selectors
 import socket
 import sys
@@ -20,8 +21,14 @@ class Load:
 
 
 def run(port: int, target: str, connections: int, seconds: float) -> Load:
-    """Ask ``target`` over and over, one request at a time on each connection."""
-    request = f"GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+    """Ask ``target`` over and over, one request at a time on each connection; ``#`` in it stands for another number each time."""
+    numbers = itertools.count()
+    whole = f"GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+    before, mark, after = whole.partition(b"#")
+
+    def request() -> bytes:
+        return b"%b%d%b" % (before, next(numbers), after) if mark else whole
+
     selector = selectors.DefaultSelector()
     latencies: list[float] = []
     errors = 0
@@ -31,7 +38,7 @@ def run(port: int, target: str, connections: int, seconds: float) -> Load:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         client = _Client(sock)
         selector.register(sock, selectors.EVENT_READ, client)
-        client.send(request)
+        client.send(request())
 
     for _ in range(connections):
         connect()
@@ -44,7 +51,7 @@ def run(port: int, target: str, connections: int, seconds: float) -> Load:
                 continue
             latencies.append(client.elapsed())
             if finished == "again":
-                client.send(request)
+                client.send(request())
                 continue
             errors += finished == "broken"
             selector.unregister(client.sock)
