@@ -34,6 +34,8 @@ CAUSES: list[tuple[str, str]] = [
     (r"content must be encoded before sending", "The application returned text; WSGI wants bytes: encode it."),
     (r"""(?:<frozen os>|os\.py|UserDict\.py)", line \d+, in __getitem__[\s\S]*KeyError: '(\w+)'""", "The environment variable "
      "{0} is not set: add it to appSettings, or give it as an app setting: --azure --app-settings FILE."),
+    (r"os\.environ\.update[\s\S]*(?:Invalid argument|illegal environment variable name)", "A key of appSettings is no name of "
+     "an environment variable: it is blank, or holds '='."),
     (r"DJANGO_SETTINGS_MODULE|settings are not configured", "Set DJANGO_SETTINGS_MODULE in appSettings."),
     (r"Invalid HTTP_HOST header: '(\[[^\]]+\]|[^:']+)", "Django's ALLOWED_HOSTS lacks the name you asked by: add '{0}'."),
     (r"<h1>Bad Request \(400\)</h1>", "Django answers so, and says no more with DEBUG = False, where ALLOWED_HOSTS lacks the "

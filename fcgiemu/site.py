@@ -203,7 +203,8 @@ class Site:
         if file is not None and file.root is not None:
             for settings in file.root.iter("appSettings"):
                 for add in settings.iter("add"):
-                    found[add.attributes.get("key", "").strip()] = (add.attributes.get("value", ""), add.span)
+                    if key := add.attributes.get("key", ""):
+                        found[key.strip()] = (add.attributes.get("value", ""), add.span)
         return found
 
     def worker_setting(self, name: str, application: Application | None = None) -> str | None:

@@ -20,6 +20,7 @@ SEVERITY = {
     "handler-never-reached": "warning",
     "handler-unknown-module": "error",
     "handler-placeholder": "error",
+    "settings-key": "error",
     "settings-missing-file": "warning",
     "settings-missing-module": "warning",
     "settings-unexpanded-variable": "warning",

@@ -39,6 +39,10 @@ def findings(site: Site) -> Iterator[Finding]:
 
 
 def _value(site: Site, application: Application, name: str, value: str, span: Span) -> Iterator[Finding]:
+    if not name or "=" in name:
+        yield finding("settings-key", f"the key '{name}' is no name of an environment variable: wfastcgi stops at it", span,
+                      "Give the setting a name without '=', or remove it.")
+        return
     if name.lower() == "pythonpath":
         for part in value.split(";"):
             if part and part != part.strip():

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from ..decision import CallFastCgi, Decision
 from ..rewrite.state import MODULE_VERSION, Place, State, original_url
 from . import records
+from .connection import REQUEST_ID
 
 Pair = tuple[str, str]
 
@@ -34,16 +35,14 @@ def variables(decision: Decision) -> list[Pair]:
     return pairs
 
 
-def encode_params(decision: Decision, request_id: int) -> bytes:
-    """The whole PARAMS stream of a request, which the decision keeps. Raises ProtocolError for a variable that is longer
-    than a record."""
+def encode_params(decision: Decision) -> bytes:
+    """The PARAMS stream of a request, kept with the decision. Raises ProtocolError for a variable longer than a record."""
     if decision.params is None:
         data = b"".join([part.data if type(part) is Group else _encoded(*part) for part in _parts(decision)])
         if len(data) <= records.MAX_CONTENT:
-            decision.params = records.encode(records.PARAMS, request_id, data) + records.encode(records.PARAMS, request_id)
+            decision.params = records.encode(records.PARAMS, REQUEST_ID, data) + _END
         else:
-            decision.params = records.encode_params(
-                request_id, [_encoded(name, value) for name, value in variables(decision)])
+            decision.params = records.encode_params(REQUEST_ID, [_encoded(*pair) for pair in variables(decision)])
     return decision.params
 
 
@@ -150,3 +149,4 @@ def _encoded(name: str, value: str) -> bytes:
 
 _MODULE = _made(("IIS_UrlRewriteModule", MODULE_VERSION))
 _REWRITTEN = _made(("IIS_UrlRewriteModule", MODULE_VERSION), ("IIS_WasUrlRewritten", "1"))
+_END = records.encode(records.PARAMS, REQUEST_ID)

@@ -14,7 +14,6 @@ from typing import Any
 from ..causes import causes
 from ..decision import CallFastCgi, Decision, Respond
 from ..fastcgi.application import Application, QueueFull, RapidFails
-from ..fastcgi.connection import REQUEST_ID
 from ..fastcgi.process import Launch, OutputSink, StartFailed, WorkerProcess
 from ..fastcgi.records import ProtocolError
 from ..fastcgi.variables import encode_params
@@ -142,7 +141,7 @@ class FastCgi:
             spool, decision = await collected(exchange, decision)
         try:
             application = self.application(action.handler.script_processor, decision.path)
-            params = encode_params(decision, REQUEST_ID)  # before a process is free: it need not wait for that
+            params = encode_params(decision)  # before a process is free: it need not wait for that
             worker = await application.acquire(exchange.protocol.when_lost)
         except asyncio.CancelledError:
             if exchange.gone:

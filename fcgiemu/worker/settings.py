@@ -26,9 +26,9 @@ def read(folder, pairs, portal=()):
     for configuration in document.getElementsByTagName("configuration"):
         for group in configuration.getElementsByTagName("appSettings"):
             for add in group.getElementsByTagName("add"):
-                key = add.getAttribute("key").strip()
-                if key and key not in portal:
-                    found[key] = add.getAttribute("value")
+                key = add.getAttribute("key")
+                if key and key.strip() not in portal:
+                    found[key.strip()] = add.getAttribute("value")  # a blank key cannot be set: that stops wfastcgi too
     return {key: paths.map_setting(key, value, pairs) for key, value in found.items()}
 
 

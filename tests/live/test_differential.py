@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -212,6 +212,10 @@ REQUESTS: list[tuple[str, str, dict[str, str], bytes | None]] = [
 HANDLERS = ["app.application", "app.factory()", "app.holder.app", "app.holder.make()", "package.inner.application", "app.missing",
             "missing.application", "broken.application", "raises.application", "leaves.application", "syntax.application",
             "app.nothing", "app.not_callable", "app", "", "app.needs()", "app.holder.make()()", "app.py", "application"]
+#: WSGI_HANDLER, and settings beside it.
+SITES: list[tuple[str, dict[str, str]]] = [
+    *((handler, {}) for handler in HANDLERS), ("app.application", {" ": "x"}), ("app.application", {"": "x"}),
+    ("app.application", {"a=b": "x"})]
 MODULES = {"app.py": APP, "selectors.py": "SITE = 'the site has one of its own'\n", "package/__init__.py": "", "package/inner.py": "from app import application\n",
            "broken.py": "import does_not_exist_anywhere\n", "raises.py": "raise RuntimeError('at import')\n",
            "leaves.py": "import sys\nsys.exit(0)\n", "syntax.py": "def (:\n", "extra/": ""}
@@ -254,8 +258,9 @@ def python(request: pytest.FixtureRequest) -> str:
     return found
 
 
-def make_site(folder: Path, handler: str, python: str) -> Path:
-    config = web_config(python_handler().replace(PROCESSOR, f"{python}|wfastcgi.py") + RULE, {"WSGI_HANDLER": handler, **SETTINGS})
+def make_site(folder: Path, python: str, handler: str = "app.application", more: Mapping[str, str] = {}) -> Path:
+    config = web_config(python_handler().replace(PROCESSOR, f"{python}|wfastcgi.py") + RULE,
+                        {"WSGI_HANDLER": handler, **SETTINGS, **more})
     located = '<location path="elsewhere"><appSettings><add key="IN_LOCATION" value="seen" /></appSettings></location></configuration>'
     return write(folder, {**MODULES, "web.config": config.replace("</configuration>", located)})
 
@@ -263,8 +268,8 @@ def make_site(folder: Path, handler: str, python: str) -> Path:
 @pytest.fixture(scope="module")
 def servers(python: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[LiveServer, LiveServer]]:
     folder = tmp_path_factory.mktemp("both")
-    with LiveServer(make_site(folder / "ours" / "site", "app.application", python), ["--workers", "1"]) as ours, LiveServer(
-            make_site(folder / "genuine" / "site", "app.application", python), ["--workers", "1", "--worker", "wfastcgi"]) as genuine:
+    with LiveServer(make_site(folder / "ours" / "site", python), ["--workers", "1"]) as ours, LiveServer(
+            make_site(folder / "genuine" / "site", python), ["--workers", "1", "--worker", "wfastcgi"]) as genuine:
         yield ours, genuine
 
 
@@ -277,10 +282,10 @@ def test_the_same_answer(servers: tuple[LiveServer, LiveServer], method: str, ta
 
 
 def many_applications(folder: Path, python: str) -> list[str]:
-    """One site with an application for each of HANDLERS; the options that serve it."""
+    """One site with an application for each of SITES; the options that serve it."""
     applications = []
-    for number, handler in enumerate(HANDLERS):
-        make_site(folder / f"h{number}", handler, python)
+    for number, (handler, more) in enumerate(SITES):
+        make_site(folder / f"h{number}", python, handler, more)
         applications.append(f'<application path="/h{number}"><virtualDirectory path="/" physicalPath="h{number}" /></application>')
     write(folder, {"root/": "", "host.config":
           '<configuration><system.applicationHost><sites><site name="s"><application path="/"><virtualDirectory path="/" '
@@ -294,6 +299,6 @@ def test_handlers_are_resolved_or_fail_in_the_same_words(python: str, tmp_path_f
     for kind in ("fcgiemu", "wfastcgi"):
         options = many_applications(folder / kind, python)
         with LiveServer(folder / kind / "root", [*options, "--worker", kind]) as server:
-            answers[kind] = [comparable(server.get(f"/h{number}/parts"), server) for number in range(len(HANDLERS))]
-    for handler, ours, genuine in zip(HANDLERS, *answers.values(), strict=True):
-        assert ours == genuine, handler
+            answers[kind] = [comparable(server.get(f"/h{number}/parts"), server) for number in range(len(SITES))]
+    for site, ours, genuine in zip(SITES, *answers.values(), strict=True):
+        assert ours == genuine, site
