@@ -4,25 +4,17 @@ from __future__ import annotations
 
 import shutil
 import socket
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 
-from . import cost, decide, diff
+from . import cost, decide, diff, workers
+from .load import Load, from_another_process
 from .neighbours import SERVERS
 
 SAMPLE = Path(__file__).parents[2] / "samples" / "hello"
 SECONDS = 3.0
 CASES = (("dynamic", "/x", (1, 16, 64)), ("static 1 KB", "/static/1k.txt", (16,)), ("static 1 MB", "/static/1m.txt", (16,)))
-
-
-def load(port: int, target: str, connections: int) -> tuple[float, float, float, int]:
-    """Requests per second, p50 and p99 in ms, errors; measured from another process."""
-    output = subprocess.run([sys.executable, "-m", "tests.benchmarks.load", str(port), target, str(connections), str(SECONDS)],
-                            capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2]).stdout.split()
-    return float(output[0]), float(output[1]), float(output[2]), int(output[3])
 
 
 def first_answer(port: int) -> float:
@@ -63,7 +55,7 @@ def save_to_answer(site: Path, port: int) -> float:
 
 
 def main() -> None:
-    table: dict[str, dict[str, tuple[float, float, float, int]]] = {}
+    table: dict[str, dict[str, Load]] = {}
     extra: list[str] = []
     with tempfile.TemporaryDirectory() as folder:
         site = Path(folder, "site")
@@ -80,18 +72,20 @@ def main() -> None:
                     extra.append(f"{name}: start to first answer {time.perf_counter() - started:.2f} s")
                     for case, target, connections in CASES:
                         for count in connections:
-                            table.setdefault(f"{case}, {count} connections", {})[name] = load(port, target, count)
+                            table.setdefault(f"{case}, {count} connections", {})[name] = from_another_process(
+                                port, target, count, SECONDS)
                     if name == "fcgiemu":
                         extra.append(f"{name}: save to new answer {save_to_answer(site, port) * 1e3:.0f} ms (median of 5)")
             except (FileNotFoundError, RuntimeError) as error:
                 extra.append(f"{name}: skipped, {error}")
     print(f"{'':28}{'server':10}{'requests/s':>11}{'p50 ms':>9}{'p99 ms':>9}{'errors':>8}   fcgiemu is")
     for case, rows in table.items():
-        ours = rows.get("fcgiemu", (0.0, 0.0, 0.0, 0))[0]
-        for name, (rate, p50, p99, errors) in rows.items():
-            ratio = f"{ours / rate:.2f} x" if name != "fcgiemu" and rate else ""
-            print(f"{case:28}{name:10}{rate:11.0f}{p50:9.2f}{p99:9.2f}{errors:8}   {ratio}")
+        ours = rows.get("fcgiemu", Load(0, 0, 0, 0)).rate
+        for name, row in rows.items():
+            ratio = f"{ours / row.rate:.2f} x" if name != "fcgiemu" and row.rate else ""
+            print(f"{case:28}{name:10}{row.rate:11.0f}{row.p50:9.2f}{row.p99:9.2f}{row.errors:8}   {ratio}")
     print("\n".join(extra))
+    workers.main()
     cost.main()
     decide.main()
     diff.main()

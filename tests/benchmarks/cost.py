@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..sites import make_env
+from .load import from_another_process
 from .neighbours import free_port, wait_for
 
 SAMPLES = Path(__file__).parents[2] / "samples"
@@ -38,13 +39,6 @@ def children(pid: int) -> list[int]:
     return found + [below for child in found for below in children(child)]
 
 
-def load(port: int, target: str, seconds: float) -> float:
-    """Requests answered in so many seconds, by 16 connections."""
-    output = subprocess.run([sys.executable, "-m", "tests.benchmarks.load", str(port), target, "16", str(seconds)],
-                            capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2]).stdout.split()
-    return float(output[0]) * seconds
-
-
 def measure(site: Path, target: str, options: Sequence[str]) -> tuple[float, float]:
     """Microseconds a request of the front, and of its one worker."""
     port = free_port()
@@ -52,10 +46,10 @@ def measure(site: Path, target: str, options: Sequence[str]) -> tuple[float, flo
                                *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         wait_for(port, server)
-        load(port, target, 1)
+        from_another_process(port, target, 16, 1)
         workers = children(server.pid)
         before = processor_seconds(server.pid), sum(map(processor_seconds, workers))
-        requests = load(port, target, SECONDS)
+        requests = from_another_process(port, target, 16, SECONDS).rate * SECONDS
         after = processor_seconds(server.pid), sum(map(processor_seconds, workers))
         return ((after[0] - before[0]) / requests * 1e6, (after[1] - before[1]) / requests * 1e6)
     finally:
