@@ -79,7 +79,8 @@ class Application:
         worker = self._take()
         if worker is not None:
             return worker
-        if len(self._waiting) >= self.limits.queue_length:
+        startable = max(0, self.limits.max_instances - len(self._all))
+        if len(self._waiting) - startable >= self.limits.queue_length:
             raise QueueFull
         future: asyncio.Future[WorkerProcess] = asyncio.get_running_loop().create_future()
         self._waiting.append(future)
@@ -167,14 +168,14 @@ class Application:
     # -- inside --------------------------------------------------------------------------------------------------
 
     def _take(self) -> WorkerProcess | None:
-        """An idle process, if there is one. Raises RapidFails."""
-        if self._fails and self._too_many_fails():
-            raise RapidFails
+        """An idle process, if there is one. Raises RapidFails where one would have to be started and must not."""
         while self._idle:
             worker = self._idle.pop()
             if worker.connection.alive:
                 return self._begin(worker)
             self._run(self._reconnect(worker))
+        if self._fails and self._too_many_fails():
+            raise RapidFails
         return None
 
     async def _reconnect(self, worker: WorkerProcess) -> None:

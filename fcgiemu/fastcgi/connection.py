@@ -22,6 +22,10 @@ class ConnectionClosed(Exception):
     """The application closed the stream before END_REQUEST."""
 
 
+class WroteStderr(Exception):
+    """The application wrote to STDERR, where that ends its process."""
+
+
 class FastCgiConnection(asyncio.Protocol):
     """A kept connection. ``send`` starts a request; ``wait`` and ``take`` follow its response."""
 
@@ -34,8 +38,15 @@ class FastCgiConnection(asyncio.Protocol):
         self._writable: asyncio.Future[None] | None = None
         self._paused = False
         self.buffered = 0
+        self.received = 0
         self.stderr = bytearray()
         self.stderr_total = 0
+        #: Bytes of STDOUT that had come before the first of STDERR.
+        self.stderr_after = 0
+        #: Whether the first byte of STDERR wakes whoever waits, with WroteStderr.
+        self.stderr_interrupts = False
+        #: What is waited for from the client, in which time the application owes nothing.
+        self.client_owes = 0
         self.ended = True
         self.status = (0, 0)
         #: What broke the connection, and what only took its user away; both wake whoever waits.
@@ -55,8 +66,10 @@ class FastCgiConnection(asyncio.Protocol):
         self.last_activity = self._loop.time()
         try:
             for kind, request_id, content in self._reader.feed(data):
-                if request_id:  # management records answer questions that are never asked
+                if request_id == REQUEST_ID:
                     self._receive(kind, content)
+                elif request_id:  # 0: management records, which answer questions that are never asked
+                    raise ProtocolError(f"a record of request {request_id}, which nobody has made")
         except ProtocolError as error:
             self._fail(error)
             return
@@ -93,8 +106,8 @@ class FastCgiConnection(asyncio.Protocol):
         assert self.ended and self._transport is not None
         self._chunks.clear()
         self.buffered = 0
+        self.received = self.stderr_total = self.client_owes = 0
         self.stderr = bytearray()
-        self.stderr_total = 0
         self.ended = False
         self._interruption = None
         self.started = self.last_activity = self._loop.time()
@@ -173,7 +186,12 @@ class FastCgiConnection(asyncio.Protocol):
             if content:  # an empty one in mid-stream is tolerated: wfastcgi sends one after every part
                 self._chunks.append(content)
                 self.buffered += len(content)
+                self.received += len(content)
         elif kind == records.STDERR:
+            if content and not self.stderr:
+                self.stderr_after = self.received
+                if self.stderr_interrupts:
+                    self.interrupt(WroteStderr())
             self.stderr_total += len(content)
             self.stderr += content[:MAX_STDERR - len(self.stderr)]
             if self.stderr_total > STDERR_FLOOD:

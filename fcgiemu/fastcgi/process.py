@@ -134,14 +134,16 @@ class WorkerProcess:
     def overdue(self, limits: Limits, now: float) -> tuple[str, float] | None:
         """The timeout that the request has run into, by its attribute's name, and its seconds.
 
-        The time in which a debugger is attached does not count.
+        The time in which a debugger is attached does not count; that in which the client is waited for is no inactivity.
         """
         connection = self.connection
         if self.debugged:
             connection.started = connection.last_activity = now
-        elif now - connection.last_activity > limits.activity_timeout:
+        elif connection.client_owes:
+            connection.last_activity = now
+        if now - connection.last_activity > limits.activity_timeout:
             return "activityTimeout", limits.activity_timeout
-        elif now - connection.started > limits.request_timeout:
+        if now - connection.started > limits.request_timeout:
             return "requestTimeout", limits.request_timeout
         return None
 

@@ -37,7 +37,7 @@ def detailed_error(decision: Decision, action: Respond, reason: str) -> bytes:
         path = state.files.physical_path(state.path) if state.path.startswith("/") else state.path
     rows = [
         ("Module", decision.module), ("Notification", action.notification),
-        ("Handler", decision.handler.name if decision.handler else "Not yet determined"),
+        ("Handler", " ".join((decision.handler.name, decision.handler.origin)) if decision.handler else "Not yet determined"),
         ("Error Code", f"0x{action.hresult:08x}"), ("Requested URL", url), ("Physical Path", path),
         ("Logon Method", "Anonymous" if decision.handler else "Not yet determined"),
     ]

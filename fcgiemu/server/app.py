@@ -53,6 +53,8 @@ class LogEntry:
     seconds: float
     bytes_sent: int
     client_gone: bool
+    #: Why the response is an error of FastCGI, or was cut short.
+    remark: str = ""
 
 
 class Server:
@@ -108,7 +110,8 @@ class Server:
         if decision.state is not None and decision.state.log_rewritten:
             url = decision.path + ("?" + decision.query if decision.query else "")
         self._log(LogEntry(exchange.method, url, decision, exchange.status, substatus,
-                           time.perf_counter() - started, exchange.bytes_sent, gone or exchange.gone))
+                           time.perf_counter() - started, exchange.bytes_sent, (gone or exchange.gone) and not exchange.was_cut,
+                           exchange.remark))
 
     def _decide(self, exchange: Exchange) -> Decision:
         settings = self.site.settings

@@ -40,7 +40,7 @@ class Exchange:
 
     __slots__ = ("_chunked", "_encoder", "_head", "_left", "_no_body", "body", "bytes_sent", "compress", "cookie",
                  "disconnected", "has_body", "headers", "keep_alive", "message_event", "method", "more_body", "protocol",
-                 "response_complete", "started", "status", "substatus", "target", "too_long", "version")
+                 "remark", "response_complete", "started", "status", "substatus", "target", "too_long", "version", "was_cut")
 
     def __init__(self, protocol: IisProtocol, method: str, target: bytes, headers: list[tuple[bytes, bytes]], version: str,
                  keep_alive: bool, too_long: bool = False) -> None:
@@ -60,6 +60,9 @@ class Exchange:
         #: Whether the client sends a body at all; known once the request is.
         self.has_body = False
         self.started = False
+        self.was_cut = False
+        #: What the log says of the response beside its status.
+        self.remark = ""
         self.status = 0
         self.substatus = 0
         self.bytes_sent = 0
@@ -127,8 +130,8 @@ class Exchange:
 
     @property
     def gone(self) -> bool:
-        """Whether the client has closed its connection."""
-        return self.disconnected
+        """Whether the client has closed its connection, before anybody here did."""
+        return self.disconnected and not self.was_cut
 
     # -- the response ----------------------------------------------------------------------------------------------
 
@@ -207,9 +210,10 @@ class Exchange:
                 protocol.transport.close()
             protocol.on_response_complete()
 
-    def cut(self) -> None:
+    def cut(self, why: str) -> None:
         """Break a response off that cannot be completed."""
-        self.disconnected = True
+        self.remark = f"cut short: {why}"
+        self.was_cut = self.disconnected = True
         self.protocol.transport.abort()
 
     def reset(self) -> None:
@@ -221,7 +225,7 @@ class Exchange:
     async def broken(self) -> None:
         """End an exchange that a defect of our own has stopped: a bare 500, or what has begun cut short."""
         if self.started:
-            self.cut()
+            self.cut("a defect of fcgiemu")
             return
         self.cookie = self.compress = None
         self.keep_alive = False

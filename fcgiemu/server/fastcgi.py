@@ -14,7 +14,7 @@ from typing import Any
 from ..causes import causes
 from ..decision import CallFastCgi, Decision, Respond
 from ..fastcgi.application import Application, QueueFull, RapidFails
-from ..fastcgi.process import Launch, OutputSink, StartFailed, WorkerProcess
+from ..fastcgi.process import KEPT_LINES, Launch, OutputSink, StartFailed, WorkerProcess
 from ..fastcgi.records import ProtocolError
 from ..fastcgi.variables import encode_params
 from ..interpreters import ProgramMissing, find_program
@@ -43,7 +43,8 @@ class FastCgi:
         self.error_page: ErrorPage | None = None
         #: What goes on after the client has its answer.
         self._late: set[asyncio.Task[None]] = set()
-        self._monitored: dict[str, int | None] = {}
+        #: The time stamp of each pool's monitorChangesTo.
+        self._monitored: dict[Application, int | None] = {}
 
     # -- processes -------------------------------------------------------------------------------------------------
 
@@ -65,7 +66,7 @@ class FastCgi:
             found = Application(launch, limits, self._sink)
             self.applications[key] = found
             if limits.monitor_changes_to:
-                self._monitored[limits.monitor_changes_to] = _stamp(limits.monitor_changes_to)
+                self._monitored[found] = _stamp(limits.monitor_changes_to)
         self._of_text[processor, place.url] = found
         return found
 
@@ -97,7 +98,7 @@ class FastCgi:
         """Configuration has changed: pools that are not in use look for their program again at the next request."""
         for key, application in list(self.applications.items()):
             if application.is_unused:
-                self.applications.pop(key)
+                self._monitored.pop(self.applications.pop(key), None)
         self._of_text.clear()
 
     def tick(self, now: float) -> None:
@@ -112,11 +113,10 @@ class FastCgi:
 
     def _monitor(self, pool: Application) -> None:
         """Recycle a pool whose monitorChangesTo has changed."""
-        path = pool.limits.monitor_changes_to
-        if path:
-            stamp = _stamp(path)
-            if self._monitored[path] != stamp:
-                self._monitored[path] = stamp
+        if pool in self._monitored:
+            stamp = _stamp(pool.limits.monitor_changes_to)
+            if self._monitored[pool] != stamp:
+                self._monitored[pool] = stamp
                 pool.restart()
 
     async def close(self) -> None:
@@ -193,8 +193,16 @@ class FastCgi:
             self._sink(worker, "note", f"likely cause: {words}")
         return found
 
+    def print(self, worker: WorkerProcess, text: str) -> None:
+        """What came on STDERR, for the console, whoever else gets it; wfastcgi's headings of nothing are left out."""
+        lines = [line for line in text.splitlines() if line.strip() not in ("", "StdOut:", "StdErr:")]
+        for line in lines[-KEPT_LINES:]:
+            self._sink(worker, "stderr", line)
+
     async def fail(self, exchange: Exchange, decision: Decision, action: Respond) -> None:
+        """Answer with an error of the module; the log says why as well."""
         assert decision.request is not None
+        exchange.remark = action.message
         failed = replace(decision, action=replace(action, notification="ExecuteRequestHandler"), module="FastCgiModule")
         if self.error_page is not None and await self.error_page(exchange, failed, action.status, action.substatus, False):
             return

@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import tempfile
+from collections.abc import Awaitable
 from dataclasses import replace
-from typing import IO, TYPE_CHECKING, cast
+from typing import IO, TYPE_CHECKING, TypeVar, cast
 
 from ..causes import SILENT_DEATHS
 from ..decision import CallFastCgi, Decision, Respond
 from ..fastcgi import records
 from ..fastcgi.application import EXIT_PATIENCE, Application
 from ..fastcgi.cgi import MAX_HEADER_BLOCK, BadHeaders, Head, HeadReader
-from ..fastcgi.connection import ConnectionClosed, FastCgiConnection
+from ..fastcgi.connection import ConnectionClosed, FastCgiConnection, WroteStderr
 from ..fastcgi.process import WorkerProcess
 from ..http.response import Response
 from ..modules import custom_error, outbound, sending
@@ -21,6 +22,8 @@ from .exchange import ClientGone, Exchange
 
 if TYPE_CHECKING:
     from .fastcgi import FastCgi
+
+T = TypeVar("T")
 
 E_TIMEOUT = 0x80070102
 #: Bytes of an error page that are looked at for a cause.
@@ -83,9 +86,13 @@ class FastCgiCall:
     async def run(self, params: bytes) -> None:
         """Send the request, whose PARAMS stream is ``params``, and pass the answer on."""
         self.exchange.protocol.when_lost(self._client_lost)
+        self.connection.stderr_interrupts = self.application.limits.stderr_mode == "TerminateProcess"
         try:
             self._send_request(params)
-            response = await self._answer()
+            try:
+                response = await self._answer()
+            except WroteStderr:
+                response = await self._stderr()
         except (ClosedByClient, ClientGone):
             self._leave_to_drain()
             return
@@ -142,7 +149,8 @@ class FastCgiCall:
         """STDIN as the client sends it; the response is followed meanwhile."""
         try:
             if self.spool is None:
-                async for part in self.exchange.received():
+                parts = self.exchange.received()
+                while (part := await self._from_client(anext(parts, None))) is not None:
                     await self.connection.send_body(part)
             else:
                 while part := self.spool.read(1 << 16):
@@ -152,6 +160,14 @@ class FastCgiCall:
             return
         self.connection.end_body()
         self.uploaded = True
+
+    async def _from_client(self, waiting: Awaitable[T]) -> T:
+        """Wait for the client, which the application's timeouts are not about."""
+        self.connection.client_owes += 1
+        try:
+            return await waiting
+        finally:
+            self.connection.client_owes -= 1
 
     # -- response --------------------------------------------------------------------------------------------------
 
@@ -163,13 +179,17 @@ class FastCgiCall:
         while not connection.ended and (self.reader.head is None or 0 < self.limit >= len(body)):
             await connection.wait(0 if self.reader.head is None else self.limit - len(body))
             body += self.reader.feed(connection.take())
-        if len(body) > self.limit:  # it has left the buffer: an error on STDERR comes too late
-            return await self._stream(body)
-        if self._has_failed:
+        if self._has_failed and connection.stderr_after - (connection.received - len(body)) <= self.limit:
             return await self._stderr()
-        if connection.ended:
+        if connection.ended and len(body) <= self.limit:
+            self._check_protocol_status()
             return self._complete(self.reader.finish(), body)
-        return await self._stream(body)
+        return await self._stream(body)  # it has left the buffer: an error on STDERR comes too late
+
+    def _check_protocol_status(self) -> None:
+        status = self.connection.status[1]
+        if status:
+            raise records.ProtocolError(f"the application refused the request (protocol status {status})")
 
     @property
     def _has_failed(self) -> bool:
@@ -177,9 +197,6 @@ class FastCgiCall:
         return bool(self.connection.stderr) and self.application.limits.stderr_mode != "IgnoreAndReturn200"
 
     def _complete(self, head: Head, body: bytes) -> Response | None:
-        if not body and head.status == 200 and not head.headers and self.connection.status[1]:
-            raise records.ProtocolError("the application refused the request (protocol status "
-                                        f"{self.connection.status[1]})")
         if head.status == 400:
             self.pools.likely(self.worker, self.decision, body[:SHORT_PAGE].decode("latin-1"))
         if head.status >= 400 and self._has_error_page(head.status, bool(body)):
@@ -205,7 +222,7 @@ class FastCgiCall:
             while not self.connection.ended:
                 await self.connection.wait(0)
                 parts.append(self.connection.take())
-            return self._complete(head, b"".join(parts))
+            return await self._stderr() if self._has_failed else self._complete(head, b"".join(parts))
         if sender is not None:
             headers = sender.headers()
             error = sender.error()
@@ -214,22 +231,22 @@ class FastCgiCall:
                 return sending.failed(self.decision, error)
         await self.exchange.start(head.status, head.reason, headers)
         if body:
-            await self.exchange.write(body)
+            await self._from_client(self.exchange.write(body))
         while not self.connection.ended or self.connection.buffered:
             await self.connection.wait(0)
             data = self.connection.take()
             if data:
-                await self.exchange.write(data)
+                await self._from_client(self.exchange.write(data))
             if self.exchange.gone:
                 raise ClosedByClient
         if self._has_failed:
-            self.exchange.cut()  # the response has begun: all that is left is to end it short
-            return None
+            return await self._stderr()
+        self._check_protocol_status()
         await self.exchange.write(b"", more=False)
         return None
 
     async def _stderr(self) -> Response | None:
-        """What stderrMode makes of a response that came with STDERR."""
+        """What stderrMode makes of a response that came with STDERR; one that has begun can only be cut short."""
         connection = self.connection
         mode = self.application.limits.stderr_mode
         if mode == "TerminateProcess":
@@ -238,13 +255,17 @@ class FastCgiCall:
         while mode != "TerminateProcess" and not connection.ended:
             await connection.wait(0)
             connection.take()
-        text = bytes(connection.stderr).decode("latin-1")
-        assert self.decision.effective is not None and self.decision.request is not None
-        if mode != "ReturnStdErrIn500" or not self.decision.request.is_local:
-            words = text if self.decision.request.is_local else ""
-            await self._respond(Respond(500, 0, f"The FastCGI application wrote to STDERR (stderrMode {mode}).", words=words))
-            return None
+        text = _text(bytes(connection.stderr))
+        self.pools.print(self.worker, text)
         self.pools.likely(self.worker, self.decision, text)
+        if self.exchange.started:
+            self.exchange.cut("the application wrote to STDERR")
+            return None
+        assert self.decision.effective is not None and self.decision.request is not None
+        detailed = self.decision.effective.view(custom_error.compiled).is_detailed(self.decision.request.is_local)
+        if mode != "ReturnStdErrIn500" or not detailed:
+            await self._respond(Respond(500, 0, f"The FastCGI application wrote to STDERR (stderrMode {mode}).", words=text))
+            return None
         body = text.encode()
         headers = [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(body)))]
         return Response(500, "Internal Server Error", sending.decorate(headers, self.decision.effective), body)
@@ -276,10 +297,11 @@ class FastCgiCall:
         self.worker.kill()
         await self.worker.wait_exit(EXIT_PATIENCE)
         self.application.failed(self.worker)
+        stderr = _text(bytes(self.connection.stderr))
+        self.pools.print(self.worker, stderr)
         if self.exchange.started:
-            self.exchange.cut()
+            self.exchange.cut(message)
             return
-        stderr = bytes(self.connection.stderr).decode("latin-1")
         words = "\n".join(filter(None, (self.worker.words(), stderr)))
         hints += tuple(self.pools.likely(self.worker, self.decision, words))
         with contextlib.suppress(ClientGone):
@@ -287,8 +309,8 @@ class FastCgiCall:
 
     def _leave_to_drain(self) -> None:
         """The client has gone. A response in progress may end within a time; an upload cut short ends the process."""
-        if self.exchange.started and self.exchange.gone is False:
-            self.exchange.cut()
+        if self.exchange.started and not self.exchange.disconnected:
+            self.exchange.cut("the client has gone")
         if self.upload is not None and not self.uploaded:
             self._give_up()
             return
@@ -311,6 +333,14 @@ class FastCgiCall:
     def _give_up(self) -> None:
         self.worker.kill()
         self.application.discard(self.worker)
+
+
+def _text(data: bytes) -> str:
+    """What came on STDERR: UTF-8 where it is that, else Latin-1."""
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
 
 
 def _words(attribute: str) -> str:

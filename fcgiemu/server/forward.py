@@ -76,7 +76,7 @@ class Forwarder:
             await self._answer(exchange, decision, url, answer)
         except httpx.HTTPError as error:  # cut short in the middle
             if exchange.started:
-                exchange.cut()
+                exchange.cut(f"the answer of {url} broke off")
             else:
                 await self._fail(exchange, decision, error)
         finally:

@@ -27,7 +27,7 @@ def text(entry: LogEntry) -> str:
     status = str(entry.status) if entry.status else "---"
     if entry.substatus or isinstance(entry.decision.action, Respond):
         status += f".{entry.substatus}"
-    note = "  client went away" if entry.client_gone else ""
+    note = "  client went away" if entry.client_gone else f"  {entry.remark}" if entry.remark else ""
     return (f"{_clock(int(time.time()))} {entry.method} {entry.url} -> {handled_by(entry)} {status} "
             f"{entry.seconds * 1000:.1f} ms{note}")
 
@@ -95,7 +95,8 @@ def as_json(entry: LogEntry) -> str:
         "status": entry.status or None, "substatus": entry.substatus, "handled_by": handled_by(entry),
         "handler": decision.handler.name if decision.handler else None, "module": decision.module, "rules": decision.rules,
         "remote_addr": decision.request.remote_addr if decision.request else None,
-        "milliseconds": round(entry.seconds * 1000, 3), "bytes_sent": entry.bytes_sent, "client_gone": entry.client_gone})
+        "milliseconds": round(entry.seconds * 1000, 3), "bytes_sent": entry.bytes_sent, "client_gone": entry.client_gone,
+        "remark": entry.remark or None})
 
 
 FORMATS: dict[str, Format] = {"text": text, "w3c": w3c, "json": as_json}

@@ -27,6 +27,7 @@ ANSWERS = {{
     b"type": record(77, b"x"),
     b"early-end": record(3, bytes(8)),
     b"refused": record(3, struct.pack(">IB3x", 0, 3)),
+    b"stranger": record(6, b"Status: 200 OK\\r\\n\\r\\nof another", request=7) + record(3, bytes(8), request=7),
     b"short-end": record(3, b"12"),
     b"after-end": OK + record(6, b"more"),
     b"no-headers": record(6, b"just text without any header") + END,
@@ -77,7 +78,7 @@ HOST = ('<configuration><system.webServer><fastCgi><application fullPath="C:\\ho
 #: Query, and what the page says.
 TABLE = [
     ("garbage", "FastCGI"), ("version", "version"), ("type", "record of type 77"), ("early-end", "headers"),
-    ("refused", "headers"),
+    ("refused", "protocol status 3"), ("stranger", "a record of request 7"),
     ("short-end", "END_REQUEST"), ("no-headers", "headers"), ("bad-header", "headers"), ("bad-status", "headers"),
     ("huge-header", "headers"), ("cut", "exited unexpectedly"), ("half-record", "exited unexpectedly"),
     ("flood", "writes to STDERR without end"), ("exit", "exit code 7"), ("crash", "signal 11"),
@@ -101,6 +102,36 @@ def test_a_clear_page_and_a_new_process(server: LiveServer, mode: str, text: str
     assert answer.status == 500 and "500.0" in answer.text and text in answer.text, answer.text
     after = server.get("/?ok")
     assert after.text == "fine" and after.headers["x-pid"] != before
+
+
+@pytest.mark.parametrize(("mode", "host", "status", "text"), [
+    ("quiet", "", 500, "die gr\xfcnde"), ("latin", "", 500, "die gr\xfcnde"),
+    ("quiet", 'stderrMode="ReturnGeneric500"', 500, "die gr\xfcnde"),
+    ("early", "", 500, "complaint"), ("early", 'stderrMode="IgnoreAndReturn200"', 200, "fine"),
+    ("hang", 'stderrMode="TerminateProcess"', 500, "stderrMode TerminateProcess"),
+])
+def test_what_comes_on_stderr(tmp_path: Path, mode: str, host: str, status: int, text: str) -> None:
+    """Even with responseBufferLimit 0 an error that comes first is a clean answer; TerminateProcess waits for no more."""
+    program = PROGRAM.replace("ANSWERS = {", "ANSWERS = {" + STDERR_ANSWERS)
+    folder = write(tmp_path, {"hostile": program, "site/web.config": CONFIG.replace('path="*"', 'path="*" responseBufferLimit="0"'),
+                              "host.config": HOST.replace('maxInstances="1"', f'maxInstances="1" {host}')})
+    (folder / "hostile").chmod(0o755)
+    with LiveServer(folder / "site", ["--host-config", str(folder / "host.config"), "--map",
+                                      f"C:\\hostile.exe={folder / 'hostile'}"]) as server:
+        before = server.get("/?ok").headers["x-pid"]
+        answer = server.get(f"/?{mode}")
+        assert answer.status == status and text in answer.text
+        assert (server.get("/?ok").headers["x-pid"] == before) is (mode != "hang")
+        if status == 500:
+            server.wait_for("die gr\xfcnde" if mode in ("quiet", "latin") else "complaint")
+
+
+STDERR_ANSWERS = r"""
+    b"quiet": record(7, "die gr\xfcnde".encode()) + END,
+    b"latin": record(7, "die gr\xfcnde".encode("latin-1")) + END,
+    b"early": record(7, b"complaint") + OK,
+    b"hang": record(7, b"complaint"),
+"""
 
 
 def test_words_after_the_end_spoil_the_connection_only(server: LiveServer) -> None:

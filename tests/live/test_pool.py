@@ -10,6 +10,7 @@ import socket
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -91,21 +92,23 @@ def test_strict_pool_wants_registered_programs(tmp_path: Path, serve: Callable[.
 
 
 def test_monitor_changes_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write(tmp_path, {"python34/php.ini": "", "host.config": host('monitorChangesTo="php.ini"'), "site/web.config": wsgi_site()})
+    write(tmp_path, {"python34/php.ini": "", "host.config": host('monitorChangesTo="php.ini"').replace(
+        "</fastCgi>", host('monitorChangesTo="php.ini"', arguments=f"-u {ARGUMENTS}").partition("<fastCgi>")[2].partition(
+            "</system")[0]), "site/web.config": wsgi_site()})
     settings = Settings(host_config=tmp_path / "host.config", path_map=(("D:\\Python34", str(tmp_path / "python34")),))
     pools = FastCgi(Site(tmp_path / "site", settings), PoolOptions(), lambda *_: None)
 
-    async def main() -> list[int]:
-        pool = pools.application(PROCESSOR, "/")
-        restarts: list[int] = []
-        monkeypatch.setattr(pool, "restart", lambda: restarts.append(len(restarts)))
+    async def main() -> list[str]:
+        restarts: list[str] = []
+        for name in (PROCESSOR, PROCESSOR.replace("|", "|-u ")):  # two that watch the same file
+            monkeypatch.setattr(pools.application(name, "/"), "restart", partial(restarts.append, name))
         pools.tick(1.0)
         os.utime(tmp_path / "python34" / "php.ini", (1, 1))
         pools.tick(2.0)
         pools.tick(3.0)
         return restarts
 
-    assert asyncio.run(main()) == [0]
+    assert asyncio.run(main()) == [PROCESSOR, PROCESSOR.replace("|", "|-u ")]
 
 
 @genuine

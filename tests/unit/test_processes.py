@@ -142,6 +142,18 @@ def test_the_queue_is_bounded(pool: Callable[..., None]) -> None:
     pool(work, Limits(max_instances=1, queue_length=1))
 
 
+def test_those_who_wait_for_a_process_to_start_are_no_queue(pool: Callable[..., None]) -> None:
+    async def work(application: Application, _spawner: Spawner) -> None:
+        asked = [asyncio.ensure_future(application.acquire()) for _ in range(4)]
+        await asyncio.sleep(0)
+        with pytest.raises(QueueFull):
+            await asyncio.gather(asyncio.ensure_future(application.acquire()), application.acquire())
+        for worker in await asyncio.gather(*asked):
+            application.release(worker)
+
+    pool(work, Limits(max_instances=4, queue_length=1))
+
+
 def test_a_dead_process_is_replaced(pool: Callable[..., None]) -> None:
     async def work(application: Application, spawner: Spawner) -> None:
         worker = await application.acquire()
@@ -263,6 +275,7 @@ def test_rapid_fails_stop_starts_for_a_minute(pool: Callable[..., None], monkeyp
     async def work(_: Application, spawner: Spawner) -> None:
         limits = Limits(max_instances=2, rapid_fails_per_minute=3)
         application = Application(lambda: LAUNCH, limits, lambda *_: None, spawner, lambda: now[0])  # type: ignore[arg-type]
+        healthy = await application.acquire()
         for _ in range(3):
             worker = await application.acquire()
             worker.kill()
@@ -270,8 +283,12 @@ def test_rapid_fails_stop_starts_for_a_minute(pool: Callable[..., None], monkeyp
             now[0] += 10
         with pytest.raises(RapidFails):
             await application.acquire()
+        application.release(healthy)
+        application.release(await application.acquire())  # one that runs goes on
+        healthy = await application.acquire()
         now[0] += 31  # the first of the three is now more than a minute ago
         application.release(await application.acquire())
+        application.release(healthy)
         await application.close()
 
     pool(work)
@@ -318,18 +335,20 @@ def test_tcp_on_loopback(pool: Callable[..., None]) -> None:
     pool(work)
 
 
-@pytest.mark.parametrize(("silent", "asked", "debugged", "overdue"), [
-    (5, 5, False, None),
-    (11, 11, False, ("activityTimeout", 10.0)),
-    (1, 21, False, ("requestTimeout", 20.0)),
-    (11, 21, True, None),
+@pytest.mark.parametrize(("silent", "asked", "owed", "debugged", "overdue"), [
+    (5, 5, 0, False, None),
+    (11, 11, 0, False, ("activityTimeout", 10.0)),
+    (11, 11, 1, False, None),
+    (1, 21, 0, False, ("requestTimeout", 20.0)),
+    (11, 21, 1, False, ("requestTimeout", 20.0)),
+    (11, 21, 0, True, None),
 ])
-def test_timeouts_by_the_clock(silent: float, asked: float, debugged: bool, overdue: tuple[str, float] | None) -> None:
+def test_timeouts_by_the_clock(silent: float, asked: float, owed: int, debugged: bool, overdue: tuple[str, float] | None) -> None:
     async def main() -> None:
         worker = WorkerProcess(LAUNCH, lambda *_: None)
         worker.connection = FastCgiConnection()
         worker.connection.last_activity, worker.connection.started = 100 - silent, 100 - asked
-        worker.debugged = debugged
+        worker.debugged, worker.connection.client_owes = debugged, owed
         limits = Limits(activity_timeout=10, request_timeout=20)
         assert worker.overdue(limits, 100) == overdue
         worker.debugged = False
