@@ -35,9 +35,11 @@ def command(site: Path, port: int, host: str, reload: bool, workers: int | None,
             worker: str, strict_pool: bool, debug_port: int | None, https: bool, cert: Path | None, key: Path | None,
             **settings: Any) -> None:
     from ..server import tls
+    from ..server.first_process import reaps_for_server
     from ..server.launching import PoolOptions
     from ..server.serve import Options, Serving
 
+    reaps_for_server()
     pool = PoolOptions(workers, worker, strict_pool, no_timeouts, debug_port)
     try:
         certificate = tls.own(cert, key) if cert else tls.local(Path(click.get_app_dir("fcgiemu")) / "tls") if https else None

@@ -19,6 +19,8 @@ from typing import Protocol
 from .connection import FastCgiConnection
 from .limits import GRACE_SECONDS, Limits
 
+#: Seconds in which a guard has ended everything.
+GUARD_SECONDS = 2.0
 #: Lines of output kept of each process for error pages.
 KEPT_LINES = 200
 #: Requests whose names are remembered for output that comes late.
@@ -70,6 +72,8 @@ class Launch:
     tcp: bool = False
     #: Seconds between the polite end and the other one (signalBeforeTerminateSeconds).
     grace: float = GRACE_SECONDS
+    #: Whether a guard runs the program, which ends it and all it has started when its lifeline goes.
+    guarded: bool = False
     #: Our worker's own: begins the lines that say which request its output belongs to, and nobody else knows it.
     mark: str = ""
 
@@ -258,7 +262,7 @@ class WorkerProcess:
             try:
                 await asyncio.wait_for(self._exited.wait(), self.launch.grace)
             except TimeoutError:
-                self._signal(signal.SIGKILL)
+                self._insist()
                 await self._exited.wait()
         for task in self._tasks:
             if not task.done():
@@ -268,11 +272,20 @@ class WorkerProcess:
         """End the process at once; it is reaped by its watcher."""
         if hasattr(self, "connection"):
             self.connection.abort()
-        self._signal(signal.SIGKILL)
+        self._insist()
 
     def words(self) -> str:
         """What the process wrote last."""
         return "\n".join(self.lines)
+
+    def _insist(self) -> None:
+        """End the process and all it has started at once."""
+        if self.launch.guarded and self._lifeline is not None:
+            os.close(self._lifeline)
+            self._lifeline = None
+            asyncio.get_running_loop().call_later(GUARD_SECONDS, self._signal, signal.SIGKILL)
+        else:
+            self._signal(signal.SIGKILL)
 
     def _signal(self, number: int) -> None:
         """Signal the process's own group, so that children of the application end with it."""

@@ -11,6 +11,7 @@ import socket
 import time
 from collections import deque
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from ..applications import Application
@@ -84,18 +85,26 @@ class PlatformProcess:
 
     async def stop(self) -> None:
         """End the process and its children; returns when it has been reaped."""
-        for number in (signal.SIGTERM, signal.SIGKILL):
+        for end in (partial(self._signal, signal.SIGTERM), self._let_go, partial(self._signal, signal.SIGKILL)):
             if not self.alive:
                 break
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self._process.pid, number)
+            end()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._process.wait(), GRACE_SECONDS)
+        self._let_go()
+        for pump in self._pumps:
+            pump.cancel()
+
+
+    def _signal(self, number: int) -> None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, number)
+
+    def _let_go(self) -> None:
+        """Close the lifeline: the guard ends whatever is left."""
         if self._lifeline >= 0:
             os.close(self._lifeline)
             self._lifeline = -1
-        for pump in self._pumps:
-            pump.cancel()
 
 
 class Platform:

@@ -91,7 +91,8 @@ class Launcher:
         environment = self.environment(place, limits)
         tcp = limits.protocol == "Tcp"
         if not program.is_wfastcgi:
-            return Launch(guarded((program.path, *program.arguments)), environment, str(place.path), tcp=tcp, grace=grace)
+            return Launch(guarded((program.path, *program.arguments)), environment, str(place.path), tcp=tcp, grace=grace,
+                          guarded=True)
         self._make_log_folder(place)
         options: dict[str, object] = {"map": path_pairs(self.site), "strict": self.site.settings.strict}
         if self.site.settings.azure and self.site.settings.portal_wins:
@@ -129,7 +130,7 @@ class Launcher:
             # Python 2 takes a .pyc for current whose source was saved again within the same second.
             environment["PYTHONDONTWRITEBYTECODE"] = "1"
         command = guarded((program.path, str(_WORKER / "genuine.py"), script))
-        return Launch(command, environment, str(place.path), listens=False, watches=True, grace=grace)
+        return Launch(command, environment, str(place.path), listens=False, watches=True, grace=grace, guarded=True)
 
     def _local(self, value: str) -> str:
         return paths.map_path(value, path_pairs(self.site)) or value if paths.is_windows(value) else value

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import re
+import signal
 import socket
 import sys
 import time
@@ -118,6 +119,7 @@ class Serving:
         server = uvicorn.Server(config)
         self.server.connections = server.server_state.connections
         self.report(sock)
+        signal.signal(signal.SIGHUP, lambda *_: server.handle_exit(signal.SIGTERM, None))  # the terminal has been closed
         try:
             server.run(sockets=[sock])
         except KeyboardInterrupt:

@@ -1,19 +1,63 @@
-"""``guard.py PROGRAM ARGUMENT…``: run a program and end it when the server that started it goes away.
+"""``guard.py PROGRAM ARGUMENT…``: run a program, and end it and all it has started when the server wants or goes away.
 
 Our own worker watches for that itself; any other program (php-cgi, the process of httpPlatform) is run by this one.
+The server says "at once" by closing the lifeline, as its own end does.
 """
 
+import ctypes
 import os
 import signal
 import sys
+import time
 
 import lifeline
+
+_SET_CHILD_SUBREAPER = 36
+#: Seconds for a program to end its children by itself, where the system does not hand them to us.
+_GRACE = 0.3
+
+
+def _adopt():
+    """Become the parent of every descendant whose own parent ends, sessions of their own notwithstanding (Linux)."""
+    try:
+        return ctypes.CDLL(None).prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
+    except (AttributeError, OSError):
+        return False
+
+
+def _children():
+    found = []
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            try:
+                with open("/proc/%s/stat" % name, "rb") as stat:
+                    parent = stat.read().rpartition(b")")[2].split()[1]
+            except OSError:
+                continue
+            if int(parent) == os.getpid():
+                found.append(int(name))
+    return found
+
+
+def _end_children():
+    """End and reap all descendants: those of a process that has ended become children of ours."""
+    while True:
+        children = _children()
+        if not children:
+            return
+        for child in children:
+            try:
+                os.kill(child, signal.SIGKILL)
+                os.waitpid(child, 0)
+            except OSError:
+                pass
 
 
 def main():
     descriptor = lifeline.take()
     if descriptor is None:  # no server to outlive
         os.execvp(sys.argv[1], sys.argv[1:])
+    adopts = _adopt()
     child = os.fork()
     if child == 0:
         os.close(descriptor)
@@ -29,15 +73,26 @@ def main():
         except OSError:
             pass
 
+    def end_at_once():
+        if adopts:
+            end(signal.SIGKILL)  # the rest follows below
+        else:
+            end(signal.SIGTERM)
+            time.sleep(_GRACE)
+            os.killpg(0, signal.SIGKILL)
+
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, end)
+    signal.signal(signal.SIGHUP, end)
 
-    lifeline.watch(descriptor)
+    lifeline.watch(descriptor, end_at_once)
     for standard in (0, 1, 2):
         os.close(standard)
     _, status = os.waitpid(child, 0)
+    if adopts:
+        _end_children()
     if os.WIFSIGNALED(status):
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.signal(os.WTERMSIG(status), signal.SIG_DFL)
         os.kill(os.getpid(), os.WTERMSIG(status))
     os._exit(os.WEXITSTATUS(status))
 

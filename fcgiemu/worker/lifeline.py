@@ -12,9 +12,13 @@ def take():
     return None if descriptor is None else int(descriptor)
 
 
-def watch(descriptor):
-    """From now on, end this process and all it has started with the server, and remove the socket at descriptor 0."""
-    threading.Thread(target=_end_with_server, args=(descriptor, _socket_path()), daemon=True).start()
+def _end_group():
+    os.killpg(0, signal.SIGKILL)  # the server has started each process as the first of a group
+
+
+def watch(descriptor, end=_end_group):
+    """From now on, ``end`` this process and all it has started with the server, and remove the socket at descriptor 0."""
+    threading.Thread(target=_end_with_server, args=(descriptor, _socket_path(), end), daemon=True).start()
 
 
 def _socket_path():
@@ -25,7 +29,7 @@ def _socket_path():
         return ""
 
 
-def _end_with_server(descriptor, path):
+def _end_with_server(descriptor, path, end):
     try:
         os.read(descriptor, 1)
         if path:
@@ -34,4 +38,4 @@ def _end_with_server(descriptor, path):
     except OSError:
         pass
     finally:
-        os.killpg(0, signal.SIGKILL)  # the server has started each process as the first of a group
+        end()

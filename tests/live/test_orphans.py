@@ -1,0 +1,108 @@
+"""Nothing that a FastCGI program has started outlives it, sessions of their own notwithstanding, and nobody stays a zombie."""
+
+from __future__ import annotations
+
+import os
+import select
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ..sites import web_config, write
+from .server import LiveServer
+
+#: Like php-cgi with PHP_FCGI_CHILDREN: a parent in a session of its own, whose children answer.
+PREFORK = f"""#!{sys.executable}
+import os, socket, struct
+
+def record(kind, content):
+    return struct.pack(">BBHHBx", 1, kind, 1, len(content), 0) + content
+
+os.setsid() if os.getpid() != os.getsid(0) else None
+family = [os.getpid()]
+for _ in range(2):
+    child = os.fork()
+    if child == 0:
+        break
+    family.append(child)
+else:
+    os.waitpid(family[1], 0)
+    os._exit(0)
+listening = socket.socket(fileno=0)
+while True:
+    connection, _ = listening.accept()
+    data = b""
+    while part := connection.recv(65536):
+        data += part
+        if record(5, b"") in data:
+            answer = b"nonsense" if b"QUERY_STRINGgarbage" in data else record(
+                6, b"Content-Type: text/plain\\r\\n\\r\\n%d %d" % (os.getpid(), os.getppid())) + record(3, bytes(8))
+            data = b""
+            connection.sendall(answer)
+    connection.close()
+"""
+CONFIG = web_config('<handlers><add name="Prefork" path="*" verb="*" modules="FastCgiModule" scriptProcessor="C:\\prefork.exe" '
+                    'resourceType="Unspecified" /></handlers>')
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    write(tmp_path, {"prefork": PREFORK, "site/web.config": CONFIG})
+    (tmp_path / "prefork").chmod(0o755)
+    return tmp_path / "site"
+
+
+def options(site: Path) -> list[str]:
+    return ["--map", f"C:\\prefork.exe={site.parent / 'prefork'}", "--workers", "1", "--no-reload"]
+
+
+@pytest.mark.skipif(not hasattr(os, "pidfd_open") or not sys.platform.startswith("linux"),
+                    reason="the descendants of others can be adopted and awaited on Linux only")
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGHUP, signal.SIGTERM, None])
+def test_a_family_in_another_session_ends_with_its_server_and_with_its_process(
+        site: Path, serve: Callable[..., LiveServer], number: signal.Signals | None) -> None:
+    server = serve(site, *options(site))
+    family = [os.pidfd_open(int(pid)) for pid in server.get("/").text.split()]
+    if number is None:
+        assert "broke the protocol" in server.get("/?garbage").text
+    else:
+        server.process.send_signal(number)
+        server.process.wait(15)
+    try:
+        for descriptor in family:
+            assert select.select([descriptor], [], [], 10)[0], "it outlived its server"
+    finally:
+        for descriptor in family:
+            os.close(descriptor)
+
+
+def test_process_1_reaps_what_others_leave_behind(tmp_path: Path) -> None:
+    """As in a container without an init."""
+    unshare = [shutil.which("unshare") or "unshare", "--pid", "--fork", "--mount-proc"]
+    try:
+        subprocess.run([*unshare, "true"], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("no PID namespace can be made here (unshare)")
+    write(tmp_path, {"web.config": "<configuration />"})
+    command = [*unshare, sys.executable, "-m", "fcgiemu", "serve", str(tmp_path), "--port", "0", "--no-reload"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert any("listening" in line for line in iter(process.stdout.readline, ""))
+        first = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().strip()
+        children = Path(f"/proc/{first}/task/{first}/children")
+        server = children.read_text().split()
+        assert len(server) == 1
+        # A grandchild that outlives its parent belongs to process 1; its output ends when it does.
+        subprocess.run(["nsenter", "--target", first, "--pid", "--mount", "sh", "-c", "(sleep 0.05; echo) &"],
+                       check=True, capture_output=True)
+        for _ in range(10000):
+            if children.read_text().split() == server:
+                break
+        assert children.read_text().split() == server
+        os.kill(int(first), signal.SIGINT)
+        assert "stopped" in process.stdout.read()
