@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from ..decision import CallFastCgi, Decision
 from ..rewrite.state import MODULE_VERSION, Place, State, original_url
-from . import records
+from . import php, records
 from .connection import REQUEST_ID
 
 Pair = tuple[str, str]
@@ -54,6 +54,9 @@ def _parts(decision: Decision) -> list[Group | Pair]:
     application, local, remote, server = _of_connection(
         state.place, f"{site.application(path).path}/", str(site.path), request.scheme, request.local_addr, request.remote_addr,
         request.remote_port, request.method, request.host, request.port, request.protocol)
+    path_variables: tuple[Pair, ...] = (("PATH_INFO", path_info),)
+    if php.is_php(action.handler.script_processor):
+        path_variables = php.path_variables(script, path_info)
     parts = _headers(state)
     if state.rewritten:
         parts += _REWRITTEN, ("UNENCODED_URL", state.variable("UNENCODED_URL"))
@@ -63,7 +66,7 @@ def _parts(decision: Decision) -> list[Group | Pair]:
         application,
         _content(str(request.body_length or 0), request.fields.get("content-type", "")),
         local,
-        ("PATH_INFO", path_info),
+        *path_variables,
         ("PATH_TRANSLATED", site.local_path(path_info)),
         ("QUERY_STRING", state.query),
         remote,

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ..applications import Application
 from ..azure import environment as azure
+from ..fastcgi import php
 from ..fastcgi.limits import IIS_LIMITS, Limits
 from ..fastcgi.process import Launch, StartFailed, guarded
 from ..interpreters import OLDEST, Program, find_wfastcgi, path_pairs, split_processor
@@ -71,6 +72,8 @@ class Launcher:
         limits = fast_cgi.limits(known.get(key), IIS_LIMITS if options.strict_pool else Limits(max_instances=2))
         if limits.monitor_changes_to:
             limits = replace(limits, monitor_changes_to=self._monitored(processor, limits.monitor_changes_to))
+        if php.is_php(processor) and not options.strict_pool:
+            limits = php.limits(limits, {**os.environ, **dict(limits.environment)})
         if options.workers is not None:
             limits = replace(limits, max_instances=options.workers)
         if self.debug_port(place) is not None:
@@ -91,6 +94,8 @@ class Launcher:
         environment = self.environment(place, limits)
         tcp = limits.protocol == "Tcp"
         if not program.is_wfastcgi:
+            if php.is_php(program.path) and not self.options.strict_pool:
+                environment = {**php.environment(limits), **environment}
             return Launch(guarded((program.path, *program.arguments)), environment, str(place.path), tcp=tcp, grace=grace,
                           guarded=True)
         self._make_log_folder(place)

@@ -82,15 +82,35 @@ class Tee(io.StringIO):
     """Captured output, as wfastcgi keeps it, that is also shown on the console at once.
 
     The first output of a request is preceded by a line with its number, so that the server can name the request.
+    Else it is to a site what it is behind wfastcgi: an io.StringIO, by its name, its copies and its error texts.
     """
 
-    def __init__(self, stream, number):
-        io.StringIO.__init__(self)
-        self._stream = stream
-        self._number = number
+    _stream = None
+    _number = 0
+
+    @classmethod
+    def of(cls, stream, number):
+        """A new one, for the output of a request."""
+        made = cls()
+        made._stream, made._number = stream, number
+        return made
+
+    def __repr__(self):
+        return "<_io.StringIO object at %#x>" % id(self)
+
+    def __reduce_ex__(self, protocol):
+        return io.StringIO, (), (self.getvalue(), "\n", self.tell(), None)
+
+    def __getattr__(self, name):
+        error = AttributeError("'_io.StringIO' object has no attribute %r" % name)
+        if hasattr(error, "name"):
+            error.name, error.obj = name, self
+        raise error
 
     def write(self, text):
         written = io.StringIO.write(self, text)
+        if self._stream is None:  # made by a site
+            return written
         try:
             if _Site.announced != self._number:
                 _Site.announced = self._number
@@ -104,7 +124,8 @@ class Tee(io.StringIO):
         return written
 
 
-Tee.__name__ = Tee.__qualname__ = "StringIO"  # what a site sees is of the type that it is behind wfastcgi
+Tee.__name__ = Tee.__qualname__ = "StringIO"
+Tee.__module__ = "_io"
 
 
 class handle_response:
@@ -175,8 +196,8 @@ def _text(value):
 def run(request):
     """Answer one request. Returns an exit code where the process must end with it, else None."""
     _Site.requests += 1
-    errors = sys.stderr = sys.__stderr__ = Tee(_Site.console, _Site.requests)
-    output = sys.stdout = sys.__stdout__ = Tee(_Site.console, _Site.requests)
+    errors = sys.stderr = sys.__stderr__ = Tee.of(_Site.console, _Site.requests)
+    output = sys.stdout = sys.__stdout__ = Tee.of(_Site.console, _Site.requests)
     response = handle_response(request)
     _Site.busy = True
     message = ""
@@ -191,12 +212,14 @@ def run(request):
             _announce_restarts(environ.get("APPL_PHYSICAL_PATH", _HERE))
             fatal = False
             message = ""
+            log("wfastcgi.py %s initialized" % VERSION)
+            _Site.initialized = True
         _set_environment()
         wsgi.script_name(environ, os.environ)
         _call(environ, response)
     except BaseException as error:
-        response.fail("%s:\n\n%s\n\nStdOut: %s\n\nStdErr: %s" % (
-            message or "Error occurred", _explain(error), output.getvalue(), errors.getvalue()))
+        printed = _printed(output, errors)
+        response.fail("%s:\n\n%s\n\nStdOut: %s\n\nStdErr: %s" % (message or "Error occurred", _explain(error), *printed))
         if fatal:
             maybe_log("Unhandled exception in wfastcgi.py: " + traceback.format_exc())
             code = error.code if isinstance(error, SystemExit) else 0
@@ -204,6 +227,16 @@ def run(request):
     finally:
         _Site.busy = False
     return None
+
+
+def _printed(*streams):
+    """What the site has printed. Where it has closed a stream, the process ends without a word, as wfastcgi.py does."""
+    try:
+        return [stream.getvalue() for stream in streams]
+    except ValueError:
+        maybe_log("Unhandled exception in wfastcgi.py: " + traceback.format_exc())
+        close()
+        os._exit(0)
 
 
 def _set_environment():
@@ -221,13 +254,11 @@ def _announce_restarts(folder):
     if pattern:
         log("wfastcgi.py will restart when files in %s are changed: %s" % (folder, pattern))
         re.compile(pattern)
-    log("wfastcgi.py %s initialized" % VERSION)
-    _Site.initialized = True
 
 
 def _explain(error):
-    """The traceback; behind it the import error that a proxy script has swallowed."""
-    text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+    """The traceback, with one frame of ours as wfastcgi has; behind it the import error that a proxy script has swallowed."""
+    text = "".join(traceback.format_exception(type(error), error, error.__traceback__.tb_next or error.__traceback__))
     hidden = "" if _Site.initialized else resolver.hidden_reason(error)
     return text + "\nThe import error behind it:\n\n" + hidden if hidden else text
 
@@ -265,7 +296,10 @@ def _body(request):
     first = length.read(BODY_IN_MEMORY + 1)
     if len(first) <= BODY_IN_MEMORY:
         return io.BytesIO(first)
-    body = tempfile.TemporaryFile()
+    try:
+        body = tempfile.TemporaryFile()
+    except OSError:  # no folder for it
+        body = io.BytesIO()
     body.write(first)
     while True:
         data = length.read(1 << 16)

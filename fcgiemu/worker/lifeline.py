@@ -18,7 +18,7 @@ def _end_group():
 
 def watch(descriptor, end=_end_group):
     """From now on, ``end`` this process and all it has started with the server, and remove the socket at descriptor 0."""
-    threading.Thread(target=_end_with_server, args=(descriptor, _socket_path(), end), daemon=True).start()
+    threading.Thread(target=_end_with_server, name="lifeline", args=(descriptor, _socket_path(), end), daemon=True).start()
 
 
 def _socket_path():

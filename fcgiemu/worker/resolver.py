@@ -40,11 +40,20 @@ def _walk(found, tail):
 
 
 def hidden_reason(error):
-    """Why a handler ``could not be imported``, where a proxy script has dropped the reason: it is resolved again; else ""."""
+    """Why a handler ``could not be imported``, where a proxy script has dropped the reason: imported again; else ""."""
     try:
-        name = re.match(r'"(.+)" could not be imported$', str(error))
-        if name:
-            resolve(name.group(1))
-    except Exception as again:
-        return str(again).partition("could not be imported: ")[2]
-    return ""
+        found = re.match(r'"(.+)" could not be imported$', str(error))
+    except Exception:  # an error that cannot say what it is
+        return ""
+    module, reason = found.group(1) if found else "", ""
+    while "." in module:
+        module = module.rpartition(".")[0]
+        try:
+            __import__(module)
+        except ImportError:
+            reason = traceback.format_exc()
+        except Exception:
+            return ""
+        else:
+            return ""  # it is no import that has failed
+    return reason

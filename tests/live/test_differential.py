@@ -172,6 +172,38 @@ def settings(environ, start_response):
     return [repr(found + [os.getcwd() == os.path.realpath(environ["APPL_PHYSICAL_PATH"].rstrip("/")),
                           [part for part in sys.path if "extra" in part or "other" in part], __name__]).encode()]
 
+def copies(environ, start_response):
+    import copy, io, pickle
+    copied = copy.deepcopy({key: value for key, value in environ.items() if key != "wsgi.input"})
+    sys.stdout.write("printed")
+    start_response("200 OK", [])
+    return [repr((copied["wsgi.errors"], pickle.loads(pickle.dumps(sys.stdout)).getvalue(), isinstance(sys.stdout, io.StringIO),
+                  type(sys.stdout)("abc").read(), type(sys.stdout).__name__, type(sys.stdout).__module__)).encode()]
+
+def reconfigures(environ, start_response):
+    sys.stdout.reconfigure(encoding="utf-8")
+
+def threads(environ, start_response):
+    import threading
+    def fails():
+        raise ValueError("in a thread")
+    thread = threading.Thread(target=fails)
+    thread.start()
+    thread.join()
+    raise KeyError(thread.name)
+
+def no_temporary(environ, start_response):
+    import tempfile
+    tempfile.tempdir = "nowhere"
+    start_response("200 OK", [])
+    return [b"%d" % len(environ["wsgi.input"].read())]
+
+def with_temporary(environ, start_response):
+    import tempfile
+    tempfile.tempdir = None
+    start_response("200 OK", [])
+    return []
+
 def application(environ, start_response):
     name = environ["PATH_INFO"].strip("/").partition("/")[0]
     return globals().get(name, dump)(environ, start_response)
@@ -184,6 +216,8 @@ class Holder(object):
     def make(self):
         return application
 holder = Holder()
+def makes_nothing():
+    print("asked for an application")
 not_callable = 3
 nothing = None
 def needs(argument):
@@ -205,13 +239,14 @@ REQUESTS: list[tuple[str, str, dict[str, str], bytes | None]] = [
     *[("GET", f"/{name}", {}, None) for name in (
         "no_reason", "parts", "generator", "empty", "raises", "late", "exits", "text", "never", "twice", "replaced", "none",
         "bad_header", "prints", "closes", "closes", "settings", "settings", "wide_header", "narrow_header", "keyword", "arity",
-        "tuple_part", "mute", "lengthy", "seen")],
+        "tuple_part", "mute", "lengthy", "seen", "copies", "reconfigures", "threads", "no_temporary")],
+    ("POST", "/no_temporary", {}, b"x" * ((1 << 20) + 1)), ("GET", "/with_temporary", {}, None),
     ("HEAD", "/parts", {}, None), ("GET", "/rewritten/x?q=1", {}, None), ("GET", "/rewritten/%7Etilde", {}, None),
 ]
 #: Handlers that are resolved, or fail to be, in the same words.
 HANDLERS = ["app.application", "app.factory()", "app.holder.app", "app.holder.make()", "package.inner.application", "app.missing",
             "missing.application", "broken.application", "raises.application", "leaves.application", "syntax.application",
-            "app.nothing", "app.not_callable", "app", "", "app.needs()", "app.holder.make()()", "app.py", "application"]
+            "app.nothing", "app.not_callable", "app", "", "app.needs()", "app.makes_nothing()", "app.holder.make()()", "app.py", "application"]
 #: WSGI_HANDLER, and settings beside it.
 SITES: list[tuple[str, dict[str, str]]] = [
     *((handler, {}) for handler in HANDLERS), ("app.application", {" ": "x"}), ("app.application", {"": "x"}),
