@@ -14,6 +14,7 @@ from watchdog.events import (
     DirCreatedEvent,
     DirDeletedEvent,
     DirMovedEvent,
+    FileClosedEvent,
     FileCreatedEvent,
     FileDeletedEvent,
     FileModifiedEvent,
@@ -32,9 +33,10 @@ RESTART_REGEX = r".*((\.py)|(\.config))$"
 #: Seconds within which a touched file must be reported, else the folder is polled.
 SELF_TEST_SECONDS = 1.0
 POLL_SECONDS = 0.5
-#: What counts as a change; without this filter every file that is served would be reported as opened and closed.
+#: What counts as a change, closing what was open for writing among it (``touch``); files that are only read do not.
 _CHANGES: list[type[FileSystemEvent]] = [
-    FileCreatedEvent, FileModifiedEvent, FileMovedEvent, FileDeletedEvent, DirCreatedEvent, DirMovedEvent, DirDeletedEvent]
+    FileCreatedEvent, FileModifiedEvent, FileClosedEvent, FileMovedEvent, FileDeletedEvent,
+    DirCreatedEvent, DirMovedEvent, DirDeletedEvent]
 _SELF_TEST = ".fcgiemu-watch-"
 
 

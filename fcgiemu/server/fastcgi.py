@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from ..applications import Application as Place
 from ..causes import causes
 from ..decision import CallFastCgi, Decision, Respond
 from ..fastcgi.application import Application, QueueFull, RapidFails
@@ -19,6 +21,7 @@ from ..fastcgi.records import ProtocolError
 from ..fastcgi.variables import encode_params
 from ..interpreters import ProgramMissing, find_program
 from ..modules import fast_cgi, handlers, sending
+from ..reload import restart_pattern, restarts
 from ..site import Site
 from .exchange import ClientGone, Exchange
 from .fastcgi_call import FastCgiCall, TimedOut, collected
@@ -78,7 +81,7 @@ class FastCgi:
                     with contextlib.suppress(ProgramMissing, NotRegistered):
                         self.application(handler.script_processor, place.url or "/").warm_up()
 
-    def changed(self, path: Path, restarts: bool) -> int:
+    def changed(self, path: Path) -> int:
         """A file has changed: tell the processes of the applications it belongs to, or let their next requests run new code.
 
         Returns how many pools had code to forget.
@@ -86,13 +89,23 @@ class FastCgi:
         forgot = 0
         for place in self.site.layout.applications:
             if path.is_relative_to(place.path):
+                relative = path.relative_to(place.path).as_posix()
+                stale = self.restarts_on(place, relative)
                 for pool in [pool for (_, url), pool in self.applications.items() if url == place.url]:
                     before = pool.restarts
-                    pool.tell(str(path.relative_to(place.path)))
-                    if restarts:
+                    pool.tell(relative)
+                    if stale:
                         pool.restart()
                     forgot += pool.restarts - before
         return forgot
+
+    def restarts_on(self, place: Place, relative: str) -> bool:
+        """Whether an application's WSGI_RESTART_FILE_REGEX, or where that cannot be used the default, matches a file of it."""
+        setting = self.site.app_settings(place).get("WSGI_RESTART_FILE_REGEX")
+        try:
+            return restarts(relative, restart_pattern(setting[0] if setting else None))
+        except re.error:
+            return restarts(relative, restart_pattern(None))
 
     def forget_programs(self) -> None:
         """Configuration has changed: pools that are not in use look for their program again at the next request."""

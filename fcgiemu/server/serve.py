@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import re
 import signal
 import socket
 import sys
@@ -20,7 +19,7 @@ import uvicorn
 from ..applications import SiteError
 from ..azure.home import lock_of
 from ..fastcgi.process import WorkerProcess
-from ..reload import Watcher, restart_pattern, restarts
+from ..reload import Watcher
 from ..site import Site
 from . import log, start_up
 from .app import LogEntry, Server
@@ -163,22 +162,13 @@ class Serving:
             self.fastcgi.forget_programs()
         if is_folder or lock_of(root).exists():  # a deployment exchanges files: it touches web.config when it is through
             return
-        restarts = self.server.platforms.recycles_on(root / relative) or self._restarts(relative)
-        restarted = bool(self.fastcgi.changed(root / relative, restarts))
-        if not restarts:
-            return
-        if self.server.platforms.running:
+        restarted = bool(self.fastcgi.changed(root / relative))
+        platforms = self.server.platforms
+        if platforms.running and (platforms.recycles_on(root / relative) or self.fastcgi.restarts_on(self.site.root, relative)):
             restarted = True
-            self._tasks = asyncio.ensure_future(self.server.platforms.restart())
+            self._tasks = asyncio.ensure_future(platforms.restart())
         if restarted:
             self.console.say(f"{time.strftime('%H:%M:%S')} {relative} changed: workers restart")
-
-    def _restarts(self, relative: str) -> bool:
-        setting = self.site.app_settings().get("WSGI_RESTART_FILE_REGEX")
-        try:
-            return restarts(relative, restart_pattern(setting[0] if setting else None))
-        except re.error:
-            return restarts(relative, restart_pattern(None))
 
     # -- report ----------------------------------------------------------------------------------------------------
 

@@ -319,6 +319,8 @@ def _initialize(environ):
 def load(folder):
     """The handler of the site in ``folder``, in the environment that its settings describe."""
     os.chdir(folder)
+    for name in _THEIRS.intersection(entry.partition(".")[0] for entry in os.listdir(folder)):
+        __import__(name)
     sys.path[0] = "."
     _Site.environment = settings.read(folder, _Site.pairs, _Site.options.get("portal", ()))
     _adapt_virtual_environment(_Site.environment)
@@ -331,6 +333,8 @@ def load(folder):
     return resolver.resolve(os.environ.get("WSGI_HANDLER"))
 
 
+#: Modules of the standard library that wfastcgi.py has loaded and this worker has not: a site cannot bring its own.
+_THEIRS = frozenset(("__future__", "ctypes"))
 #: Modules of the standard library that this worker has loaded and wfastcgi.py has not.
 _OURS = frozenset("array bisect bz2 errno fcntl fnmatch grp hashlib lzma math pwd random resource selectors shutil socket "
                   "tempfile zlib".split())

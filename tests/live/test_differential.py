@@ -148,13 +148,14 @@ def lengthy(environ, start_response):
 
 def seen(environ, start_response):
     import builtins
+    import ctypes
     start_response("200 OK", [])
     try:
         read = repr(sys.stdin.read())
     except ValueError as error:
         read = str(error)
     return [repr((type(environ["wsgi.errors"]).__name__, read, builtins.__import__.__module__, PATCHED.__name__,
-                  sys.modules["selectors"].SITE)).encode()]
+                  sys.modules["selectors"].SITE, hasattr(ctypes, "SITE"))).encode()]
 
 import builtins
 import selectors
@@ -251,7 +252,8 @@ HANDLERS = ["app.application", "app.factory()", "app.holder.app", "app.holder.ma
 SITES: list[tuple[str, dict[str, str]]] = [
     *((handler, {}) for handler in HANDLERS), ("app.application", {" ": "x"}), ("app.application", {"": "x"}),
     ("app.application", {"a=b": "x"})]
-MODULES = {"app.py": APP, "selectors.py": "SITE = 'the site has one of its own'\n", "package/__init__.py": "", "package/inner.py": "from app import application\n",
+MODULES = {"app.py": APP, "selectors.py": "SITE = 'the site has one of its own'\n",
+           "ctypes.py": "SITE = 'as wfastcgi has loaded it already'\n", "package/__init__.py": "", "package/inner.py": "from app import application\n",
            "broken.py": "import does_not_exist_anywhere\n", "raises.py": "raise RuntimeError('at import')\n",
            "leaves.py": "import sys\nsys.exit(0)\n", "syntax.py": "def (:\n", "extra/": ""}
 RULE = ('<rewrite><rules><rule name="r"><match url="^rewritten/(.*)" /><action type="Rewrite" url="dump/{R:1}" /></rule></rules>'

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
+import os
 from collections.abc import Callable
 from pathlib import Path
+
+import pytest
 
 from ..sites import rules, write, wsgi_site
 from .server import LiveServer
@@ -57,6 +61,32 @@ def test_the_regex_of_the_site_decides(tmp_path: Path, serve: Callable[..., Live
     write(tmp_path, {"now.txt": ""})
     assert server.wait_for(r"(\S+) changed: workers restart")[1] == "now.txt"
     assert server.get("/").text == "two"
+
+
+@pytest.mark.parametrize("worker", ["fcgiemu", "wfastcgi"])
+def test_each_application_has_its_own_regex(tmp_path: Path, serve: Callable[..., LiveServer], worker: str) -> None:
+    """And ``touch`` is a change, as it is on NTFS."""
+    if worker == "wfastcgi" and importlib.util.find_spec("wfastcgi") is None:
+        pytest.skip("wfastcgi is not installed: pip install -e .[wfastcgi]")
+    pids = (APP % "one").replace('b"one"', 'b"%d" % os.getpid()').replace("def", "import os\ndef", 1)
+    write(tmp_path, {
+        "root/web.config": wsgi_site(), "root/app.py": pids, "root/a.txt": "", "a/app.py": pids, "a/a.txt": "", "host.config":
+        '<configuration><system.applicationHost><sites><site name="s"><application path="/"><virtualDirectory path="/" '
+        'physicalPath="root" /></application><application path="/a"><virtualDirectory path="/" physicalPath="a" /></application>'
+        "</site></sites></system.applicationHost></configuration>",
+        "a/web.config": wsgi_site(WSGI_RESTART_FILE_REGEX=r".*\.txt$").replace('name="Python"', 'name="Below"')})
+    server = serve(tmp_path / "root", "--host-config", str(tmp_path / "host.config"), "--workers", "1", "--worker", worker)
+    root, below = server.get("/").text, server.get("/a/").text
+    for name in ("root/a.txt", "a/app.py"):  # neither is its application's
+        os.utime(tmp_path / name)
+        (tmp_path / name).open("a").close()
+    (tmp_path / "a/a.txt").open("a").close()
+    server.wait_for("a.txt changed: workers restart")
+    assert server.get("/").text == root
+    assert server.get("/a/").text != below
+    (tmp_path / "root/web.config").open("a").close()
+    server.wait_for("web.config changed: workers restart")
+    assert server.get("/").text != root
 
 
 def test_a_broken_web_config_shows_its_page_and_heals(tmp_path: Path, serve: Callable[..., LiveServer]) -> None:
