@@ -20,41 +20,62 @@ CAUSES: list[tuple[str, str]] = [
      "django.core.wsgi.get_wsgi_application() and set DJANGO_SETTINGS_MODULE."),
     (r"No module named '?([\w.]+)", "Python finds no module {0}: is its folder on PYTHONPATH, is its package in env?"),
     (r"\"(\w+)\" could not be imported", "WSGI_HANDLER needs a dot: module.application, where you wrote {0}."),
-    (r"module'? (?:'[\w.]+'|object) has no attribute 'py'", "The handler is a dotted name, no file name: for app.py and "
-     "its app write app.app, not app.py."),
     (r"\"([^\"]+\.py)\" could not be imported", "WSGI_HANDLER is a dotted name, no file name: for app.py and its app "
      "write app.app, not {0}."),
-    (r"takes (?:no arguments|0 positional arguments|exactly 0) (?:\(2 given\)|but 2 were given)",
-     "WSGI_HANDLER names a factory: call it, as in app.create_app()."),
-    (r"missing \d+ required positional argument", "WSGI_HANDLER ends in () and calls what wants arguments: drop the ()."),
     (r"FileNotFoundError.*activate_this\.py|No such file or directory: '[^']*activate_this\.py'", "python -m venv makes no "
      "activate_this.py: use ptvs_virtualenv_proxy.get_venv_handler() with env\\Scripts\\python.exe, or virtualenv."),
-    (r"'(\w+)' object is not callable", "What WSGI_HANDLER names is no application but of type {0}."),
     (r"start_response has not yet been called", "The application returned without calling start_response."),
     (r"content must be encoded before sending", "The application returned text; WSGI wants bytes: encode it."),
     (r"""(?:<frozen os>|os\.py|UserDict\.py)", line \d+, in __getitem__[\s\S]*KeyError: '(\w+)'""", "The environment variable "
      "{0} is not set: add it to appSettings, or give it as an app setting: --azure --app-settings FILE."),
     (r"os\.environ\.update[\s\S]*(?:Invalid argument|illegal environment variable name)", "A key of appSettings is no name of "
      "an environment variable: it is blank, or holds '='."),
+    (r'File "([^"]+)", line (\d+)\n(?:.*\n){1,3}(?:Syntax|Indentation|Tab)Error: ', "Python cannot read {0}, line {1}."),
+    (r"^SystemExit", "The module ends the process while it is imported: do that under if __name__ == '__main__' only."),
     (r"DJANGO_SETTINGS_MODULE|settings are not configured", "Set DJANGO_SETTINGS_MODULE in appSettings."),
     (r"Invalid HTTP_HOST header: '(\[[^\]]+\]|[^:']+)", "Django's ALLOWED_HOSTS lacks the name you asked by: add '{0}'."),
     (r"<h1>Bad Request \(400\)</h1>", "Django answers so, and says no more with DEBUG = False, where ALLOWED_HOSTS lacks the "
      "name you asked by."),
-    (r"ALLOWED_HOSTS", "Django's ALLOWED_HOSTS lacks the name you asked by."),
-    (r"PermissionError: .*wfastcgi.*\.log|WSGI_LOG", "WSGI_LOG names a file that cannot be written."),
+]
+#: The same where the worker itself was at work: it loaded what WSGI_HANDLER names, or called it.
+CAUSES_WHILE_LOADING: list[tuple[str, str]] = [
+    (r"module'? (?:'[\w.]+'|object) has no attribute 'py'", "The handler is a dotted name, no file name: for app.py and "
+     "its app write app.app, not app.py."),
+    (r"takes (?:no arguments|0 positional arguments|exactly 0) (?:\(2 given\)|but 2 were given)",
+     "WSGI_HANDLER names a factory: call it, as in app.create_app()."),
+    (r"missing 2 required positional arguments: '\w*env\w*' and '\w+'", "WSGI_HANDLER ends in () and calls the application "
+     "itself: drop the ()."),
+    (r"(\w+)\(\) missing \d+ required positional argument", "WSGI_HANDLER calls {0}, which wants arguments that it cannot "
+     "give: give them defaults, or write app = {0}(…) in the module and name app; if {0} is the application, drop the ()."),
+    (r"module '([\w.]+)' has no attribute '(\w+)'", "Module {0} has no {1}: mend the end of WSGI_HANDLER."),
+    (r"'(\w+)' object is not callable", "What WSGI_HANDLER names is no application but of type {0}."),
+    (r"in log\n[\s\S]*(?:Permission|FileNotFound|IsADirectory|IO|OS)Error: .*'(.+)'", "WSGI_LOG names {0}, which cannot be "
+     "written."),
+    (r"\bre\.(?:error|PatternError): ", "WSGI_RESTART_FILE_REGEX is no regular expression."),
 ]
 
 
 def causes(text: str, application: Application) -> list[str]:
     """What is likely behind an error text of a worker of ``application``; nothing where the text says it all itself."""
     found = []
-    for pattern, words in CAUSES:
+    for pattern, words in (*CAUSES, *(CAUSES_WHILE_LOADING if _is_of_the_worker(text) else ())):
         match = re.search(pattern, text)
         if match:
             found.append(words.format(*match.groups()))
             break
     match = re.search(r"No module named '?(\w+)", text)
     return [missing] if match and (missing := _missing(application, match[1])) else found
+
+
+#: Frames that say nothing of whose code was at work.
+_LIBRARY = re.compile(r"<frozen|.*[\\/](?:importlib[\\/].*|re[\\/].*|re\.py|sre_\w+\.py)$")
+_WORKER = re.compile(r".*(?:wfastcgi\.py|[\\/]fcgiemu[\\/]worker[\\/]\w+\.py|ptvs_virtualenv_proxy\.py)$")
+
+
+def _is_of_the_worker(text: str) -> bool:
+    """Whether the innermost frame of a text's last traceback is the worker's, or there is none."""
+    frames = [frame for frame in re.findall(r'File "([^"]+)", line', text) if not _LIBRARY.match(frame)]
+    return not frames or _WORKER.match(frames[-1]) is not None
 
 
 def _missing(application: Application, module: str) -> str:

@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
+from . import probing
 from .applications import Application
 from .azure.home import last_failure
 from .azure.runtime import without_config
 from .causes import causes
-from .decision import Handler
+from .check.settings import unexpanded
+from .decision import Handler, Respond
 from .fastcgi.process import StartFailed
-from .interpreters import Program, ProgramMissing, environment_of, find_program, path_pairs
+from .http.request import make_request
+from .interpreters import EXAMPLE, Program, ProgramMissing, environment_of, find_program, lost_environment, path_pairs
 from .modules import handlers, http_platform
 from .server.http_platform import Platform
 from .server.launching import Launcher, NotRegistered, PoolOptions
 from .site import Site
 from .worker import paths
 
-#: Seconds that loading a handler may take before doctor gives up.
-PROBE_SECONDS = 60
+#: A frame of the worker's own in a traceback.
+_OWN_FRAME = re.compile(r'  File "[^"]*[\\/]fcgiemu[\\/]worker[\\/][^"]*", line \d+, in .*\n(?:    .*\n)*')
 _ACTIVATE = "WSGI_ALT_VIRTUALENV_ACTIVATE_THIS"
 
 @dataclass(frozen=True, slots=True)
@@ -60,18 +62,33 @@ def examine(site: Site, application: Application) -> Iterator[Step]:
         yield from _platform(site, application)
     for handler in chosen.values():
         yield from _fast_cgi(site, application, handler)
+    yield from _first_request(site, application)
+
+
+def _first_request(site: Site, application: Application) -> Iterator[Step]:
+    """What IIS itself answers, before any process is asked: a configuration that is refused, rules that cannot be used."""
+    action = site.decide(make_request(f"{quote(application.url)}/")).action
+    if isinstance(action, Respond) and action.status >= 500:
+        where = f"{action.finding.span}: " if action.finding is not None else ""
+        yield Step("request", "problem",
+                   f"{application.url}/ is answered {action.status}.{action.substatus}: {where}{action.message}",
+                   " ".join(action.hints) or (action.finding.hint if action.finding is not None else ""))
 
 
 def _fast_cgi(site: Site, application: Application, chosen: Handler) -> Iterator[Step]:
     """What stands behind a handler of FastCgiModule."""
     yield Step("handler", "ok", f"{chosen.name}: path={chosen.path} {chosen.origin}")
     program = yield from _interpreter(site, application, chosen)
+    if program is not None and program.version is not None and not program.is_wfastcgi and not program.arguments:
+        yield Step("handler", "problem", f"scriptProcessor is {chosen.script_processor}: Python alone, which answers nothing",
+                   f"Name what Python is to run as well: {EXAMPLE}")
     if program is None or not program.is_wfastcgi:
         return
     yield from _environment(site, application, program)
     yield from _settings(site, application)
     yield from _python_path(site, application, chosen)
     yield from _handler_name(application, site.worker_setting("WSGI_HANDLER", application))
+    yield from _worker_settings(site, application)
     yield from _load(site, application, chosen, program)
 
 
@@ -94,11 +111,12 @@ def _platform(site: Site, application: Application) -> Iterator[Step]:
     yield Step("process", "ok", " ".join(command))
     if "-m" in command[:-1]:
         module = command[command.index("-m") + 1]
-        done = subprocess.run([command[0], "-c", f"import {module.partition('.')[0]}"], env=environment, cwd=application.path,
-                              capture_output=True, text=True, timeout=PROBE_SECONDS, stdin=subprocess.DEVNULL)
-        if done.returncode:
-            yield Step("process", "problem", (done.stderr.strip().splitlines() or ["it ends at once"])[-1],
-                       " ".join(causes(done.stderr, application)) or f"Install {module} for {command[0]}.")
+        ended = probing.run((command[0], "-c", f"import {module.partition('.')[0]}"), environment, application.path)
+        if ended.code is None:
+            yield Step("process", "problem", f"importing {module} takes more than {probing.SECONDS} seconds", _HANGS)
+        elif ended.code:
+            yield Step("process", "problem", (ended.output.strip().splitlines() or ["it ends at once"])[-1],
+                       " ".join(causes(ended.output, application)) or f"Install {module} for {command[0]}.")
     yield Step("import", "note", "not tried: the process starts with the first request")
 
 
@@ -119,6 +137,9 @@ def _interpreter(site: Site, application: Application, handler: Handler) -> Any:
 
 def _environment(site: Site, application: Application, program: Program) -> Iterator[Step]:
     found = environment_of(site, application)
+    if found is None and (lost := lost_environment(site, application)):
+        yield Step("env", "problem", lost, "Make it again here: python -m venv env && env/bin/pip install -r requirements.txt")
+        return
     if found is None:
         setting = site.app_settings(application).get(_ACTIVATE)
         if setting or (application.path / "requirements.txt").exists():
@@ -140,7 +161,7 @@ def _settings(site: Site, application: Application) -> Iterator[Step]:
     for name, (value, span) in found.items():
         if name.lower() == "pythonpath":
             continue
-        unknown = re.findall(r"%(\w+)%", value)
+        unknown = unexpanded(value)
         if unknown and unknown != ["HOME"]:
             yield Step(name, "note", f"%{unknown[0]}% stays as it is: only PYTHONPATH is expanded ({span})",
                        "Write the value itself.")
@@ -179,50 +200,74 @@ def _python_path(site: Site, application: Application, handler: Handler) -> Iter
             yield Step("PYTHONPATH", "ok", f"{part} -> {local}")
 
 
+def _worker_settings(site: Site, application: Application) -> Iterator[Step]:
+    """Settings that end the worker before it has loaded anything."""
+    pattern = site.worker_setting("WSGI_RESTART_FILE_REGEX", application)
+    try:
+        re.compile(pattern or "")
+    except re.error as error:
+        yield Step("restarts", "problem", f"WSGI_RESTART_FILE_REGEX is '{pattern}', no regular expression: {error}",
+                   r"Write one, such as .*((\.py)|(\.config))$, or nothing.")
+    log = site.worker_setting("WSGI_LOG", application)
+    local = (paths.map_path(log, path_pairs(site)) if paths.is_windows(log) else str(application.path / log)) if log else None
+    if local:
+        folder = os.path.dirname(local)
+        made = re.search("logfiles", local, re.IGNORECASE)
+        if os.path.isdir(local) or not made and not os.access(local if os.path.exists(local) else folder, os.W_OK):
+            yield Step("WSGI_LOG", "problem", f"{log} -> {local}, which cannot be written: wfastcgi ends at its first line",
+                       "Name a file in a folder that exists.")
+
+
 def _handler_name(application: Application, name: str | None) -> Iterator[Step]:
     if not name:
         yield Step("WSGI_HANDLER", "problem", "it is not set", "Add <add key=\"WSGI_HANDLER\" value=\"module.application\" />.")
+    elif name != name.strip():
+        yield Step("WSGI_HANDLER", "problem", f"'{name}' has blanks around it, which stay part of the name",
+                   f"Write '{name.strip()}'.")
+    elif ":" in name and not re.search(r"[\\/]", name):
+        yield Step("WSGI_HANDLER", "problem", f"{name} has a colon", f"wfastcgi wants a dot there: {name.replace(':', '.')}.")
     elif re.search(r"[\\/]|\.py$", name):
         module = re.sub(r"\.py$", "", re.split(r"[\\/]", name)[-1])
-        yield Step("WSGI_HANDLER", "problem", f"{name} is a file name", f"Write a dotted name: {module}.app, say.")
+        what = "get_venv_handler()" if module == "ptvs_virtualenv_proxy" else "app"
+        yield Step("WSGI_HANDLER", "problem", f"{name} is a file name", f"Write a dotted name: {module}.{what}, say.")
     elif "." not in name:
         yield Step("WSGI_HANDLER", "problem", f"{name} has no dot", f"Write the module and the application: {name}.app, say.")
     else:
         yield Step("WSGI_HANDLER", "ok", name)
 
 
+_HANGS = "It waits for something while it is imported: move that into a function, or under if __name__ == '__main__'."
+
+
 def _load(site: Site, application: Application, handler: Handler, program: Program) -> Iterator[Step]:
     """Load the handler in the worker's own environment and look at what it is."""
+    launcher = Launcher(site, PoolOptions())
     try:
-        found, output = probe(site, application, handler, program)
-    except (StartFailed, NotRegistered, OSError, subprocess.TimeoutExpired) as error:
+        launch = launcher.launch(program, application, launcher.limits(handler.script_processor, application))
+        found, ended = probing.probe(launch, f"{application.path}/")
+    except (StartFailed, NotRegistered, OSError) as error:
         yield Step("import", "problem", f"the handler could not be loaded: {error}")
         return
-    if found is None:
-        yield Step("import", "problem", f"the interpreter ended while the handler was loaded, {output[-500:].strip()}")
+    if found is None and ended.code is None:
+        yield Step("import", "problem", f"loading the handler takes more than {probing.SECONDS} seconds", _HANGS)
+    elif found is None:
+        module = (site.worker_setting("WSGI_HANDLER", application) or "").rpartition(".")[0]
+        yield Step("import", "problem", "the interpreter ended while the handler was loaded, with exit code "
+                   f"{ended.code}: {ended.output[-500:].strip()}", " ".join(causes(ended.output, application)) or
+                   f"Something that is imported ends the process: see where with {program.path} -X faulthandler -c "
+                   f"'import {module}'.")
     elif "error" in found:
         lines = found["error"].splitlines() or [""]
         behind = lines[1:] or found["hidden"].strip().splitlines()  # a proxy script may have dropped the reason
         why = lines[0].partition(": Traceback")[0] + (f"; behind it: {behind[-1]}" if behind else "")
         remedies = causes("\n".join([*behind, found["error"], found["traceback"]]), application)
-        yield Step("import", "problem", why, " ".join(remedies) or "Its traceback:\n" + found["traceback"])
+        yield Step("import", "problem", why, " ".join(remedies) or "Its traceback:\n" + _OWN_FRAME.sub("", found["traceback"]))
     elif not found["callable"]:
         yield Step("import", "problem", f"it is of type {found['kind']}, which cannot be called",
                    "Name the application itself.")
     elif found["takes_two"] is False:
         yield Step("import", "problem", "it cannot be called with environ and start_response",
-                   "It is a factory: write () behind it." if found["factory"] else "Name the application itself.")
+                   "It is a factory: write () behind it." if found["factory"] else "Name the application itself; where a "
+                   "function with arguments makes it, write app = function(…) in the module and name app.")
     else:
         yield Step("import", "ok", f"loaded on Python {'.'.join(map(str, found['version']))}, of type {found['kind']}")
-
-
-def probe(site: Site, application: Application, handler: Handler, program: Program) -> tuple[dict[str, Any] | None, str]:
-    """What worker/probe.py says of the handler, and all that the interpreter printed."""
-    launcher = Launcher(site, PoolOptions())
-    launch = launcher.launch(program, application, launcher.limits(handler.script_processor, application))
-    environment = {**launch.environment, "FCGIEMU_PROBE": f"{application.path}/"}
-    done = subprocess.run(launch.command, env=environment, cwd=launch.directory, stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=PROBE_SECONDS)
-    text = done.stdout.decode("utf-8", "replace")
-    _, mark, answer = text.rpartition("\n\x1e")
-    return (json.loads(answer) if mark else None), f"with exit code {done.returncode}: {text}"

@@ -65,6 +65,13 @@ def find_program(processor: str, site: Site, application: Application | None = N
     """The local program for a scriptProcessor of an application (the root one). Raises ProgramMissing."""
     application = application or site.root
     full_path, arguments = split_processor(processor)
+    if not full_path:
+        raise ProgramMissing("The handler has no scriptProcessor.", f"Write one: {EXAMPLE}")
+    mapped = paths.map_path(full_path, site.settings.path_map) if paths.is_windows(full_path) else None
+    if mapped and (not os.access(mapped, os.X_OK) or os.path.isdir(mapped)):
+        what = ("is not there" if not os.path.exists(mapped) else
+                "is a folder" if os.path.isdir(mapped) else "cannot be executed")
+        raise ProgramMissing(f"--map leads {full_path} to {mapped}, which {what}.", "Name a program in --map.")
     local = paths.map_path(full_path, path_pairs(site)) if paths.is_windows(full_path) else full_path
     words = [word.strip('"') for word in re.findall(r'"[^"]*"|\S+', arguments)]
     is_wfastcgi = words[-2:] == ["-m", "wfastcgi"] or any(
@@ -151,6 +158,16 @@ def environment_of(site: Site, application: Application) -> tuple[str, tuple[int
         if found is not None:
             return (*found, folder)
     return None
+
+
+def lost_environment(site: Site, application: Application) -> str:
+    """Why an environment that lies in the site is none here; "" where that is not so."""
+    for folder in _environment_folders(site, application):
+        if (folder / "Scripts").is_dir() and not (folder / "bin").is_dir():
+            return f"{folder.name} was made on Windows (it has Scripts and no bin): nothing of it runs here"
+        if (folder / "pyvenv.cfg").exists() and _base_of(folder) is None:
+            return f"the Python that {folder.name} was made with is gone (see {folder.name}/pyvenv.cfg)"
+    return ""
 
 
 def _is_extension(full_path: str) -> bool:

@@ -49,8 +49,7 @@ def _value(site: Site, application: Application, name: str, value: str, span: Sp
                 yield finding("settings-pythonpath-blank", f"PYTHONPATH holds '{part}': blanks stay part of a folder's name",
                               span, f"Write '{part.strip()}'.")
         return
-    unknown = [text for text in re.findall(r"%(\w+)%", value) if not re.fullmatch(r"[0-9A-Fa-f]{2}\w*", text)]
-    if unknown:
+    if unknown := unexpanded(value):
         yield finding("settings-unexpanded-variable", f"{name} holds %{unknown[0]}%, which stays as it is: wfastcgi "
                       "expands PYTHONPATH only", span, "Write the value itself, or read it from the environment in Python.")
     local = paths.map_path(value, path_pairs(site)) if paths.is_windows(value) else None
@@ -59,6 +58,11 @@ def _value(site: Site, application: Application, name: str, value: str, span: Sp
             missing = os.path.relpath(local, site.path)
             yield finding("settings-missing-file", f"{name} names {value}, and there is no {missing}", span,
                           "Mend the path, or create the file.")
+
+
+def unexpanded(value: str) -> list[str]:
+    """The names of variables that stand in a setting as ``%NAME%``; parts of percent-encoded texts are none."""
+    return [text for text in re.findall(r"%(\w+)%", value) if not re.fullmatch(r"[0-9A-Fa-f]{2}\w*", text)]
 
 
 def _is_real(application: Application) -> bool:

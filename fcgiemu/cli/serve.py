@@ -39,6 +39,8 @@ def command(site: Path, port: int, host: str, reload: bool, workers: int | None,
     from ..server.launching import PoolOptions
     from ..server.serve import Options, Serving
 
+    if debug_port is not None and worker == "wfastcgi":
+        raise click.UsageError("--debugpy needs fcgiemu's own worker: leave --worker wfastcgi out.")
     reaps_for_server()
     pool = PoolOptions(workers, worker, strict_pool, no_timeouts, debug_port)
     try:

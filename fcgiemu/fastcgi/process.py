@@ -21,6 +21,8 @@ from .limits import GRACE_SECONDS, Limits
 
 #: Seconds in which a guard has ended everything.
 GUARD_SECONDS = 2.0
+#: A longer path is none for a Unix socket (macOS: 104 bytes with the name and the NUL).
+MAX_SOCKET_FOLDER = 100
 #: Lines of output kept of each process for error pages.
 KEPT_LINES = 200
 #: Requests whose names are remembered for output that comes late.
@@ -211,6 +213,9 @@ class WorkerProcess:
             self._address = theirs.getsockname()[:2]
             return theirs, self._connect
         folder = tempfile.mkdtemp(prefix="fcgiemu-")
+        if len(os.fsencode(folder)) > MAX_SOCKET_FOLDER:
+            os.rmdir(folder)
+            folder = tempfile.mkdtemp(prefix="fcgiemu-", dir="/tmp")
         self._socket_path = os.path.join(folder, "s")
         theirs = socket.socket(socket.AF_UNIX)
         theirs.bind(self._socket_path)

@@ -291,7 +291,7 @@ class FastCgiCall:
         hints = _exit_hints(code)
         if code == 0 and self.worker.launch.watches:
             hints += (SILENT_DEATHS,)
-        await self._broken(f"{name} - The FastCGI process exited unexpectedly", code or 0, hints)
+        await self._broken(f"{name} - The FastCGI process exited unexpectedly", max(code or 0, 0), hints)
 
     async def _broken(self, message: str, hresult: int = 0, hints: tuple[str, ...] = ()) -> None:
         self.worker.kill()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 from ..applications import Application
@@ -59,7 +60,12 @@ def _fast_cgi(site: Site, launcher: Launcher, application: Application, handler:
     for note in program.notes:
         yield f"  mapped      {note}"
     try:
-        yield "  workers     " + _words(launcher.limits(handler.script_processor, application), reload)
+        limits = launcher.limits(handler.script_processor, application)
+        yield "  workers     " + _words(limits, reload)
+        if others := _others(limits):
+            yield f"  limits      {others}"
+        if limits.monitor_changes_to and not os.path.exists(limits.monitor_changes_to):
+            yield f"  missing     monitorChangesTo is {limits.monitor_changes_to}, which is not there"
     except NotRegistered:
         yield "  missing     this scriptProcessor is not registered under <fastCgi> of the host configuration"
     if program.is_wfastcgi and not site.worker_setting("WSGI_HANDLER", application):
@@ -92,3 +98,17 @@ def _words(limits: Limits, reload: bool) -> str:
     timeouts = (f"timeouts {limits.activity_timeout:g} s without a sign and {limits.request_timeout:g} s in all"
                 if limits.request_timeout < float("inf") else "no timeouts")
     return f"at most {limits.max_instances}, {changes}, {recycled}, {timeouts}"
+
+
+#: Attributes of <fastCgi><application> that are told where they are not development's defaults.
+_TOLD = {"queueLength": "queue_length", "idleTimeout": "idle_timeout", "rapidFailsPerMinute": "rapid_fails_per_minute",
+         "signalBeforeTerminateSeconds": "signal_before_terminate", "stderrMode": "stderr_mode", "protocol": "protocol",
+         "monitorChangesTo": "monitor_changes_to"}
+
+
+def _others(limits: Limits) -> str:
+    usual = Limits()
+    told = [f"{name} {getattr(limits, ours)}" for name, ours in _TOLD.items() if getattr(limits, ours) != getattr(usual, ours)]
+    if limits.environment:
+        told.append("environmentVariables " + ", ".join(name for name, _ in limits.environment))
+    return "; ".join(told)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -9,8 +10,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from fcgiemu import probing
 from fcgiemu.applications import Application
-from fcgiemu.causes import CAUSES, causes
+from fcgiemu.causes import CAUSES, CAUSES_WHILE_LOADING, causes
 from fcgiemu.cli import main
 from fcgiemu.rewrite.state import Place
 
@@ -27,6 +29,13 @@ def with_name(name):
     return application
 three = 3
 '''
+
+
+#: A module that starts what goes on and prints.
+STARTS = """
+import subprocess
+subprocess.Popen(["sh", "-c", "while sleep 0.01; do echo noise; done"])
+"""
 
 
 def doctor(folder: Path) -> tuple[int, str]:
@@ -46,6 +55,19 @@ def test_all_is_well(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("settings", "message", "remedy"), [
     ({"WSGI_HANDLER": "app.create_app"}, "cannot be called with environ and start_response", "write () behind it"),
     ({"WSGI_HANDLER": "app.with_name()"}, "missing 1 required positional argument", "drop the ()"),
+    ({"WSGI_HANDLER": "app.with_name"}, "cannot be called with environ and start_response", "write app = function"),
+    ({"WSGI_HANDLER": "app.nope"}, "has no attribute 'nope'", "Module app has no nope: mend the end of WSGI_HANDLER"),
+    ({"WSGI_HANDLER": "app.application "}, "has blanks around it", "Write 'app.application'"),
+    ({"WSGI_HANDLER": "app:application"}, "has a colon", "wants a dot there: app.application"),
+    ({"WSGI_HANDLER": "ptvs_virtualenv_proxy.py"}, "is a file name", "ptvs_virtualenv_proxy.get_venv_handler(), say"),
+    ({"WSGI_HANDLER": "broken.app"}, "SyntaxError", "Python cannot read"),
+    ({"WSGI_HANDLER": "leaves.app"}, "SystemExit", "ends the process while it is imported"),
+    ({"WSGI_HANDLER": "dies.app"}, "with exit code 3", "-X faulthandler -c 'import dies'"),
+    ({"WSGI_HANDLER": "hangs.app"}, "takes more than 0.5 seconds", "It waits for something while it is imported"),
+    ({"WSGI_HANDLER": "starts.application"}, "loaded on Python", ""),
+    ({"WSGI_HANDLER": "app.application", "WSGI_RESTART_FILE_REGEX": "((("}, "is '(((', no regular expression", "or nothing"),
+    ({"WSGI_HANDLER": "app.application", "WSGI_LOG": "nofolder/x.log"}, "which cannot be written", "a folder that exists"),
+    ({"WSGI_HANDLER": "app.application", "URL": "postgres://u:p%40ssw0rd%21@db/x"}, "Everything is in place", ""),
     ({"WSGI_HANDLER": "app.three"}, "of type int, which cannot be called", "Name the application itself"),
     ({"WSGI_HANDLER": "app.py"}, "app.py is a file name", "Write a dotted name: app.app, say"),
     ({"WSGI_HANDLER": "D:\\home\\site\\wwwroot\\app.py"}, "is a file name", "Write a dotted name: app.app, say"),
@@ -62,8 +84,11 @@ def test_all_is_well(tmp_path: Path) -> None:
     ({"WSGI_HANDLER": "app.application", "DATA": "%ROOTDIR%\\x"}, "%ROOTDIR% stays as it is", "Write the value itself"),
     ({"WSGI_HANDLER": "app.application", "PYTHONPATH": "%NO_SUCH_FOLDER%"}, "%NO_SUCH_FOLDER% is not set here", ""),
 ])
-def test_what_is_found(tmp_path: Path, settings: dict[str, str], message: str, remedy: str) -> None:
-    write(tmp_path, {"app.py": APP, "needs_flask.py": "import flask_of_the_site\n",
+def test_what_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: dict[str, str], message: str, remedy: str) -> None:
+    if "hangs" in settings.get("WSGI_HANDLER", ""):
+        monkeypatch.setattr(probing, "SECONDS", 0.5)
+    write(tmp_path, {"app.py": APP, "broken.py": "def (:\n", "leaves.py": "import sys\nsys.exit()\n", "dies.py": "import os\nos._exit(3)\n",
+                     "hangs.py": "import time\ntime.sleep(3600)\n", "starts.py": STARTS + APP, "needs_flask.py": "import flask_of_the_site\n",
                      "needs_setting.py": "import os\nos.environ['FCGIEMU_NO_SUCH_SETTING']\n", "requirements.txt": "flask-of-the-site==1.0\n",
                      "web.config": web_config(python_handler(), settings)})
     code, text = doctor(tmp_path)
@@ -81,6 +106,32 @@ def test_no_web_config_and_no_handler(tmp_path: Path) -> None:
     (tmp_path / "web.config").write_text("<configuration>")
     code, text = doctor(tmp_path)
     assert code == 1 and "web.config:1:16: Configuration file is not well-formed XML" in text
+
+
+@pytest.mark.parametrize(("files", "message", "remedy"), [
+    ({"web.config": web_config('<rewrite><rules><rule name="r"><match url="(" /><action type="None" /></rule></rules></rewrite>'
+                               + python_handler(), {"WSGI_HANDLER": "app.application"})}, "is answered 500.50: web.config:1:", ""),
+    ({"web.config": web_config(python_handler().replace("</handlers>", '<add name="Python" path="x" verb="*" /></handlers>'),
+                               {"WSGI_HANDLER": "app.application"})}, "web.config:1:", "Python"),
+    ({"web.config": web_config(python_handler().replace("|D:\\Python34\\Scripts\\wfastcgi.py", ""))},
+     "Python alone, which answers nothing", "wfastcgi.py"),
+    ({"web.config": wsgi_site(), "env/Scripts/": "", "env/pyvenv.cfg": "home = C:\\Python38\nversion = 3.8.1\n"},
+     "env was made on Windows", "Make it again here"),
+    ({"web.config": wsgi_site(), "env/bin/": "", "env/pyvenv.cfg": "home = /nowhere/bin\nversion = 3.8.1\n"},
+     "the Python that env was made with is gone", "Make it again here"),
+    ({"web.config": web_config(python_handler().replace("D:\\Python34\\python.exe|D:\\Python34\\Scripts\\wfastcgi.py", ""))},
+     "The handler has no scriptProcessor", "Write one"),
+])
+def test_what_fails_before_python_is_asked(tmp_path: Path, files: dict[str, str], message: str, remedy: str) -> None:
+    code, text = doctor(write(tmp_path, {"app.py": APP, **files}))
+    assert code == 1 and message in text and remedy in text, text
+
+
+def test_a_map_that_leads_nowhere(tmp_path: Path) -> None:
+    write(tmp_path, {"app.py": APP, "web.config": wsgi_site()})
+    for local, what in ((tmp_path / "none", "is not there"), (tmp_path, "is a folder"), (tmp_path / "app.py", "cannot be executed")):
+        result = CliRunner().invoke(main, ["doctor", str(tmp_path), "--map", f"D:\\Python34\\python.exe={local}"])
+        assert result.exit_code == 1 and f"to {local}, which {what}" in result.output, result.output
 
 
 def test_every_handler_is_looked_at(tmp_path: Path) -> None:
@@ -131,7 +182,8 @@ def test_an_env_of_another_python(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("text", "cause"), [
     ("Exception: WSGI_HANDLER env var must be set", "no WSGI_HANDLER"),
     ("TypeError: create_app() takes 0 positional arguments but 2 were given", "names a factory"),
-    ("TypeError: make() missing 1 required positional argument: 'x'", "drop the ()"),
+    ("TypeError: make() missing 1 required positional argument: 'x'", "write app = make(…) in the module"),
+    ("TypeError: app() missing 2 required positional arguments: 'environ' and 'start_response'", "calls the application itself"),
     ("TypeError: 'NoneType' object is not callable", "of type NoneType"),
     ("FileNotFoundError: [Errno 2] No such file or directory: '/x/env/bin/activate_this.py'", "python -m venv makes no"),
     ("ModuleNotFoundError: No module named 'django.core.handlers.wsgi'", "get_wsgi_application"),
@@ -141,7 +193,10 @@ def test_an_env_of_another_python(tmp_path: Path) -> None:
     ("django.core.exceptions.ImproperlyConfigured: settings are not configured", "DJANGO_SETTINGS_MODULE"),
     ("Invalid HTTP_HOST header: '127.0.0.1:8000'. You may need to add '127.0.0.1' to ALLOWED_HOSTS.", "add '127.0.0.1'"),
     ("\n<h1>Bad Request (400)</h1>", "ALLOWED_HOSTS lacks the name you asked by"),
-    ("DisallowedHost: not in ALLOWED_HOSTS", "ALLOWED_HOSTS lacks the name you asked by."),
+    ('  File "/x/fcgiemu/worker/application.py", line 50, in log\n    with open(name)\nPermissionError: [Errno 13] Permission '
+     "denied: '/nope/x.log'", "WSGI_LOG names /nope/x.log"),
+    ('  File "/x/site-packages/wfastcgi.py", line 5, in start_file_watcher\n  File "/usr/lib/python3.11/re/__init__.py", line 227, '
+     "in compile\nre.error: missing )", "WSGI_RESTART_FILE_REGEX is no regular expression"),
     ("AttributeError: module 'main' has no attribute 'py'", "no file name"),
     ("AttributeError: 'module' object has no attribute 'py'", "no file name"),
     ('  File "/usr/lib/python2.7/UserDict.py", line 40, in __getitem__\n    raise KeyError(key)\nKeyError: \'API_KEY\'',
@@ -154,8 +209,18 @@ def test_causes_of_error_texts(tmp_path: Path, text: str, cause: str) -> None:
 
 
 def test_nothing_is_said_of_what_speaks_for_itself(tmp_path: Path) -> None:
-    assert causes("ZeroDivisionError: division by zero", Application("", tmp_path, Place())) == []
-    assert all("{1}" not in words for _, words in CAUSES)
+    application = Application("", tmp_path, Place())
+    assert causes("ZeroDivisionError: division by zero", application) == []
+    for pattern, words in (*CAUSES, *CAUSES_WHILE_LOADING):
+        words.format(*range(re.compile(pattern).groups))
+    worker = '  File "/x/fcgiemu/worker/application.py", line 9, in _call\n    result = handler(environ)\n'
+    for error in ("TypeError: ForeignKey() missing 1 required positional argument: 'on_delete'",
+                  "TypeError: 'NoneType' object is not callable", "TypeError: f() takes 0 positional arguments but 2 were given",
+                  "re.error: missing )"):
+        assert causes(worker + '  File "/site/app.py", line 3, in view\n    f(1, 2)\n' + error, application) == []
+        assert causes(worker + error, application) != []
+    for text in ("ValueError: WSGI_LOG", "KeyError: ALLOWED_HOSTS"):
+        assert causes(text, application) == []
 
 
 def test_the_console_names_the_likely_cause(tmp_path: Path, serve: Callable[..., LiveServer]) -> None:

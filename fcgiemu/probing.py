@@ -1,0 +1,51 @@
+"""Running a site's interpreter once, to see what it makes of a handler or a module; nothing that it starts is left."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import signal
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from .fastcgi.process import Launch
+
+#: Seconds that loading may take.
+SECONDS = 60.0
+
+
+class Ended(NamedTuple):
+    """How a program ended: ``code`` is None where it had to be ended after SECONDS."""
+
+    code: int | None
+    output: str
+
+
+def probe(launch: Launch, folder: str) -> tuple[dict[str, Any] | None, Ended]:
+    """What worker/probe.py says of the handler of the site in ``folder``, None where it comes to no answer."""
+    ended = run(launch.command, {**launch.environment, "FCGIEMU_PROBE": folder}, launch.directory)
+    answer = re.search(r"^\x1e(.*)$", ended.output, re.MULTILINE)
+    return json.loads(answer[1]) if answer else None, ended
+
+
+def run(command: Sequence[str], environment: Mapping[str, str], folder: str | Path) -> Ended:
+    """Run a program to its end. Raises OSError where it cannot be started."""
+    with tempfile.TemporaryFile() as output:  # no pipe, which its children would keep open
+        process = subprocess.Popen(command, env=environment, cwd=folder, stdin=subprocess.DEVNULL, stdout=output,
+                                   stderr=subprocess.STDOUT, start_new_session=True)
+        code: int | None = None
+        try:
+            code = process.wait(SECONDS)
+        except subprocess.TimeoutExpired:
+            pass
+        finally:
+            with contextlib.suppress(OSError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        output.seek(0)
+        return Ended(code, output.read().decode("utf-8", "replace"))
