@@ -8,6 +8,8 @@ import re
 from .applications import Application
 from .worker import paths
 
+#: Characters at the end of a text that are looked at: error texts may be as long as an application likes.
+LOOKED_AT = 1 << 16
 #: What an error text of a worker holds -> what is likely behind it and what to do; {0} is the first group.
 CAUSES: list[tuple[str, str]] = [
     (r"WSGI_HANDLER env var must be set", "appSettings of the application's own web.config has no WSGI_HANDLER; files above or "
@@ -45,7 +47,7 @@ CAUSES_WHILE_LOADING: list[tuple[str, str]] = [
      "WSGI_HANDLER names a factory: call it, as in app.create_app()."),
     (r"missing 2 required positional arguments: '\w*env\w*' and '\w+'", "WSGI_HANDLER ends in () and calls the application "
      "itself: drop the ()."),
-    (r"(\w+)\(\) missing \d+ required positional argument", "WSGI_HANDLER calls {0}, which wants arguments that it cannot "
+    (r"\b(\w+)\(\) missing \d+ required positional argument", "WSGI_HANDLER calls {0}, which wants arguments that it cannot "
      "give: give them defaults, or write app = {0}(…) in the module and name app; if {0} is the application, drop the ()."),
     (r"module '([\w.]+)' has no attribute '(\w+)'", "Module {0} has no {1}: mend the end of WSGI_HANDLER."),
     (r"'(\w+)' object is not callable", "What WSGI_HANDLER names is no application but of type {0}."),
@@ -57,6 +59,7 @@ CAUSES_WHILE_LOADING: list[tuple[str, str]] = [
 
 def causes(text: str, application: Application) -> list[str]:
     """What is likely behind an error text of a worker of ``application``; nothing where the text says it all itself."""
+    text = text[-LOOKED_AT:]
     found = []
     for pattern, words in (*CAUSES, *(CAUSES_WHILE_LOADING if _is_of_the_worker(text) else ())):
         match = re.search(pattern, text)

@@ -67,8 +67,8 @@ def find_program(processor: str, site: Site, application: Application | None = N
     full_path, arguments = split_processor(processor)
     if not full_path:
         raise ProgramMissing("The handler has no scriptProcessor.", f"Write one: {EXAMPLE}")
-    mapped = paths.map_path(full_path, site.settings.path_map) if paths.is_windows(full_path) else None
-    if mapped and (not os.access(mapped, os.X_OK) or os.path.isdir(mapped)):
+    mapped = next((local for windows, local in site.settings.path_map if windows.lower() == full_path.lower()), None)
+    if mapped is not None and (not os.access(mapped, os.X_OK) or os.path.isdir(mapped)):
         what = ("is not there" if not os.path.exists(mapped) else
                 "is a folder" if os.path.isdir(mapped) else "cannot be executed")
         raise ProgramMissing(f"--map leads {full_path} to {mapped}, which {what}.", "Name a program in --map.")

@@ -16,7 +16,7 @@ from ..applications import Application as Place
 from ..causes import causes
 from ..decision import CallFastCgi, Decision, Respond
 from ..fastcgi.application import Application, QueueFull, RapidFails
-from ..fastcgi.process import KEPT_LINES, Launch, OutputSink, StartFailed, WorkerProcess
+from ..fastcgi.process import Launch, OutputSink, StartFailed, WorkerProcess
 from ..fastcgi.records import ProtocolError
 from ..fastcgi.variables import encode_params
 from ..interpreters import ProgramMissing, find_program
@@ -27,6 +27,8 @@ from .exchange import ClientGone, Exchange
 from .fastcgi_call import FastCgiCall, TimedOut, collected
 from .launching import Launcher, NotRegistered, PoolOptions
 
+#: Characters of STDERR that are shown in the console.
+MAX_PRINTED = 1 << 14
 E_NOT_REGISTERED = 0x80070585
 
 ErrorPage = Callable[[Exchange, Decision, int, int, bool], Awaitable[bool]]
@@ -207,10 +209,10 @@ class FastCgi:
         return found
 
     def print(self, worker: WorkerProcess, text: str) -> None:
-        """What came on STDERR, for the console, whoever else gets it; wfastcgi's headings of nothing are left out."""
-        lines = [line for line in text.splitlines() if line.strip() not in ("", "StdOut:", "StdErr:")]
-        for line in lines[-KEPT_LINES:]:
-            self._sink(worker, "stderr", line)
+        """The end of what came on STDERR, for the console, whoever else gets it; wfastcgi's empty headings are left out."""
+        for line in text[-MAX_PRINTED:].splitlines():
+            if line.strip() not in ("", "StdOut:", "StdErr:"):
+                self._sink(worker, "stderr", line)
 
     async def fail(self, exchange: Exchange, decision: Decision, action: Respond) -> None:
         """Answer with an error of the module; the log says why as well."""
