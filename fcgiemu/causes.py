@@ -6,6 +6,7 @@ import os
 import re
 
 from .applications import Application
+from .requirements import package_of
 from .worker import paths
 
 #: Characters at the end of a text that are looked at: error texts may be as long as an application likes.
@@ -93,26 +94,13 @@ def _missing(application: Application, module: str) -> str:
                 "WSGI_ALT_VIRTUALENV_ACTIVATE_THIS does not lead to it, or it is of another Python. Write "
                 "ptvs_virtualenv_proxy.get_venv_handler() in WSGI_HANDLER, the application in WSGI_ALT_VIRTUALENV_HANDLER, and "
                 "the path of env\\Scripts\\python.exe in WSGI_ALT_VIRTUALENV_ACTIVATE_THIS.")
-    name = _required(application, module)
+    name, file = package_of(application.path, module)
     if not name:
         return ""
+    install = "env/bin/pip install " + ("." if file == "pyproject.toml" else f"-r {file}")
     if packages is None:
-        return (f"{name} is in requirements.txt, and there is no env: python -m venv env && "
-                "env/bin/pip install -r requirements.txt.")
-    return f"{name} is in requirements.txt but not in env: env/bin/pip install -r requirements.txt."
-
-
-def _required(application: Application, module: str) -> str:
-    """The line of requirements.txt for a module, by its usual name."""
-    try:
-        lines = (application.path / "requirements.txt").read_text("utf-8-sig", "replace").splitlines()
-    except OSError:
-        return ""
-    for line in lines:
-        name = re.match(r"[A-Za-z0-9_.-]+", line.strip())
-        if name and name[0].lower().replace("-", "_") == module.lower():
-            return name[0]
-    return ""
+        return f"{name} is in {file}, and there is no env: python -m venv env && {install}."
+    return f"{name} is in {file} but not in env: {install}."
 
 
 #: Why a genuine wfastcgi.py ends with exit code 0 and without a word (its own defects).

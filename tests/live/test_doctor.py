@@ -14,6 +14,7 @@ from fcgiemu import probing
 from fcgiemu.applications import Application
 from fcgiemu.causes import CAUSES, CAUSES_WHILE_LOADING, causes
 from fcgiemu.cli import main
+from fcgiemu.requirements import package_of
 from fcgiemu.rewrite.state import Place
 
 from ..sites import make_env, python_handler, web_config, write, wsgi_site
@@ -132,6 +133,16 @@ def test_a_map_that_leads_nowhere(tmp_path: Path) -> None:
     for local, what in ((tmp_path / "none", "is not there"), (tmp_path, "is a folder"), (tmp_path / "app.py", "cannot be executed")):
         result = CliRunner().invoke(main, ["doctor", str(tmp_path), "--map", f"D:\\Python34\\python.exe={local}"])
         assert result.exit_code == 1 and f"to {local}, which {what}" in result.output, result.output
+
+
+@pytest.mark.parametrize(("files", "module", "found"), [
+    ({"requirements.txt": "flask-of-the-site==1.0\n"}, "flask_of_the_site", ("flask-of-the-site", "requirements.txt")),
+    ({"requirements.txt": "# none\n-r base.txt\n", "base.txt": "-r requirements.txt\nPyYAML>=5\n"}, "yaml", ("PyYAML", "base.txt")),
+    ({"pyproject.toml": '[project]\ndependencies = ["Pillow[webp]>=9"]\n'}, "PIL", ("Pillow", "pyproject.toml")),
+    ({"pyproject.toml": "[project\n", "requirements.txt": "-r missing.txt"}, "yaml", ("", "")),
+])
+def test_what_a_site_requires(tmp_path: Path, files: dict[str, str], module: str, found: tuple[str, str]) -> None:
+    assert package_of(write(tmp_path, files), module) == found
 
 
 def test_every_handler_is_looked_at(tmp_path: Path) -> None:
