@@ -21,6 +21,8 @@ from .process import (
 EXIT_PATIENCE = 2.0
 
 
+#: Requests before its last one with which a process that is going to be recycled gets its replacement, at most.
+LEAD = 20
 #: Gives a place in the queue up.
 Abandon = Callable[[], object]
 
@@ -46,6 +48,8 @@ class Application:
         self._sink = sink
         self._spawn = spawn
         self._idle: list[WorkerProcess] = []
+        #: Replacements that are ready while those whose place they take still serve.
+        self._spare: list[WorkerProcess] = []
         self._all: set[WorkerProcess] = set()
         self._waiting: deque[asyncio.Future[WorkerProcess]] = deque()
         self._starting = 0
@@ -188,7 +192,8 @@ class Application:
     def _begin(self, worker: WorkerProcess) -> WorkerProcess:
         worker.to(ProcessState.BUSY)
         worker.requests += 1
-        if worker.requests == self.limits.instance_max_requests and not worker.debugged:
+        last = self.limits.instance_max_requests
+        if last and last - worker.requests == min(LEAD, last // 4) and not worker.debugged:
             self._start_one(beyond=1)  # the replacement is ready before this one goes
         return worker
 
@@ -207,6 +212,12 @@ class Application:
     def _discard(self, worker: WorkerProcess, patience: float = 0.0) -> None:
         self._all.discard(worker)
         self._run(worker.stop(patience))
+        if self._spare and len(self._all) - len(self._spare) < self.limits.max_instances:
+            spare = self._spare.pop()
+            if spare.connection.alive:
+                self._offer(spare)
+            else:
+                self._run(self._reconnect(spare))
         self._start_for_waiting()
 
     def _start_for_waiting(self) -> None:
@@ -238,7 +249,10 @@ class Application:
             return
         self._all.add(worker)
         worker.idle_since = self._clock()
-        self._offer(worker)
+        if len(self._all) - len(self._spare) > self.limits.max_instances:
+            self._spare.append(worker)
+        else:
+            self._offer(worker)
 
     def _fail_waiting(self, failure: StartFailed) -> None:
         while self._waiting:

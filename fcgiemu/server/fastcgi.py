@@ -185,8 +185,8 @@ class FastCgi:
             return
         except StartFailed as error:
             await self.fail(exchange, decision, Respond(
-                500, 0, f"The FastCGI process could not be started: {error}", 0x80070002,
-                hints=(f"scriptProcessor is {action.handler.script_processor}.", "Map it to a local program with --map.")))
+                500, 0, f"An unknown FastCGI error occurred: the process could not be started, {error}", 0x80070002,
+                hints=(f"scriptProcessor is {action.handler.script_processor}.",)))
             return
         request = decision.request
         assert request is not None

@@ -269,6 +269,23 @@ def test_a_process_is_recycled_when_its_replacement_is_ready(pool: Callable[...,
     pool(work, Limits(max_instances=1, instance_max_requests=3))
 
 
+def test_a_replacement_is_ready_and_waits_until_the_old_one_goes(pool: Callable[..., None]) -> None:
+    async def work(application: Application, spawner: Spawner) -> None:
+        pids = []
+        for number in range(1, 81):
+            worker = await application.acquire()
+            pids.append(worker.pid)
+            application.release(worker)
+            if number == 30:  # ten before its last one
+                while len(application.processes) < 2:
+                    await asyncio.sleep(0)
+            if number == 40:
+                assert len(application._idle) == 1, "the replacement was not ready"
+        assert pids[:40] == [pids[0]] * 40 and pids[40:] == [pids[40]] * 40 and pids[0] != pids[40]
+
+    pool(work, Limits(max_instances=1, instance_max_requests=40))
+
+
 def test_rapid_fails_stop_starts_for_a_minute(pool: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
 
