@@ -324,7 +324,7 @@ class FastCgiCall:
                     await self.connection.wait(0)
                     self.connection.take()
             self._give_back()
-        except (TimeoutError, ConnectionClosed, TimedOut, records.ProtocolError):
+        except (TimeoutError, ConnectionClosed, TimedOut, WroteStderr, records.ProtocolError):
             self._give_up()
         except BaseException:
             self._give_up()
