@@ -28,6 +28,8 @@ from .worker import paths
 #: A frame of the worker's own in a traceback.
 _OWN_FRAME = re.compile(r'  File "[^"]*[\\/]fcgiemu[\\/]worker[\\/][^"]*", line \d+, in .*\n(?:    .*\n)*')
 _ACTIVATE = "WSGI_ALT_VIRTUALENV_ACTIVATE_THIS"
+_HANGS = "It waits for something while it is imported: move that into a function, or under if __name__ == '__main__'."
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -87,7 +89,7 @@ def _fast_cgi(site: Site, application: Application, chosen: Handler) -> Iterator
     yield from _environment(site, application, program)
     yield from _settings(site, application)
     yield from _python_path(site, application, chosen)
-    yield from _handler_name(application, site.worker_setting("WSGI_HANDLER", application))
+    yield from _handler_name(site.worker_setting("WSGI_HANDLER", application))
     yield from _worker_settings(site, application)
     yield from _load(site, application, chosen, program)
 
@@ -113,7 +115,7 @@ def _platform(site: Site, application: Application) -> Iterator[Step]:
         module = command[command.index("-m") + 1]
         ended = probing.run((command[0], "-c", f"import {module.partition('.')[0]}"), environment, application.path)
         if ended.code is None:
-            yield Step("process", "problem", f"importing {module} takes more than {probing.SECONDS} seconds", _HANGS)
+            yield Step("process", "problem", f"importing {module} takes more than {probing.SECONDS:g} seconds", _HANGS)
         elif ended.code:
             yield Step("process", "problem", (ended.output.strip().splitlines() or ["it ends at once"])[-1],
                        " ".join(causes(ended.output, application)) or f"Install {module} for {command[0]}.")
@@ -218,7 +220,7 @@ def _worker_settings(site: Site, application: Application) -> Iterator[Step]:
                        "Name a file in a folder that exists.")
 
 
-def _handler_name(application: Application, name: str | None) -> Iterator[Step]:
+def _handler_name(name: str | None) -> Iterator[Step]:
     if not name:
         yield Step("WSGI_HANDLER", "problem", "it is not set", "Add <add key=\"WSGI_HANDLER\" value=\"module.application\" />.")
     elif name != name.strip():
@@ -236,9 +238,6 @@ def _handler_name(application: Application, name: str | None) -> Iterator[Step]:
         yield Step("WSGI_HANDLER", "ok", name)
 
 
-_HANGS = "It waits for something while it is imported: move that into a function, or under if __name__ == '__main__'."
-
-
 def _load(site: Site, application: Application, handler: Handler, program: Program) -> Iterator[Step]:
     """Load the handler in the worker's own environment and look at what it is."""
     launcher = Launcher(site, PoolOptions())
@@ -249,7 +248,7 @@ def _load(site: Site, application: Application, handler: Handler, program: Progr
         yield Step("import", "problem", f"the handler could not be loaded: {error}")
         return
     if found is None and ended.code is None:
-        yield Step("import", "problem", f"loading the handler takes more than {probing.SECONDS} seconds", _HANGS)
+        yield Step("import", "problem", f"loading the handler takes more than {probing.SECONDS:g} seconds", _HANGS)
     elif found is None:
         module = (site.worker_setting("WSGI_HANDLER", application) or "").rpartition(".")[0]
         yield Step("import", "problem", "the interpreter ended while the handler was loaded, with exit code "
