@@ -118,7 +118,8 @@ class Serving:
         server = uvicorn.Server(config)
         self.server.connections = server.server_state.connections
         self.report(sock)
-        signal.signal(signal.SIGHUP, lambda *_: server.handle_exit(signal.SIGTERM, None))  # the terminal has been closed
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as under nohup
+            signal.signal(signal.SIGHUP, lambda *_: server.handle_exit(signal.SIGTERM, None))  # the terminal has been closed
         try:
             server.run(sockets=[sock])
         except KeyboardInterrupt:

@@ -106,3 +106,14 @@ def test_process_1_reaps_what_others_leave_behind(tmp_path: Path) -> None:
         assert children.read_text().split() == server
         os.kill(int(first), signal.SIGINT)
         assert "stopped" in process.stdout.read()
+
+
+def test_under_nohup_a_closed_terminal_does_not_matter(site: Path, serve: Callable[..., LiveServer]) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # which the server inherits
+    try:
+        server = serve(site, *options(site))
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    pids = server.get("/").text
+    server.process.send_signal(signal.SIGHUP)
+    assert server.get("/").text.split()[1] == pids.split()[1]
