@@ -106,7 +106,6 @@ class Application:
         over = 0 < self.limits.instance_max_requests <= worker.requests and not worker.debugged
         if worker.state is ProcessState.BUSY and worker.connection.alive and not over and not self._closed:
             worker.to(ProcessState.IDLE)
-            worker.idle_since = self._clock()
             self._offer(worker)
         else:
             self.recycled += over
@@ -203,6 +202,7 @@ class Application:
             if not future.done():
                 future.set_result(self._begin(worker))
                 return
+        worker.idle_since = self._clock()
         self._idle.append(worker)
 
     def _too_many_fails(self) -> bool:
@@ -248,7 +248,6 @@ class Application:
             self._start_for_waiting()
             return
         self._all.add(worker)
-        worker.idle_since = self._clock()
         if len(self._all) - len(self._spare) > self.limits.max_instances:
             self._spare.append(worker)
         else:

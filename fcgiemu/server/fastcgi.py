@@ -191,8 +191,11 @@ class FastCgi:
         request = decision.request
         assert request is not None
         worker.begin(f"{request.method} {request.target.path}")
-        with spool or contextlib.nullcontext():
+        try:
             await FastCgiCall(self, exchange, decision, action, application, worker, spool).run(params)
+        finally:
+            if spool is not None:
+                spool.close()
 
     def _nearest(self, processor: str) -> str:
         """What to write where a scriptProcessor is not registered."""

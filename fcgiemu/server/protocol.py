@@ -44,8 +44,9 @@ class IisProtocol(HttpToolsProtocol):
     _is_websocket = False
     #: The headers of a request that is read again without its Upgrade.
     _again: list[tuple[bytes, bytes]] | None = None
-    #: The exchange that is being answered.
+    #: The exchange that is being answered, and the task that does.
     _running: Exchange | None = None
+    _task: asyncio.Task[None]
     #: What answers a request that is no HTTP, once those before it have been answered.
     _refusal: tuple[str, str] | None = None
 
@@ -147,14 +148,16 @@ class IisProtocol(HttpToolsProtocol):
 
     def _begin(self, exchange: Exchange) -> None:
         self._running = exchange
-        self.tasks.add(self.loop.create_task(self._answer(exchange)))
+        self._task = self.loop.create_task(self._answer(exchange))
+        self.tasks.add(self._task)
 
     async def _answer(self, exchange: Exchange) -> None:
         """Have a request answered: the task of which there is one for each."""
+        task = self._task
         try:
             await self.app.answer(exchange)
         finally:
-            self.tasks.discard(asyncio.current_task())
+            self.tasks.discard(task)
         if not exchange.response_complete and not exchange.disconnected:
             self.transport.close()
 
