@@ -9,8 +9,8 @@ from .applications import Application
 from .requirements import package_of
 from .worker import paths
 
-#: Characters at the end of a text that are looked at: error texts may be as long as an application likes.
-LOOKED_AT = 1 << 16
+#: Characters at both ends of a text that are looked at: error texts may be as long as an application likes.
+LOOKED_AT = 1 << 14
 #: What an error text of a worker holds -> what is likely behind it and what to do; {0} is the first group.
 CAUSES: list[tuple[str, str]] = [
     (r"WSGI_HANDLER env var must be set", "appSettings of the application's own web.config has no WSGI_HANDLER; files above or "
@@ -29,10 +29,11 @@ CAUSES: list[tuple[str, str]] = [
      "activate_this.py: use ptvs_virtualenv_proxy.get_venv_handler() with env\\Scripts\\python.exe, or virtualenv."),
     (r"start_response has not yet been called", "The application returned without calling start_response."),
     (r"content must be encoded before sending", "The application returned text; WSGI wants bytes: encode it."),
-    (r"""(?:<frozen os>|os\.py|UserDict\.py)", line \d+, in __getitem__[\s\S]*KeyError: '(\w+)'""", "The environment variable "
-     "{0} is not set: add it to appSettings, or give it as an app setting: --azure --app-settings FILE."),
-    (r"os\.environ\.update[\s\S]*(?:Invalid argument|illegal environment variable name)", "A key of appSettings is no name of "
-     "an environment variable: it is blank, or holds '='."),
+    (r"""(?:<frozen os>|os\.py|UserDict\.py)", line \d+, in __getitem__[\s\S]{0,999}?KeyError: '(\w+)'""",
+     "The environment variable {0} is not set: add it to appSettings, or give it as an app setting: "
+     "--azure --app-settings FILE."),
+    (r"os\.environ\.update[\s\S]{0,999}?(?:Invalid argument|illegal environment variable name)",
+     "A key of appSettings is no name of an environment variable: it is blank, or holds '='."),
     (r'File "([^"]+)", line (\d+)\n(?:.*\n){1,3}(?:Syntax|Indentation|Tab)Error: ', "Python cannot read {0}, line {1}."),
     (r"^SystemExit", "The module ends the process while it is imported: do that under if __name__ == '__main__' only."),
     (r"DJANGO_SETTINGS_MODULE|settings are not configured", "Set DJANGO_SETTINGS_MODULE in appSettings."),
@@ -52,17 +53,19 @@ CAUSES_WHILE_LOADING: list[tuple[str, str]] = [
      "give: give them defaults, or write app = {0}(…) in the module and name app; if {0} is the application, drop the ()."),
     (r"module '([\w.]+)' has no attribute '(\w+)'", "Module {0} has no {1}: mend the end of WSGI_HANDLER."),
     (r"'(\w+)' object is not callable", "What WSGI_HANDLER names is no application but of type {0}."),
-    (r"in log\n[\s\S]*(?:Permission|FileNotFound|IsADirectory|IO|OS)Error: .*'(.+)'", "WSGI_LOG names {0}, which cannot be "
-     "written."),
+    (r"in log\n[\s\S]{0,999}?(?:Permission|FileNotFound|IsADirectory|IO|OS)Error: .*'(.+)'",
+     "WSGI_LOG names {0}, which cannot be written."),
     (r"\bre\.(?:error|PatternError): ", "WSGI_RESTART_FILE_REGEX is no regular expression."),
 ]
 
 
 def causes(text: str, application: Application) -> list[str]:
     """What is likely behind an error text of a worker of ``application``; nothing where the text says it all itself."""
-    text = text[-LOOKED_AT:]
+    text = text.partition("\n\nStdOut: ")[0]  # what the site has printed besides is none of it
+    whole = len(text) <= 2 * LOOKED_AT
+    text = text if whole else text[:LOOKED_AT] + text[-LOOKED_AT:]
     found = []
-    for pattern, words in (*CAUSES, *(CAUSES_WHILE_LOADING if _is_of_the_worker(text) else ())):
+    for pattern, words in (*CAUSES, *(CAUSES_WHILE_LOADING if _is_of_the_worker(text, whole) else ())):
         match = re.search(pattern, text)
         if match:
             found.append(words.format(*match.groups()))
@@ -71,15 +74,15 @@ def causes(text: str, application: Application) -> list[str]:
     return [missing] if match and (missing := _missing(application, match[1])) else found
 
 
-#: Frames that say nothing of whose code was at work.
-_LIBRARY = re.compile(r"<frozen|.*[\\/](?:importlib[\\/].*|re[\\/].*|re\.py|sre_\w+\.py)$")
-_WORKER = re.compile(r".*(?:wfastcgi\.py|[\\/]fcgiemu[\\/]worker[\\/]\w+\.py|ptvs_virtualenv_proxy\.py)$")
+#: Frames that say nothing of whose code was at work: Python's own, in its library.
+_LIBRARY = re.compile(r"<frozen|.*[\\/](?:python[\d.]+|Lib)[\\/](?:importlib[\\/].*|re[\\/].*|re\.py|sre_\w+\.py)$")
+_WORKER = re.compile(r"(?:.*[\\/])?(?:wfastcgi\.py|fcgiemu[\\/]worker[\\/]\w+\.py|ptvs_virtualenv_proxy\.py)$")
 
 
-def _is_of_the_worker(text: str) -> bool:
-    """Whether the innermost frame of a text's last traceback is the worker's, or there is none."""
+def _is_of_the_worker(text: str, whole: bool) -> bool:
+    """Whether the innermost frame of a text's last traceback is the worker's; in a whole text, also whether there is none."""
     frames = [frame for frame in re.findall(r'File "([^"]+)", line', text) if not _LIBRARY.match(frame)]
-    return not frames or _WORKER.match(frames[-1]) is not None
+    return _WORKER.match(frames[-1]) is not None if frames else whole
 
 
 def _missing(application: Application, module: str) -> str:

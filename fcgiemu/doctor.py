@@ -111,8 +111,8 @@ def _platform(site: Site, application: Application) -> Iterator[Step]:
         yield Step("process", "problem", str(error), error.hint)
         return
     yield Step("process", "ok", " ".join(command))
-    if "-m" in command[:-1]:
-        module = command[command.index("-m") + 1]
+    if command[1:2] == ("-m",) and len(command) > 2 and re.match(r"python", os.path.basename(command[0])):
+        module = command[2]
         ended = probing.run((command[0], "-c", f"import {module.partition('.')[0]}"), environment, application.path)
         if ended.code is None:
             yield Step("process", "problem", f"importing {module} takes more than {probing.SECONDS:g} seconds", _HANGS)
@@ -204,9 +204,9 @@ def _python_path(site: Site, application: Application, handler: Handler) -> Iter
 
 def _worker_settings(site: Site, application: Application) -> Iterator[Step]:
     """Settings that end the worker before it has loaded anything."""
-    pattern = site.worker_setting("WSGI_RESTART_FILE_REGEX", application)
+    pattern, _ = site.app_settings(application).get("WSGI_RESTART_FILE_REGEX", ("", None))  # of web.config only
     try:
-        re.compile(pattern or "")
+        re.compile(pattern)
     except re.error as error:
         yield Step("restarts", "problem", f"WSGI_RESTART_FILE_REGEX is '{pattern}', no regular expression: {error}",
                    r"Write one, such as .*((\.py)|(\.config))$, or nothing.")

@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 
 from .applications import Application
+from .fastcgi import php
 from .site import AZURE_ROOT, WINDOWS_ROOT, Site
 from .worker import paths
 
@@ -28,6 +29,7 @@ class Program:
     path: str
     version: tuple[int, int] | None = None
     is_wfastcgi: bool = False
+    is_php: bool = False
     #: The wfastcgi.py that scriptProcessor names, as a local path, whether it exists or not.
     script: str = ""
     arguments: list[str] = field(default_factory=list)
@@ -92,6 +94,7 @@ def find_program(processor: str, site: Site, application: Application | None = N
     else:
         raise ProgramMissing(f"There is no program here for {full_path}.",
                              f"Install {name}, or map it: --map '{full_path}=/path/to/{name}'.")
+    program.is_php = php.is_php(processor)
     if not program.is_wfastcgi:
         program.arguments = [paths.map_path(word, path_pairs(site)) or word if paths.is_windows(word) else word
                              for word in words]

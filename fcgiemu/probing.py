@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from .fastcgi.process import Launch
+from .fastcgi.process import Launch, guarded
 
 #: Seconds that loading may take.
 SECONDS = 60.0
@@ -35,17 +35,26 @@ def probe(launch: Launch, folder: str) -> tuple[dict[str, Any] | None, Ended]:
 
 def run(command: Sequence[str], environment: Mapping[str, str], folder: str | Path) -> Ended:
     """Run a program to its end. Raises OSError where it cannot be started."""
+    lifeline, ours = os.pipe()
     with tempfile.TemporaryFile() as output:  # no pipe, which its children would keep open
-        process = subprocess.Popen(command, env=environment, cwd=folder, stdin=subprocess.DEVNULL, stdout=output,
-                                   stderr=subprocess.STDOUT, start_new_session=True)
+        try:
+            process = subprocess.Popen(
+                guarded(tuple(command)), env={**environment, "FCGIEMU_LIFELINE": str(lifeline)}, cwd=folder,
+                stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, pass_fds=(lifeline,), start_new_session=True)
+        except OSError:
+            os.close(ours)
+            raise
+        finally:
+            os.close(lifeline)
         code: int | None = None
         try:
             code = process.wait(SECONDS)
         except subprocess.TimeoutExpired:
             pass
         finally:
+            os.close(ours)
+            process.wait()
             with contextlib.suppress(OSError):
                 os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
         output.seek(0)
         return Ended(code, output.read().decode("utf-8", "replace"))

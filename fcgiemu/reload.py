@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from watchdog import events
 from watchdog.events import (
     DirCreatedEvent,
     DirDeletedEvent,
@@ -33,10 +34,11 @@ RESTART_REGEX = r".*((\.py)|(\.config))$"
 #: Seconds within which a touched file must be reported, else the folder is polled.
 SELF_TEST_SECONDS = 1.0
 POLL_SECONDS = 0.5
-#: What counts as a change, closing what was open for writing among it (``touch``); files that are only read do not.
+#: What counts as a change, a new time stamp among it (``touch``), by whichever event this watchdog has for that; files that
+#: are only read do not.
 _CHANGES: list[type[FileSystemEvent]] = [
     FileCreatedEvent, FileModifiedEvent, FileClosedEvent, FileMovedEvent, FileDeletedEvent,
-    DirCreatedEvent, DirMovedEvent, DirDeletedEvent]
+    DirCreatedEvent, DirMovedEvent, DirDeletedEvent, *filter(None, [getattr(events, "FileAttribEvent", None)])]
 _SELF_TEST = ".fcgiemu-watch-"
 
 

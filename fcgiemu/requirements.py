@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ _PACKAGES = {
     "mysqldb": "mysqlclient", "pil": "pillow", "psycopg2": "psycopg2-binary", "rest_framework": "djangorestframework",
     "serial": "pyserial", "sklearn": "scikit-learn", "win32api": "pywin32", "yaml": "pyyaml"}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
-_INCLUDE = re.compile(r"(?:-r|--requirement)[\s=]+(\S+)")
+_INCLUDE = re.compile(r"(?:-r|--requirement)[\s=]*(\S+)")
 
 
 def package_of(folder: Path, module: str) -> tuple[str, str]:
@@ -42,7 +43,7 @@ def _listed(folder: Path, file: str, seen: set[str]) -> Iterator[tuple[str, str]
         included = _INCLUDE.match(line.strip())
         name = _NAME.match(line.strip())
         if included:
-            yield from _listed(folder, included[1], seen)
+            yield from _listed(folder, os.path.normpath(os.path.join(os.path.dirname(file), included[1])), seen)
         elif name:
             yield name[0], file
 

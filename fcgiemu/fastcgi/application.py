@@ -71,6 +71,11 @@ class Application:
         return [worker for worker in self._all if worker.state in (ProcessState.BUSY, ProcessState.RETIRING)]
 
     @property
+    def _serving(self) -> int:
+        """How many processes there are beside the spare ones."""
+        return len(self._all) - len(self._spare)
+
+    @property
     def is_unused(self) -> bool:
         """Whether nothing runs, starts, ends or waits."""
         return not (self.processes or self._starting or self._waiting or self._tasks)
@@ -212,7 +217,7 @@ class Application:
     def _discard(self, worker: WorkerProcess, patience: float = 0.0) -> None:
         self._all.discard(worker)
         self._run(worker.stop(patience))
-        if self._spare and len(self._all) - len(self._spare) < self.limits.max_instances:
+        if self._spare and self._serving < self.limits.max_instances:
             spare = self._spare.pop()
             if spare.connection.alive:
                 self._offer(spare)
@@ -248,7 +253,7 @@ class Application:
             self._start_for_waiting()
             return
         self._all.add(worker)
-        if len(self._all) - len(self._spare) > self.limits.max_instances:
+        if self._serving > self.limits.max_instances:
             self._spare.append(worker)
         else:
             self._offer(worker)

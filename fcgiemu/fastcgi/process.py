@@ -143,6 +143,8 @@ class WorkerProcess:
         The time in which a debugger is attached does not count; that in which the client is waited for is no inactivity.
         """
         connection = self.connection
+        if connection.ended:  # its request has not been sent yet: the times are those of another one
+            return None
         if self.debugged:
             connection.started = connection.last_activity = now
         elif connection.client_owes:
@@ -285,12 +287,12 @@ class WorkerProcess:
 
     def _insist(self) -> None:
         """End the process and all it has started at once."""
-        if self.launch.guarded and self._lifeline is not None:
+        if not self.launch.guarded:
+            self._signal(signal.SIGKILL)
+        elif self._lifeline is not None:  # else the guard is at it already
             os.close(self._lifeline)
             self._lifeline = None
             asyncio.get_running_loop().call_later(GUARD_SECONDS, self._signal, signal.SIGKILL)
-        else:
-            self._signal(signal.SIGKILL)
 
     def _signal(self, number: int) -> None:
         """Signal the process's own group, so that children of the application end with it."""

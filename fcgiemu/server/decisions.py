@@ -14,8 +14,10 @@ from ..files import FileEntry, is_settled
 from ..site import Site
 from .exchange import Exchange
 
-#: Requests that are remembered for one connection.
+PROVIDERS = "system.webServer/rewrite/providers"
+#: Requests that are remembered for one connection, the latest ones, and the bytes of headers that each may have.
 KEPT = 16
+LONGEST_HEAD = 4096
 
 Answers = dict[str, FileEntry | None]
 
@@ -46,11 +48,15 @@ class Decisions:
             return kept.decision
         answers: Answers = {}
         decision = site.decide(exchange.request(), answers=answers)
-        if not exchange.has_body and _may_be_kept(site, decision, answers):
+        if not exchange.has_body and _may_be_kept(site, exchange, decision, answers):
             if len(self._kept) >= KEPT:
-                self._kept.clear()
+                del self._kept[next(iter(self._kept))]
             self._kept[key] = Kept(decision, site.tree.generation, answers)
         return decision
+
+    def forget(self) -> None:
+        """Give the memory back."""
+        self._kept.clear()
 
 
 def _same(site: Site, answers: Answers) -> bool:
@@ -60,7 +66,14 @@ def _same(site: Site, answers: Answers) -> bool:
     return True
 
 
-def _may_be_kept(site: Site, decision: Decision, answers: Answers) -> bool:
-    """Errors are made anew each time, and so is what a Python function in the place of a provider had a say in."""
-    return isinstance(decision.action, (CallFastCgi, ServeFile)) and not site.settings.providers and all(
-        answer is None or is_settled(answer.mtime_ns) for answer in answers.values())
+def _may_be_kept(site: Site, exchange: Exchange, decision: Decision, answers: Answers) -> bool:
+    """Errors are made anew each time, and so is whatever a rewrite provider may have had a say in: what it reads is not
+    known by time stamp and size alone. Long heads would fill the memory."""
+    if not isinstance(decision.action, (CallFastCgi, ServeFile)):
+        return False
+    if sum([len(name) + len(value) for name, value in exchange.headers]) > LONGEST_HEAD:
+        return False
+    assert decision.request is not None
+    if any(site.effective(path).section(PROVIDERS).items for path in (decision.request.target.path, decision.path)):
+        return False
+    return all(answer is None or is_settled(answer.mtime_ns) for answer in answers.values())

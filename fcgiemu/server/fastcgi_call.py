@@ -309,8 +309,6 @@ class FastCgiCall:
 
     def _leave_to_drain(self) -> None:
         """The client has gone. A response in progress may end within a time; an upload cut short ends the process."""
-        if self.exchange.started and not self.exchange.disconnected:
-            self.exchange.cut("the client has gone")
         if self.upload is not None and not self.uploaded:
             self._give_up()
             return

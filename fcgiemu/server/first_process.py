@@ -9,7 +9,7 @@ import signal
 def reaps_for_server() -> None:
     """Return at once, but in process 1: there a child returns and serves, and this process reaps until that ends.
 
-    Signals are passed on; the exit code is the server's.
+    Whatever asks this process to end ends the server in good order; the exit code is the server's.
     """
     if os.getpid() != 1:
         return
@@ -17,12 +17,13 @@ def reaps_for_server() -> None:
     if server == 0:
         return
 
-    def pass_on(number: int, _frame: object) -> None:
-        os.kill(server, number)
+    def end(_number: int, _frame: object) -> None:
+        os.kill(server, signal.SIGINT)
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, pass_on)
+        signal.signal(number, end)
     while True:
         ended, status = os.wait()
         if ended == server:
-            os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
+            code = os.waitstatus_to_exitcode(status)
+            os._exit(code if code >= 0 else 128 - code)

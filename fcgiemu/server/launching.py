@@ -94,7 +94,7 @@ class Launcher:
         environment = self.environment(place, limits)
         tcp = limits.protocol == "Tcp"
         if not program.is_wfastcgi:
-            if php.is_php(program.path) and not self.options.strict_pool:
+            if program.is_php and not self.options.strict_pool:
                 environment = {**php.environment(limits), **environment}
             return Launch(guarded((program.path, *program.arguments)), environment, str(place.path), tcp=tcp, grace=grace,
                           guarded=True)

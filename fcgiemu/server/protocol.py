@@ -21,6 +21,8 @@ from .exchange import MAX_REQUEST_BYTES, Exchange
 _MAX_METHOD = 64
 #: Requests that may wait on a connection before reading from it pauses.
 MAX_PIPELINED = 16
+#: Seconds for which an idle connection's decisions are kept.
+REMEMBER_SECONDS = 5.0
 _TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 #: llhttp's methods that HTTP has; others, and those in lower case, it refuses.
 _PARSER_METHODS = frozenset(
@@ -38,6 +40,8 @@ class IisProtocol(HttpToolsProtocol):
     #: Bytes received while a request's head is not complete.
     _pending = 0
     _reading_head = True
+    #: Whether the parser has seen the first byte of a request, and not yet its last.
+    _begun = False
     #: The method of a request that the parser has been told to read as GET.
     _method: str | None = None
     #: Whether the request is a WebSocket's, for which uvicorn gives the connection to another protocol.
@@ -56,13 +60,14 @@ class IisProtocol(HttpToolsProtocol):
         self.decisions = Decisions()  # for those that come again
 
     def on_message_begin(self) -> None:
+        self._begun = True
         self.url = b""
         self.headers = []
         self._head_bytes = 0
         self._too_long = False
 
     def data_received(self, data: bytes) -> None:
-        if self._reading_head and not self._pending:
+        if not self._begun:
             data = self._known_method(data)
         self._pending += len(data)
         try:
@@ -93,6 +98,7 @@ class IisProtocol(HttpToolsProtocol):
         head = b"%b %b HTTP/%b\r\n" % (method, self.url, self.parser.get_http_version().encode())
         head += b"".join([b"%b: %b\r\n" % pair for pair in self.headers if pair[0].lower() != b"upgrade"])
         self._again = self.headers
+        self._begun = False
         self.parser = httptools.HttpRequestParser(self)
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn's own
         self.data_received(head + b"\r\n" + rest)
@@ -166,7 +172,7 @@ class IisProtocol(HttpToolsProtocol):
             super().on_body(body)
 
     def on_message_complete(self) -> None:
-        self._pending, self._reading_head = 0, True
+        self._pending, self._reading_head, self._begun = 0, True, False
         if not self.parser.should_upgrade():
             super().on_message_complete()
 
@@ -185,8 +191,11 @@ class IisProtocol(HttpToolsProtocol):
 
     def close_if_idle(self, now: float, seconds: float) -> None:
         """Close a connection on which nothing has been asked for so long; a head that never ends counts as nothing."""
-        if self._idle_since is not None and now - self._idle_since > seconds:
+        idle = 0.0 if self._idle_since is None else now - self._idle_since
+        if idle > seconds:
             self.transport.close()
+        elif idle > REMEMBER_SECONDS:
+            self.decisions.forget()
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)

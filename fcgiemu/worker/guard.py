@@ -8,6 +8,7 @@ import ctypes
 import os
 import signal
 import sys
+import threading
 import time
 
 import lifeline
@@ -40,15 +41,18 @@ def _children():
 
 
 def _end_children():
-    """End and reap all descendants: those of a process that has ended become children of ours."""
+    """End and reap all descendants that may be ended: those of a process that has ended become children of ours."""
+    others = set()  # of another user
     while True:
-        children = _children()
+        children = set(_children()) - others
         if not children:
             return
         for child in children:
             try:
                 os.kill(child, signal.SIGKILL)
                 os.waitpid(child, 0)
+            except PermissionError:
+                others.add(child)
             except OSError:
                 pass
 
@@ -73,7 +77,10 @@ def main():
         except OSError:
             pass
 
+    ending = threading.Event()
+
     def end_at_once():
+        ending.set()
         if adopts:
             end(signal.SIGKILL)  # the rest follows below
         else:
@@ -88,12 +95,18 @@ def main():
     lifeline.watch(descriptor, end_at_once)
     for standard in (0, 1, 2):
         os.close(standard)
-    _, status = os.waitpid(child, 0)
+    ended, status = os.wait()
+    while ended != child:  # one that has been adopted
+        ended, status = os.wait()
     if adopts:
         _end_children()
+    elif ending.is_set():
+        os.killpg(0, signal.SIGKILL)
     if os.WIFSIGNALED(status):
-        signal.signal(os.WTERMSIG(status), signal.SIG_DFL)
-        os.kill(os.getpid(), os.WTERMSIG(status))
+        number = os.WTERMSIG(status)
+        if number != signal.SIGKILL:
+            signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
     os._exit(os.WEXITSTATUS(status))
 
 

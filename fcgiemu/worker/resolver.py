@@ -40,7 +40,10 @@ def _walk(found, tail):
 
 
 def hidden_reason(error):
-    """Why a handler ``could not be imported``, where a proxy script has dropped the reason: imported again; else ""."""
+    """Why a handler ``could not be imported``, where a proxy script has dropped the reason; else "".
+
+    Each dotted prefix is imported again; as soon as one can be, there is no hidden reason.
+    """
     try:
         found = re.match(r'"(.+)" could not be imported$', str(error))
     except Exception:  # an error that cannot say what it is

@@ -75,6 +75,26 @@ def test_every_request_of_a_connection_gets_its_own_answer(server: LiveServer, s
     assert "Traceback" not in server.log()
 
 
+@pytest.mark.parametrize(("first", "rest", "answers"), [
+    (b"GET /1 HTTP/1.1\r\nHost: a\r\n\r\nGET /ab", b"cd HTTP/1.1\r\nHost: a\r\n\r\n", [b"GET /1 0|.", b"GET /abcd 0|."]),
+    (post(b"abc") + b"PUT /2 HTTP/1.1\r\nHost: a\r\nX: aaa", b"bbb ccc\r\nContent-Length: 1\r\n\r\nz",
+     [b"POST /p 3|abc.", b"PUT /2 1|z."]),
+    (b"GET /1 HTTP/1.1\r\nHost: a\r\n\r\n", b"FOO /2 HTTP/1.1\r\nHost: a\r\n\r\n", [b"GET /1 0|.", b"FOO /2 0|."]),
+])
+def test_a_head_that_begins_behind_another_request_and_goes_on_later(
+        server: LiveServer, first: bytes, rest: bytes, answers: list[bytes]) -> None:
+    with server.connect() as sock:
+        sock.sendall(first)
+        raw = b""
+        while answers[0] not in raw:  # so the first packet has been read
+            raw += sock.recv(65536)
+        sock.sendall(rest + CLOSE)
+        while part := sock.recv(65536):
+            raw += part
+    assert all(answer in raw for answer in (*answers, b"GET /last 0|.")), raw
+    assert raw.count(b"HTTP/1.1 200") == 3, raw
+
+
 def test_a_body_is_not_waited_for_twice(tmp_path: Path, serve: Callable[..., LiveServer]) -> None:
     """An error page that a child request makes comes after the body of the request that failed."""
     errors = ('<httpErrors errorMode="Custom" existingResponse="Auto"><remove statusCode="404" />'

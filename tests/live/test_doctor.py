@@ -137,6 +137,8 @@ def test_a_map_that_leads_nowhere(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("files", "module", "found"), [
     ({"requirements.txt": "flask-of-the-site==1.0\n"}, "flask_of_the_site", ("flask-of-the-site", "requirements.txt")),
+    ({"requirements.txt": "-rreqs/base.txt", "reqs/base.txt": "-r more.txt", "reqs/more.txt": "a\nyaml"}, "yaml",
+     ("yaml", "reqs/more.txt")),
     ({"requirements.txt": "# none\n-r base.txt\n", "base.txt": "-r requirements.txt\nPyYAML>=5\n"}, "yaml", ("PyYAML", "base.txt")),
     ({"pyproject.toml": '[project]\ndependencies = ["Pillow[webp]>=9"]\n'}, "PIL", ("Pillow", "pyproject.toml")),
     ({"pyproject.toml": "[project\n", "requirements.txt": "-r missing.txt"}, "yaml", ("", "")),
@@ -160,6 +162,7 @@ def platform(arguments: str, program: str = sys.executable) -> str:
 
 @pytest.mark.parametrize(("config", "code", "words"), [
     (platform("-m http.server %HTTP_PLATFORM_PORT%"), 0, f"process       {sys.executable} -m http.server PORT"),
+    (platform("app.py -m production"), 0, f"process       {sys.executable} app.py -m production"),
     (platform("-m waitress_of_the_site %HTTP_PLATFORM_PORT%"), 1, "No module named 'waitress_of_the_site'"),
     (platform("x", "C:\\nowhere\\strange.exe"), 1, "There is no program here for C:\\nowhere\\strange.exe"),
 ])
@@ -230,6 +233,10 @@ def test_nothing_is_said_of_what_speaks_for_itself(tmp_path: Path) -> None:
                   "re.error: missing )"):
         assert causes(worker + '  File "/site/app.py", line 3, in view\n    f(1, 2)\n' + error, application) == []
         assert causes(worker + error, application) != []
+    printed = worker + '  File "/site/app.py", line 3, in view\nKeyError\n\n\nStdOut: ' + "x" * 99999 + "TypeError: 'str' object is not callable"
+    assert causes(printed, application) == []
+    assert causes("in log\n" * 9000 + "os.environ.update\n" * 4000, application) == []  # at once
+    assert causes(worker + '  File "/home/re/site/app.py", line 3, in view\nTypeError: \'int\' object is not callable', application) == []
     for text in ("ValueError: WSGI_LOG", "KeyError: ALLOWED_HOSTS"):
         assert causes(text, application) == []
 

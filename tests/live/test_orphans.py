@@ -40,6 +40,9 @@ while True:
     while part := connection.recv(65536):
         data += part
         if record(5, b"") in data:
+            if b"QUERY_STRINGdie" in data:
+                os.kill(os.getppid(), 9)
+                connection.recv(1)
             answer = b"nonsense" if b"QUERY_STRINGgarbage" in data else record(
                 6, b"Content-Type: text/plain\\r\\n\\r\\n%d %d" % (os.getpid(), os.getppid())) + record(3, bytes(8))
             data = b""
@@ -79,6 +82,18 @@ def test_a_family_in_another_session_ends_with_its_server_and_with_its_process(
     finally:
         for descriptor in family:
             os.close(descriptor)
+
+
+@pytest.mark.parametrize("options_more", [[], ["--strict-pool"]], ids=["grace", "no grace"])
+def test_the_signal_that_ended_a_program_is_told_and_its_family_ends(
+        site: Path, serve: Callable[..., LiveServer], options_more: list[str]) -> None:
+    server = serve(site, *options(site), *options_more)
+    child = int(server.get("/").text.split()[0])
+    assert "ended by signal 9" in server.get("/?die").text
+    for _ in range(10000):
+        if not Path(f"/proc/{child}").exists():
+            break
+    assert not Path(f"/proc/{child}").exists()
 
 
 def test_process_1_reaps_what_others_leave_behind(tmp_path: Path) -> None:

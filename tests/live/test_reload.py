@@ -80,7 +80,7 @@ def test_each_application_has_its_own_regex(tmp_path: Path, serve: Callable[...,
     for name in ("root/a.txt", "a/app.py"):  # neither is its application's
         os.utime(tmp_path / name)
         (tmp_path / name).open("a").close()
-    (tmp_path / "a/a.txt").open("a").close()
+    os.utime(tmp_path / "a/a.txt")
     server.wait_for("a.txt changed: workers restart")
     assert server.get("/").text == root
     assert server.get("/a/").text != below

@@ -13,7 +13,7 @@ import pytest
 
 from fcgiemu.decision import CallFastCgi, Decision, Respond, ServeFile
 from fcgiemu.http.url import UrlRefused
-from fcgiemu.server.decisions import KEPT, Decisions
+from fcgiemu.server.decisions import KEPT, LONGEST_HEAD, Decisions
 from fcgiemu.server.exchange import Exchange
 from fcgiemu.server.protocol import IisProtocol
 from fcgiemu.site import Settings, Site
@@ -27,6 +27,10 @@ RULES = """<rewrite><rules>
   <rule name="by file"><match url="^kept$" />
     <conditions><add input="{REQUEST_FILENAME}.flag" matchType="IsFile" /></conditions>
     <action type="Rewrite" url="site.css" /></rule>
+</rules></rewrite>
+<handlers><clear /><add name="Static" path="*.css" verb="*" modules="StaticFileModule" resourceType="File" />""" + (
+    python_handler().removeprefix("<handlers>"))
+MAPPED = """<rewrite><rules>
   <rule name="by map"><match url="^mapped$" />
     <conditions><add input="{Map:key}" pattern="(.+)" /></conditions>
     <action type="Rewrite" url="{C:1}" /></rule>
@@ -36,6 +40,7 @@ RULES = """<rewrite><rules>
 <handlers><clear /><add name="Static" path="*.css" verb="*" modules="StaticFileModule" resourceType="File" />""" + (
     python_handler().removeprefix("<handlers>"))
 SITE = {"web.config": web_config(RULES), "site.css": "one", "map.txt": "key=site.css\n"}
+LONG = "x" * LONGEST_HEAD
 PROTOCOL = cast(IisProtocol, SimpleNamespace(client=("127.0.0.1", 5), server=("127.0.0.1", 80), scheme="http"))
 
 
@@ -63,7 +68,7 @@ def shown(decision: Decision) -> str:
     return "Python" if isinstance(action, CallFastCgi) else f"error {cast(Respond, action).status}"
 
 
-@pytest.mark.parametrize("target", ["/site.css", "/other", "/page", "/kept", "/mapped", "/SITE.CSS?a=b"])
+@pytest.mark.parametrize("target", ["/site.css", "/other", "/page", "/kept", "/SITE.CSS?a=b"])
 def test_the_same_request_is_decided_once(site: Site, target: str) -> None:
     decisions = Decisions()
     assert decisions.decide(site, exchange(target)) is decisions.decide(site, exchange(target))
@@ -76,8 +81,6 @@ CHANGES: list[tuple[str, Callable[[Path], Any], str, str]] = [
     ("/Site.css", lambda root: (root / "site.css").rename(root / "SITE.css"), "site.css, 3 bytes", "SITE.css, 3 bytes"),
     ("/site.css", lambda root: ((root / "site.css").unlink(), (root / "site.css").mkdir()), "site.css, 3 bytes", "error 404"),
     ("/kept", lambda root: (root / "kept.flag").write_text(""), "Python", "site.css, 3 bytes"),
-    ("/mapped", lambda root: (root / "map.txt").write_text("key=else\n"), "site.css, 3 bytes", "Python"),
-    ("/mapped", lambda root: (root / "map.txt").unlink(), "site.css, 3 bytes", "error 500"),
 ]
 
 
@@ -95,9 +98,9 @@ def test_a_changed_file_is_seen_by_the_next_request(
 
 def test_files_that_have_just_changed_are_asked_about_again(site: Site) -> None:
     """Their time stamp may not tell the next change."""
-    (site.path / "map.txt").write_text("key=site.css\n")
+    (site.path / "site.css").write_text("two")
     decisions = Decisions()
-    assert decisions.decide(site, exchange("/mapped")) is not decisions.decide(site, exchange("/mapped"))
+    assert decisions.decide(site, exchange("/site.css")) is not decisions.decide(site, exchange("/site.css"))
 
 
 def test_new_configuration_makes_new_decisions(site: Site) -> None:
@@ -128,15 +131,32 @@ def test_requests_with_a_body_are_not_remembered(site: Site, headers: tuple[tupl
     assert first.has_body
 
 
-def test_what_a_python_provider_says_is_asked_each_time(site: Site) -> None:
+def test_what_a_provider_reads_is_read_each_time(site: Site) -> None:
+    """A file may change behind its time stamp, and a Python function says what it likes."""
+    write(site.path, {"web.config": web_config(MAPPED)})
     answers = iter(["site.css", "else"])
-    asked = Site(site.path, Settings(providers={"Map": lambda key: next(answers)}))
+    for settings in (Settings(), Settings(providers={"Map": lambda key: next(answers)})):
+        asked = Site(site.path, settings)
+        decisions = Decisions()
+        write(site.path, {"map.txt": "key=site.css\n"})
+        aged(site.path)
+        first = shown(decisions.decide(asked, exchange("/mapped")))
+        write(site.path, {"map.txt": "key=not.none\n"})
+        aged(site.path)
+        assert (first, shown(decisions.decide(asked, exchange("/mapped")))) == ("site.css, 3 bytes", "Python")
+
+
+def test_long_heads_are_not_remembered_and_idle_connections_forget(site: Site) -> None:
     decisions = Decisions()
-    assert [shown(decisions.decide(asked, exchange("/mapped"))) for _ in range(2)] == ["site.css, 3 bytes", "Python"]
+    decisions.decide(site, exchange("/other", ("X-Long", LONG)))
+    assert not decisions._kept
+    decisions.decide(site, exchange("/other"))
+    decisions.forget()
+    assert not decisions._kept
 
 
-def test_the_memory_is_bounded(site: Site) -> None:
+def test_the_latest_are_remembered(site: Site) -> None:
     decisions = Decisions()
     for number in range(3 * KEPT):
         decisions.decide(site, exchange(f"/{number}"))
-    assert len(decisions._kept) <= KEPT
+    assert [key[0] for key in decisions._kept] == [f"/{number}".encode() for number in range(2 * KEPT, 3 * KEPT)]

@@ -364,9 +364,11 @@ def test_timeouts_by_the_clock(silent: float, asked: float, owed: int, debugged:
     async def main() -> None:
         worker = WorkerProcess(LAUNCH, lambda *_: None)
         worker.connection = FastCgiConnection()
+        limits = Limits(activity_timeout=10, request_timeout=20)
+        assert worker.overdue(limits, 100) is None, "no request has been sent"
+        worker.connection.ended = False
         worker.connection.last_activity, worker.connection.started = 100 - silent, 100 - asked
         worker.debugged, worker.connection.client_owes = debugged, owed
-        limits = Limits(activity_timeout=10, request_timeout=20)
         assert worker.overdue(limits, 100) == overdue
         worker.debugged = False
         if debugged:  # the time with it does not count
