@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -89,7 +89,7 @@ def _fast_cgi(site: Site, application: Application, chosen: Handler) -> Iterator
     yield from _environment(site, application, program)
     yield from _settings(site, application)
     yield from _python_path(site, application, chosen)
-    yield from _handler_name(site.worker_setting("WSGI_HANDLER", application))
+    yield from _handler_name(site.worker_setting("WSGI_HANDLER", application), site.app_settings(application))
     yield from _worker_settings(site, application)
     yield from _load(site, application, chosen, program)
 
@@ -220,8 +220,11 @@ def _worker_settings(site: Site, application: Application) -> Iterator[Step]:
                        "Name a file in a folder that exists.")
 
 
-def _handler_name(name: str | None) -> Iterator[Step]:
-    if not name:
+def _handler_name(name: str | None, settings: Iterable[str]) -> Iterator[Step]:
+    other = next((key for key in settings if key != "WSGI_HANDLER" and key.upper() == "WSGI_HANDLER"), None)
+    if not name and other:
+        yield Step("WSGI_HANDLER", "problem", f"it is called {other}, which only Windows takes for it", "Write it in capitals.")
+    elif not name:
         yield Step("WSGI_HANDLER", "problem", "it is not set", "Add <add key=\"WSGI_HANDLER\" value=\"module.application\" />.")
     elif name != name.strip():
         yield Step("WSGI_HANDLER", "problem", f"'{name}' has blanks around it, which stay part of the name",

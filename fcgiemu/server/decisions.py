@@ -1,8 +1,7 @@
 """Decisions for requests that come again over a connection, as most do: the same URL with the same headers.
 
 A decision depends on the request, on the configuration and on what the site's files answered, so it holds while the
-configuration has not been read anew and the files, asked again, answer the same. (IIS keeps what its rules made of a
-URL as well.)
+configuration has not been read anew and the files, asked again, answer the same.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from ..site import Site
 from .exchange import Exchange
 
 PROVIDERS = "system.webServer/rewrite/providers"
-#: Requests that are remembered for one connection, the latest ones, and the bytes of headers that each may have.
+#: Requests that are remembered for one connection, the latest ones, and the bytes of URL and headers that each may have.
 KEPT = 16
 LONGEST_HEAD = 4096
 
@@ -71,7 +70,7 @@ def _may_be_kept(site: Site, exchange: Exchange, decision: Decision, answers: An
     known by time stamp and size alone. Long heads would fill the memory."""
     if not isinstance(decision.action, (CallFastCgi, ServeFile)):
         return False
-    if sum([len(name) + len(value) for name, value in exchange.headers]) > LONGEST_HEAD:
+    if len(exchange.target) + sum([len(name) + len(value) for name, value in exchange.headers]) > LONGEST_HEAD:
         return False
     assert decision.request is not None
     if any(site.effective(path).section(PROVIDERS).items for path in (decision.request.target.path, decision.path)):

@@ -95,7 +95,6 @@ class PlatformProcess:
         for pump in self._pumps:
             pump.cancel()
 
-
     def _signal(self, number: int) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, number)

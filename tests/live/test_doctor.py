@@ -74,6 +74,7 @@ def test_all_is_well(tmp_path: Path) -> None:
     ({"WSGI_HANDLER": "D:\\home\\site\\wwwroot\\app.py"}, "is a file name", "Write a dotted name: app.app, say"),
     ({"WSGI_HANDLER": "app"}, "app has no dot", "app.app, say"),
     ({}, "it is not set", "WSGI_HANDLER"),
+    ({"Wsgi_Handler": "app.application"}, "it is called Wsgi_Handler, which only Windows takes for it", "in capitals"),
     ({"WSGI_HANDLER": "needs_flask.app"}, "No module named 'flask_of_the_site'",
      "flask-of-the-site is in requirements.txt, and there is no env"),
     ({"WSGI_HANDLER": "needs_setting.app"}, "KeyError: 'FCGIEMU_NO_SUCH_SETTING'",
