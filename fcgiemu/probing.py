@@ -13,7 +13,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from .fastcgi.process import Launch, guarded
+from .fastcgi.process import Launch
+from .lifeline import Lifeline, guarded
 
 #: Seconds that loading may take.
 SECONDS = 60.0
@@ -35,24 +36,24 @@ def probe(launch: Launch, folder: str) -> tuple[dict[str, Any] | None, Ended]:
 
 def run(command: Sequence[str], environment: Mapping[str, str], folder: str | Path) -> Ended:
     """Run a program to its end. Raises OSError where it cannot be started."""
-    lifeline, ours = os.pipe()
+    lifeline = Lifeline()
     with tempfile.TemporaryFile() as output:  # no pipe, which its children would keep open
         try:
             process = subprocess.Popen(
-                guarded(tuple(command)), env={**environment, "FCGIEMU_LIFELINE": str(lifeline)}, cwd=folder,
-                stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, pass_fds=(lifeline,), start_new_session=True)
+                guarded(tuple(command)), env={**environment, **lifeline.environment}, cwd=folder, stdin=subprocess.DEVNULL,
+                stdout=output, stderr=subprocess.STDOUT, pass_fds=(lifeline.theirs,), start_new_session=True)
         except OSError:
-            os.close(ours)
+            lifeline.cut()
             raise
         finally:
-            os.close(lifeline)
+            lifeline.passed()
         code: int | None = None
         try:
             code = process.wait(SECONDS)
         except subprocess.TimeoutExpired:
             pass
         finally:
-            os.close(ours)
+            lifeline.cut()
             process.wait()
             with contextlib.suppress(OSError):
                 os.killpg(process.pid, signal.SIGKILL)

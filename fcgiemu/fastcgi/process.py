@@ -8,14 +8,13 @@ import enum
 import os
 import signal
 import socket
-import sys
 import tempfile
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
+from ..lifeline import Lifeline
 from .connection import FastCgiConnection
 from .limits import GRACE_SECONDS, Limits
 
@@ -80,12 +79,6 @@ class Launch:
     mark: str = ""
 
 
-def guarded(command: tuple[str, ...]) -> tuple[str, ...]:
-    """A program that does not watch for its server's end, run by one that does: see worker/guard.py."""
-    guard = str(Path(__file__).parent.parent / "worker" / "guard.py")
-    return (sys.executable, "-S", "-E", guard, *command)
-
-
 class Spawned(Protocol):
     """A started process, as WorkerProcess needs it; tests bring their own."""
 
@@ -121,7 +114,7 @@ class WorkerProcess:
         self._process: Spawned | None = None
         self._exited = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
-        self._lifeline: int | None = None
+        self._lifeline: Lifeline | None = None
         self._changes: int | None = None
         self._socket_path: str | None = None
         self._address: tuple[str, int] | None = None
@@ -167,9 +160,9 @@ class WorkerProcess:
             theirs, connect = self._endpoint()
         except OSError as error:
             raise StartFailed(str(error)) from error
-        lifeline, self._lifeline = os.pipe()
-        passed = [lifeline]
-        environment = {**self.launch.environment, "FCGIEMU_LIFELINE": str(lifeline)}
+        self._lifeline = Lifeline()
+        passed = [self._lifeline.theirs]
+        environment = {**self.launch.environment, **self._lifeline.environment}
         if self.launch.watches:
             changes, self._changes = os.pipe()
             os.set_blocking(self._changes, False)
@@ -289,9 +282,7 @@ class WorkerProcess:
         """End the process and all it has started at once."""
         if not self.launch.guarded:
             self._signal(signal.SIGKILL)
-        elif self._lifeline is not None:  # else the guard is at it already
-            os.close(self._lifeline)
-            self._lifeline = None
+        elif self._lifeline is not None and self._lifeline.cut():  # else the guard is at it already
             asyncio.get_running_loop().call_later(GUARD_SECONDS, self._signal, signal.SIGKILL)
 
     def _signal(self, number: int) -> None:
@@ -338,10 +329,11 @@ class WorkerProcess:
             self.label = self._labels.get(int(said), "")
 
     def _close_pipes(self) -> None:
-        for descriptor in (self._lifeline, self._changes):
-            if descriptor is not None:
-                os.close(descriptor)
-        self._lifeline = self._changes = None
+        if self._lifeline is not None:
+            self._lifeline.cut()
+        if self._changes is not None:
+            os.close(self._changes)
+            self._changes = None
 
     def _forget_socket(self) -> None:
         if self._socket_path is not None:

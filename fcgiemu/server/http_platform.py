@@ -18,9 +18,10 @@ from ..applications import Application
 from ..config import values
 from ..decision import Decision, Respond
 from ..fastcgi.limits import GRACE_SECONDS
-from ..fastcgi.process import KEPT_LINES, guarded
+from ..fastcgi.process import KEPT_LINES
 from ..http.url import encode_path
 from ..interpreters import ProgramMissing, find_program, path_pairs
+from ..lifeline import Lifeline, guarded
 from ..modules import sending
 from ..modules.http_platform import PORT_VARIABLE, HttpPlatform, compiled
 from ..site import Site
@@ -44,7 +45,8 @@ class StartFailed(Exception):
 class PlatformProcess:
     """One process and the port it was given."""
 
-    def __init__(self, port: int, process: asyncio.subprocess.Process, lifeline: int, output: Output, log: Path | None) -> None:
+    def __init__(self, port: int, process: asyncio.subprocess.Process, lifeline: Lifeline, output: Output,
+                 log: Path | None) -> None:
         self.port = port
         self.lines: deque[str] = deque(maxlen=KEPT_LINES)
         self._process = process
@@ -85,25 +87,19 @@ class PlatformProcess:
 
     async def stop(self) -> None:
         """End the process and its children; returns when it has been reaped."""
-        for end in (partial(self._signal, signal.SIGTERM), self._let_go, partial(self._signal, signal.SIGKILL)):
+        for end in (partial(self._signal, signal.SIGTERM), self._lifeline.cut, partial(self._signal, signal.SIGKILL)):
             if not self.alive:
                 break
             end()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._process.wait(), GRACE_SECONDS)
-        self._let_go()
+        self._lifeline.cut()
         for pump in self._pumps:
             pump.cancel()
 
     def _signal(self, number: int) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, number)
-
-    def _let_go(self) -> None:
-        """Close the lifeline: the guard ends whatever is left."""
-        if self._lifeline >= 0:
-            os.close(self._lifeline)
-            self._lifeline = -1
 
 
 class Platform:
@@ -157,18 +153,18 @@ class Platform:
     async def _spawn(self) -> PlatformProcess:
         port = _free_port()
         command, environment = self.command(port)
-        lifeline, ours = os.pipe()
+        lifeline = Lifeline()
         try:
             process = await asyncio.create_subprocess_exec(
                 *guarded(command), stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE, env={**environment, "FCGIEMU_LIFELINE": str(lifeline)},
-                cwd=str(self.application.path), pass_fds=(lifeline,), start_new_session=True, limit=1 << 20)
+                stderr=asyncio.subprocess.PIPE, env={**environment, **lifeline.environment},
+                cwd=str(self.application.path), pass_fds=(lifeline.theirs,), start_new_session=True, limit=1 << 20)
         except OSError as error:
-            os.close(ours)
+            lifeline.cut()
             raise StartFailed(f"{command[0]}: {error.strerror}") from error
         finally:
-            os.close(lifeline)
-        return PlatformProcess(port, process, ours, self._output, self._log_file(process.pid))
+            lifeline.passed()
+        return PlatformProcess(port, process, lifeline, self._output, self._log_file(process.pid))
 
     def command(self, port: int | str) -> tuple[tuple[str, ...], dict[str, str]]:
         """The command line and environment with ``%HTTP_PLATFORM_PORT%`` and Windows paths replaced. Raises ProgramMissing."""

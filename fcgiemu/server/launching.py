@@ -14,8 +14,9 @@ from ..applications import Application
 from ..azure import environment as azure
 from ..fastcgi import php
 from ..fastcgi.limits import IIS_LIMITS, Limits
-from ..fastcgi.process import Launch, StartFailed, guarded
+from ..fastcgi.process import Launch, StartFailed
 from ..interpreters import OLDEST, Program, find_wfastcgi, path_pairs, split_processor
+from ..lifeline import guarded
 from ..modules import fast_cgi
 from ..site import Site
 from ..worker import paths

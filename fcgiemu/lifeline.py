@@ -1,0 +1,38 @@
+"""The server's end of worker/lifeline.py: a pipe whose closing ends a process with all it has started."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+_GUARD = str(Path(__file__).parent / "worker" / "guard.py")
+
+
+def guarded(command: tuple[str, ...]) -> tuple[str, ...]:
+    """A program that does not watch its lifeline, run by one that does: see worker/guard.py."""
+    return (sys.executable, "-S", "-E", _GUARD, *command)
+
+
+class Lifeline:
+    """For one process, which is to be started with ``environment`` and the descriptor ``theirs`` passed on."""
+
+    def __init__(self) -> None:
+        self.theirs, ours = os.pipe()
+        self._ours: int | None = ours
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {"FCGIEMU_LIFELINE": str(self.theirs)}
+
+    def passed(self) -> None:
+        """The process has its end, or will never have it."""
+        os.close(self.theirs)
+
+    def cut(self) -> bool:
+        """Let the process end. Returns whether that had not been done before."""
+        if self._ours is None:
+            return False
+        os.close(self._ours)
+        self._ours = None
+        return True
