@@ -205,9 +205,10 @@ def run(request):
     try:
         environ = _environ(request, errors)
         if not _Site.initialized:
+            log("wfastcgi.py %s initializing" % VERSION)
             fatal = True
             message = "Error occurred while reading WSGI handler"
-            _initialize(environ)
+            _Site.handler = load(environ.get("APPL_PHYSICAL_PATH", _HERE))
             message = "Error occurred starting file watcher"
             _announce_restarts(environ.get("APPL_PHYSICAL_PATH", _HERE))
             fatal = False
@@ -310,14 +311,11 @@ def _body(request):
     return body
 
 
-def _initialize(environ):
-    """The first request: folder, settings, handler. Anything raised here ends the process."""
-    log("wfastcgi.py %s initializing" % VERSION)
-    _Site.handler = load(environ.get("APPL_PHYSICAL_PATH", _HERE))
-
-
 def load(folder):
-    """The handler of the site in ``folder``, in the environment that its settings describe."""
+    """The handler of the site in ``folder``, in the environment that its settings describe.
+
+    Anything raised here ends the process.
+    """
     os.chdir(folder)
     for name in _THEIRS.intersection(entry.partition(".")[0] for entry in os.listdir(folder)):
         __import__(name)

@@ -251,7 +251,7 @@ HANDLERS = ["app.application", "app.factory()", "app.holder.app", "app.holder.ma
 #: WSGI_HANDLER, and settings beside it.
 SITES: list[tuple[str, dict[str, str]]] = [
     *((handler, {}) for handler in HANDLERS), ("app.application", {" ": "x"}), ("app.application", {"": "x"}),
-    ("app.application", {"a=b": "x"})]
+    ("app.application", {"a=b": "x"}), ("app.application", {"WSGI_LOG": "nofolder/w.log", "WSGI_RESTART_FILE_REGEX": ""})]
 MODULES = {"app.py": APP, "selectors.py": "SITE = 'the site has one of its own'\n",
            "ctypes.py": "SITE = 'as wfastcgi has loaded it already'\n", "package/__init__.py": "", "package/inner.py": "from app import application\n",
            "broken.py": "import does_not_exist_anywhere\n", "raises.py": "raise RuntimeError('at import')\n",
@@ -336,6 +336,8 @@ def test_handlers_are_resolved_or_fail_in_the_same_words(python: str, tmp_path_f
     for kind in ("fcgiemu", "wfastcgi"):
         options = many_applications(folder / kind, python)
         with LiveServer(folder / kind / "root", [*options, "--worker", kind]) as server:
-            answers[kind] = [comparable(server.get(f"/h{number}/parts"), server) for number in range(len(SITES))]
-    for site, ours, genuine in zip(SITES, *answers.values(), strict=True):
+            answers[kind] = [
+                comparable(server.get(f"/h{number}/parts"), server) for number in range(len(SITES)) for _ in range(2)]
+    asked = [(*site, time) for site in SITES for time in ("first", "second")]
+    for site, ours, genuine in zip(asked, *answers.values(), strict=True):
         assert ours == genuine, site
