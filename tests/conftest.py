@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -26,6 +27,14 @@ def make_site(tmp_path: Path) -> Callable[..., Site]:
         return Site(write(tmp_path, files), Settings(**settings))  # type: ignore[arg-type]
 
     return make
+
+
+@pytest.fixture
+def not_under_nohup() -> Iterator[None]:
+    """SIGHUP as a terminal's processes have it, for the servers that are started meanwhile."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
 
 
 @pytest.fixture

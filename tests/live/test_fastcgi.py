@@ -271,6 +271,7 @@ def test_an_upload_cut_short_frees_the_worker(site: Path, serve: Callable[..., L
     assert server.get("/pid").status == 200
 
 
+@pytest.mark.usefixtures("not_under_nohup")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_signals_end_everything_also_under_a_streaming_request(server: LiveServer, number: signal.Signals) -> None:
     workers = [int(server.get("/pid").text)]

@@ -66,6 +66,7 @@ def options(site: Path) -> list[str]:
 
 @pytest.mark.skipif(not hasattr(os, "pidfd_open") or not sys.platform.startswith("linux"),
                     reason="the descendants of others can be adopted and awaited on Linux only")
+@pytest.mark.usefixtures("not_under_nohup")
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGHUP, signal.SIGTERM, None])
 def test_a_family_in_another_session_ends_with_its_server_and_with_its_process(
         site: Path, serve: Callable[..., LiveServer], number: signal.Signals | None) -> None:
