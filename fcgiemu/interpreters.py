@@ -70,7 +70,7 @@ def find_program(processor: str, site: Site, application: Application | None = N
     if not full_path:
         raise ProgramMissing("The handler has no scriptProcessor.", f"Write one: {EXAMPLE}")
     mapped = next((local for windows, local in site.settings.path_map if windows.lower() == full_path.lower()), None)
-    if mapped is not None and (not os.access(mapped, os.X_OK) or os.path.isdir(mapped)):
+    if mapped is not None and not _is_program(mapped):
         what = ("is not there" if not os.path.exists(mapped) else
                 "is a folder" if os.path.isdir(mapped) else "cannot be executed")
         raise ProgramMissing(f"--map leads {full_path} to {mapped}, which {what}.", "Name a program in --map.")
@@ -84,7 +84,7 @@ def find_program(processor: str, site: Site, application: Application | None = N
         program.is_wfastcgi = is_wfastcgi
         script = next((word for word in words if word.lower().endswith("wfastcgi.py")), "")
         program.script = (paths.map_path(script, path_pairs(site)) or "") if paths.is_windows(script) else script
-    elif local and os.access(local, os.X_OK) and not os.path.isdir(local):
+    elif local and _is_program(local):
         program = Program(local)
     elif found := shutil.which(name):
         program = Program(found, notes=[f"{full_path} -> {found}"])
@@ -99,6 +99,10 @@ def find_program(processor: str, site: Site, application: Application | None = N
         program.arguments = [paths.map_path(word, path_pairs(site)) or word if paths.is_windows(word) else word
                              for word in words]
     return program
+
+
+def _is_program(path: str) -> bool:
+    return os.access(path, os.X_OK) and not os.path.isdir(path)
 
 
 def find_wfastcgi(program: Program, site: Site, application: Application) -> str | None:
@@ -129,7 +133,7 @@ def wanted_version(full_path: str) -> tuple[int, int] | None:
 
 def _python(full_path: str, local: str | None, site: Site, application: Application) -> Program:
     """The interpreter: the one named if it exists here, else one of that version, else the site's env's, else ours."""
-    if local and os.access(local, os.X_OK) and not os.path.isdir(local):
+    if local and _is_program(local):
         return Program(local, version_of(local))
     wanted = wanted_version(full_path)
     named = f"Python {wanted[0]}.{wanted[1]}" if wanted else "Python"

@@ -211,7 +211,7 @@ class FastCgi:
             self._sink(worker, "note", f"likely cause: {words}")
         return found
 
-    def print(self, worker: WorkerProcess, text: str) -> None:
+    def show(self, worker: WorkerProcess, text: str) -> None:
         """The end of what came on STDERR, for the console, whoever else gets it; wfastcgi's empty headings are left out."""
         for line in text[-MAX_PRINTED:].splitlines():
             if line.strip() not in ("", "StdOut:", "StdErr:"):

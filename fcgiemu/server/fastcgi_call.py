@@ -256,7 +256,7 @@ class FastCgiCall:
             await connection.wait(0)
             connection.take()
         text = _text(bytes(connection.stderr))
-        self.pools.print(self.worker, text)
+        self.pools.show(self.worker, text)
         self.pools.likely(self.worker, self.decision, text)
         if self.exchange.started:
             self.exchange.cut("the application wrote to STDERR")
@@ -298,7 +298,7 @@ class FastCgiCall:
         await self.worker.wait_exit(EXIT_PATIENCE)
         self.application.failed(self.worker)
         stderr = _text(bytes(self.connection.stderr))
-        self.pools.print(self.worker, stderr)
+        self.pools.show(self.worker, stderr)
         if self.exchange.started:
             self.exchange.cut(message)
             return

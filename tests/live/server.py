@@ -2,8 +2,26 @@
 
 from __future__ import annotations
 
+import os
+import select
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from fcgiemu.testing.server import READY_SECONDS, STOP_SECONDS
 from fcgiemu.testing.server import Response as Answer
 from fcgiemu.testing.server import Server as LiveServer
 
-__all__ = ["READY_SECONDS", "STOP_SECONDS", "Answer", "LiveServer"]
+__all__ = ["READY_SECONDS", "STOP_SECONDS", "Answer", "LiveServer", "all_end"]
+
+
+@contextmanager
+def all_end(pids: str) -> Iterator[None]:
+    """What is done inside ends these processes, whoever their parents are (Linux: pidfd)."""
+    descriptors = [os.pidfd_open(int(pid)) for pid in pids.split()]
+    try:
+        yield
+        for descriptor in descriptors:
+            assert select.select([descriptor], [], [], 10)[0], "it outlived its server"
+    finally:
+        for descriptor in descriptors:
+            os.close(descriptor)

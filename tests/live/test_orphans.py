@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import select
 import shutil
 import signal
 import subprocess
@@ -14,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from ..sites import web_config, write
-from .server import LiveServer
+from .server import LiveServer, all_end
 
 #: Like php-cgi with PHP_FCGI_CHILDREN: a parent in a session of its own, whose children answer.
 PREFORK = f"""#!{sys.executable}
@@ -53,6 +52,10 @@ CONFIG = web_config('<handlers><add name="Prefork" path="*" verb="*" modules="Fa
                     'resourceType="Unspecified" /></handlers>')
 
 
+adopted = pytest.mark.skipif(not hasattr(os, "pidfd_open") or not sys.platform.startswith("linux"),
+                             reason="the descendants of others can be adopted and awaited on Linux only")
+
+
 @pytest.fixture
 def site(tmp_path: Path) -> Path:
     write(tmp_path, {"prefork": PREFORK, "site/web.config": CONFIG})
@@ -64,37 +67,27 @@ def options(site: Path) -> list[str]:
     return ["--map", f"C:\\prefork.exe={site.parent / 'prefork'}", "--workers", "1", "--no-reload"]
 
 
-@pytest.mark.skipif(not hasattr(os, "pidfd_open") or not sys.platform.startswith("linux"),
-                    reason="the descendants of others can be adopted and awaited on Linux only")
+@adopted
 @pytest.mark.usefixtures("not_under_nohup")
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGHUP, signal.SIGTERM, None])
 def test_a_family_in_another_session_ends_with_its_server_and_with_its_process(
         site: Path, serve: Callable[..., LiveServer], number: signal.Signals | None) -> None:
     server = serve(site, *options(site))
-    family = [os.pidfd_open(int(pid)) for pid in server.get("/").text.split()]
-    if number is None:
-        assert "broke the protocol" in server.get("/?garbage").text
-    else:
-        server.process.send_signal(number)
-        server.process.wait(15)
-    try:
-        for descriptor in family:
-            assert select.select([descriptor], [], [], 10)[0], "it outlived its server"
-    finally:
-        for descriptor in family:
-            os.close(descriptor)
+    with all_end(server.get("/").text):
+        if number is None:
+            assert "broke the protocol" in server.get("/?garbage").text
+        else:
+            server.process.send_signal(number)
+            server.process.wait(15)
 
 
+@adopted
 @pytest.mark.parametrize("options_more", [[], ["--strict-pool"]], ids=["grace", "no grace"])
 def test_the_signal_that_ended_a_program_is_told_and_its_family_ends(
         site: Path, serve: Callable[..., LiveServer], options_more: list[str]) -> None:
     server = serve(site, *options(site), *options_more)
-    child = int(server.get("/").text.split()[0])
-    assert "ended by signal 9" in server.get("/?die").text
-    for _ in range(10000):
-        if not Path(f"/proc/{child}").exists():
-            break
-    assert not Path(f"/proc/{child}").exists()
+    with all_end(server.get("/").text):
+        assert "ended by signal 9" in server.get("/?die").text
 
 
 def test_process_1_reaps_what_others_leave_behind(tmp_path: Path) -> None:
