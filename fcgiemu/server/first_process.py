@@ -15,6 +15,7 @@ def reaps_for_server() -> None:
         return
     server = os.fork()
     if server == 0:
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # heard from the first moment, even where it was ignored
         return
 
     def end(_number: int, _frame: object) -> None:

@@ -117,10 +117,10 @@ class Serving:
             log_level="error", **self._tls())
         server = uvicorn.Server(config)
         self.server.connections = server.server_state.connections
-        self.report(sock)
         if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as under nohup
             signal.signal(signal.SIGHUP, lambda *_: server.handle_exit(signal.SIGTERM, None))  # the terminal has been closed
         try:
+            self.report(sock)
             server.run(sockets=[sock])
         except KeyboardInterrupt:
             pass

@@ -7,7 +7,8 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -90,16 +91,32 @@ def test_the_signal_that_ended_a_program_is_told_and_its_family_ends(
         assert "ended by signal 9" in server.get("/?die").text
 
 
-def test_process_1_reaps_what_others_leave_behind(tmp_path: Path) -> None:
-    """As in a container without an init."""
-    unshare = [shutil.which("unshare") or "unshare", "--pid", "--fork", "--mount-proc"]
+@contextmanager
+def ended(process: subprocess.Popen[str]) -> Iterator[None]:
+    """Whatever happens, the process ends with the test."""
+    try:
+        yield
+    finally:
+        process.kill()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("ignored", [False, True], ids=["", "as in a shell's background"])
+def test_process_1_reaps_what_others_leave_behind(tmp_path: Path, number: signal.Signals, ignored: bool) -> None:
+    """As in a container without an init. Asked to end it does so in good order, however early that is."""
+    unshare = [shutil.which("unshare") or "unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]
     try:
         subprocess.run([*unshare, "true"], check=True, capture_output=True)
     except (OSError, subprocess.CalledProcessError):
         pytest.skip("no PID namespace can be made here (unshare)")
     write(tmp_path, {"web.config": "<configuration />"})
     command = [*unshare, sys.executable, "-m", "fcgiemu", "serve", str(tmp_path), "--port", "0", "--no-reload"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN if ignored else signal.default_int_handler)  # which the server inherits
+    try:
+        started = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    with started as process, ended(process):
         assert process.stdout is not None
         assert any("listening" in line for line in iter(process.stdout.readline, ""))
         first = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().strip()
@@ -113,7 +130,8 @@ def test_process_1_reaps_what_others_leave_behind(tmp_path: Path) -> None:
             if children.read_text().split() == server:
                 break
         assert children.read_text().split() == server
-        os.kill(int(first), signal.SIGINT)
+        os.kill(int(first), number)
+        assert process.wait(15) == 0
         assert "stopped" in process.stdout.read()
 
 
