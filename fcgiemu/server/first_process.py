@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 
+_ENDING = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
+
 
 def reaps_for_server() -> None:
     """Return at once, but in process 1: there a child returns and serves, and this process reaps until that ends.
@@ -13,18 +15,25 @@ def reaps_for_server() -> None:
     """
     if os.getpid() != 1:
         return
+    # Blocked and waited for, none can slip in between a look for signals and a wait for children.
+    awaited = _ENDING | {signal.SIGCHLD}
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, awaited)
     server = os.fork()
     if server == 0:
         signal.signal(signal.SIGINT, signal.default_int_handler)  # heard from the first moment, even where it was ignored
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
         return
-
-    def end(_number: int, _frame: object) -> None:
-        os.kill(server, signal.SIGINT)
-
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, end)
     while True:
-        ended, status = os.wait()
+        if signal.sigwait(awaited) in _ENDING:
+            os.kill(server, signal.SIGINT)
+        _reap(server)
+
+
+def _reap(server: int) -> None:
+    """Reap all who have ended; end with the server."""
+    ended, status = os.waitpid(-1, os.WNOHANG)
+    while ended:
         if ended == server:
             code = os.waitstatus_to_exitcode(status)
             os._exit(code if code >= 0 else 128 - code)
+        ended, status = os.waitpid(-1, os.WNOHANG)
