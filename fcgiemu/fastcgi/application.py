@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Callable
+from typing import Protocol
 
 from .limits import Limits
 from .process import (
@@ -35,6 +36,15 @@ class RapidFails(Exception):
     """More processes than rapidFailsPerMinute allows have ended unasked within a minute."""
 
 
+class Waiter(Protocol):
+    """Who stands in the queue for a process: a future, or what is called at once as that would be later."""
+
+    def done(self) -> bool: ...
+    def set_result(self, worker: WorkerProcess, /) -> None: ...
+    def set_exception(self, failure: StartFailed, /) -> None: ...
+    def cancel(self) -> object: ...
+
+
 class Application:
     """Hands out idle processes, starts new ones on demand, queues what exceeds ``max_instances``.
 
@@ -51,7 +61,7 @@ class Application:
         #: Replacements that are ready while those whose place they take still serve.
         self._spare: list[WorkerProcess] = []
         self._all: set[WorkerProcess] = set()
-        self._waiting: deque[asyncio.Future[WorkerProcess]] = deque()
+        self._waiting: deque[Waiter] = deque()
         self._starting = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
@@ -85,26 +95,40 @@ class Application:
 
         Where the request has to wait, ``waits`` is told what gives its place in the queue up, and at the end None.
         """
-        worker = self._take()
-        if worker is not None:
-            return worker
-        startable = max(0, self.limits.max_instances - len(self._all))
-        if len(self._waiting) - startable >= self.limits.queue_length:
-            raise QueueFull
         future: asyncio.Future[WorkerProcess] = asyncio.get_running_loop().create_future()
-        self._waiting.append(future)
-        self._start_for_waiting()
+        if self.ask(future):
+            return future.result()
         waits(future.cancel)
         try:
             return await future
         except asyncio.CancelledError:
-            with contextlib.suppress(ValueError):
-                self._waiting.remove(future)
+            self.leave(future)
             if future.done() and not future.cancelled() and future.exception() is None:
                 self.release(future.result())
             raise
         finally:
             waits(None)
+
+    def ask(self, waiter: Waiter) -> bool:
+        """Give ``waiter`` a process, now (True) or when one is free; ``release`` gives it back.
+
+        Raises QueueFull and RapidFails; StartFailed is set where no process can be started.
+        """
+        worker = self._take()
+        if worker is not None:
+            waiter.set_result(worker)
+            return True
+        startable = max(0, self.limits.max_instances - len(self._all))
+        if len(self._waiting) - startable >= self.limits.queue_length:
+            raise QueueFull
+        self._waiting.append(waiter)
+        self._start_for_waiting()
+        return False
+
+    def leave(self, waiter: Waiter) -> None:
+        """Give a place in the queue up."""
+        with contextlib.suppress(ValueError):
+            self._waiting.remove(waiter)
 
     def release(self, worker: WorkerProcess) -> None:
         """Give a process back after its request: to whoever waits, to the idle ones, or to its end."""
@@ -157,8 +181,8 @@ class Application:
     async def close(self) -> None:
         """End every process and wait until all are reaped."""
         self._closed = True
-        for future in self._waiting:
-            future.cancel()
+        for waiter in list(self._waiting):
+            waiter.cancel()
         while self._all or self._tasks:
             await asyncio.gather(*(worker.stop() for worker in self._all), return_exceptions=True)
             self._all = {worker for worker in self._all if worker.state is not ProcessState.GONE}
@@ -203,9 +227,9 @@ class Application:
 
     def _offer(self, worker: WorkerProcess) -> None:
         while self._waiting:
-            future = self._waiting.popleft()
-            if not future.done():
-                future.set_result(self._begin(worker))
+            waiter = self._waiting.popleft()
+            if not waiter.done():
+                waiter.set_result(self._begin(worker))
                 return
         worker.idle_since = self._clock()
         self._idle.append(worker)
@@ -228,7 +252,7 @@ class Application:
     def _start_for_waiting(self) -> None:
         if len(self._all) + self._starting >= self.limits.max_instances:
             return
-        waiting = sum(not future.done() for future in self._waiting)
+        waiting = sum(not waiter.done() for waiter in self._waiting)
         while self._starting < waiting and len(self._all) + self._starting < self.limits.max_instances:
             self._start_one()
 
@@ -260,9 +284,9 @@ class Application:
 
     def _fail_waiting(self, failure: StartFailed) -> None:
         while self._waiting:
-            future = self._waiting.popleft()
-            if not future.done():
-                future.set_exception(failure)
+            waiter = self._waiting.popleft()
+            if not waiter.done():
+                waiter.set_exception(failure)
 
     def _run(self, coroutine: object) -> None:
         task: asyncio.Task[None] = asyncio.ensure_future(coroutine)  # type: ignore[call-overload]

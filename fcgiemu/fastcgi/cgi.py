@@ -29,6 +29,12 @@ class Head(NamedTuple):
     headers: tuple[Header, ...]
 
 
+def split(data: bytes) -> tuple[bytes, bytes] | None:
+    """A header block (without its blank line) and what follows it; None where it does not end."""
+    end = _END.search(data)
+    return None if end is None else (data[:end.start()], data[end.end():])
+
+
 class HeadReader:
     """STDOUT in any portions -> the head, then body bytes."""
 
@@ -42,15 +48,15 @@ class HeadReader:
             return data
         if self._begun:
             data = self._begun + data
-        end = _END.search(data)
-        if (len(data) if end is None else end.start()) > MAX_HEADER_BLOCK:
+        parts = split(data)
+        if len(data if parts is None else parts[0]) > MAX_HEADER_BLOCK:
             raise BadHeaders(f"no end of the headers within {MAX_HEADER_BLOCK} bytes")
-        if end is None:
+        if parts is None:
             self._begun = data
             return b""
-        self.head = _parsed(data[:end.start()])
+        self.head = _parsed(parts[0])
         self._begun = b""
-        return data[end.end():]
+        return parts[1]
 
     def finish(self) -> Head:
         """The head when the stream has ended: wfastcgi's own error sends ``Status: 500`` without a blank line."""

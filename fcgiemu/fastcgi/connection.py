@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
+from functools import partial
 from typing import cast
 
 from . import records
@@ -27,13 +29,13 @@ class WroteStderr(Exception):
 
 
 class FastCgiConnection(asyncio.Protocol):
-    """A kept connection. ``send`` starts a request; ``wait`` and ``take`` follow its response."""
+    """A kept connection. ``send`` starts a request; ``expect``, or ``wait`` and ``take``, follow its response."""
 
     def __init__(self) -> None:
         self._transport: asyncio.Transport | None = None
         self._reader = RecordReader()
         self._chunks: deque[bytes] = deque()
-        self._waiter: asyncio.Future[None] | None = None
+        self._call: Callable[[], None] | None = None
         self._threshold = 0
         self._writable: asyncio.Future[None] | None = None
         self._paused = False
@@ -73,7 +75,7 @@ class FastCgiConnection(asyncio.Protocol):
         except ProtocolError as error:
             self._fail(error)
             return
-        if self._waiter is not None and (self.ended or self.buffered > self._threshold or self.error):
+        if self._call is not None and (self.ended or self.buffered > self._threshold or self.error):
             self._wake()
         if self.buffered > self._threshold + HIGH_WATER and not self._paused and self._transport is not None:
             self._paused = True
@@ -130,21 +132,34 @@ class FastCgiConnection(asyncio.Protocol):
         if self._transport is not None and not self.ended:
             self._transport.write(_STDIN_END)
 
+    def expect(self, threshold: int, call: Callable[[], None]) -> None:
+        """Have ``call`` called, once, when the response has ended or broken, or more than ``threshold`` bytes of it wait."""
+        self._threshold, self._call = threshold, call
+
     async def wait(self, threshold: int) -> None:
         """Until the response has ended or more than ``threshold`` bytes of STDOUT wait. Raises what broke it."""
-        self._threshold = threshold
         while not self.ended and self.buffered <= threshold and self.error is None and self._interruption is None:
-            self._waiter = self._loop.create_future()
-            await self._waiter
+            waiter: asyncio.Future[None] = self._loop.create_future()
+            self.expect(threshold, partial(_resolve, waiter))
+            await waiter
         if self.ended or self._chunks and self.buffered > threshold:
             return
         error = self.error or self._interruption
         if error is not None:
             raise error
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether the response is all here and nothing went wrong on its way."""
+        return self.ended and self.error is None and not self.stderr and self.status == (0, 0)
+
+    def look(self) -> bytes:
+        """All STDOUT that waits, which is left there."""
+        return self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
+
     def take(self) -> bytes:
         """All STDOUT that waits."""
-        data = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
+        data = self.look()
         self._chunks.clear()
         self.buffered = 0
         if self._paused and self._transport is not None:
@@ -210,9 +225,14 @@ class FastCgiConnection(asyncio.Protocol):
             self._transport.abort()
 
     def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
-        self._waiter = None
+        call, self._call = self._call, None
+        if call is not None:
+            call()
+
+
+def _resolve(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)
 
 
 _BEGIN = records.encode_begin(REQUEST_ID)

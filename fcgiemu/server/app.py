@@ -7,9 +7,10 @@ import contextlib
 import logging
 import time
 import uuid
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Coroutine
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from ..azure.front_end import affinity_cookie
 from ..decision import (
@@ -64,7 +65,7 @@ class Server:
                  on_start: Callable[[], None] = lambda: None, on_stop: Callable[[], None] = lambda: None) -> None:
         self.site = site
         self.fastcgi = fastcgi
-        fastcgi.error_page = self.error_page
+        fastcgi.front = self
         self.forwarder = Forwarder()
         self.platforms = HttpPlatforms(site, self.forwarder, output)
         self._log = log
@@ -73,9 +74,10 @@ class Server:
         #: The connections that exist, set by whoever runs the server.
         self.connections: Collection[object] = ()
         self._ticker: asyncio.Task[None] | None = None
+        self._ended = False
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
-        """What uvicorn asks over ASGI; requests come to ``answer``."""
+        """What uvicorn asks over ASGI; requests come to ``begin``."""
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
         elif scope["type"] == "websocket":
@@ -88,30 +90,51 @@ class Server:
         except UrlRefused:
             return False
 
-    async def answer(self, exchange: Exchange) -> None:
-        """Answer one request, and log how it went."""
-        started = time.perf_counter()
+    def begin(self, exchange: Exchange) -> None:
+        """Begin to answer a request; ``ended`` follows."""
+        exchange.begun = time.perf_counter()
         try:
             decision = self._decide(exchange)
+            action = decision.action
+            if not (isinstance(action, CallFastCgi) and self.fastcgi.begin(exchange, decision, action)):
+                self.go_on(exchange, decision, self.act(exchange, decision))
         except UrlRefused as error:
             decision = refused(error)
+            self.go_on(exchange, decision, self.act(exchange, decision))
+        except Exception:
+            exchange.protocol.run(exchange, self._defect(exchange))
+
+    def go_on(self, exchange: Exchange, decision: Decision, acting: Coroutine[Any, Any, None]) -> None:
+        """Answer a request by a task; a server that has ended drops it, as uvicorn does with those that have one."""
+        if self._ended:
+            acting.close()
+            exchange.protocol.transport.abort()
+            return
+        exchange.protocol.run(exchange, self._act(exchange, decision, acting))
+
+    async def _act(self, exchange: Exchange, decision: Decision, acting: Coroutine[Any, Any, None]) -> None:
         gone = False
         try:
-            await self.act(exchange, decision)
+            await acting
         except ClientGone:
             gone = True
         except Exception:
-            _log.exception("a defect of fcgiemu itself; the request was %s %s", exchange.method,
-                           exchange.target.decode("latin-1"))
-            await exchange.broken()
+            await self._defect(exchange)
+        self.ended(exchange, decision, gone)
+
+    async def _defect(self, exchange: Exchange) -> None:
+        _log.exception("a defect of fcgiemu itself; the request was %s %s", exchange.method, exchange.target.decode("latin-1"))
+        await exchange.broken()
+
+    def ended(self, exchange: Exchange, decision: Decision, gone: bool = False) -> None:
+        """Log how a request went. ``gone`` = its client did not wait for the answer."""
         action = decision.action
         substatus = exchange.substatus or (action.substatus if isinstance(action, Respond) else 0)
         url = exchange.target.decode("latin-1")
         if decision.state is not None and decision.state.log_rewritten:
             url = decision.path + ("?" + decision.query if decision.query else "")
-        self._log(LogEntry(exchange.method, url, decision, exchange.status, substatus,
-                           time.perf_counter() - started, exchange.bytes_sent, (gone or exchange.gone) and not exchange.was_cut,
-                           exchange.remark))
+        self._log(LogEntry(exchange.method, url, decision, exchange.status, substatus, time.perf_counter() - exchange.begun,
+                           exchange.bytes_sent, (gone or exchange.gone) and not exchange.was_cut, exchange.remark))
 
     def _decide(self, exchange: Exchange) -> Decision:
         settings = self.site.settings
@@ -172,6 +195,7 @@ class Server:
             elif message["type"] == "lifespan.shutdown":
                 if self._ticker is not None:
                     self._ticker.cancel()
+                self._ended = True
                 self._on_stop()
                 await self.platforms.close()
                 await self.forwarder.close()

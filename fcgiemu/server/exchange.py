@@ -13,6 +13,7 @@ from ..http.response import Header, Response, reason_phrase
 from ..http.url import UrlRefused, canonicalize
 from ..modules import compression
 from ..modules.compression import Encoder
+from . import heads
 
 if TYPE_CHECKING:
     from .protocol import IisProtocol
@@ -38,9 +39,9 @@ class Exchange:
     are those that the protocol reads and sets.
     """
 
-    __slots__ = ("_chunked", "_encoder", "_head", "_left", "_no_body", "body", "bytes_sent", "compress", "cookie",
-                 "disconnected", "has_body", "headers", "keep_alive", "message_event", "method", "more_body", "protocol",
-                 "remark", "response_complete", "started", "status", "substatus", "target", "too_long", "version", "was_cut")
+    __slots__ = ("_awake", "_chunked", "_encoder", "_head", "_left", "_no_body", "begun", "body", "bytes_sent", "compress",
+                 "cookie", "disconnected", "has_body", "headers", "keep_alive", "method", "more_body", "protocol", "remark",
+                 "response_complete", "started", "status", "substatus", "target", "too_long", "version", "was_cut", "when_lost")
 
     def __init__(self, protocol: IisProtocol, method: str, target: bytes, headers: list[tuple[bytes, bytes]], version: str,
                  keep_alive: bool, too_long: bool = False) -> None:
@@ -50,11 +51,16 @@ class Exchange:
         self.disconnected = False
         self.response_complete = False
         self.keep_alive = keep_alive
-        self.message_event = asyncio.Event()
+        #: Set where somebody waits for more of the body.
+        self._awake: asyncio.Event | None = None
         self.method = method
         self.target = target
         self.headers = headers
         self.version = version
+        #: When its answering began, by the process's clock.
+        self.begun = 0.0
+        #: What to call when the client goes away in mid-request.
+        self.when_lost: Callable[[], object] | None = None
         #: Whether the head was longer than http.sys takes.
         self.too_long = too_long
         #: Whether the client sends a body at all; known once the request is.
@@ -76,6 +82,22 @@ class Exchange:
         self._no_body = False
         #: Bytes of the body that Content-Length promises and that have not been sent; None without one.
         self._left: int | None = None
+
+    @property
+    def message_event(self) -> Exchange:
+        """What uvicorn's protocol sets when more of the body has come, or no more will."""
+        return self
+
+    def wake(self) -> None:
+        """Something has happened that whoever reads the body waits for."""
+        if self._awake is not None:
+            self._awake.set()
+
+    set = wake
+
+    def tell_when_lost(self, call: Callable[[], object] | None) -> None:
+        """Have ``call`` called when the client goes away in mid-request."""
+        self.when_lost = call
 
     # -- the request -----------------------------------------------------------------------------------------------
 
@@ -117,8 +139,9 @@ class Exchange:
             self.protocol.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         while not (self.disconnected or self.response_complete):
             self.protocol.flow.resume_reading()
-            await self.message_event.wait()
-            self.message_event.clear()
+            if self.more_body and not self.body:
+                self._awake = asyncio.Event()
+                await self._awake.wait()
             part, self.body = bytes(self.body), bytearray()
             if self.disconnected:
                 break
@@ -151,31 +174,31 @@ class Exchange:
             if self._encoder is not None:
                 headers = compression.encoded(headers)
         self._no_body = self.method == "HEAD" or status in (204, 304)
-        self._head = self._encoded_head(f"HTTP/1.1 {status} {_one_line(reason)}\r\n", headers)
+        self._head = b"%b%b\r\n\r\n" % (heads.encoded(status, reason, self._framed(headers)), self.protocol.date())
 
-    def _encoded_head(self, text: str, headers: Iterable[Header]) -> bytes:
-        """The head for the wire; how the body will end is settled on the way."""
+    def _framed(self, headers: Iterable[Header]) -> list[Header]:
+        """The headers with those that say how the body and the connection end, which is settled here."""
         length: int | None = None
-        for name, value in headers:
-            lower = name.lower()
+        framed = []
+        for pair in headers:
+            lower = pair[0].lower()
             if lower == "content-length":
-                length = int(value)
+                length = int(pair[1])
             elif lower == "connection":
-                if "close" in value.lower():
+                if "close" in pair[1].lower():
                     self.keep_alive = False
                 continue
-            line = f"{name}: {value}"
-            text += (line if "\r" not in line and "\n" not in line else _one_line(line)) + "\r\n"
+            framed.append(pair)
         if not self._no_body:
             self._left = length
             self._chunked = length is None and self.version == "1.1"
             if self._chunked:
-                text += "Transfer-Encoding: chunked\r\n"
+                framed.append(("Transfer-Encoding", "chunked"))
             elif length is None:
                 self.keep_alive = False
         if not self.keep_alive:
-            text += "Connection: close\r\n"
-        return b"%bDate: %b\r\n\r\n" % (text.encode("latin-1", "replace"), self.protocol.date())
+            framed.append(("Connection", "close"))
+        return framed
 
     async def write(self, data: bytes, more: bool = True) -> None:
         """Send a part of the body, or with ``more=False`` the last one; waits while the client is slower."""
@@ -204,11 +227,27 @@ class Exchange:
         if data:
             protocol.transport.write(data)
         if not more:
-            self.response_complete = True
-            self.message_event.set()
-            if not self.keep_alive or self._left:  # a body shorter than promised: its end must show
-                protocol.transport.close()
-            protocol.on_response_complete()
+            self._completed(closes=not self.keep_alive or bool(self._left))  # a body shorter than promised: its end must show
+
+    def _completed(self, closes: bool) -> None:
+        self.response_complete = True
+        self.wake()
+        if closes:
+            self.protocol.transport.close()
+        self.protocol.on_response_complete()
+
+    @property
+    def is_simple(self) -> bool:
+        """Whether a response goes out as it is, and at once."""
+        return (self.compress is None and self.cookie is None and self.method != "HEAD"
+                and not self.protocol.flow.write_paused and not self.disconnected)
+
+    def send_whole(self, head: heads.Known, body: bytes) -> None:
+        """Send a complete response whose head is known. For simple ones only."""
+        self.started, self.status, self.bytes_sent = True, head.status, len(body)
+        protocol = self.protocol
+        protocol.transport.write(b"%b%b\r\n\r\n%b" % (head.data, protocol.date(), body))
+        self._completed(closes=not self.keep_alive)
 
     def cut(self, why: str) -> None:
         """Break a response off that cannot be completed."""
@@ -234,11 +273,6 @@ class Exchange:
 
 #: A host and port as a Host field may hold them; "" is allowed for HTTP/1.0.
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]*)(?::([0-9]*))?")
-
-
-def _one_line(text: str) -> str:
-    """A header that cannot start another one."""
-    return text.replace("\r", " ").replace("\n", " ")
 
 
 def _invalid_hostname() -> UrlRefused:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 import re
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Coroutine
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -24,18 +24,21 @@ from ..modules import fast_cgi, handlers, sending
 from ..reload import restart_pattern, restarts
 from ..site import Site
 from .exchange import ClientGone, Exchange
-from .fastcgi_call import FastCgiCall, TimedOut, collected
+from .fastcgi_call import FastCgiCall, Front, TimedOut, collected
 from .launching import Launcher, NotRegistered, PoolOptions
 
 #: Characters of STDERR that are shown in the console.
 MAX_PRINTED = 1 << 14
 E_NOT_REGISTERED = 0x80070585
-
-ErrorPage = Callable[[Exchange, Decision, int, int, bool], Awaitable[bool]]
+#: Why a request gets no process.
+REFUSALS = (ProtocolError, ProgramMissing, NotRegistered, QueueFull, RapidFails, StartFailed)
 
 
 class FastCgi:
     """Every FastCGI application of a site."""
+
+    #: The server, which sets itself here.
+    front: Front
 
     def __init__(self, site: Site, options: PoolOptions, sink: OutputSink) -> None:
         self.site = site
@@ -44,8 +47,6 @@ class FastCgi:
         #: The same, by scriptProcessor as it is written.
         self._of_text: dict[tuple[str, str], Application] = {}
         self._sink = sink
-        #: Answers an error with a child request where the site wants that; set by the server.
-        self.error_page: ErrorPage | None = None
         #: What goes on after the client has its answer.
         self._late: set[asyncio.Task[None]] = set()
         #: The time stamp of each pool's monitorChangesTo.
@@ -148,6 +149,20 @@ class FastCgi:
 
     # -- one request -----------------------------------------------------------------------------------------------
 
+    def begin(self, exchange: Exchange, decision: Decision, action: CallFastCgi) -> bool:
+        """Begin a request that has no body: nothing waits for its answer, which comes by itself.
+
+        False where there is more to it; ``call`` says what.
+        """
+        if exchange.has_body:
+            return False
+        try:
+            application = self.application(action.handler.script_processor, decision.path)
+            FastCgiCall(self, exchange, decision, action, application, encode_params(decision)).queue()
+        except REFUSALS:
+            return False
+        return True
+
     async def call(self, exchange: Exchange, decision: Decision, action: CallFastCgi) -> None:
         """Pass the request to a process and its answer to the client."""
         assert decision.request is not None
@@ -157,45 +172,45 @@ class FastCgi:
         try:
             application = self.application(action.handler.script_processor, decision.path)
             params = encode_params(decision)  # before a process is free: it need not wait for that
-            worker = await application.acquire(exchange.protocol.when_lost)
+            worker = await application.acquire(exchange.tell_when_lost)
         except asyncio.CancelledError:
             if exchange.gone:
                 raise ClientGone from None
             raise
-        except ProtocolError as error:
-            await self.fail(exchange, decision, Respond(500, 0, f"The request cannot be sent to a FastCGI process: {error}"))
+        except REFUSALS as error:
+            await self.refuse(exchange, decision, action, error)
             return
-        except ProgramMissing as error:
-            await self.fail(exchange, decision, Respond(500, 0, str(error), E_NOT_REGISTERED, hints=(error.hint,)))
-            return
-        except NotRegistered:
-            await self.fail(exchange, decision, Respond(
-                500, 0, f"{action.handler.name} scriptProcessor could not be found in <fastCGI> application configuration",
-                E_NOT_REGISTERED, hints=(self._nearest(action.handler.script_processor),)))
-            return
-        except QueueFull:
-            await self.fail(exchange, decision, Respond(
-                503, 4, f"The FastCGI queue is full: {application.limits.queue_length} requests wait already (queueLength)."))
-            return
-        except RapidFails:
-            await self.fail(exchange, decision, Respond(
-                500, 0, f"{application.limits.rapid_fails_per_minute} FastCGI processes have ended unasked within a minute "
-                "(rapidFailsPerMinute): none is started until the minute is over.", hints=(
-                    "Look at what they wrote last in the console.",)))
-            return
-        except StartFailed as error:
-            await self.fail(exchange, decision, Respond(
-                500, 0, f"An unknown FastCGI error occurred: the process could not be started, {error}", 0x80070002,
-                hints=(f"scriptProcessor is {action.handler.script_processor}.",)))
-            return
-        request = decision.request
-        assert request is not None
-        worker.begin(f"{request.method} {request.target.path}")
         try:
-            await FastCgiCall(self, exchange, decision, action, application, worker, spool).run(params)
+            await FastCgiCall(self, exchange, decision, action, application, params, spool).run(worker)
         finally:
             if spool is not None:
                 spool.close()
+
+    async def refuse(self, exchange: Exchange, decision: Decision, action: CallFastCgi, error: Exception) -> None:
+        """Answer a request that no process gets."""
+        await self.fail(exchange, decision, self._refusal(decision, action, error))
+
+    def _refusal(self, decision: Decision, action: CallFastCgi, error: Exception) -> Respond:
+        processor = action.handler.script_processor
+        if isinstance(error, ProgramMissing):
+            return Respond(500, 0, str(error), E_NOT_REGISTERED, hints=(error.hint,))
+        if isinstance(error, NotRegistered):
+            return Respond(
+                500, 0, f"{action.handler.name} scriptProcessor could not be found in <fastCGI> application configuration",
+                E_NOT_REGISTERED, hints=(self._nearest(processor),))
+        if isinstance(error, StartFailed):
+            return Respond(500, 0, f"An unknown FastCGI error occurred: the process could not be started, {error}", 0x80070002,
+                           hints=(f"scriptProcessor is {processor}.",))
+        if isinstance(error, ProtocolError):
+            return Respond(500, 0, f"The request cannot be sent to a FastCGI process: {error}")
+        limits = self.application(processor, decision.path).limits
+        if isinstance(error, QueueFull):
+            return Respond(
+                503, 4, f"The FastCGI queue is full: {limits.queue_length} requests wait already (queueLength).")
+        return Respond(
+            500, 0, f"{limits.rapid_fails_per_minute} FastCGI processes have ended unasked within a minute "
+            "(rapidFailsPerMinute): none is started until the minute is over.",
+            hints=("Look at what they wrote last in the console.",))
 
     def _nearest(self, processor: str) -> str:
         """What to write where a scriptProcessor is not registered."""
@@ -222,7 +237,7 @@ class FastCgi:
         assert decision.request is not None
         exchange.remark = action.message
         failed = replace(decision, action=replace(action, notification="ExecuteRequestHandler"), module="FastCgiModule")
-        if self.error_page is not None and await self.error_page(exchange, failed, action.status, action.substatus, False):
+        if await self.front.error_page(exchange, failed, action.status, action.substatus, False):
             return
         await exchange.respond(sending.own_response(failed, decision.request.is_local), action.substatus)
 

@@ -5,19 +5,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import tempfile
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Coroutine
 from dataclasses import replace
-from typing import IO, TYPE_CHECKING, TypeVar, cast
+from typing import IO, TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from ..causes import SILENT_DEATHS
 from ..decision import CallFastCgi, Decision, Respond
-from ..fastcgi import records
+from ..fastcgi import cgi, records
 from ..fastcgi.application import EXIT_PATIENCE, Application
 from ..fastcgi.cgi import MAX_HEADER_BLOCK, BadHeaders, Head, HeadReader
 from ..fastcgi.connection import ConnectionClosed, FastCgiConnection, WroteStderr
-from ..fastcgi.process import WorkerProcess
+from ..fastcgi.process import StartFailed, WorkerProcess
 from ..http.response import Response
 from ..modules import custom_error, outbound, sending
+from . import heads
 from .exchange import ClientGone, Exchange
 
 if TYPE_CHECKING:
@@ -34,6 +35,19 @@ DRAIN_SECONDS = 5.0
 SELF_END_SECONDS = 0.25
 #: Bodies without a length are kept in memory up to this size before they go to a temporary file.
 SPOOL_BYTES = 1 << 20
+
+
+class Front(Protocol):
+    """What a server does around its actions."""
+
+    async def error_page(self, exchange: Exchange, decision: Decision, status: int, substatus: int, has_entity: bool) -> bool:
+        """Answer an error with a child request where the site wants that; False where it does not."""
+
+    def ended(self, exchange: Exchange, decision: Decision, gone: bool = False) -> None:
+        """A request has been answered; ``gone`` = its client did not wait for that."""
+
+    def go_on(self, exchange: Exchange, decision: Decision, acting: Coroutine[Any, Any, None]) -> None:
+        """Have a request answered by a task."""
 
 
 class ClosedByClient(Exception):
@@ -64,31 +78,118 @@ async def collected(exchange: Exchange, decision: Decision) -> tuple[IO[bytes], 
 
 
 class FastCgiCall:
-    """One request on one process."""
+    """One request on one process, whose PARAMS stream is ``params``.
+
+    Two ways through it. ``run`` is a task's. Else the call itself stands in the queue (see Application.ask) and looks at the
+    response when that is whole, as most are; only where there is more to do does a task take over, with ``finish``.
+    """
+
+    __slots__ = ("action", "answered_by_page", "application", "connection", "decision", "exchange", "gone", "limit", "params",
+                 "pools", "reader", "spool", "upload", "uploaded", "worker")
+    worker: WorkerProcess
+    connection: FastCgiConnection
+    reader: HeadReader
 
     def __init__(self, pools: FastCgi, exchange: Exchange, decision: Decision, action: CallFastCgi,
-                 application: Application, worker: WorkerProcess, spool: IO[bytes] | None) -> None:
+                 application: Application, params: bytes, spool: IO[bytes] | None = None) -> None:
         self.pools = pools
         self.exchange = exchange
         self.decision = decision
         self.action = action
-        self.worker = worker
-        self.connection: FastCgiConnection = worker.connection
-        self.limit = action.handler.response_buffer_limit
-        self.reader = HeadReader()
         self.application = application
+        self.params = params
+        self.limit = action.handler.response_buffer_limit
         self.spool = spool
         self.upload: asyncio.Task[None] | None = None
         self.uploaded = False
+        #: Whether its place in the queue has been given up.
+        self.gone = False
         #: The application's error that a child request answers for.
         self.answered_by_page = 0
 
-    async def run(self, params: bytes) -> None:
-        """Send the request, whose PARAMS stream is ``params``, and pass the answer on."""
-        self.exchange.protocol.when_lost(self._client_lost)
-        self.connection.stderr_interrupts = self.application.limits.stderr_mode == "TerminateProcess"
+    # -- without a task ---------------------------------------------------------------------------------------------
+
+    def queue(self) -> None:
+        """Stand in the queue. Raises as Application.ask."""
+        if not self.application.ask(self):
+            self.exchange.when_lost = self._left
+
+    def done(self) -> bool:
+        """Whether the place in the queue has been given up."""
+        return self.gone
+
+    def set_result(self, worker: WorkerProcess) -> None:
+        """Its turn has come."""
+        self._begin(worker)
+        self.connection.expect(min(self.limit, MAX_HEADER_BLOCK), self._arrived)
+
+    def set_exception(self, failure: StartFailed) -> None:
+        """There is no process."""
+        self.exchange.when_lost = None
+        self._go_on(self.pools.refuse(self.exchange, self.decision, self.action, failure))
+
+    def cancel(self) -> None:
+        """The queue is no more: neither is the server."""
+        self.exchange.protocol.transport.close()
+
+    def _left(self) -> None:
+        self.gone = True
+        self.application.leave(self)
+        self.exchange.when_lost = None
+        self.pools.front.ended(self.exchange, self.decision, gone=True)
+
+    def _arrived(self) -> None:
+        """The response is whole, large, or broken."""
+        if not (self.connection.is_whole and self._answered()):
+            self._go_on(self.finish())
+
+    def _answered(self) -> bool:
+        """Answer the client at once, where that needs no more than another head."""
+        exchange = self.exchange
+        parts = cgi.split(self.connection.look())
+        if parts is None or not exchange.is_simple or len(parts[1]) > self.limit:
+            return False
+        block, body = parts
         try:
-            self._send_request(params)
+            head = heads.find(self.decision, block, len(body), exchange.keep_alive)
+        except BadHeaders:
+            return False
+        if head is None:
+            return False
+        exchange.when_lost = None
+        self._give_back()  # before the client has its response: the next request need not wait for that
+        exchange.send_whole(head, body)
+        self.pools.front.ended(exchange, self.decision)
+        return True
+
+    def _go_on(self, acting: Coroutine[Any, Any, None]) -> None:
+        self.pools.front.go_on(self.exchange, self.decision, acting)
+
+    # -- with one ---------------------------------------------------------------------------------------------------
+
+    async def run(self, worker: WorkerProcess) -> None:
+        """Send the request, and pass the answer on."""
+        self._begin(worker)
+        await self.finish()
+
+    def _begin(self, worker: WorkerProcess) -> None:
+        self.worker = worker
+        self.connection = worker.connection
+        request = self.decision.request
+        assert request is not None
+        worker.begin(f"{request.method} {request.target.path}")
+        self.exchange.when_lost = self._client_lost
+        self.connection.stderr_interrupts = self.application.limits.stderr_mode == "TerminateProcess"
+        if self.exchange.has_body:
+            self.connection.send(self.params, None)
+            self.upload = asyncio.ensure_future(self._upload())
+        else:
+            self.connection.send(self.params, b"")
+
+    async def finish(self) -> None:
+        """Pass the answer on."""
+        self.reader = HeadReader()
+        try:
             try:
                 response = await self._answer()
             except WroteStderr:
@@ -107,7 +208,7 @@ class FastCgiCall:
             self.application.discard(self.worker)
             raise
         finally:
-            self.exchange.protocol.when_lost(None)
+            self.exchange.when_lost = None
             if self.upload is not None:
                 self.upload.cancel()
         if self.worker.launch.watches and self.connection.stderr:
@@ -116,8 +217,8 @@ class FastCgiCall:
             self._give_back()  # before the client has all of its response: the next request need not wait for that
         if response is not None:
             await self.exchange.respond(response)
-        elif self.answered_by_page and self.pools.error_page is not None:
-            await self.pools.error_page(self.exchange, self.decision, self.answered_by_page, 0, False)
+        elif self.answered_by_page:
+            await self.pools.front.error_page(self.exchange, self.decision, self.answered_by_page, 0, False)
 
     def _give_back(self) -> None:
         """The process is free, unless it has said that it ends, as ours does after a failed initialisation, or has
@@ -137,13 +238,6 @@ class FastCgiCall:
         self.connection.interrupt(ClosedByClient())
 
     # -- request ---------------------------------------------------------------------------------------------------
-
-    def _send_request(self, params: bytes) -> None:
-        if not self.exchange.has_body:
-            self.connection.send(params, b"")
-            return
-        self.connection.send(params, None)
-        self.upload = asyncio.ensure_future(self._upload())
 
     async def _upload(self) -> None:
         """STDIN as the client sends it; the response is followed meanwhile."""
@@ -209,7 +303,7 @@ class FastCgiCall:
 
     def _has_error_page(self, status: int, has_entity: bool) -> bool:
         """Whether a child request answers for an error; it runs when the process is free again."""
-        return self.pools.error_page is not None and self.decision.request is not None and custom_error.execute_url(
+        return self.decision.request is not None and custom_error.execute_url(
             self.decision, status, 0, has_entity, self.decision.request.is_local) is not None
 
     async def _stream(self, body: bytes) -> Response | None:

@@ -9,7 +9,8 @@ import asyncio
 import re
 import socket
 import struct
-from collections.abc import Callable
+from collections.abc import Coroutine
+from typing import Any
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -36,7 +37,6 @@ class IisProtocol(HttpToolsProtocol):
 
     #: The loop's time since which nothing has been asked; None while a request is in progress.
     _idle_since: float | None = None
-    _when_lost: Callable[[], object] | None = None
     #: Bytes received while a request's head is not complete.
     _pending = 0
     _reading_head = True
@@ -154,14 +154,17 @@ class IisProtocol(HttpToolsProtocol):
 
     def _begin(self, exchange: Exchange) -> None:
         self._running = exchange
-        self._task = self.loop.create_task(self._answer(exchange))
+        self.app.begin(exchange)
+
+    def run(self, exchange: Exchange, acting: Coroutine[Any, Any, None]) -> None:
+        """Have a request answered by a task."""
+        self._task = self.loop.create_task(self._run(exchange, acting))
         self.tasks.add(self._task)
 
-    async def _answer(self, exchange: Exchange) -> None:
-        """Have a request answered: the task of which there is one for each."""
+    async def _run(self, exchange: Exchange, acting: Coroutine[Any, Any, None]) -> None:
         task = self._task
         try:
-            await self.app.answer(exchange)
+            await acting
         finally:
             self.tasks.discard(task)
         if not exchange.response_complete and not exchange.disconnected:
@@ -200,16 +203,12 @@ class IisProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         for exchange in (self._running, *(waiting for waiting, _ in self.pipeline)):
-            if exchange is not None and not exchange.response_complete:
+            if isinstance(exchange, Exchange) and not exchange.response_complete:
                 exchange.disconnected = True
-                exchange.message_event.set()
+                exchange.wake()
         self.pipeline.clear()
-        if self._when_lost is not None:
-            self._when_lost()
-
-    def when_lost(self, call: Callable[[], object] | None) -> None:
-        """What to call when the client goes away in mid-request."""
-        self._when_lost = call
+        if self._running is not None and self._running.when_lost is not None:
+            self._running.when_lost()
 
     def _refuse(self, heading: str, text: str) -> None:
         """http.sys's answer to what is no HTTP at all; those to the requests before it go first."""

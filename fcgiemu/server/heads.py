@@ -1,0 +1,77 @@
+"""Heads of responses on the wire, and those that come again: most answers of an application begin with the same few headers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from ..config.tree import Effective
+from ..decision import Decision
+from ..fastcgi import cgi
+from ..http.response import Header
+from ..modules import outbound, sending
+
+#: Heads that are remembered for one configuration, the latest ones, and the bytes that the application's may have.
+KEPT = 512
+LONGEST = 512
+
+
+class Known(NamedTuple):
+    """The head of a response whose body goes out as it is. ``data`` ends where the date follows."""
+
+    status: int
+    data: bytes
+
+
+def encoded(status: int, reason: str, headers: Iterable[Header]) -> bytes:
+    """A head up to the value of Date, which is its last header. No header can start another one."""
+    text = f"HTTP/1.1 {status} {_one_line(reason)}\r\n"
+    for name, value in headers:
+        line = f"{name}: {value}"
+        text += (line if "\r" not in line and "\n" not in line else _one_line(line)) + "\r\n"
+    return text.encode("latin-1", "replace") + b"Date: "
+
+
+def find(decision: Decision, block: bytes, length: int, keep_alive: bool) -> Known | None:
+    """The head for an application's header block and the length of its body; None where more than a head is to be made.
+
+    Raises BadHeaders.
+    """
+    assert decision.effective is not None
+    known = decision.effective.view(_known)
+    key = block, length, keep_alive
+    if key in known:
+        return known[key]
+    made = _made(decision, block, length, keep_alive)
+    if len(block) <= LONGEST:
+        if len(known) >= KEPT:
+            del known[next(iter(known))]
+        known[key] = made
+    return made
+
+
+def _known(effective: Effective) -> dict[tuple[bytes, int, bool], Known | None]:
+    """What is remembered for a configuration. A view: see Effective.view."""
+    return {}
+
+
+def _made(decision: Decision, block: bytes, length: int, keep_alive: bool) -> Known | None:
+    head = cgi.parse(block)
+    if head.status >= 400 or head.status in (204, 304):
+        return None
+    assert decision.effective is not None
+    headers = sending.decorate(head.headers, decision.effective)
+    if outbound.sender(decision, head.status, headers) is not None:
+        return None
+    lengths = [value for name, value in headers if name.lower() == "content-length"]
+    if not lengths:
+        headers.append(("Content-Length", str(length)))
+    elif lengths != [str(length)]:
+        return None
+    if not keep_alive:
+        headers.append(("Connection", "close"))
+    return Known(head.status, encoded(head.status, head.reason, headers))
+
+
+def _one_line(text: str) -> str:
+    return text.replace("\r", " ").replace("\n", " ")
