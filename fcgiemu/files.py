@@ -100,7 +100,7 @@ class FileView:
         relative = relative.strip("/")
         if not relative:
             return self._entry(self.root)
-        if self._known_absent(relative):
+        if self.absent_since(relative) is not None:
             return None
         if _NO_SUCH_NAME.search(relative) or not self._plain(relative):
             return None
@@ -111,15 +111,22 @@ class FileView:
             entry = self._entry(spelled) if spelled else None
         return entry
 
-    def _known_absent(self, relative: str) -> bool:
-        """Whether the kept listing of the root, if current, has no such name: most URLs of a program are no files."""
+    def absent_since(self, relative: str) -> int | None:
+        """The time stamp of the root in whose listing the path's first name is not; None where no current one is kept.
+
+        Most URLs of a program are no files.
+        """
         kept = self._listings.get(self.root)
         if kept is None or relative.partition("/")[0].lower() in kept[1]:
-            return False
+            return None
+        return kept[0] if self.changed() == kept[0] else None
+
+    def changed(self) -> int | None:
+        """When the names in the root folder have changed last, in nanoseconds since 1970; None where there is none."""
         try:
-            return os.stat(self.root).st_mtime_ns == kept[0]
+            return os.stat(self.root).st_mtime_ns
         except OSError:
-            return False
+            return None
 
     def contains(self, path: str) -> bool:
         """Whether an absolute path, links followed, lies in the root."""

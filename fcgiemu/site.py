@@ -21,7 +21,7 @@ from .config.diagnostics import Finding, Span
 from .config.file import ConfigFile, Policy
 from .config.tree import ConfigTree, Effective
 from .decision import Decision, Refuse
-from .files import FileEntry, VirtualDirectory
+from .files import FileEntry, FileView, VirtualDirectory
 from .http.request import Request, make_request
 from .http.url import UrlRefused
 from .modules import request_filtering, static_file
@@ -30,6 +30,8 @@ from .trace import Trace
 
 WINDOWS_ROOT = "C:\\inetpub\\wwwroot"
 AZURE_ROOT = "D:\\home\\site\\wwwroot"
+#: What was asked of the site's files: a folder and a path below it -> what was found there.
+Answers = dict[tuple[FileView, str], FileEntry | None]
 #: Folders that hold no pages of the site and are large: neither watched nor searched for web.config at start.
 UNWATCHED = frozenset({"env", "venv", ".venv", ".git", ".hg", ".svn", "node_modules", "__pycache__", ".tox", ".mypy_cache",
                        ".pytest_cache", ".ruff_cache", ".idea", ".vs", "bower_components"})
@@ -74,7 +76,7 @@ class Site:
     tree: ConfigTree = field(init=False)
     file_tests: SiteFiles = field(init=False)
     #: Where ``find`` notes its answers while a decision is made that somebody wants to know the grounds of.
-    _answers: dict[str, FileEntry | None] | None = field(init=False, default=None)
+    _answers: Answers | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         self.path = Path(os.path.abspath(self.path))
@@ -134,11 +136,10 @@ class Site:
 
     # -- asking ----------------------------------------------------------------------------------------------------
 
-    def decide(self, request: Request, trace: Trace | None = None,
-               answers: dict[str, FileEntry | None] | None = None) -> Decision:
+    def decide(self, request: Request, trace: Trace | None = None, answers: Answers | None = None) -> Decision:
         """What IIS does with ``request``. Configuration is compiled once and kept: see ConfigTree.refresh.
 
-        ``answers`` is filled with what was asked of the site's files: URL path -> what was found there.
+        ``answers`` is filled while the decision is made.
         """
         self._answers = answers
         try:
@@ -183,9 +184,10 @@ class Site:
     def find(self, path: str) -> FileEntry | None:
         """The file or folder that a URL path names."""
         directory = self.directory(path)
-        found = directory.view.find(path[len(directory.path):])
+        relative = path[len(directory.path):]
+        found = directory.view.find(relative)
         if self._answers is not None:
-            self._answers[path] = found
+            self._answers[directory.view, relative] = found
         return found
 
     def spelled(self, entry: FileEntry) -> str:

@@ -65,7 +65,7 @@ class Application:
         self._starting = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
-        self._clock = clock or (lambda: asyncio.get_running_loop().time())
+        self._clock = clock
         self._fails: deque[float] = deque(maxlen=max(1, limits.rapid_fails_per_minute))
         self.restarts = 0
         self.recycled = 0
@@ -146,7 +146,7 @@ class Application:
 
     def failed(self, worker: WorkerProcess) -> None:
         """Give back a process that has ended unasked, or had to be ended."""
-        self._fails.append(self._clock())
+        self._fails.append(self._now())
         self._discard(worker)
 
     def warm_up(self) -> None:
@@ -231,12 +231,17 @@ class Application:
             if not waiter.done():
                 waiter.set_result(self._begin(worker))
                 return
-        worker.idle_since = self._clock()
+        worker.idle_since = self._now()
         self._idle.append(worker)
+
+    def _now(self) -> float:
+        if self._clock is None:
+            self._clock = asyncio.get_running_loop().time
+        return self._clock()
 
     def _too_many_fails(self) -> bool:
         limit = self.limits.rapid_fails_per_minute
-        return bool(limit) and len(self._fails) >= limit and self._clock() - self._fails[0] < 60
+        return bool(limit) and len(self._fails) >= limit and self._now() - self._fails[0] < 60
 
     def _discard(self, worker: WorkerProcess, patience: float = 0.0) -> None:
         self._all.discard(worker)

@@ -103,8 +103,8 @@ class FastCgiConnection(asyncio.Protocol):
         """Whether another request can be sent."""
         return self._transport is not None and not self._transport.is_closing() and self.error is None
 
-    def send(self, params: bytes, body: bytes | None) -> None:
-        """Begin a request. ``params`` is the whole PARAMS stream; ``body`` the whole STDIN, None where it follows."""
+    def send(self, params: bytes, has_body: bool) -> None:
+        """Begin a request. ``params`` is the whole PARAMS stream; STDIN follows where there is a body."""
         assert self.ended and self._transport is not None
         self._chunks.clear()
         self.buffered = 0
@@ -113,10 +113,7 @@ class FastCgiConnection(asyncio.Protocol):
         self.ended = False
         self._interruption = None
         self.started = self.last_activity = self._loop.time()
-        parts = [_BEGIN, params]
-        if body is not None:
-            parts += (records.encode_stream(records.STDIN, REQUEST_ID, body), _STDIN_END)
-        self._transport.write(b"".join(parts))
+        self._transport.write(_BEGIN + params if has_body else b"%b%b%b" % (_BEGIN, params, _STDIN_END))
 
     async def send_body(self, data: bytes) -> None:
         """More of STDIN; returns when the stream can take more. What comes after the end is dropped."""

@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from ..http.request import Request
 from ..lifeline import Lifeline
 from .connection import FastCgiConnection
 from .limits import GRACE_SECONDS, Limits
@@ -24,8 +25,8 @@ GUARD_SECONDS = 2.0
 MAX_SOCKET_FOLDER = 100
 #: Lines of output kept of each process for error pages.
 KEPT_LINES = 200
-#: Requests whose names are remembered for output that comes late.
-KEPT_LABELS = 64
+#: Requests that are remembered for output that comes late.
+KEPT_REQUESTS = 64
 #: A longer line is left out.
 MAX_LINE = 1 << 16
 
@@ -96,20 +97,21 @@ OutputSink = Callable[["WorkerProcess", str, str], None]
 
 
 class WorkerProcess:
-    """A process and its one connection. ``label`` names the request whose output comes now."""
+    """A process and its one connection."""
 
     def __init__(self, launch: Launch, sink: OutputSink) -> None:
         self.launch = launch
         self.state = ProcessState.STARTING
         self.connection: FastCgiConnection
         self.requests = 0
-        self.label = ""
+        #: The request whose output comes now.
+        self._current: Request | None = None
         self.exit_code: int | None = None
         self.lines: deque[str] = deque(maxlen=KEPT_LINES)
         self.idle_since = 0.0
         #: Whether a debugger is attached: no timeout ends a request then, and nothing recycles the process.
         self.debugged = False
-        self._labels: dict[int, str] = {}
+        self._begun: dict[int, Request] = {}
         self._sink = sink
         self._process: Spawned | None = None
         self._exited = asyncio.Event()
@@ -123,12 +125,17 @@ class WorkerProcess:
     def pid(self) -> int:
         return self._process.pid if self._process is not None else 0
 
-    def begin(self, label: str) -> None:
-        """Name the request that the process works on from now."""
-        self._labels[self.requests] = label
-        self._labels.pop(self.requests - KEPT_LABELS, None)
+    @property
+    def label(self) -> str:
+        """The name of the request whose output comes now, "" where it is nobody's."""
+        return f"{self._current.method} {self._current.target.path}" if self._current is not None else ""
+
+    def begin(self, request: Request) -> None:
+        """The process works on ``request`` from now."""
+        self._begun[self.requests] = request
+        self._begun.pop(self.requests - KEPT_REQUESTS, None)
         if not self.launch.mark:
-            self.label = label
+            self._current = request
 
     def overdue(self, limits: Limits, now: float) -> tuple[str, float] | None:
         """The timeout that the request has run into, by its attribute's name, and its seconds.
@@ -326,7 +333,7 @@ class WorkerProcess:
             self._sink(self, "note", "a debugger is attached: no timeouts and no recycling until it leaves" if self.debugged
                        else "the debugger has left: timeouts and recycling are on again")
         else:
-            self.label = self._labels.get(int(said), "")
+            self._current = self._begun.get(int(said))
 
     def _close_pipes(self) -> None:
         if self._lifeline is not None:

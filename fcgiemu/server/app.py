@@ -30,6 +30,7 @@ from ..modules import compression, custom_error, protocol_support, sending
 from ..modules.pipeline import decide_error_page
 from ..site import Site, refused
 from . import static, websocket
+from .decisions import decide
 from .exchange import ClientGone, Exchange, Message, Receive, Send
 from .fastcgi import FastCgi
 from .forward import Forwarder
@@ -44,13 +45,14 @@ _log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class LogEntry:
-    """One request as it ended. ``seconds`` from its first byte to the last of its response."""
+    """A request as it ended, at ``when`` (seconds since 1970). ``seconds`` from its first byte to the last of its response."""
 
     method: str
     url: str
     decision: Decision
     status: int
     substatus: int
+    when: float
     seconds: float
     bytes_sent: int
     client_gone: bool
@@ -133,8 +135,9 @@ class Server:
         url = exchange.target.decode("latin-1")
         if decision.state is not None and decision.state.log_rewritten:
             url = decision.path + ("?" + decision.query if decision.query else "")
-        self._log(LogEntry(exchange.method, url, decision, exchange.status, substatus, time.perf_counter() - exchange.begun,
-                           exchange.bytes_sent, (gone or exchange.gone) and not exchange.was_cut, exchange.remark))
+        self._log(LogEntry(exchange.method, url, decision, exchange.status, substatus, time.time(),
+                           time.perf_counter() - exchange.begun, exchange.bytes_sent,
+                           (gone or exchange.gone) and not exchange.was_cut, exchange.remark))
 
     def _decide(self, exchange: Exchange) -> Decision:
         settings = self.site.settings
@@ -143,7 +146,7 @@ class Server:
             exchange.cookie = affinity_cookie(self.site.azure_name, request)
             decision = self.site.decide(request)
         else:
-            decision = exchange.protocol.decisions.decide(self.site, exchange)
+            decision = decide(self.site, exchange)
         if decision.effective is not None:
             if not decision.effective.view(protocol_support.keeps_alive):
                 exchange.keep_alive = False

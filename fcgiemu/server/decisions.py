@@ -1,4 +1,4 @@
-"""Decisions for requests that come again over a connection, as most do: the same URL with the same headers.
+"""Requests that come again over a connection, as most do: the same bytes are the same request, and mostly the same decision.
 
 A decision depends on the request, on the configuration and on what the site's files answered, so it holds while the
 configuration has not been read anew and the files, asked again, answer the same.
@@ -9,24 +9,27 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ..decision import CallFastCgi, Decision, ServeFile
-from ..files import FileEntry, is_settled
-from ..site import Site
+from ..files import FileView, is_settled
+from ..site import Answers, Site
 from .exchange import Exchange
 
 PROVIDERS = "system.webServer/rewrite/providers"
-#: Requests that are remembered for one connection, the latest ones, and the bytes of URL and headers that each may have.
+#: Requests that are remembered for one connection, the latest ones, and the bytes that each may have.
 KEPT = 16
 LONGEST_HEAD = 4096
 
-Answers = dict[str, FileEntry | None]
-
-
 class Kept(NamedTuple):
-    """A decision, and what it depends on beside the request."""
+    """A request, its decision, and what that depends on beside it."""
 
+    method: str
+    target: bytes
+    headers: list[tuple[bytes, bytes]]
+    version: str
     decision: Decision
     generation: int
+    #: What was found, and the folders whose lists of names show, while they do not change, that all else was not.
     answers: Answers
+    folders: tuple[tuple[FileView, int], ...]
 
 
 class Decisions:
@@ -35,42 +38,58 @@ class Decisions:
     __slots__ = ("_kept",)
 
     def __init__(self) -> None:
-        self._kept: dict[tuple[object, ...], Kept] = {}
+        self._kept: dict[bytes, Kept] = {}
 
-    def decide(self, site: Site, exchange: Exchange) -> Decision:
-        """What the site does with a request. Raises UrlRefused where http.sys answers by itself."""
-        if exchange.too_long:  # its headers are not all there
-            return site.decide(exchange.request())
-        key = (exchange.target, exchange.method, exchange.version, *exchange.headers)
-        kept = self._kept.get(key)
-        if kept is not None and kept.generation == site.tree.generation and _same(site, kept.answers):
-            return kept.decision
-        answers: Answers = {}
-        decision = site.decide(exchange.request(), answers=answers)
-        if not exchange.has_body and _may_be_kept(site, exchange, decision, answers):
-            if len(self._kept) >= KEPT:
+    def recall(self, data: bytes) -> Kept | None:
+        """The request that ``data`` is, if it has come before; ``decide`` says whether its decision still holds."""
+        return self._kept.get(data)
+
+    def keep(self, data: bytes, exchange: Exchange) -> None:
+        """Remember a request that has been decided, if it may be: the bytes were its head, all of it, and nothing else."""
+        if exchange.kept is not None and len(data) <= LONGEST_HEAD:
+            if len(self._kept) >= KEPT and data not in self._kept:
                 del self._kept[next(iter(self._kept))]
-            self._kept[key] = Kept(decision, site.tree.generation, answers)
-        return decision
+            self._kept[data] = exchange.kept
 
     def forget(self) -> None:
         """Give the memory back."""
         self._kept.clear()
 
 
-def _same(site: Site, answers: Answers) -> bool:
-    for path, answer in answers.items():
-        if site.find(path) != answer:
+def decide(site: Site, exchange: Exchange) -> Decision:
+    """What the site does with a request. Raises UrlRefused where http.sys answers by itself."""
+    kept = exchange.kept
+    if kept is not None and kept.generation == site.tree.generation and _same(kept):
+        return kept.decision
+    answers: Answers = {}
+    decision = site.decide(exchange.request(), answers=answers)
+    exchange.kept = None
+    if _may_be_kept(site, exchange, decision, answers):
+        folders: dict[FileView, int] = {}
+        for (view, relative), answer in list(answers.items()):
+            stamp = view.absent_since(relative.strip("/")) if answer is None else None
+            if stamp is not None:
+                folders[view] = stamp
+                del answers[view, relative]
+        exchange.kept = Kept(exchange.method, exchange.target, exchange.headers, exchange.version,
+                             decision, site.tree.generation, answers, tuple(folders.items()))
+    return decision
+
+
+def _same(kept: Kept) -> bool:
+    for view, stamp in kept.folders:
+        if view.changed() != stamp:
+            return False
+    for (view, relative), answer in kept.answers.items():
+        if view.find(relative) != answer:
             return False
     return True
 
 
 def _may_be_kept(site: Site, exchange: Exchange, decision: Decision, answers: Answers) -> bool:
     """Errors are made anew each time, and so is whatever a rewrite provider may have had a say in: what it reads is not
-    known by time stamp and size alone. Long heads would fill the memory."""
-    if not isinstance(decision.action, (CallFastCgi, ServeFile)):
-        return False
-    if len(exchange.target) + sum([len(name) + len(value) for name, value in exchange.headers]) > LONGEST_HEAD:
+    known by time stamp and size alone."""
+    if exchange.has_body or not exchange.keep_alive or not isinstance(decision.action, (CallFastCgi, ServeFile)):
         return False
     assert decision.request is not None
     if any(site.effective(path).section(PROVIDERS).items for path in (decision.request.target.path, decision.path)):

@@ -16,6 +16,7 @@ from ..modules.compression import Encoder
 from . import heads
 
 if TYPE_CHECKING:
+    from .decisions import Kept
     from .protocol import IisProtocol
 
 Message = MutableMapping[str, Any]
@@ -39,49 +40,49 @@ class Exchange:
     are those that the protocol reads and sets.
     """
 
-    __slots__ = ("_awake", "_chunked", "_encoder", "_head", "_left", "_no_body", "begun", "body", "bytes_sent", "compress",
-                 "cookie", "disconnected", "has_body", "headers", "keep_alive", "method", "more_body", "protocol", "remark",
-                 "response_complete", "started", "status", "substatus", "target", "too_long", "version", "was_cut", "when_lost")
+    # How every exchange begins; what stays like that need not be set anew for each.
+    body: bytes = b""
+    more_body = True
+    disconnected = False
+    response_complete = False
+    #: When its answering began, by the process's clock.
+    begun = 0.0
+    #: What is remembered of the request, or may be.
+    kept: Kept | None = None
+    #: What to call when the client goes away in mid-request.
+    when_lost: Callable[[], object] | None = None
+    #: Whether the client sends a body at all; known once the request is.
+    has_body = False
+    started = False
+    was_cut = False
+    #: What the log says of the response beside its status.
+    remark = ""
+    status = 0
+    substatus = 0
+    bytes_sent = 0
+    #: Says how a response goes out compressed, where compression is on.
+    compress: Callable[[int, list[Header]], Encoder | None] | None = None
+    #: What the front end of App Service sets with every answer.
+    cookie: Header | None = None
+    #: Set where somebody waits for more of the body.
+    _awake: asyncio.Event | None = None
+    _encoder: Encoder | None = None
+    _head = b""
+    _chunked = False
+    _no_body = False
+    #: Bytes of the body that Content-Length promises and that have not been sent; None without one.
+    _left: int | None = None
 
     def __init__(self, protocol: IisProtocol, method: str, target: bytes, headers: list[tuple[bytes, bytes]], version: str,
                  keep_alive: bool, too_long: bool = False) -> None:
         self.protocol = protocol
-        self.body = bytearray()
-        self.more_body = True
-        self.disconnected = False
-        self.response_complete = False
-        self.keep_alive = keep_alive
-        #: Set where somebody waits for more of the body.
-        self._awake: asyncio.Event | None = None
         self.method = method
         self.target = target
         self.headers = headers
         self.version = version
-        #: When its answering began, by the process's clock.
-        self.begun = 0.0
-        #: What to call when the client goes away in mid-request.
-        self.when_lost: Callable[[], object] | None = None
+        self.keep_alive = keep_alive
         #: Whether the head was longer than http.sys takes.
         self.too_long = too_long
-        #: Whether the client sends a body at all; known once the request is.
-        self.has_body = False
-        self.started = False
-        self.was_cut = False
-        #: What the log says of the response beside its status.
-        self.remark = ""
-        self.status = 0
-        self.substatus = 0
-        self.bytes_sent = 0
-        #: Says how a response goes out compressed, where compression is on.
-        self.compress: Callable[[int, list[Header]], Encoder | None] | None = None
-        self._encoder: Encoder | None = None
-        #: What the front end of App Service sets with every answer.
-        self.cookie: Header | None = None
-        self._head = b""
-        self._chunked = False
-        self._no_body = False
-        #: Bytes of the body that Content-Length promises and that have not been sent; None without one.
-        self._left: int | None = None
 
     @property
     def message_event(self) -> Exchange:
@@ -142,7 +143,7 @@ class Exchange:
             if self.more_body and not self.body:
                 self._awake = asyncio.Event()
                 await self._awake.wait()
-            part, self.body = bytes(self.body), bytearray()
+            part, self.body = self.body, b""
             if self.disconnected:
                 break
             if part:
@@ -227,14 +228,11 @@ class Exchange:
         if data:
             protocol.transport.write(data)
         if not more:
-            self._completed(closes=not self.keep_alive or bool(self._left))  # a body shorter than promised: its end must show
-
-    def _completed(self, closes: bool) -> None:
-        self.response_complete = True
-        self.wake()
-        if closes:
-            self.protocol.transport.close()
-        self.protocol.on_response_complete()
+            self.response_complete = True
+            self.wake()
+            if not self.keep_alive or self._left:  # a body shorter than promised: its end must show
+                protocol.transport.close()
+            protocol.on_response_complete()
 
     @property
     def is_simple(self) -> bool:
@@ -243,11 +241,14 @@ class Exchange:
                 and not self.protocol.flow.write_paused and not self.disconnected)
 
     def send_whole(self, head: heads.Known, body: bytes) -> None:
-        """Send a complete response whose head is known. For simple ones only."""
-        self.started, self.status, self.bytes_sent = True, head.status, len(body)
+        """Send a complete response whose head is known. For simple ones only, to requests that have no body."""
         protocol = self.protocol
         protocol.transport.write(b"%b%b\r\n\r\n%b" % (head.data, protocol.date(), body))
-        self._completed(closes=not self.keep_alive)
+        self.started = self.response_complete = True
+        self.status, self.bytes_sent = head.status, len(body)
+        if not self.keep_alive:
+            protocol.transport.close()
+        protocol.on_response_complete()
 
     def cut(self, why: str) -> None:
         """Break a response off that cannot be completed."""

@@ -158,7 +158,9 @@ class FastCgi:
             return False
         try:
             application = self.application(action.handler.script_processor, decision.path)
-            FastCgiCall(self, exchange, decision, action, application, encode_params(decision)).queue()
+            call = FastCgiCall(self, exchange, decision, action, application, encode_params(decision))
+            if not application.ask(call):
+                exchange.when_lost = call.leave
         except REFUSALS:
             return False
         return True

@@ -84,11 +84,15 @@ class FastCgiCall:
     response when that is whole, as most are; only where there is more to do does a task take over, with ``finish``.
     """
 
-    __slots__ = ("action", "answered_by_page", "application", "connection", "decision", "exchange", "gone", "limit", "params",
-                 "pools", "reader", "spool", "upload", "uploaded", "worker")
     worker: WorkerProcess
     connection: FastCgiConnection
     reader: HeadReader
+    upload: asyncio.Task[None] | None = None
+    uploaded = False
+    #: Whether its place in the queue has been given up.
+    gone = False
+    #: The application's error that a child request answers for.
+    answered_by_page = 0
 
     def __init__(self, pools: FastCgi, exchange: Exchange, decision: Decision, action: CallFastCgi,
                  application: Application, params: bytes, spool: IO[bytes] | None = None) -> None:
@@ -98,21 +102,10 @@ class FastCgiCall:
         self.action = action
         self.application = application
         self.params = params
-        self.limit = action.handler.response_buffer_limit
         self.spool = spool
-        self.upload: asyncio.Task[None] | None = None
-        self.uploaded = False
-        #: Whether its place in the queue has been given up.
-        self.gone = False
-        #: The application's error that a child request answers for.
-        self.answered_by_page = 0
+        self.limit = action.handler.response_buffer_limit
 
     # -- without a task ---------------------------------------------------------------------------------------------
-
-    def queue(self) -> None:
-        """Stand in the queue. Raises as Application.ask."""
-        if not self.application.ask(self):
-            self.exchange.when_lost = self._left
 
     def done(self) -> bool:
         """Whether the place in the queue has been given up."""
@@ -132,35 +125,33 @@ class FastCgiCall:
         """The queue is no more: neither is the server."""
         self.exchange.protocol.transport.close()
 
-    def _left(self) -> None:
+    def leave(self) -> None:
+        """The client has gone while the call stood in the queue."""
         self.gone = True
         self.application.leave(self)
         self.exchange.when_lost = None
         self.pools.front.ended(self.exchange, self.decision, gone=True)
 
     def _arrived(self) -> None:
-        """The response is whole, large, or broken."""
-        if not (self.connection.is_whole and self._answered()):
-            self._go_on(self.finish())
-
-    def _answered(self) -> bool:
-        """Answer the client at once, where that needs no more than another head."""
+        """The response is whole, large, or broken. Where it needs no more than another head, the client gets it at once."""
         exchange = self.exchange
-        parts = cgi.split(self.connection.look())
-        if parts is None or not exchange.is_simple or len(parts[1]) > self.limit:
-            return False
-        block, body = parts
-        try:
-            head = heads.find(self.decision, block, len(body), exchange.keep_alive)
-        except BadHeaders:
-            return False
-        if head is None:
-            return False
+        parts = cgi.split(self.connection.look()) if self.connection.is_whole and exchange.is_simple else None
+        head = self._head(*parts) if parts is not None else None
+        if parts is None or head is None:
+            self._go_on(self.finish())
+            return
         exchange.when_lost = None
-        self._give_back()  # before the client has its response: the next request need not wait for that
-        exchange.send_whole(head, body)
+        self.application.release(self.worker)  # before the client has its response: the next request need not wait for that
+        exchange.send_whole(head, parts[1])
         self.pools.front.ended(exchange, self.decision)
-        return True
+
+    def _head(self, block: bytes, body: bytes) -> heads.Known | None:
+        if len(body) > self.limit:
+            return None
+        try:
+            return heads.find(self.decision, block, len(body), self.exchange.keep_alive)
+        except BadHeaders:
+            return None
 
     def _go_on(self, acting: Coroutine[Any, Any, None]) -> None:
         self.pools.front.go_on(self.exchange, self.decision, acting)
@@ -177,14 +168,12 @@ class FastCgiCall:
         self.connection = worker.connection
         request = self.decision.request
         assert request is not None
-        worker.begin(f"{request.method} {request.target.path}")
+        worker.begin(request)
         self.exchange.when_lost = self._client_lost
         self.connection.stderr_interrupts = self.application.limits.stderr_mode == "TerminateProcess"
+        self.connection.send(self.params, self.exchange.has_body)
         if self.exchange.has_body:
-            self.connection.send(self.params, None)
             self.upload = asyncio.ensure_future(self._upload())
-        else:
-            self.connection.send(self.params, b"")
 
     async def finish(self) -> None:
         """Pass the answer on."""

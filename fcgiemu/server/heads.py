@@ -40,9 +40,10 @@ def find(decision: Decision, block: bytes, length: int, keep_alive: bool) -> Kno
     assert decision.effective is not None
     known = decision.effective.view(_known)
     key = block, length, keep_alive
-    if key in known:
+    try:
         return known[key]
-    made = _made(decision, block, length, keep_alive)
+    except KeyError:
+        made = _made(decision, block, length, keep_alive)
     if len(block) <= LONGEST:
         if len(known) >= KEPT:
             del known[next(iter(known))]

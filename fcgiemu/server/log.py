@@ -28,7 +28,7 @@ def text(entry: LogEntry) -> str:
     if entry.substatus or isinstance(entry.decision.action, Respond):
         status += f".{entry.substatus}"
     note = "  client went away" if entry.client_gone else f"  {entry.remark}" if entry.remark else ""
-    return (f"{_clock(int(time.time()))} {entry.method} {entry.url} -> {handled_by(entry)} {status} "
+    return (f"{_clock(int(entry.when))} {entry.method} {entry.url} -> {handled_by(entry)} {status} "
             f"{entry.seconds * 1000:.1f} ms{note}")
 
 
@@ -56,12 +56,12 @@ def w3c_header(now: datetime) -> str:
             f"#Date: {now:%Y-%m-%d %H:%M:%S}\n#Fields: {FIELDS}")
 
 
-def w3c(entry: LogEntry, now: datetime | None = None) -> str | None:
+def w3c(entry: LogEntry) -> str | None:
     """A line of IIS's W3C log; None for what http.sys answered, which IIS keeps in another log."""
     request = entry.decision.request
     if request is None:
         return None
-    moment = now or datetime.now(UTC)
+    moment = datetime.fromtimestamp(entry.when, UTC)
     stem, query = request.target.path, request.target.query
     if entry.decision.state is not None and entry.decision.state.log_rewritten:
         stem, query = entry.decision.path, entry.decision.query
@@ -91,9 +91,9 @@ def as_json(entry: LogEntry) -> str:
     """One JSON object."""
     decision = entry.decision
     return json.dumps({
-        "time": datetime.now(UTC).isoformat(timespec="milliseconds"), "method": entry.method, "url": entry.url,
-        "status": entry.status or None, "substatus": entry.substatus, "handled_by": handled_by(entry),
-        "handler": decision.handler.name if decision.handler else None, "module": decision.module, "rules": decision.rules,
+        "time": datetime.fromtimestamp(entry.when, UTC).isoformat(timespec="milliseconds"),
+        "method": entry.method, "url": entry.url, "status": entry.status or None, "substatus": entry.substatus,
+        "handled_by": handled_by(entry), "handler": decision.handler.name if decision.handler else None, "module": decision.module, "rules": decision.rules,
         "remote_addr": decision.request.remote_addr if decision.request else None,
         "milliseconds": round(entry.seconds * 1000, 3), "bytes_sent": entry.bytes_sent, "client_gone": entry.client_gone,
         "remark": entry.remark or None})

@@ -16,7 +16,7 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from ..http.response import http_sys_body
-from .decisions import Decisions
+from .decisions import LONGEST_HEAD, Decisions, Kept
 from .exchange import MAX_REQUEST_BYTES, Exchange
 
 _MAX_METHOD = 64
@@ -40,6 +40,8 @@ class IisProtocol(HttpToolsProtocol):
     #: Bytes received while a request's head is not complete.
     _pending = 0
     _reading_head = True
+    #: Heads that the parser has seen in the last data.
+    _heads = 0
     #: Whether the parser has seen the first byte of a request, and not yet its last.
     _begun = False
     #: The method of a request that the parser has been told to read as GET.
@@ -67,8 +69,35 @@ class IisProtocol(HttpToolsProtocol):
         self._too_long = False
 
     def data_received(self, data: bytes) -> None:
-        if not self._begun:
-            data = self._known_method(data)
+        if self._begun:
+            self._parse(data)
+            return
+        kept = self.decisions.recall(data) if len(data) <= LONGEST_HEAD and not self._is_answering else None
+        if kept is not None:
+            exchange = self._begin_again(kept)
+            if exchange.kept is not kept:
+                self.decisions.keep(data, exchange)
+            return
+        self._heads = 0
+        self._parse(self._known_method(data))
+        if self._heads == 1 and not self._begun:  # the data was one request, and all of it
+            self.decisions.keep(data, self.cycle)  # type: ignore[arg-type]
+
+    @property
+    def _is_answering(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
+
+    def _begin_again(self, kept: Kept) -> Exchange:
+        """What has come before need not be parsed."""
+        exchange = Exchange(self, kept.method, kept.target, kept.headers, kept.version, True)
+        exchange.kept = kept
+        exchange.more_body = False
+        self._idle_since = None
+        self.cycle = self._running = exchange  # type: ignore[assignment]
+        self.app.begin(exchange)
+        return exchange
+
+    def _parse(self, data: bytes) -> None:
         self._pending += len(data)
         try:
             self.parser.feed_data(data)
@@ -122,7 +151,8 @@ class IisProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._reading_head = False
         parser = self.parser
-        waiting = self.cycle is not None and not self.cycle.response_complete
+        self._heads += 1
+        waiting = self._is_answering
         if parser.should_upgrade() and parser.get_method() != b"CONNECT":
             self._is_websocket = not waiting and self._wants_websocket()
             return  # what follows is not read as HTTP; see data_received
@@ -184,7 +214,8 @@ class IisProtocol(HttpToolsProtocol):
         self.server_state.total_requests += 1
         if self.transport.is_closing():
             return
-        self.flow.resume_reading()
+        if self.flow.read_paused:
+            self.flow.resume_reading()
         if self.pipeline:
             self._begin(self.pipeline.pop()[0])  # type: ignore[arg-type]
         elif self._refusal is not None:

@@ -57,7 +57,7 @@ class Console:
         self._out = out
         self._talk = out if log_format == "text" else sys.stderr
         self._format = log.FORMATS[log_format]
-        self._waiting: list[str] = []
+        self._waiting: list[LogEntry] = []
         if log_format == "w3c":
             print(log.w3c_header(datetime.now(UTC)), file=out, flush=True)
 
@@ -68,23 +68,17 @@ class Console:
 
     def flush(self) -> None:
         """Print what waits."""
-        if self._waiting:
-            lines = "\n".join([*self._waiting, ""])
-            self._waiting.clear()
-            self._out.write(lines)
+        lines = [f"{line}\n" for line in map(self._format, self._waiting) if line is not None]
+        self._waiting.clear()
+        if lines:
+            self._out.write("".join(lines))
             self._out.flush()
 
-    def later(self, text: str) -> None:
-        """Print soon: lines that come close together go out together."""
+    def request(self, entry: LogEntry) -> None:
+        """Print the line of a request, soon: those that come close together are made and go out together."""
         if not self._waiting:
             asyncio.get_running_loop().call_later(LOG_SECONDS, self.flush)
-        self._waiting.append(text)
-
-    def request(self, entry: LogEntry) -> None:
-        """The line of a request."""
-        line = self._format(entry)
-        if line is not None:
-            self.later(line)
+        self._waiting.append(entry)
 
     def output(self, worker: WorkerProcess, stream: str, text: str) -> None:
         """A line that an application printed."""

@@ -1,12 +1,13 @@
 """The FastCGI server of a worker, on flup, with wfastcgi's semantics. Python 3.6 syntax.
 
 flup keeps the protocol: records, connections, streams. What is overridden here, and why:
-sockets are buffered and not polled (flup asks ``select`` before every record), pairs that span records are put together,
+sockets are buffered (flup asks ``select`` and ``recv`` for every piece of a record), pairs that span records are put together,
 GET_VALUES is answered, output goes out in records of full size.
 """
 
 import json
 import os
+import select
 import signal
 import socket
 import struct
@@ -31,6 +32,8 @@ class BufferedSocket:
         self._position = 0
         self._output = []
         self._waiting = 0
+        self._readable = select.poll()
+        self._readable.register(sock, select.POLLIN)
 
     def exactly(self, size):
         """So many bytes; EOFError where the stream ends before."""
@@ -51,6 +54,7 @@ class BufferedSocket:
     def recv(self, size):
         if self._position >= len(self._input):
             self.flush()
+            self._readable.poll()  # who waits in recv instead is woken on Linux, for nothing, when the peer has read as well
             self._input = self._sock.recv(1 << 16)
             self._position = 0
         data = self._input[self._position:self._position + size]

@@ -48,7 +48,7 @@ def answer(parts: list[bytes]) -> tuple[object, ...]:
     connection = FastCgiConnection()
     connection._transport = Transport()  # type: ignore[assignment]
     connection._loop = Loop()  # type: ignore[assignment]
-    connection.send(b"", b"")
+    connection.send(b"", False)
     reader = cgi.HeadReader()
     body = b""
     for part in parts:
