@@ -67,11 +67,7 @@ class FastCgiConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self.last_activity = self._loop.time()
         try:
-            for kind, request_id, content in self._reader.feed(data):
-                if request_id == REQUEST_ID:
-                    self._receive(kind, content)
-                elif request_id:  # 0: management records, which answer questions that are never asked
-                    raise ProtocolError(f"a record of request {request_id}, which nobody has made")
+            self._reader.feed(data, self._receive)
         except ProtocolError as error:
             self._fail(error)
             return
@@ -191,7 +187,11 @@ class FastCgiConnection(asyncio.Protocol):
 
     # -- records -------------------------------------------------------------------------------------------------
 
-    def _receive(self, kind: int, content: bytes) -> None:
+    def _receive(self, kind: int, request_id: int, content: bytes) -> None:
+        if request_id != REQUEST_ID:
+            if request_id:  # 0: management records, which answer questions that are never asked
+                raise ProtocolError(f"a record of request {request_id}, which nobody has made")
+            return
         if self.ended:
             raise ProtocolError(f"record of type {kind} outside of a request")
         if kind == records.STDOUT:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable
 
 VERSION = 1
 HEADER = struct.Struct(">BBHHBx")
@@ -123,8 +123,8 @@ class RecordReader:
     def __init__(self) -> None:
         self._begun = b""
 
-    def feed(self, data: bytes) -> Iterator[Record]:
-        """The records that ``data`` completes, each before what follows it is looked at."""
+    def feed(self, data: bytes, take: Callable[[int, int, bytes], object]) -> None:
+        """Give ``take`` the records that ``data`` completes, each before what follows it is looked at."""
         if self._begun:
             data = self._begun + data
         position = 0
@@ -137,7 +137,7 @@ class RecordReader:
             if available < start + length + padding:
                 break
             position = start + length + padding
-            yield kind, request_id, data[start:start + length]
+            take(kind, request_id, data[start:start + length])
         self._begun = data[position:]
 
     @property

@@ -93,7 +93,8 @@ def as_json(entry: LogEntry) -> str:
     return json.dumps({
         "time": datetime.fromtimestamp(entry.when, UTC).isoformat(timespec="milliseconds"),
         "method": entry.method, "url": entry.url, "status": entry.status or None, "substatus": entry.substatus,
-        "handled_by": handled_by(entry), "handler": decision.handler.name if decision.handler else None, "module": decision.module, "rules": decision.rules,
+        "handled_by": handled_by(entry), "handler": decision.handler.name if decision.handler else None,
+        "module": decision.module, "rules": decision.rules,
         "remote_addr": decision.request.remote_addr if decision.request else None,
         "milliseconds": round(entry.seconds * 1000, 3), "bytes_sent": entry.bytes_sent, "client_gone": entry.client_gone,
         "remark": entry.remark or None})
