@@ -100,7 +100,8 @@ class FileView:
         relative = relative.strip("/")
         if not relative:
             return self._entry(self.root)
-        if self.absent_since(relative) is not None:
+        absent = self.absent_while(relative)
+        if absent is not None and absent == self.changed():
             return None
         if _NO_SUCH_NAME.search(relative) or not self._plain(relative):
             return None
@@ -111,15 +112,13 @@ class FileView:
             entry = self._entry(spelled) if spelled else None
         return entry
 
-    def absent_since(self, relative: str) -> int | None:
-        """The time stamp of the root in whose listing the path's first name is not; None where no current one is kept.
+    def absent_while(self, relative: str) -> int | None:
+        """Nothing is at ``relative`` while ``changed`` says this; None where that is not known.
 
-        Most URLs of a program are no files.
+        Most URLs of a program are no files: the first name is not in the kept listing of the root.
         """
         kept = self._listings.get(self.root)
-        if kept is None or relative.partition("/")[0].lower() in kept[1]:
-            return None
-        return kept[0] if self.changed() == kept[0] else None
+        return None if kept is None or relative.partition("/")[0].lower() in kept[1] else kept[0]
 
     def changed(self) -> int | None:
         """When the names in the root folder have changed last, in nanoseconds since 1970; None where there is none."""

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable
 VERSION = 1
 HEADER = struct.Struct(">BBHHBx")
 _END_BODY = struct.Struct(">IB3x")
-_SHORT = struct.Struct("BB")
 _LONG = struct.Struct(">I")
 
 BEGIN_REQUEST, ABORT_REQUEST, END_REQUEST = 1, 2, 3
@@ -53,13 +52,16 @@ def encode_begin(request_id: int, keep: bool = True) -> bytes:
 
 def encode_pair(name: bytes, value: bytes) -> bytes:
     """A name-value pair: lengths of one byte below 128, else of four with the top bit set."""
-    if len(name) < 128 > len(value):
-        return _SHORT.pack(len(name), len(value)) + name + value
-    return _encoded_length(name) + _encoded_length(value) + name + value
+    return encode_name(name, len(value)) + value
 
 
-def _encoded_length(data: bytes) -> bytes:
-    return bytes((len(data),)) if len(data) < 128 else _LONG.pack(len(data) | 0x80000000)
+def encode_name(name: bytes, length: int) -> bytes:
+    """A name-value pair without its value, whose length is given."""
+    return _encoded_length(len(name)) + _encoded_length(length) + name
+
+
+def _encoded_length(length: int) -> bytes:
+    return bytes((length,)) if length < 128 else _LONG.pack(length | 0x80000000)
 
 
 def encode_params(request_id: int, pairs: Iterable[bytes]) -> bytes:

@@ -15,9 +15,6 @@ from .connection import REQUEST_ID
 
 Pair = tuple[str, str]
 
-#: Longer headers are encoded anew each time.
-CACHED_VALUE = 256
-
 
 class Group(NamedTuple):
     """Variables that follow each other on the wire and are the same in many requests, and their encoding."""
@@ -118,23 +115,21 @@ def _headers(state: State) -> list[Group | Pair]:
 
     A client's ``Proxy`` header is left out: as HTTP_PROXY it would redirect outgoing requests of many libraries.
     """
-    headers = {_header_variable(name): value for name, value in state.request.fields.items() if name != "proxy"}
+    changed = {name: value for name, value in state.assigned.items() if name.startswith("HTTP_") and name != "HTTP_PROXY"}
     if state.shows_original:
-        headers["HTTP_X_ORIGINAL_URL"] = original_url(state.request)
-    for name, value in state.assigned.items():
-        if name.startswith("HTTP_") and name != "HTTP_PROXY":
-            headers[name] = value
-    return [_header(name, value) if len(value) < CACHED_VALUE else (name, value) for name, value in headers.items()]
+        changed = {"HTTP_X_ORIGINAL_URL": original_url(state.request), **changed}
+    sent = _sent(tuple(state.request.fields.items()))
+    if not changed:
+        return [sent]
+    if changed.keys().isdisjoint([name for name, _ in sent.pairs]):
+        return [sent, *changed.items()]
+    return list({**dict(sent.pairs), **changed}.items())
 
 
-@lru_cache(maxsize=1024)
-def _header_variable(name: str) -> str:
-    return f"HTTP_{name.upper().replace('-', '_')}"
-
-
-@lru_cache(maxsize=2048)
-def _header(name: str, value: str) -> Group:
-    return _made((name, value))
+@lru_cache(maxsize=256)
+def _sent(fields: tuple[Pair, ...]) -> Group:
+    """HTTP_* of what the client has sent."""
+    return _made(*[(f"HTTP_{name.upper().replace('-', '_')}", value) for name, value in fields if name != "proxy"])
 
 
 def _made(*pairs: Pair) -> Group:
@@ -147,7 +142,13 @@ def _encoded(name: str, value: str) -> bytes:
         data = value.encode("latin-1", "replace")
     else:
         data = value.encode("utf-8", "surrogateescape")  # FastCGIUtf8ServerVariables, as Azure sets it
-    return records.encode_pair(name.encode("latin-1", "replace"), data)
+    return _name(name, len(data)) + data
+
+
+@lru_cache(maxsize=4096)
+def _name(name: str, length: int) -> bytes:
+    """The beginning of an encoded variable, whose value has so many bytes."""
+    return records.encode_name(name.encode("latin-1", "replace"), length)
 
 
 _MODULE = _made(("IIS_UrlRewriteModule", MODULE_VERSION))

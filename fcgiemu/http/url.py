@@ -80,6 +80,8 @@ def normalize(path: str) -> str:
 @lru_cache(maxsize=4096)
 def encode_path(path: str) -> str:
     """A decoded path percent-encoded as UTF-8; a ``%`` in it becomes ``%25``."""
+    if _PLAIN.fullmatch(path):
+        return path
     return quote(path, safe=_PATH_SAFE, errors="replace")
 
 

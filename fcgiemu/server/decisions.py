@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from ..config.tree import Effective
 from ..decision import CallFastCgi, Decision, ServeFile
 from ..files import FileView, is_settled
 from ..site import Answers, Site
@@ -67,7 +68,7 @@ def decide(site: Site, exchange: Exchange) -> Decision:
     if _may_be_kept(site, exchange, decision, answers):
         folders: dict[FileView, int] = {}
         for (view, relative), answer in list(answers.items()):
-            stamp = view.absent_since(relative.strip("/")) if answer is None else None
+            stamp = view.absent_while(relative.strip("/")) if answer is None else None
             if stamp is not None:
                 folders[view] = stamp
                 del answers[view, relative]
@@ -91,7 +92,12 @@ def _may_be_kept(site: Site, exchange: Exchange, decision: Decision, answers: An
     known by time stamp and size alone."""
     if exchange.has_body or not exchange.keep_alive or not isinstance(decision.action, (CallFastCgi, ServeFile)):
         return False
-    assert decision.request is not None
-    if any(site.effective(path).section(PROVIDERS).items for path in (decision.request.target.path, decision.path)):
+    assert decision.request is not None and decision.effective is not None
+    if decision.effective.view(_has_providers) or site.effective(decision.request.target.path).view(_has_providers):
         return False
     return all(answer is None or is_settled(answer.mtime_ns) for answer in answers.values())
+
+
+def _has_providers(effective: Effective) -> bool:
+    """Whether a configuration has rewrite providers. A view: see Effective.view."""
+    return bool(effective.section(PROVIDERS).items)

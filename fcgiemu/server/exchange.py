@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, MutableMapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -108,8 +108,7 @@ class Exchange:
             raise UrlRefused(414, "Request URL Too Long", "The request URL is too long.")
         if self.too_long:
             raise UrlRefused(400, "Bad Request - Request Too Long", "The size of the request headers is too long.")
-        headers = tuple([(name.decode("latin-1"), value.decode("latin-1")) for name, value in self.headers])
-        fields = joined(headers)
+        headers, fields = _decoded(tuple(self.headers))
         method = self.method
         length = fields.get("content-length")
         self.has_body = "transfer-encoding" in fields or (length is not None and length.strip() != "0")
@@ -123,7 +122,7 @@ class Exchange:
         if authority is not None:  # the absolute form: its authority takes the place of Host
             name, port = _host_and_port(authority)
             headers = (("Host", authority), *(pair for pair in headers if pair[0].lower() != "host"))
-            fields["host"] = authority
+            fields = {**fields, "host": authority}
         if length is None and method in _BODY_METHODS and "transfer-encoding" not in fields:
             raise UrlRefused(411, "Length Required", "The request must be chunked or have a content length.")
         protocol = self.protocol
@@ -270,6 +269,13 @@ class Exchange:
         self.cookie = self.compress = None
         self.keep_alive = False
         await self.respond(Response(500, reason_phrase(500), [("Content-Length", "0")]))
+
+
+@lru_cache(maxsize=256)
+def _decoded(headers: tuple[tuple[bytes, bytes], ...]) -> tuple[tuple[Header, ...], Mapping[str, str]]:
+    """Headers as text, in order and by name; a client sends the same ones with most of its requests."""
+    decoded = tuple([(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers])
+    return decoded, joined(decoded)
 
 
 #: A host and port as a Host field may hold them; "" is allowed for HTTP/1.0.
