@@ -103,8 +103,8 @@ class Server:
         except UrlRefused as error:
             decision = refused(error)
             self.go_on(exchange, decision, self.act(exchange, decision))
-        except Exception:
-            exchange.protocol.run(exchange, self._defect(exchange))
+        except Exception as error:
+            exchange.protocol.run(exchange, self._defect(exchange, error))
 
     def go_on(self, exchange: Exchange, decision: Decision, acting: Coroutine[Any, Any, None]) -> None:
         """Answer a request by a task; a server that has ended drops it, as uvicorn does with those that have one."""
@@ -120,12 +120,13 @@ class Server:
             await acting
         except ClientGone:
             gone = True
-        except Exception:
-            await self._defect(exchange)
+        except Exception as error:
+            await self._defect(exchange, error)
         self.ended(exchange, decision, gone)
 
-    async def _defect(self, exchange: Exchange) -> None:
-        _log.exception("a defect of fcgiemu itself; the request was %s %s", exchange.method, exchange.target.decode("latin-1"))
+    async def _defect(self, exchange: Exchange, error: Exception) -> None:
+        _log.error("a defect of fcgiemu itself; the request was %s %s", exchange.method, exchange.target.decode("latin-1"),
+                   exc_info=error)
         await exchange.broken()
 
     def ended(self, exchange: Exchange, decision: Decision, gone: bool = False) -> None:

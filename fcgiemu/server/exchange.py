@@ -36,8 +36,7 @@ class ClientGone(Exception):
 class Exchange:
     """A request in progress. ``started`` = the head of the response is on its way.
 
-    Stands where uvicorn's protocol has its request-response cycle: the attributes down to ``message_event``
-    are those that the protocol reads and sets.
+    Stands where uvicorn's protocol has its request-response cycle, with what the protocol reads and sets of that.
     """
 
     # How every exchange begins; what stays like that need not be set anew for each.

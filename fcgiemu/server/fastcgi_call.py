@@ -123,6 +123,7 @@ class FastCgiCall:
 
     def cancel(self) -> None:
         """The queue is no more: neither is the server."""
+        self.gone, self.exchange.when_lost = True, None
         self.exchange.protocol.transport.close()
 
     def leave(self) -> None:

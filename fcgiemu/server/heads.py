@@ -64,10 +64,10 @@ def _made(decision: Decision, block: bytes, length: int, keep_alive: bool) -> Kn
     headers = sending.decorate(head.headers, decision.effective)
     if outbound.sender(decision, head.status, headers) is not None:
         return None
-    lengths = [value for name, value in headers if name.lower() == "content-length"]
-    if not lengths:
+    framing = [value for name, value in headers if name.lower() in ("content-length", "connection", "transfer-encoding")]
+    if not framing:
         headers.append(("Content-Length", str(length)))
-    elif lengths != [str(length)]:
+    elif framing != [str(length)]:
         return None
     if not keep_alive:
         headers.append(("Connection", "close"))

@@ -40,7 +40,7 @@ class IisProtocol(HttpToolsProtocol):
     #: Bytes received while a request's head is not complete.
     _pending = 0
     _reading_head = True
-    #: Heads that the parser has seen in the last data.
+    #: Requests that the last data has begun.
     _heads = 0
     #: Whether the parser has seen the first byte of a request, and not yet its last.
     _begun = False
@@ -151,7 +151,6 @@ class IisProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._reading_head = False
         parser = self.parser
-        self._heads += 1
         waiting = self._is_answering
         if parser.should_upgrade() and parser.get_method() != b"CONNECT":
             self._is_websocket = not waiting and self._wants_websocket()
@@ -163,6 +162,7 @@ class IisProtocol(HttpToolsProtocol):
         version = parser.get_http_version()
         exchange = Exchange(self, method, self.url, self.headers, version,
                             version != "1.0" and parser.should_keep_alive(), self._too_long)
+        self._heads += 1
         self._idle_since = None
         self.cycle = exchange  # type: ignore[assignment]
         if waiting:  # pipelined: its turn comes when the one before has been answered

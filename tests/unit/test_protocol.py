@@ -1,0 +1,151 @@
+"""Bytes of a connection -> requests: which ones are known again, and that none is taken for another."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+import uvicorn
+from uvicorn.server import ServerState
+
+from fcgiemu.http.url import UrlRefused
+from fcgiemu.server.decisions import decide
+from fcgiemu.server.exchange import Exchange
+from fcgiemu.server.protocol import IisProtocol
+from fcgiemu.site import Site
+
+from ..sites import python_handler, web_config, write
+
+LONG_AGO = 1_000_000_000
+#: A request, and whether it was known.
+Seen = tuple[str, bool]
+
+
+class Transport:
+    """Enough of one for a protocol that sends nothing."""
+
+    def is_closing(self) -> bool:
+        return False
+
+    def get_extra_info(self, name: str) -> Any:
+        return {"peername": ("127.0.0.1", 5), "sockname": ("127.0.0.1", 80)}.get(name)
+
+    def write(self, data: bytes) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+    pause_reading = resume_reading = close
+
+
+class App:
+    """Decides each request, and ends it at once or when it is told to."""
+
+    def __init__(self, site: Site, at_once: bool) -> None:
+        self.site = site
+        self.at_once = at_once
+        self.seen: list[Seen] = []
+        self.exchanges: list[Exchange] = []
+
+    def begin(self, exchange: Exchange) -> None:
+        known = exchange.kept
+        try:
+            decide(self.site, exchange)
+        except UrlRefused:
+            assert known is None
+        self.seen.append((f"{exchange.method} {exchange.target.decode()}", known is not None and exchange.kept is known))
+        self.exchanges.append(exchange)
+        if self.at_once:
+            self.end(exchange)
+
+    def end(self, exchange: Exchange) -> None:
+        exchange.response_complete = True
+        exchange.protocol.on_response_complete()
+
+
+def get(target: str, *lines: str, method: str = "GET") -> bytes:
+    return "\r\n".join([f"{method} {target} HTTP/1.1", "Host: h", *lines, "", ""]).encode()
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    write(tmp_path, {"web.config": web_config(python_handler())})
+    for path in (*tmp_path.rglob("*"), tmp_path):
+        os.utime(path, (LONG_AGO, LONG_AGO))
+    return Site(tmp_path)
+
+
+def received(site: Site, packets: list[bytes], at_once: bool = True) -> App:
+    """What comes of packets on one connection."""
+    app = App(site, at_once)
+
+    async def run() -> None:
+        config = uvicorn.Config(cast(Any, app), http=IisProtocol, log_config=None)
+        config.load()
+        config.loaded_app = cast(Any, app)
+        protocol = IisProtocol(config, ServerState(), {})
+        protocol.connection_made(cast(asyncio.Transport, Transport()))
+        for packet in packets:
+            protocol.data_received(packet)
+
+    asyncio.run(run())
+    return app
+
+
+A, B = get("/a"), get("/b")
+LF = b"GET /a HTTP/1.1\nHost: h\n\nGET /b HTTP/1.1\r\nHost: h\r\n\r\n"
+BODY = get("/a", "Content-Length: 3", method="POST")
+LONG = get("/a", "X: " + "x" * 5000)
+UPGRADE = get("/a", "Connection: Upgrade", "Upgrade: h2c")
+CASES: list[tuple[list[bytes], list[Seen]]] = [
+    ([A, A, A], [("GET /a", False), ("GET /a", True), ("GET /a", True)]),
+    ([A, B, A, B], [("GET /a", False), ("GET /b", False), ("GET /a", True), ("GET /b", True)]),
+    ([A, get("/a", "X: 1"), get("/A"), get("/a?"), get("/a", method="OPTIONS")], [
+        ("GET /a", False), ("GET /a", False), ("GET /A", False), ("GET /a?", False), ("OPTIONS /a", False)]),
+    ([A + B, A + B, A], [("GET /a", False), ("GET /b", False)] * 2 + [("GET /a", False)]),
+    ([A[:9], A[9:], A, A], [("GET /a", False), ("GET /a", False), ("GET /a", True)]),
+    ([A, A[:9], A[9:], A], [("GET /a", False), ("GET /a", False), ("GET /a", True)]),
+    ([A + B[:5], B[5:], A + B[:5], B[5:]], [("GET /a", False), ("GET /b", False)] * 2),
+    ([A + b"\r\n", A + b"\r\n", A], [("GET /a", False), ("GET /a", True), ("GET /a", False)]),
+    ([BODY + b"abc", BODY + b"abc", BODY, b"abc", A], [("POST /a", False)] * 3 + [("GET /a", False)]),
+    ([BODY, A[:3], A, A], [("POST /a", False), ("GET /a", False), ("GET /a", True)]),
+    ([get("/a", "Content-Length: 0")] * 2, [("GET /a", False), ("GET /a", True)]),
+    ([LONG, LONG], [("GET /a", False)] * 2),
+    ([get("/a", "Connection: close")] * 2, [("GET /a", False)]),  # what follows is nobody's
+    ([get("/a", method="FOO")] * 2, [("FOO /a", False), ("FOO /a", True)]),
+    ([UPGRADE, UPGRADE, A], [("GET /a", False), ("GET /a", True), ("GET /a", False)]),
+    ([UPGRADE + B, UPGRADE + B], [("GET /a", False), ("GET /b", False)] * 2),
+    ([get("/a%zz"), get("/a%zz")], [("GET /a%zz", False)] * 2),
+    ([get("/a", "Host: i")] * 2, [("GET /a", False)] * 2),
+]
+
+
+@pytest.mark.parametrize(("packets", "seen"), CASES)
+def test_the_same_bytes_are_the_same_request(site: Site, packets: list[bytes], seen: list[Seen]) -> None:
+    assert received(site, packets).seen == seen
+
+
+def test_line_feeds_alone_end_no_head_of_another_request(site: Site) -> None:
+    """Whatever the parser makes of them, it makes it again."""
+    once = [request for request, _ in received(site, [LF]).seen]
+    assert [request for request, _ in received(site, [LF, LF]).seen][:len(once)] == once
+    assert len(received(site, [LF, LF]).seen) in (len(once), 2 * len(once))
+
+
+def test_requests_that_come_before_the_answer_wait(site: Site) -> None:
+    app = received(site, [A, A, B, A], at_once=False)
+    for _ in range(4):
+        app.end(app.exchanges[-1])
+    assert app.seen == [("GET /a", False), ("GET /a", False), ("GET /b", False), ("GET /a", False)]
+    assert all(not exchange.more_body for exchange in app.exchanges)
+
+
+def test_a_request_that_is_known_is_the_same_request(site: Site) -> None:
+    packet = get("/a?b=c", "Cookie: x=y", "X-A: 1", "X-A: 2", method="DELETE")
+    first, second = received(site, [packet, packet]).exchanges
+    for name in ("method", "target", "headers", "version", "keep_alive", "too_long", "has_body", "body"):
+        assert getattr(first, name) == getattr(second, name), name
