@@ -72,7 +72,7 @@ class IisProtocol(HttpToolsProtocol):
         if self._begun:
             self._parse(data)
             return
-        kept = self.decisions.recall(data) if len(data) <= LONGEST_HEAD and not self._is_answering else None
+        kept = self.decisions.recall(data) if len(data) <= LONGEST_HEAD and not self.is_answering else None
         if kept is not None:
             exchange = self._begin_again(kept)
             if exchange.kept is not kept:
@@ -84,7 +84,8 @@ class IisProtocol(HttpToolsProtocol):
             self.decisions.keep(data, self.cycle)  # type: ignore[arg-type]
 
     @property
-    def _is_answering(self) -> bool:
+    def is_answering(self) -> bool:
+        """Whether a request waits for the rest of its response."""
         return self.cycle is not None and not self.cycle.response_complete
 
     def _begin_again(self, kept: Kept) -> Exchange:
@@ -151,7 +152,7 @@ class IisProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._reading_head = False
         parser = self.parser
-        waiting = self._is_answering
+        waiting = self.is_answering
         if parser.should_upgrade() and parser.get_method() != b"CONNECT":
             self._is_websocket = not waiting and self._wants_websocket()
             return  # what follows is not read as HTTP; see data_received

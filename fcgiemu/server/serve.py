@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import logging
 import signal
 import socket
 import sys
@@ -111,6 +112,7 @@ class Serving:
             log_level="error", **self._tls())
         server = uvicorn.Server(config)
         self.server.connections = server.server_state.connections
+        logging.getLogger("uvicorn.error").addFilter(lambda record: not record.msg.startswith("Cancel "))  # see _stopped
         if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as under nohup
             signal.signal(signal.SIGHUP, lambda *_: server.handle_exit(signal.SIGTERM, None))  # the terminal has been closed
         try:
@@ -142,6 +144,9 @@ class Serving:
                     self.console.say(f"file events do not arrive in {root}: it is polled instead")
 
     def _stopped(self) -> None:
+        given_up = sum(isinstance(known, IisProtocol) and known.is_answering for known in self.server.connections)
+        if given_up:
+            self.console.say(f"{given_up} request{'s' * (given_up > 1)} in progress given up after {GRACE_SECONDS} seconds")
         for watcher in self._watchers:
             watcher.stop()
 

@@ -57,11 +57,13 @@ def answer(parts: list[bytes]) -> tuple[object, ...]:
     if connection.error is not None and not connection.ended:  # what follows the end spoils the next request only
         assert isinstance(connection.error, records.ProtocolError), connection.error
         return (type(connection.error),)
+    whole = cgi.split(connection.look()) if connection.is_whole else None
     try:
         body = reader.feed(connection.take())
         head = reader.finish() if connection.ended else reader.head
     except cgi.BadHeaders:
         return (cgi.BadHeaders,)
+    assert whole is None or whole[1] == body, (whole, body)
     return (head.status, head.headers, body) if head else (None, body)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import tempfile
@@ -90,6 +91,7 @@ def modules(environ, start_response):
     return plain(start_response, " ".join(sorted(name for name in sys.modules if "flup" in name or "fcgiemu" == name)))
 
 def hang(environ, start_response):
+    print("nothing will come")
     time.sleep(60)
 
 def header(environ, start_response):
@@ -279,6 +281,18 @@ def test_signals_end_everything_also_under_a_streaming_request(server: LiveServe
         threading.Timer(0.3, lambda: server.process.send_signal(number)).start()
         server.process.wait(15)
     assert not any(alive(worker) for worker in workers)
+
+
+def test_requests_that_outlast_the_end_of_the_server_get_no_answer(site: Path, serve: Callable[..., LiveServer]) -> None:
+    server = serve(site, "--workers", "1")
+    with server.connect() as working, server.connect() as waiting:
+        working.sendall(b"GET /hang HTTP/1.1\r\nHost: x\r\n\r\n")
+        server.wait_for("nothing will come")
+        waiting.sendall(b"GET /pid HTTP/1.1\r\nHost: x\r\n\r\n")
+        server.stop()
+        assert working.recv(100) == waiting.recv(100) == b""
+    assert not re.search("GET /(hang|pid) ->|Traceback|Cancel", server.log())
+    assert "2 requests in progress given up after 5 seconds\n" in server.log()
 
 
 @pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="no pidfd on this system to wait for another process's child")

@@ -154,6 +154,66 @@ def test_those_who_wait_for_a_process_to_start_are_no_queue(pool: Callable[..., 
     pool(work, Limits(max_instances=4, queue_length=1))
 
 
+class Caller:
+    """Who stands in the queue without a task."""
+
+    def __init__(self) -> None:
+        self.given: list[WorkerProcess] = []
+        self.failure: StartFailed | None = None
+        self.gone = False
+
+    def done(self) -> bool:
+        return self.gone
+
+    def set_result(self, worker: WorkerProcess) -> None:
+        self.given.append(worker)
+
+    def set_exception(self, failure: StartFailed) -> None:
+        self.failure = failure
+
+    def cancel(self) -> None:
+        self.gone = True
+
+
+def test_who_asks_without_a_task_is_called_at_once(pool: Callable[..., None]) -> None:
+    async def work(application: Application, _spawner: Spawner) -> None:
+        worker = await application.acquire()
+        callers = [Caller() for _ in range(5)]
+        assert [application.ask(caller) for caller in callers] == [False] * 5
+        callers[0].gone = True
+        application.leave(callers[2])
+        waiting = asyncio.ensure_future(application.acquire())
+        await asyncio.sleep(0)
+        for called in ([1], [1, 3], [1, 3, 4]):
+            application.release(worker)
+            assert [number for number, caller in enumerate(callers) if caller.given] == called
+        application.release(worker)
+        assert await waiting is worker
+        application.release(worker)
+        last = Caller()
+        assert application.ask(last) and last.given == [worker]
+        left = Caller()
+        assert not application.ask(left)
+        await application.close()
+        assert left.gone and not left.given
+
+    pool(work, Limits(max_instances=1))
+
+
+def test_who_asks_without_a_task_is_told_of_a_failed_start(pool: Callable[..., None]) -> None:
+    async def work(application: Application, _spawner: Spawner) -> None:
+        caller = Caller()
+        assert not application.ask(caller)
+        await asyncio.wait(application._tasks)
+        assert caller.failure is not None and not caller.given
+        for _ in range(2):
+            application.ask(Caller())
+        with pytest.raises(QueueFull):
+            application.ask(Caller())
+
+    pool(work, Limits(max_instances=1, queue_length=1), fails=1)
+
+
 def test_a_dead_process_is_replaced(pool: Callable[..., None]) -> None:
     async def work(application: Application, spawner: Spawner) -> None:
         worker = await application.acquire()

@@ -1,0 +1,130 @@
+"""Heads that are known go out as those that are made: the same bytes, the same end of the connection."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+
+from fcgiemu.decision import Decision
+from fcgiemu.fastcgi import cgi
+from fcgiemu.http.request import make_request
+from fcgiemu.http.response import Response
+from fcgiemu.modules import sending
+from fcgiemu.server import heads
+from fcgiemu.server.exchange import Exchange
+from fcgiemu.server.protocol import IisProtocol
+from fcgiemu.site import Site
+
+from ..sites import python_handler, web_config
+
+DATE = b"Tue, 24 Nov 2026 12:00:00 GMT"
+OUTBOUND = ('<rewrite><outboundRules><rule name="r"><match serverVariable="RESPONSE_X" pattern=".*" />'
+            '<action type="Rewrite" value="y" /></rule></outboundRules></rewrite>')
+
+
+def custom(name: str, value: str) -> str:
+    return f'<httpProtocol><customHeaders><add name="{name}" value="{value}" /></customHeaders></httpProtocol>'
+
+
+class Connection:
+    """A protocol and its transport, as an exchange needs them."""
+
+    def __init__(self) -> None:
+        self.transport = self
+        self.flow = SimpleNamespace(write_paused=False)
+        self.sent = b""
+        self.closed = False
+        self.completed = 0
+
+    def write(self, data: bytes) -> None:
+        self.sent += data
+
+    def close(self) -> None:
+        self.closed = True
+
+    def date(self) -> bytes:
+        return DATE
+
+    def on_response_complete(self) -> None:
+        self.completed += 1
+
+
+def outcome(send: Callable[[Exchange], None], keep_alive: bool) -> tuple[bytes, bool, int, int, int]:
+    connection = Connection()
+    exchange = Exchange(cast(IisProtocol, connection), "GET", b"/x", [], "1.1", keep_alive)
+    send(exchange)
+    assert exchange.response_complete and exchange.started
+    return connection.sent, connection.closed, connection.completed, exchange.status, exchange.bytes_sent
+
+
+def made(decision: Decision, block: bytes, body: bytes) -> Callable[[Exchange], None]:
+    """The way of a response that is made each time."""
+    head = cgi.parse(block)
+    response = sending.send(decision, Response(head.status, head.reason, list(head.headers), body))
+    if not response.header("content-length"):
+        response.headers.append(("Content-Length", str(len(body))))
+    return lambda exchange: asyncio.run(exchange.respond(response))
+
+
+KNOWN = [
+    (b"Status: 200 OK\r\nContent-Type: text/plain", b"body"),
+    (b"Status: 200 OK\nContent-Type: text/plain", b""),
+    (b"Status: 299 Fine with me\r\nContent-Length: 4", b"body"),
+    (b"Location: /y", b""),
+    (b"Content-Type: text/html\r\nSet-Cookie: a=b\r\nSet-Cookie: c=d\r\nCache-Control: no-store", b"body"),
+    (b"Status: 200 OK\r\nServer: mine\r\nDate: never\r\nConnection: close\r\nX: y", b"body"),
+    (b"Status: 200 \xe9\r\nX: caf\xe9 \xff\r\nno header at all\r\nB d: x", b"\xff\x00"),
+]
+
+
+@pytest.mark.parametrize("keep_alive", [True, False])
+@pytest.mark.parametrize("section", ["", custom("X-Site", "y"), custom("Cache-Control", "max-age=1"),
+                                     '<security><requestFiltering removeServerHeader="true" /></security>'])
+@pytest.mark.parametrize(("block", "body"), KNOWN)
+def test_a_known_head_is_the_head(
+        make_site: Callable[..., Site], block: bytes, body: bytes, section: str, keep_alive: bool) -> None:
+    site = make_site({"web.config": web_config(python_handler() + section)})
+    decision = site.decide(make_request("/x"))
+    known = heads.find(decision, block, len(body), keep_alive)
+    assert known is not None and heads.find(decision, block, len(body), keep_alive) is known
+    assert outcome(lambda exchange: exchange.send_whole(known, body), keep_alive) == outcome(
+        made(decision, block, body), keep_alive)
+
+
+@pytest.mark.parametrize(("block", "section"), [
+    (b"Status: 404 Not Found\r\nX: y", ""), (b"Status: 500\r\nX: y", ""), (b"Status: 204 No Content", ""), (b"Status: 304", ""),
+    (b"Content-Length: 3", ""), (b"Content-Length: 04", ""), (b"X: y", OUTBOUND),
+    (b"X: y", custom("Connection", "close")), (b"X: y", custom("Content-Length", "5")),
+    (b"X: y", custom("Transfer-Encoding", "chunked")), (b"Content-Length: 4", custom("Content-Length", "4")),
+])
+def test_what_needs_more_than_a_head(make_site: Callable[..., Site], block: bytes, section: str) -> None:
+    site = make_site({"web.config": web_config(python_handler() + section)})
+    for _ in range(2):
+        assert heads.find(site.decide(make_request("/x")), block, 4, True) is None
+
+
+@pytest.mark.parametrize("block", [b"", b"no header", b"Status: 99 X", b"Content-Length: x"])
+def test_bad_heads_are_none(make_site: Callable[..., Site], block: bytes) -> None:
+    decision = make_site({"web.config": web_config(python_handler())}).decide(make_request("/x"))
+    for _ in range(2):
+        with pytest.raises(cgi.BadHeaders):
+            heads.find(decision, block, 0, True)
+
+
+def test_the_memory_is_bounded_and_goes_with_the_configuration(make_site: Callable[..., Site]) -> None:
+    site = make_site({"web.config": web_config(python_handler())})
+    decision = site.decide(make_request("/x"))
+    for number in range(heads.KEPT + 10):
+        heads.find(decision, b"X: %d" % number, 0, True)
+    heads.find(decision, b"X: " + b"x" * heads.LONGEST, 0, True)
+    assert decision.effective is not None
+    known = decision.effective.view(heads._known)
+    assert len(known) == heads.KEPT and (b"X: 0", 0, True) not in known
+    (site.path / "web.config").write_text(web_config(python_handler() + custom("X-New", "y")))
+    site.tree.invalidate()
+    fresh = heads.find(site.decide(make_request("/x")), b"X: 1", 0, True)
+    assert fresh is not None and b"X-New: y" in fresh.data
