@@ -51,9 +51,9 @@ class Clients:
         start = time.monotonic()
         while time.monotonic() < self.until and len(self.wrong) < 20:
             count += 1
-            query, body = f"{number}-{count}", b"x" * (count % 5 * 1000)
+            query, body = (f"{number}-{count}", b"x" * (count % 5 * 1000)) if count % 2 else (str(number), b"")
             try:
-                connection.request("POST", f"/?{query}", body)
+                connection.request("POST" if count % 2 else "GET", f"/?{query}", body or None)
                 answer = connection.getresponse()
                 text = answer.read().decode()
             except (OSError, http.client.HTTPException) as error:
