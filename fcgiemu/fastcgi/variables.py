@@ -48,9 +48,9 @@ def _parts(decision: Decision) -> list[Group | Pair]:
     assert state is not None and request is not None and site is not None and isinstance(action, CallFastCgi)
     path, script = state.path, action.script_name
     path_info = action.path_info if action.handler.allow_path_info else path
-    application, local, remote, server = _of_connection(
+    application, local, remote, rest, server = _of_client(
         state.place, f"{site.application(path).path}/", str(site.path), request.scheme, request.local_addr, request.remote_addr,
-        request.remote_port, request.method, request.host, request.port, request.protocol)
+        request.method, request.host, request.port, request.protocol)
     path_variables: tuple[Pair, ...] = (("PATH_INFO", path_info),)
     if php.is_php(action.handler.script_processor):
         path_variables = php.path_variables(script, path_info)
@@ -67,6 +67,8 @@ def _parts(decision: Decision) -> list[Group | Pair]:
         ("PATH_TRANSLATED", site.local_path(path_info)),
         ("QUERY_STRING", state.query),
         remote,
+        ("REMOTE_PORT", str(request.remote_port)),
+        rest,
         ("REQUEST_URI", request.target.raw),
         ("SCRIPT_FILENAME", site.local_path(script)),
         ("SCRIPT_NAME", script),
@@ -77,8 +79,8 @@ def _parts(decision: Decision) -> list[Group | Pair]:
 
 
 @lru_cache(maxsize=1024)
-def _of_connection(place: Place, application: str, root: str, scheme: str, local_addr: str, remote_addr: str, remote_port: int,
-                   method: str, host: str, port: int, protocol: str) -> tuple[Group, Group, Group, Group]:
+def _of_client(place: Place, application: str, root: str, scheme: str, local_addr: str, remote_addr: str,
+               method: str, host: str, port: int, protocol: str) -> tuple[Group, Group, Group, Group, Group]:
     """What stays the same while a client asks the same site in the same way."""
     secure = scheme == "https"
     return (
@@ -95,9 +97,8 @@ def _of_connection(place: Place, application: str, root: str, scheme: str, local
               ("INSTANCE_META_PATH", f"/LM/W3SVC/{place.site_id}"),
               ("LOCAL_ADDR", local_addr),
               ("LOGON_USER", "")),
-        _made(("REMOTE_ADDR", remote_addr), ("REMOTE_HOST", remote_addr),
-              ("REMOTE_PORT", str(remote_port)), ("REMOTE_USER", ""),
-              ("REQUEST_METHOD", method)),
+        _made(("REMOTE_ADDR", remote_addr), ("REMOTE_HOST", remote_addr)),
+        _made(("REMOTE_USER", ""), ("REQUEST_METHOD", method)),
         _made(("SERVER_NAME", host),
               ("SERVER_PORT", str(port)), ("SERVER_PORT_SECURE", "1" if secure else "0"),
               ("SERVER_PROTOCOL", protocol),
