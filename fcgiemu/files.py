@@ -63,13 +63,17 @@ class VirtualDirectory:
         return path.startswith(self.path.lower()) and path[len(self.path):len(self.path) + 1] in ("", "/")
 
 
+#: A folder's time stamp, and its names: in lower case -> as they are on disk.
+Listing = tuple[int, dict[str, str]]
+
+
 class FileView:
     """Case-insensitive look-ups below one root folder. One ``lstat`` where the spelling is exact."""
 
     def __init__(self, root: str) -> None:
         self.root = os.path.abspath(root)
         self._real_root = os.path.realpath(self.root)
-        self._listings: dict[str, tuple[int, dict[str, str]]] = {}
+        self._listings: dict[str, Listing] = {}
         self._inside: dict[str, bool] = {}
         self._found: dict[str, FileEntry | None] = {}
         self._remembered = 0
@@ -101,7 +105,7 @@ class FileView:
         if not relative:
             return self._entry(self.root)
         absent = self.absent_while(relative)
-        if absent is not None and absent == self.changed():
+        if absent is not None and self.holds(absent):
             return None
         if _NO_SUCH_NAME.search(relative) or not self._plain(relative):
             return None
@@ -112,20 +116,20 @@ class FileView:
             entry = self._entry(spelled) if spelled else None
         return entry
 
-    def absent_while(self, relative: str) -> int | None:
-        """Nothing is at ``relative`` while ``changed`` says this; None where that is not known.
+    def absent_while(self, relative: str) -> Listing | None:
+        """Nothing is at ``relative`` while this listing of the root ``holds``; None where there is no such one.
 
-        Most URLs of a program are no files: the first name is not in the kept listing of the root.
+        Most URLs of a program are no files: the first name is not in the listing.
         """
         kept = self._listings.get(self.root)
-        return None if kept is None or relative.partition("/")[0].lower() in kept[1] else kept[0]
+        return None if kept is None or not relative or relative.partition("/")[0].lower() in kept[1] else kept
 
-    def changed(self) -> int | None:
-        """When the names in the root folder have changed last, in nanoseconds since 1970; None where there is none."""
+    def holds(self, listing: Listing) -> bool:
+        """Whether a listing is still that of the root."""
         try:
-            return os.stat(self.root).st_mtime_ns
+            return listing is self._listings.get(self.root) and os.stat(self.root).st_mtime_ns == listing[0]
         except OSError:
-            return None
+            return False
 
     def contains(self, path: str) -> bool:
         """Whether an absolute path, links followed, lies in the root."""

@@ -133,9 +133,14 @@ class Application:
     def release(self, worker: WorkerProcess) -> None:
         """Give a process back after its request: to whoever waits, to the idle ones, or to its end."""
         over = 0 < self.limits.instance_max_requests <= worker.requests and not worker.debugged
-        if worker.state is ProcessState.BUSY and worker.connection.alive and not over and not self._closed:
+        lives = worker.connection.alive or worker.may_close and worker.connection.error is None
+        if worker.state is ProcessState.BUSY and lives and not over and not self._closed:
             worker.to(ProcessState.IDLE)
-            self._offer(worker)
+            if worker.connection.alive and not worker.closes:
+                self._offer(worker)
+            else:
+                worker.connection.close()
+                self._run(self._reconnect(worker))
         else:
             self.recycled += over
             self._discard(worker)
@@ -211,7 +216,7 @@ class Application:
         return None
 
     async def _reconnect(self, worker: WorkerProcess) -> None:
-        """A new connection to a process that has closed its last one; its end where there is none to be had."""
+        """A new connection to a process that closes them; its end where there is none to be had."""
         if await worker.reconnect() and worker.state is ProcessState.IDLE and not self._closed:
             self._offer(worker)
         else:

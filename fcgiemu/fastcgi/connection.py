@@ -43,6 +43,9 @@ class FastCgiConnection(asyncio.Protocol):
         self.received = 0
         self.stderr = bytearray()
         self.stderr_total = 0
+        #: Requests that have been sent, and whether anything has come since the last one.
+        self.asked = 0
+        self.heard = False
         #: Bytes of STDOUT that had come before the first of STDERR.
         self.stderr_after = 0
         #: Whether the first byte of STDERR wakes whoever waits, with WroteStderr.
@@ -66,6 +69,7 @@ class FastCgiConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self.last_activity = self._loop.time()
+        self.heard = True
         try:
             self._reader.feed(data, self._receive)
         except ProtocolError as error:
@@ -100,15 +104,22 @@ class FastCgiConnection(asyncio.Protocol):
         return self._transport is not None and not self._transport.is_closing() and self.error is None
 
     def send(self, params: bytes, has_body: bool) -> None:
-        """Begin a request. ``params`` is the whole PARAMS stream; STDIN follows where there is a body."""
-        assert self.ended and self._transport is not None
+        """Begin a request. ``params`` is the whole PARAMS stream; STDIN follows where there is a body.
+
+        A connection that has been closed meanwhile says so as one that breaks later: see ``wait``.
+        """
+        assert self.ended
         self._chunks.clear()
         self.buffered = 0
         self.received = self.stderr_total = self.client_owes = 0
         self.stderr = bytearray()
-        self.ended = False
+        self.ended = self.heard = False
+        self.asked += 1
         self._interruption = None
         self.started = self.last_activity = self._loop.time()
+        if self._transport is None or self._transport.is_closing():
+            self._fail(ConnectionClosed("the application closed the connection before it was asked"))
+            return
         self._transport.write(_BEGIN + params if has_body else b"%b%b%b" % (_BEGIN, params, _STDIN_END))
 
     async def send_body(self, data: bytes) -> None:
@@ -128,6 +139,8 @@ class FastCgiConnection(asyncio.Protocol):
     def expect(self, threshold: int, call: Callable[[], None]) -> None:
         """Have ``call`` called, once, when the response has ended or broken, or more than ``threshold`` bytes of it wait."""
         self._threshold, self._call = threshold, call
+        if self.error is not None:
+            self._wake()
 
     async def wait(self, threshold: int) -> None:
         """Until the response has ended or more than ``threshold`` bytes of STDOUT wait. Raises what broke it."""

@@ -109,6 +109,8 @@ class WorkerProcess:
         self.exit_code: int | None = None
         self.lines: deque[str] = deque(maxlen=KEPT_LINES)
         self.idle_since = 0.0
+        #: Whether it has closed its connection between requests, which it was asked not to do.
+        self.closes = False
         #: Whether a debugger is attached: no timeout ends a request then, and nothing recycles the process.
         self.debugged = False
         self._begun: dict[int, Request] = {}
@@ -124,6 +126,11 @@ class WorkerProcess:
     @property
     def pid(self) -> int:
         return self._process.pid if self._process is not None else 0
+
+    @property
+    def may_close(self) -> bool:
+        """Whether it could close its connection between requests and go on: our own worker does not, wfastcgi.py cannot."""
+        return self.launch.listens and not self.launch.mark
 
     @property
     def label(self) -> str:
@@ -232,9 +239,10 @@ class WorkerProcess:
         return (await loop.create_unix_connection(FastCgiConnection, self._socket_path))[1]
 
     async def reconnect(self) -> bool:
-        """A new connection to a listening process whose last one was closed; False where there is none to be had."""
+        """A new connection to a listening process that closes them; False where there is none to be had."""
         if not self.launch.listens or self._exited.is_set():
             return False
+        self.closes = True
         try:
             self.connection = await self._connect()
         except OSError:

@@ -129,8 +129,8 @@ def _headers(state: State) -> list[Group | Pair]:
 
 @lru_cache(maxsize=256)
 def _sent(fields: tuple[Pair, ...]) -> Group:
-    """HTTP_* of what the client has sent."""
-    return _made(*[(f"HTTP_{name.upper().replace('-', '_')}", value) for name, value in fields if name != "proxy"])
+    """HTTP_* of what the client has sent; of two names that give the same variable the last one counts."""
+    return _made(*{f"HTTP_{name.upper().replace('-', '_')}": value for name, value in fields if name != "proxy"}.items())
 
 
 def _made(*pairs: Pair) -> Group:

@@ -191,7 +191,10 @@ class Server:
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         while True:
-            message = await receive()
+            try:
+                message = await receive()
+            except asyncio.CancelledError:  # asked to end twice: at once
+                return
             if message["type"] == "lifespan.startup":
                 self._ticker = asyncio.ensure_future(self._tick())
                 self._on_start()

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from ..config.tree import Effective
 from ..decision import CallFastCgi, Decision, ServeFile
-from ..files import FileView, is_settled
+from ..files import FileView, Listing, is_settled
 from ..site import Answers, Site
 from .exchange import Exchange
 
@@ -28,9 +28,9 @@ class Kept(NamedTuple):
     version: str
     decision: Decision
     generation: int
-    #: What was found, and the folders whose lists of names show, while they do not change, that all else was not.
+    #: What was found, and the folders whose listings show, while they hold, that all else was not.
     answers: Answers
-    folders: tuple[tuple[FileView, int], ...]
+    folders: tuple[tuple[FileView, Listing], ...]
 
 
 class Decisions:
@@ -66,11 +66,11 @@ def decide(site: Site, exchange: Exchange) -> Decision:
     decision = site.decide(exchange.request(), answers=answers)
     exchange.kept = None
     if _may_be_kept(site, exchange, decision, answers):
-        folders: dict[FileView, int] = {}
+        folders: dict[FileView, Listing] = {}
         for (view, relative), answer in list(answers.items()):
-            stamp = view.absent_while(relative.strip("/")) if answer is None else None
-            if stamp is not None:
-                folders[view] = stamp
+            listing = view.absent_while(relative.strip("/")) if answer is None else None
+            if listing is not None:
+                folders[view] = listing
                 del answers[view, relative]
         exchange.kept = Kept(exchange.method, exchange.target, exchange.headers, exchange.version,
                              decision, site.tree.generation, answers, tuple(folders.items()))
@@ -78,8 +78,8 @@ def decide(site: Site, exchange: Exchange) -> Decision:
 
 
 def _same(kept: Kept) -> bool:
-    for view, stamp in kept.folders:
-        if view.changed() != stamp:
+    for view, listing in kept.folders:
+        if not view.holds(listing):
             return False
     for (view, relative), answer in kept.answers.items():
         if view.find(relative) != answer:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 E_TIMEOUT = 0x80070102
+#: Methods that do no harm when they are asked twice (RFC 9110, 9.2.1).
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 #: Bytes of an error page that are looked at for a cause.
 SHORT_PAGE = 1000
 #: Seconds that a process may take to finish a response whose client has gone.
@@ -147,7 +149,7 @@ class FastCgiCall:
         self.pools.front.ended(exchange, self.decision)
 
     def _head(self, block: bytes, body: bytes) -> heads.Known | None:
-        if len(body) > self.limit:
+        if len(body) > self.limit or len(block) > MAX_HEADER_BLOCK:
             return None
         try:
             return heads.find(self.decision, block, len(body), self.exchange.keep_alive)
@@ -191,7 +193,10 @@ class FastCgiCall:
             await self._broken(f"The FastCGI process broke the protocol: {error}")
             return
         except (ConnectionClosed, BadHeaders, TimedOut, OSError) as error:
-            await self._broken_by(error)
+            if isinstance(error, ConnectionClosed) and await self._asked_again():
+                await self.finish()
+            else:
+                await self._broken_by(error)
             return
         except BaseException:
             self.connection.abort()
@@ -214,10 +219,20 @@ class FastCgiCall:
         """The process is free, unless it has said that it ends, as ours does after a failed initialisation, or has
         answered before it had all of the body."""
         ends = self.worker.launch.mark != "" and self.connection.status[0] != 0
-        if self.connection.alive and not ends and (self.upload is None or self.uploaded):
+        if self.connection.error is None and not ends and (self.upload is None or self.uploaded):
             self.application.release(self.worker)
         else:
             self.application.discard(self.worker)
+
+    async def _asked_again(self) -> bool:
+        """Ask once more, over a new connection, where the process has most likely closed the last one before it was asked,
+        although it should keep it: nothing has come of it, and asking twice does no harm."""
+        if not self.worker.may_close or self.connection.asked < 2 or self.connection.heard:
+            return False
+        if self.exchange.has_body or self.exchange.method not in SAFE_METHODS or not await self.worker.reconnect():
+            return False
+        self._begin(self.worker)
+        return True
 
     async def _give_back_late(self) -> None:
         """wfastcgi.py ends after a failed initialisation, and says so only by ending."""

@@ -14,6 +14,7 @@ from ..modules import outbound, sending
 #: Heads that are remembered for one configuration, the latest ones, and the bytes that the application's may have.
 KEPT = 512
 LONGEST = 512
+_FRAMING = frozenset({"content-length", "connection", "transfer-encoding"})
 
 
 class Known(NamedTuple):
@@ -64,10 +65,10 @@ def _made(decision: Decision, block: bytes, length: int, keep_alive: bool) -> Kn
     headers = sending.decorate(head.headers, decision.effective)
     if outbound.sender(decision, head.status, headers) is not None:
         return None
-    framing = [value for name, value in headers if name.lower() in ("content-length", "connection", "transfer-encoding")]
+    framing = [(name.lower(), value) for name, value in headers if name.lower() in _FRAMING]
     if not framing:
         headers.append(("Content-Length", str(length)))
-    elif framing != [str(length)]:
+    elif framing != [("content-length", str(length))]:
         return None
     if not keep_alive:
         headers.append(("Connection", "close"))

@@ -131,7 +131,7 @@ class IisProtocol(HttpToolsProtocol):
         self._begun = False
         self.parser = httptools.HttpRequestParser(self)
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn's own
-        self.data_received(head + b"\r\n" + rest)
+        self._parse(self._known_method(head + b"\r\n" + rest))
 
     def _should_upgrade(self) -> bool:
         return self._is_websocket

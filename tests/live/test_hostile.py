@@ -34,10 +34,13 @@ ANSWERS = {{
     b"bad-header": record(6, b"Bad Header: x\\r\\n\\r\\n") + END,
     b"bad-status": record(6, b"Status: great\\r\\n\\r\\n") + END,
     b"huge-header": record(6, b"X: " + b"a" * 60000) * 6,
+    b"huge-whole": record(6, b"X: " + b"a" * 60000) * 6 + record(6, b"\\r\\n\\r\\nfine") + END,
+    b"leaves": OK,
+    b"hangs-up": b"",
     b"cut": record(6, b"Status: 200 OK\\r\\nContent-Length: 100\\r\\n\\r\\npart"),
     b"half-record": record(6, b"x" * 100)[:50],
 }}
-CLOSES = (b"cut", b"half-record")
+CLOSES = (b"cut", b"half-record", b"leaves", b"hangs-up")
 
 listening = socket.socket(fileno=os.dup(0))
 while True:
@@ -80,18 +83,22 @@ TABLE = [
     ("garbage", "FastCGI"), ("version", "version"), ("type", "record of type 77"), ("early-end", "headers"),
     ("refused", "protocol status 3"), ("stranger", "a record of request 7"),
     ("short-end", "END_REQUEST"), ("no-headers", "headers"), ("bad-header", "headers"), ("bad-status", "headers"),
-    ("huge-header", "headers"), ("cut", "exited unexpectedly"), ("half-record", "exited unexpectedly"),
+    ("huge-header", "headers"), ("huge-whole", "headers"),
+    ("hangs-up", "exited unexpectedly"), ("cut", "exited unexpectedly"), ("half-record", "exited unexpectedly"),
     ("flood", "writes to STDERR without end"), ("exit", "exit code 7"), ("crash", "signal 11"),
 ]
 
 
+def serving(folder: Path, program: str = PROGRAM, config: str = CONFIG, host: str = HOST) -> LiveServer:
+    write(folder, {"hostile": program, "site/web.config": config, "host.config": host})
+    (folder / "hostile").chmod(0o755)
+    return LiveServer(folder / "site", ["--host-config", str(folder / "host.config"), "--map",
+                                        f"C:\\hostile.exe={folder / 'hostile'}"])
+
+
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
-    folder = tmp_path_factory.mktemp("hostile")
-    write(folder, {"hostile": PROGRAM, "site/web.config": CONFIG, "host.config": HOST})
-    (folder / "hostile").chmod(0o755)
-    with LiveServer(folder / "site", ["--host-config", str(folder / "host.config"), "--map",
-                                      f"C:\\hostile.exe={folder / 'hostile'}"]) as running:
+    with serving(tmp_path_factory.mktemp("hostile")) as running:
         yield running
 
 
@@ -113,11 +120,8 @@ def test_a_clear_page_and_a_new_process(server: LiveServer, mode: str, text: str
 def test_what_comes_on_stderr(tmp_path: Path, mode: str, host: str, status: int, text: str) -> None:
     """Even with responseBufferLimit 0 an error that comes first is a clean answer; TerminateProcess waits for no more."""
     program = PROGRAM.replace("ANSWERS = {", "ANSWERS = {" + STDERR_ANSWERS)
-    folder = write(tmp_path, {"hostile": program, "site/web.config": CONFIG.replace('path="*"', 'path="*" responseBufferLimit="0"'),
-                              "host.config": HOST.replace('maxInstances="1"', f'maxInstances="1" {host}')})
-    (folder / "hostile").chmod(0o755)
-    with LiveServer(folder / "site", ["--host-config", str(folder / "host.config"), "--map",
-                                      f"C:\\hostile.exe={folder / 'hostile'}"]) as server:
+    with serving(tmp_path, program, CONFIG.replace('path="*"', 'path="*" responseBufferLimit="0"'),
+                 HOST.replace('maxInstances="1"', f'maxInstances="1" {host}')) as server:
         before = server.get("/?ok").headers["x-pid"]
         answer = server.get(f"/?{mode}")
         assert answer.status == status and text in answer.text
@@ -137,6 +141,16 @@ STDERR_ANSWERS = r"""
 def test_words_after_the_end_spoil_the_connection_only(server: LiveServer) -> None:
     assert server.get("/?after-end").text == "fine"
     assert server.get("/?ok").text == "fine"
+
+
+def test_a_program_that_closes_its_connections_is_asked_over_new_ones(tmp_path: Path) -> None:
+    """FCGI_KEEP_CONN asks it to keep them. That it has closed one may be seen only when the next request is on its way."""
+    with serving(tmp_path) as server:
+        answers = server.raw(b"GET /?leaves HTTP/1.1\r\nHost: x\r\n\r\n" * 8
+                             + b"GET /?ok HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        assert answers.count(b"HTTP/1.1 200 OK") == 9
+        pids = {server.request("POST", "/?leaves", b"").headers["x-pid"] for _ in range(8)}
+        assert len(pids) == 1 and answers.count(b"X-Pid: " + pids.pop().encode()) == 9
 
 
 def test_silence_ends_by_its_timeout_and_others_wait_no_longer(server: LiveServer) -> None:

@@ -103,6 +103,34 @@ def test_a_changed_file_is_seen_by_the_next_request(
     assert (shown(first), shown(second)) == (before, after)
 
 
+def test_a_time_stamp_that_goes_back(site: Site) -> None:
+    decisions = Decisions()
+    first = asked(decisions, site, exchange("/kept"))
+    (site.path / "kept.flag").write_text("")
+    aged(site.path)
+    asked(decisions, site, exchange("/KEPT"))
+    assert asked(decisions, site, exchange("/kept")) is first  # nobody can see it
+    os.utime(site.path, (LONG_AGO + 1, LONG_AGO + 1))
+    assert shown(asked(decisions, site, exchange("/none.css"))) == "error 404"  # for which the folder is listed anew
+    aged(site.path)
+    assert shown(asked(decisions, site, exchange("/kept"))) == "site.css, 3 bytes"
+
+
+def test_a_root_that_goes_away_and_comes_back(tmp_path: Path) -> None:
+    """A folder that is renamed keeps its time stamp."""
+    rule = ('<rewrite><rules><rule name="r"><match url=".*" /><conditions><add input="{DOCUMENT_ROOT}" matchType="IsDirectory" '
+            'negate="true" /></conditions><action type="Rewrite" url="gone.css" /></rule></rules></rewrite>')
+    root = write(tmp_path / "site", {"web.config": web_config(rule + python_handler()), "a": ""})
+    aged(root)
+    site = Site(root)
+    decisions = Decisions()
+    assert asked(decisions, site, exchange("/x")).path == "/x"
+    root.rename(tmp_path / "away")
+    assert asked(decisions, site, exchange("/x")).path == "/gone.css"
+    (tmp_path / "away").rename(root)
+    assert asked(decisions, site, exchange("/x")).path == "/x"
+
+
 def test_files_that_have_just_changed_are_asked_about_again(site: Site) -> None:
     """Their time stamp may not tell the next change."""
     (site.path / "site.css").write_text("two")

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from fcgiemu.fastcgi.application import Application, QueueFull, RapidFails
-from fcgiemu.fastcgi.connection import FastCgiConnection
+from fcgiemu.fastcgi.connection import ConnectionClosed, FastCgiConnection
 from fcgiemu.fastcgi.limits import Limits
 from fcgiemu.fastcgi.process import ALLOWED, Launch, ProcessState, StartFailed, WorkerProcess
 
@@ -152,6 +152,30 @@ def test_those_who_wait_for_a_process_to_start_are_no_queue(pool: Callable[..., 
             application.release(worker)
 
     pool(work, Limits(max_instances=4, queue_length=1))
+
+
+def test_a_connection_that_is_lost_before_it_is_asked() -> None:
+    """A process may end between the moment in which it is taken and that in which it is sent its request."""
+
+    class Transport:
+        def is_closing(self) -> bool:
+            return False
+
+        def abort(self) -> None:
+            pass
+
+    async def main() -> None:
+        connection = FastCgiConnection()
+        connection.connection_made(Transport())  # type: ignore[arg-type]
+        connection.connection_lost(None)
+        connection.send(b"", has_body=True)
+        called: list[bool] = []
+        connection.expect(0, lambda: called.append(connection.is_whole))
+        assert called == [False] and not connection.alive
+        with pytest.raises(ConnectionClosed):
+            await connection.wait(0)
+
+    asyncio.run(main())
 
 
 class Caller:

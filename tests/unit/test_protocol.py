@@ -136,6 +136,22 @@ def test_line_feeds_alone_end_no_head_of_another_request(site: Site) -> None:
     assert len(received(site, [LF, LF]).seen) in (len(once), 2 * len(once))
 
 
+PLAIN = get("/a", "Connection: Upgrade")
+OTHER = get("/a", "Connection: Upgrade", "Upgrade: foo")
+OWN = get("/b", "X: own")
+
+
+@pytest.mark.parametrize("packets", [
+    [UPGRADE, OTHER, OWN, OWN], [UPGRADE, PLAIN, OTHER, PLAIN, OWN], [PLAIN, UPGRADE, UPGRADE, OWN],
+    [UPGRADE, UPGRADE[:20], UPGRADE[20:], OWN, UPGRADE], [UPGRADE, OTHER, BODY + b"abc", OWN],
+    [get("/a", "Connection: Upgrade", "Upgrade: h2c", method="FOO"), OTHER, OWN], [UPGRADE + OWN, OTHER + OWN, UPGRADE],
+])
+def test_each_request_has_its_own_headers(site: Site, packets: list[bytes]) -> None:
+    """An Upgrade that nobody takes is parsed again without it (found by a fuzzer: the next request got its headers)."""
+    wanted = [line.partition(b": ")[::2] for line in b"".join(packets).split(b"\r\n") if b": " in line]
+    assert [pair for exchange in received(site, packets).exchanges for pair in exchange.headers] == wanted
+
+
 def test_requests_that_come_before_the_answer_wait(site: Site) -> None:
     app = received(site, [A, A, B, A], at_once=False)
     for _ in range(4):
