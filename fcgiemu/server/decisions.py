@@ -1,4 +1,5 @@
 """Requests that come again over a connection, as most do: the same bytes are the same request, and mostly the same decision.
+Where only the request line differs, the headers at least are the same.
 
 A decision depends on the request, on the configuration and on what the site's files answered, so it holds while the
 configuration has not been read anew and the files, asked again, answer the same.
@@ -6,7 +7,8 @@ configuration has not been read anew and the files, asked again, answer the same
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import re
+from typing import NamedTuple, TypeVar
 
 from ..config.tree import Effective
 from ..decision import CallFastCgi, Decision, ServeFile
@@ -14,18 +16,30 @@ from ..files import FileView, Listing, is_settled
 from ..site import Answers, Site
 from .exchange import Exchange
 
+T = TypeVar("T")
+
 PROVIDERS = "system.webServer/rewrite/providers"
 #: Requests that are remembered for one connection, the latest ones, and the bytes that each may have.
 KEPT = 16
 LONGEST_HEAD = 4096
 
-class Kept(NamedTuple):
-    """A request, its decision, and what that depends on beside it."""
+#: Request lines that the parser takes, whatever the headers say.
+_LINE = re.compile(rb"([A-Z]+) (/[A-Za-z0-9/._~%?&=+,;:@!$'()*-]*) HTTP/1\.1")
+
+
+class Head(NamedTuple):
+    """What a parser makes of the head of a request."""
 
     method: str
     target: bytes
     headers: list[tuple[bytes, bytes]]
     version: str
+
+
+class Kept(NamedTuple):
+    """A request, its decision, and what that depends on beside it."""
+
+    head: Head
     decision: Decision
     generation: int
     #: What was found, and the folders whose listings show, while they hold, that all else was not.
@@ -36,25 +50,54 @@ class Kept(NamedTuple):
 class Decisions:
     """The decisions made for one connection, whose requests have client, port and scheme in common."""
 
-    __slots__ = ("_kept",)
+    __slots__ = ("_heads", "_kept")
 
     def __init__(self) -> None:
         self._kept: dict[bytes, Kept] = {}
+        #: What follows the request line -> a head with it.
+        self._heads: dict[bytes, Head] = {}
 
-    def recall(self, data: bytes) -> Kept | None:
-        """The request that ``data`` is, if it has come before; ``decide`` says whether its decision still holds."""
-        return self._kept.get(data)
+    def recall(self, data: bytes) -> tuple[Head, Kept | None] | None:
+        """The head that ``data`` is, where it is known, and what is kept of the request if it has come before.
+
+        ``decide`` says whether its decision still holds.
+        """
+        kept = self._kept.get(data)
+        if kept is not None:
+            return kept.head, kept
+        line, _, rest = data.partition(b"\r\n")
+        like = self._heads.get(rest)
+        match = _LINE.fullmatch(line) if like is not None else None
+        if like is None or match is None or match[1].decode() != like.method:
+            return None
+        return Head(like.method, match[2], like.headers, like.version), None
 
     def keep(self, data: bytes, exchange: Exchange) -> None:
-        """Remember a request that has been decided, if it may be: the bytes were its head, all of it, and nothing else."""
-        if exchange.kept is not None and len(data) <= LONGEST_HEAD:
-            if len(self._kept) >= KEPT and data not in self._kept:
-                del self._kept[next(iter(self._kept))]
-            self._kept[data] = exchange.kept
+        """Remember a request that has been decided, if it may be: the bytes were its head, all of it, and nothing else.
+
+        Whoever asks for an Upgrade may get one the next time.
+        """
+        kept = exchange.kept
+        if kept is None or len(data) > LONGEST_HEAD:
+            return
+        rest = data.partition(b"\r\n")[2]
+        if rest not in self._heads:
+            if any(name.lower() == b"upgrade" for name, _ in kept.head.headers):
+                return
+            if kept.head.version == "1.1":
+                _put(self._heads, rest, kept.head)
+        _put(self._kept, data, kept)
 
     def forget(self) -> None:
         """Give the memory back."""
         self._kept.clear()
+        self._heads.clear()
+
+
+def _put(memory: dict[bytes, T], key: bytes, value: T) -> None:
+    if len(memory) >= KEPT and key not in memory:
+        del memory[next(iter(memory))]
+    memory[key] = value
 
 
 def decide(site: Site, exchange: Exchange) -> Decision:
@@ -72,7 +115,7 @@ def decide(site: Site, exchange: Exchange) -> Decision:
             if listing is not None:
                 folders[view] = listing
                 del answers[view, relative]
-        exchange.kept = Kept(exchange.method, exchange.target, exchange.headers, exchange.version,
+        exchange.kept = Kept(Head(exchange.method, exchange.target, exchange.headers, exchange.version),
                              decision, site.tree.generation, answers, tuple(folders.items()))
     return decision
 

@@ -16,7 +16,7 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from ..http.response import http_sys_body
-from .decisions import LONGEST_HEAD, Decisions, Kept
+from .decisions import LONGEST_HEAD, Decisions, Head, Kept
 from .exchange import MAX_REQUEST_BYTES, Exchange
 
 _MAX_METHOD = 64
@@ -72,10 +72,10 @@ class IisProtocol(HttpToolsProtocol):
         if self._begun:
             self._parse(data)
             return
-        kept = self.decisions.recall(data) if len(data) <= LONGEST_HEAD and not self.is_answering else None
-        if kept is not None:
-            exchange = self._begin_again(kept)
-            if exchange.kept is not kept:
+        known = self.decisions.recall(data) if len(data) <= LONGEST_HEAD and not self.is_answering else None
+        if known is not None:
+            exchange = self._begin_again(*known)
+            if exchange.kept is not known[1]:
                 self.decisions.keep(data, exchange)
             return
         self._heads = 0
@@ -88,9 +88,9 @@ class IisProtocol(HttpToolsProtocol):
         """Whether a request waits for the rest of its response."""
         return self.cycle is not None and not self.cycle.response_complete
 
-    def _begin_again(self, kept: Kept) -> Exchange:
+    def _begin_again(self, head: Head, kept: Kept | None) -> Exchange:
         """What has come before need not be parsed."""
-        exchange = Exchange(self, kept.method, kept.target, kept.headers, kept.version, True)
+        exchange = Exchange(self, head.method, head.target, head.headers, head.version, True)
         exchange.kept = kept
         exchange.more_body = False
         self._idle_since = None

@@ -62,7 +62,8 @@ def site(tmp_path: Path) -> Site:
 def asked(decisions: Decisions, site: Site, request: Exchange) -> Decision:
     """As a connection does it, for which the same bytes are the same request."""
     data = repr((request.method, request.target, request.headers)).encode()
-    request.kept = decisions.recall(data)
+    known = decisions.recall(data)
+    request.kept = known[1] if known is not None else None
     decision = decide(site, request)
     decisions.keep(data, request)
     return decision
@@ -182,4 +183,4 @@ def test_the_latest_are_remembered(site: Site) -> None:
     decisions = Decisions()
     for number in range(3 * KEPT):
         asked(decisions, site, exchange(f"/{number}"))
-    assert [kept.target for kept in decisions._kept.values()] == [f"/{number}".encode() for number in range(2 * KEPT, 3 * KEPT)]
+    assert [kept.head.target for kept in decisions._kept.values()] == [f"/{number}".encode() for number in range(2 * KEPT, 3 * KEPT)]
