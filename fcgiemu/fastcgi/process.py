@@ -104,8 +104,8 @@ class WorkerProcess:
         self.state = ProcessState.STARTING
         self.connection: FastCgiConnection
         self.requests = 0
-        #: The request whose output comes now.
-        self._current: Request | None = None
+        #: Method and path of the request whose output comes now.
+        self._current = ("", "")
         self.exit_code: int | None = None
         self.lines: deque[str] = deque(maxlen=KEPT_LINES)
         self.idle_since = 0.0
@@ -113,7 +113,7 @@ class WorkerProcess:
         self.closes = False
         #: Whether a debugger is attached: no timeout ends a request then, and nothing recycles the process.
         self.debugged = False
-        self._begun: dict[int, Request] = {}
+        self._begun: dict[int, tuple[str, str]] = {}
         self._sink = sink
         self._process: Spawned | None = None
         self._exited = asyncio.Event()
@@ -135,14 +135,14 @@ class WorkerProcess:
     @property
     def label(self) -> str:
         """The name of the request whose output comes now, "" where it is nobody's."""
-        return f"{self._current.method} {self._current.target.path}" if self._current is not None else ""
+        return " ".join(self._current).strip()
 
     def begin(self, request: Request) -> None:
         """The process works on ``request`` from now."""
-        self._begun[self.requests] = request
+        name = self._begun[self.requests] = request.method, request.target.path
         self._begun.pop(self.requests - KEPT_REQUESTS, None)
         if not self.launch.mark:
-            self._current = request
+            self._current = name
 
     def overdue(self, limits: Limits, now: float) -> tuple[str, float] | None:
         """The timeout that the request has run into, by its attribute's name, and its seconds.
@@ -341,7 +341,7 @@ class WorkerProcess:
             self._sink(self, "note", "a debugger is attached: no timeouts and no recycling until it leaves" if self.debugged
                        else "the debugger has left: timeouts and recycling are on again")
         else:
-            self._current = self._begun.get(int(said))
+            self._current = self._begun.get(int(said), ("", ""))
 
     def _close_pipes(self) -> None:
         if self._lifeline is not None:

@@ -69,8 +69,8 @@ class Console:
 
     def flush(self) -> None:
         """Print what waits."""
-        lines = [f"{line}\n" for line in map(self._format, self._waiting) if line is not None]
-        self._waiting.clear()
+        entries, self._waiting = self._waiting, []
+        lines = [f"{line}\n" for line in map(self._format, entries) if line is not None]
         if lines:
             self._out.write("".join(lines))
             self._out.flush()
@@ -112,7 +112,7 @@ class Serving:
             log_level="error", **self._tls())
         server = uvicorn.Server(config)
         self.server.connections = server.server_state.connections
-        logging.getLogger("uvicorn.error").addFilter(lambda record: not record.msg.startswith("Cancel "))  # see _stopped
+        logging.getLogger("uvicorn.error").addFilter(lambda record: not str(record.msg).startswith("Cancel "))  # see _stopped
         if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as under nohup
             signal.signal(signal.SIGHUP, lambda *_: server.handle_exit(signal.SIGTERM, None))  # the terminal has been closed
         try:
