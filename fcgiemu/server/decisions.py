@@ -80,11 +80,11 @@ class Decisions:
         kept = exchange.kept
         if kept is None or len(data) > LONGEST_HEAD:
             return
-        rest = data.partition(b"\r\n")[2]
+        line, _, rest = data.partition(b"\r\n")
         if rest not in self._heads:
             if any(name.lower() == b"upgrade" for name, _ in kept.head.headers):
                 return
-            if kept.head.version == "1.1":
+            if _LINE.fullmatch(line):  # else what follows may be more than headers: empty lines may come first
                 _put(self._heads, rest, kept.head)
         _put(self._kept, data, kept)
 
