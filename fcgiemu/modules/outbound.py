@@ -87,12 +87,16 @@ def sender(decision: Decision, status: int, headers: list[Header], trace: Trace 
     """The outbound work for a response, or None where no configuration asks for any."""
     if decision.effective is None or decision.state is None:
         return None
-    if "RewriteModule" in decision.effective.view(loaded.absent):
+    compiled = wanted(decision.effective)
+    return None if compiled is None else Sender(decision, compiled, status, headers, trace)
+
+
+def wanted(effective: Effective) -> OutboundRules | None:
+    """The outbound rules of a configuration, or None where it asks for no work on responses."""
+    if "RewriteModule" in effective.view(loaded.absent):
         return None
-    compiled = rules(decision.effective)
-    if not compiled.rules and not compiled.errors:
-        return None
-    return Sender(decision, compiled, status, headers, trace)
+    compiled = rules(effective)
+    return compiled if compiled.rules or compiled.errors else None
 
 
 def rules(effective: Effective) -> OutboundRules:

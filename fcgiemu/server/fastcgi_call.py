@@ -151,8 +151,9 @@ class FastCgiCall:
     def _head(self, block: bytes, body: bytes) -> heads.Known | None:
         if len(body) > self.limit or len(block) > MAX_HEADER_BLOCK:
             return None
+        assert self.decision.effective is not None
         try:
-            return heads.find(self.decision, block, len(body), self.exchange.keep_alive)
+            return heads.find(self.decision.effective, block, len(body), self.exchange.keep_alive)
         except BadHeaders:
             return None
 

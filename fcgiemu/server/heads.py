@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..config.tree import Effective
-from ..decision import Decision
 from ..fastcgi import cgi
 from ..http.response import Header
 from ..modules import outbound, sending
+
+if TYPE_CHECKING:
+    from functools import _lru_cache_wrapper
 
 #: Heads that are remembered for one configuration, the latest ones, and the bytes that the application's may have.
 KEPT = 512
@@ -33,38 +36,25 @@ def encoded(status: int, reason: str, headers: Iterable[Header]) -> bytes:
     return text.encode("latin-1", "replace") + b"Date: "
 
 
-def find(decision: Decision, block: bytes, length: int, keep_alive: bool) -> Known | None:
+def find(effective: Effective, block: bytes, length: int, keep_alive: bool) -> Known | None:
     """The head for an application's header block and the length of its body; None where more than a head is to be made.
 
     Raises BadHeaders.
     """
-    assert decision.effective is not None
-    known = decision.effective.view(_known)
-    key = block, length, keep_alive
-    try:
-        return known[key]
-    except KeyError:
-        made = _made(decision, block, length, keep_alive)
-    if len(block) <= LONGEST:
-        if len(known) >= KEPT:
-            del known[next(iter(known))]
-        known[key] = made
-    return made
+    make = effective.view(_remembering)
+    return (make if len(block) <= LONGEST else make.__wrapped__)(block, length, keep_alive)
 
 
-def _known(effective: Effective) -> dict[tuple[bytes, int, bool], Known | None]:
-    """What is remembered for a configuration. A view: see Effective.view."""
-    return {}
+def _remembering(effective: Effective) -> _lru_cache_wrapper[Known | None]:
+    """``_made`` for a configuration, which remembers. A view: see Effective.view."""
+    return lru_cache(KEPT)(partial(_made, effective))
 
 
-def _made(decision: Decision, block: bytes, length: int, keep_alive: bool) -> Known | None:
+def _made(effective: Effective, block: bytes, length: int, keep_alive: bool) -> Known | None:
     head = cgi.parse(block)
-    if head.status >= 400 or head.status in (204, 304):
+    if head.status >= 400 or head.status in (204, 304) or outbound.wanted(effective) is not None:
         return None
-    assert decision.effective is not None
-    headers = sending.decorate(head.headers, decision.effective)
-    if outbound.sender(decision, head.status, headers) is not None:
-        return None
+    headers = sending.decorate(head.headers, effective)
     framing = [(name.lower(), value) for name, value in headers if name.lower() in _FRAMING]
     if not framing:
         headers.append(("Content-Length", str(length)))

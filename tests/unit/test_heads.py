@@ -89,8 +89,8 @@ def test_a_known_head_is_the_head(
         make_site: Callable[..., Site], block: bytes, body: bytes, section: str, keep_alive: bool) -> None:
     site = make_site({"web.config": web_config(python_handler() + section)})
     decision = site.decide(make_request("/x"))
-    known = heads.find(decision, block, len(body), keep_alive)
-    assert known is not None and heads.find(decision, block, len(body), keep_alive) is known
+    known = heads.find(site.effective("/x"), block, len(body), keep_alive)
+    assert known is not None and heads.find(site.effective("/x"), block, len(body), keep_alive) is known
     assert outcome(lambda exchange: exchange.send_whole(known, body), keep_alive) == outcome(
         made(decision, block, body), keep_alive)
 
@@ -104,27 +104,25 @@ def test_a_known_head_is_the_head(
 def test_what_needs_more_than_a_head(make_site: Callable[..., Site], block: bytes, section: str) -> None:
     site = make_site({"web.config": web_config(python_handler() + section)})
     for _ in range(2):
-        assert heads.find(site.decide(make_request("/x")), block, 4, True) is None
+        assert heads.find(site.effective("/x"), block, 4, True) is None
 
 
 @pytest.mark.parametrize("block", [b"", b"no header", b"Status: 99 X", b"Content-Length: x"])
 def test_bad_heads_are_none(make_site: Callable[..., Site], block: bytes) -> None:
-    decision = make_site({"web.config": web_config(python_handler())}).decide(make_request("/x"))
+    effective = make_site({"web.config": web_config(python_handler())}).effective("/x")
     for _ in range(2):
         with pytest.raises(cgi.BadHeaders):
-            heads.find(decision, block, 0, True)
+            heads.find(effective, block, 0, True)
 
 
 def test_the_memory_is_bounded_and_goes_with_the_configuration(make_site: Callable[..., Site]) -> None:
     site = make_site({"web.config": web_config(python_handler())})
-    decision = site.decide(make_request("/x"))
+    effective = site.effective("/x")
     for number in range(heads.KEPT + 10):
-        heads.find(decision, b"X: %d" % number, 0, True)
-    heads.find(decision, b"X: " + b"x" * heads.LONGEST, 0, True)
-    assert decision.effective is not None
-    known = decision.effective.view(heads._known)
-    assert len(known) == heads.KEPT and (b"X: 0", 0, True) not in known
+        heads.find(effective, b"X: %d" % number, 0, True)
+    heads.find(effective, b"X: " + b"x" * heads.LONGEST, 0, True)
+    assert effective.view(heads._remembering).cache_info()[1:] == (heads.KEPT + 10, heads.KEPT, heads.KEPT)
     (site.path / "web.config").write_text(web_config(python_handler() + custom("X-New", "y")))
     site.tree.invalidate()
-    fresh = heads.find(site.decide(make_request("/x")), b"X: 1", 0, True)
+    fresh = heads.find(site.effective("/x"), b"X: 1", 0, True)
     assert fresh is not None and b"X-New: y" in fresh.data

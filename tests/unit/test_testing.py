@@ -143,7 +143,7 @@ def test_a_first_file_holds_at_once(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("arguments", "words"), [
     (["--site", "{}/nowhere"], "There is no folder"), (["--site", "{}/empty"], "There is no *.expect"),
-    (["{}/empty/x.expect"], "There is no web.config in a folder above"), (["{}/site/missing.expect"], "No such file"),
+    (["/nowhere/x.expect"], "There is no web.config in a folder above"), (["{}/site/missing.expect"], "No such file"),
 ])
 def test_wrong_use(tmp_path: Path, arguments: list[str], words: str) -> None:
     write(tmp_path, {"empty/": "", "site/web.config": CONFIG})
