@@ -18,6 +18,7 @@ test: $(VENV)/.test-installed
 
 check: $(VENV)/.test-installed
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
 bench: $(VENV)/.test-installed

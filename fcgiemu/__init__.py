@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> Any:
-    """The public names, imported when they are first used: ``import fcgiemu`` alone costs nothing."""
+    """The public names, imported when they are first used: ``import fcgiemu`` alone costs
+    nothing.
+    """
     if name == "Request":
         from .http.request import Request
 

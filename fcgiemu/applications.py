@@ -1,4 +1,6 @@
-"""Sites, applications and virtual directories of a host configuration (<system.applicationHost><sites>)."""
+"""Sites, applications and virtual directories of a host configuration
+(<system.applicationHost><sites>).
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ class SiteError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Application:
-    """An application of a site: ``url`` is its path ("" = the root application), ``path`` its local folder."""
+    """An application of a site: ``url`` is its path ("" = the root application), ``path`` its local
+    folder.
+    """
 
     url: str
     path: Path
@@ -37,7 +41,9 @@ class Application:
 
 @dataclass(slots=True)
 class Layout:
-    """A site's applications and virtual directories; the root application and directory come first."""
+    """A site's applications and virtual directories; the root application and directory come
+    first.
+    """
 
     name: str
     applications: list[Application] = field(default_factory=list)
@@ -47,24 +53,40 @@ class Layout:
 
 
 def whole(file: ConfigFile) -> bool:
-    """Whether a host configuration is a server's whole applicationHost.config, which takes the place of our defaults."""
-    return file.root is not None and any(file.root.iter("sectionGroup")) and any(file.root.iter("globalModules"))
+    """Whether a host configuration is a server's whole applicationHost.config, which takes the
+    place of our defaults.
+    """
+    return (
+        file.root is not None
+        and any(file.root.iter("sectionGroup"))
+        and any(file.root.iter("globalModules"))
+    )
 
 
 def plain_layout(folder: Path, windows: str, name: str) -> Layout:
     """A site of one application."""
     place = Place(windows, "", windows, name)
-    return Layout(name, [Application("", folder, place)], [VirtualDirectory("", FileView(str(folder)), windows)],
-                  [(windows, str(folder))])
+    return Layout(
+        name,
+        [Application("", folder, place)],
+        [VirtualDirectory("", FileView(str(folder)), windows)],
+        [(windows, str(folder))],
+    )
 
 
-def layout(folder: Path, windows: str, name: str, host: ConfigFile | None, beside: Path,
-           path_map: Sequence[Pair]) -> Layout:
+def layout(
+    folder: Path,
+    windows: str,
+    name: str,
+    host: ConfigFile | None,
+    beside: Path,
+    path_map: Sequence[Pair],
+) -> Layout:
     """The layout of the site called ``name``, or of the first one, of a host configuration.
 
-    The root directory is ``folder``, whatever its physicalPath; the others are found through ``path_map`` and the root's own,
-    local ones from the folder ``beside`` on.
-    Raises SiteError, with file and line, for what IIS would not start.
+    The root directory is ``folder``, whatever its physicalPath; the others are found through
+    ``path_map`` and the root's own, local ones from the folder ``beside`` on. Raises SiteError,
+    with file and line, for what IIS would not start.
     """
     site = None if host is None or host.root is None else _chosen(host.root, name)
     if site is None or host is None:
@@ -81,7 +103,9 @@ def _chosen(root: Element, name: str) -> Element | None:
 class _Reader:
     """Reads one <site>."""
 
-    def __init__(self, folder: Path, windows: str, site: Element, path_map: Sequence[Pair], beside: Path) -> None:
+    def __init__(
+        self, folder: Path, windows: str, site: Element, path_map: Sequence[Pair], beside: Path
+    ) -> None:
         self.folder = folder
         self.windows = windows
         self.site = site
@@ -92,13 +116,20 @@ class _Reader:
     def read(self) -> Layout:
         applications = sorted(self.site.iter("application"), key=_path)
         if not applications or _path(applications[0]):
-            raise _error("The site has no application with path=\"/\".", self.site.span,
-                         "Add <application path=\"/\"> with a <virtualDirectory path=\"/\">.")
+            raise _error(
+                'The site has no application with path="/".',
+                self.site.span,
+                'Add <application path="/"> with a <virtualDirectory path="/">.',
+            )
         root = self._windows(_root_directory(applications[0])) or self.windows
         self.layout.pairs.append((root, str(self.folder)))
         for before, element in zip((None, *applications), applications, strict=False):
             if before is not None and _path(before).lower() == _path(element).lower():
-                raise _error(f"The application '{_path(element) or '/'}' is there twice.", element.span, "Remove one of them.")
+                raise _error(
+                    f"The application '{_path(element) or '/'}' is there twice.",
+                    element.span,
+                    "Remove one of them.",
+                )
             self._application(element, root)
         self.layout.directories.sort(key=lambda directory: len(directory.path))
         return self.layout
@@ -107,14 +138,26 @@ class _Reader:
         url = _path(element)
         root = _root_directory(element)
         local, windows = self._folders(root, is_root=not url)
-        place = Place(site_root, url, windows, self.layout.name, _number(self.site, "id", 1),
-                      element.attributes.get("applicationPool") or "DefaultAppPool")
+        place = Place(
+            site_root,
+            url,
+            windows,
+            self.layout.name,
+            _number(self.site, "id", 1),
+            element.attributes.get("applicationPool") or "DefaultAppPool",
+        )
         self.layout.applications.append(Application(url, local, place))
         for directory in _directories(element):
             local, windows = self._folders(directory, is_root=not url and directory is root)
-            self.layout.directories.append(VirtualDirectory(
-                url + _path(directory), FileView(str(local)), windows, url,
-                directory.attributes.get("allowSubDirConfig", "true").lower() != "false"))
+            self.layout.directories.append(
+                VirtualDirectory(
+                    url + _path(directory),
+                    FileView(str(local)),
+                    windows,
+                    url,
+                    directory.attributes.get("allowSubDirConfig", "true").lower() != "false",
+                )
+            )
             self.layout.pairs.append((windows, str(local)))
 
     def _folders(self, directory: Element, is_root: bool) -> tuple[Path, str]:
@@ -125,8 +168,13 @@ class _Reader:
         text = values.expand(directory.attributes["physicalPath"])
         local = self._local(text)
         if local is None or not local.is_dir():
-            raise _error(f"There is no local folder for physicalPath=\"{text}\".", directory.span,
-                         f"Map it: --map '{text}=/path/to/folder'." if windows else "Create it, or mend the path.")
+            raise _error(
+                f'There is no local folder for physicalPath="{text}".',
+                directory.span,
+                f"Map it: --map '{text}=/path/to/folder'."
+                if windows
+                else "Create it, or mend the path.",
+            )
         return local, windows or f"{self.windows}{_path(directory)}".replace("/", "\\")
 
     def _local(self, text: str) -> Path | None:
@@ -146,7 +194,9 @@ def _path(element: Element) -> str:
     """The path of an application or virtual directory without a slash at its end."""
     text = element.attributes.get("path", "")
     if not text.startswith("/"):
-        raise _error(f"path=\"{text}\" does not begin with a slash.", element.span, f"Write path=\"/{text}\".")
+        raise _error(
+            f'path="{text}" does not begin with a slash.', element.span, f'Write path="/{text}".'
+        )
     return text.rstrip("/")
 
 
@@ -154,14 +204,21 @@ def _root_directory(application: Element) -> Element:
     for directory in _directories(application):
         if not _path(directory):
             return directory
-    raise _error(f"The application '{_path(application) or '/'}' has no virtual directory with path=\"/\".",
-                 application.span, "Add <virtualDirectory path=\"/\" physicalPath=\"…\" />.")
+    raise _error(
+        f"The application '{_path(application) or '/'}' has no virtual directory with path=\"/\".",
+        application.span,
+        'Add <virtualDirectory path="/" physicalPath="…" />.',
+    )
 
 
 def _directories(application: Element) -> Iterator[Element]:
     for directory in application.iter("virtualDirectory"):
         if not directory.attributes.get("physicalPath"):
-            raise _error("A <virtualDirectory> needs a physicalPath.", directory.span, "Add physicalPath=\"…\".")
+            raise _error(
+                "A <virtualDirectory> needs a physicalPath.",
+                directory.span,
+                'Add physicalPath="…".',
+            )
         yield directory
 
 

@@ -1,4 +1,6 @@
-"""What IIS does with a request, as data. The server acts on it; ``explain``, ``check`` and tests only read it."""
+"""What IIS does with a request, as data. The server acts on it; ``explain``, ``check`` and tests
+only read it.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +55,9 @@ class ListDirectory:
 
 @dataclass(frozen=True, slots=True)
 class CallFastCgi:
-    """FastCgiModule passes the request to ``scriptProcessor``. Paths are site-absolute and decoded."""
+    """FastCgiModule passes the request to ``scriptProcessor``. Paths are site-absolute and
+    decoded.
+    """
 
     handler: Handler
     script_name: str
@@ -107,8 +111,15 @@ class Respond:
 
 def configuration_error(finding: Finding, notification: str = "BeginRequest") -> Respond:
     """500.19 for a finding."""
-    return Respond(500, 19, finding.message, finding.hresult, notification=notification, finding=finding,
-                   hints=(finding.hint,) if finding.hint else ())
+    return Respond(
+        500,
+        19,
+        finding.message,
+        finding.hresult,
+        notification=notification,
+        finding=finding,
+        hints=(finding.hint,) if finding.hint else (),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +139,17 @@ class Abort:
     kind = "abort"
 
 
-Action = (ServeFile | ListDirectory | CallFastCgi | CallHttpPlatform | Proxy | Redirect | Respond | Refuse | Abort)
+Action = (
+    ServeFile
+    | ListDirectory
+    | CallFastCgi
+    | CallHttpPlatform
+    | Proxy
+    | Redirect
+    | Respond
+    | Refuse
+    | Abort
+)
 
 
 @dataclass(slots=True)
@@ -149,7 +170,8 @@ class Decision:
     site: Site | None = None
     #: Whether local clients get detailed error pages; ``explain`` shows what remote ones get.
     detailed: bool = True
-    #: Whether this is the child request of an error page (ExecuteURL): its own errors get the built-in text.
+    #: Whether this is the child request of an error page (ExecuteURL): its own errors get the
+    #: built-in text.
     is_error_page: bool = False
     #: The FastCGI parameters of the request, once they have been encoded.
     params: bytes | None = None

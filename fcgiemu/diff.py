@@ -1,4 +1,6 @@
-"""Which URLs change destination between two versions of a site: requests decided twice, grouped by what changed."""
+"""Which URLs change destination between two versions of a site: requests decided twice, grouped by
+what changed.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +44,9 @@ Destination = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class _Outcome:
-    """What one version does with a request: where it goes, the words that group it, the status where IIS itself sets it."""
+    """What one version does with a request: where it goes, the words that group it, the status
+    where IIS itself sets it.
+    """
 
     where: Destination
     label: str
@@ -62,7 +66,9 @@ class Asked:
 
 @dataclass(slots=True)
 class Change:
-    """URLs that went one way and now go another. ``old`` and ``new`` say where, with the rule that decided."""
+    """URLs that went one way and now go another. ``old`` and ``new`` say where, with the rule that
+    decided.
+    """
 
     old: str
     new: str
@@ -83,7 +89,9 @@ class Report:
     skipped: int = 0
 
 
-def compare(old: Site, new: Site, requests: Iterable[Asked], report: Report | None = None) -> Report:
+def compare(
+    old: Site, new: Site, requests: Iterable[Asked], report: Report | None = None
+) -> Report:
     """Decide about every request at both sites. ``report`` is filled as the requests come."""
     report = report if report is not None else Report()
     for site in (old, new):
@@ -108,12 +116,20 @@ def compare(old: Site, new: Site, requests: Iterable[Asked], report: Report | No
             report.changed += 1
             shown = f"{asked.target}: {_shown(one.where)} -> {_shown(other.where)}"
             _count(report.changes, (one.label, other.label), shown)
-        if asked.status is not None and one.status is not None and one.status != _ALIKE.get(asked.status, asked.status):
+        if (
+            asked.status is not None
+            and one.status is not None
+            and one.status != _ALIKE.get(asked.status, asked.status)
+        ):
             _count(report.unlike_log, (asked.status, one.label), asked.target)
     return report
 
 
-def _count(groups: dict[tuple[str, str], Change] | dict[tuple[int, str], Change], key: tuple[object, str], target: str) -> None:
+def _count(
+    groups: dict[tuple[str, str], Change] | dict[tuple[int, str], Change],
+    key: tuple[object, str],
+    target: str,
+) -> None:
     known: dict[tuple[object, str], Change] = groups  # type: ignore[assignment]
     if key not in known and len(known) >= MAX_GROUPS:
         key = (key[0], "something else")
@@ -137,8 +153,17 @@ def _request(asked: Asked) -> Request:
     """The request of a client elsewhere. Raises UrlRefused."""
     scheme = "https" if asked.port == 443 else "http"
     host = asked.host if asked.port in (80, 443) else f"{asked.host}:{asked.port}"
-    return Request(asked.method, canonicalize(asked.target), (("Host", host),), scheme, asked.host, asked.port,
-                   remote_addr="203.0.113.1", body_length=0, fields={"host": host})
+    return Request(
+        asked.method,
+        canonicalize(asked.target),
+        (("Host", host),),
+        scheme,
+        asked.host,
+        asked.port,
+        remote_addr="203.0.113.1",
+        body_length=0,
+        fields={"host": host},
+    )
 
 
 def _destination(decision: Decision) -> Destination:
@@ -181,7 +206,7 @@ def _label(decision: Decision) -> str:
     return f"{words} by rule '{decision.rules[-1]}'" if decision.rules else words
 
 
-# -- input -------------------------------------------------------------------------------------------------------------
+# -- input -----------------------------------------------------------------------------------------
 
 
 def from_urls(lines: Iterable[str]) -> Iterator[Asked]:
@@ -203,36 +228,53 @@ def _absolute(url: str, method: str) -> Asked:
     match = re.match(r"(?i)(https?)://(\[[^\]/]*\]|[^/:?]+)(?::(\d+))?", url)
     if not match:
         return Asked(url if url.startswith("/") else f"/{url}", method)
-    rest = url[match.end():]
+    rest = url[match.end() :]
     port = int(match[3]) if match[3] else 443 if match[1].lower() == "https" else 80
     return Asked(rest if rest.startswith("/") else f"/{rest}", method, match[2].lower(), port)
 
 
 def from_log(lines: Iterable[str], report: Report) -> Iterator[Asked]:
-    """The requests of IIS's W3C log, by its #Fields line. Lines that hold none are counted in ``report.skipped``.
+    """The requests of IIS's W3C log, by its #Fields line. Lines that hold none are counted in
+    ``report.skipped``.
 
-    A ``+`` of the stem is a blank (the log cannot tell them apart). Raises SiteError before a #Fields line.
+    A ``+`` of the stem is a blank (the log cannot tell them apart). Raises SiteError before a
+    #Fields line.
     """
     stem = query = method = status = host = port = -1
     for line in lines:
         if line.startswith("#"):
             if line.startswith("#Fields:"):
                 names = line[8:].split()
-                stem, query, method, status, host, port = (names.index(name) if name in names else -1 for name in (
-                    "cs-uri-stem", "cs-uri-query", "cs-method", "sc-status", "cs-host", "s-port"))
+                stem, query, method, status, host, port = (
+                    names.index(name) if name in names else -1
+                    for name in (
+                        "cs-uri-stem",
+                        "cs-uri-query",
+                        "cs-method",
+                        "sc-status",
+                        "cs-host",
+                        "s-port",
+                    )
+                )
             continue
         values = line.split()
         if stem < 0:
-            raise SiteError("The log has no #Fields line with cs-uri-stem before its first request.",
-                            "Take a whole file of IIS's W3C log, with its # lines.")
+            raise SiteError(
+                "The log has no #Fields line with cs-uri-stem before its first request.",
+                "Take a whole file of IIS's W3C log, with its # lines.",
+            )
         try:
             target = _encoded(values[stem])
             if query >= 0 and values[query] != "-":
                 target += "?" + values[query]
             name = values[host] if host >= 0 else "localhost"
-            yield Asked(target, values[method] if method >= 0 else "GET",
-                        "localhost" if name == "-" else name.partition(":")[0],
-                        int(values[port]) if port >= 0 else 80, int(values[status]) if status >= 0 else None)
+            yield Asked(
+                target,
+                values[method] if method >= 0 else "GET",
+                "localhost" if name == "-" else name.partition(":")[0],
+                int(values[port]) if port >= 0 else 80,
+                int(values[status]) if status >= 0 else None,
+            )
         except (IndexError, ValueError):
             report.skipped += 1
 
@@ -246,11 +288,12 @@ def _encoded(stem: str) -> str:
     return quote(stem.replace("+", " "), safe="/%;:@&=$,!~*'()|[]-_.")
 
 
-# -- versions ----------------------------------------------------------------------------------------------------------
+# -- versions --------------------------------------------------------------------------------------
 
 
 def open_version(text: str, folder: Path, settings: Settings, stack: ExitStack) -> Site:
-    """A version of the site in ``folder``: another folder, a web.config, or a git revision. Raises SiteError.
+    """A version of the site in ``folder``: another folder, a web.config, or a git revision. Raises
+    SiteError.
 
     What has to be taken from git lies in a temporary folder until ``stack`` is closed.
     """
@@ -269,10 +312,14 @@ def _extract(revision: str, folder: Path, target: Path) -> None:
     try:
         repository, own = git.locate(folder)
     except subprocess.CalledProcessError as error:
-        raise SiteError(f"{revision} is no folder and no file, and {folder} is in no git repository.") from error
+        raise SiteError(
+            f"{revision} is no folder and no file, and {folder} is in no git repository."
+        ) from error
     name, colon, prefix = revision.partition(":")
     try:
         git.checkout(repository, f"{name}:{prefix if colon else own}", target)
     except subprocess.CalledProcessError as error:
         words = str(error.stderr or "").strip().splitlines()
-        raise SiteError(f"{revision} is no folder, no file and no git revision.", "".join(words[-1:])) from error
+        raise SiteError(
+            f"{revision} is no folder, no file and no git revision.", "".join(words[-1:])
+        ) from error

@@ -1,4 +1,6 @@
-"""The disk as IIS sees it: names compare without case, some names never exist, nothing outside the site is reached."""
+"""The disk as IIS sees it: names compare without case, some names never exist, nothing outside the
+site is reached.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +13,15 @@ from pathlib import Path
 
 from .worker import paths
 
-#: Names Windows cannot have or would change silently: streams, wildcards, devices, a trailing dot or blank.
+#: Names Windows cannot have or would change silently: streams, wildcards, devices, a trailing dot
+#: or blank.
 _NO_SUCH_NAME = re.compile(
     r'[<>:"|?*\x00-\x1f]|[. ](?:/|$)'
     r"|(?:^|/)(?:con|prn|aux|nul|com[1-9]|lpt[1-9]|conin\$|conout\$|clock\$)(?:\.[^/]*)?(?:/|$)",
     re.IGNORECASE,
 )
-#: What changed this recently may change again within its time stamp's resolution: nothing of it is kept.
+#: What changed this recently may change again within its time stamp's resolution: nothing of it is
+#: kept.
 SETTLED_SECONDS = 0.05
 
 
@@ -28,7 +32,9 @@ def is_settled(mtime_ns: int) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class FileEntry:
-    """An existing file or directory. ``path`` is absolute; ``size`` in bytes; ``mtime_ns`` since 1970."""
+    """An existing file or directory. ``path`` is absolute; ``size`` in bytes; ``mtime_ns`` since
+    1970.
+    """
 
     path: str
     is_directory: bool
@@ -44,7 +50,8 @@ class FileEntry:
 class VirtualDirectory:
     """A folder that stands at a URL path: ``path`` has no trailing slash, "" is the site's root.
 
-    ``windows`` is the folder as server variables show it, ``application`` the path of the application it belongs to.
+    ``windows`` is the folder as server variables show it, ``application`` the path of the
+    application it belongs to.
     """
 
     path: str
@@ -60,7 +67,10 @@ class VirtualDirectory:
 
     def covers(self, path: str) -> bool:
         """Whether a URL path (lower case) lies in this folder."""
-        return path.startswith(self.path.lower()) and path[len(self.path):len(self.path) + 1] in ("", "/")
+        return path.startswith(self.path.lower()) and path[len(self.path) : len(self.path) + 1] in (
+            "",
+            "/",
+        )
 
 
 #: A folder's time stamp, and its names: in lower case -> as they are on disk.
@@ -68,7 +78,9 @@ Listing = tuple[int, dict[str, str]]
 
 
 class FileView:
-    """Case-insensitive look-ups below one root folder. One ``lstat`` where the spelling is exact."""
+    """Case-insensitive look-ups below one root folder. One ``lstat`` where the spelling is
+    exact.
+    """
 
     def __init__(self, root: str) -> None:
         self.root = os.path.abspath(root)
@@ -79,7 +91,9 @@ class FileView:
         self._remembered = 0
 
     def remember(self, count: int) -> None:
-        """From now on, keep up to ``count`` answers of ``find``: for those who ask often about files that do not change."""
+        """From now on, keep up to ``count`` answers of ``find``: for those who ask often about
+        files that do not change.
+        """
         self._remembered = count
 
     def forget(self) -> None:
@@ -117,17 +131,25 @@ class FileView:
         return entry
 
     def absent_while(self, relative: str) -> Listing | None:
-        """Nothing is at ``relative`` while this listing of the root ``holds``; None where there is no such one.
+        """Nothing is at ``relative`` while this listing of the root ``holds``; None where there is
+        no such one.
 
         Most URLs of a program are no files: the first name is not in the listing.
         """
         kept = self._listings.get(self.root)
-        return None if kept is None or not relative or relative.partition("/")[0].lower() in kept[1] else kept
+        return (
+            None
+            if kept is None or not relative or relative.partition("/")[0].lower() in kept[1]
+            else kept
+        )
 
     def holds(self, listing: Listing) -> bool:
         """Whether a listing is still that of the root."""
         try:
-            return listing is self._listings.get(self.root) and os.stat(self.root).st_mtime_ns == listing[0]
+            return (
+                listing is self._listings.get(self.root)
+                and os.stat(self.root).st_mtime_ns == listing[0]
+            )
         except OSError:
             return False
 
@@ -136,13 +158,15 @@ class FileView:
         return self._below(os.path.realpath(path))
 
     def folder(self, path: str) -> str | None:
-        """The real path of a folder at an absolute path, None where it is none or lies outside the root."""
+        """The real path of a folder at an absolute path, None where it is none or lies outside the
+        root.
+        """
         real = os.path.realpath(path)
         return real if self._below(real) and os.path.isdir(real) else None
 
     def relative(self, entry: FileEntry) -> str:
         """The entry's path below the root, ``/`` separated, as spelled on disk."""
-        return entry.path[len(self.root):].lstrip("/")
+        return entry.path[len(self.root) :].lstrip("/")
 
     @staticmethod
     def _plain(relative: str) -> bool:
@@ -176,7 +200,9 @@ class FileView:
         return real == self._real_root or real.startswith(self._real_root + "/")
 
     def _spelling(self, relative: str) -> str | None:
-        """The path on disk that equals ``relative`` but for case; the first in byte order where several do."""
+        """The path on disk that equals ``relative`` but for case; the first in byte order where
+        several do.
+        """
         path = self.root
         for segment in relative.split("/"):
             name = self.listing(path).get(segment.lower())
@@ -189,13 +215,19 @@ class FileView:
     def _packages(self, folder: str, segment: str) -> str | None:
         """``env/Lib/site-packages`` as Windows has it: here there is a pythonX.Y in between."""
         env, _, name = folder.rpartition("/")
-        if segment.lower() != "site-packages" or name.lower() != "lib" or "pyvenv.cfg" not in self.listing(env):
+        if (
+            segment.lower() != "site-packages"
+            or name.lower() != "lib"
+            or "pyvenv.cfg" not in self.listing(env)
+        ):
             return None
         found: str | None = paths.site_packages(env)
         return found
 
     def listing(self, folder: str) -> dict[str, str]:
-        """Lower-case name -> name on disk, of a folder; kept until the folder's time stamp changes."""
+        """Lower-case name -> name on disk, of a folder; kept until the folder's time stamp
+        changes.
+        """
         try:
             changed = os.stat(folder).st_mtime_ns
         except OSError:
@@ -218,9 +250,15 @@ MAX_TEXT = 1 << 20
 
 
 def find(folder: Path, name: str) -> Path | None:
-    """The file of that name in a folder, whatever its case, as NTFS finds it; links do not count."""
+    """The file of that name in a folder, whatever its case, as NTFS finds it; links do not
+    count.
+    """
     entry = FileView(str(folder)).find(name)
-    return Path(entry.path) if entry is not None and entry.is_file and not os.path.islink(entry.path) else None
+    return (
+        Path(entry.path)
+        if entry is not None and entry.is_file and not os.path.islink(entry.path)
+        else None
+    )
 
 
 def content(folder: Path, name: str) -> bytes:

@@ -14,26 +14,40 @@ def environment() -> dict[str, str]:
 
 
 def locate(folder: Path) -> tuple[Path, str]:
-    """The repository that ``folder`` lies in, and the folder's own path there. Raises CalledProcessError."""
+    """The repository that ``folder`` lies in, and the folder's own path there. Raises
+    CalledProcessError.
+    """
     found = _git(["rev-parse", "--show-toplevel", "--show-prefix"], folder, environment()).stdout
     top, own = found.split("\n")[:2]
     return Path(top), own
 
 
 def checkout(repository: Path, tree: str, target: Path) -> None:
-    """Write a tree (a revision, or ``revision:folder``) below ``target``. Raises CalledProcessError with git's words.
+    """Write a tree (a revision, or ``revision:folder``) below ``target``. Raises CalledProcessError
+    with git's words.
 
-    As a checkout does it: attributes that leave files out of archives do not count, and git refuses names that lead out.
+    As a checkout does it: attributes that leave files out of archives do not count, and git refuses
+    names that lead out.
     """
     if tree.startswith("-"):
         raise subprocess.CalledProcessError(128, "git", stderr=f"{tree} is no revision")
-    found = _git(["-C", str(repository), "rev-parse", "--absolute-git-dir"], target, environment()).stdout.strip()
+    found = _git(
+        ["-C", str(repository), "rev-parse", "--absolute-git-dir"], target, environment()
+    ).stdout.strip()
     with tempfile.TemporaryDirectory(prefix="fcgiemu-") as folder:
-        more = {**environment(), "GIT_DIR": found, "GIT_WORK_TREE": str(target),
-                "GIT_INDEX_FILE": os.path.join(folder, "index")}
+        more = {
+            **environment(),
+            "GIT_DIR": found,
+            "GIT_WORK_TREE": str(target),
+            "GIT_INDEX_FILE": os.path.join(folder, "index"),
+        }
         _git(["read-tree", tree], target, more)
         _git(["checkout-index", "--all", "--force"], target, more)
 
 
-def _git(arguments: list[str], folder: Path, more: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(["git", *arguments], check=True, capture_output=True, text=True, env=more, cwd=folder)
+def _git(
+    arguments: list[str], folder: Path, more: dict[str, str]
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["git", *arguments], check=True, capture_output=True, text=True, env=more, cwd=folder
+    )

@@ -1,4 +1,6 @@
-"""The server's end of worker/lifeline.py: a pipe whose closing ends a process with all it has started."""
+"""The server's end of worker/lifeline.py: a pipe whose closing ends a process with all it has
+started.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ def guarded(command: tuple[str, ...]) -> tuple[str, ...]:
 
 
 class Lifeline:
-    """For one process, which is to be started with ``environment`` and the descriptor ``theirs`` passed on."""
+    """For one process, which is to be started with ``environment`` and the descriptor ``theirs``
+    passed on.
+    """
 
     def __init__(self) -> None:
         self.theirs, ours = os.pipe()

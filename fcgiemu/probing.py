@@ -1,4 +1,6 @@
-"""Running a site's interpreter once, to see what it makes of a handler or a module; nothing that it starts is left."""
+"""Running a site's interpreter once, to see what it makes of a handler or a module; nothing that it
+starts is left.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ class Ended(NamedTuple):
 
 
 def probe(launch: Launch, folder: str) -> tuple[dict[str, Any] | None, Ended]:
-    """What worker/probe.py says of the handler of the site in ``folder``, None where it comes to no answer."""
+    """What worker/probe.py says of the handler of the site in ``folder``, None where it comes to no
+    answer.
+    """
     ended = run(launch.command, {**launch.environment, "FCGIEMU_PROBE": folder}, launch.directory)
     answer = re.search(r"^\x1e(.*)$", ended.output, re.MULTILINE)
     return json.loads(answer[1]) if answer else None, ended
@@ -40,8 +44,15 @@ def run(command: Sequence[str], environment: Mapping[str, str], folder: str | Pa
     with tempfile.TemporaryFile() as output:  # no pipe, which its children would keep open
         try:
             process = subprocess.Popen(
-                guarded(tuple(command)), env={**environment, **lifeline.environment}, cwd=folder, stdin=subprocess.DEVNULL,
-                stdout=output, stderr=subprocess.STDOUT, pass_fds=(lifeline.theirs,), start_new_session=True)
+                guarded(tuple(command)),
+                env={**environment, **lifeline.environment},
+                cwd=folder,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                pass_fds=(lifeline.theirs,),
+                start_new_session=True,
+            )
         except OSError:
             lifeline.cut()
             raise

@@ -1,4 +1,6 @@
-"""Settings that a site keeps with itself: ``[tool.fcgiemu]`` of its pyproject.toml, or fcgiemu.toml."""
+"""Settings that a site keeps with itself: ``[tool.fcgiemu]`` of its pyproject.toml, or
+fcgiemu.toml.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ _KEYS = (*_SWITCHES, "site-name", "host-config", "map", "app-settings")
 
 
 def read(folder: Path) -> dict[str, Any]:
-    """Fields of Settings that the files in ``folder`` set. Raises SiteError, naming the file, for what they cannot hold."""
+    """Fields of Settings that the files in ``folder`` set. Raises SiteError, naming the file, for
+    what they cannot hold.
+    """
     for path, whole in ((folder / "fcgiemu.toml", True), (folder / "pyproject.toml", False)):
         if path.is_file():
             try:
@@ -32,7 +36,8 @@ def read(folder: Path) -> dict[str, Any]:
 
 
 def inline_app_settings(folder: Path) -> Iterator[AppSetting]:
-    """The app settings that the files of a source hold themselves; none of the other files that they may name is read.
+    """The app settings that the files of a source hold themselves; none of the other files that
+    they may name is read.
 
     Raises SiteError for TOML that cannot be read.
     """
@@ -45,7 +50,9 @@ def inline_app_settings(folder: Path) -> Iterator[AppSetting]:
 
 
 def _table(text: str, name: str, whole: bool) -> dict[str, Any] | None:
-    """Our settings in a TOML text: all of it, or [tool.fcgiemu]; None where there are none. Raises SiteError."""
+    """Our settings in a TOML text: all of it, or [tool.fcgiemu]; None where there are none. Raises
+    SiteError.
+    """
     try:
         found: Any = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -59,18 +66,27 @@ def _fields(table: dict[str, Any], path: Path) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in table.items():
         field = key.replace("-", "_")
-        if key in _SWITCHES and isinstance(value, bool) or key == "site-name" and isinstance(value, str):
+        if (
+            key in _SWITCHES
+            and isinstance(value, bool)
+            or key == "site-name"
+            and isinstance(value, str)
+        ):
             found[field] = value
         elif key == "host-config" and isinstance(value, str):
             found[field] = path.parent / value
         elif key == "map" and _texts(value):
-            found["path_map"] = tuple((windows, str(path.parent / local)) for windows, local in value.items())
+            found["path_map"] = tuple(
+                (windows, str(path.parent / local)) for windows, local in value.items()
+            )
         elif key == "app-settings" and _texts(value):
             found[field] = tuple(AppSetting(name, text) for name, text in value.items())
         elif key == "app-settings" and isinstance(value, str):
             found[field] = tuple(read_app_settings(path.parent / value))
         elif key in _KEYS:
-            raise SiteError(f"{path}: {key} cannot be {value!r}.", "See docs/serve.md for what each key holds.")
+            raise SiteError(
+                f"{path}: {key} cannot be {value!r}.", "See docs/serve.md for what each key holds."
+            )
         else:
             raise SiteError(f"{path}: there is no key {key}.", f"Known are {', '.join(_KEYS)}.")
     return found

@@ -1,4 +1,6 @@
-"""watchdog -> "these workers are stale", "this configuration is stale". Filters are data; the strategy is one class."""
+"""watchdog -> "these workers are stale", "this configuration is stale". Filters are data; the
+strategy is one class.
+"""
 
 from __future__ import annotations
 
@@ -34,18 +36,29 @@ RESTART_REGEX = r".*((\.py)|(\.config))$"
 #: Seconds within which a touched file must be reported, else the folder is polled.
 SELF_TEST_SECONDS = 1.0
 POLL_SECONDS = 0.5
-#: What counts as a change, a new time stamp among it (``touch``), by whichever event this watchdog has for that; files that
+#: What counts as a change, a new time stamp among it (``touch``), by whichever event this watchdog
+#: has for that; files that
 #: are only read do not.
 _CHANGES: list[type[FileSystemEvent]] = [
-    FileCreatedEvent, FileModifiedEvent, FileClosedEvent, FileMovedEvent, FileDeletedEvent,
-    DirCreatedEvent, DirMovedEvent, DirDeletedEvent, *filter(None, [getattr(events, "FileAttribEvent", None)])]
+    FileCreatedEvent,
+    FileModifiedEvent,
+    FileClosedEvent,
+    FileMovedEvent,
+    FileDeletedEvent,
+    DirCreatedEvent,
+    DirMovedEvent,
+    DirDeletedEvent,
+    *filter(None, [getattr(events, "FileAttribEvent", None)]),
+]
 _SELF_TEST = ".fcgiemu-watch-"
 
 
 def is_ignored(relative: str) -> bool:
     """Whether a path (relative to the site) lies in a folder that is not watched."""
     parts = relative.split("/")
-    return any(part in UNWATCHED or part == ".fcgiemu" for part in parts) or parts[-1].startswith(_SELF_TEST)
+    return any(part in UNWATCHED or part == ".fcgiemu" for part in parts) or parts[-1].startswith(
+        _SELF_TEST
+    )
 
 
 def restart_pattern(setting: str | None) -> re.Pattern[str] | None:
@@ -56,12 +69,16 @@ def restart_pattern(setting: str | None) -> re.Pattern[str] | None:
 
 
 def restarts(relative: str, pattern: re.Pattern[str] | None) -> bool:
-    """Whether a change of this file restarts workers: the path with backslashes, from its start, case-sensitive."""
+    """Whether a change of this file restarts workers: the path with backslashes, from its start,
+    case-sensitive.
+    """
     return pattern is not None and pattern.match(relative.replace("/", "\\")) is not None
 
 
 def plan(root: Path) -> list[tuple[Path, bool]]:
-    """Folders to watch, and whether with all below: excluded folders and what lies on the way to them stay apart."""
+    """Folders to watch, and whether with all below: excluded folders and what lies on the way to
+    them stay apart.
+    """
     watches: list[tuple[Path, bool]] = []
     if not _plan(root, watches):
         watches = [(root, True)]
@@ -92,7 +109,9 @@ def _folders(folder: Path) -> Iterator[Path]:
 
 
 class Watcher:
-    """Calls ``changed(relative path, is folder)`` from a thread of its own whenever something of the site changes."""
+    """Calls ``changed(relative path, is folder)`` from a thread of its own whenever something of
+    the site changes.
+    """
 
     def __init__(self, root: Path, changed: Callable[[str, bool], None]) -> None:
         self.root = root
@@ -160,7 +179,9 @@ class Watcher:
         if any(watched.get(str(parent)) for parent in folder.parents):
             return
         with contextlib.suppress(OSError):
-            self._observer.schedule(_Handler(self), str(folder), recursive=True, event_filter=_CHANGES)
+            self._observer.schedule(
+                _Handler(self), str(folder), recursive=True, event_filter=_CHANGES
+            )
 
 
 class _Handler(FileSystemEventHandler):

@@ -18,7 +18,9 @@ class Event:
 
 @dataclass(slots=True)
 class Trace:
-    """Collects events in order. Code that decides takes ``Trace | None`` and says nothing when it is None."""
+    """Collects events in order. Code that decides takes ``Trace | None`` and says nothing when it
+    is None.
+    """
 
     events: list[Event] = field(default_factory=list)
 

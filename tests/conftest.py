@@ -39,7 +39,9 @@ def not_under_nohup() -> Iterator[None]:
 
 @pytest.fixture
 def serve() -> Iterator[Callable[..., LiveServer]]:
-    """``serve(folder, "--strict")``: a running server, stopped whatever happens; its log is shown when the test fails."""
+    """``serve(folder, "--strict")``: a running server, stopped whatever happens; its log is shown
+    when the test fails.
+    """
     with ExitStack() as stack:
         yield lambda folder, *options: stack.enter_context(LiveServer(folder, options))
 

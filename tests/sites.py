@@ -13,22 +13,35 @@ PROCESSOR = r"D:\Python34\python.exe|D:\Python34\Scripts\wfastcgi.py"
 
 def web_config(inner: str = "", settings: Mapping[str, str] | None = None) -> str:
     """A web.config with appSettings and the content of system.webServer."""
-    adds = "".join(f'<add key="{key}" value="{value}" />' for key, value in (settings or {}).items())
-    return (f"<configuration><appSettings>{adds}</appSettings>"
-            f"<system.webServer>{inner}</system.webServer></configuration>")
+    adds = "".join(
+        f'<add key="{key}" value="{value}" />' for key, value in (settings or {}).items()
+    )
+    return (
+        f"<configuration><appSettings>{adds}</appSettings>"
+        f"<system.webServer>{inner}</system.webServer></configuration>"
+    )
 
 
 def python_handler(path: str = "*", **attributes: str) -> str:
     """<handlers> that give ``path`` to Python."""
     more = "".join(f' {name}="{value}"' for name, value in attributes.items())
-    return (f'<handlers><add name="Python" path="{path}" verb="*" modules="FastCgiModule" '
-            f'scriptProcessor="{PROCESSOR}" resourceType="Unspecified"{more} /></handlers>')
+    return (
+        f'<handlers><add name="Python" path="{path}" verb="*" modules="FastCgiModule" '
+        f'scriptProcessor="{PROCESSOR}" resourceType="Unspecified"{more} /></handlers>'
+    )
 
 
-def wsgi_site(handler: str = "app.application", path: str = "*", inner: str = "", handler_attributes: Mapping[str, str] = {},
-              **settings: str) -> str:
+def wsgi_site(
+    handler: str = "app.application",
+    path: str = "*",
+    inner: str = "",
+    handler_attributes: Mapping[str, str] = {},
+    **settings: str,
+) -> str:
     """A web.config that gives every URL to a WSGI application, wfastcgi's way."""
-    return web_config(python_handler(path, **handler_attributes) + inner, {"WSGI_HANDLER": handler, **settings})
+    return web_config(
+        python_handler(path, **handler_attributes) + inner, {"WSGI_HANDLER": handler, **settings}
+    )
 
 
 def rules(inner: str) -> str:
@@ -49,9 +62,17 @@ def write(folder: Path, files: Mapping[str, str | bytes]) -> Path:
 
 
 def make_env(site: Path, packages: Path | None = None) -> Path:
-    """A virtual environment ``env`` for a site, made without pip; it sees the packages of ``packages``."""
+    """A virtual environment ``env`` for a site, made without pip; it sees the packages of
+    ``packages``.
+    """
     venv.EnvBuilder(with_pip=False, symlinks=True).create(site / "env")
-    library = site / "env" / "lib" / f"python{sys.version_info[0]}.{sys.version_info[1]}" / "site-packages"
+    library = (
+        site
+        / "env"
+        / "lib"
+        / f"python{sys.version_info[0]}.{sys.version_info[1]}"
+        / "site-packages"
+    )
     if packages is not None:
         (library / "packages.pth").write_text(f"{packages}\n")
     return library

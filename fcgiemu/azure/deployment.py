@@ -1,7 +1,8 @@
-"""A deployment as Kudu's Python script does it, but prepared aside: a step that fails leaves the last deployment serving.
+"""A deployment as Kudu's Python script does it, but prepared aside: a step that fails leaves the
+last deployment serving.
 
-Only pip, Django's collectstatic and, when told, the command of ``.deployment`` are run. Links are not deployed, and nothing
-outside the home folder is written.
+Only pip, Django's collectstatic and, when told, the command of ``.deployment`` are run. Links are
+not deployed, and nothing outside the home folder is written.
 """
 
 from __future__ import annotations
@@ -28,7 +29,9 @@ from .home import Home, LeadsOut
 from .runtime import Runtime, RuntimeRefused, choose, versioned_configs, without_config
 
 #: What KuduSync leaves out, and what a deployment makes itself.
-IGNORED = frozenset({".git", ".hg", ".svn", ".deployment", "deploy.cmd", ".fcgiemu", "env", "__pycache__"})
+IGNORED = frozenset(
+    {".git", ".hg", ".svn", ".deployment", "deploy.cmd", ".fcgiemu", "env", "__pycache__"}
+)
 #: A larger file is refused: it would fill the disk of the service, too.
 MAX_FILE_BYTES = 1 << 30
 #: Before this version, a new environment has a pip that finds wheels of old kinds only.
@@ -62,7 +65,9 @@ class Step:
 
 @dataclass(slots=True)
 class Deployment:
-    """One deployment of ``source`` to ``home``. ``custom`` runs the command of .deployment; ``python`` is that of --python."""
+    """One deployment of ``source`` to ``home``. ``custom`` runs the command of .deployment;
+    ``python`` is that of --python.
+    """
 
     source: Path
     home: Home
@@ -84,7 +89,7 @@ class Deployment:
         self.source = self._root = self.source.resolve()
         self.identifier = self.identifier or datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
 
-    # -- the plan --------------------------------------------------------------------------------------------------
+    # -- the plan ----------------------------------------------------------------------------------
 
     def plan(self) -> list[Step]:
         """The steps in order. Raises DeploymentFailed where no Python can be chosen."""
@@ -95,7 +100,11 @@ class Deployment:
         copy = Step("copy", "every deployment", self._stage)
         sync = Step("sync", "what has changed goes to site/wwwroot", self._sync)
         if command and self.custom:
-            return [copy, Step("custom", f".deployment: {command}", lambda: self._custom(command)), sync]
+            return [
+                copy,
+                Step("custom", f".deployment: {command}", lambda: self._custom(command)),
+                sync,
+            ]
         if not self.is_python():
             return [copy, sync]
         try:
@@ -103,19 +112,38 @@ class Deployment:
         except RuntimeRefused as error:
             raise DeploymentFailed("python", str(error)) from error
         fresh = not (self.home.wwwroot / "env" / runtime.marker).exists()
-        steps = [copy, Step("env", f"{runtime.name} by {runtime.why}: " + (
-            "made new" if fresh else "kept from the last deployment"), lambda: self._environment(fresh))]
+        steps = [
+            copy,
+            Step(
+                "env",
+                f"{runtime.name} by {runtime.why}: "
+                + ("made new" if fresh else "kept from the last deployment"),
+                lambda: self._environment(fresh),
+            ),
+        ]
         steps.append(Step("pip", "requirements.txt, every deployment", self._install))
         config = versioned_configs(self.source).get(runtime.version)
         if config is not None:
-            steps.append(Step("web.config", f"{config.name} takes its place", lambda: self._configure(config)))
+            steps.append(
+                Step(
+                    "web.config", f"{config.name} takes its place", lambda: self._configure(config)
+                )
+            )
         steps.append(sync)
         if find(self.source, "manage.py") and not find(self.source, ".skipDjango"):
-            steps.append(Step("collectstatic", "manage.py is there; done if env holds Django", self._collect_static))
+            steps.append(
+                Step(
+                    "collectstatic",
+                    "manage.py is there; done if env holds Django",
+                    self._collect_static,
+                )
+            )
         return steps
 
     def is_python(self) -> bool:
-        """Kudu's test: requirements.txt, and a Python file in the root or a runtime.txt that says python."""
+        """Kudu's test: requirements.txt, and a Python file in the root or a runtime.txt that says
+        python.
+        """
         return not self.why_not_python()
 
     def why_not_python(self) -> str:
@@ -125,7 +153,8 @@ class Deployment:
         if find(self.source, ".skipPythonDeployment") is not None:
             return "there is a .skipPythonDeployment"
         if any(entry.name.lower().endswith(".py") for entry in self.source.iterdir()) or (
-                b"python" in content(self.source, "runtime.txt").replace(b"\0", b"").lower()):
+            b"python" in content(self.source, "runtime.txt").replace(b"\0", b"").lower()
+        ):
             return ""
         return "there is no .py file in its root and no runtime.txt"
 
@@ -133,13 +162,17 @@ class Deployment:
         """The command of .deployment, "" where there is none."""
         return _dot_deployment(self._root, "command")
 
-    # -- running ---------------------------------------------------------------------------------------------------
+    # -- running -----------------------------------------------------------------------------------
 
     def run(self) -> None:
-        """Take every step. Raises DeploymentFailed; then the last deployment goes on serving. The log is kept either way."""
+        """Take every step. Raises DeploymentFailed; then the last deployment goes on serving. The
+        log is kept either way.
+        """
         try:
             if self.home.root.resolve() == self._root:
-                raise DeploymentFailed("target", "The target is the source itself: name another folder with --to.")
+                raise DeploymentFailed(
+                    "target", "The target is the source itself: name another folder with --to."
+                )
             self.home.create()
         except (LeadsOut, DeploymentFailed) as error:
             self._tell(str(error))
@@ -151,7 +184,9 @@ class Deployment:
     @contextmanager
     def _alone(self) -> Iterator[None]:
         """Wait until no other deployment to this home runs."""
-        descriptor = os.open(self.home.busy, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o644)
+        descriptor = os.open(
+            self.home.busy, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o644
+        )
         try:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -170,7 +205,10 @@ class Deployment:
             command = self.custom_command()
             steps = self.plan()
             if command and not self.custom:
-                self._tell(f"note: .deployment names a command, which is not run without --run-custom: {command}")
+                self._tell(
+                    "note: .deployment names a command, which is not run without --run-custom:"
+                    f" {command}"
+                )
             self._tell_notes()
             for number, step in enumerate(steps, 1):
                 self.progress(number, len(steps), step.name)
@@ -194,7 +232,11 @@ class Deployment:
 
     def _tell(self, text: str) -> None:
         # Names of files may hold what a terminal would act on, or no text at all.
-        text = _CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", text).encode("utf-8", "backslashreplace").decode()
+        text = (
+            _CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", text)
+            .encode("utf-8", "backslashreplace")
+            .decode()
+        )
         self._log.append(text)
         self.say(text)
 
@@ -203,7 +245,10 @@ class Deployment:
         if self.runtime is not None and self.runtime.note:
             self._tell(f"warning: {self.runtime.note}")
         if self.runtime is None and not (self.custom and self.custom_command()):
-            self._tell(f"note: no Python site to Kudu ({self.why_not_python()}): files are copied, nothing is installed")
+            self._tell(
+                f"note: no Python site to Kudu ({self.why_not_python()}): files are copied, nothing"
+                " is installed"
+            )
         if (self.source / "env").is_dir():
             self._tell("note: the env of the source is left out; a deployment makes its own")
         if self.runtime is None or self.runtime.version not in versioned_configs(self.source):
@@ -215,20 +260,35 @@ class Deployment:
         self.home.check(folder)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "log.log").write_text("\n".join(self._log) + "\n", "utf-8")
-        (folder / "manifest").write_text("".join(f"{name}\n" for name in self._files), "utf-8", "surrogateescape")
-        (folder / "status.json").write_text(json.dumps({
-            "id": self.identifier, "status": status, "source": str(self.source), "end_time": datetime.now(UTC).isoformat(),
-            "runtime": self.runtime.name if self.runtime else None}, indent=1) + "\n", "utf-8")
+        (folder / "manifest").write_text(
+            "".join(f"{name}\n" for name in self._files), "utf-8", "surrogateescape"
+        )
+        (folder / "status.json").write_text(
+            json.dumps(
+                {
+                    "id": self.identifier,
+                    "status": status,
+                    "source": str(self.source),
+                    "end_time": datetime.now(UTC).isoformat(),
+                    "runtime": self.runtime.name if self.runtime else None,
+                },
+                indent=1,
+            )
+            + "\n",
+            "utf-8",
+        )
         if status == "success":
             (self.home.deployments / "active").write_text(self.identifier + "\n", "utf-8")
 
     def _restart(self) -> None:
-        """A new time stamp of web.config, once all is in place: a running ``serve`` takes the new deployment then."""
+        """A new time stamp of web.config, once all is in place: a running ``serve`` takes the new
+        deployment then.
+        """
         config = self.home.wwwroot / "web.config"
         if config.is_file() and not config.is_symlink():
             config.write_bytes(config.read_bytes())
 
-    # -- steps -----------------------------------------------------------------------------------------------------
+    # -- steps -------------------------------------------------------------------------------------
 
     @property
     def stage(self) -> Path:
@@ -254,19 +314,28 @@ class Deployment:
             base = Path(folder).relative_to(self.source)
             top = base == Path()
             links = [name for name in names if (Path(folder) / name).is_symlink()]
-            names[:] = sorted(name for name in names if name not in links and name.lower() not in (
-                IGNORED if top else {".git", "__pycache__"}) and (Path(folder) / name) != self.home.root)
+            names[:] = sorted(
+                name
+                for name in names
+                if name not in links
+                and name.lower() not in (IGNORED if top else {".git", "__pycache__"})
+                and (Path(folder) / name) != self.home.root
+            )
             for name in sorted([*links, *files]):
                 relative = (base / name).as_posix()
                 info = (Path(folder) / name).lstat()
                 if top and name.lower() in IGNORED:
                     continue
                 if _CONTROL.search(relative):
-                    self._tell(f"note: {relative} has control characters in its name, and is left out")
+                    self._tell(
+                        f"note: {relative} has control characters in its name, and is left out"
+                    )
                 elif not stat.S_ISREG(info.st_mode):
                     self._tell(f"note: {relative} is a link or no file, and left out")
                 elif info.st_size > MAX_FILE_BYTES:
-                    raise DeploymentFailed("copy", f"{relative} is larger than {MAX_FILE_BYTES} bytes.")
+                    raise DeploymentFailed(
+                        "copy", f"{relative} is larger than {MAX_FILE_BYTES} bytes."
+                    )
                 else:
                     yield relative
 
@@ -288,19 +357,32 @@ class Deployment:
         requirements = find(self.stage, "requirements.txt")
         assert requirements is not None
         # By its script, not with -m: that would import a pip.py of the source instead.
-        command = [str(self.env / "bin" / "python"), str(self.env / "bin" / "pip"), "install", "-r", requirements.name]
+        command = [
+            str(self.env / "bin" / "python"),
+            str(self.env / "bin" / "pip"),
+            "install",
+            "-r",
+            requirements.name,
+        ]
         if (self.stage / "wheelhouse").is_dir():
             command += ["--find-links", "wheelhouse"]
         try:
             self._call("pip", command, self.stage)
         except DeploymentFailed as error:
             if self.runtime is not None and self.runtime.version < OLD_PIP:
-                raise DeploymentFailed("pip", f"{error} The pip of this Python knows few wheels of today: put wheels into "
-                                              "a folder wheelhouse, or take a newer Python.") from error
+                raise DeploymentFailed(
+                    "pip",
+                    f"{error} The pip of this Python knows few wheels of today: put wheels into "
+                    "a folder wheelhouse, or take a newer Python.",
+                ) from error
             raise
-        # What pip leaves in the folder (the metadata of an editable package), it leaves in wwwroot there.
-        made = {path.relative_to(self.stage).as_posix() for path in self.stage.rglob("*")
-                if path.is_file() and not path.is_symlink() and "__pycache__" not in path.parts}
+        # What pip leaves in the folder (the metadata of an editable package), it leaves in wwwroot
+        # there.
+        made = {
+            path.relative_to(self.stage).as_posix()
+            for path in self.stage.rglob("*")
+            if path.is_file() and not path.is_symlink() and "__pycache__" not in path.parts
+        }
         self._files = sorted(made.union(self._files))
 
     def _configure(self, config: Path) -> None:
@@ -308,10 +390,14 @@ class Deployment:
             if entry.name.lower() == "web.config":
                 entry.unlink()
         shutil.copyfile(self.stage / config.name, self.stage / "web.config")
-        self._files = sorted({*(file for file in self._files if file.lower() != "web.config"), "web.config"})
+        self._files = sorted(
+            {*(file for file in self._files if file.lower() != "web.config"), "web.config"}
+        )
 
     def _sync(self) -> None:
-        """Exchange what differs, remove what the last deployment brought and this one does not, and change env over."""
+        """Exchange what differs, remove what the last deployment brought and this one does not, and
+        change env over.
+        """
         self.home.lock.write_text(self.identifier, "utf-8")
         filecmp.clear_cache()
         gone = sorted(self._last_manifest() - set(self._files))
@@ -329,14 +415,20 @@ class Deployment:
             self.home.lock.unlink(missing_ok=True)
 
     def _check_places(self, gone: set[str]) -> None:
-        """Before anything is changed: every file has a place inside, and no file of the site itself is in its way."""
+        """Before anything is changed: every file has a place inside, and no file of the site itself
+        is in its way.
+        """
         for relative in self._files:
             if self._target(relative) is None:
-                raise DeploymentFailed("sync", f"{relative} would be written outside of {self.home.wwwroot}.")
+                raise DeploymentFailed(
+                    "sync", f"{relative} would be written outside of {self.home.wwwroot}."
+                )
             for parent in list(Path(relative).parents)[:-1]:
                 place = self.home.wwwroot / parent
                 if place.is_file() and parent.as_posix() not in gone:
-                    raise DeploymentFailed("sync", f"{place} is a file of the site, where {relative} needs a folder.")
+                    raise DeploymentFailed(
+                        "sync", f"{place} is a file of the site, where {relative} needs a folder."
+                    )
 
     def _replace(self, relative: str) -> None:
         target = self._target(relative)
@@ -359,12 +451,18 @@ class Deployment:
     def _last_manifest(self) -> set[str]:
         try:
             active = (self.home.deployments / "active").read_text("utf-8").strip()
-            return set((self.home.deployments / active / "manifest").read_text("utf-8", "surrogateescape").split("\n")) - {""}
+            return set(
+                (self.home.deployments / active / "manifest")
+                .read_text("utf-8", "surrogateescape")
+                .split("\n")
+            ) - {""}
         except OSError:
             return set()
 
     def _change_env(self) -> None:
-        """The prepared env in the place of the old one; what in it names its place, or the site's, names the final ones."""
+        """The prepared env in the place of the old one; what in it names its place, or the site's,
+        names the final ones.
+        """
         final = self.home.wwwroot / "env"
         old = self.home.work / "env.old"
         if final.exists():
@@ -381,8 +479,12 @@ class Deployment:
         self.home.check_site()
         (self.home.wwwroot / "static").mkdir(exist_ok=True)
         try:
-            self._call("collectstatic", [str(env / "bin" / "python"), "manage.py", "collectstatic", "--noinput", "--clear"],
-                       self.home.wwwroot, self._app_settings())
+            self._call(
+                "collectstatic",
+                [str(env / "bin" / "python"), "manage.py", "collectstatic", "--noinput", "--clear"],
+                self.home.wwwroot,
+                self._app_settings(),
+            )
         except DeploymentFailed as error:
             self._tell(f"warning: {error}")
 
@@ -390,27 +492,57 @@ class Deployment:
         return variables(self.settings)
 
     def _custom(self, command: str) -> None:
-        self._call("custom", ["sh", "-c", command], self.stage, {
-            **self._app_settings(), "DEPLOYMENT_SOURCE": str(self.stage), "DEPLOYMENT_TARGET": str(self.home.wwwroot)})
+        self._call(
+            "custom",
+            ["sh", "-c", command],
+            self.stage,
+            {
+                **self._app_settings(),
+                "DEPLOYMENT_SOURCE": str(self.stage),
+                "DEPLOYMENT_TARGET": str(self.home.wwwroot),
+            },
+        )
 
-    def _call(self, step: str, command: list[str], folder: Path, more: Mapping[str, str] | None = None) -> None:
-        """Run a program with its output shown; what it needs to write lies in the home folder. Raises DeploymentFailed."""
+    def _call(
+        self, step: str, command: list[str], folder: Path, more: Mapping[str, str] | None = None
+    ) -> None:
+        """Run a program with its output shown; what it needs to write lies in the home folder.
+        Raises DeploymentFailed.
+        """
         temporary = self.home.work / "tmp"
         temporary.mkdir(exist_ok=True)
-        environment = {name: value for name, value in os.environ.items()
-                       if not name.startswith(("GIT_", "PYTHON", "VIRTUAL_ENV"))}
-        environment.update(PIP_CACHE_DIR=str(self.home.root / "site" / ".pip-cache"), PIP_NO_INPUT="1", TMPDIR=str(temporary),
-                           PIP_DISABLE_PIP_VERSION_CHECK="1", PYTHONUNBUFFERED="1",
-                           VIRTUALENV_OVERRIDE_APP_DATA=str(temporary / "virtualenv"), **(more or {}))
+        environment = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("GIT_", "PYTHON", "VIRTUAL_ENV"))
+        }
+        environment.update(
+            PIP_CACHE_DIR=str(self.home.root / "site" / ".pip-cache"),
+            PIP_NO_INPUT="1",
+            TMPDIR=str(temporary),
+            PIP_DISABLE_PIP_VERSION_CHECK="1",
+            PYTHONUNBUFFERED="1",
+            VIRTUALENV_OVERRIDE_APP_DATA=str(temporary / "virtualenv"),
+            **(more or {}),
+        )
         try:
             programs.run(command, folder, environment, self._tell)
         except programs.ProgramFailed as error:
             raise DeploymentFailed(step, str(error)) from error
 
 
-def of_home(source: Path, home: Home, say: Say, *, python: str | None = None, custom: bool = False, identifier: str = "",
-            progress: Progress = lambda number, count, name: None) -> Deployment:
-    """A deployment with the settings that the home remembers, and those that the source keeps with itself.
+def of_home(
+    source: Path,
+    home: Home,
+    say: Say,
+    *,
+    python: str | None = None,
+    custom: bool = False,
+    identifier: str = "",
+    progress: Progress = lambda number, count, name: None,
+) -> Deployment:
+    """A deployment with the settings that the home remembers, and those that the source keeps with
+    itself.
 
     Raises DeploymentFailed and SiteError.
     """
@@ -418,19 +550,31 @@ def of_home(source: Path, home: Home, say: Say, *, python: str | None = None, cu
     settings = tuple(project.inline_app_settings(source)) if source.is_dir() else ()
     if "app_settings" in kept:
         settings += tuple(read(Path(kept["app_settings"])))
-    return Deployment(source, home, say, python or kept.get("python"), custom, settings, progress, identifier)
+    return Deployment(
+        source, home, say, python or kept.get("python"), custom, settings, progress, identifier
+    )
 
 
 def _project(source: Path) -> Path:
-    """The folder that ``project`` of .deployment names, else the source itself. Raises DeploymentFailed."""
+    """The folder that ``project`` of .deployment names, else the source itself. Raises
+    DeploymentFailed.
+    """
     name = _dot_deployment(source, "project")
     if not name:
         return source
     folder = (source / name.replace("\\", "/")).resolve()
     if folder.is_file():
-        raise DeploymentFailed("source", f".deployment names the project file {name}, which MSBuild would build.")
-    if not folder.is_dir() or not folder.is_relative_to(source) or IGNORED.intersection(folder.relative_to(source).parts):
-        raise DeploymentFailed("source", f".deployment names the project {name}, which is no folder of the source.")
+        raise DeploymentFailed(
+            "source", f".deployment names the project file {name}, which MSBuild would build."
+        )
+    if (
+        not folder.is_dir()
+        or not folder.is_relative_to(source)
+        or IGNORED.intersection(folder.relative_to(source).parts)
+    ):
+        raise DeploymentFailed(
+            "source", f".deployment names the project {name}, which is no folder of the source."
+        )
     return folder
 
 

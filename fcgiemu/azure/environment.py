@@ -1,4 +1,6 @@
-"""The environment of an App Service worker: app settings, connection strings, and what the platform sets."""
+"""The environment of an App Service worker: app settings, connection strings, and what the platform
+sets.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +14,13 @@ from ..applications import SiteError
 from .front_end import instance
 
 #: Type of a connection string in the portal -> prefix of its variable (Kudu's SettingsProcessor).
-PREFIXES = {"sqlserver": "SQLCONNSTR_", "sqlazure": "SQLAZURECONNSTR_", "mysql": "MYSQLCONNSTR_", "custom": "CUSTOMCONNSTR_",
-            "postgresql": "POSTGRESQLCONNSTR_"}
+PREFIXES = {
+    "sqlserver": "SQLCONNSTR_",
+    "sqlazure": "SQLAZURECONNSTR_",
+    "mysql": "MYSQLCONNSTR_",
+    "custom": "CUSTOMCONNSTR_",
+    "postgresql": "POSTGRESQLCONNSTR_",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +33,8 @@ class AppSetting:
 
 
 def read(path: Path) -> list[AppSetting]:
-    """App settings of a file: ``NAME=value`` lines, local.settings.json, or what ``az webapp config … list`` prints.
+    """App settings of a file: ``NAME=value`` lines, local.settings.json, or what ``az webapp config
+    … list`` prints.
 
     Raises SiteError, naming file and line, for anything else.
     """
@@ -71,21 +79,39 @@ def _json(data: Any) -> Iterator[AppSetting]:
 def of_worker(site_name: str, settings: Iterable[AppSetting]) -> dict[str, str]:
     """The variables of the worker's process, Windows paths as they are there."""
     return {
-        "HOME": "D:\\home", "WEBSITE_SITE_NAME": site_name, "WEBSITE_IIS_SITE_NAME": site_name,
-        "WEBSITE_HOSTNAME": f"{site_name}.azurewebsites.net", "WEBSITE_INSTANCE_ID": instance(site_name),
-        "WEBSITE_SKU": "Standard", "WEBSITE_COMPUTE_MODE": "Dedicated", "WEBSITE_OWNER_NAME": "local+fcgiemu",
-        "WEBSITE_RESOURCE_GROUP": "local", "WEBSITE_VOLUME_TYPE": "PrimaryStorageVolume", "WEBSITE_HTTPLOGGING_ENABLED": "0",
-        "WEBSITE_AUTH_ENABLED": "False", "WEBSITE_SCM_SEPARATE_STATUS": "1", "WEBSITE_LOCALCACHE_ENABLED": "False",
-        "REGION_NAME": "local", "SITE_BITNESS": "x86", "WEBSOCKET_CONCURRENT_REQUEST_LIMIT": "-1", "ScmType": "LocalGit",
-        "SystemDrive": "D:", **variables(settings)}
+        "HOME": "D:\\home",
+        "WEBSITE_SITE_NAME": site_name,
+        "WEBSITE_IIS_SITE_NAME": site_name,
+        "WEBSITE_HOSTNAME": f"{site_name}.azurewebsites.net",
+        "WEBSITE_INSTANCE_ID": instance(site_name),
+        "WEBSITE_SKU": "Standard",
+        "WEBSITE_COMPUTE_MODE": "Dedicated",
+        "WEBSITE_OWNER_NAME": "local+fcgiemu",
+        "WEBSITE_RESOURCE_GROUP": "local",
+        "WEBSITE_VOLUME_TYPE": "PrimaryStorageVolume",
+        "WEBSITE_HTTPLOGGING_ENABLED": "0",
+        "WEBSITE_AUTH_ENABLED": "False",
+        "WEBSITE_SCM_SEPARATE_STATUS": "1",
+        "WEBSITE_LOCALCACHE_ENABLED": "False",
+        "REGION_NAME": "local",
+        "SITE_BITNESS": "x86",
+        "WEBSOCKET_CONCURRENT_REQUEST_LIMIT": "-1",
+        "ScmType": "LocalGit",
+        "SystemDrive": "D:",
+        **variables(settings),
+    }
 
 
 def variables(settings: Iterable[AppSetting]) -> dict[str, str]:
-    """App settings and connection strings as variables of a process. A setting appears twice, as on Azure."""
+    """App settings and connection strings as variables of a process. A setting appears twice, as on
+    Azure.
+    """
     found: dict[str, str] = {}
     for setting in settings:
         if setting.kind:
-            found[PREFIXES.get(setting.kind.lower(), "CUSTOMCONNSTR_") + setting.name] = setting.value
+            found[PREFIXES.get(setting.kind.lower(), "CUSTOMCONNSTR_") + setting.name] = (
+                setting.value
+            )
         else:
             found[setting.name] = found[f"APPSETTING_{setting.name}"] = setting.value
     return found

@@ -1,4 +1,6 @@
-"""What the front end of App Service adds to a request before it reaches the worker, and to its answer."""
+"""What the front end of App Service adds to a request before it reaches the worker, and to its
+answer.
+"""
 
 from __future__ import annotations
 
@@ -12,19 +14,28 @@ NO_IDENTIFIER = "00000000-0000-0000-0000-000000000000"
 
 
 def arrive(request: Request, site_name: str, identifier: str = NO_IDENTIFIER) -> Request:
-    """The request as the worker gets it: Max-Forwards, X-ARR-LOG-ID, X-Original-URL … as header dumps show them.
+    """The request as the worker gets it: Max-Forwards, X-ARR-LOG-ID, X-Original-URL … as header
+    dumps show them.
 
     A header of these names that the client sends is replaced; X-Forwarded-For is continued.
     """
     client = f"{request.remote_addr}:{request.remote_port}"
     forwarded = request.fields.get("x-forwarded-for")
     added = {
-        "Max-Forwards": "10", "X-ARR-LOG-ID": identifier, "CLIENT-IP": client, "DISGUISED-HOST": request.authority,
-        "X-SITE-DEPLOYMENT-ID": site_name, "WAS-DEFAULT-HOSTNAME": f"{site_name}.azurewebsites.net",
-        "X-Forwarded-Proto": request.scheme, "X-AppService-Proto": request.scheme,
-        "X-Forwarded-For": f"{forwarded}, {client}" if forwarded else client, "X-Original-URL": request.target.raw,
-        "X-WAWS-Unencoded-URL": request.target.raw, "X-Client-IP": request.remote_addr,
-        "X-Client-Port": str(request.remote_port)}
+        "Max-Forwards": "10",
+        "X-ARR-LOG-ID": identifier,
+        "CLIENT-IP": client,
+        "DISGUISED-HOST": request.authority,
+        "X-SITE-DEPLOYMENT-ID": site_name,
+        "WAS-DEFAULT-HOSTNAME": f"{site_name}.azurewebsites.net",
+        "X-Forwarded-Proto": request.scheme,
+        "X-AppService-Proto": request.scheme,
+        "X-Forwarded-For": f"{forwarded}, {client}" if forwarded else client,
+        "X-Original-URL": request.target.raw,
+        "X-WAWS-Unencoded-URL": request.target.raw,
+        "X-Client-IP": request.remote_addr,
+        "X-Client-Port": str(request.remote_port),
+    }
     if request.https:
         added["X-ARR-SSL"] = "2048|256|CN=localhost|CN=*.azurewebsites.net"
         added["X-Forwarded-TlsVersion"] = "1.3"

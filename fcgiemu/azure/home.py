@@ -12,7 +12,9 @@ class LeadsOut(Exception):
     """A link in the home leads out of it, and would be written through."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__(f"{path} is a link that leads out of the target: nothing is written through it.")
+        super().__init__(
+            f"{path} is a link that leads out of the target: nothing is written through it."
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +52,15 @@ class Home:
             return {}
 
     def remember(self, **settings: str | None) -> None:
-        """Keep settings for the deployments that follow, pushes among them; None = as they were. Raises LeadsOut."""
+        """Keep settings for the deployments that follow, pushes among them; None = as they were.
+        Raises LeadsOut.
+        """
         given = {name: value for name, value in settings.items() if value is not None}
         if given:
             self.create()
-            self.settings.write_text(json.dumps({**self.remembered(), **given}, indent=1) + "\n", "utf-8")
+            self.settings.write_text(
+                json.dumps({**self.remembered(), **given}, indent=1) + "\n", "utf-8"
+            )
 
     @property
     def lock(self) -> Path:
@@ -72,11 +78,24 @@ class Home:
         return self.root / "site" / ".deploy"
 
     def create(self) -> None:
-        """Make the folders that are missing. Raises LeadsOut for a link that leads out of the home."""
-        for folder in (self.wwwroot, self.deployments, self.lock.parent, self.root / "LogFiles", self.root / "data"):
+        """Make the folders that are missing. Raises LeadsOut for a link that leads out of the
+        home.
+        """
+        for folder in (
+            self.wwwroot,
+            self.deployments,
+            self.lock.parent,
+            self.root / "LogFiles",
+            self.root / "data",
+        ):
             self.check(folder)
             folder.mkdir(parents=True, exist_ok=True)
-        for place in (self.work, self.repository, self.repository / "hooks", self.root / "site" / ".pip-cache"):
+        for place in (
+            self.work,
+            self.repository,
+            self.repository / "hooks",
+            self.root / "site" / ".pip-cache",
+        ):
             self.check(place)
         hook = self.repository / "hooks" / "post-receive"
         for file in (self.lock, self.settings, self.busy, self.deployments / "active", hook):
@@ -90,13 +109,23 @@ class Home:
             raise LeadsOut(path)
 
     def check_site(self) -> None:
-        """As ``check``, for every link to a folder in the site, but in its env: what programs write there must stay inside."""
+        """As ``check``, for every link to a folder in the site, but in its env: what programs write
+        there must stay inside.
+        """
         self._check_below(self.wwwroot, "env")
 
     def check_env(self) -> None:
-        """As ``check``, for the places of the site's env that pip writes to; elsewhere it links to the base interpreter."""
+        """As ``check``, for the places of the site's env that pip writes to; elsewhere it links to
+        the base interpreter.
+        """
         env = self.wwwroot / "env"
-        for place in (env, env / "bin", env / "lib", *env.glob("lib/python*"), *env.glob("lib/python*/site-packages")):
+        for place in (
+            env,
+            env / "bin",
+            env / "lib",
+            *env.glob("lib/python*"),
+            *env.glob("lib/python*/site-packages"),
+        ):
             self.check(place)
         for packages in env.glob("lib/python*/site-packages"):
             self._check_below(packages)
@@ -117,7 +146,9 @@ def home_of(folder: Path) -> Home | None:
 
 
 def last_failure(folder: Path) -> str:
-    """Why the latest deployment of a served folder failed, where none before it has succeeded; "" for any other folder."""
+    """Why the latest deployment of a served folder failed, where none before it has succeeded; ""
+    for any other folder.
+    """
     home = home_of(folder)
     if home is None or (home.deployments / "active").exists():
         return ""

@@ -1,4 +1,6 @@
-"""The repository of a service that one can ``git push`` to: its hook deploys what arrives and tells the pusher."""
+"""The repository of a service that one can ``git push`` to: its hook deploys what arrives and tells
+the pusher.
+"""
 
 from __future__ import annotations
 
@@ -23,19 +25,29 @@ exec {python} -m fcgiemu deploy --receive --to {home}
 
 
 def create(home: Home) -> Path:
-    """Make the repository, or its hook anew, and return its path. Raises OSError and CalledProcessError."""
+    """Make the repository, or its hook anew, and return its path. Raises OSError and
+    CalledProcessError.
+    """
     home.create()
-    subprocess.run(["git", "init", "--bare", "--quiet", str(home.repository)], check=True, capture_output=True,
-                   env=git.environment())
+    subprocess.run(
+        ["git", "init", "--bare", "--quiet", str(home.repository)],
+        check=True,
+        capture_output=True,
+        env=git.environment(),
+    )
     hook = home.repository / "hooks" / "post-receive"
     hook.parent.mkdir(exist_ok=True)
-    hook.write_text(_HOOK.format(python=shlex.quote(sys.executable), home=shlex.quote(str(home.root))), "utf-8")
+    hook.write_text(
+        _HOOK.format(python=shlex.quote(sys.executable), home=shlex.quote(str(home.root))), "utf-8"
+    )
     hook.chmod(0o755)
     return home.repository
 
 
 def receive(home: Home, lines: Iterable[str], say: Say) -> bool:
-    """Deploy what a push brought: ``old new ref`` lines, as git gives them to the hook. False where a deployment failed."""
+    """Deploy what a push brought: ``old new ref`` lines, as git gives them to the hook. False where
+    a deployment failed.
+    """
     succeeded = True
     for line in lines:
         words = line.split()

@@ -1,6 +1,8 @@
-"""Which Python a deployment takes: runtime.txt, else the option, else the one that the site's web.config is written for.
+"""Which Python a deployment takes: runtime.txt, else the option, else the one that the site's
+web.config is written for.
 
-As Kudu's select_python_version does, but for the last: Kudu takes 2.7 then, whatever web.config says.
+As Kudu's select_python_version does, but for the last: Kudu takes 2.7 then, whatever web.config
+says.
 """
 
 from __future__ import annotations
@@ -27,7 +29,9 @@ class RuntimeRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """A chosen version and the interpreter that stands for it. ``note`` says what had to be replaced."""
+    """A chosen version and the interpreter that stands for it. ``note`` says what had to be
+    replaced.
+    """
 
     version: Version
     python: str
@@ -60,8 +64,10 @@ def without_config(folder: Path) -> str:
     configs = [file.name for file in versioned_configs(folder).values()]
     if not configs or find(folder, "web.config") is not None:
         return ""
-    return (f"There is no web.config, only {' and '.join(configs)}: a deployment copies the one of the Python that runtime.txt "
-            "or --python chooses.")
+    return (
+        f"There is no web.config, only {' and '.join(configs)}: a deployment copies the one of the"
+        " Python that runtime.txt or --python chooses."
+    )
 
 
 def wanted(source: Path, option: str | None) -> tuple[Version, str]:
@@ -73,16 +79,28 @@ def wanted(source: Path, option: str | None) -> tuple[Version, str]:
     config = find(source, "web.config")
     if config is not None:
         named = _named_by(config)
-        return (DEFAULT, "the default") if named is None else (named, "web.config, for want of a runtime.txt (Azure takes 2.7)")
+        return (
+            (DEFAULT, "the default")
+            if named is None
+            else (named, "web.config, for want of a runtime.txt (Azure takes 2.7)")
+        )
     configs = [version for version in versioned_configs(source) if version in VALID]
     if configs:  # 2.7, which Azure takes then, is the oldest
-        return configs[0], f"web.{configs[0][0]}.{configs[0][1]}.config, for want of a runtime.txt (Azure takes 2.7)"
+        return (
+            configs[0],
+            (
+                f"web.{configs[0][0]}.{configs[0][1]}.config, for want of a runtime.txt (Azure"
+                " takes 2.7)"
+            ),
+        )
     return DEFAULT, "the default"
 
 
 def _text(data: bytes) -> str:
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise RuntimeRefused("runtime.txt is UTF-16, as PowerShell's > writes it: save it as UTF-8.")
+        raise RuntimeRefused(
+            "runtime.txt is UTF-16, as PowerShell's > writes it: save it as UTF-8."
+        )
     return data.decode("utf-8-sig", "replace")
 
 
@@ -92,13 +110,18 @@ def _named_by(config: Path) -> Version | None:
         root = read_file(config, config.name).root
     except ConfigurationError:
         return None
-    programs = [add.attributes.get("scriptProcessor", "").partition("|")[0] for add in root.iter("add")]
-    programs += [platform.attributes.get("processPath", "") for platform in root.iter("httpPlatform")]
+    programs = [
+        add.attributes.get("scriptProcessor", "").partition("|")[0] for add in root.iter("add")
+    ]
+    programs += [
+        platform.attributes.get("processPath", "") for platform in root.iter("httpPlatform")
+    ]
     return next((version for version in map(wanted_version, programs) if version in VALID), None)
 
 
 def parse(text: str, where: str) -> Version:
-    """What begins like ``python-3.11`` or ``python-3.11.4``, in any case; Kudu looks no further either.
+    """What begins like ``python-3.11`` or ``python-3.11.4``, in any case; Kudu looks no further
+    either.
 
     Raises RuntimeRefused with the list of those valid.
     """
@@ -117,16 +140,30 @@ def parse_option(text: str) -> Version:
 
 
 def choose(source: Path, option: str | None) -> Runtime:
-    """The runtime of a deployment: the version itself, else the nearest that is installed. Raises RuntimeRefused."""
+    """The runtime of a deployment: the version itself, else the nearest that is installed. Raises
+    RuntimeRefused.
+    """
     version, why = wanted(source, option)
     python = installed(version)
     if python is not None:
         return Runtime(version, python, why)
     if version < OLDEST and version[0] == 2:
-        raise RuntimeRefused(f"{why} wants Python 2.7, which is not installed here: pyenv install 2.7.18, or --python X.Y.")
+        raise RuntimeRefused(
+            f"{why} wants Python 2.7, which is not installed here: pyenv install 2.7.18, or"
+            " --python X.Y."
+        )
     present = [(other, found) for other in VALID if other >= OLDEST and (found := installed(other))]
     if not present:
-        raise RuntimeRefused(f"{why} wants Python {version[0]}.{version[1]}, and none from 3.6 on is installed here.")
-    nearest, found = min(present, key=lambda pair: (abs(pair[0][1] - version[1]), pair[0] < version))
-    return Runtime(version, found, why, f"Python {version[0]}.{version[1]} is not installed here (pyenv or uv can bring it); "
-                                        f"Python {nearest[0]}.{nearest[1]} stands in")
+        raise RuntimeRefused(
+            f"{why} wants Python {version[0]}.{version[1]}, and none from 3.6 on is installed here."
+        )
+    nearest, found = min(
+        present, key=lambda pair: (abs(pair[0][1] - version[1]), pair[0] < version)
+    )
+    return Runtime(
+        version,
+        found,
+        why,
+        f"Python {version[0]}.{version[1]} is not installed here (pyenv or uv can bring it); "
+        f"Python {nearest[0]}.{nearest[1]} stands in",
+    )

@@ -1,6 +1,8 @@
-"""Everything worth saying about a site before it is published: ``check(site)``. Built on the same configuration as ``decide``.
+"""Everything worth saying about a site before it is published: ``check(site)``. Built on the same
+configuration as ``decide``.
 
-Each module of this package looks at one part and yields findings; their codes and severities are in ``codes.py``.
+Each module of this package looks at one part and yields findings; their codes and severities are in
+``codes.py``.
 """
 
 from __future__ import annotations
@@ -24,7 +26,9 @@ _ORDER = {"error": 0, "warning": 1, "info": 2}
 
 
 def check(site: Site, ignored: Iterable[str] = ()) -> list[Finding]:
-    """Every finding of a site, each once, by file and line; ``ignored`` codes and those that comments name are left out."""
+    """Every finding of a site, each once, by file and line; ``ignored`` codes and those that
+    comments name are left out.
+    """
     files = site.tree.load_all(lambda name: name.lower() in UNWATCHED or name == ".fcgiemu")
     left_out = set(ignored)
     found: dict[tuple[object, ...], Finding] = {}
@@ -32,8 +36,15 @@ def check(site: Site, ignored: Iterable[str] = ()) -> list[Finding]:
         if finding.code not in left_out:
             found.setdefault((finding.code, finding.span, finding.message), finding)
     silenced = {file.name: _silenced(file) for file in files}
-    kept = [finding for finding in found.values() if not (
-        finding.span and finding.span.file in silenced and _is_silenced(finding, silenced[finding.span.file]))]
+    kept = [
+        finding
+        for finding in found.values()
+        if not (
+            finding.span
+            and finding.span.file in silenced
+            and _is_silenced(finding, silenced[finding.span.file])
+        )
+    ]
     return sorted(kept, key=_place)
 
 
@@ -60,7 +71,13 @@ def _findings(site: Site, files: list[ConfigFile]) -> Iterator[Finding]:
 def _of_configuration(site: Site, effective: Effective, file: ConfigFile) -> Iterator[Finding]:
     """What a folder's effective configuration brings up, as far as this file is to blame."""
     compiled, sent = effective.view(inbound), effective.view(outbound)
-    found = [*effective.findings(), *compiled.errors, *compiled.global_errors, *compiled.warnings, *sent.errors]
+    found = [
+        *effective.findings(),
+        *compiled.errors,
+        *compiled.global_errors,
+        *compiled.warnings,
+        *sent.errors,
+    ]
     bad = effective.view(handler_mappings.table).bad_pre_condition
     found += [bad] if bad is not None else []
     own = [rule for rule in compiled.rules if rule.span.file == file.name]
@@ -68,18 +85,24 @@ def _of_configuration(site: Site, effective: Effective, file: ConfigFile) -> Ite
     if not (compiled.errors or any(finding.severity == "error" for finding in found)):
         found += redirects.findings(site, effective, own)
     found += handlers.findings(effective, file)
-    yield from (finding for finding in found if finding.span is not None and finding.span.file == file.name)
+    yield from (
+        finding for finding in found if finding.span is not None and finding.span.file == file.name
+    )
 
 
 def _silenced(file: ConfigFile) -> dict[int, set[str]]:
-    """Line -> codes that comments leave out there; 0 = in the whole file (a comment before the root element)."""
+    """Line -> codes that comments leave out there; 0 = in the whole file (a comment before the root
+    element).
+    """
     lines = sorted(_lines(file.root)) if file.root is not None else []
     found: dict[int, set[str]] = {}
     for comment in file.comments:
         for match in _IGNORE.finditer(comment.text):
             codes = {code.strip() for code in match[1].split(",")}
             whole = file.root is not None and comment.line < file.root.span.line
-            line = 0 if whole else next((line for line in lines if line >= comment.line), comment.line)
+            line = (
+                0 if whole else next((line for line in lines if line >= comment.line), comment.line)
+            )
             found.setdefault(line, set()).update(codes)
             if not whole:
                 found.setdefault(comment.line, set()).update(codes)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from ..config.diagnostics import Finding, Span
 
-#: Code -> severity of the findings that this package makes; those of the configuration reader bring their own.
+#: Code -> severity of the findings that this package makes; those of the configuration reader bring
+#: their own.
 SEVERITY = {
     "rewrite-leading-slash": "warning",
     "rewrite-literal-condition": "warning",

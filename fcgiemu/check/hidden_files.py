@@ -20,13 +20,17 @@ from ..trace import Trace
 from .codes import finding
 
 #: Files that people link to; a rule that takes them away is worth a word.
-_LINKED = re.compile(r"(?:image|font|video|audio)/|text/(?:css|html|javascript)|application/(?:javascript|x-javascript|font)")
+_LINKED = re.compile(
+    r"(?:image|font|video|audio)/|text/(?:css|html|javascript)|application/(?:javascript|x-javascript|font)"
+)
 #: Files looked at in one site at most.
 MAX_FILES = 2000
 
 
 def findings(site: Site) -> Iterator[Finding]:
-    """Rules that take an existing file, of a kind that pages link to, away from the static file handler."""
+    """Rules that take an existing file, of a kind that pages link to, away from the static file
+    handler.
+    """
     hidden: dict[str, tuple[Rule, list[str]]] = {}
     for path in linked_files(site):
         try:
@@ -39,19 +43,32 @@ def findings(site: Site) -> Iterator[Finding]:
             continue  # without any rule it would not be served as a file either
         trace = Trace()
         decision = site.decide(request, trace)
-        if isinstance(decision.action, ServeFile) or not decision.rules or decision.action.kind == "redirect":
+        if (
+            isinstance(decision.action, ServeFile)
+            or not decision.rules
+            or decision.action.kind == "redirect"
+        ):
             continue
         rule = _named(site, path, decision.rules[-1])
-        if rule is not None and not (rule.action.url and compose.is_foreign(rule.action.url.source)):
+        if rule is not None and not (
+            rule.action.url and compose.is_foreign(rule.action.url.source)
+        ):
             hidden.setdefault(str(rule.span), (rule, []))[1].append(path)
     for rule, names in hidden.values():
         more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-        yield finding("rewrite-hides-file", f"Rule '{rule.name}' hides existing files: {names[0]}{more}", rule.span,
-                      'Add <add input="{REQUEST_FILENAME}" matchType="IsFile" negate="true" /> as a condition.')
+        yield finding(
+            "rewrite-hides-file",
+            f"Rule '{rule.name}' hides existing files: {names[0]}{more}",
+            rule.span,
+            'Add <add input="{REQUEST_FILENAME}" matchType="IsFile" negate="true" /> as a'
+            " condition.",
+        )
 
 
 def _named(site: Site, path: str, name: str) -> Rule | None:
-    return next((rule for rule in site.effective(path).view(inbound).rules if rule.name == name), None)
+    return next(
+        (rule for rule in site.effective(path).view(inbound).rules if rule.name == name), None
+    )
 
 
 def linked_files(site: Site) -> Iterator[str]:
@@ -59,9 +76,12 @@ def linked_files(site: Site) -> Iterator[str]:
     count = 0
     for directory in site.layout.directories:
         for folder, names, files in os.walk(directory.view.root):
-            names[:] = sorted(name for name in names if name.lower() not in UNWATCHED | {"templates"}
-                              and not name.startswith("."))
-            base = directory.path + folder[len(directory.view.root):].replace(os.sep, "/")
+            names[:] = sorted(
+                name
+                for name in names
+                if name.lower() not in UNWATCHED | {"templates"} and not name.startswith(".")
+            )
+            base = directory.path + folder[len(directory.view.root) :].replace(os.sep, "/")
             for file in sorted(files):
                 path = f"{base}/{file}"
                 mime_type = site.effective(path).view(static_file.compiled).mime_type(file)

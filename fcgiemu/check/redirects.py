@@ -1,4 +1,6 @@
-"""Redirects that lead back to themselves, or to another redirect: followed with ``decide`` from a made-up request."""
+"""Redirects that lead back to themselves, or to another redirect: followed with ``decide`` from a
+made-up request.
+"""
 
 from __future__ import annotations
 
@@ -26,10 +28,16 @@ MAX_HOPS = 10
 def findings(site: Site, effective: Effective, own: Sequence[Rule]) -> list[Finding]:
     """Loops and chains that begin at the redirect rules ``own``."""
     found = []
-    hosts = [condition for rule in effective.view(inbound).rules for condition in rule.conditions
-             if condition.input.source.strip().upper() == "{HTTP_HOST}" and condition.matcher is not None]
+    hosts = [
+        condition
+        for rule in effective.view(inbound).rules
+        for condition in rule.conditions
+        if condition.input.source.strip().upper() == "{HTTP_HOST}" and condition.matcher is not None
+    ]
     for rule in own:
-        if rule.action.type != "Redirect" or any(_PROXY.search(condition.input.source) for condition in rule.conditions):
+        if rule.action.type != "Redirect" or any(
+            _PROXY.search(condition.input.source) for condition in rule.conditions
+        ):
             continue
         for request in samples.requests(rule):
             hops, loops = _follow(site, request, rule, hosts)
@@ -37,17 +45,30 @@ def findings(site: Site, effective: Effective, own: Sequence[Rule]) -> list[Find
                 continue
             shown = " -> ".join(hops[:4]) + (" -> ..." if len(hops) > 4 else "")
             if loops:
-                found.append(finding("redirect-loop", f"Rule '{rule.name}' redirects for ever: {shown}", rule.span,
-                                     "Add a condition that the target does not meet, say on {HTTPS} or {HTTP_HOST}."))
+                found.append(
+                    finding(
+                        "redirect-loop",
+                        f"Rule '{rule.name}' redirects for ever: {shown}",
+                        rule.span,
+                        "Add a condition that the target does not meet, say on {HTTPS} or"
+                        " {HTTP_HOST}.",
+                    )
+                )
             elif len(hops) > 2:
                 words = f"Rule '{rule.name}' needs {len(hops) - 1} redirects: {shown}"
-                found.append(finding("redirect-chain", words, rule.span, f"Redirect to {hops[-1]} at once."))
+                found.append(
+                    finding("redirect-chain", words, rule.span, f"Redirect to {hops[-1]} at once.")
+                )
             break
     return found
 
 
-def _follow(site: Site, request: Request, rule: Rule, hosts: Sequence[Condition]) -> tuple[list[str], bool]:
-    """The URLs from ``request`` on, and whether they never end; none where it is not ``rule`` that redirects first."""
+def _follow(
+    site: Site, request: Request, rule: Rule, hosts: Sequence[Condition]
+) -> tuple[list[str], bool]:
+    """The URLs from ``request`` on, and whether they never end; none where it is not ``rule`` that
+    redirects first.
+    """
     hops = [_shown(request)]
     seen = {(request.method, hops[0])}
     for _ in range(MAX_HOPS):
@@ -62,8 +83,11 @@ def _follow(site: Site, request: Request, rule: Rule, hosts: Sequence[Condition]
             if not _same_site(urlsplit(target).hostname or "", request, hosts):
                 return hops, False
             keeps_method = decision.action.status in (307, 308) or request.method == "HEAD"
-            request = make_request(target, request.method if keeps_method else "GET", [
-                pair for pair in request.headers if pair[0].lower() != "host"])
+            request = make_request(
+                target,
+                request.method if keeps_method else "GET",
+                [pair for pair in request.headers if pair[0].lower() != "host"],
+            )
         except (UrlRefused, ValueError):
             return hops, False
         if (request.method, _shown(request)) in seen:
@@ -77,8 +101,13 @@ def _shown(request: Request) -> str:
 
 
 def _same_site(host: str, request: Request, hosts: Sequence[Condition]) -> bool:
-    """Whether a redirect's host is served by this site: the same one, or one that its rules ask for, with or without www."""
+    """Whether a redirect's host is served by this site: the same one, or one that its rules ask
+    for, with or without www.
+    """
     bare = host.removeprefix("www.")
     return bare == request.host.removeprefix("www.") or any(
         condition.matcher is not None and condition.matcher(name) is not None
-        for condition in hosts for name in (host, bare, f"www.{bare}") if condition.pattern.strip("^$.*()"))
+        for condition in hosts
+        for name in (host, bare, f"www.{bare}")
+        if condition.pattern.strip("^$.*()")
+    )

@@ -1,4 +1,6 @@
-"""What is wrong with rewrite rules that IIS accepts: those that never apply, and those that take too much."""
+"""What is wrong with rewrite rules that IIS accepts: those that never apply, and those that take
+too much.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +16,25 @@ from . import samples
 from .codes import finding
 
 #: Patterns that every URL matches, as people write them.
-_UNIVERSAL = frozenset({"", ".*", "(.*)", "^.*$", "^(.*)$", "^.*", "^(.*)", ".*$", "(.*)$", "^", "$", "(.*)?", "(?:.*)", ".?",
-                        "(.*)/?"})
+_UNIVERSAL = frozenset(
+    {
+        "",
+        ".*",
+        "(.*)",
+        "^.*$",
+        "^(.*)$",
+        "^.*",
+        "^(.*)",
+        ".*$",
+        "(.*)$",
+        "^",
+        "$",
+        "(.*)?",
+        "(?:.*)",
+        ".?",
+        "(.*)/?",
+    }
+)
 #: Patterns that every URL matches but the root folder's.
 _NOT_EMPTY = frozenset({".", ".+", "(.+)", "^.+", "^(.+)", "^.+$", "^(.+)$", ".+$", "(.+)$"})
 _PREFIX = re.compile(r"\^[\w/-]+")
@@ -30,23 +49,38 @@ def is_universal(rule: Rule) -> bool:
         return True
     if rule.pattern_syntax == "Wildcard":
         return rule.pattern == "*" and not rule.negate
-    return rule.pattern_syntax == "ECMAScript" and not rule.negate and rule.pattern.strip() in _UNIVERSAL
+    return (
+        rule.pattern_syntax == "ECMAScript"
+        and not rule.negate
+        and rule.pattern.strip() in _UNIVERSAL
+    )
 
 
 def stops(rule: Rule) -> bool:
     """Whether no rule behind this one is asked where it applies."""
-    return rule.stop_processing or rule.action.type in ("Redirect", "CustomResponse", "AbortRequest")
+    return rule.stop_processing or rule.action.type in (
+        "Redirect",
+        "CustomResponse",
+        "AbortRequest",
+    )
 
 
 def findings(everything: Sequence[Rule], own: Sequence[Rule]) -> list[Finding]:
-    """Findings about the rules ``own`` of one file, which stand among ``everything`` that its folder has."""
+    """Findings about the rules ``own`` of one file, which stand among ``everything`` that its
+    folder has.
+    """
     found = []
     mine = set(map(id, own))
     before = _Before()
     for rule in everything:
         if id(rule) in mine:
             if rule.promise is None:
-                found += [*_pattern(rule), *_conditions(rule), *_references(rule), *_variables(rule)]
+                found += [
+                    *_pattern(rule),
+                    *_conditions(rule),
+                    *_references(rule),
+                    *_variables(rule),
+                ]
             found += before.findings(rule)
             found += _catch_all(rule)
         before.add(rule)
@@ -55,70 +89,141 @@ def findings(everything: Sequence[Rule], own: Sequence[Rule]) -> list[Finding]:
 
 def _pattern(rule: Rule) -> Iterator[Finding]:
     pattern = (rule.pattern or "").strip()
-    wants_slash = samples.begins_with_slash(pattern) if rule.pattern_syntax == "ECMAScript" else pattern.startswith("/")
+    wants_slash = (
+        samples.begins_with_slash(pattern)
+        if rule.pattern_syntax == "ECMAScript"
+        else pattern.startswith("/")
+    )
     if wants_slash and not rule.negate:
-        yield finding("rewrite-leading-slash", f"Rule '{rule.name}' never applies: '{pattern}' wants a slash at the start, and "
-                      "what is matched has none", rule.span, f"Write '{pattern.replace('/', '', 1)}'.")
+        yield finding(
+            "rewrite-leading-slash",
+            f"Rule '{rule.name}' never applies: '{pattern}' wants a slash at the start, and "
+            "what is matched has none",
+            rule.span,
+            f"Write '{pattern.replace('/', '', 1)}'.",
+        )
     if re.search(r"\\\?[\w-]+=|^\^?https\?*:", pattern) and not rule.negate:
-        yield finding("rewrite-query-in-pattern", f"Rule '{rule.name}': '{pattern}' looks for a query or a host, and what is "
-                      "matched is the path alone", rule.span, "Test {QUERY_STRING} or {HTTP_HOST} in a condition.")
-    if rule.pattern_syntax == "ECMAScript" and re.search(r"(?:^|[\w/.-]{2}|/)\*", pattern) and not (
-            _REGEX_SIGNS.search(pattern)):
+        yield finding(
+            "rewrite-query-in-pattern",
+            f"Rule '{rule.name}': '{pattern}' looks for a query or a host, and what is "
+            "matched is the path alone",
+            rule.span,
+            "Test {QUERY_STRING} or {HTTP_HOST} in a condition.",
+        )
+    if (
+        rule.pattern_syntax == "ECMAScript"
+        and re.search(r"(?:^|[\w/.-]{2}|/)\*", pattern)
+        and not (_REGEX_SIGNS.search(pattern))
+    ):
         meant = pattern.replace(".", "\\.").replace("*", ".*")
-        yield finding("rewrite-wildcard-as-regex", f"Rule '{rule.name}': '{pattern}' is a regular expression here, no wildcard",
-                      rule.span, f"Write '^{meant}$', or patternSyntax=\"Wildcard\".")
+        yield finding(
+            "rewrite-wildcard-as-regex",
+            f"Rule '{rule.name}': '{pattern}' is a regular expression here, no wildcard",
+            rule.span,
+            f"Write '^{meant}$', or patternSyntax=\"Wildcard\".",
+        )
 
 
 def _references(rule: Rule) -> Iterator[Finding]:
     """{R:n} and {C:n} that nothing captures: 500.50 for the requests that the rule applies to."""
-    texts = [template.source for template in (rule.action.url, rule.action.reason, rule.action.description) if template]
+    texts = [
+        template.source
+        for template in (rule.action.url, rule.action.reason, rule.action.description)
+        if template
+    ]
     texts += [variable.value.source for variable in rule.variables]
     try:
-        groups = 0 if rule.negate else capture_count(rule.pattern or "", rule.pattern_syntax, rule.ignore_case)
+        groups = (
+            0
+            if rule.negate
+            else capture_count(rule.pattern or "", rule.pattern_syntax, rule.ignore_case)
+        )
     except PatternError:
         groups = 99  # no count: that the pattern is not valid is said already
     inputs = [condition.input.source for condition in rule.conditions]
     for text in [*texts, *inputs]:
         for number in map(int, re.findall(r"\{R:(\d{1,2})\}", text)):
             if number > groups:
-                yield finding("rewrite-bad-reference", f"Rule '{rule.name}': {{R:{number}}} names a group that the pattern "
-                              "does not have: requests that match get 500.50", rule.span,
-                              f"Use a number up to {groups}, or add a group.")
+                yield finding(
+                    "rewrite-bad-reference",
+                    f"Rule '{rule.name}': {{R:{number}}} names a group that the pattern "
+                    "does not have: requests that match get 500.50",
+                    rule.span,
+                    f"Use a number up to {groups}, or add a group.",
+                )
     for text in texts:
         if re.search(r"\{C:\d{1,2}\}", text) and not rule.conditions:
-            yield finding("rewrite-bad-reference", f"Rule '{rule.name}' uses {{C:n}} and has no condition: requests that "
-                          "match get 500.50", rule.span, "Use {R:n}, or add the condition.")
+            yield finding(
+                "rewrite-bad-reference",
+                f"Rule '{rule.name}' uses {{C:n}} and has no condition: requests that "
+                "match get 500.50",
+                rule.span,
+                "Use {R:n}, or add the condition.",
+            )
 
 
 def _variables(rule: Rule) -> Iterator[Finding]:
     for variable in rule.variables:
         if not variable.allowed:
-            yield finding("rewrite-variable-not-allowed", f"Rule '{rule.name}' sets {variable.name}, which no "
-                          "allowedServerVariables known here names: requests that match get 500.50", variable.span,
-                          "Add it to <allowedServerVariables> of applicationHost.config (--host-config).")
+            yield finding(
+                "rewrite-variable-not-allowed",
+                f"Rule '{rule.name}' sets {variable.name}, which no "
+                "allowedServerVariables known here names: requests that match get 500.50",
+                variable.span,
+                "Add it to <allowedServerVariables> of applicationHost.config (--host-config).",
+            )
 
 
 def _conditions(rule: Rule) -> Iterator[Finding]:
     for condition in rule.conditions:
         source = condition.input.source.strip()
-        if re.match(r"%\{\w+\}", source) or condition.match_type != "Pattern" and re.fullmatch(r"[A-Z_]{3,}", source):
-            yield finding("rewrite-literal-condition", f"Rule '{rule.name}': the input '{source}' is no server variable, "
-                          "so the condition does not test what it seems to", condition.span,
-                          f"Write {{{source.strip('%{}')}}}.")
+        if (
+            re.match(r"%\{\w+\}", source)
+            or condition.match_type != "Pattern"
+            and re.fullmatch(r"[A-Z_]{3,}", source)
+        ):
+            yield finding(
+                "rewrite-literal-condition",
+                f"Rule '{rule.name}': the input '{source}' is no server variable, "
+                "so the condition does not test what it seems to",
+                condition.span,
+                f"Write {{{source.strip('%{}')}}}.",
+            )
             continue
         value = condition.input.constant
-        if value is None or "{" in condition.input.source or condition.match_type != "Pattern" or condition.matcher is None:
+        if (
+            value is None
+            or "{" in condition.input.source
+            or condition.match_type != "Pattern"
+            or condition.matcher is None
+        ):
             continue
         holds = (condition.matcher(value) is not None) != condition.negate
-        effect = "always holds" if holds else "never holds" + ("" if rule.match_any else ", so the rule never applies")
-        yield finding("rewrite-literal-condition", f"Rule '{rule.name}': the condition compares the text '{value}' with "
-                      f"'{condition.pattern}' and {effect}", condition.span,
-                      f"Did you mean input=\"{{{value.strip('{}%')}}}\"?" if re.fullmatch(r"%?\{?[A-Z_]{3,}\}?%?", value) else
-                      "Name a server variable in braces, such as {REQUEST_FILENAME}, or drop the condition.")
+        effect = (
+            "always holds"
+            if holds
+            else "never holds" + ("" if rule.match_any else ", so the rule never applies")
+        )
+        yield finding(
+            "rewrite-literal-condition",
+            f"Rule '{rule.name}': the condition compares the text '{value}' with "
+            f"'{condition.pattern}' and {effect}",
+            condition.span,
+            (
+                f'Did you mean input="{{{value.strip("{}%")}}}"?'
+                if re.fullmatch(r"%?\{?[A-Z_]{3,}\}?%?", value)
+                else (
+                    "Name a server variable in braces, such as {REQUEST_FILENAME}, or drop the"
+                    " condition."
+                )
+            ),
+        )
 
 
 class _Before:
-    """The rules before one that stop: those that take every URL, those that take a prefix, and all by their pattern."""
+    """The rules before one that stop: those that take every URL, those that take a prefix, and all
+    by their pattern.
+    """
 
     def __init__(self) -> None:
         self._universal: list[Rule] = []
@@ -130,24 +235,37 @@ class _Before:
             return
         if is_universal(rule) or (rule.pattern or "").strip() in _NOT_EMPTY and not rule.negate:
             self._universal.append(rule)
-        elif rule.pattern_syntax == "ECMAScript" and not rule.negate and _PREFIX.fullmatch(rule.pattern or ""):
+        elif (
+            rule.pattern_syntax == "ECMAScript"
+            and not rule.negate
+            and _PREFIX.fullmatch(rule.pattern or "")
+        ):
             self._prefixes.append(rule)
         self._same.setdefault(_pattern_of(rule), rule)
 
     def findings(self, rule: Rule) -> Iterator[Finding]:
         """That an earlier rule takes every URL this one would match."""
         same = self._same.get(_pattern_of(rule))
-        candidates = [*self._universal, *(earlier for earlier in self._prefixes if _is_prefix(earlier, rule)),
-                      *([same] if same is not None else [])]
+        candidates = [
+            *self._universal,
+            *(earlier for earlier in self._prefixes if _is_prefix(earlier, rule)),
+            *([same] if same is not None else []),
+        ]
         for earlier in candidates:
-            if not rule.base.startswith(earlier.base) or (rule.base != earlier.base and earlier is same):
+            if not rule.base.startswith(earlier.base) or (
+                rule.base != earlier.base and earlier is same
+            ):
                 continue
             if not is_universal(earlier) and earlier in self._universal and _takes_root(rule):
                 continue
             if not earlier.conditions or _conditions_of(earlier) == _conditions_of(rule):
-                yield finding("rewrite-never-reached", f"Rule '{rule.name}' is never reached: '{earlier.name}' "
-                              f"({earlier.span}) takes every URL that it would match, and stops", rule.span,
-                              "Put this rule before it.")
+                yield finding(
+                    "rewrite-never-reached",
+                    f"Rule '{rule.name}' is never reached: '{earlier.name}' "
+                    f"({earlier.span}) takes every URL that it would match, and stops",
+                    rule.span,
+                    "Put this rule before it.",
+                )
                 return
 
 
@@ -157,11 +275,16 @@ def _pattern_of(rule: Rule) -> tuple[object, ...]:
 
 def _is_prefix(earlier: Rule, rule: Rule) -> bool:
     """Whether an anchored literal begins the pattern of a later rule."""
-    if rule.pattern_syntax != "ECMAScript" or rule.negate or rule.base != earlier.base or not (
-            earlier.ignore_case or not rule.ignore_case) or "|" in (rule.pattern or ""):
+    if (
+        rule.pattern_syntax != "ECMAScript"
+        or rule.negate
+        or rule.base != earlier.base
+        or not (earlier.ignore_case or not rule.ignore_case)
+        or "|" in (rule.pattern or "")
+    ):
         return False
     text = rule.pattern or ""
-    rest = text[len(earlier.pattern or ""):]
+    rest = text[len(earlier.pattern or "") :]
     return text.startswith(earlier.pattern or "\0") and not rest.startswith(("?", "*", "{"))
 
 
@@ -172,7 +295,13 @@ def _takes_root(rule: Rule) -> bool:
 
 def _conditions_of(rule: Rule) -> tuple[object, ...]:
     def key(condition: Condition) -> tuple[object, ...]:
-        return condition.input.source, condition.match_type, condition.pattern, condition.ignore_case, condition.negate
+        return (
+            condition.input.source,
+            condition.match_type,
+            condition.pattern,
+            condition.ignore_case,
+            condition.negate,
+        )
 
     return rule.match_any, *sorted(map(repr, map(key, rule.conditions)))
 
@@ -182,6 +311,10 @@ def _catch_all(rule: Rule) -> Iterator[Finding]:
     if rule.action.type != "Rewrite" or compose.is_foreign(target) or target in _SAME:
         return
     if is_universal(rule) and not rule.conditions:
-        yield finding("rewrite-catch-all", f"Rule '{rule.name}' takes every URL, those of existing files too", rule.span,
-                      'Add <add input="{REQUEST_FILENAME}" matchType="IsFile" negate="true" /> as a condition where files '
-                      "should be served as files.")
+        yield finding(
+            "rewrite-catch-all",
+            f"Rule '{rule.name}' takes every URL, those of existing files too",
+            rule.span,
+            'Add <add input="{REQUEST_FILENAME}" matchType="IsFile" negate="true" /> as a condition'
+            " where files should be served as files.",
+        )

@@ -1,4 +1,6 @@
-"""A request that a rule applies to, made up from its pattern and conditions: for redirect chains, coverage, first tests."""
+"""A request that a rule applies to, made up from its pattern and conditions: for redirect chains,
+coverage, first tests.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +44,8 @@ def _slash_first(items: Any, anchored: bool) -> bool:
 
 
 def example(pattern: str, word: str) -> str | None:
-    """A text that an ECMAScript pattern finds something in, with ``word`` for what is arbitrary; None where it is too hard.
+    """A text that an ECMAScript pattern finds something in, with ``word`` for what is arbitrary;
+    None where it is too hard.
 
     A lone dot is most often meant as a dot.
     """
@@ -100,15 +103,27 @@ def _belongs(candidate: str, choices: Any) -> bool:
         name = str(kind)
         if name == "NEGATE":
             negate = True
-        elif (name == "LITERAL" and value == code) or (name == "RANGE" and value[0] <= code <= value[1]) or (
-                name == "CATEGORY" and re.match({"CATEGORY_DIGIT": r"\d", "CATEGORY_WORD": r"\w", "CATEGORY_SPACE": r"\s"}.get(
-                    str(value), r"\W"), candidate)):
+        elif (
+            (name == "LITERAL" and value == code)
+            or (name == "RANGE" and value[0] <= code <= value[1])
+            or (
+                name == "CATEGORY"
+                and re.match(
+                    {"CATEGORY_DIGIT": r"\d", "CATEGORY_WORD": r"\w", "CATEGORY_SPACE": r"\s"}.get(
+                        str(value), r"\W"
+                    ),
+                    candidate,
+                )
+            )
+        ):
             return not negate
     return negate
 
 
 def requests(rule: Rule) -> Iterator[Request]:
-    """Requests that are likely to make ``rule`` apply; whoever uses one asks ``decide`` whether it does."""
+    """Requests that are likely to make ``rule`` apply; whoever uses one asks ``decide`` whether it
+    does.
+    """
     for word in _WORDS:
         path = _path(rule, word)
         if path is None:
@@ -119,8 +134,13 @@ def requests(rule: Rule) -> Iterator[Request]:
         query = wanted.pop("QUERY_STRING", "")
         method = wanted.pop("REQUEST_METHOD", "GET")
         https = wanted.pop("HTTPS", "off") == "on"
-        url = f"{'https' if https else 'http'}://{wanted.pop('HTTP_HOST', 'localhost')}{encode_path(path)}"
-        headers = {name[5:].replace("_", "-"): value for name, value in wanted.items() if name.startswith("HTTP_")}
+        scheme, host = "https" if https else "http", wanted.pop("HTTP_HOST", "localhost")
+        url = f"{scheme}://{host}{encode_path(path)}"
+        headers = {
+            name[5:].replace("_", "-"): value
+            for name, value in wanted.items()
+            if name.startswith("HTTP_")
+        }
         try:
             yield make_request(url + (f"?{query}" if query else ""), method, headers)
         except (UrlRefused, ValueError):
@@ -146,8 +166,11 @@ def _satisfy(condition: Condition, word: str, wanted: dict[str, str]) -> bool:
         return condition.negate
     if variable is None:
         value = condition.input.constant
-        return value is not None and condition.matcher is not None and (
-            (condition.matcher(value) is not None) != condition.negate)
+        return (
+            value is not None
+            and condition.matcher is not None
+            and ((condition.matcher(value) is not None) != condition.negate)
+        )
     name = variable[1].upper()
     if name in ("REQUEST_URI", "URL", "PATH_INFO", "REQUEST_FILENAME", "UNENCODED_URL"):
         return True  # the path is what the rule's own pattern wants
@@ -162,7 +185,11 @@ def _satisfy(condition: Condition, word: str, wanted: dict[str, str]) -> bool:
     if condition.negate:
         return True
     text = example(condition.pattern, word) if condition.pattern else ""
-    if text is None or name not in ("QUERY_STRING", "REQUEST_METHOD") and not name.startswith("HTTP_"):
+    if (
+        text is None
+        or name not in ("QUERY_STRING", "REQUEST_METHOD")
+        and not name.startswith("HTTP_")
+    ):
         return False
     wanted.setdefault(name, text)
     return True

@@ -1,4 +1,6 @@
-"""appSettings: files and modules that do not exist, variables that stay as they are, blanks, and secrets."""
+"""appSettings: files and modules that do not exist, variables that stay as they are, blanks, and
+secrets.
+"""
 
 from __future__ import annotations
 
@@ -15,14 +17,22 @@ from ..site import Site
 from ..worker import paths
 from .codes import finding
 
-_SECRET_NAME = re.compile(r"(?i)(secret|password|passwd|pwd|[_-]pass\b|api_?key|access_?key|private_?key|token)(?!.*(?:"
-                          r"expir\w*|ur[il]|issuer|name|length|timeout|path|file|endpoint|audience|policy|enabled|lifetime|type|"
-                          r"header|field|minutes|hours|days)$)")
-_SECRET_TEXT = re.compile(r"(?i)(?:password|pwd|accountkey|sharedaccesskey)\s*=\s*([^;\"']{3,})|://[^/:@\s]+:([^@/\s]{3,})@")
+_SECRET_NAME = re.compile(
+    r"(?i)(secret|password|passwd|pwd|[_-]pass\b|api_?key|access_?key|private_?key|token)(?!.*(?:"
+    r"expir\w*|ur[il]|issuer|name|length|timeout|path|file|endpoint|audience|policy|enabled|lifetime|type|"
+    r"header|field|minutes|hours|days)$)"
+)
+_SECRET_TEXT = re.compile(
+    r"(?i)(?:password|pwd|accountkey|sharedaccesskey)\s*=\s*([^;\"']{3,})|://[^/:@\s]+:([^@/\s]{3,})@"
+)
 #: Values that only stand for a secret.
-_PLACEHOLDER = re.compile(r"(?i)|[<{\[#%@].*|\$[({].*|.*[>}\]#%]|_+[a-z0-9_]+_+|x{3,}|\*{3,}|change[-_ ]?(?:me|this|it).*|"
-                          r"your[-_ ].*|replace[-_ ].*|insert[-_ ].*|set[-_ ].*|todo|example|placeholder.*|dummy|none|null|"
-                          r"true|false|\d{1,4}|https?://[^@]*")
+_PLACEHOLDER = re.compile(
+    r"(?i)|[<{\[#%@].*|\$[({].*|.*[>}\]#%]|_+[a-z0-9_]+_+|x{3,}|\*{3,}|change[-_"
+    r" ]?(?:me|this|it).*|"
+    r"your[-_ ].*|replace[-_ ].*|insert[-_ ].*|set[-_"
+    r" ].*|todo|example|placeholder.*|dummy|none|null|"
+    r"true|false|\d{1,4}|https?://[^@]*"
+)
 #: Settings of wfastcgi that hold no secret although their names sound so.
 _NO_SECRETS = frozenset({"wsgi_ptvsd_secret"})
 
@@ -38,31 +48,60 @@ def findings(site: Site) -> Iterator[Finding]:
         yield from _secrets(file)
 
 
-def _value(site: Site, application: Application, name: str, value: str, span: Span) -> Iterator[Finding]:
+def _value(
+    site: Site, application: Application, name: str, value: str, span: Span
+) -> Iterator[Finding]:
     if not name or "=" in name:
-        yield finding("settings-key", f"the key '{name}' is no name of an environment variable: wfastcgi stops at it", span,
-                      "Give the setting a name without '=', or remove it.")
+        yield finding(
+            "settings-key",
+            f"the key '{name}' is no name of an environment variable: wfastcgi stops at it",
+            span,
+            "Give the setting a name without '=', or remove it.",
+        )
         return
     if name.lower() == "pythonpath":
         for part in value.split(";"):
             if part and part != part.strip():
-                yield finding("settings-pythonpath-blank", f"PYTHONPATH holds '{part}': blanks stay part of a folder's name",
-                              span, f"Write '{part.strip()}'.")
+                yield finding(
+                    "settings-pythonpath-blank",
+                    f"PYTHONPATH holds '{part}': blanks stay part of a folder's name",
+                    span,
+                    f"Write '{part.strip()}'.",
+                )
         return
     if unknown := unexpanded(value):
-        yield finding("settings-unexpanded-variable", f"{name} holds %{unknown[0]}%, which stays as it is: wfastcgi "
-                      "expands PYTHONPATH only", span, "Write the value itself, or read it from the environment in Python.")
+        yield finding(
+            "settings-unexpanded-variable",
+            f"{name} holds %{unknown[0]}%, which stays as it is: wfastcgi expands PYTHONPATH only",
+            span,
+            "Write the value itself, or read it from the environment in Python.",
+        )
     local = paths.map_path(value, path_pairs(site)) if paths.is_windows(value) else None
-    if local and local.startswith(str(site.path) + os.sep) and _is_real(application) and not _made_later(site, local):
+    if (
+        local
+        and local.startswith(str(site.path) + os.sep)
+        and _is_real(application)
+        and not _made_later(site, local)
+    ):
         if not os.path.exists(local) and name.upper() != "WSGI_LOG":
             missing = os.path.relpath(local, site.path)
-            yield finding("settings-missing-file", f"{name} names {value}, and there is no {missing}", span,
-                          "Mend the path, or create the file.")
+            yield finding(
+                "settings-missing-file",
+                f"{name} names {value}, and there is no {missing}",
+                span,
+                "Mend the path, or create the file.",
+            )
 
 
 def unexpanded(value: str) -> list[str]:
-    """The names of variables that stand in a setting as ``%NAME%``; parts of percent-encoded texts are none."""
-    return [text for text in re.findall(r"%(\w+)%", value) if not re.fullmatch(r"[0-9A-Fa-f]{2}\w*", text)]
+    """The names of variables that stand in a setting as ``%NAME%``; parts of percent-encoded texts
+    are none.
+    """
+    return [
+        text
+        for text in re.findall(r"%(\w+)%", value)
+        if not re.fullmatch(r"[0-9A-Fa-f]{2}\w*", text)
+    ]
 
 
 def _is_real(application: Application) -> bool:
@@ -76,29 +115,62 @@ def _made_later(site: Site, local: str) -> bool:
     return relative[0].lower() in ("env", "venv", ".venv", ".fcgiemu", "antenv")
 
 
-def _modules(site: Site, application: Application, found: dict[str, tuple[str, Span]]) -> Iterator[Finding]:
+def _modules(
+    site: Site, application: Application, found: dict[str, tuple[str, Span]]
+) -> Iterator[Finding]:
     for name in ("WSGI_HANDLER", "WSGI_ALT_VIRTUALENV_HANDLER", "DJANGO_SETTINGS_MODULE"):
         if name not in found:
             continue
         value, span = found[name]
-        if name != "DJANGO_SETTINGS_MODULE" and (re.search(r"[\\/]|\.py$", value) or "." not in value):
+        if name != "DJANGO_SETTINGS_MODULE" and (
+            re.search(r"[\\/]|\.py$", value) or "." not in value
+        ):
             module = re.sub(r"\.py$", "", re.split(r"[\\/]", value)[-1])
-            yield finding("settings-handler-name", f"{name} is '{value}', no dotted name of a module and an application",
-                          span, f"Write for example {module or 'app'}.app.")
+            yield finding(
+                "settings-handler-name",
+                f"{name} is '{value}', no dotted name of a module and an application",
+                span,
+                f"Write for example {module or 'app'}.app.",
+            )
             continue
         first, *parts = value.split(".")
         inner = parts if name == "DJANGO_SETTINGS_MODULE" else parts[:-1]
-        if _is_real(application) and inner and (missing := _missing_part(application, first, inner[0])):
-            yield finding("settings-missing-module", f"{name} is '{value}', and there is no {missing}", span, "Mend the name.")
-        elif _is_real(application) and first.isidentifier() and not _importable(site, application, first, found):
-            yield finding("settings-missing-module", f"{name} is '{value}', and there is no {first}.py or {first}/ in the site "
-                          "or on PYTHONPATH", span, "Mend the name, or add the folder to PYTHONPATH.")
+        if (
+            _is_real(application)
+            and inner
+            and (missing := _missing_part(application, first, inner[0]))
+        ):
+            yield finding(
+                "settings-missing-module",
+                f"{name} is '{value}', and there is no {missing}",
+                span,
+                "Mend the name.",
+            )
+        elif (
+            _is_real(application)
+            and first.isidentifier()
+            and not _importable(site, application, first, found)
+        ):
+            yield finding(
+                "settings-missing-module",
+                f"{name} is '{value}', and there is no {first}.py or {first}/ in the site "
+                "or on PYTHONPATH",
+                span,
+                "Mend the name, or add the folder to PYTHONPATH.",
+            )
 
 
 def _missing_part(application: Application, package: str, part: str) -> str:
-    """The file that should hold ``package.part`` where the package is a folder of the site and has nothing of that name."""
+    """The file that should hold ``package.part`` where the package is a folder of the site and has
+    nothing of that name.
+    """
     folder = application.path / package
-    if not folder.is_dir() or not part.isidentifier() or (folder / part).is_dir() or any(folder.glob(f"{part}.*")):
+    if (
+        not folder.is_dir()
+        or not part.isidentifier()
+        or (folder / part).is_dir()
+        or any(folder.glob(f"{part}.*"))
+    ):
         return ""
     inside = folder / "__init__.py"
     if inside.is_file() and part in inside.read_text("utf-8", "replace"):
@@ -110,7 +182,9 @@ def _missing_part(application: Application, package: str, part: str) -> str:
 _FROM_PACKAGES = frozenset({"ptvs_virtualenv_proxy", "django", "flask", "bottle", "wfastcgi"})
 
 
-def _importable(site: Site, application: Application, module: str, found: dict[str, tuple[str, Span]]) -> bool:
+def _importable(
+    site: Site, application: Application, module: str, found: dict[str, tuple[str, Span]]
+) -> bool:
     if module in _FROM_PACKAGES:
         return True
     folders = [application.path]
@@ -118,8 +192,11 @@ def _importable(site: Site, application: Application, module: str, found: dict[s
         if name.lower() == "pythonpath":
             for part in filter(None, (part.strip() for part in value.split(";"))):
                 text = part.replace("%HOME%", "D:\\home")
-                local = paths.map_path(text, path_pairs(site)) if paths.is_windows(text) else str(
-                    application.path / text.replace("\\", "/"))
+                local = (
+                    paths.map_path(text, path_pairs(site))
+                    if paths.is_windows(text)
+                    else str(application.path / text.replace("\\", "/"))
+                )
                 folders += [Path(local)] if local else []
     folders += application.path.glob("env/lib/python*/site-packages")
     return any((folder / module).is_dir() or any(folder.glob(f"{module}.*")) for folder in folders)
@@ -128,14 +205,25 @@ def _importable(site: Site, application: Application, module: str, found: dict[s
 def _secrets(file: ConfigFile) -> Iterator[Finding]:
     if file.root is None:
         return
-    for section, key, value_name in (("appSettings", "key", "value"), ("connectionStrings", "name", "connectionString"),
-                                     ("environmentVariables", "name", "value")):
+    for section, key, value_name in (
+        ("appSettings", "key", "value"),
+        ("connectionStrings", "name", "connectionString"),
+        ("environmentVariables", "name", "value"),
+    ):
         for group in file.root.iter(section):
             for add in group.children:
                 name, value = add.attributes.get(key, ""), add.attributes.get(value_name, "")
                 inside = _SECRET_TEXT.search(value)
-                named = _SECRET_NAME.search(name) and name.lower() not in _NO_SECRETS and not paths.is_windows(value)
+                named = (
+                    _SECRET_NAME.search(name)
+                    and name.lower() not in _NO_SECRETS
+                    and not paths.is_windows(value)
+                )
                 secret = (inside[1] or inside[2]) if inside else value.strip() if named else ""
                 if secret and not _PLACEHOLDER.fullmatch(secret):
-                    yield finding("settings-secret", f"{name} looks like a secret, and web.config is committed and published",
-                                  add.span, "Set it as an application setting of the server or the portal instead.")
+                    yield finding(
+                        "settings-secret",
+                        f"{name} looks like a secret, and web.config is committed and published",
+                        add.span,
+                        "Set it as an application setting of the server or the portal instead.",
+                    )

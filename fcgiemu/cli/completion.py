@@ -6,7 +6,12 @@ import click
 from click.shell_completion import get_completion_class
 
 
-@click.command(help="Print the completion script for SHELL; docs/serve.md says where each shell reads such scripts.")
+@click.command(
+    help=(
+        "Print the completion script for SHELL; docs/serve.md says where each shell reads such"
+        " scripts."
+    )
+)
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def command(context: click.Context, shell: str) -> None:

@@ -21,19 +21,51 @@ if TYPE_CHECKING:
 HOME = Path(".fcgiemu") / "home"
 
 
-@click.command(help="Deploy SOURCE as Kudu would: site/wwwroot, env, pip, web.X.Y.config, collectstatic.")
+@click.command(
+    help="Deploy SOURCE as Kudu would: site/wwwroot, env, pip, web.X.Y.config, collectstatic."
+)
 @click.argument("source", default=".", type=click.Path(path_type=Path))
-@click.option("--to", "target", type=click.Path(path_type=Path), metavar="FOLDER",
-              help="What stands for D:\\home; by default .fcgiemu/home in SOURCE. The site is its site/wwwroot.")
-@click.option("--python", metavar="X.Y", help="The Python that the portal would set, kept for what follows; runtime.txt wins.")
-@click.option("--app-settings", type=click.Path(dir_okay=False, exists=True, path_type=Path), metavar="FILE",
-              help="App settings for collectstatic and the command of .deployment; see serve.")
-@click.option("--run-custom", is_flag=True, help="Run the command of .deployment, which is only shown otherwise.")
+@click.option(
+    "--to",
+    "target",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help=(
+        "What stands for D:\\home; by default .fcgiemu/home in SOURCE. The site is its"
+        " site/wwwroot."
+    ),
+)
+@click.option(
+    "--python",
+    metavar="X.Y",
+    help="The Python that the portal would set, kept for what follows; runtime.txt wins.",
+)
+@click.option(
+    "--app-settings",
+    type=click.Path(dir_okay=False, exists=True, path_type=Path),
+    metavar="FILE",
+    help="App settings for collectstatic and the command of .deployment; see serve.",
+)
+@click.option(
+    "--run-custom",
+    is_flag=True,
+    help="Run the command of .deployment, which is only shown otherwise.",
+)
 @click.option("--dry-run", is_flag=True, help="Print the plan only.")
-@click.option("--git-init", is_flag=True, help="Make a repository to push to instead; each push deploys.")
+@click.option(
+    "--git-init", is_flag=True, help="Make a repository to push to instead; each push deploys."
+)
 @click.option("--receive", is_flag=True, hidden=True)
-def command(source: Path, target: Path | None, python: str | None, app_settings: Path | None, run_custom: bool, dry_run: bool,
-            git_init: bool, receive: bool) -> None:
+def command(
+    source: Path,
+    target: Path | None,
+    python: str | None,
+    app_settings: Path | None,
+    run_custom: bool,
+    dry_run: bool,
+    git_init: bool,
+    receive: bool,
+) -> None:
     from ..azure import repository
     from ..azure.deployment import DeploymentFailed, of_home
     from ..azure.environment import read
@@ -47,15 +79,22 @@ def command(source: Path, target: Path | None, python: str | None, app_settings:
         if app_settings is not None:
             read(app_settings)
         if not dry_run:
-            home.remember(python=python, app_settings=str(app_settings.absolute()) if app_settings else None)
+            home.remember(
+                python=python, app_settings=str(app_settings.absolute()) if app_settings else None
+            )
         if git_init:
             path = repository.create(home)
-            click.echo(f"git remote add azure {path}\ngit push azure HEAD:master\nfcgiemu serve {home.wwwroot}")
+            click.echo(
+                f"git remote add azure {path}\ngit push azure HEAD:master\nfcgiemu serve"
+                f" {home.wwwroot}"
+            )
             return
         if receive:
             sys.exit(0 if repository.receive(home, sys.stdin, _say) else 1)
         if dry_run:
-            for number, step in enumerate(of_home(source, home, _say, python=python, custom=run_custom).plan(), 1):
+            for number, step in enumerate(
+                of_home(source, home, _say, python=python, custom=run_custom).plan(), 1
+            ):
                 click.echo(f"{number}. {step.name}: {step.why}")
             return
         with _shown() as (say, progress):
@@ -75,19 +114,37 @@ def command(source: Path, target: Path | None, python: str | None, app_settings:
 
 @contextmanager
 def _shown() -> Iterator[tuple[Say, Progress]]:
-    """How a deployment is shown: its lines, and on a terminal below them the step, how far it is, and the time."""
+    """How a deployment is shown: its lines, and on a terminal below them the step, how far it is,
+    and the time.
+    """
     if not sys.stdout.isatty():
         yield _say, lambda number, count, name: None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        SpinnerColumn,
+        TextColumn,
+        TimeElapsedColumn,
+    )
     from rich.progress import Progress as Bar
 
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(24), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(24),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
     with Bar(*columns, console=Console(highlight=False), transient=True) as bar:
         task = bar.add_task("", total=None)
-        yield (lambda text: bar.console.print(text, markup=False, soft_wrap=True),
-               lambda number, count, name: bar.update(task, description=name, completed=number - 1, total=count))
+        yield (
+            lambda text: bar.console.print(text, markup=False, soft_wrap=True),
+            lambda number, count, name: bar.update(
+                task, description=name, completed=number - 1, total=count
+            ),
+        )
 
 
 def _say(text: str) -> None:

@@ -29,16 +29,46 @@ from .options import open_site, site_options
 @click.option("--https", is_flag=True, help="The request comes over TLS.")
 @click.option("--remote-addr", default="127.0.0.1", show_default=True, metavar="IP")
 @click.option("--json", "as_json", is_flag=True, help="The answer as JSON; see docs/explain.md.")
-@click.option("--only-matching", is_flag=True, help="Leave out rules that do not apply and handlers that were passed over.")
-@click.option("--html", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write one self-contained page.")
+@click.option(
+    "--only-matching",
+    is_flag=True,
+    help="Leave out rules that do not apply and handlers that were passed over.",
+)
+@click.option(
+    "--html",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write one self-contained page.",
+)
 @click.option("--no-events", is_flag=True, help="Leave the trace out of the JSON.")
-@click.option("--batch", type=click.File("r", encoding="utf-8"), metavar="FILE",
-              help="Requests as JSON Lines; - = standard input.")
-@click.option("--fail-on-error", is_flag=True, help="Exit 1 where the configuration cannot be loaded for the URL.")
+@click.option(
+    "--batch",
+    type=click.File("r", encoding="utf-8"),
+    metavar="FILE",
+    help="Requests as JSON Lines; - = standard input.",
+)
+@click.option(
+    "--fail-on-error",
+    is_flag=True,
+    help="Exit 1 where the configuration cannot be loaded for the URL.",
+)
 @site_options
-def command(site: Path, url: str | None, method: str, headers: tuple[str, ...], body_length: int | None, https: bool,
-            remote_addr: str, as_json: bool, only_matching: bool, html: Path | None, no_events: bool, batch: TextIO | None,
-            fail_on_error: bool, **settings: Any) -> None:
+def command(
+    site: Path,
+    url: str | None,
+    method: str,
+    headers: tuple[str, ...],
+    body_length: int | None,
+    https: bool,
+    remote_addr: str,
+    as_json: bool,
+    only_matching: bool,
+    html: Path | None,
+    no_events: bool,
+    batch: TextIO | None,
+    fail_on_error: bool,
+    **settings: Any,
+) -> None:
     if (url is None) == (batch is None):
         raise click.UsageError("Give a URL or --batch FILE.")
     try:
@@ -47,8 +77,15 @@ def command(site: Path, url: str | None, method: str, headers: tuple[str, ...], 
             broken = _batch(opened, batch, as_json, not no_events, only_matching)
         else:
             assert url is not None
-            answer = opened.explain(url, method, _headers(headers), https=https, remote_addr=remote_addr,
-                                    body_length=body_length, events=not (as_json and no_events))
+            answer = opened.explain(
+                url,
+                method,
+                _headers(headers),
+                https=https,
+                remote_addr=remote_addr,
+                body_length=body_length,
+                events=not (as_json and no_events),
+            )
             if html is not None:
                 _write_page(html, answer)
             else:
@@ -70,14 +107,26 @@ def _json(answer: dict[str, Any], indent: int | None = None) -> str:
 
 #: Role of a line -> how click shows it on a terminal.
 _STYLES: dict[str, dict[str, Any]] = {
-    "request": {"bold": True}, "rule": {"bold": True}, "yes": {"fg": "green"}, "no": {"dim": True}, "action": {"fg": "blue"},
-    "outcome": {"bold": True}, "warning": {"fg": "yellow"}, "error": {"fg": "red"}, "hint": {"dim": True}}
+    "request": {"bold": True},
+    "rule": {"bold": True},
+    "yes": {"fg": "green"},
+    "no": {"dim": True},
+    "action": {"fg": "blue"},
+    "outcome": {"bold": True},
+    "warning": {"fg": "yellow"},
+    "error": {"fg": "red"},
+    "hint": {"dim": True},
+}
 
 
 def _story(answer: dict[str, Any], only_matching: bool) -> str:
-    """The story as wide as the terminal and in its colours; click leaves the colours out elsewhere."""
+    """The story as wide as the terminal and in its colours; click leaves the colours out
+    elsewhere.
+    """
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-    text = story(answer, lambda part, role: click.style(part, **_STYLES.get(role, {})), width, only_matching)
+    text = story(
+        answer, lambda part, role: click.style(part, **_STYLES.get(role, {})), width, only_matching
+    )
     return text.encode("utf-8", "replace").decode()
 
 
@@ -103,7 +152,11 @@ def _headers(texts: tuple[str, ...]) -> list[tuple[str, str]]:
 
 def _is_broken(answer: dict[str, Any]) -> bool:
     outcome = answer["outcome"]
-    return outcome["status"] == 500 and outcome["substatus"] in (19, 50, 52) and outcome["kind"] == "respond"
+    return (
+        outcome["status"] == 500
+        and outcome["substatus"] in (19, 50, 52)
+        and outcome["kind"] == "respond"
+    )
 
 
 def _batch(site: Site, lines: TextIO, as_json: bool, events: bool, only_matching: bool) -> bool:
@@ -144,12 +197,21 @@ def _numbered(lines: TextIO) -> Iterator[tuple[int, str]]:
         fail(SiteError(f"batch line {number + 1}: {error}"))
 
 
-def _answer(default: Site, sites: dict[tuple[Any, ...], Site], question: dict[str, Any], events: bool) -> dict[str, Any]:
+def _answer(
+    default: Site, sites: dict[tuple[Any, ...], Site], question: dict[str, Any], events: bool
+) -> dict[str, Any]:
     opened = _site_of(default, sites, question)
     answer = opened.explain(
-        question["url"], question.get("method", "GET"), question.get("headers") or {}, https=question.get("https", False),
-        remote_addr=question.get("remote_addr", "127.0.0.1"), body_length=question.get("body_length"),
-        vars=question.get("vars"), response=question.get("response"), events=events)
+        question["url"],
+        question.get("method", "GET"),
+        question.get("headers") or {},
+        https=question.get("https", False),
+        remote_addr=question.get("remote_addr", "127.0.0.1"),
+        body_length=question.get("body_length"),
+        vars=question.get("vars"),
+        response=question.get("response"),
+        events=events,
+    )
     return {"id": question["id"], **answer} if "id" in question else answer
 
 
@@ -169,9 +231,15 @@ def _site_of(default: Site, sites: dict[tuple[Any, ...], Site], question: dict[s
             sites.clear()
         known: Settings = default.settings
         settings = replace(
-            known, strict=bool(given.get("strict", known.strict)), azure=bool(given.get("azure", known.azure)),
+            known,
+            strict=bool(given.get("strict", known.strict)),
+            azure=bool(given.get("azure", known.azure)),
             arr=bool(given.get("arr", known.arr)),
             host_config=Path(given["host_config"]) if "host_config" in given else known.host_config,
-            providers={**known.providers, **{name: partial(_look_up, table) for name, table in tables.items()}})
+            providers={
+                **known.providers,
+                **{name: partial(_look_up, table) for name, table in tables.items()},
+            },
+        )
         sites[key] = Site(Path(given.get("site", default.path)), settings)
     return sites[key]

@@ -18,20 +18,65 @@ from ..site import Settings, Site
 
 #: Options of every command that opens a site.
 _SITE_OPTIONS = (
-    click.option("--strict", is_flag=True, help="The Azure page's two static-file rules do what IIS does: nothing."),
+    click.option(
+        "--strict",
+        is_flag=True,
+        help="The Azure page's two static-file rules do what IIS does: nothing.",
+    ),
     click.option("--strict-locks", is_flag=True, help="Sections locked on the server give 500.19."),
-    click.option("--azure", is_flag=True, help="As on an Azure App Service: paths, environment, headers of the front end."),
-    click.option("--app-settings", multiple=True, type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
-                 help="App settings: NAME=value lines, local.settings.json, or what 'az webapp config appsettings list' says."),
-    click.option("--portal-wins", is_flag=True, help="App settings come before web.config; wfastcgi has it the other way."),
-    click.option("--arr", is_flag=True, help="Application Request Routing is installed: rewrites to other hosts are proxied."),
-    click.option("--host-config", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
-                 help="An applicationHost.config, or a part of one."),
-    click.option("--site-name", metavar="NAME", help="Which <site> of the host configuration; by default the first one."),
-    click.option("--compression", is_flag=True, help="gzip, by httpCompression and urlCompression."),
-    click.option("--provider", "providers", multiple=True, metavar="NAME=MODULE:FUNCTION",
-                 help="A Python callable that stands in for a rewrite provider."),
-    click.option("--map", "maps", multiple=True, metavar="WINDOWS=LOCAL", help="Where a Windows path leads on this machine."),
+    click.option(
+        "--azure",
+        is_flag=True,
+        help="As on an Azure App Service: paths, environment, headers of the front end.",
+    ),
+    click.option(
+        "--app-settings",
+        multiple=True,
+        type=click.Path(dir_okay=False, path_type=Path),
+        metavar="FILE",
+        help=(
+            "App settings: NAME=value lines, local.settings.json, or what 'az webapp config"
+            " appsettings list' says."
+        ),
+    ),
+    click.option(
+        "--portal-wins",
+        is_flag=True,
+        help="App settings come before web.config; wfastcgi has it the other way.",
+    ),
+    click.option(
+        "--arr",
+        is_flag=True,
+        help="Application Request Routing is installed: rewrites to other hosts are proxied.",
+    ),
+    click.option(
+        "--host-config",
+        type=click.Path(dir_okay=False, path_type=Path),
+        metavar="FILE",
+        help="An applicationHost.config, or a part of one.",
+    ),
+    click.option(
+        "--site-name",
+        metavar="NAME",
+        help="Which <site> of the host configuration; by default the first one.",
+    ),
+    click.option(
+        "--compression", is_flag=True, help="gzip, by httpCompression and urlCompression."
+    ),
+    click.option(
+        "--provider",
+        "providers",
+        multiple=True,
+        metavar="NAME=MODULE:FUNCTION",
+        help="A Python callable that stands in for a rewrite provider.",
+    ),
+    click.option(
+        "--map",
+        "maps",
+        multiple=True,
+        metavar="WINDOWS=LOCAL",
+        help="Where a Windows path leads on this machine.",
+    ),
 )
 
 
@@ -47,24 +92,39 @@ def open_site(path: Path, **settings: Any) -> Site:
     return Site(path, settings_of(path, **settings))
 
 
-def settings_of(path: Path, maps: tuple[str, ...], providers: tuple[str, ...], app_settings: tuple[Path, ...],
-                **settings: Any) -> Settings:
-    """The settings that the options describe, over those that the site keeps with itself. Raises SiteError."""
+def settings_of(
+    path: Path,
+    maps: tuple[str, ...],
+    providers: tuple[str, ...],
+    app_settings: tuple[Path, ...],
+    **settings: Any,
+) -> Settings:
+    """The settings that the options describe, over those that the site keeps with itself. Raises
+    SiteError.
+    """
     kept = project.read(path)
     home = home_of(path.absolute())
     portal = home.remembered().get("app_settings") if home is not None else None
     if portal is not None and not Path(portal).exists():
-        raise SiteError(f"There is no file {portal}, which deploy --app-settings has named for this site.",
-                        "Name another one with deploy --app-settings.")
+        raise SiteError(
+            f"There is no file {portal}, which deploy --app-settings has named for this site.",
+            "Name another one with deploy --app-settings.",
+        )
     if portal is not None:
         app_settings = (Path(portal), *app_settings)
     given = {name: value for name, value in settings.items() if value not in (False, None)}
-    return Settings(**{
-        **kept, **given,
-        "path_map": (*(_pair(text) for text in maps), *kept.get("path_map", ())),
-        "app_settings": (*kept.get("app_settings", ()),
-                         *(setting for file in app_settings for setting in read_app_settings(file))),
-        "providers": dict(_provider(text, path) for text in providers)})
+    return Settings(
+        **{
+            **kept,
+            **given,
+            "path_map": (*(_pair(text) for text in maps), *kept.get("path_map", ())),
+            "app_settings": (
+                *kept.get("app_settings", ()),
+                *(setting for file in app_settings for setting in read_app_settings(file)),
+            ),
+            "providers": dict(_provider(text, path) for text in providers),
+        }
+    )
 
 
 def _provider(text: str, site: Path) -> tuple[str, Callable[[str], str]]:
@@ -72,8 +132,10 @@ def _provider(text: str, site: Path) -> tuple[str, Callable[[str], str]]:
     name, equals, target = text.partition("=")
     module, colon, function = target.partition(":")
     if not (name and equals and module and colon and function):
-        raise SiteError(f"--provider {text} is not NAME=MODULE:FUNCTION.",
-                        "Write for example --provider Redirects=my_maps:lookup.")
+        raise SiteError(
+            f"--provider {text} is not NAME=MODULE:FUNCTION.",
+            "Write for example --provider Redirects=my_maps:lookup.",
+        )
     sys.path.insert(0, str(site.absolute()))
     try:
         found: Callable[[str], str] = getattr(importlib.import_module(module), function)
@@ -87,5 +149,8 @@ def _provider(text: str, site: Path) -> tuple[str, Callable[[str], str]]:
 def _pair(text: str) -> tuple[str, str]:
     windows, equals, local = text.partition("=")
     if not equals or not windows or not local:
-        raise SiteError(f"--map {text} is not WINDOWS=LOCAL.", "Write for example --map 'D:\\Python34=/usr/bin'.")
+        raise SiteError(
+            f"--map {text} is not WINDOWS=LOCAL.",
+            "Write for example --map 'D:\\Python34=/usr/bin'.",
+        )
     return windows, local

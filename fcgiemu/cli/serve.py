@@ -14,26 +14,86 @@ from .options import open_site, site_options
 
 @click.command(help="Serve SITE (default: this folder) as IIS would.")
 @click.argument("site", default=".", type=click.Path(path_type=Path))
-@click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="0 = any free port.")
+@click.option(
+    "--port",
+    default=8000,
+    show_default=True,
+    type=click.IntRange(0, 65535),
+    help="0 = any free port.",
+)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--reload/--no-reload", default=True, show_default=True, help="Restart workers when files change.")
-@click.option("--workers", type=click.IntRange(1, 64),
-              help="Processes per scriptProcessor; by default what the host configuration says, else 2.")
-@click.option("--worker", type=click.Choice(["fcgiemu", "wfastcgi"]), default="fcgiemu", show_default=True,
-              help="What runs Python sites: fcgiemu's own worker, or Microsoft's wfastcgi.py.")
-@click.option("--strict-pool", is_flag=True, help="IIS's own limits: recycling after 200 requests, rapidFailsPerMinute …")
-@click.option("--https", is_flag=True, help="Serve over TLS, with a certificate made on first use and kept.")
-@click.option("--cert", type=click.Path(path_type=Path), metavar="FILE", help="Your own certificate (PEM); implies --https.")
-@click.option("--key", type=click.Path(path_type=Path), metavar="FILE", help="Its key, if that is in another file.")
-@click.option("--debugpy", "debug_port", type=click.IntRange(1, 65535), metavar="PORT",
-              help="One worker, without timeouts, that a debugger can attach to.")
-@click.option("--no-timeouts", is_flag=True, help="No activityTimeout and requestTimeout, for debugging.")
-@click.option("--log-format", type=click.Choice(["text", "w3c", "json"]), default="text", show_default=True,
-              help="How a request's line looks: for people, as in IIS's log, or as JSON.")
+@click.option(
+    "--reload/--no-reload",
+    default=True,
+    show_default=True,
+    help="Restart workers when files change.",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 64),
+    help="Processes per scriptProcessor; by default what the host configuration says, else 2.",
+)
+@click.option(
+    "--worker",
+    type=click.Choice(["fcgiemu", "wfastcgi"]),
+    default="fcgiemu",
+    show_default=True,
+    help="What runs Python sites: fcgiemu's own worker, or Microsoft's wfastcgi.py.",
+)
+@click.option(
+    "--strict-pool",
+    is_flag=True,
+    help="IIS's own limits: recycling after 200 requests, rapidFailsPerMinute …",
+)
+@click.option(
+    "--https", is_flag=True, help="Serve over TLS, with a certificate made on first use and kept."
+)
+@click.option(
+    "--cert",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Your own certificate (PEM); implies --https.",
+)
+@click.option(
+    "--key",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Its key, if that is in another file.",
+)
+@click.option(
+    "--debugpy",
+    "debug_port",
+    type=click.IntRange(1, 65535),
+    metavar="PORT",
+    help="One worker, without timeouts, that a debugger can attach to.",
+)
+@click.option(
+    "--no-timeouts", is_flag=True, help="No activityTimeout and requestTimeout, for debugging."
+)
+@click.option(
+    "--log-format",
+    type=click.Choice(["text", "w3c", "json"]),
+    default="text",
+    show_default=True,
+    help="How a request's line looks: for people, as in IIS's log, or as JSON.",
+)
 @site_options
-def command(site: Path, port: int, host: str, reload: bool, workers: int | None, no_timeouts: bool, log_format: str,
-            worker: str, strict_pool: bool, debug_port: int | None, https: bool, cert: Path | None, key: Path | None,
-            **settings: Any) -> None:
+def command(
+    site: Path,
+    port: int,
+    host: str,
+    reload: bool,
+    workers: int | None,
+    no_timeouts: bool,
+    log_format: str,
+    worker: str,
+    strict_pool: bool,
+    debug_port: int | None,
+    https: bool,
+    cert: Path | None,
+    key: Path | None,
+    **settings: Any,
+) -> None:
     from ..server import tls
     from ..server.first_process import reaps_for_server
     from ..server.launching import PoolOptions
@@ -44,7 +104,13 @@ def command(site: Path, port: int, host: str, reload: bool, workers: int | None,
     reaps_for_server()
     pool = PoolOptions(workers, worker, strict_pool, no_timeouts, debug_port)
     try:
-        certificate = tls.own(cert, key) if cert else tls.local(Path(click.get_app_dir("fcgiemu")) / "tls") if https else None
+        certificate = (
+            tls.own(cert, key)
+            if cert
+            else tls.local(Path(click.get_app_dir("fcgiemu")) / "tls")
+            if https
+            else None
+        )
         options = Options(host, port, reload, pool, log_format=log_format, certificate=certificate)
         Serving(open_site(site, **settings), options).run()
     except SiteError as error:

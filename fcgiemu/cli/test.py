@@ -16,16 +16,46 @@ from .options import open_site, site_options
 PATTERN = "*.expect"
 
 
-@click.command(help="Compare what IIS would do with the expectations in FILES (default: *.expect beside the site).")
+@click.command(
+    help=(
+        "Compare what IIS would do with the expectations in FILES (default: *.expect beside the"
+        " site)."
+    )
+)
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
-@click.option("--site", type=click.Path(path_type=Path), help="The site; by default the nearest folder with a web.config.")
-@click.option("--coverage", is_flag=True, help="Also tell which rules, conditions and handlers no expectation touches.")
-@click.option("--format", "kind", type=click.Choice(["text", "github", "json"]), default="text", show_default=True)
-@click.option("--junit", type=click.Path(path_type=Path), metavar="FILE", help="Write JUnit's XML as well.")
-@click.option("--init", is_flag=True, help="Write a first file, site.expect, from the site's rules and files.")
+@click.option(
+    "--site",
+    type=click.Path(path_type=Path),
+    help="The site; by default the nearest folder with a web.config.",
+)
+@click.option(
+    "--coverage",
+    is_flag=True,
+    help="Also tell which rules, conditions and handlers no expectation touches.",
+)
+@click.option(
+    "--format",
+    "kind",
+    type=click.Choice(["text", "github", "json"]),
+    default="text",
+    show_default=True,
+)
+@click.option(
+    "--junit", type=click.Path(path_type=Path), metavar="FILE", help="Write JUnit's XML as well."
+)
+@click.option(
+    "--init", is_flag=True, help="Write a first file, site.expect, from the site's rules and files."
+)
 @site_options
-def command(files: tuple[Path, ...], site: Path | None, coverage: bool, kind: str, junit: Path | None, init: bool,
-            **settings: Any) -> None:
+def command(
+    files: tuple[Path, ...],
+    site: Path | None,
+    coverage: bool,
+    kind: str,
+    junit: Path | None,
+    init: bool,
+    **settings: Any,
+) -> None:
     from ..report import expectations as report
     from ..testing.client import Client
     from ..testing.coverage import Coverage, first_file
@@ -39,10 +69,15 @@ def command(files: tuple[Path, ...], site: Path | None, coverage: bool, kind: st
             return
         found = files or tuple(sorted(folder.glob(PATTERN)))
         if not found:
-            raise SiteError(f"There is no {PATTERN} in {folder}.", "Write one, or let --init do it.")
+            raise SiteError(
+                f"There is no {PATTERN} in {folder}.", "Write one, or let --init do it."
+            )
         expectations = [expectation for file in found for expectation in read(file)]
         if not expectations:
-            raise SiteError(f"{', '.join(map(str, found))}: there is no expectation.", "Write one a line, or let --init do it.")
+            raise SiteError(
+                f"{', '.join(map(str, found))}: there is no expectation.",
+                "Write one a line, or let --init do it.",
+            )
     except SiteError as error:
         fail(error, error.hint)
     except (BadExpectation, OSError, UnicodeDecodeError) as error:
@@ -66,9 +101,13 @@ def _site_of(path: Path) -> Path:
     """The nearest folder from ``path`` up that holds a web.config. Raises SiteError."""
     start = path.absolute()
     for folder in (start, *start.parents):
-        if folder.is_dir() and any(entry.name.lower() == "web.config" for entry in folder.iterdir()):
+        if folder.is_dir() and any(
+            entry.name.lower() == "web.config" for entry in folder.iterdir()
+        ):
             return folder
-    raise SiteError(f"There is no web.config in a folder above {path}.", "Name the site with --site.")
+    raise SiteError(
+        f"There is no web.config in a folder above {path}.", "Name the site with --site."
+    )
 
 
 def _write(path: Path, text: str) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-#: HRESULTs of configuration errors as IIS's 500.19 page shows them (Microsoft's article on HTTP error 500.19).
+#: HRESULTs of configuration errors as IIS's 500.19 page shows them (Microsoft's article on HTTP
+#: error 500.19).
 E_INVALID_DATA = 0x8007000D
 E_LOCKED = 0x80070021
 E_DUPLICATE = 0x800700B7
@@ -13,7 +14,9 @@ E_ACCESS_DENIED = 0x80070005
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Where an element's start tag begins: file as the user knows it, line and column counted from 1."""
+    """Where an element's start tag begins: file as the user knows it, line and column counted from
+    1.
+    """
 
     file: str
     line: int
@@ -28,7 +31,8 @@ class Finding:
     """One thing to tell about a configuration.
 
     ``severity`` is ``error`` (IIS refuses requests because of it), ``warning`` or ``info``.
-    ``section`` names the section whose consumers fail; the empty string means every request under the file.
+    ``section`` names the section whose consumers fail; the empty string means every request under
+    the file.
     """
 
     code: str

@@ -1,4 +1,6 @@
-"""Which sections a configuration file may hold: overrideMode of <section> and <location> in the files above it."""
+"""Which sections a configuration file may hold: overrideMode of <section> and <location> in the
+files above it.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Override:
-    """One overrideMode: for ``section``, below the <location> path ``place`` ("" = everywhere below the file)."""
+    """One overrideMode: for ``section``, below the <location> path ``place`` ("" = everywhere below
+    the file).
+    """
 
     section: str
     place: str
@@ -25,7 +29,9 @@ class Override:
 
 @dataclass(frozen=True, slots=True)
 class Overrides:
-    """What the files above say: sections unlocked, and sections locked with the place that locks them."""
+    """What the files above say: sections unlocked, and sections locked with the place that locks
+    them.
+    """
 
     allowed: frozenset[str] = frozenset()
     denied: Mapping[str, Span] = field(default_factory=lambda: MappingProxyType({}))
@@ -35,7 +41,9 @@ NO_OVERRIDES = Overrides()
 
 
 def overrides(files: Iterable[ConfigFile], path: str, site_name: str) -> Overrides:
-    """The overrideModes that ``files``, from the server's down, set for a file in the folder ``path``; the last counts."""
+    """The overrideModes that ``files``, from the server's down, set for a file in the folder
+    ``path``; the last counts.
+    """
     modes: dict[str, Override] = {}
     for file in files:
         if file.overrides:
@@ -43,5 +51,7 @@ def overrides(files: Iterable[ConfigFile], path: str, site_name: str) -> Overrid
             modes.update((item.section, item) for item in file.overrides if item.place in covering)
     if not modes:
         return NO_OVERRIDES
-    return Overrides(frozenset(name for name, item in modes.items() if item.allow),
-                     {name: item.span for name, item in modes.items() if not item.allow})
+    return Overrides(
+        frozenset(name for name, item in modes.items() if item.allow),
+        {name: item.span for name, item in modes.items() if not item.allow},
+    )

@@ -1,4 +1,6 @@
-"""Levels folded into the effective section: attributes override, collections add, remove and clear."""
+"""Levels folded into the effective section: attributes override, collections add, remove and
+clear.
+"""
 
 from __future__ import annotations
 
@@ -11,15 +13,23 @@ from .diagnostics import E_DUPLICATE, E_INVALID_DATA, E_LOCKED, Finding, Span
 from .file import ConfigFile, Directive, SectionInstance, TypedElement
 from .schema import CollectionSchema, ElementSchema
 
-#: Collections whose duplicates IIS reports as invalid data rather than as an existing object (measured).
-_DUPLICATE_IS_INVALID_DATA = {"system.webServer/handlers", "system.webServer/modules", "system.webServer/httpProtocol"}
-#: Collections in which a removed and re-added name keeps its inherited place (measured for these two).
+#: Collections whose duplicates IIS reports as invalid data rather than as an existing object
+#: (measured).
+_DUPLICATE_IS_INVALID_DATA = {
+    "system.webServer/handlers",
+    "system.webServer/modules",
+    "system.webServer/httpProtocol",
+}
+#: Collections in which a removed and re-added name keeps its inherited place (measured for these
+#: two).
 _KEEPS_PLACE = {"system.webServer/handlers", "system.webServer/modules"}
 
 
 @dataclass(frozen=True, slots=True)
 class Lock:
-    """One lockAttributes, lockElements, lockItem … on an element: what deeper levels must not mention."""
+    """One lockAttributes, lockElements, lockItem … on an element: what deeper levels must not
+    mention.
+    """
 
     kind: str
     names: frozenset[str]
@@ -31,12 +41,18 @@ class Lock:
         """Whether an attribute or element (``what``) called ``name`` is locked."""
         if what not in self.kind.lower():
             return False
-        return name not in self.names if self.kind.startswith("lockAll") else name in self.names or "*" in self.names
+        return (
+            name not in self.names
+            if self.kind.startswith("lockAll")
+            else name in self.names or "*" in self.names
+        )
 
 
 @dataclass(slots=True)
 class Node:
-    """An effective element: values by attribute name, child elements, and the entries of its collections."""
+    """An effective element: values by attribute name, child elements, and the entries of its
+    collections.
+    """
 
     schema: ElementSchema
     span: Span | None = None
@@ -66,20 +82,31 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """The part of one file that concerns a URL: the file and the <location> paths in it that cover the URL."""
+    """The part of one file that concerns a URL: the file and the <location> paths in it that cover
+    the URL.
+    """
 
     file: ConfigFile
     locations: tuple[str, ...] = ()
 
     def instances(self, section: str) -> Iterable[SectionInstance]:
-        """The file's top-level section, then those of matching locations from the shortest path to the longest."""
-        found = [part for part in self.file.sections
-                 if part.path == section and (not part.location or part.location in self.locations)]
+        """The file's top-level section, then those of matching locations from the shortest path to
+        the longest.
+        """
+        found = [
+            part
+            for part in self.file.sections
+            if part.path == section and (not part.location or part.location in self.locations)
+        ]
         return sorted(found, key=lambda part: part.location.count("/") + bool(part.location))
 
 
-def merge_section(path: str, levels: Sequence[Level], strict_locks: bool = False) -> tuple[Node, list[Finding]]:
-    """The effective section ``path`` and the errors that only show when levels meet (duplicates, locks)."""
+def merge_section(
+    path: str, levels: Sequence[Level], strict_locks: bool = False
+) -> tuple[Node, list[Finding]]:
+    """The effective section ``path`` and the errors that only show when levels meet (duplicates,
+    locks).
+    """
     node = Node(schema.sections()[path])
     merger = _Merger(path, strict_locks)
     for level in levels:
@@ -111,7 +138,9 @@ class _Merger:
         if element.directives:
             self.collection(node, element.directives, file, location)
 
-    def collection(self, node: Node, directives: list[Directive], file: ConfigFile, location: str) -> None:
+    def collection(
+        self, node: Node, directives: list[Directive], file: ConfigFile, location: str
+    ) -> None:
         rules = node.schema.collections[directives[0].collection]
         inherited: list[Node | None] = list(node.items)
         index = {_key(rules, item.values): item for item in node.items}
@@ -153,33 +182,61 @@ class _Merger:
         mentioned = [("attributes", name, element.span) for name in element.values]
         mentioned += [("elements", child.schema.name, child.span) for child in element.children]
         for directive in element.directives:
-            words = {"clear": rules[directive.collection].clear, "remove": rules[directive.collection].remove}
-            mentioned.append(("elements", words.get(directive.kind) or directive.collection, directive.element.span))
+            words = {
+                "clear": rules[directive.collection].clear,
+                "remove": rules[directive.collection].remove,
+            }
+            mentioned.append(
+                (
+                    "elements",
+                    words.get(directive.kind) or directive.collection,
+                    directive.element.span,
+                )
+            )
         for lock in node.locks:
             if lock.file is not file or lock.location != location:
                 for what, name, span in mentioned:
                     if lock.forbids(what, name):
                         self.violation(lock, f"'{name}'", span)
 
-    def check_item(self, item: Node, element: TypedElement, file: ConfigFile, location: str) -> None:
+    def check_item(
+        self, item: Node, element: TypedElement, file: ConfigFile, location: str
+    ) -> None:
         """Report the removal of an entry that carries lockItem."""
         for lock in item.locks:
-            if lock.kind == "lockItem" and "true" in lock.names and (lock.file is not file or lock.location != location):
-                keys = [str(item[part.name]) for part in item.schema.attributes.values() if part.is_key]
+            if (
+                lock.kind == "lockItem"
+                and "true" in lock.names
+                and (lock.file is not file or lock.location != location)
+            ):
+                keys = [
+                    str(item[part.name]) for part in item.schema.attributes.values() if part.is_key
+                ]
                 self.violation(lock, f"the entry '{', '.join(keys)}'", element.span)
                 return
 
     def violation(self, lock: Lock, what: str, span: Span) -> None:
         fatal = self.strict_locks or not lock.file.is_shipped
-        self.findings.append(Finding(
-            "config-lock-violation", "error" if fatal else "warning",
-            f"Lock violation: {what} of {self.section} is locked at {lock.span}", span,
-            f"Remove it here, or unlock it there ({lock.kind}).", E_LOCKED,
-            self.section if self.section == "system.webServer/httpErrors" else ""))  # measured: on error responses only
+        self.findings.append(
+            Finding(
+                "config-lock-violation",
+                "error" if fatal else "warning",
+                f"Lock violation: {what} of {self.section} is locked at {lock.span}",
+                span,
+                f"Remove it here, or unlock it there ({lock.kind}).",
+                E_LOCKED,
+                self.section if self.section == "system.webServer/httpErrors" else "",
+            )
+        )  # measured: on error responses only
 
     @staticmethod
-    def drop(item: Node, inherited: list[Node | None], fresh: list[Node], places: dict[tuple[Any, ...], int],
-             key: tuple[Any, ...]) -> None:
+    def drop(
+        item: Node,
+        inherited: list[Node | None],
+        fresh: list[Node],
+        places: dict[tuple[Any, ...], int],
+        key: tuple[Any, ...],
+    ) -> None:
         for position, other in enumerate(inherited):
             if other is item:
                 inherited[position] = None
@@ -190,23 +247,39 @@ class _Merger:
     def duplicate(self, rules: CollectionSchema, element: TypedElement, present: Node) -> None:
         keys = rules.keys
         shown = [str(element.values.get(part.name, values.default(part))) for part in keys]
-        what = (f"unique key attribute '{keys[0].name}' set to '{shown[0]}'" if len(keys) == 1 else
-                f"combined key attributes '{', '.join(part.name for part in keys)}' respectively set to "
-                f"'{', '.join(shown)}'")
+        what = (
+            f"unique key attribute '{keys[0].name}' set to '{shown[0]}'"
+            if len(keys) == 1
+            else (
+                f"combined key attributes '{', '.join(part.name for part in keys)}' respectively"
+                f" set to '{', '.join(shown)}'"
+            )
+        )
         owner = self.section
-        if owner.startswith("system.webServer/rewrite/") and not owner.endswith(("/outboundRules", "/globalRules")):
+        if owner.startswith("system.webServer/rewrite/") and not owner.endswith(
+            ("/outboundRules", "/globalRules")
+        ):
             owner = "system.webServer/rewrite"  # one module consumes them together
         if self.section == "system.webServer/httpProtocol":
             owner = ""  # measured: a duplicate custom header fails every request
-        self.findings.append(Finding(
-            "config-duplicate-entry", "error",
-            f"Cannot add duplicate collection entry of type '{rules.entry.name}' with {what}", element.span,
-            f"It is already defined at {present.span}: put <remove …/> before this entry, or drop it.",
-            E_INVALID_DATA if self.section in _DUPLICATE_IS_INVALID_DATA else E_DUPLICATE, owner))
+        self.findings.append(
+            Finding(
+                "config-duplicate-entry",
+                "error",
+                f"Cannot add duplicate collection entry of type '{rules.entry.name}' with {what}",
+                element.span,
+                f"It is already defined at {present.span}: put <remove …/> before this entry, or"
+                " drop it.",
+                E_INVALID_DATA if self.section in _DUPLICATE_IS_INVALID_DATA else E_DUPLICATE,
+                owner,
+            )
+        )
 
 
 def _key(rules: CollectionSchema, given: dict[str, Any]) -> tuple[Any, ...]:
-    """What identifies an entry; empty for collections without keys. Texts compare without case but where said."""
+    """What identifies an entry; empty for collections without keys. Texts compare without case but
+    where said.
+    """
     parts = []
     for attribute in rules.keys:
         value = given.get(attribute.name)

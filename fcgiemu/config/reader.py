@@ -1,4 +1,6 @@
-"""Bytes of a web.config -> elements with file, line and column. Safe: no DOCTYPE, no entities, no network, bounded."""
+"""Bytes of a web.config -> elements with file, line and column. Safe: no DOCTYPE, no entities, no
+network, bounded.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,8 @@ from lxml import etree
 
 from .diagnostics import ConfigurationError, Finding, Span
 
-#: IIS refuses configuration files over 250 KB unless a registry value raises the limit; rewrite maps of real sites
+#: IIS refuses configuration files over 250 KB unless a registry value raises the limit; rewrite
+#: maps of real sites
 #: do raise it, so the bound here only protects the reader.
 MAX_BYTES = 32 * 1024 * 1024
 _DOTNET_NAMESPACE = "{http://schemas.microsoft.com/.NetConfiguration/v2.0}"
@@ -20,7 +23,9 @@ _DOTNET_NAMESPACE = "{http://schemas.microsoft.com/.NetConfiguration/v2.0}"
 
 @dataclass(slots=True)
 class Element:
-    """An XML element: tag, attributes in document order, child elements, and where its start tag begins."""
+    """An XML element: tag, attributes in document order, child elements, and where its start tag
+    begins.
+    """
 
     tag: str
     attributes: dict[str, str]
@@ -58,24 +63,39 @@ class Document:
 def read_file(path: Path, name: str) -> Document:
     """Read the configuration file at ``path``, called ``name`` in messages.
 
-    Raises ConfigurationError, as IIS answers 500.19, for a file that cannot be read or is not well-formed XML.
+    Raises ConfigurationError, as IIS answers 500.19, for a file that cannot be read or is not
+    well-formed XML.
     """
     try:
         with path.open("rb") as stream:
             data = stream.read(MAX_BYTES + 1)
     except OSError as error:
-        raise _refused(name, 1, 1, "config-unreadable", f"Cannot read configuration file: {error.strerror}",
-                       "Give the account that runs the server read access to this file.") from error
+        raise _refused(
+            name,
+            1,
+            1,
+            "config-unreadable",
+            f"Cannot read configuration file: {error.strerror}",
+            "Give the account that runs the server read access to this file.",
+        ) from error
     return read_bytes(data, name)
 
 
 def read_bytes(data: bytes, name: str) -> Document:
     """Parse the bytes of a configuration file called ``name``; see read_file for errors."""
     if len(data) > MAX_BYTES:
-        raise _refused(name, 1, 1, "config-too-large", f"Configuration file exceeds {MAX_BYTES} bytes",
-                       "Move large rewrite maps into a file of their own (configSource).")
+        raise _refused(
+            name,
+            1,
+            1,
+            "config-too-large",
+            f"Configuration file exceeds {MAX_BYTES} bytes",
+            "Move large rewrite maps into a file of their own (configSource).",
+        )
     positions = _positions(data, name)
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
+    parser = etree.XMLParser(
+        resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False
+    )
     try:
         root = etree.fromstring(data, parser)
     except etree.XMLSyntaxError as error:
@@ -89,7 +109,9 @@ def read_bytes(data: bytes, name: str) -> Document:
 
 
 def _positions(data: bytes, name: str) -> Iterator[tuple[int, int]]:
-    """Line and column of each start tag in document order: expat knows them, lxml only knows where the tag ends."""
+    """Line and column of each start tag in document order: expat knows them, lxml only knows where
+    the tag ends.
+    """
     found: list[tuple[int, int]] = []
     parser = expat.ParserCreate()
 
@@ -97,16 +119,23 @@ def _positions(data: bytes, name: str) -> Iterator[tuple[int, int]]:
         found.append((parser.CurrentLineNumber, parser.CurrentColumnNumber + 1))
 
     def doctype(*_: object) -> None:
-        raise _refused(name, parser.CurrentLineNumber, parser.CurrentColumnNumber + 1, "config-doctype",
-                       "Configuration file contains a document type declaration",
-                       "Remove the <!DOCTYPE ...>; configuration files have no entities.")
+        raise _refused(
+            name,
+            parser.CurrentLineNumber,
+            parser.CurrentColumnNumber + 1,
+            "config-doctype",
+            "Configuration file contains a document type declaration",
+            "Remove the <!DOCTYPE ...>; configuration files have no entities.",
+        )
 
     parser.StartElementHandler = start
     parser.StartDoctypeDeclHandler = doctype
     try:
         parser.Parse(data, True)
     except expat.ExpatError as error:
-        raise _malformed(name, error.lineno, error.offset + 1, expat.ErrorString(error.code)) from error
+        raise _malformed(
+            name, error.lineno, error.offset + 1, expat.ErrorString(error.code)
+        ) from error
     except (ValueError, LookupError) as error:  # an encoding that expat does not take or know
         raise _malformed(name, 1, 1, str(error)) from error
     return iter(found)
@@ -124,7 +153,9 @@ def _convert(root: etree._Element, positions: Iterator[tuple[int, int]], name: s
             continue
         line, column = next(positions)
         attributes = {str(key): str(value) for key, value in node.attrib.items()}
-        element = Element(node.tag.removeprefix(_DOTNET_NAMESPACE), attributes, Span(name, line, column))
+        element = Element(
+            node.tag.removeprefix(_DOTNET_NAMESPACE), attributes, Span(name, line, column)
+        )
         if stack:
             stack[-1].children.append(element)
         else:
@@ -137,9 +168,21 @@ def _convert(root: etree._Element, positions: Iterator[tuple[int, int]], name: s
 def _malformed(name: str, line: int, column: int, detail: str) -> ConfigurationError:
     hint = "Mend the XML here: " + re.sub(r", line \d+, column \d+.*$", "", detail) + "."
     if "declaration not at start" in detail:
-        hint = "Remove what stands before <?xml: the declaration must be the very first characters of the file."
-    return _refused(name, line, column, "config-malformed-xml", "Configuration file is not well-formed XML", hint)
+        hint = (
+            "Remove what stands before <?xml: the declaration must be the very first characters of"
+            " the file."
+        )
+    return _refused(
+        name,
+        line,
+        column,
+        "config-malformed-xml",
+        "Configuration file is not well-formed XML",
+        hint,
+    )
 
 
-def _refused(name: str, line: int, column: int, code: str, message: str, hint: str) -> ConfigurationError:
+def _refused(
+    name: str, line: int, column: int, code: str, message: str, hint: str
+) -> ConfigurationError:
     return ConfigurationError(Finding(code, "error", message, Span(name, line, column), hint))

@@ -1,7 +1,8 @@
-"""The table of sections: which elements, attributes, types, defaults, collection keys and locks IIS knows.
+"""The table of sections: which elements, attributes, types, defaults, collection keys and locks IIS
+knows.
 
-The table itself is ``schema.iis`` beside this file. Sources: the schema files that IIS and URL Rewrite install
-(names, types, defaults) and Microsoft's configuration reference.
+The table itself is ``schema.iis`` beside this file. Sources: the schema files that IIS and URL
+Rewrite install (names, types, defaults) and Microsoft's configuration reference.
 """
 
 from __future__ import annotations
@@ -14,22 +15,43 @@ from importlib import resources
 WEB_SERVER = "system.webServer/"
 
 #: Sections an administrator alone sets: never usable in web.config (allowDefinition="AppHostOnly").
-HOST_ONLY = {WEB_SERVER + name for name in (
-    "fastCgi", "globalModules", "security/isapiCgiRestriction", "rewrite/globalRules",
-)} | {"system.applicationHost/log", "system.applicationHost/webLimits"}
+HOST_ONLY = {
+    WEB_SERVER + name
+    for name in (
+        "fastCgi",
+        "globalModules",
+        "security/isapiCgiRestriction",
+        "rewrite/globalRules",
+    )
+} | {"system.applicationHost/log", "system.applicationHost/webLimits"}
 
 #: Sections locked below applicationHost.config as shipped (overrideModeDefault="Deny").
-LOCKED = {WEB_SERVER + name for name in (
-    "asp", "cgi", "httpLogging", "httpTracing", "isapiFilters", "odbcLogging", "security/access",
-    "security/applicationDependencies", "security/authentication/anonymousAuthentication",
-    "security/authentication/basicAuthentication",
-    "security/authentication/clientCertificateMappingAuthentication",
-    "security/authentication/digestAuthentication",
-    "security/authentication/iisClientCertificateMappingAuthentication",
-    "security/authentication/windowsAuthentication", "security/ipSecurity", "security/dynamicIpSecurity",
-    "serverRuntime", "serverSideInclude", "tracing/traceProviderDefinitions",
-    "rewrite/allowedServerVariables", "webSocket",
-)}
+LOCKED = {
+    WEB_SERVER + name
+    for name in (
+        "asp",
+        "cgi",
+        "httpLogging",
+        "httpTracing",
+        "isapiFilters",
+        "odbcLogging",
+        "security/access",
+        "security/applicationDependencies",
+        "security/authentication/anonymousAuthentication",
+        "security/authentication/basicAuthentication",
+        "security/authentication/clientCertificateMappingAuthentication",
+        "security/authentication/digestAuthentication",
+        "security/authentication/iisClientCertificateMappingAuthentication",
+        "security/authentication/windowsAuthentication",
+        "security/ipSecurity",
+        "security/dynamicIpSecurity",
+        "serverRuntime",
+        "serverSideInclude",
+        "tracing/traceProviderDefinitions",
+        "rewrite/allowedServerVariables",
+        "webSocket",
+    )
+}
 
 #: Sections read from an application's root folder only (allowDefinition="MachineToApplication").
 APPLICATION_ROOT_ONLY = {WEB_SERVER + "modules", WEB_SERVER + "applicationInitialization"}
@@ -38,13 +60,27 @@ APPLICATION_ROOT_ONLY = {WEB_SERVER + "modules", WEB_SERVER + "applicationInitia
 GROUPS = {"rewrite", "security", "security/authentication", "tracing"}
 
 #: Sections of modules that a server may or may not have and that have no effect here.
-TOLERATED = {"webdav", "management", "media", "farm", "httpPlatformHandler", "ftpServer", "staticContentCache",
-             "runtime", "proxy", "wdeploy", "heliconZoo", "dotNetCore"}
+TOLERATED = {
+    "webdav",
+    "management",
+    "media",
+    "farm",
+    "httpPlatformHandler",
+    "ftpServer",
+    "staticContentCache",
+    "runtime",
+    "proxy",
+    "wdeploy",
+    "heliconZoo",
+    "dotNetCore",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Attribute:
-    """One attribute: ``type`` is bool, int, uint, int64, string, timeSpan, enum or flags; ``default`` as written."""
+    """One attribute: ``type`` is bool, int, uint, int64, string, timeSpan, enum or flags;
+    ``default`` as written.
+    """
 
     name: str
     type: str
@@ -73,13 +109,16 @@ class ElementSchema:
     attributes: dict[str, Attribute] = field(default_factory=dict)
     children: dict[str, ElementSchema] = field(default_factory=dict)
     collections: dict[str, CollectionSchema] = field(default_factory=dict)
-    #: Of a section: "emulated", "accepted" (checked, without effect) or "refused" (what it is for gets an error).
+    #: Of a section: "emulated", "accepted" (checked, without effect) or "refused" (what it is for
+    #: gets an error).
     support: str = "emulated"
 
 
 @dataclass(slots=True)
 class CollectionSchema:
-    """A collection: the entry (``add``), and the words of <remove> and <clear> where it has them."""
+    """A collection: the entry (``add``), and the words of <remove> and <clear> where it has
+    them.
+    """
 
     entry: ElementSchema
     remove: str | None
@@ -122,7 +161,10 @@ def sections() -> dict[str, ElementSchema]:
     return table
 
 
-_ATTRIBUTE = re.compile(r"@(?P<name>\S+) (?P<type>\w+)(?:\((?P<values>[^)]*)\))?(?P<words>[^=]*?)(?: = (?P<default>.*))?$")
+_ATTRIBUTE = re.compile(
+    r"@(?P<name>\S+) (?P<type>\w+)(?:\((?P<values>[^)]*)\))?(?P<words>[^=]*?)(?: ="
+    r" (?P<default>.*))?$"
+)
 _RANGE = re.compile(r"(range|exclude)\((-?\d+),(-?\d+)\)")
 
 
@@ -133,8 +175,13 @@ def _attribute(text: str) -> Attribute:
     limits = _RANGE.search(words)
     values = tuple(match["values"].split("|")) if match["values"] else ()
     return Attribute(
-        match["name"], match["type"], values, match["default"], frozenset(_RANGE.sub("", words).split()),
-        int(limits[2]) if limits else None, int(limits[3]) if limits else None,
+        match["name"],
+        match["type"],
+        values,
+        match["default"],
+        frozenset(_RANGE.sub("", words).split()),
+        int(limits[2]) if limits else None,
+        int(limits[3]) if limits else None,
         limits is not None and limits[1] == "exclude",
     )
 
@@ -142,5 +189,10 @@ def _attribute(text: str) -> Attribute:
 def _collection(text: str) -> CollectionSchema:
     name, *words = text[2:].split()
     named = {word.partition(":")[0]: word.partition(":")[2] or word for word in words}
-    return CollectionSchema(ElementSchema(name), named.get("remove"), named.get("clear"),
-                            "prepend" in named, "replace" in named)
+    return CollectionSchema(
+        ElementSchema(name),
+        named.get("remove"),
+        named.get("clear"),
+        "prepend" in named,
+        "replace" in named,
+    )

@@ -1,4 +1,6 @@
-"""The configuration of a site as a tree of folders, and the effective configuration of a URL in it."""
+"""The configuration of a site as a tree of folders, and the effective configuration of a URL in
+it.
+"""
 
 from __future__ import annotations
 
@@ -18,11 +20,20 @@ from .merge import Level, Node, merge_section
 
 T = TypeVar("T")
 
-#: Sections that every request consumes: an error in one of them fails every request below the file (spec 1.6, 8.2).
-_ALWAYS_CONSUMED = ("", "system.webServer/handlers", "system.webServer/modules",
-                    "system.webServer/security/requestFiltering", "system.webServer/security/ipSecurity",
-                    "system.webServer/security/access", "system.webServer/security/authorization",
-                    "system.webServer/httpRedirect", "system.webServer/httpProtocol", "system.webServer/validation")
+#: Sections that every request consumes: an error in one of them fails every request below the file
+#: (spec 1.6, 8.2).
+_ALWAYS_CONSUMED = (
+    "",
+    "system.webServer/handlers",
+    "system.webServer/modules",
+    "system.webServer/security/requestFiltering",
+    "system.webServer/security/ipSecurity",
+    "system.webServer/security/access",
+    "system.webServer/security/authorization",
+    "system.webServer/httpRedirect",
+    "system.webServer/httpProtocol",
+    "system.webServer/validation",
+)
 
 
 #: URL paths whose configuration is remembered.
@@ -30,10 +41,16 @@ KEPT_PATHS = 4096
 
 
 class Effective:
-    """What the levels of one URL's folder chain say together. Views compiled from it are kept with it."""
+    """What the levels of one URL's folder chain say together. Views compiled from it are kept with
+    it.
+    """
 
-    def __init__(self, levels: tuple[Level, ...], providers: Mapping[str, Callable[[str], str]],
-                 strict_locks: bool = False) -> None:
+    def __init__(
+        self,
+        levels: tuple[Level, ...],
+        providers: Mapping[str, Callable[[str], str]],
+        strict_locks: bool = False,
+    ) -> None:
         self.levels = levels
         self._strict_locks = strict_locks
         #: Python callables that stand in for rewrite providers, by name.
@@ -60,36 +77,60 @@ class Effective:
             return made
 
     def errors(self, section: str) -> list[Finding]:
-        """The errors that whoever consumes ``section`` runs into; "" = those that fail every request."""
+        """The errors that whoever consumes ``section`` runs into; "" = those that fail every
+        request.
+        """
         known = self._errors.get(section)
         if known is None:
             known = self._errors[section] = self._errors_of_section(section)
         return known
 
     def _errors_of_section(self, section: str) -> list[Finding]:
-        found = [finding for finding in self._file_findings()
-                 if finding.severity == "error" and finding.section == section]
+        found = [
+            finding
+            for finding in self._file_findings()
+            if finding.severity == "error" and finding.section == section
+        ]
         for path in (section,) if section else self._met_by_all():
             self.section(path)
-            found += [finding for finding in self._merge_findings[path]
-                      if finding.severity == "error" and finding.section == section]
+            found += [
+                finding
+                for finding in self._merge_findings[path]
+                if finding.severity == "error" and finding.section == section
+            ]
         return found
 
     def _met_by_all(self) -> set[str]:
-        """Sections whose entries can fail every request when levels meet: duplicate headers, and what is locked."""
-        return {"system.webServer/httpProtocol"}.union(*(level.file.locking for level in self.levels))
+        """Sections whose entries can fail every request when levels meet: duplicate headers, and
+        what is locked.
+        """
+        return {"system.webServer/httpProtocol"}.union(
+            *(level.file.locking for level in self.levels)
+        )
 
     def errors_of(self, owner: str) -> list[Finding]:
-        """The errors that a module meets which owns several sections under one name, such as the rewrite module."""
-        return [finding for finding in self.findings() if finding.severity == "error" and finding.section == owner]
+        """The errors that a module meets which owns several sections under one name, such as the
+        rewrite module.
+        """
+        return [
+            finding
+            for finding in self.findings()
+            if finding.severity == "error" and finding.section == owner
+        ]
 
     def _file_findings(self) -> list[Finding]:
         """What is said of the files, but for <location> elements that do not cover the URL."""
-        return [finding for level in self.levels for finding in level.file.findings
-                if not finding.location or finding.location in level.locations]
+        return [
+            finding
+            for level in self.levels
+            for finding in level.file.findings
+            if not finding.location or finding.location in level.locations
+        ]
 
     def findings(self) -> list[Finding]:
-        """Everything said about the files of this chain, files first, then what merging brought up."""
+        """Everything said about the files of this chain, files first, then what merging brought
+        up.
+        """
         found = self._file_findings()
         for path in sorted({part.path for level in self.levels for part in level.file.sections}):
             self.section(path)
@@ -97,7 +138,9 @@ class Effective:
 
 
 def fatal_error(effective: Effective) -> Finding | None:
-    """The first error that fails every request with this configuration, or None. A view: see Effective.view."""
+    """The first error that fails every request with this configuration, or None. A view: see
+    Effective.view.
+    """
     for section in _ALWAYS_CONSUMED:
         if errors := effective.errors(section):
             return errors[0]
@@ -105,11 +148,24 @@ def fatal_error(effective: Effective) -> Finding | None:
 
 
 class Folder:
-    """A folder of the site, on disk or made up by a virtual directory below it, with the files on the way to it."""
+    """A folder of the site, on disk or made up by a virtual directory below it, with the files on
+    the way to it.
+    """
 
-    __slots__ = ("children", "directory", "files", "has_locations", "path", "physical", "subfolders", "whole")
+    __slots__ = (
+        "children",
+        "directory",
+        "files",
+        "has_locations",
+        "path",
+        "physical",
+        "subfolders",
+        "whole",
+    )
 
-    def __init__(self, path: str, physical: str, files: tuple[ConfigFile, ...], directory: VirtualDirectory) -> None:
+    def __init__(
+        self, path: str, physical: str, files: tuple[ConfigFile, ...], directory: VirtualDirectory
+    ) -> None:
         self.path = path
         self.physical = physical
         self.directory = directory
@@ -121,14 +177,22 @@ class Folder:
 
 
 class ConfigTree:
-    """Reads web.config files of a site as URLs need them; everything read is kept until ``invalidate``.
+    """Reads web.config files of a site as URLs need them; everything read is kept until
+    ``invalidate``.
 
     ``directories`` holds every virtual directory of the site, the root among them.
     """
 
-    def __init__(self, directories: Iterable[VirtualDirectory], host: tuple[ConfigFile, ...], *, site_name: str = "",
-                 policy: Policy = SHIPPED_POLICY, root_config: Path | None = None,
-                 providers: Mapping[str, Callable[[str], str]] = MappingProxyType({})) -> None:
+    def __init__(
+        self,
+        directories: Iterable[VirtualDirectory],
+        host: tuple[ConfigFile, ...],
+        *,
+        site_name: str = "",
+        policy: Policy = SHIPPED_POLICY,
+        root_config: Path | None = None,
+        providers: Mapping[str, Callable[[str], str]] = MappingProxyType({}),
+    ) -> None:
         self.directories = {directory.path.lower(): directory for directory in directories}
         self.host = host
         self.site_name = site_name.lower()
@@ -152,7 +216,9 @@ class ConfigTree:
         self.root = self._folder("", root.view.root, self.host, root)
 
     def refresh(self) -> None:
-        """Invalidate if a file or folder that configuration was read from has changed (one stat each)."""
+        """Invalidate if a file or folder that configuration was read from has changed (one stat
+        each).
+        """
         for path, stamp in self._stamps.items():
             if _stamp(path) != stamp:
                 self.invalidate()
@@ -178,13 +244,21 @@ class ConfigTree:
             if real in seen:
                 continue  # a link back to a folder that has been read
             seen.add(real)
-            stack += [self._child(folder, name) for name in self._subfolders(folder).values() if not skip(name)]
+            stack += [
+                self._child(folder, name)
+                for name in self._subfolders(folder).values()
+                if not skip(name)
+            ]
         return self.files()
 
     def file_of(self, path: str) -> ConfigFile | None:
         """The web.config in the very folder that a URL path names."""
         files = self._deepest(path).files
-        return files[-1] if files and not files[-1].is_host and files[-1].directory.lower() == path.lower() else None
+        return (
+            files[-1]
+            if files and not files[-1].is_host and files[-1].directory.lower() == path.lower()
+            else None
+        )
 
     def effective(self, path: str) -> Effective:
         """The configuration of the URL ``path`` (site-absolute, decoded, canonical)."""
@@ -201,7 +275,9 @@ class ConfigTree:
             if folder.whole is None:
                 folder.whole = self._join(tuple(Level(file) for file in folder.files))
             return folder.whole
-        return self._join(tuple(Level(file, file.covering(path.lower(), self.site_name)) for file in folder.files))
+        return self._join(
+            tuple(Level(file, file.covering(path.lower(), self.site_name)) for file in folder.files)
+        )
 
     def _deepest(self, path: str) -> Folder:
         """The deepest existing folder on the way to ``path``."""
@@ -223,7 +299,9 @@ class ConfigTree:
         key = tuple((id(level.file), level.locations) for level in levels)
         effective = self._effective.get(key)
         if effective is None:
-            effective = self._effective[key] = Effective(levels, self.providers, self.policy.strict_locks)
+            effective = self._effective[key] = Effective(
+                levels, self.providers, self.policy.strict_locks
+            )
         return effective
 
     def _subfolders(self, folder: Folder) -> dict[str, str]:
@@ -238,7 +316,12 @@ class ConfigTree:
         return folder.subfolders
 
     def _child(self, parent: Folder, name: str) -> Folder:
-        path, physical, files, directory = f"{parent.path}/{name}", f"{parent.physical}/{name}", parent.files, parent.directory
+        path, physical, files, directory = (
+            f"{parent.path}/{name}",
+            f"{parent.physical}/{name}",
+            parent.files,
+            parent.directory,
+        )
         mounted = self.directories.get(path.lower())
         if mounted is not None:
             physical, directory = mounted.view.root, mounted
@@ -250,11 +333,16 @@ class ConfigTree:
     def _virtual_below(self, path: str) -> dict[str, str]:
         """The next segments of virtual directories below ``path``: lower case -> as written."""
         below = path.lower() + "/"
-        names = (directory.path[len(below):].partition("/")[0] for low, directory in self.directories.items()
-                 if low.startswith(below))
+        names = (
+            directory.path[len(below) :].partition("/")[0]
+            for low, directory in self.directories.items()
+            if low.startswith(below)
+        )
         return {name.lower(): name for name in names if name}
 
-    def _folder(self, path: str, physical: str, files: tuple[ConfigFile, ...], directory: VirtualDirectory) -> Folder:
+    def _folder(
+        self, path: str, physical: str, files: tuple[ConfigFile, ...], directory: VirtualDirectory
+    ) -> Folder:
         self._stamps[physical] = _stamp(physical)
         if directory.allow_sub_dir_config or path.lower() == directory.path.lower():
             view = directory.view
@@ -267,15 +355,24 @@ class ConfigTree:
                 usable = spelled is not None and os.path.isfile(full) and view.contains(full)
             if usable:
                 self._stamps[full] = _stamp(full)
-                files = (*files, config_file.load(
-                    Path(full), f"{path}/{spelled}".lstrip("/"), path, policy=self.policy,
-                    application_root=path.lower() == directory.application.lower(),
-                    overrides=overrides(files, path, self.site_name)))
+                files = (
+                    *files,
+                    config_file.load(
+                        Path(full),
+                        f"{path}/{spelled}".lstrip("/"),
+                        path,
+                        policy=self.policy,
+                        application_root=path.lower() == directory.application.lower(),
+                        overrides=overrides(files, path, self.site_name),
+                    ),
+                )
         return Folder(path, physical, files, directory)
 
 
 def _inherited(file: ConfigFile) -> ConfigFile:
-    """What a child application sees of a file above it: not what stands in inheritInChildApplications="false"."""
+    """What a child application sees of a file above it: not what stands in
+    inheritInChildApplications="false".
+    """
     if all(section.inherit for section in file.sections):
         return file
     return replace(file, sections=[section for section in file.sections if section.inherit])

@@ -17,7 +17,9 @@ class BadValue(ValueError):
 
 
 class OddCase(Exception):
-    """The value is right but for its case: ``value`` is what was meant, ``text`` the way to write it."""
+    """The value is right but for its case: ``value`` is what was meant, ``text`` the way to write
+    it.
+    """
 
     def __init__(self, value: Value, text: str) -> None:
         super().__init__(text)
@@ -26,7 +28,9 @@ class OddCase(Exception):
 
 
 def parse(attribute: Attribute, text: str) -> Value:
-    """``text`` as the attribute's type wants it. Raises BadValue, or OddCase for a wrong case of a known name."""
+    """``text`` as the attribute's type wants it. Raises BadValue, or OddCase for a wrong case of a
+    known name.
+    """
     if attribute.type == "string":
         return _string(attribute, text)
     if attribute.type == "bool":
@@ -55,13 +59,21 @@ def expand(text: str) -> str:
 
 
 #: Variables of the emulated server, which come before those of this machine.
-_WINDOWS = {"home": "D:\\home", "systemdrive": "C:", "windir": "C:\\Windows", "systemroot": "C:\\Windows",
-            "programfiles": "C:\\Program Files", "iis_bin": "C:\\Windows\\System32\\inetsrv"}
+_WINDOWS = {
+    "home": "D:\\home",
+    "systemdrive": "C:",
+    "windir": "C:\\Windows",
+    "systemroot": "C:\\Windows",
+    "programfiles": "C:\\Program Files",
+    "iis_bin": "C:\\Windows\\System32\\inetsrv",
+}
 
 
 def _variable(name: str) -> str | None:
     lower = name.lower()
-    return _WINDOWS.get(lower) or next((value for key, value in os.environ.items() if key.lower() == lower), None)
+    return _WINDOWS.get(lower) or next(
+        (value for key, value in os.environ.items() if key.lower() == lower), None
+    )
 
 
 def _string(attribute: Attribute, text: str) -> str:
@@ -124,8 +136,12 @@ def _time_span(attribute: Attribute, text: str) -> timedelta:
         raise BadValue("Not a valid time span")
     days, hours, minutes, seconds = (int(part or 0) for part in match.groups())
     span = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
-    if attribute.low is not None and attribute.high is not None and not (
-        attribute.low <= span.total_seconds() <= attribute.high
+    if (
+        attribute.low is not None
+        and attribute.high is not None
+        and not (attribute.low <= span.total_seconds() <= attribute.high)
     ):
-        raise BadValue(f"Time span must be between {attribute.low} and {attribute.high} seconds inclusive")
+        raise BadValue(
+            f"Time span must be between {attribute.low} and {attribute.high} seconds inclusive"
+        )
     return span

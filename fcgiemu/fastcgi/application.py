@@ -22,7 +22,8 @@ from .process import (
 EXIT_PATIENCE = 2.0
 
 
-#: Requests before its last one with which a process that is going to be recycled gets its replacement, at most.
+#: Requests before its last one with which a process that is going to be recycled gets its
+#: replacement, at most.
 LEAD = 20
 #: Gives a place in the queue up.
 Abandon = Callable[[], object]
@@ -37,7 +38,9 @@ class RapidFails(Exception):
 
 
 class Waiter(Protocol):
-    """Who stands in the queue for a process: a future, or what is called at once as that would be later."""
+    """Who stands in the queue for a process: a future, or what is called at once as that would be
+    later.
+    """
 
     def done(self) -> bool: ...
     def set_result(self, worker: WorkerProcess, /) -> None: ...
@@ -51,8 +54,14 @@ class Application:
     ``clock`` gives seconds; the running loop's own where there is none.
     """
 
-    def __init__(self, launch: Callable[[], Launch], limits: Limits, sink: OutputSink, spawn: Spawner | None = None,
-                 clock: Callable[[], float] | None = None) -> None:
+    def __init__(
+        self,
+        launch: Callable[[], Launch],
+        limits: Limits,
+        sink: OutputSink,
+        spawn: Spawner | None = None,
+        clock: Callable[[], float] | None = None,
+    ) -> None:
         self.limits = limits
         self._launch = launch
         self._sink = sink
@@ -78,7 +87,11 @@ class Application:
     @property
     def working(self) -> list[WorkerProcess]:
         """The processes that have a request to answer."""
-        return [worker for worker in self._all if worker.state in (ProcessState.BUSY, ProcessState.RETIRING)]
+        return [
+            worker
+            for worker in self._all
+            if worker.state in (ProcessState.BUSY, ProcessState.RETIRING)
+        ]
 
     @property
     def _serving(self) -> int:
@@ -90,10 +103,14 @@ class Application:
         """Whether nothing runs, starts, ends or waits."""
         return not (self.processes or self._starting or self._waiting or self._tasks)
 
-    async def acquire(self, waits: Callable[[Abandon | None], object] = lambda abandon: None) -> WorkerProcess:
-        """A process for one request, which ``release`` gives back. Raises QueueFull, RapidFails or StartFailed.
+    async def acquire(
+        self, waits: Callable[[Abandon | None], object] = lambda abandon: None
+    ) -> WorkerProcess:
+        """A process for one request, which ``release`` gives back. Raises QueueFull, RapidFails or
+        StartFailed.
 
-        Where the request has to wait, ``waits`` is told what gives its place in the queue up, and at the end None.
+        Where the request has to wait, ``waits`` is told what gives its place in the queue up, and
+        at the end None.
         """
         future: asyncio.Future[WorkerProcess] = asyncio.get_running_loop().create_future()
         if self.ask(future):
@@ -131,7 +148,9 @@ class Application:
             self._waiting.remove(waiter)
 
     def release(self, worker: WorkerProcess) -> None:
-        """Give a process back after its request: to whoever waits, to the idle ones, or to its end."""
+        """Give a process back after its request: to whoever waits, to the idle ones, or to its
+        end.
+        """
         over = 0 < self.limits.instance_max_requests <= worker.requests and not worker.debugged
         lives = worker.connection.alive or worker.may_close and worker.connection.error is None
         if worker.state is ProcessState.BUSY and lives and not over and not self._closed:
@@ -165,12 +184,17 @@ class Application:
             worker.tell(changed)
 
     def restart(self) -> None:
-        """Replace every process that has loaded code. Those in mid-request finish it first, unless they watch themselves.
+        """Replace every process that has loaded code. Those in mid-request finish it first, unless
+        they watch themselves.
 
-        A process that has not served a request has loaded nothing of the site, so a burst of changes restarts once.
+        A process that has not served a request has loaded nothing of the site, so a burst of
+        changes restarts once.
         """
-        stale = [worker for worker in self._all
-                 if worker.requests and worker.state in (ProcessState.BUSY, ProcessState.IDLE)]
+        stale = [
+            worker
+            for worker in self._all
+            if worker.requests and worker.state in (ProcessState.BUSY, ProcessState.IDLE)
+        ]
         if not stale:
             return
         self.restarts += 1
@@ -197,15 +221,20 @@ class Application:
 
     def reap_idle(self, now: float) -> None:
         """End processes that have been idle for longer than idleTimeout."""
-        for worker in [worker for worker in self._idle
-                       if now - worker.idle_since > self.limits.idle_timeout and not worker.debugged]:
+        for worker in [
+            worker
+            for worker in self._idle
+            if now - worker.idle_since > self.limits.idle_timeout and not worker.debugged
+        ]:
             self._idle.remove(worker)
             self._discard(worker)
 
-    # -- inside --------------------------------------------------------------------------------------------------
+    # -- inside ------------------------------------------------------------------------------------
 
     def _take(self) -> WorkerProcess | None:
-        """An idle process, if there is one. Raises RapidFails where one would have to be started and must not."""
+        """An idle process, if there is one. Raises RapidFails where one would have to be started
+        and must not.
+        """
         while self._idle:
             worker = self._idle.pop()
             if worker.connection.alive:
@@ -263,7 +292,9 @@ class Application:
         if len(self._all) + self._starting >= self.limits.max_instances:
             return
         waiting = sum(not waiter.done() for waiter in self._waiting)
-        while self._starting < waiting and len(self._all) + self._starting < self.limits.max_instances:
+        while (
+            self._starting < waiting and len(self._all) + self._starting < self.limits.max_instances
+        ):
             self._start_one()
 
     def _start_one(self, beyond: int = 0) -> None:
@@ -279,7 +310,11 @@ class Application:
         except Exception as error:
             self._starting -= 1
             if not (self._all or self._starting):  # nobody is left whom the others could wait for
-                self._fail_waiting(error if isinstance(error, StartFailed) else StartFailed(str(error) or repr(error)))
+                self._fail_waiting(
+                    error
+                    if isinstance(error, StartFailed)
+                    else StartFailed(str(error) or repr(error))
+                )
             return
         self._starting -= 1
         if self._closed or worker.state is not ProcessState.IDLE:

@@ -32,7 +32,7 @@ class Head(NamedTuple):
 def split(data: bytes) -> tuple[bytes, bytes] | None:
     """A header block (without its blank line) and what follows it; None where it does not end."""
     end = _END.search(data)
-    return None if end is None else (data[:end.start()], data[end.end():])
+    return None if end is None else (data[: end.start()], data[end.end() :])
 
 
 class HeadReader:
@@ -59,7 +59,9 @@ class HeadReader:
         return parts[1]
 
     def finish(self) -> Head:
-        """The head when the stream has ended: wfastcgi's own error sends ``Status: 500`` without a blank line."""
+        """The head when the stream has ended: wfastcgi's own error sends ``Status: 500`` without a
+        blank line.
+        """
         if self.head is None:
             self.head = _parsed(self._begun.rstrip(b"\r\n"))
             self._begun = b""
@@ -72,7 +74,9 @@ def _parsed(block: bytes) -> Head:
 
 
 def parse(block: bytes) -> Head:
-    """A complete header block (without its blank line). Bad lines are left out, as IIS's relaxed parser does."""
+    """A complete header block (without its blank line). Bad lines are left out, as IIS's relaxed
+    parser does.
+    """
     status, reason = 200, ""
     seen_status = location = False
     headers: list[Header] = []
@@ -88,8 +92,11 @@ def parse(block: bytes) -> Head:
                 raise BadHeaders(f"Status: {value[:80]}")
             status, reason, seen_status = int(match[1]), match[2] or "", True
             continue
-        if lower == "content-length" and (not value.isascii() or not value.isdigit() or any(
-                key.lower() == lower and present != value for key, present in headers)):
+        if lower == "content-length" and (
+            not value.isascii()
+            or not value.isdigit()
+            or any(key.lower() == lower and present != value for key, present in headers)
+        ):
             raise BadHeaders(f"Content-Length: {value[:80]}")
         location = location or lower == "location"
         headers.append((name, value))

@@ -1,4 +1,6 @@
-"""One request at a time over one stream to a FastCGI application: asyncio around the codec, bounded buffers."""
+"""One request at a time over one stream to a FastCGI application: asyncio around the codec, bounded
+buffers.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,9 @@ class WroteStderr(Exception):
 
 
 class FastCgiConnection(asyncio.Protocol):
-    """A kept connection. ``send`` starts a request; ``expect``, or ``wait`` and ``take``, follow its response."""
+    """A kept connection. ``send`` starts a request; ``expect``, or ``wait`` and ``take``, follow
+    its response.
+    """
 
     def __init__(self) -> None:
         self._transport: asyncio.Transport | None = None
@@ -57,11 +61,12 @@ class FastCgiConnection(asyncio.Protocol):
         #: What broke the connection, and what only took its user away; both wake whoever waits.
         self.error: Exception | None = None
         self._interruption: Exception | None = None
-        #: When the request began, and when the application was last heard of or written to; the loop's seconds.
+        #: When the request began, and when the application was last heard of or written to; the
+        #: loop's seconds.
         self.started = 0.0
         self.last_activity = 0.0
 
-    # -- asyncio.Protocol ----------------------------------------------------------------------------------------
+    # -- asyncio.Protocol --------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
@@ -77,7 +82,11 @@ class FastCgiConnection(asyncio.Protocol):
             return
         if self._call is not None and (self.ended or self.buffered > self._threshold or self.error):
             self._wake()
-        if self.buffered > self._threshold + HIGH_WATER and not self._paused and self._transport is not None:
+        if (
+            self.buffered > self._threshold + HIGH_WATER
+            and not self._paused
+            and self._transport is not None
+        ):
             self._paused = True
             self._transport.pause_reading()
 
@@ -96,15 +105,18 @@ class FastCgiConnection(asyncio.Protocol):
         if self._writable is not None and not self._writable.done():
             self._writable.set_result(None)
 
-    # -- requests ------------------------------------------------------------------------------------------------
+    # -- requests ----------------------------------------------------------------------------------
 
     @property
     def alive(self) -> bool:
         """Whether another request can be sent."""
-        return self._transport is not None and not self._transport.is_closing() and self.error is None
+        return (
+            self._transport is not None and not self._transport.is_closing() and self.error is None
+        )
 
     def send(self, params: bytes, has_body: bool) -> None:
-        """Begin a request. ``params`` is the whole PARAMS stream; STDIN follows where there is a body.
+        """Begin a request. ``params`` is the whole PARAMS stream; STDIN follows where there is a
+        body.
 
         A connection that has been closed meanwhile says so as one that breaks later: see ``wait``.
         """
@@ -118,12 +130,18 @@ class FastCgiConnection(asyncio.Protocol):
         self._interruption = None
         self.started = self.last_activity = self._loop.time()
         if self._transport is None or self._transport.is_closing():
-            self._fail(ConnectionClosed("the application closed the connection before it was asked"))
+            self._fail(
+                ConnectionClosed("the application closed the connection before it was asked")
+            )
             return
-        self._transport.write(_BEGIN + params if has_body else b"%b%b%b" % (_BEGIN, params, _STDIN_END))
+        self._transport.write(
+            _BEGIN + params if has_body else b"%b%b%b" % (_BEGIN, params, _STDIN_END)
+        )
 
     async def send_body(self, data: bytes) -> None:
-        """More of STDIN; returns when the stream can take more. What comes after the end is dropped."""
+        """More of STDIN; returns when the stream can take more. What comes after the end is
+        dropped.
+        """
         if self._transport is None or self.ended:
             return
         self.last_activity = self._loop.time()
@@ -137,14 +155,23 @@ class FastCgiConnection(asyncio.Protocol):
             self._transport.write(_STDIN_END)
 
     def expect(self, threshold: int, call: Callable[[], None]) -> None:
-        """Have ``call`` called, once, when the response has ended or broken, or more than ``threshold`` bytes of it wait."""
+        """Have ``call`` called, once, when the response has ended or broken, or more than
+        ``threshold`` bytes of it wait.
+        """
         self._threshold, self._call = threshold, call
         if self.error is not None:
             self._wake()
 
     async def wait(self, threshold: int) -> None:
-        """Until the response has ended or more than ``threshold`` bytes of STDOUT wait. Raises what broke it."""
-        while not self.ended and self.buffered <= threshold and self.error is None and self._interruption is None:
+        """Until the response has ended or more than ``threshold`` bytes of STDOUT wait. Raises what
+        broke it.
+        """
+        while (
+            not self.ended
+            and self.buffered <= threshold
+            and self.error is None
+            and self._interruption is None
+        ):
             waiter: asyncio.Future[None] = self._loop.create_future()
             self.expect(threshold, partial(_resolve, waiter))
             await waiter
@@ -198,7 +225,7 @@ class FastCgiConnection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.close()
 
-    # -- records -------------------------------------------------------------------------------------------------
+    # -- records -----------------------------------------------------------------------------------
 
     def _receive(self, kind: int, request_id: int, content: bytes) -> None:
         if request_id != REQUEST_ID:
@@ -208,7 +235,9 @@ class FastCgiConnection(asyncio.Protocol):
         if self.ended:
             raise ProtocolError(f"record of type {kind} outside of a request")
         if kind == records.STDOUT:
-            if content:  # an empty one in mid-stream is tolerated: wfastcgi sends one after every part
+            if (
+                content
+            ):  # an empty one in mid-stream is tolerated: wfastcgi sends one after every part
                 self._chunks.append(content)
                 self.buffered += len(content)
                 self.received += len(content)
@@ -218,7 +247,7 @@ class FastCgiConnection(asyncio.Protocol):
                 if self.stderr_interrupts:
                     self.interrupt(WroteStderr())
             self.stderr_total += len(content)
-            self.stderr += content[:MAX_STDERR - len(self.stderr)]
+            self.stderr += content[: MAX_STDERR - len(self.stderr)]
             if self.stderr_total > STDERR_FLOOD:
                 raise ProtocolError("the application writes to STDERR without end")
         elif kind == records.END_REQUEST:

@@ -21,17 +21,25 @@ def is_php(processor: str) -> bool:
 
 
 def path_variables(script: str, path_info: str) -> tuple[tuple[str, str], ...]:
-    """PATH_INFO as IIS sends it, with the script's name in front, and as PHP makes it of that on Windows."""
+    """PATH_INFO as IIS sends it, with the script's name in front, and as PHP makes it of that on
+    Windows.
+    """
     if not path_info.startswith(script):
         return (("PATH_INFO", path_info),)
-    rest = path_info[len(script):]
+    rest = path_info[len(script) :]
     return ("ORIG_PATH_INFO", path_info), *((("PATH_INFO", rest),) if rest else ())
 
 
 def limits(known: Limits, environment: Mapping[str, str]) -> Limits:
-    """Development's limits: no process is asked again that ends by itself after so many requests."""
+    """Development's limits: no process is asked again that ends by itself after so many
+    requests.
+    """
     text = environment.get(_MAX_REQUESTS, "")
-    return replace(known, instance_max_requests=int(text)) if text.isdigit() and not known.instance_max_requests else known
+    return (
+        replace(known, instance_max_requests=int(text))
+        if text.isdigit() and not known.instance_max_requests
+        else known
+    )
 
 
 def environment(known: Limits) -> dict[str, str]:

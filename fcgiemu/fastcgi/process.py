@@ -41,7 +41,9 @@ class ProcessState(enum.Enum):
     STOPPING = "stopping"
     GONE = "gone"
 
-    __hash__ = object.__hash__  # each member is one object; Enum would hash its name at every look-up
+    __hash__ = (
+        object.__hash__
+    )  # each member is one object; Enum would hash its name at every look-up
 
 
 _S = ProcessState
@@ -61,7 +63,8 @@ class StartFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """How to start a process. With ``listens`` descriptor 0 is a listening socket (the FastCGI specification), else it is
+    """How to start a process. With ``listens`` descriptor 0 is a listening socket (the FastCGI
+    specification), else it is
     the connection itself (what wfastcgi expects)."""
 
     command: tuple[str, ...]
@@ -74,9 +77,11 @@ class Launch:
     tcp: bool = False
     #: Seconds between the polite end and the other one (signalBeforeTerminateSeconds).
     grace: float = GRACE_SECONDS
-    #: Whether a guard runs the program, which ends it and all it has started when its lifeline goes.
+    #: Whether a guard runs the program, which ends it and all it has started when its lifeline
+    #: goes.
     guarded: bool = False
-    #: Our worker's own: begins the lines that say which request its output belongs to, and nobody else knows it.
+    #: Our worker's own: begins the lines that say which request its output belongs to, and nobody
+    #: else knows it.
     mark: str = ""
 
 
@@ -111,7 +116,8 @@ class WorkerProcess:
         self.idle_since = 0.0
         #: Whether it has closed its connection between requests, which it was asked not to do.
         self.closes = False
-        #: Whether a debugger is attached: no timeout ends a request then, and nothing recycles the process.
+        #: Whether a debugger is attached: no timeout ends a request then, and nothing recycles the
+        #: process.
         self.debugged = False
         self._begun: dict[int, tuple[str, str]] = {}
         self._sink = sink
@@ -129,7 +135,9 @@ class WorkerProcess:
 
     @property
     def may_close(self) -> bool:
-        """Whether it could close its connection between requests and go on: our own worker does not, wfastcgi.py cannot."""
+        """Whether it could close its connection between requests and go on: our own worker does
+        not, wfastcgi.py cannot.
+        """
         return self.launch.listens and not self.launch.mark
 
     @property
@@ -147,10 +155,13 @@ class WorkerProcess:
     def overdue(self, limits: Limits, now: float) -> tuple[str, float] | None:
         """The timeout that the request has run into, by its attribute's name, and its seconds.
 
-        The time in which a debugger is attached does not count; that in which the client is waited for is no inactivity.
+        The time in which a debugger is attached does not count; that in which the client is waited
+        for is no inactivity.
         """
         connection = self.connection
-        if connection.ended:  # its request has not been sent yet: the times are those of another one
+        if (
+            connection.ended
+        ):  # its request has not been sent yet: the times are those of another one
             return None
         if self.debugged:
             connection.started = connection.last_activity = now
@@ -184,20 +195,32 @@ class WorkerProcess:
             passed.append(changes)
         try:
             self._process = await (spawn or asyncio.create_subprocess_exec)(
-                *self.launch.command, stdin=theirs.fileno(), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-                env=environment, cwd=self.launch.directory, pass_fds=passed, start_new_session=True, limit=MAX_LINE)
+                *self.launch.command,
+                stdin=theirs.fileno(),
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+                env=environment,
+                cwd=self.launch.directory,
+                pass_fds=passed,
+                start_new_session=True,
+                limit=MAX_LINE,
+            )
         except (OSError, ValueError) as error:
             self._close_pipes()
             self._forget_socket()
             self.state = ProcessState.GONE
-            raise StartFailed(f"{self.launch.command[0]}: {getattr(error, 'strerror', None) or error}") from error
+            raise StartFailed(
+                f"{self.launch.command[0]}: {getattr(error, 'strerror', None) or error}"
+            ) from error
         finally:
             for descriptor in passed:
                 os.close(descriptor)
             theirs.close()
-        self._tasks = [asyncio.ensure_future(self._watch()),
-                       asyncio.ensure_future(self._pump(self._process.stdout, "stdout")),
-                       asyncio.ensure_future(self._pump(self._process.stderr, "stderr"))]
+        self._tasks = [
+            asyncio.ensure_future(self._watch()),
+            asyncio.ensure_future(self._pump(self._process.stdout, "stdout")),
+            asyncio.ensure_future(self._pump(self._process.stderr, "stderr")),
+        ]
         try:
             self.connection = await connect()
         except OSError as error:
@@ -239,7 +262,9 @@ class WorkerProcess:
         return (await loop.create_unix_connection(FastCgiConnection, self._socket_path))[1]
 
     async def reconnect(self) -> bool:
-        """A new connection to a listening process that closes them; False where there is none to be had."""
+        """A new connection to a listening process that closes them; False where there is none to be
+        had.
+        """
         if not self.launch.listens or self._exited.is_set():
             return False
         self.closes = True
@@ -260,10 +285,13 @@ class WorkerProcess:
         """Tell a process that watches of a changed file, relative to its folder."""
         if self._changes is not None:
             with contextlib.suppress(OSError):
-                os.write(self._changes, changed.replace("/", "\\").encode("utf-8", "replace") + b"\n")
+                os.write(
+                    self._changes, changed.replace("/", "\\").encode("utf-8", "replace") + b"\n"
+                )
 
     async def stop(self, patience: float = 0.0) -> None:
-        """End the process: wait ``patience`` seconds for it to do so by itself, close its connection, ask, then insist.
+        """End the process: wait ``patience`` seconds for it to do so by itself, close its
+        connection, ask, then insist.
 
         Returns when it has been reaped.
         """
@@ -338,8 +366,13 @@ class WorkerProcess:
         """Our own worker's word: whose output follows, or that a debugger has come or gone."""
         if said.startswith("debugger "):
             self.debugged = said == "debugger attached"
-            self._sink(self, "note", "a debugger is attached: no timeouts and no recycling until it leaves" if self.debugged
-                       else "the debugger has left: timeouts and recycling are on again")
+            self._sink(
+                self,
+                "note",
+                "a debugger is attached: no timeouts and no recycling until it leaves"
+                if self.debugged
+                else "the debugger has left: timeouts and recycling are on again",
+            )
         else:
             self._current = self._begun.get(int(said), ("", ""))
 
@@ -356,4 +389,3 @@ class WorkerProcess:
                 os.unlink(self._socket_path)
                 os.rmdir(os.path.dirname(self._socket_path))
             self._socket_path = None
-

@@ -27,7 +27,8 @@ class ProtocolError(Exception):
     """Bytes that are not FastCGI 1.0, or values that do not fit it."""
 
 
-#: One record: its type, the request it belongs to (0 = management), and its content without padding.
+#: One record: its type, the request it belongs to (0 = management), and its content without
+#: padding.
 Record = tuple[int, int, bytes]
 
 
@@ -42,12 +43,17 @@ def encode_stream(type: int, request_id: int, data: bytes) -> bytes:
     """``data`` as records of a stream, without the empty record that ends it."""
     if len(data) <= CHUNK:
         return encode(type, request_id, data) if data else b""
-    return b"".join(encode(type, request_id, data[start:start + CHUNK]) for start in range(0, len(data), CHUNK))
+    return b"".join(
+        encode(type, request_id, data[start : start + CHUNK])
+        for start in range(0, len(data), CHUNK)
+    )
 
 
 def encode_begin(request_id: int, keep: bool = True) -> bytes:
     """BEGIN_REQUEST of a responder."""
-    return encode(BEGIN_REQUEST, request_id, struct.pack(">HB5x", RESPONDER, KEEP_CONN if keep else 0))
+    return encode(
+        BEGIN_REQUEST, request_id, struct.pack(">HB5x", RESPONDER, KEEP_CONN if keep else 0)
+    )
 
 
 def encode_pair(name: bytes, value: bytes) -> bytes:
@@ -65,7 +71,8 @@ def _encoded_length(length: int) -> bytes:
 
 
 def encode_params(request_id: int, pairs: Iterable[bytes]) -> bytes:
-    """The whole PARAMS stream from encoded pairs. They are never split over records: wfastcgi and flup cannot read that.
+    """The whole PARAMS stream from encoded pairs. They are never split over records: wfastcgi and
+    flup cannot read that.
 
     Raises ProtocolError for a pair over MAX_CONTENT bytes.
     """
@@ -77,7 +84,9 @@ def encode_params(request_id: int, pairs: Iterable[bytes]) -> bytes:
             records.append(encode(PARAMS, request_id, b"".join(current)))
             current, size = [], 0
             if len(pair) > MAX_CONTENT:
-                raise ProtocolError(f"a variable of {len(pair)} bytes is longer than a FastCGI record")
+                raise ProtocolError(
+                    f"a variable of {len(pair)} bytes is longer than a FastCGI record"
+                )
         current.append(pair)
         size += len(pair)
     if current:
@@ -87,7 +96,9 @@ def encode_params(request_id: int, pairs: Iterable[bytes]) -> bytes:
 
 
 def decode_pairs(data: bytes) -> list[tuple[bytes, bytes]]:
-    """The pairs of a complete PARAMS stream. Raises ProtocolError for lengths that run over its end."""
+    """The pairs of a complete PARAMS stream. Raises ProtocolError for lengths that run over its
+    end.
+    """
     pairs: list[tuple[bytes, bytes]] = []
     position = 0
     while position < len(data):
@@ -96,7 +107,7 @@ def decode_pairs(data: bytes) -> list[tuple[bytes, bytes]]:
         end = position + name_length + value_length
         if end > len(data):
             raise ProtocolError("a name-value pair runs over the end of its stream")
-        pairs.append((data[position:position + name_length], data[position + name_length:end]))
+        pairs.append((data[position : position + name_length], data[position + name_length : end]))
         position = end
     return pairs
 
@@ -120,13 +131,17 @@ def decode_end(content: bytes) -> tuple[int, int]:
 
 
 class RecordReader:
-    """Bytes in any portions -> records. ``feed`` raises ProtocolError once and for all at the first wrong byte."""
+    """Bytes in any portions -> records. ``feed`` raises ProtocolError once and for all at the first
+    wrong byte.
+    """
 
     def __init__(self) -> None:
         self._begun = b""
 
     def feed(self, data: bytes, take: Callable[[int, int, bytes], object]) -> None:
-        """Give ``take`` the records that ``data`` completes, each before what follows it is looked at."""
+        """Give ``take`` the records that ``data`` completes, each before what follows it is looked
+        at.
+        """
         if self._begun:
             data = self._begun + data
         position = 0
@@ -139,7 +154,7 @@ class RecordReader:
             if available < start + length + padding:
                 break
             position = start + length + padding
-            take(kind, request_id, data[start:start + length])
+            take(kind, request_id, data[start : start + length])
         self._begun = data[position:]
 
     @property

@@ -1,4 +1,5 @@
-"""The server variables IIS sends to a FastCGI process: headers, variables of modules, then a fixed block.
+"""The server variables IIS sends to a FastCGI process: headers, variables of modules, then a fixed
+block.
 
 Names, values and order come from dumps of real servers; see docs/fastcgi.md.
 """
@@ -17,7 +18,9 @@ Pair = tuple[str, str]
 
 
 class Group(NamedTuple):
-    """Variables that follow each other on the wire and are the same in many requests, and their encoding."""
+    """Variables that follow each other on the wire and are the same in many requests, and their
+    encoding.
+    """
 
     pairs: tuple[Pair, ...]
     data: bytes
@@ -25,7 +28,11 @@ class Group(NamedTuple):
 
 def variables(decision: Decision) -> list[Pair]:
     """The FastCGI parameters of a request, in wire order. Physical paths are local ones."""
-    pairs = [pair for part in _parts(decision) for pair in (part.pairs if isinstance(part, Group) else (part,))]
+    pairs = [
+        pair
+        for part in _parts(decision)
+        for pair in (part.pairs if isinstance(part, Group) else (part,))
+    ]
     overrides = decision.request.overrides if decision.request is not None else None
     if overrides:
         pairs = [(name, overrides.get(name.upper(), value)) for name, value in pairs]
@@ -33,24 +40,44 @@ def variables(decision: Decision) -> list[Pair]:
 
 
 def encode_params(decision: Decision) -> bytes:
-    """The PARAMS stream of a request, kept with the decision. Raises ProtocolError for a variable longer than a record."""
+    """The PARAMS stream of a request, kept with the decision. Raises ProtocolError for a variable
+    longer than a record.
+    """
     if decision.params is None:
-        data = b"".join([part.data if type(part) is Group else _encoded(*part) for part in _parts(decision)])
+        data = b"".join(
+            [part.data if type(part) is Group else _encoded(*part) for part in _parts(decision)]
+        )
         if len(data) <= records.MAX_CONTENT:
             decision.params = records.encode(records.PARAMS, REQUEST_ID, data) + _END
         else:
-            decision.params = records.encode_params(REQUEST_ID, [_encoded(*pair) for pair in variables(decision)])
+            decision.params = records.encode_params(
+                REQUEST_ID, [_encoded(*pair) for pair in variables(decision)]
+            )
     return decision.params
 
 
 def _parts(decision: Decision) -> list[Group | Pair]:
     state, action, request, site = decision.state, decision.action, decision.request, decision.site
-    assert state is not None and request is not None and site is not None and isinstance(action, CallFastCgi)
+    assert (
+        state is not None
+        and request is not None
+        and site is not None
+        and isinstance(action, CallFastCgi)
+    )
     path, script = state.path, action.script_name
     path_info = action.path_info if action.handler.allow_path_info else path
     application, local, remote, rest, server = _of_client(
-        state.place, f"{site.application(path).path}/", str(site.path), request.scheme, request.local_addr, request.remote_addr,
-        request.method, request.host, request.port, request.protocol)
+        state.place,
+        f"{site.application(path).path}/",
+        str(site.path),
+        request.scheme,
+        request.local_addr,
+        request.remote_addr,
+        request.method,
+        request.host,
+        request.port,
+        request.protocol,
+    )
     path_variables: tuple[Pair, ...] = (("PATH_INFO", path_info),)
     if php.is_php(action.handler.script_processor):
         path_variables = php.path_variables(script, path_info)
@@ -79,30 +106,56 @@ def _parts(decision: Decision) -> list[Group | Pair]:
 
 
 @lru_cache(maxsize=1024)
-def _of_client(place: Place, application: str, root: str, scheme: str, local_addr: str, remote_addr: str,
-               method: str, host: str, port: int, protocol: str) -> tuple[Group, Group, Group, Group, Group]:
+def _of_client(
+    place: Place,
+    application: str,
+    root: str,
+    scheme: str,
+    local_addr: str,
+    remote_addr: str,
+    method: str,
+    host: str,
+    port: int,
+    protocol: str,
+) -> tuple[Group, Group, Group, Group, Group]:
     """What stays the same while a client asks the same site in the same way."""
     secure = scheme == "https"
     return (
-        _made(("APPL_MD_PATH", f"/LM/W3SVC/{place.site_id}/ROOT{place.application_path}"),
-              ("APPL_PHYSICAL_PATH", application),
-              ("AUTH_TYPE", ""), ("AUTH_PASSWORD", ""), ("AUTH_USER", ""),
-              ("CERT_COOKIE", ""), ("CERT_FLAGS", ""), ("CERT_ISSUER", ""), ("CERT_SERIALNUMBER", ""), ("CERT_SUBJECT", "")),
-        _made(("DOCUMENT_ROOT", root),
-              ("GATEWAY_INTERFACE", "CGI/1.1"),
-              ("HTTPS", "on" if secure else "off"),
-              ("HTTPS_KEYSIZE", ""), ("HTTPS_SECRETKEYSIZE", ""), ("HTTPS_SERVER_ISSUER", ""), ("HTTPS_SERVER_SUBJECT", ""),
-              ("INSTANCE_ID", str(place.site_id)),
-              ("INSTANCE_NAME", place.site_name.upper()),
-              ("INSTANCE_META_PATH", f"/LM/W3SVC/{place.site_id}"),
-              ("LOCAL_ADDR", local_addr),
-              ("LOGON_USER", "")),
+        _made(
+            ("APPL_MD_PATH", f"/LM/W3SVC/{place.site_id}/ROOT{place.application_path}"),
+            ("APPL_PHYSICAL_PATH", application),
+            ("AUTH_TYPE", ""),
+            ("AUTH_PASSWORD", ""),
+            ("AUTH_USER", ""),
+            ("CERT_COOKIE", ""),
+            ("CERT_FLAGS", ""),
+            ("CERT_ISSUER", ""),
+            ("CERT_SERIALNUMBER", ""),
+            ("CERT_SUBJECT", ""),
+        ),
+        _made(
+            ("DOCUMENT_ROOT", root),
+            ("GATEWAY_INTERFACE", "CGI/1.1"),
+            ("HTTPS", "on" if secure else "off"),
+            ("HTTPS_KEYSIZE", ""),
+            ("HTTPS_SECRETKEYSIZE", ""),
+            ("HTTPS_SERVER_ISSUER", ""),
+            ("HTTPS_SERVER_SUBJECT", ""),
+            ("INSTANCE_ID", str(place.site_id)),
+            ("INSTANCE_NAME", place.site_name.upper()),
+            ("INSTANCE_META_PATH", f"/LM/W3SVC/{place.site_id}"),
+            ("LOCAL_ADDR", local_addr),
+            ("LOGON_USER", ""),
+        ),
         _made(("REMOTE_ADDR", remote_addr), ("REMOTE_HOST", remote_addr)),
         _made(("REMOTE_USER", ""), ("REQUEST_METHOD", method)),
-        _made(("SERVER_NAME", host),
-              ("SERVER_PORT", str(port)), ("SERVER_PORT_SECURE", "1" if secure else "0"),
-              ("SERVER_PROTOCOL", protocol),
-              ("SERVER_SOFTWARE", "Microsoft-IIS/10.0")),
+        _made(
+            ("SERVER_NAME", host),
+            ("SERVER_PORT", str(port)),
+            ("SERVER_PORT_SECURE", "1" if secure else "0"),
+            ("SERVER_PROTOCOL", protocol),
+            ("SERVER_SOFTWARE", "Microsoft-IIS/10.0"),
+        ),
     )
 
 
@@ -112,11 +165,17 @@ def _content(length: str, kind: str) -> Group:
 
 
 def _headers(state: State) -> list[Group | Pair]:
-    """HTTP_* of the request as the handler sees it: rules may have set some, and a rewrite sets X-Original-URL.
+    """HTTP_* of the request as the handler sees it: rules may have set some, and a rewrite sets
+    X-Original-URL.
 
-    A client's ``Proxy`` header is left out: as HTTP_PROXY it would redirect outgoing requests of many libraries.
+    A client's ``Proxy`` header is left out: as HTTP_PROXY it would redirect outgoing requests of
+    many libraries.
     """
-    changed = {name: value for name, value in state.assigned.items() if name.startswith("HTTP_") and name != "HTTP_PROXY"}
+    changed = {
+        name: value
+        for name, value in state.assigned.items()
+        if name.startswith("HTTP_") and name != "HTTP_PROXY"
+    }
     if state.shows_original:
         changed = {"HTTP_X_ORIGINAL_URL": original_url(state.request), **changed}
     sent = _sent(tuple(state.request.fields.items()))
@@ -129,8 +188,16 @@ def _headers(state: State) -> list[Group | Pair]:
 
 @lru_cache(maxsize=256)
 def _sent(fields: tuple[Pair, ...]) -> Group:
-    """HTTP_* of what the client has sent; of two names that give the same variable the last one counts."""
-    return _made(*{f"HTTP_{name.upper().replace('-', '_')}": value for name, value in fields if name != "proxy"}.items())
+    """HTTP_* of what the client has sent; of two names that give the same variable the last one
+    counts.
+    """
+    return _made(
+        *{
+            f"HTTP_{name.upper().replace('-', '_')}": value
+            for name, value in fields
+            if name != "proxy"
+        }.items()
+    )
 
 
 def _made(*pairs: Pair) -> Group:
@@ -138,11 +205,15 @@ def _made(*pairs: Pair) -> Group:
 
 
 def _encoded(name: str, value: str) -> bytes:
-    """A variable for the wire: what came as text in UTF-8 goes on as UTF-8, header bytes as they came."""
+    """A variable for the wire: what came as text in UTF-8 goes on as UTF-8, header bytes as they
+    came.
+    """
     if name.startswith("HTTP_"):
         data = value.encode("latin-1", "replace")
     else:
-        data = value.encode("utf-8", "surrogateescape")  # FastCGIUtf8ServerVariables, as Azure sets it
+        data = value.encode(
+            "utf-8", "surrogateescape"
+        )  # FastCGIUtf8ServerVariables, as Azure sets it
     return _name(name, len(data)) + data
 
 

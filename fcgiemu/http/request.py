@@ -49,8 +49,14 @@ class Request:
 
 
 def make_request(
-    url: str, method: str = "GET", headers: Iterable[Header] | Mapping[str, str] = (), *, https: bool = False,
-    remote_addr: str = "127.0.0.1", body_length: int | None = None, overrides: Mapping[str, str] | None = None,
+    url: str,
+    method: str = "GET",
+    headers: Iterable[Header] | Mapping[str, str] = (),
+    *,
+    https: bool = False,
+    remote_addr: str = "127.0.0.1",
+    body_length: int | None = None,
+    overrides: Mapping[str, str] | None = None,
 ) -> Request:
     """A request for a path (``/a?b=1``) or an absolute URL, which sets scheme, host and port.
 
@@ -76,9 +82,18 @@ def make_request(
     elif body_length and "content-length" not in fields:
         given.append(("Content-Length", str(body_length)))
         fields["content-length"] = str(body_length)
-    return Request(method, canonicalize(target), tuple(given), scheme, host, port, remote_addr,
-                   body_length=body_length, overrides={key.upper(): str(value) for key, value in
-                                                       (overrides or {}).items()}, fields=fields)
+    return Request(
+        method,
+        canonicalize(target),
+        tuple(given),
+        scheme,
+        host,
+        port,
+        remote_addr,
+        body_length=body_length,
+        overrides={key.upper(): str(value) for key, value in (overrides or {}).items()},
+        fields=fields,
+    )
 
 
 def joined(headers: Iterable[Header]) -> dict[str, str]:
@@ -114,7 +129,9 @@ def _host_of(authority: str) -> str | None:
     try:
         return urlsplit("//" + authority).hostname
     except ValueError:
-        raise UrlRefused(400, "Bad Request - Invalid Hostname", "The request hostname is invalid.") from None
+        raise UrlRefused(
+            400, "Bad Request - Invalid Hostname", "The request hostname is invalid."
+        ) from None
 
 
 def _port_of(authority: str) -> int | None:

@@ -10,8 +10,15 @@ from http import HTTPStatus
 Header = tuple[str, str]
 
 #: Reason phrases that differ from the standard ones (wire captures).
-_REASONS = {302: "Redirect", 307: "Moved Temporarily", 308: "Permanent Redirect", 413: "Request Entity Too Large",
-            414: "Request-URI Too Long", 416: "Requested Range Not Satisfiable", 303: "See Other"}
+_REASONS = {
+    302: "Redirect",
+    307: "Moved Temporarily",
+    308: "Permanent Redirect",
+    413: "Request Entity Too Large",
+    414: "Request-URI Too Long",
+    416: "Requested Range Not Satisfiable",
+    303: "See Other",
+}
 
 SERVER = "Microsoft-IIS/10.0"
 
@@ -65,14 +72,20 @@ def reason_phrase(status: int) -> str:
 def redirect_body(location: str) -> bytes:
     """The body of every redirect that IIS makes itself (wire captures)."""
     escaped = html.escape(location, quote=False).replace('"', "&quot;")
-    return ("<head><title>Document Moved</title></head>\n<body><h1>Object Moved</h1>This document may be found "
-            f'<a HREF="{escaped}">here</a></body>').encode()
+    return (
+        "<head><title>Document Moved</title></head>\n<body><h1>Object Moved</h1>This document may"
+        " be found "
+        f'<a HREF="{escaped}">here</a></body>'
+    ).encode()
 
 
 def http_sys_body(heading: str, status: int, text: str) -> bytes:
     """The page of http.sys's own answers (wire captures)."""
     title = heading.partition(" - ")[0].removesuffix(" URL") if status != 414 else heading
-    return ('<!DOCTYPE HTML PUBLIC "-//W3C//DTD HTML 4.01//EN""http://www.w3.org/TR/html4/strict.dtd">\r\n'
-            f"<HTML><HEAD><TITLE>{title}</TITLE>\r\n"
-            '<META HTTP-EQUIV="Content-Type" Content="text/html; charset=us-ascii"></HEAD>\r\n'
-            f"<BODY><h2>{heading}</h2>\r\n<hr><p>HTTP Error {status}. {text}</p>\r\n</BODY></HTML>\r\n").encode()
+    return (
+        '<!DOCTYPE HTML PUBLIC "-//W3C//DTD HTML'
+        f' 4.01//EN""http://www.w3.org/TR/html4/strict.dtd">\r\n<HTML><HEAD><TITLE>{title}</TITLE>\r\n<META'
+        ' HTTP-EQUIV="Content-Type" Content="text/html;'
+        f' charset=us-ascii"></HEAD>\r\n<BODY><h2>{heading}</h2>\r\n<hr><p>HTTP Error {status}.'
+        f" {text}</p>\r\n</BODY></HTML>\r\n"
+    ).encode()

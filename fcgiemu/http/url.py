@@ -1,6 +1,8 @@
-"""The request target as http.sys hands it to IIS: decoded once, dot segments gone, bad ones refused.
+"""The request target as http.sys hands it to IIS: decoded once, dot segments gone, bad ones
+refused.
 
-Sources: the URL parser that Microsoft published in IIS.Common, and measured answers (see the pipeline documentation).
+Sources: the URL parser that Microsoft published in IIS.Common, and measured answers (see the
+pipeline documentation).
 """
 
 from __future__ import annotations
@@ -34,7 +36,9 @@ class UrlRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A canonical target. ``path`` is decoded and begins with ``/``; ``query`` is raw, without ``?``."""
+    """A canonical target. ``path`` is decoded and begins with ``/``; ``query`` is raw, without
+    ``?``.
+    """
 
     path: str
     query: str
@@ -43,7 +47,9 @@ class Target:
 
 @lru_cache(maxsize=4096)
 def canonicalize(raw: str) -> Target:
-    """Canonicalise an origin-form target such as ``/a%20b/../c?x=1``. Raises UrlRefused as http.sys would."""
+    """Canonicalise an origin-form target such as ``/a%20b/../c?x=1``. Raises UrlRefused as http.sys
+    would.
+    """
     path, _, query = raw.partition("?")
     if len(raw) > MAX_TARGET_BYTES:
         raise UrlRefused(414, "Request URL Too Long", "The request URL is too long.")
@@ -58,7 +64,9 @@ def canonicalize(raw: str) -> Target:
 
 
 def normalize(path: str) -> str:
-    """Backslashes to slashes, repeated slashes to one, dot segments resolved; climbing above the root is refused."""
+    """Backslashes to slashes, repeated slashes to one, dot segments resolved; climbing above the
+    root is refused.
+    """
     parts: list[str] = []
     segments = re.sub(r"/+", "/", path.replace("\\", "/")).split("/")[1:]
     for position, segment in enumerate(segments):
@@ -86,7 +94,9 @@ def encode_path(path: str) -> str:
 
 
 def encode_location(location: str) -> str:
-    """A Location header: what is not ASCII or not allowed is encoded, existing escapes and ``#`` stay."""  # inferred
+    """A Location header: what is not ASCII or not allowed is encoded, existing escapes and ``#``
+    stay.
+    """  # inferred
     return quote(location, safe=_PATH_SAFE + "%#?{}^`\\", errors="replace")
 
 
@@ -100,11 +110,17 @@ def _invalid() -> UrlRefused:
 
 
 def _decode(path: str) -> str:
-    """One level of percent-decoding: UTF-8, else the whole path as Windows' ANSI code page (EnableNonUTF8)."""
+    """One level of percent-decoding: UTF-8, else the whole path as Windows' ANSI code page
+    (EnableNonUTF8).
+    """
     if re.search(r"%(?!u[0-9A-Fa-f]{4}|[0-9A-Fa-f]{2})", path):
         raise _invalid()
-    wide = re.sub(r"%u([0-9A-Fa-f]{4})", lambda match: quote(chr(int(match[1], 16)), errors="replace"), path)
-    data = re.sub(rb"%([0-9A-Fa-f]{2})", lambda match: bytes([int(match[1], 16)]), wide.encode("utf-8"))
+    wide = re.sub(
+        r"%u([0-9A-Fa-f]{4})", lambda match: quote(chr(int(match[1], 16)), errors="replace"), path
+    )
+    data = re.sub(
+        rb"%([0-9A-Fa-f]{2})", lambda match: bytes([int(match[1], 16)]), wide.encode("utf-8")
+    )
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError:

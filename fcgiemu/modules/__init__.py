@@ -1,1 +1,3 @@
-"""The request pipeline: one IIS module per file, in the order in which IIS runs them (pipeline.py)."""
+"""The request pipeline: one IIS module per file, in the order in which IIS runs them
+(pipeline.py).
+"""

@@ -1,4 +1,6 @@
-"""StaticCompressionModule and DynamicCompressionModule: who gets gzip. Off unless asked for: see Settings.compression."""
+"""StaticCompressionModule and DynamicCompressionModule: who gets gzip. Off unless asked for: see
+Settings.compression.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ Types = dict[str, bool]
 
 @dataclass(frozen=True, slots=True)
 class Compression:
-    """The compiled sections: urlCompression, httpCompression, and serverRuntime's idea of a frequent hit."""
+    """The compiled sections: urlCompression, httpCompression, and serverRuntime's idea of a
+    frequent hit.
+    """
 
     static: bool
     dynamic: bool
@@ -42,10 +46,19 @@ class Compression:
         from werkzeug.http import parse_accept_header
 
         fields = request.fields
-        if "accept-encoding" not in fields or parse_accept_header(fields["accept-encoding"]).quality("gzip") <= 0:
+        if (
+            "accept-encoding" not in fields
+            or parse_accept_header(fields["accept-encoding"]).quality("gzip") <= 0
+        ):
             return False
-        return not (self.not_http10 and request.protocol == "HTTP/1.0" or self.not_proxies and "via" in fields
-                    or self.not_range and "range" in fields)
+        return not (
+            self.not_http10
+            and request.protocol == "HTTP/1.0"
+            or self.not_proxies
+            and "via" in fields
+            or self.not_range
+            and "range" in fields
+        )
 
 
 def compiled(effective: Effective) -> Compression:
@@ -58,14 +71,28 @@ def compiled(effective: Effective) -> Compression:
 
     def does(kind: str) -> bool:
         switch = f"do{kind}Compression"
-        return gzip is not None and url[switch] and gzip[switch] and f"{kind}CompressionModule" not in absent
+        return (
+            gzip is not None
+            and url[switch]
+            and gzip[switch]
+            and f"{kind}CompressionModule" not in absent
+        )
 
     hits = 0 if section["staticCompressionIgnoreHitFrequency"] else runtime["frequentHitThreshold"]
     return Compression(
-        does("Static"), does("Dynamic"), _types(section.child("staticTypes")), _types(section.child("dynamicTypes")),
-        _level(gzip, "staticCompressionLevel"), _level(gzip, "dynamicCompressionLevel"),
-        section["minFileSizeForComp"], section["noCompressionForHttp10"], section["noCompressionForProxies"],
-        section["noCompressionForRange"], hits, runtime["frequentHitTimePeriod"].total_seconds())
+        does("Static"),
+        does("Dynamic"),
+        _types(section.child("staticTypes")),
+        _types(section.child("dynamicTypes")),
+        _level(gzip, "staticCompressionLevel"),
+        _level(gzip, "dynamicCompressionLevel"),
+        section["minFileSizeForComp"],
+        section["noCompressionForHttp10"],
+        section["noCompressionForProxies"],
+        section["noCompressionForRange"],
+        hits,
+        runtime["frequentHitTimePeriod"].total_seconds(),
+    )
 
 
 def _types(node: Node) -> Types:
@@ -93,7 +120,9 @@ class Hits:
         self._times: dict[str, deque[float]] = {}
 
     def frequent(self, path: str, threshold: int, period: float, now: float) -> bool:
-        """Count a hit at ``now`` (seconds); True from the ``threshold``-th within ``period`` seconds on."""
+        """Count a hit at ``now`` (seconds); True from the ``threshold``-th within ``period``
+        seconds on.
+        """
         if threshold == 0:
             return True
         times = self._times.setdefault(path, deque(maxlen=threshold))
@@ -102,7 +131,9 @@ class Hits:
 
 
 class Encoder:
-    """gzip of a body that comes in parts; each part can be read by the client when it has been sent."""
+    """gzip of a body that comes in parts; each part can be read by the client when it has been
+    sent.
+    """
 
     def __init__(self, level: int) -> None:
         self._zlib = zlib.compressobj(level, zlib.DEFLATED, _GZIP)
@@ -120,7 +151,9 @@ def compress(data: bytes, level: int) -> bytes:
 
 
 def encoded(headers: list[Header], length: int | None = None) -> list[Header]:
-    """The headers of a response that is sent compressed; without ``length`` it goes out in chunks."""
+    """The headers of a response that is sent compressed; without ``length`` it goes out in
+    chunks.
+    """
     kept = [pair for pair in headers if pair[0].lower() != "content-length"]
     kept += [("Content-Encoding", "gzip"), ("Vary", "Accept-Encoding")]
     return kept if length is None else [*kept, ("Content-Length", str(length))]
@@ -130,20 +163,32 @@ def dynamic(decision: Decision, status: int, headers: list[Header]) -> Encoder |
     """The encoder for a handler's response, or None where it goes out as it is."""
     assert decision.effective is not None and decision.request is not None
     settings = decision.effective.view(compiled)
-    if status != 200 or not settings.dynamic or decision.request.method == "HEAD" or not settings.accepted(decision.request):
+    if (
+        status != 200
+        or not settings.dynamic
+        or decision.request.method == "HEAD"
+        or not settings.accepted(decision.request)
+    ):
         return None
     fields = {name.lower(): value for name, value in headers}
-    if "content-encoding" in fields or not listed(settings.dynamic_types, fields.get("content-type", "")):
+    if "content-encoding" in fields or not listed(
+        settings.dynamic_types, fields.get("content-type", "")
+    ):
         return None
     return Encoder(settings.dynamic_level)
 
 
 def static(decision: Decision, mime_type: str, size: int) -> Compression | None:
-    """How a file is compressed for this request, or None where it is sent as it is. Hits are the caller's to count."""
+    """How a file is compressed for this request, or None where it is sent as it is. Hits are the
+    caller's to count.
+    """
     assert decision.effective is not None and decision.request is not None
     settings = decision.effective.view(compiled)
-    if settings.static and size >= settings.min_size and listed(settings.static_types, mime_type) and settings.accepted(
-            decision.request):
+    if (
+        settings.static
+        and size >= settings.min_size
+        and listed(settings.static_types, mime_type)
+        and settings.accepted(decision.request)
+    ):
         return settings
     return None
-

@@ -1,4 +1,6 @@
-"""CustomErrorModule: which page a status of 400 and more gets, by <httpErrors> and by who asks (measured matrix)."""
+"""CustomErrorModule: which page a status of 400 and more gets, by <httpErrors> and by who asks
+(measured matrix).
+"""
 
 from __future__ import annotations
 
@@ -12,12 +14,19 @@ from ..http.response import Response, reason_phrase, redirect_body
 from . import loaded, static_file
 
 SECTION = "system.webServer/httpErrors"
-#: Bodies measured for remote clients without an error file; other statuses say the same in the same form. # inferred
+#: Bodies measured for remote clients without an error file; other statuses say the same in the same
+#: form. # inferred
 _ONE_LINERS = {
     401: "You do not have permission to view this directory or page.",
     403: "You do not have permission to view this directory or page.",
-    404: "The resource you are looking for has been removed, had its name changed, or is temporarily unavailable.",
-    405: "The page you are looking for cannot be displayed because an invalid method (HTTP verb) is being used.",
+    404: (
+        "The resource you are looking for has been removed, had its name changed, or is temporarily"
+        " unavailable."
+    ),
+    405: (
+        "The page you are looking for cannot be displayed because an invalid method (HTTP verb) is"
+        " being used."
+    ),
     413: "The page was not displayed because the request entity is too large.",
     500: "The page cannot be displayed because an internal server error has occurred.",
 }
@@ -25,9 +34,11 @@ _ONE_LINERS = {
 
 @dataclass(frozen=True, slots=True)
 class ErrorPage:
-    """An <error> entry. ``mode`` is File, ExecuteURL or Redirect; ``folder`` is the one of the file that declares it.
+    """An <error> entry. ``mode`` is File, ExecuteURL or Redirect; ``folder`` is the one of the file
+    that declares it.
 
-    ``shipped`` marks the server's own entries: their files (custerr) are not part of fcgiemu, the one-line text stands in.
+    ``shipped`` marks the server's own entries: their files (custerr) are not part of fcgiemu, the
+    one-line text stands in.
     """
 
     mode: str
@@ -49,7 +60,9 @@ class Errors:
 
     def entry(self, status: int, substatus: int) -> ErrorPage | None:
         """The page for a status: that of the substatus, else that of any, else the default."""
-        return self.entries.get((status, substatus)) or self.entries.get((status, -1)) or self.default
+        return (
+            self.entries.get((status, substatus)) or self.entries.get((status, -1)) or self.default
+        )
 
     def is_detailed(self, local: bool) -> bool:
         """Whether this client gets detailed errors."""
@@ -63,22 +76,37 @@ def compiled(effective: Effective) -> Errors:
     for item in section.items:
         shipped = item.file is None or item.file.is_host
         entries[int(item["statusCode"]), int(item["subStatusCode"])] = ErrorPage(
-            item["responseMode"], item["path"], item["prefixLanguageFilePath"],
-            "" if shipped or item.file is None else item.file.directory, shipped)
+            item["responseMode"],
+            item["path"],
+            item["prefixLanguageFilePath"],
+            "" if shipped or item.file is None else item.file.directory,
+            shipped,
+        )
     default = None
     if section["defaultPath"]:
-        default = ErrorPage(section["defaultResponseMode"], section["defaultPath"], "", section.file.directory
-                            if section.file else "", False)
+        default = ErrorPage(
+            section["defaultResponseMode"],
+            section["defaultPath"],
+            "",
+            section.file.directory if section.file else "",
+            False,
+        )
     return Errors(section["errorMode"], section["existingResponse"], entries, default)
 
 
-def execute_url(decision: Decision, status: int, substatus: int, has_entity: bool, local: bool) -> str | None:
-    """The URL whose child request answers instead (responseMode ExecuteURL), or None where there is none."""
+def execute_url(
+    decision: Decision, status: int, substatus: int, has_entity: bool, local: bool
+) -> str | None:
+    """The URL whose child request answers instead (responseMode ExecuteURL), or None where there is
+    none.
+    """
     entry = _replacing(decision, status, substatus, has_entity, local)
     return entry.path if entry is not None and entry.mode == "ExecuteURL" else None
 
 
-def _replacing(decision: Decision, status: int, substatus: int, has_entity: bool, local: bool) -> ErrorPage | None:
+def _replacing(
+    decision: Decision, status: int, substatus: int, has_entity: bool, local: bool
+) -> ErrorPage | None:
     if decision.effective is None or decision.is_error_page or status < 400:
         return None
     errors = decision.effective.view(compiled)
@@ -88,7 +116,9 @@ def _replacing(decision: Decision, status: int, substatus: int, has_entity: bool
 
 
 def replaces(decision: Decision, status: int, local: bool) -> bool:
-    """Whether a handler's own error body gives way to the server's page (Custom mode, not PassThrough)."""
+    """Whether a handler's own error body gives way to the server's page (Custom mode, not
+    PassThrough).
+    """
     if decision.effective is None or decision.is_error_page or status < 400:
         return False
     errors = decision.effective.view(compiled)
@@ -103,11 +133,17 @@ def page(decision: Decision, action: Respond, reason: str, local: bool) -> Respo
         return Response(action.status, reason, headers)
     # A broken httpErrors section is ignored while it reports itself.
     broken = bool(decision.effective.errors(SECTION))
-    errors = Errors("DetailedLocalOnly", "Auto", {}) if broken else decision.effective.view(compiled)
+    errors = (
+        Errors("DetailedLocalOnly", "Auto", {}) if broken else decision.effective.view(compiled)
+    )
     if errors.is_detailed(local) and not decision.is_error_page:
         body = pages.detailed_error(decision, action, reason)
-        return Response(action.status, reason, [("Cache-Control", "private"), ("Content-Type", "text/html; charset=utf-8"),
-                                                *headers], body)
+        return Response(
+            action.status,
+            reason,
+            [("Cache-Control", "private"), ("Content-Type", "text/html; charset=utf-8"), *headers],
+            body,
+        )
     entry = None if decision.is_error_page else errors.entry(action.status, action.substatus)
     if entry is not None and entry.mode == "Redirect":
         return _redirect(decision, entry)
@@ -116,21 +152,38 @@ def page(decision: Decision, action: Respond, reason: str, local: bool) -> Respo
         if found is not None:
             mime_type, body = found
             return Response(action.status, reason, [("Content-Type", mime_type), *headers], body)
-    return Response(action.status, reason, [("Content-Type", "text/html"), *headers], one_liner(action.status).encode())
+    return Response(
+        action.status,
+        reason,
+        [("Content-Type", "text/html"), *headers],
+        one_liner(action.status).encode(),
+    )
 
 
 def _redirect(decision: Decision, entry: ErrorPage) -> Response:
     location = entry.path
     if location.startswith("/") and decision.request is not None:
         location = f"{decision.request.scheme}://{decision.request.authority}{location}"
-    return Response(302, reason_phrase(302), [("Content-Type", "text/html; charset=UTF-8"), ("Location", location)],
-                    redirect_body(location))
+    return Response(
+        302,
+        reason_phrase(302),
+        [("Content-Type", "text/html; charset=UTF-8"), ("Location", location)],
+        redirect_body(location),
+    )
 
 
 def _file(decision: Decision, entry: ErrorPage) -> tuple[str, bytes] | None:
-    """Type and bytes of an error file below the folder that declares it; None where there is none."""
+    """Type and bytes of an error file below the folder that declares it; None where there is
+    none.
+    """
     relative = entry.path.replace("\\", "/")
-    if entry.shipped or entry.prefix or decision.site is None or relative.startswith("/") or ":" in relative:
+    if (
+        entry.shipped
+        or entry.prefix
+        or decision.site is None
+        or relative.startswith("/")
+        or ":" in relative
+    ):
         return None  # absolute paths need allowAbsolutePathsWhenDelegated, which is locked
     if ".." in relative.split("/"):
         return None

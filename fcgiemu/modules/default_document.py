@@ -12,4 +12,8 @@ def documents(effective: Effective) -> tuple[str, ...]:
     section = effective.section(SECTION)
     if not section["enabled"]:
         return ()
-    return tuple(str(item["value"]).strip().lstrip("/\\") for item in section.child("files").items if item["value"])
+    return tuple(
+        str(item["value"]).strip().lstrip("/\\")
+        for item in section.child("files").items
+        if item["value"]
+    )

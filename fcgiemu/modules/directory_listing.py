@@ -28,7 +28,9 @@ def compiled(effective: Effective) -> Browse:
 
 
 def rows(view: FileView, folder: FileEntry) -> list[Row]:
-    """The entries of a folder that can be asked for, in NTFS's order: by name without case, files and folders mixed."""
+    """The entries of a folder that can be asked for, in NTFS's order: by name without case, files
+    and folders mixed.
+    """
     parent = view.relative(folder)
     found = []
     for name in os.listdir(folder.path):

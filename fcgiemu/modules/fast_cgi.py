@@ -1,4 +1,6 @@
-"""FastCgiModule: what <fastCgi><application> of a host configuration says about the processes of a scriptProcessor."""
+"""FastCgiModule: what <fastCgi><application> of a host configuration says about the processes of a
+scriptProcessor.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +13,17 @@ from ..fastcgi.limits import IIS_LIMITS, Limits
 SECTION = "system.webServer/fastCgi"
 #: Attribute of <application> -> field of Limits.
 _FIELDS = {
-    "maxInstances": "max_instances", "queueLength": "queue_length", "activityTimeout": "activity_timeout",
-    "requestTimeout": "request_timeout", "idleTimeout": "idle_timeout", "instanceMaxRequests": "instance_max_requests",
-    "rapidFailsPerMinute": "rapid_fails_per_minute", "signalBeforeTerminateSeconds": "signal_before_terminate",
-    "stderrMode": "stderr_mode", "protocol": "protocol", "monitorChangesTo": "monitor_changes_to",
+    "maxInstances": "max_instances",
+    "queueLength": "queue_length",
+    "activityTimeout": "activity_timeout",
+    "requestTimeout": "request_timeout",
+    "idleTimeout": "idle_timeout",
+    "instanceMaxRequests": "instance_max_requests",
+    "rapidFailsPerMinute": "rapid_fails_per_minute",
+    "signalBeforeTerminateSeconds": "signal_before_terminate",
+    "stderrMode": "stderr_mode",
+    "protocol": "protocol",
+    "monitorChangesTo": "monitor_changes_to",
 }
 
 Key = tuple[str, str]
@@ -22,7 +31,9 @@ Key = tuple[str, str]
 
 def registered(effective: Effective) -> dict[Key, Node]:
     """The applications by fullPath and arguments, lower case. A view: see Effective.view."""
-    return {key(item["fullPath"], item["arguments"]): item for item in effective.section(SECTION).items}
+    return {
+        key(item["fullPath"], item["arguments"]): item for item in effective.section(SECTION).items
+    }
 
 
 def key(full_path: str, arguments: str) -> Key:
@@ -31,11 +42,16 @@ def key(full_path: str, arguments: str) -> Key:
 
 
 def limits(application: Node | None, base: Limits) -> Limits:
-    """``base`` with what the application says; 0 instances become a number that suits this machine."""
+    """``base`` with what the application says; 0 instances become a number that suits this
+    machine.
+    """
     if application is None:
         return base
     said = {field: application[name] for name, field in _FIELDS.items() if application.has(name)}
     if said.get("max_instances") == 0:
         said["max_instances"] = IIS_LIMITS.max_instances
-    environment = tuple((str(item["name"]), str(item["value"])) for item in application.child("environmentVariables").items)
+    environment = tuple(
+        (str(item["name"]), str(item["value"]))
+        for item in application.child("environmentVariables").items
+    )
     return replace(base, **said, environment=environment)

@@ -14,10 +14,17 @@ from ..trace import Trace
 
 SECTION = "system.webServer/handlers"
 
-#: preCondition token -> whether it holds on the emulated server: integrated mode, 64 bit, no managed code.
+#: preCondition token -> whether it holds on the emulated server: integrated mode, 64 bit, no
+#: managed code.
 _PRE_CONDITIONS = {
-    "bitness32": False, "bitness64": True, "integratedmode": True, "classicmode": False,
-    "runtimeversionv1.1": False, "runtimeversionv2.0": False, "runtimeversionv4.0": False, "managedhandler": False,
+    "bitness32": False,
+    "bitness64": True,
+    "integratedmode": True,
+    "classicmode": False,
+    "runtimeversionv1.1": False,
+    "runtimeversionv2.0": False,
+    "runtimeversionv4.0": False,
+    "managedhandler": False,
 }
 _FAMILIES = ("bitness", "integrated", "classic", "runtimeversion", "managed")
 
@@ -34,22 +41,36 @@ class HandlerTable:
     bad_pre_condition: Finding | None = None
 
     def choose(self, path: str, method: str, trace: Trace | None) -> tuple[Handler, int] | None:
-        """The first entry whose verb and path match, with the length of the script part of ``path``."""
+        """The first entry whose verb and path match, with the length of the script part of
+        ``path``.
+        """
         for handler, matches in self.entries:
             if handler.verbs and method not in handler.verbs:
                 if trace is not None:
-                    trace.add("HANDLER_VERB_NOT_MATCH", Name=handler.name, Verb=",".join(sorted(handler.verbs)),
-                              RequestVerb=method)
+                    trace.add(
+                        "HANDLER_VERB_NOT_MATCH",
+                        Name=handler.name,
+                        Verb=",".join(sorted(handler.verbs)),
+                        RequestVerb=method,
+                    )
                 continue
             length = matches(path)
             if length is not None:
                 if trace is not None:
-                    trace.add("HANDLER_CHANGED", OldHandlerName="", NewHandlerName=handler.name,
-                              NewHandlerModules=",".join(handler.modules),
-                              NewHandlerScriptProcessor=handler.script_processor, Path=handler.path, Origin=handler.origin)
+                    trace.add(
+                        "HANDLER_CHANGED",
+                        OldHandlerName="",
+                        NewHandlerName=handler.name,
+                        NewHandlerModules=",".join(handler.modules),
+                        NewHandlerScriptProcessor=handler.script_processor,
+                        Path=handler.path,
+                        Origin=handler.origin,
+                    )
                 return handler, length
             if trace is not None:
-                trace.add("HANDLER_PATH_NOT_MATCH", Name=handler.name, Path=handler.path, RequestURL=path)
+                trace.add(
+                    "HANDLER_PATH_NOT_MATCH", Name=handler.name, Path=handler.path, RequestURL=path
+                )
         return None
 
 
@@ -63,9 +84,14 @@ def table(effective: Effective) -> HandlerTable:
         holds = met(handler.pre_condition)
         if holds is None:
             bad = bad or Finding(
-                "handler-bad-precondition", "error", f'Handler "{handler.name}" has a bad precondition '
-                f'"{handler.pre_condition}" in its precondition list', node.span,
-                "Known tokens: integratedMode, classicMode, bitness32, bitness64, runtimeVersionv4.0 …")
+                "handler-bad-precondition",
+                "error",
+                f'Handler "{handler.name}" has a bad precondition '
+                f'"{handler.pre_condition}" in its precondition list',
+                node.span,
+                "Known tokens: integratedMode, classicMode, bitness32, bitness64,"
+                " runtimeVersionv4.0 …",
+            )
         elif holds:
             entries.append((handler, path_matcher(handler.path)))
     return HandlerTable(entries, section["accessPolicy"], bad)
@@ -74,10 +100,18 @@ def table(effective: Effective) -> HandlerTable:
 def _handler(node: Node) -> Handler:
     verbs = {verb.strip() for verb in str(node["verb"]).split(",")}
     return Handler(
-        node["name"], node["path"], frozenset() if "*" in verbs else frozenset(verbs),
-        tuple(part.strip() for part in str(node["modules"]).split(",") if part.strip()), node["scriptProcessor"],
-        node["resourceType"], node["requireAccess"], node["allowPathInfo"], node["preCondition"],
-        node["responseBufferLimit"], str(node.span) if node.file and not node.file.is_host else "")
+        node["name"],
+        node["path"],
+        frozenset() if "*" in verbs else frozenset(verbs),
+        tuple(part.strip() for part in str(node["modules"]).split(",") if part.strip()),
+        node["scriptProcessor"],
+        node["resourceType"],
+        node["requireAccess"],
+        node["allowPathInfo"],
+        node["preCondition"],
+        node["responseBufferLimit"],
+        str(node.span) if node.file and not node.file.is_host else "",
+    )
 
 
 def met(text: str) -> bool | None:
@@ -95,7 +129,9 @@ def met(text: str) -> bool | None:
 
 
 def path_matcher(pattern: str) -> PathMatch:
-    """A matcher for a handler's ``path``; case does not count. Forms and their meaning: docs/pipeline.md."""
+    """A matcher for a handler's ``path``; case does not count. Forms and their meaning:
+    docs/pipeline.md.
+    """
     if pattern == "*":
         return len
     if pattern == "*.":

@@ -30,9 +30,22 @@ class HttpPlatform:
 def compiled(effective: Effective) -> HttpPlatform:
     """A view: see Effective.view."""
     section = effective.section(SECTION)
-    variables = tuple((str(item["name"]), str(item["value"])) for item in section.child("environmentVariables").items)
+    variables = tuple(
+        (str(item["name"]), str(item["value"]))
+        for item in section.child("environmentVariables").items
+    )
     return HttpPlatform(
-        section["processPath"], section["arguments"], variables, float(section["startupTimeLimit"]),
-        section["startupRetryCount"], section["rapidFailsPerMinute"], section["requestTimeout"].total_seconds(),
-        section["processesPerApplication"], section["stdoutLogFile"] if section["stdoutLogEnabled"] else None,
-        tuple(str(item["path"]).replace("\\", "/").removeprefix("./") for item in section.child("recycleOnFileChange").items))
+        section["processPath"],
+        section["arguments"],
+        variables,
+        float(section["startupTimeLimit"]),
+        section["startupRetryCount"],
+        section["rapidFailsPerMinute"],
+        section["requestTimeout"].total_seconds(),
+        section["processesPerApplication"],
+        section["stdoutLogFile"] if section["stdoutLogEnabled"] else None,
+        tuple(
+            str(item["path"]).replace("\\", "/").removeprefix("./")
+            for item in section.child("recycleOnFileChange").items
+        ),
+    )

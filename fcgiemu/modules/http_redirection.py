@@ -37,15 +37,34 @@ def compiled(effective: Effective) -> Rule | None:
     if section.location:
         folder += "/" + section.location
     wildcards = tuple(
-        (re.compile("".join("(.*)" if char == "*" else re.escape(char) for char in str(item["wildcard"])), re.IGNORECASE),
-         str(item["destination"])) for item in section.items)
-    return Rule(section["destination"], section["exactDestination"], section["childOnly"],
-                _STATUS[section["httpResponseStatus"]], folder, wildcards)
+        (
+            re.compile(
+                "".join(
+                    "(.*)" if char == "*" else re.escape(char) for char in str(item["wildcard"])
+                ),
+                re.IGNORECASE,
+            ),
+            str(item["destination"]),
+        )
+        for item in section.items
+    )
+    return Rule(
+        section["destination"],
+        section["exactDestination"],
+        section["childOnly"],
+        _STATUS[section["httpResponseStatus"]],
+        folder,
+        wildcards,
+    )
 
 
 def redirection(rule: Rule, request: Request, state: State) -> Redirect | None:
     """The redirect for the current URL, or None."""
-    below = state.path[len(rule.folder):] if state.path.lower().startswith(rule.folder.lower()) else state.path
+    below = (
+        state.path[len(rule.folder) :]
+        if state.path.lower().startswith(rule.folder.lower())
+        else state.path
+    )
     target = _destination(rule, below, state)
     if target is None:
         return None

@@ -6,11 +6,24 @@ from ..config.tree import Effective
 
 SECTION = "system.webServer/modules"
 #: The modules whose work fcgiemu does, and that an application may remove.
-EMULATED = frozenset({
-    "CustomErrorModule", "DefaultDocumentModule", "DirectoryListingModule", "DynamicCompressionModule", "FastCgiModule",
-    "HttpRedirectionModule", "IpRestrictionModule", "ProtocolSupportModule", "RequestFilteringModule", "RewriteModule",
-    "StaticCompressionModule", "StaticFileModule", "UrlAuthorizationModule", "WebSocketModule",
-})
+EMULATED = frozenset(
+    {
+        "CustomErrorModule",
+        "DefaultDocumentModule",
+        "DirectoryListingModule",
+        "DynamicCompressionModule",
+        "FastCgiModule",
+        "HttpRedirectionModule",
+        "IpRestrictionModule",
+        "ProtocolSupportModule",
+        "RequestFilteringModule",
+        "RewriteModule",
+        "StaticCompressionModule",
+        "StaticFileModule",
+        "UrlAuthorizationModule",
+        "WebSocketModule",
+    }
+)
 
 
 def absent(effective: Effective) -> frozenset[str]:

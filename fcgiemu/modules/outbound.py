@@ -1,4 +1,6 @@
-"""RewriteModule on the way out: which outbound rules concern a response, and their effect on headers and body."""
+"""RewriteModule on the way out: which outbound rules concern a response, and their effect on
+headers and body.
+"""
 
 from __future__ import annotations
 
@@ -24,10 +26,18 @@ from . import loaded
 
 
 class Sender:
-    """The outbound rules of one response. ``wants_body`` says whether the body must be complete to be rewritten."""
+    """The outbound rules of one response. ``wants_body`` says whether the body must be complete to
+    be rewritten.
+    """
 
-    def __init__(self, decision: Decision, compiled: OutboundRules, status: int, headers: list[Header],
-                 trace: Trace | None) -> None:
+    def __init__(
+        self,
+        decision: Decision,
+        compiled: OutboundRules,
+        status: int,
+        headers: list[Header],
+        trace: Trace | None,
+    ) -> None:
         assert decision.state is not None
         self._compiled = compiled
         self._headers = list(headers)
@@ -44,15 +54,29 @@ class Sender:
         self.wants_body = any(not rule.header for rule in self._rules)
 
     def error(self) -> Respond | None:
-        """The 500.52 (or .53) that replaces the response, or None; asked again after ``headers`` and ``body``."""
+        """The 500.52 (or .53) that replaces the response, or None; asked again after ``headers``
+        and ``body``.
+        """
         if self._compiled.errors:
             finding = self._compiled.errors[0]
-            return Respond(500, self._substatus, finding.message, finding.hresult, "URL Rewrite Module Error.",
-                           finding=finding, notification="SendResponse")
-        encoding = next((value for name, value in self._headers if name.lower() == "content-encoding"), "")
+            return Respond(
+                500,
+                self._substatus,
+                finding.message,
+                finding.hresult,
+                "URL Rewrite Module Error.",
+                finding=finding,
+                notification="SendResponse",
+            )
+        encoding = next(
+            (value for name, value in self._headers if name.lower() == "content-encoding"), ""
+        )
         if self.wants_body and encoding.lower() not in ("", "identity"):
-            self._fail("Outbound rewrite rules cannot be applied when the content of the HTTP response is encoded "
-                       f'("{encoding}").')
+            self._fail(
+                "Outbound rewrite rules cannot be applied when the content of the HTTP response is"
+                " encoded "
+                f'("{encoding}").'
+            )
         return self._failure
 
     def headers(self) -> list[Header]:
@@ -65,25 +89,37 @@ class Sender:
 
     def body(self, data: bytes) -> bytes:
         """The body after tag and body rules; unchanged bytes stay as they were."""
-        charset = body_charset(next((value for name, value in self._headers if name.lower() == "content-type"), ""))
+        charset = body_charset(
+            next((value for name, value in self._headers if name.lower() == "content-type"), "")
+        )
         try:
             text = data.decode(charset)
         except UnicodeDecodeError:
             charset = "latin-1"
             text = data.decode(charset)
         try:
-            return rewrite_body(self._rules, text, self._state, self._trace).encode(charset, "xmlcharrefreplace")
+            return rewrite_body(self._rules, text, self._state, self._trace).encode(
+                charset, "xmlcharrefreplace"
+            )
         except (ExpansionError, TooComplex) as error:
             self._fail(str(error))
             return data
 
     def _fail(self, message: str) -> None:
         if self._failure is None:
-            self._failure = Respond(500, self._substatus, message, E_INVALID_DATA, "URL Rewrite Module Error.",
-                                    notification="SendResponse")
+            self._failure = Respond(
+                500,
+                self._substatus,
+                message,
+                E_INVALID_DATA,
+                "URL Rewrite Module Error.",
+                notification="SendResponse",
+            )
 
 
-def sender(decision: Decision, status: int, headers: list[Header], trace: Trace | None = None) -> Sender | None:
+def sender(
+    decision: Decision, status: int, headers: list[Header], trace: Trace | None = None
+) -> Sender | None:
     """The outbound work for a response, or None where no configuration asks for any."""
     if decision.effective is None or decision.state is None:
         return None

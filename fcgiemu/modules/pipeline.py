@@ -1,4 +1,6 @@
-"""The order of work for one request: ``decide``. Pure: it reads configuration and asks the file view, nothing else."""
+"""The order of work for one request: ``decide``. Pure: it reads configuration and asks the file
+view, nothing else.
+"""
 
 from __future__ import annotations
 
@@ -52,8 +54,16 @@ if TYPE_CHECKING:
 #: Child executions (rewrite, default document) one request may cause.
 MAX_DEPTH = 12
 #: Modules of a handler that exist on a server but not here.
-FOREIGN_MODULES = {"IsapiModule", "CgiModule", "ServerSideIncludeModule", "ManagedPipelineHandler", "iisnode",
-                   "AspNetCoreModule", "AspNetCoreModuleV2", "WebDAVModule"}
+FOREIGN_MODULES = {
+    "IsapiModule",
+    "CgiModule",
+    "ServerSideIncludeModule",
+    "ManagedPipelineHandler",
+    "iisnode",
+    "AspNetCoreModule",
+    "AspNetCoreModuleV2",
+    "WebDAVModule",
+}
 
 
 def decide(site: Site, request: Request, trace: Trace | None = None) -> Decision:
@@ -61,31 +71,68 @@ def decide(site: Site, request: Request, trace: Trace | None = None) -> Decision
     run = _Run(site, request, trace)
     action = run.start()
     path = run.state.path if run.folder is None else run.folder
-    return Decision(action, request, run.effective, path, run.state.query, run.handler, run.module,
-                    run.applied, run.state, run.findings, site)
+    return Decision(
+        action,
+        request,
+        run.effective,
+        path,
+        run.state.query,
+        run.handler,
+        run.module,
+        run.applied,
+        run.state,
+        run.findings,
+        site,
+    )
 
 
 def decide_error_page(site: Site, failed: Decision, url: str, status: int) -> Decision:
-    """The child request that answers for an error (ExecuteURL): it sees ``404;http://host:port/original`` as its query."""
+    """The child request that answers for an error (ExecuteURL): it sees
+    ``404;http://host:port/original`` as its query.
+    """
     request = failed.request
     assert request is not None
     path, _, _ = url.partition("?")
     request = replace(request, body_length=None)
     run = _Run(site, request, None)
     run.state.path = path if path.startswith("/") else "/" + path
-    run.state.query = f"{status};{request.scheme}://{request.host}:{request.port}{request.target.raw}"
+    run.state.query = (
+        f"{status};{request.scheme}://{request.host}:{request.port}{request.target.raw}"
+    )
     action = run.enter() or run.execute(original=False) or run.unhandled()
-    return Decision(action, request, run.effective, run.state.path, run.state.query, run.handler, run.module, failed.rules,
-                    run.state, run.findings, site, failed.detailed, is_error_page=True)
+    return Decision(
+        action,
+        request,
+        run.effective,
+        run.state.path,
+        run.state.query,
+        run.handler,
+        run.module,
+        failed.rules,
+        run.state,
+        run.findings,
+        site,
+        failed.detailed,
+        is_error_page=True,
+    )
 
 
 class Plan:
-    """What the modules of the request pipeline make of one configuration; None = not loaded, or nothing to do.
+    """What the modules of the request pipeline make of one configuration; None = not loaded, or
+    nothing to do.
 
     A view: see Effective.view. With ``fatal`` nothing else is looked at.
     """
 
-    __slots__ = ("absent", "addresses", "authorization", "fatal", "filter", "handlers", "redirection")
+    __slots__ = (
+        "absent",
+        "addresses",
+        "authorization",
+        "fatal",
+        "filter",
+        "handlers",
+        "redirection",
+    )
 
     def __init__(self, effective: Effective) -> None:
         self.fatal = fatal_error(effective)
@@ -94,10 +141,20 @@ class Plan:
         if self.fatal is not None:
             return
         absent = self.absent
-        self.addresses = effective.view(security.addresses) if "IpRestrictionModule" not in absent else None
-        self.filter = effective.view(request_filtering.compiled) if "RequestFilteringModule" not in absent else None
+        self.addresses = (
+            effective.view(security.addresses) if "IpRestrictionModule" not in absent else None
+        )
+        self.filter = (
+            effective.view(request_filtering.compiled)
+            if "RequestFilteringModule" not in absent
+            else None
+        )
         self.authorization = effective.view(security.authorization)
-        self.redirection = effective.view(http_redirection.compiled) if "HttpRedirectionModule" not in absent else None
+        self.redirection = (
+            effective.view(http_redirection.compiled)
+            if "HttpRedirectionModule" not in absent
+            else None
+        )
         self.handlers = effective.view(handlers.table)
 
 
@@ -139,10 +196,17 @@ class _Run:
             return broken
         if not self.site.settings.rewrite_module or "RewriteModule" in self.plan.absent:
             return self.execute(original=True) or self.unhandled()
-        return self.global_rules() or self.begin_request() or self.execute(original=False) or self.unhandled()
+        return (
+            self.global_rules()
+            or self.begin_request()
+            or self.execute(original=False)
+            or self.unhandled()
+        )
 
     def enter(self) -> Action | None:
-        """Take the application and the configuration of the current URL; 500.19 where that cannot be used."""
+        """Take the application and the configuration of the current URL; 500.19 where that cannot
+        be used.
+        """
         state = self.state
         if len(self.site.layout.applications) > 1:
             state.place = self.site.application(state.path).place
@@ -151,7 +215,7 @@ class _Run:
         fatal = self.plan.fatal
         return None if fatal is None else configuration_error(fatal)
 
-    # -- rewrite ----------------------------------------------------------------------------------------------------
+    # -- rewrite -----------------------------------------------------------------------------------
 
     def global_rules(self) -> Action | None:
         """PRE_BEGIN_REQUEST: globalRules change the URL of the same request."""
@@ -170,7 +234,9 @@ class _Run:
         return action
 
     def begin_request(self) -> Action | None:
-        """BEGIN_REQUEST of the request as sent: filtering, then web.config's rules, then the child's configuration."""
+        """BEGIN_REQUEST of the request as sent: filtering, then web.config's rules, then the
+        child's configuration.
+        """
         refused = self.filter(original=True)
         if refused is not None:
             return refused
@@ -187,10 +253,19 @@ class _Run:
         action = self.rules(compiled.rules, "Distributed")
         if action is not None:
             return action
-        if self.state.rewritten and not was or (self.state.path, self.state.query) != (before, query):
+        if (
+            self.state.rewritten
+            and not was
+            or (self.state.path, self.state.query) != (before, query)
+        ):
             rules = self.effective
             action = self.child()
-            if action is None and POLICY.second_run_in_new_folder and self.effective is not rules and self.depth < MAX_DEPTH:
+            if (
+                action is None
+                and POLICY.second_run_in_new_folder
+                and self.effective is not rules
+                and self.depth < MAX_DEPTH
+            ):
                 return self.begin_request()
             return action
         return None
@@ -198,7 +273,12 @@ class _Run:
     def rules(self, rules: tuple[Rule, ...], scope: str) -> Action | None:
         trace = self.trace
         if trace is not None:
-            trace.add("URL_REWRITE_START", RequestURL=self.state.path, QueryString=self.state.query, Scope=scope)
+            trace.add(
+                "URL_REWRITE_START",
+                RequestURL=self.state.path,
+                QueryString=self.state.query,
+                Scope=scope,
+            )
         verdict = evaluate(rules, self.state, self.applied, trace)
         if trace is not None:
             trace.add("URL_REWRITE_END", RequestURL=self.state.path, QueryString=self.state.query)
@@ -215,36 +295,76 @@ class _Run:
         if verdict.kind == "abort":
             return Abort()
         if verdict.kind == "custom":
-            return Respond(verdict.status, verdict.substatus, verdict.description, reason=verdict.reason,
-                           description=verdict.description)
-        finding = Finding("rewrite-runtime-error", "error", verdict.description, verdict.rule.span, hresult=verdict.hresult)
-        return Respond(500, verdict.substatus, verdict.description, verdict.hresult, "URL Rewrite Module Error.",
-                       finding=finding)
+            return Respond(
+                verdict.status,
+                verdict.substatus,
+                verdict.description,
+                reason=verdict.reason,
+                description=verdict.description,
+            )
+        finding = Finding(
+            "rewrite-runtime-error",
+            "error",
+            verdict.description,
+            verdict.rule.span,
+            hresult=verdict.hresult,
+        )
+        return Respond(
+            500,
+            verdict.substatus,
+            verdict.description,
+            verdict.hresult,
+            "URL Rewrite Module Error.",
+            finding=finding,
+        )
 
     def rewrite_error(self, finding: Finding, substatus: int) -> Respond:
-        return Respond(500, substatus, finding.message, finding.hresult, "URL Rewrite Module Error.",
-                       finding=finding)
+        return Respond(
+            500,
+            substatus,
+            finding.message,
+            finding.hresult,
+            "URL Rewrite Module Error.",
+            finding=finding,
+        )
 
     def foreign(self) -> Action:
-        """A rewrite to another host: forwarded by ARR where its proxy is enabled, else no handler exists for it."""
+        """A rewrite to another host: forwarded by ARR where its proxy is enabled, else no handler
+        exists for it.
+        """
         url = compose_url(self.state)
         if self.site.settings.arr:
             self.module = "ApplicationRequestRouting"
             return Proxy(url)
-        return Respond(404, 4, "The resource you are looking for does not have a handler associated with it.", 0x8007007B,
-                       notification="MapRequestHandler",
-                       hints=("The rule rewrites to another host, which needs Application Request Routing with its proxy "
-                              "enabled: start with --arr.",))
+        return Respond(
+            404,
+            4,
+            "The resource you are looking for does not have a handler associated with it.",
+            0x8007007B,
+            notification="MapRequestHandler",
+            hints=(
+                (
+                    "The rule rewrites to another host, which needs Application Request Routing"
+                    " with its proxy enabled: start with --arr."
+                ),
+            ),
+        )
 
     def child(self) -> Action | None:
-        """A rewrite runs the new URL as a child request: its own configuration and filtering, but no rules again."""
+        """A rewrite runs the new URL as a child request: its own configuration and filtering, but
+        no rules again.
+        """
         self.depth += 1
         if self.trace is not None:
-            self.trace.add("GENERAL_CHILD_REQUEST_START", RequestURL=self.state.path, RequestVerb=self.request.method,
-                           RecursiveLevel=self.depth)
+            self.trace.add(
+                "GENERAL_CHILD_REQUEST_START",
+                RequestURL=self.state.path,
+                RequestVerb=self.request.method,
+                RecursiveLevel=self.depth,
+            )
         return self.enter() or self.filter(original=False)
 
-    # -- the rest of the pipeline ------------------------------------------------------------------------------------
+    # -- the rest of the pipeline ------------------------------------------------------------------
 
     def filter(self, original: bool) -> Action | None:
         plan = self.plan
@@ -260,18 +380,28 @@ class _Run:
             return None
         self.module = "RequestFilteringModule"
         if self.trace is not None:
-            self.trace.add("MODULE_SET_RESPONSE_ERROR_STATUS", ModuleName=self.module, Notification="BEGIN_REQUEST",
-                           HttpStatus=refusal.status, HttpSubStatus=refusal.substatus, HttpReason=refusal.message)
+            self.trace.add(
+                "MODULE_SET_RESPONSE_ERROR_STATUS",
+                ModuleName=self.module,
+                Notification="BEGIN_REQUEST",
+                HttpStatus=refusal.status,
+                HttpSubStatus=refusal.substatus,
+                HttpReason=refusal.message,
+            )
         return refusal
 
     def execute(self, original: bool) -> Action | None:
-        """Authorization, handler mapping, and the modules of the chosen handler, for the current URL."""
+        """Authorization, handler mapping, and the modules of the chosen handler, for the current
+        URL.
+        """
         if original and (refused := self.filter(original=True)) is not None:
             return refused
         plan = self.plan
         if plan.authorization is not None:
             denied = security.deny(plan.authorization, self.request)
-            if denied is not None and (denied.status == 403 or "UrlAuthorizationModule" not in plan.absent):
+            if denied is not None and (
+                denied.status == 403 or "UrlAuthorizationModule" not in plan.absent
+            ):
                 self.module = "UrlAuthorizationModule"
                 return denied
         if plan.redirection is not None:
@@ -292,31 +422,59 @@ class _Run:
                 return missing
         substatus = handlers.missing_access(handler, plan.handlers.access)
         if substatus is not None:
-            return Respond(403, substatus, f"The handler '{handler.name}' requires {handler.require_access} access, which "
-                           "accessPolicy does not grant.", notification="MapRequestHandler")
+            return Respond(
+                403,
+                substatus,
+                f"The handler '{handler.name}' requires {handler.require_access} access, which "
+                "accessPolicy does not grant.",
+                notification="MapRequestHandler",
+            )
         return self.run_modules(handler, length, entry)
 
     def map_handler(self) -> tuple[Handler, int] | Respond:
         table = self.plan.handlers
         if table.bad_pre_condition is not None:
-            return Respond(500, 0, table.bad_pre_condition.message, E_INVALID_DATA, finding=table.bad_pre_condition,
-                           notification="MapRequestHandler")
+            return Respond(
+                500,
+                0,
+                table.bad_pre_condition.message,
+                E_INVALID_DATA,
+                finding=table.bad_pre_condition,
+                notification="MapRequestHandler",
+            )
         chosen = table.choose(self.state.path, self.request.method, self.trace)
         if chosen is None:
-            return Respond(404, 4, "The resource you are looking for does not have a handler associated with it.",
-                           E_FILE_NOT_FOUND, notification="MapRequestHandler")
+            return Respond(
+                404,
+                4,
+                "The resource you are looking for does not have a handler associated with it.",
+                E_FILE_NOT_FOUND,
+                notification="MapRequestHandler",
+            )
         return chosen
 
     def missing(self, handler: Handler, entry: FileEntry | None) -> Respond | None:
         kind = handler.resource_type
-        found = entry is not None and (kind == "Either" or entry.is_directory == (kind == "Directory"))
+        found = entry is not None and (
+            kind == "Either" or entry.is_directory == (kind == "Directory")
+        )
         if self.trace is not None:
-            self.trace.add("FILE_CACHE_ACCESS_END", FileName=self.site.file_tests.physical_path(self.state.path),
-                           Successful=found, File=self.site.spelled(entry) if entry else None)
+            self.trace.add(
+                "FILE_CACHE_ACCESS_END",
+                FileName=self.site.file_tests.physical_path(self.state.path),
+                Successful=found,
+                File=self.site.spelled(entry) if entry else None,
+            )
         if found:
             return None
-        return Respond(404, 0, "The resource you are looking for has been removed, had its name changed, or is temporarily "
-                       "unavailable.", E_FILE_NOT_FOUND, notification="MapRequestHandler")
+        return Respond(
+            404,
+            0,
+            "The resource you are looking for has been removed, had its name changed, or is"
+            " temporarily unavailable.",
+            E_FILE_NOT_FOUND,
+            notification="MapRequestHandler",
+        )
 
     def run_modules(self, handler: Handler, length: int, entry: FileEntry | None) -> Action | None:
         modules: Sequence[str] = handler.modules
@@ -341,8 +499,12 @@ class _Run:
             elif module == "httpPlatformHandler":
                 return CallHttpPlatform(handler)
             elif module in FOREIGN_MODULES:
-                return Respond(500, 0, f"The handler '{handler.name}' uses {module}, which fcgiemu does not emulate.",
-                               notification="ExecuteRequestHandler")
+                return Respond(
+                    500,
+                    0,
+                    f"The handler '{handler.name}' uses {module}, which fcgiemu does not emulate.",
+                    notification="ExecuteRequestHandler",
+                )
             else:
                 return bad_module(handler, module)
             if action is not None:
@@ -350,10 +512,16 @@ class _Run:
         return None
 
     def unhandled(self) -> Respond:
-        return Respond(404, 0, "The resource you are looking for has been removed, had its name changed, or is temporarily "
-                       "unavailable.", E_FILE_NOT_FOUND, notification="ExecuteRequestHandler")
+        return Respond(
+            404,
+            0,
+            "The resource you are looking for has been removed, had its name changed, or is"
+            " temporarily unavailable.",
+            E_FILE_NOT_FOUND,
+            notification="ExecuteRequestHandler",
+        )
 
-    # -- modules that serve files ------------------------------------------------------------------------------------
+    # -- modules that serve files ------------------------------------------------------------------
 
     def static_file(self, entry: FileEntry | None) -> Action | None:
         if entry is None:
@@ -363,26 +531,43 @@ class _Run:
         if self.state.path.endswith("/") and not entry.is_directory:
             return self.unhandled()
         if self.request.method not in ("GET", "HEAD"):
-            return Respond(405, 0, "The page you are looking for cannot be displayed because an invalid method (HTTP verb) "
-                           "is being used.", 0x80070001, notification="ExecuteRequestHandler",
-                           headers=(("Allow", static_file.ALLOWED),))
+            return Respond(
+                405,
+                0,
+                "The page you are looking for cannot be displayed because an invalid method (HTTP"
+                " verb) is being used.",
+                0x80070001,
+                notification="ExecuteRequestHandler",
+                headers=(("Allow", static_file.ALLOWED),),
+            )
         errors = self.effective.errors(static_file.SECTION)
         if errors:
             return configuration_error(errors[0], "ExecuteRequestHandler")
         mime_type = self.effective.view(static_file.compiled).mime_type(entry.path)
         if mime_type is None:
-            return Respond(404, 3, "The page you are requesting cannot be served because of the extension configuration.",
-                           0x80070032, notification="ExecuteRequestHandler",
-                           hints=("Add a <mimeMap> for the extension, or a handler if the file is a script.",))
+            return Respond(
+                404,
+                3,
+                "The page you are requesting cannot be served because of the extension"
+                " configuration.",
+                0x80070032,
+                notification="ExecuteRequestHandler",
+                hints=("Add a <mimeMap> for the extension, or a handler if the file is a script.",),
+            )
         return ServeFile(entry, mime_type)
 
     def courtesy_redirect(self) -> Action | None:
-        """A folder without its slash: 301 to the same URL with it. Shows the rewritten path after a rewrite."""
+        """A folder without its slash: 301 to the same URL with it. Shows the rewritten path after a
+        rewrite.
+        """
         path = self.state.path
         if path.endswith("/"):
             return None
         query = "?" + self.state.query if self.state.query else ""
-        host = self.effective.section("system.webServer/serverRuntime")["alternateHostName"] or self.request.authority
+        host = (
+            self.effective.section("system.webServer/serverRuntime")["alternateHostName"]
+            or self.request.authority
+        )
         return Redirect(301, encode_location(f"{self.request.scheme}://{host}{path}/{query}"))
 
     def default_document(self, entry: FileEntry | None) -> Action | None:
@@ -409,9 +594,13 @@ class _Run:
             return configuration_error(errors[0], "ExecuteRequestHandler")
         if self.effective.view(directory_listing.compiled).enabled:
             return ListDirectory(entry)
-        return Respond(403, 14, "The Web server is configured to not list the contents of this directory.",
-                       notification="ExecuteRequestHandler",
-                       hints=("Add a default document to the folder, or enable directoryBrowse.",))
+        return Respond(
+            403,
+            14,
+            "The Web server is configured to not list the contents of this directory.",
+            notification="ExecuteRequestHandler",
+            hints=("Add a default document to the folder, or enable directoryBrowse.",),
+        )
 
 
 #: Modules of a handler -> the section they are described in.
@@ -425,8 +614,12 @@ _FILE_MODULES = {
 
 def bad_module(handler: Handler, module: str) -> Respond:
     """500.21: a handler names a module that the application does not have."""
-    return Respond(500, 21, f'Handler "{handler.name}" has a bad module "{module}" in its module list',
-                   notification="ExecuteRequestHandler")
+    return Respond(
+        500,
+        21,
+        f'Handler "{handler.name}" has a bad module "{module}" in its module list',
+        notification="ExecuteRequestHandler",
+    )
 
 
 def compose_url(state: State) -> str:
@@ -434,4 +627,6 @@ def compose_url(state: State) -> str:
     return f"{state.path}?{state.query}" if state.query else state.path
 
 
-Action = ServeFile | ListDirectory | CallFastCgi | CallHttpPlatform | Proxy | Redirect | Respond | Abort
+Action = (
+    ServeFile | ListDirectory | CallFastCgi | CallHttpPlatform | Proxy | Redirect | Respond | Abort
+)

@@ -1,4 +1,6 @@
-"""ProtocolSupportModule: OPTIONS and TRACE, and the headers that <httpProtocol> adds to every response."""
+"""ProtocolSupportModule: OPTIONS and TRACE, and the headers that <httpProtocol> adds to every
+response.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +14,23 @@ _METHODS = "OPTIONS, TRACE, GET, HEAD, POST"
 
 
 def answer(request: Request) -> Respond | None:
-    """The module's own answers (measured): OPTIONS lists the methods, TRACE is off by a registry default."""
+    """The module's own answers (measured): OPTIONS lists the methods, TRACE is off by a registry
+    default.
+    """
     if request.method == "OPTIONS":
-        return Respond(200, 0, notification="ExecuteRequestHandler",
-                       headers=(("Allow", _METHODS), ("Public", _METHODS)))
+        return Respond(
+            200,
+            0,
+            notification="ExecuteRequestHandler",
+            headers=(("Allow", _METHODS), ("Public", _METHODS)),
+        )
     if request.method == "TRACE":
-        return Respond(501, 0, "Header values specify a method that is not implemented.",
-                       notification="ExecuteRequestHandler")
+        return Respond(
+            501,
+            0,
+            "Header values specify a method that is not implemented.",
+            notification="ExecuteRequestHandler",
+        )
     return None
 
 
@@ -30,7 +42,11 @@ def keeps_alive(effective: Effective) -> bool:
 def redirect_headers(effective: Effective) -> tuple[tuple[str, str], ...]:
     """redirectHeaders: sent with what HttpRedirectionModule answers. A view: see Effective.view."""
     section = effective.section(SECTION)
-    return tuple((str(item["name"]), str(item["value"])) for item in section.child("redirectHeaders").items if item["value"])
+    return tuple(
+        (str(item["name"]), str(item["value"]))
+        for item in section.child("redirectHeaders").items
+        if item["value"]
+    )
 
 
 def custom_headers(effective: Effective) -> tuple[tuple[str, str], ...]:
@@ -38,4 +54,8 @@ def custom_headers(effective: Effective) -> tuple[tuple[str, str], ...]:
     if "ProtocolSupportModule" in effective.view(loaded.absent):
         return ()
     section = effective.section(SECTION)
-    return tuple((str(item["name"]), str(item["value"])) for item in section.child("customHeaders").items if item["value"])
+    return tuple(
+        (str(item["name"]), str(item["value"]))
+        for item in section.child("customHeaders").items
+        if item["value"]
+    )

@@ -1,4 +1,5 @@
-"""RequestFilteringModule: refusals by URL, verb, extension, segment, length, each with its substatus.
+"""RequestFilteringModule: refusals by URL, verb, extension, segment, length, each with its
+substatus.
 
 The order of the checks is inferred, but for hidden segments before extensions, which is measured.
 """
@@ -47,7 +48,11 @@ class FilteringRule:
             texts.append(unquote(query))
         if self.scan_all:
             texts += request.fields.values()
-        if self.deny_unescaped_percent and (self.scan_query or self.scan_all) and _STRAY_PERCENT.search(query):
+        if (
+            self.deny_unescaped_percent
+            and (self.scan_query or self.scan_all)
+            and _STRAY_PERCENT.search(query)
+        ):
             return True  # http.sys has refused a stray % of the path already
         return any(string in text.lower() for text in texts for string in self.strings)
 
@@ -60,8 +65,10 @@ class Filter:
         self.max_content_length: int = limits["maxAllowedContentLength"]
         self.max_url: int = limits["maxUrl"]
         self.max_query: int = limits["maxQueryString"]
-        self.header_limits = {str(item["header"]).lower(): int(item["sizeLimit"])
-                              for item in limits.child("headerLimits").items}
+        self.header_limits = {
+            str(item["header"]).lower(): int(item["sizeLimit"])
+            for item in limits.child("headerLimits").items
+        }
         self.allow_double_escaping: bool = section["allowDoubleEscaping"]
         self.allow_high_bit: bool = section["allowHighBitCharacters"]
         self.unescape_query: bool = section["unescapeQueryString"]
@@ -70,37 +77,54 @@ class Filter:
         self.verbs = {str(item["verb"]): bool(item["allowed"]) for item in verbs.items}
         self.unlisted_verbs: bool = verbs["allowUnlisted"]
         extensions = section.child("fileExtensions")
-        self.extensions = {str(item["fileExtension"]).lower(): bool(item["allowed"]) for item in extensions.items}
+        self.extensions = {
+            str(item["fileExtension"]).lower(): bool(item["allowed"]) for item in extensions.items
+        }
         self.unlisted_extensions: bool = extensions["allowUnlisted"]
-        self.hidden = frozenset(str(item["segment"]).lower() for item in section.child("hiddenSegments").items)
+        self.hidden = frozenset(
+            str(item["segment"]).lower() for item in section.child("hiddenSegments").items
+        )
         self.url_sequences = _strings(section.child("denyUrlSequences"), "sequence")
         self.query_sequences = _strings(section.child("denyQueryStringSequences"), "sequence")
         self.allowed_urls = frozenset(_strings(section.child("alwaysAllowedUrls"), "url"))
-        self.allowed_queries = frozenset(_strings(section.child("alwaysAllowedQueryStrings"), "queryString"))
+        self.allowed_queries = frozenset(
+            _strings(section.child("alwaysAllowedQueryStrings"), "queryString")
+        )
         self.rules = [_rule(item) for item in section.child("filteringRules").items]
         #: Paths that have passed what looks at nothing else.
         self._passed: set[str] = set()
         self._scans = bool(self.url_sequences or self.query_sequences or self.rules)
         denied = sorted(name for name, allowed in self.extensions.items() if not allowed)
-        words = [re.escape(name) + "(?:/|$)" for name in (*denied, )] + [f"/{re.escape(name)}(?:/|$)" for name in self.hidden]
-        #: One search that says whether hidden segments or denied extensions can concern a path at all.
+        words = [re.escape(name) + "(?:/|$)" for name in (*denied,)] + [
+            f"/{re.escape(name)}(?:/|$)" for name in self.hidden
+        ]
+        #: One search that says whether hidden segments or denied extensions can concern a path at
+        #: all.
         self._suspicious = re.compile("|".join(words) or "(?!)", re.IGNORECASE).search
 
     def refusal(self, request: Request, path: str, query: str, original: bool) -> Respond | None:
-        """The refusal of ``path``, or None. ``original`` = the URL the client sent, not a rewritten one."""
+        """The refusal of ``path``, or None. ``original`` = the URL the client sent, not a rewritten
+        one.
+        """
         if path.count("/") > MAX_URL_SEGMENTS and path.rstrip("/").count("/") > MAX_URL_SEGMENTS:
             return _refuse(404, 20, "a request with too many URL segments")
         if original and (refused := self._request(request)) is not None:
             return refused
         if len(query) > self.max_query:
-            return self._long(path) or _refuse(404, 15, "a request where the query string is too long")
+            return self._long(path) or _refuse(
+                404, 15, "a request where the query string is too long"
+            )
         if path not in self._passed:
             if (refused := self._path(path)) is not None:
                 return refused
             if len(self._passed) >= KEPT_PATHS:
                 self._passed.clear()
             self._passed.add(path)
-        return (self._sequences(path, query) or self._rules(request, path, query)) if self._scans else None
+        return (
+            (self._sequences(path, query) or self._rules(request, path, query))
+            if self._scans
+            else None
+        )
 
     def _long(self, path: str) -> Respond | None:
         if len(path) * 3 > self.max_url and len(encode_path(path)) > self.max_url:
@@ -125,7 +149,9 @@ class Filter:
         for name, limit in self.header_limits.items():
             if len(request.fields.get(name, "")) > limit:
                 return _refuse(431, 0, f"a request whose header '{name}' is too long")
-        if (self.verbs or not self.unlisted_verbs) and not self.verbs.get(request.method, self.unlisted_verbs):
+        if (self.verbs or not self.unlisted_verbs) and not self.verbs.get(
+            request.method, self.unlisted_verbs
+        ):
             return _refuse(404, 6, "the HTTP verb")
         return None
 
@@ -133,11 +159,13 @@ class Filter:
         segments = path.lower().split("/")[1:]
         if not self.hidden.isdisjoint(segments):
             return _refuse(404, 8, "a path in the URL that contains a hiddenSegment section")
-        for segment in (segments if any(segments[:-1]) else segments[-1:]):
+        for segment in segments if any(segments[:-1]) else segments[-1:]:
             extension = _extension(segment)
             if extension == "." and segment is not segments[-1]:
                 continue
-            if not self.extensions.get(extension, self.unlisted_extensions or segment is not segments[-1]):
+            if not self.extensions.get(
+                extension, self.unlisted_extensions or segment is not segments[-1]
+            ):
                 return _refuse(404, 7, "the file extension")
         return None
 
@@ -146,7 +174,9 @@ class Filter:
             if any(sequence in path.lower() for sequence in self.url_sequences):
                 return _refuse(404, 5, "the URL sequence")
         if self.query_sequences and query.lower() not in self.allowed_queries:
-            texts = [query.lower(), unquote(query).lower()] if self.unescape_query else [query.lower()]
+            texts = (
+                [query.lower(), unquote(query).lower()] if self.unescape_query else [query.lower()]
+            )
             if any(sequence in text for text in texts for sequence in self.query_sequences):
                 return _refuse(404, 18, "a query string sequence")
         return None
@@ -164,7 +194,12 @@ def compiled(effective: Effective) -> Filter:
 
 
 def _refuse(status: int, substatus: int, what: str) -> Respond:
-    return Respond(status, substatus, f"The request filtering module is configured to deny {what}.", headers=_CLOSE)
+    return Respond(
+        status,
+        substatus,
+        f"The request filtering module is configured to deny {what}.",
+        headers=_CLOSE,
+    )
 
 
 def _extension(segment: str) -> str:
@@ -179,10 +214,15 @@ def _strings(node: Node, name: str) -> tuple[str, ...]:
 
 def _rule(node: Node) -> FilteringRule:
     return FilteringRule(
-        node["name"], node["scanUrl"], node["scanQueryString"], node["scanAllRaw"], node["denyUnescapedPercent"],
+        node["name"],
+        node["scanUrl"],
+        node["scanQueryString"],
+        node["scanAllRaw"],
+        node["denyUnescapedPercent"],
         tuple(str(item["requestHeader"]).lower() for item in node.child("scanHeaders").items),
         frozenset(str(item["fileExtension"]).lower() for item in node.child("appliesTo").items),
-        tuple(str(item["string"]).lower() for item in node.child("denyStrings").items))
+        tuple(str(item["string"]).lower() for item in node.child("denyStrings").items),
+    )
 
 
 Compile = Callable[[Effective], Filter]

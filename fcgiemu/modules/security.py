@@ -27,7 +27,10 @@ class Addresses:
     proxy_mode: bool
 
     def allows(self, address: Address) -> bool:
-        return next((verdict for network, verdict in self.entries if address in network), self.allow_unlisted)
+        return next(
+            (verdict for network, verdict in self.entries if address in network),
+            self.allow_unlisted,
+        )
 
 
 def addresses(effective: Effective) -> Addresses | None:
@@ -45,8 +48,13 @@ def addresses(effective: Effective) -> Addresses | None:
         entries.append((network, bool(item["allowed"])))
     if not entries and section["allowUnlisted"]:
         return None
-    return Addresses(tuple(entries), section["allowUnlisted"], section["denyAction"], section.has("denyAction"),
-                     section["enableProxyMode"])
+    return Addresses(
+        tuple(entries),
+        section["allowUnlisted"],
+        section["denyAction"],
+        section.has("denyAction"),
+        section["enableProxyMode"],
+    )
 
 
 def _prefix(address: str, mask: str) -> str:
@@ -71,9 +79,15 @@ def refuse_address(compiled: Addresses, request: Request) -> Respond | Abort | N
         return None
     if compiled.proxy_mode:
         try:
-            clients += [_forwarded(text) for text in request.fields.get("x-forwarded-for", "").split(",") if text.strip()]
+            clients += [
+                _forwarded(text)
+                for text in request.fields.get("x-forwarded-for", "").split(",")
+                if text.strip()
+            ]
         except ValueError:
-            return Respond(400, 10, "The X-Forwarded-For header holds something that is no address.")
+            return Respond(
+                400, 10, "The X-Forwarded-For header holds something that is no address."
+            )
     if all(compiled.allows(client) for client in clients):
         return None
     if compiled.action == "AbortRequest":
@@ -81,7 +95,11 @@ def refuse_address(compiled: Addresses, request: Request) -> Respond | Abort | N
     status, substatus = _DENY_STATUS[compiled.action]
     if compiled.action == "Forbidden" and not compiled.explicit_action:
         substatus = 6  # inferred: the classic code unless denyAction is set
-    return Respond(status, substatus, f"The client address {request.remote_addr} is on the deny list of ipSecurity.")
+    return Respond(
+        status,
+        substatus,
+        f"The client address {request.remote_addr} is on the deny list of ipSecurity.",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,12 +123,21 @@ class Authorization:
 
 
 def authorization(effective: Effective) -> Authorization | None:
-    """The compiled <access> and <authorization>; None where everybody may ask. A view: see Effective.view."""
+    """The compiled <access> and <authorization>; None where everybody may ask. A view: see
+    Effective.view.
+    """
     flags = effective.section(_SECURITY + "access")["sslFlags"]
     rules = tuple(
-        AuthorizationRule(item["accessType"] == "Allow", _names(item["users"]), _names(item["verbs"]))
-        for item in effective.section(_SECURITY + "authorization").items)
-    if not flags and rules and all(rule.allow and rule.users >= {"*"} and not rule.verbs for rule in rules):
+        AuthorizationRule(
+            item["accessType"] == "Allow", _names(item["users"]), _names(item["verbs"])
+        )
+        for item in effective.section(_SECURITY + "authorization").items
+    )
+    if (
+        not flags
+        and rules
+        and all(rule.allow and rule.users >= {"*"} and not rule.verbs for rule in rules)
+    ):
         return None
     return Authorization(flags, rules)
 
@@ -120,19 +147,32 @@ def _names(text: str) -> frozenset[str]:
 
 
 def deny(gate: Authorization, request: Request) -> Respond | None:
-    """403.4 without the TLS that sslFlags wants, 403.7 without the client certificate, 401.2 where rules deny anonymous users.
+    """403.4 without the TLS that sslFlags wants, 403.7 without the client certificate, 401.2 where
+    rules deny anonymous users.
 
     Deny rules go first.
     """
     flags = gate.ssl_flags
     if "SslRequireCert" in flags and request.https:  # client certificates are not asked for here
-        return Respond(403, 7, "The page you are trying to access requires your browser to have a client certificate.",
-                       notification="BeginRequest")
+        return Respond(
+            403,
+            7,
+            "The page you are trying to access requires your browser to have a client certificate.",
+            notification="BeginRequest",
+        )
     if flags & {"Ssl", "SslRequireCert", "Ssl128"} and not request.https:
-        return Respond(403, 4, "The page you are trying to access is secured with Secure Sockets Layer (SSL).",
-                       notification="BeginRequest")
+        return Respond(
+            403,
+            4,
+            "The page you are trying to access is secured with Secure Sockets Layer (SSL).",
+            notification="BeginRequest",
+        )
     covering = [rule for rule in gate.rules if rule.covers_anonymous(request.method)]
     if covering and all(rule.allow for rule in covering):
         return None
-    return Respond(401, 2, "You are not authorized to view this page due to invalid authentication headers.",
-                   notification="AuthorizeRequest")
+    return Respond(
+        401,
+        2,
+        "You are not authorized to view this page due to invalid authentication headers.",
+        notification="AuthorizeRequest",
+    )

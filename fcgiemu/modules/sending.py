@@ -1,6 +1,7 @@
 """SEND_RESPONSE: what happens to every response on its way out, whoever made it.
 
-Order as in IIS's traces: headers of the handler, Server and custom headers, outbound rules, error pages.
+Order as in IIS's traces: headers of the handler, Server and custom headers, outbound rules, error
+pages.
 """
 
 from __future__ import annotations
@@ -22,18 +23,26 @@ from ..trace import Trace
 from . import custom_error, outbound, protocol_support, request_filtering
 
 #: Headers that applications cannot set through FastCGI output: the server writes its own.
-_SERVER_OWNED = frozenset({"server", "date", "connection", "keep-alive", "transfer-encoding", "upgrade"})
+_SERVER_OWNED = frozenset(
+    {"server", "date", "connection", "keep-alive", "transfer-encoding", "upgrade"}
+)
 _JOINED = frozenset({"cache-control", "content-type"})
 
 
 def added_headers(effective: Effective) -> tuple[Header, ...]:
     """Server and the configured headers. A view: see Effective.view."""
-    server = () if effective.view(request_filtering.compiled).remove_server_header else (("Server", SERVER),)
+    server = (
+        ()
+        if effective.view(request_filtering.compiled).remove_server_header
+        else (("Server", SERVER),)
+    )
     return server + effective.view(protocol_support.custom_headers)
 
 
 def decorate(headers: Iterable[Header], effective: Effective) -> list[Header]:
-    """The handler's headers with the server's: same names are both sent, but Cache-Control and Content-Type are joined."""
+    """The handler's headers with the server's: same names are both sent, but Cache-Control and
+    Content-Type are joined.
+    """
     result = [pair for pair in headers if pair[0].lower() not in _SERVER_OWNED]
     for name, value in effective.view(added_headers):
         if name.lower() in _JOINED:
@@ -49,7 +58,9 @@ def decorate(headers: Iterable[Header], effective: Effective) -> list[Header]:
 
 
 def send(decision: Decision, response: Response, trace: Trace | None = None) -> Response:
-    """A complete response of a handler on its way out: the server's headers, outbound rules, and error pages."""
+    """A complete response of a handler on its way out: the server's headers, outbound rules, and
+    error pages.
+    """
     assert decision.effective is not None and decision.request is not None
     local = decision.request.is_local and decision.detailed
     status = response.status
@@ -63,12 +74,20 @@ def _replaced(decision: Decision, response: Response, local: bool, trace: Trace 
     """A handler's error with the server's page for a body; its other headers stay."""
     errors = custom_error.SECTION
     assert decision.effective is not None
-    if decision.effective.view(custom_error.compiled).existing == "PassThrough" and not decision.effective.errors(errors):
+    if decision.effective.view(
+        custom_error.compiled
+    ).existing == "PassThrough" and not decision.effective.errors(errors):
         response.headers = decorate(response.headers, decision.effective)
         return _outbound(decision, response, trace)
     own = ("content-type", "content-length", "content-encoding", "connection")
     kept = tuple(pair for pair in response.headers if pair[0].lower() not in own)
-    action = Respond(response.status, 0, reason=response.reason, headers=kept, notification="ExecuteRequestHandler")
+    action = Respond(
+        response.status,
+        0,
+        reason=response.reason,
+        headers=kept,
+        notification="ExecuteRequestHandler",
+    )
     return own_response(replace(decision, action=action), local, trace)
 
 
@@ -95,19 +114,33 @@ def _outbound(decision: Decision, response: Response, trace: Trace | None) -> Re
 def failed(decision: Decision, error: Respond) -> Response:
     """The response that takes the place of one whose outbound rules failed."""
     detailed = decision.request is not None and decision.request.is_local and decision.detailed
-    response = own_response(replace(decision, action=error, module="RewriteModule"), detailed, outbound_rules=False)
+    response = own_response(
+        replace(decision, action=error, module="RewriteModule"), detailed, outbound_rules=False
+    )
     response.substatus, response.message = error.substatus, error.message
     return response
 
 
-def own_response(decision: Decision, detailed: bool, trace: Trace | None = None, outbound_rules: bool = True) -> Response:
-    """The whole response where IIS itself makes it: redirects, custom responses, errors, http.sys's answers."""
+def own_response(
+    decision: Decision, detailed: bool, trace: Trace | None = None, outbound_rules: bool = True
+) -> Response:
+    """The whole response where IIS itself makes it: redirects, custom responses, errors, http.sys's
+    answers.
+    """
     action = decision.action
     if isinstance(action, Refuse):
         body = http_sys_body(action.heading, action.status, action.text)
-        return Response(action.status, reason_phrase(action.status), [
-            ("Content-Type", "text/html; charset=us-ascii"), ("Server", "Microsoft-HTTPAPI/2.0"),
-            ("Connection", "close"), ("Content-Length", str(len(body)))], body)
+        return Response(
+            action.status,
+            reason_phrase(action.status),
+            [
+                ("Content-Type", "text/html; charset=us-ascii"),
+                ("Server", "Microsoft-HTTPAPI/2.0"),
+                ("Connection", "close"),
+                ("Content-Length", str(len(body))),
+            ],
+            body,
+        )
     assert decision.effective is not None
     if isinstance(action, Redirect):
         body = redirect_body(action.location)

@@ -1,4 +1,6 @@
-"""StaticFileModule: which files are served, with which headers, to conditional and range requests."""
+"""StaticFileModule: which files are served, with which headers, to conditional and range
+requests.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,9 @@ class StaticContent:
     footer_is_file: bool
 
     def mime_type(self, path: str) -> str | None:
-        """The type for a file name; "." stands for names without extension, ".*" for all that are not mapped."""
+        """The type for a file name; "." stands for names without extension, ".*" for all that are
+        not mapped.
+        """
         name = path.rpartition("/")[2]
         dot = name.rfind(".")
         extension = name[dot:].lower() if dot >= 0 else "."
@@ -48,12 +52,24 @@ class StaticContent:
 def compiled(effective: Effective) -> StaticContent:
     """Compile <staticContent> of a configuration. A view: see Effective.view."""
     section = effective.section(SECTION)
-    mime_types = {str(item["fileExtension"]).lower(): str(item["mimeType"]) for item in section.items}
+    mime_types = {
+        str(item["fileExtension"]).lower(): str(item["mimeType"]) for item in section.items
+    }
     cache = section.child("clientCache")
-    headers = _cache_headers(str(cache["cacheControlMode"]), cache["cacheControlMaxAge"], str(cache["httpExpires"]),
-                             str(cache["cacheControlCustom"]))
+    headers = _cache_headers(
+        str(cache["cacheControlMode"]),
+        cache["cacheControlMaxAge"],
+        str(cache["httpExpires"]),
+        str(cache["cacheControlCustom"]),
+    )
     footer = str(section["defaultDocFooter"]).encode() if section["enableDocFooter"] else b""
-    return StaticContent(mime_types, headers, cache["setEtag"], footer, bool(footer) and section["isDocFooterFileName"])
+    return StaticContent(
+        mime_types,
+        headers,
+        cache["setEtag"],
+        footer,
+        bool(footer) and section["isDocFooterFileName"],
+    )
 
 
 def _cache_headers(mode: str, max_age: timedelta, expires: str, custom: str) -> tuple[Header, ...]:
@@ -71,7 +87,9 @@ def _cache_headers(mode: str, max_age: timedelta, expires: str, custom: str) -> 
 
 @lru_cache(maxsize=1024)
 def etag(mtime_ns: int) -> str:
-    """IIS's form: the eight bytes of the FILETIME, low byte first, in hexadecimal without padding, then ``:0``."""
+    """IIS's form: the eight bytes of the FILETIME, low byte first, in hexadecimal without padding,
+    then ``:0``.
+    """
     filetime = mtime_ns // 100 + _FILETIME_EPOCH
     return '"' + "".join(f"{byte:x}" for byte in filetime.to_bytes(8, "little")) + ':0"'
 
@@ -85,7 +103,9 @@ def _modified(seconds: int) -> tuple[datetime, str]:
 
 @dataclass(frozen=True, slots=True)
 class FileResponse:
-    """Status, headers, and the byte ranges of the file to send (start, end exclusive); none for HEAD and 304."""
+    """Status, headers, and the byte ranges of the file to send (start, end exclusive); none for
+    HEAD and 304.
+    """
 
     status: int
     headers: list[Header]
@@ -95,17 +115,25 @@ class FileResponse:
     footer: bytes = b""
 
 
-def respond(action: ServeFile, content: StaticContent, request: Request, now: datetime | None = None,
-            footer: bytes = b"") -> FileResponse:
+def respond(
+    action: ServeFile,
+    content: StaticContent,
+    request: Request,
+    now: datetime | None = None,
+    footer: bytes = b"",
+) -> FileResponse:
     """The response for a file, by the conditional and range headers of the request (RFC 9110).
 
-    An HTML document with a ``footer`` is sent whole: its ranges would not be the file's.  # inferred
+    An HTML document with a ``footer`` is sent whole: its ranges would not be the file's.  #
+    inferred
     """
     entry = action.entry
     modified, text = _modified(entry.mtime_ns // 1_000_000_000)
     tag = etag(entry.mtime_ns) if content.set_etag else ""
     if tag and ((now.timestamp() if now else time.time()) - entry.mtime_ns / 1e9) < WEAK_SECONDS:
-        tag = "W/" + tag  # measured: a file that has just changed may change again within its time stamp
+        tag = (
+            "W/" + tag
+        )  # measured: a file that has just changed may change again within its time stamp
     validators = [("Last-Modified", text), ("Accept-Ranges", "bytes")]
     if tag:
         validators.append(("ETag", tag))
@@ -128,22 +156,32 @@ def respond(action: ServeFile, content: StaticContent, request: Request, now: da
     return FileResponse(200, base, ((0, entry.size),) if send else (), footer=footer)
 
 
-def _precondition(fields: Mapping[str, str], tag: str, modified: datetime, now: datetime | None) -> int:
+def _precondition(
+    fields: Mapping[str, str], tag: str, modified: datetime, now: datetime | None
+) -> int:
     """412, 304 or 200 by If-Match, If-Unmodified-Since, If-None-Match and If-Modified-Since."""
     if not fields.keys() & _CONDITIONS:
         return 200
-    from werkzeug.http import parse_etags  # late: it takes 50 ms to import, and few requests need it
+    from werkzeug.http import (
+        parse_etags,
+    )  # late: it takes 50 ms to import, and few requests need it
 
     if (match := fields.get("if-match")) is not None:
-        if match.strip() != "*" and not (tag.startswith('"') and parse_etags(match).is_strong(tag.strip('"'))):
+        if match.strip() != "*" and not (
+            tag.startswith('"') and parse_etags(match).is_strong(tag.strip('"'))
+        ):
             return 412
     elif (date := _date(fields.get("if-unmodified-since"))) is not None and modified > date:
         return 412
     if (none_match := fields.get("if-none-match")) is not None:
-        if none_match.strip() == "*" or (tag and parse_etags(none_match).contains_weak(tag.removeprefix("W/").strip('"'))):
+        if none_match.strip() == "*" or (
+            tag and parse_etags(none_match).contains_weak(tag.removeprefix("W/").strip('"'))
+        ):
             return 304
     elif (date := _date(fields.get("if-modified-since"))) is not None:
-        if modified <= date <= (now or datetime.now(UTC)):  # measured: a date in the future is ignored
+        if (
+            modified <= date <= (now or datetime.now(UTC))
+        ):  # measured: a date in the future is ignored
             return 304
     return 200
 
@@ -157,12 +195,17 @@ def _date(text: str | None) -> datetime | None:
     return parse_date(text) if text else None
 
 
-def _range(action: ServeFile, fields: Mapping[str, str], tag: str, modified: datetime,
-           base: list[Header]) -> FileResponse | None:
+def _range(
+    action: ServeFile, fields: Mapping[str, str], tag: str, modified: datetime, base: list[Header]
+) -> FileResponse | None:
     """206, 416, or None where the Range header does not apply."""
     size = action.entry.size
     condition = fields.get("if-range")
-    if condition is not None and (condition.strip() != tag or tag.startswith("W/")) and _date(condition) != modified:
+    if (
+        condition is not None
+        and (condition.strip() != tag or tag.startswith("W/"))
+        and _date(condition) != modified
+    ):
         return None
     wanted = parse_ranges(fields["range"], size)
     if wanted is None or len(wanted[0]) + wanted[1] > MAX_RANGES:
@@ -172,11 +215,23 @@ def _range(action: ServeFile, fields: Mapping[str, str], tag: str, modified: dat
         return FileResponse(416, [("Content-Range", f"bytes */{size}")])
     if len(ranges) == 1:
         start, end = ranges[0]
-        return FileResponse(206, [*base, ("Content-Range", f"bytes {start}-{end - 1}/{size}"),
-                                  ("Content-Length", str(end - start))], tuple(ranges))
-    length = sum(len(part_head(action.mime_type, start, end, size)) + end - start for start, end in ranges)
-    headers = [("Content-Type", f"multipart/byteranges; boundary={BOUNDARY}"), *base[1:],
-               ("Content-Length", str(length + len(MULTIPART_END)))]
+        return FileResponse(
+            206,
+            [
+                *base,
+                ("Content-Range", f"bytes {start}-{end - 1}/{size}"),
+                ("Content-Length", str(end - start)),
+            ],
+            tuple(ranges),
+        )
+    length = sum(
+        len(part_head(action.mime_type, start, end, size)) + end - start for start, end in ranges
+    )
+    headers = [
+        ("Content-Type", f"multipart/byteranges; boundary={BOUNDARY}"),
+        *base[1:],
+        ("Content-Length", str(length + len(MULTIPART_END))),
+    ]
     return FileResponse(206, headers, tuple(ranges), multipart=True)
 
 
@@ -185,8 +240,10 @@ MULTIPART_END = f"\r\n--{BOUNDARY}--\r\n".encode()
 
 def part_head(mime_type: str, start: int, end: int, size: int) -> bytes:
     """What stands before each part of a multipart/byteranges body."""
-    return (f"\r\n--{BOUNDARY}\r\nContent-Type: {mime_type}\r\n"
-            f"Content-Range: bytes {start}-{end - 1}/{size}\r\n\r\n").encode("latin-1")
+    return (
+        f"\r\n--{BOUNDARY}\r\nContent-Type: {mime_type}\r\n"
+        f"Content-Range: bytes {start}-{end - 1}/{size}\r\n\r\n"
+    ).encode("latin-1")
 
 
 #: More digits than a file can have bytes are no number of any use.
@@ -194,7 +251,9 @@ _DIGITS = re.compile(r"[0-9]{1,20}")
 
 
 def parse_ranges(text: str, size: int) -> tuple[list[tuple[int, int]], int] | None:
-    """Satisfiable ranges (start, end exclusive) and the number of others; None for what is not a byte range."""
+    """Satisfiable ranges (start, end exclusive) and the number of others; None for what is not a
+    byte range.
+    """
     unit, _, specs = text.partition("=")
     if unit.strip().lower() != "bytes":
         return None
@@ -202,7 +261,11 @@ def parse_ranges(text: str, size: int) -> tuple[list[tuple[int, int]], int] | No
     unsatisfiable = 0
     for spec in specs.split(","):
         first, dash, last = spec.strip().partition("-")
-        if not dash or not (first or last) or not all(_DIGITS.fullmatch(part) for part in (first, last) if part):
+        if (
+            not dash
+            or not (first or last)
+            or not all(_DIGITS.fullmatch(part) for part in (first, last) if part)
+        ):
             return None
         if not first:
             start, end = max(0, size - int(last)), size

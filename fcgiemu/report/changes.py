@@ -9,7 +9,9 @@ from ..diff import Change, Report
 
 
 def text(report: Report) -> str:
-    """Changes by frequency, each with examples; then what the log shows otherwise; a count at the end."""
+    """Changes by frequency, each with examples; then what the log shows otherwise; a count at the
+    end.
+    """
     lines = list(_groups(report.changes.values(), "{old}  ->  {new}"))
     if report.unlike_log:
         lines += ["The log shows another status than the old version gives:"]
@@ -31,9 +33,14 @@ def _sorted(changes: Iterable[Change]) -> list[Change]:
 def as_json(report: Report) -> dict[str, Any]:
     """The report as a JSON object."""
     return {
-        "asked": report.asked, "changed": report.changed, "skipped": report.skipped,
+        "asked": report.asked,
+        "changed": report.changed,
+        "skipped": report.skipped,
         "changes": [_object(change, "old", "new") for change in _sorted(report.changes.values())],
-        "unlike_log": [_object(change, "logged", "predicted") for change in _sorted(report.unlike_log.values())]}
+        "unlike_log": [
+            _object(change, "logged", "predicted") for change in _sorted(report.unlike_log.values())
+        ],
+    }
 
 
 def _object(change: Change, old: str, new: str) -> dict[str, Any]:

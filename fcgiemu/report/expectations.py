@@ -16,7 +16,10 @@ def text(results: Sequence[Result]) -> str:
     for result in results:
         if result.differences:
             expectation = result.expectation
-            lines.append(f"{expectation.source}:{expectation.line}: {expectation.name}: {'; '.join(result.differences)}")
+            lines.append(
+                f"{expectation.source}:{expectation.line}: {expectation.name}:"
+                f" {'; '.join(result.differences)}"
+            )
             lines += [f"    {line}" for line in result.answer.trace.splitlines()[1:]] + [""]
     failed = sum(bool(result.differences) for result in results)
     lines.append(f"{len(results) - failed} of {len(results)} as expected")
@@ -26,16 +29,28 @@ def text(results: Sequence[Result]) -> str:
 def github(results: Sequence[Result]) -> str:
     """One error annotation a failure."""
     return "\n".join(
-        f"::error file={escaped_property(result.expectation.source)},line={result.expectation.line},"
-        f"title={escaped_property(result.expectation.name)}::{escaped_data('; '.join(result.differences))}"
-        for result in results if result.differences)
+        "::error"
+        f" file={escaped_property(result.expectation.source)},line={result.expectation.line},"
+        f"title={escaped_property(result.expectation.name)}::"
+        f"{escaped_data('; '.join(result.differences))}"
+        for result in results
+        if result.differences
+    )
 
 
 def junit(results: Sequence[Result]) -> str:
     """One test case an expectation."""
-    return suite("fcgiemu test", [
-        (result.expectation.source, f"{result.expectation.line}: {result.expectation.name}",
-         "\n".join([*result.differences, result.answer.trace]) if result.differences else "") for result in results])
+    return suite(
+        "fcgiemu test",
+        [
+            (
+                result.expectation.source,
+                f"{result.expectation.line}: {result.expectation.name}",
+                "\n".join([*result.differences, result.answer.trace]) if result.differences else "",
+            )
+            for result in results
+        ],
+    )
 
 
 def coverage(covered: Coverage) -> str:
@@ -48,4 +63,7 @@ def coverage(covered: Coverage) -> str:
 
 
 FORMATS: dict[str, Callable[[Sequence[Result]], str]] = {
-    "text": text, "github": github, "json": lambda results: json.dumps(as_json(results), indent=1)}
+    "text": text,
+    "github": github,
+    "json": lambda results: json.dumps(as_json(results), indent=1),
+}

@@ -17,16 +17,26 @@ _COMMANDS = {"error": "error", "warning": "warning", "info": "notice"}
 _DOCS = "docs/check.md"
 
 
-def text(findings: Sequence[Finding], style: Callable[[str, str], str] = lambda word, _severity: word) -> str:
-    """``file:line:column: severity: message [code]``, what to write below it; a count at the end."""
+def text(
+    findings: Sequence[Finding], style: Callable[[str, str], str] = lambda word, _severity: word
+) -> str:
+    """``file:line:column: severity: message [code]``, what to write below it; a count at the
+    end.
+    """
     lines = []
     for finding in findings:
         where = f"{finding.span}: " if finding.span else ""
-        lines.append(f"{where}{style(finding.severity, finding.severity)}: {finding.message} [{finding.code}]")
+        lines.append(
+            f"{where}{style(finding.severity, finding.severity)}: {finding.message}"
+            f" [{finding.code}]"
+        )
         if finding.hint:
             lines.append(f"    {finding.hint}")
-    counts = [f"{count} {name}{'s' if count > 1 else ''}" for name in ("error", "warning", "info")
-              if (count := sum(finding.severity == name for finding in findings))]
+    counts = [
+        f"{count} {name}{'s' if count > 1 else ''}"
+        for name in ("error", "warning", "info")
+        if (count := sum(finding.severity == name for finding in findings))
+    ]
     return "\n".join([*lines, ", ".join(counts) or "nothing found"])
 
 
@@ -38,26 +48,56 @@ def as_json(findings: Sequence[Finding]) -> str:
 def sarif(findings: Sequence[Finding]) -> str:
     """SARIF 2.1.0, with paths relative to the site (%SRCROOT%), files outside it as file URIs."""
     codes = sorted({finding.code for finding in findings})
-    results = [{
-        "ruleId": finding.code, "ruleIndex": codes.index(finding.code), "level": _LEVELS[finding.severity],
-        "message": {"text": finding.message + (f". {finding.hint}" if finding.hint else "")},
-        "locations": [_location(finding)] if finding.span else [],
-    } for finding in findings]
-    rules = [{"id": code, "shortDescription": {"text": code.replace("-", " ")},
-              "help": {"text": f"See the section {code} of {_DOCS}."}} for code in codes]
-    return json.dumps({
-        "$schema": "https://json.schemastore.org/sarif-2.1.0.json", "version": "2.1.0",
-        "runs": [{"tool": {"driver": {"name": "fcgiemu", "version": __version__, "rules": rules}}, "results": results,
-                  "originalUriBaseIds": {"%SRCROOT%": {"description": {"text": "The folder of the site."}}},
-                  "columnKind": "utf16CodeUnits"}]}, indent=1)
+    results = [
+        {
+            "ruleId": finding.code,
+            "ruleIndex": codes.index(finding.code),
+            "level": _LEVELS[finding.severity],
+            "message": {"text": finding.message + (f". {finding.hint}" if finding.hint else "")},
+            "locations": [_location(finding)] if finding.span else [],
+        }
+        for finding in findings
+    ]
+    rules = [
+        {
+            "id": code,
+            "shortDescription": {"text": code.replace("-", " ")},
+            "help": {"text": f"See the section {code} of {_DOCS}."},
+        }
+        for code in codes
+    ]
+    return json.dumps(
+        {
+            "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
+            "version": "2.1.0",
+            "runs": [
+                {
+                    "tool": {"driver": {"name": "fcgiemu", "version": __version__, "rules": rules}},
+                    "results": results,
+                    "originalUriBaseIds": {
+                        "%SRCROOT%": {"description": {"text": "The folder of the site."}}
+                    },
+                    "columnKind": "utf16CodeUnits",
+                }
+            ],
+        },
+        indent=1,
+    )
 
 
 def _location(finding: Finding) -> dict[str, Any]:
     assert finding.span is not None
     path = quote(finding.span.file)
-    return {"physicalLocation": {
-        "artifactLocation": {"uri": f"file://{path}"} if path.startswith("/") else {"uri": path, "uriBaseId": "%SRCROOT%"},
-        "region": {"startLine": finding.span.line, "startColumn": max(1, finding.span.column)}}}
+    return {
+        "physicalLocation": {
+            "artifactLocation": (
+                {"uri": f"file://{path}"}
+                if path.startswith("/")
+                else {"uri": path, "uriBaseId": "%SRCROOT%"}
+            ),
+            "region": {"startLine": finding.span.line, "startColumn": max(1, finding.span.column)},
+        }
+    }
 
 
 def github(findings: Sequence[Finding]) -> str:
@@ -65,9 +105,16 @@ def github(findings: Sequence[Finding]) -> str:
     lines = []
     for finding in findings:
         span = finding.span
-        place = f"file={escaped_property(span.file)},line={span.line},col={span.column}," if span else ""
+        place = (
+            f"file={escaped_property(span.file)},line={span.line},col={span.column},"
+            if span
+            else ""
+        )
         message = finding.message + (f"\n{finding.hint}" if finding.hint else "")
-        lines.append(f"::{_COMMANDS[finding.severity]} {place}title={escaped_property(finding.code)}::{escaped_data(message)}")
+        lines.append(
+            f"::{_COMMANDS[finding.severity]}"
+            f" {place}title={escaped_property(finding.code)}::{escaped_data(message)}"
+        )
     return "\n".join(lines)
 
 
@@ -81,26 +128,46 @@ def escaped_property(value: str) -> str:
 
 def junit(findings: Sequence[Finding]) -> str:
     """One test case a finding; a single passing one where there is none."""
-    return suite("fcgiemu check", [
-        (str(finding.span) if finding.span else "site", finding.code,
-         "" if finding.severity == "info" else f"{finding.message}\n{finding.hint}") for finding in findings
-    ] or [("site", "check", "")])
+    return suite(
+        "fcgiemu check",
+        [
+            (
+                str(finding.span) if finding.span else "site",
+                finding.code,
+                "" if finding.severity == "info" else f"{finding.message}\n{finding.hint}",
+            )
+            for finding in findings
+        ]
+        or [("site", "check", "")],
+    )
 
 
 def suite(name: str, cases: Sequence[tuple[str, str, str]]) -> str:
     """JUnit's XML of (class name, name, failure or "") triples."""
     failures = sum(bool(failure) for _, _, failure in cases)
-    lines = ['<?xml version="1.0" encoding="UTF-8"?>',
-             f'<testsuite name={quoteattr(name)} tests="{len(cases)}" failures="{failures}" errors="0" skipped="0">']
+    lines = [
+        '<?xml version="1.0" encoding="UTF-8"?>',
+        (
+            f'<testsuite name={quoteattr(name)} tests="{len(cases)}" failures="{failures}"'
+            ' errors="0" skipped="0">'
+        ),
+    ]
     for class_name, case, failure in cases:
         head = f"  <testcase classname={quoteattr(class_name)} name={quoteattr(case)}"
         if failure:
             first = failure.splitlines()[0]
-            lines.append(f"{head}><failure message={quoteattr(first)}>{escape(failure)}</failure></testcase>")
+            lines.append(
+                f"{head}><failure message={quoteattr(first)}>{escape(failure)}</failure></testcase>"
+            )
         else:
             lines.append(head + " />")
     return "\n".join([*lines, "</testsuite>"])
 
 
 FORMATS: dict[str, Callable[[Sequence[Finding]], str]] = {
-    "text": text, "json": as_json, "sarif": sarif, "github": github, "junit": junit}
+    "text": text,
+    "json": as_json,
+    "sarif": sarif,
+    "github": github,
+    "junit": junit,
+}

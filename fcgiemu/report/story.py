@@ -1,4 +1,6 @@
-"""An answer of ``explain`` for people: what was compared with what, in order, and the outcome last."""
+"""An answer of ``explain`` for people: what was compared with what, in order, and the outcome
+last.
+"""
 
 from __future__ import annotations
 
@@ -28,43 +30,68 @@ def plain(text: str, _role: str) -> str:
     return text
 
 
-def story(answer: dict[str, Any], style: Style = plain, width: int | None = None, only_matching: bool = False) -> str:
-    """The answer as lines of text, at most ``width`` characters wide; ``style`` colours a text by its role."""
+def story(
+    answer: dict[str, Any],
+    style: Style = plain,
+    width: int | None = None,
+    only_matching: bool = False,
+) -> str:
+    """The answer as lines of text, at most ``width`` characters wide; ``style`` colours a text by
+    its role.
+    """
     found = []
     for line in lines(answer, only_matching):
         indent = "  " * line.depth
         parts = [line.text]
         if width is not None and len(indent) + len(line.text) > width:
-            parts = textwrap.wrap(line.text, max(20, width - len(indent)), subsequent_indent="    ",
-                                  break_long_words=False, break_on_hyphens=False) or [""]
+            parts = textwrap.wrap(
+                line.text,
+                max(20, width - len(indent)),
+                subsequent_indent="    ",
+                break_long_words=False,
+                break_on_hyphens=False,
+            ) or [""]
         found += [indent + style(part, line.role) if part else "" for part in parts]
     return "\n".join(found)
 
 
 def lines(answer: dict[str, Any], only_matching: bool = False) -> Iterator[Line]:
-    """The story's lines. With ``only_matching`` rules that do not apply and handlers that were passed over are left out."""
+    """The story's lines. With ``only_matching`` rules that do not apply and handlers that were
+    passed over are left out.
+    """
     request = answer["request"]
     yield Line(0, "request", f"{request['method']} {request['url']}")
     yield from _events(answer.get("events", ()), only_matching)
     yield Line(0, "outcome", "")
     for text in _outcome(answer["outcome"], answer):
-        yield Line(0 if text.startswith("=>") else 1, "outcome" if text.startswith("=>") else "stage", text.strip())
+        yield Line(
+            0 if text.startswith("=>") else 1,
+            "outcome" if text.startswith("=>") else "stage",
+            text.strip(),
+        )
     for finding in answer["findings"]:
         if finding["severity"] != "info":
             where = f"{finding['file']}:{finding['line']}: " if finding["file"] else ""
-            yield Line(0, finding["severity"], f"{finding['severity']}: {where}{finding['message']}")
+            yield Line(
+                0, finding["severity"], f"{finding['severity']}: {where}{finding['message']}"
+            )
             if finding["hint"]:
                 yield Line(2, "hint", finding["hint"])
 
 
 def _events(events: Iterable[dict[str, Any]], only_matching: bool) -> Iterator[Line]:
-    """One rule at a time, so that one that does not apply can be left out; passed-over handlers on one line."""
+    """One rule at a time, so that one that does not apply can be left out; passed-over handlers on
+    one line.
+    """
     held: list[Line] = []
     passed_over: list[str] = []
     for event in events:
         name = event["name"]
         if name in ("HANDLER_PATH_NOT_MATCH", "HANDLER_VERB_NOT_MATCH"):
-            passed_over.append(f"'{event['Name']}' ({event['Path'] if name == 'HANDLER_PATH_NOT_MATCH' else event['Verb']})")
+            passed_over.append(
+                f"'{event['Name']}'"
+                f" ({event['Path'] if name == 'HANDLER_PATH_NOT_MATCH' else event['Verb']})"
+            )
             continue
         if name == "HANDLER_CHANGED" and passed_over:
             if not only_matching:
@@ -88,14 +115,25 @@ def _told(event: dict[str, Any]) -> Iterator[tuple[int, str, str]]:
     """Depth, role and text of what an event tells."""
     name = event["name"]
     if name == "URL_REWRITE_START":
-        yield 1, "stage", f"{'global rules' if event['Scope'] == 'Global' else 'rules'} for {event['RequestURL']}"
+        yield (
+            1,
+            "stage",
+            (
+                f"{'global rules' if event['Scope'] == 'Global' else 'rules'} for"
+                f" {event['RequestURL']}"
+            ),
+        )
     elif name == "RULE_EVALUATION_START":
         yield 1, "rule", f"{event['File']}:{event['Line']} rule '{event['RuleName']}'"
     elif name == "PATTERN_MATCH":
         if event["Pattern"] is None:
             yield 3, "yes", "no pattern: every URL matches"
         else:
-            yield 3, "yes" if event["Matched"] else "no", f"{_compared(event)}{_captured(event, 'R')}"
+            yield (
+                3,
+                "yes" if event["Matched"] else "no",
+                f"{_compared(event)}{_captured(event, 'R')}",
+            )
     elif name == "CONDITION_EVALUATION":
         yield 3, "yes" if event["Succeeded"] else "no", "condition " + _condition(event)
     elif name == "REWRITE_ACTION":
@@ -103,7 +141,11 @@ def _told(event: dict[str, Any]) -> Iterator[tuple[int, str, str]]:
     elif name == "REDIRECT_ACTION":
         yield 3, "action", f"redirects ({event['StatusCode']}) to {event['RedirectURL']}"
     elif name == "CUSTOM_RESPONSE_ACTION":
-        yield 3, "action", f"answers {event['StatusCode']}.{event['SubStatusCode']} {event['StatusReason']}"
+        yield (
+            3,
+            "action",
+            f"answers {event['StatusCode']}.{event['SubStatusCode']} {event['StatusReason']}",
+        )
     elif name == "ABORT_REQUEST_ACTION":
         yield 3, "action", "aborts the request"
     elif name == "SET_SERVER_VARIABLE":
@@ -116,13 +158,28 @@ def _told(event: dict[str, Any]) -> Iterator[tuple[int, str, str]]:
         yield 1, "stage", f"the request goes on as {event['RequestURL']}"
     elif name == "HANDLER_CHANGED":
         origin = f" ({event['Origin']})" if event["Origin"] else ""
-        yield 1, "yes", f"handler '{event['NewHandlerName']}' takes it: path {event['Path']}{origin}"
+        yield (
+            1,
+            "yes",
+            f"handler '{event['NewHandlerName']}' takes it: path {event['Path']}{origin}",
+        )
     elif name == "FILE_CACHE_ACCESS_END":
         found = event["Successful"]
-        yield 1, "yes" if found else "no", f"{event['FileName']}: " + (
-            f"found, {event['File'] or 'the root'}" if found else "not found")
+        yield (
+            1,
+            "yes" if found else "no",
+            f"{event['FileName']}: "
+            + (f"found, {event['File'] or 'the root'}" if found else "not found"),
+        )
     elif name == "MODULE_SET_RESPONSE_ERROR_STATUS":
-        yield 1, "no", f"{event['ModuleName']} refuses: {event['HttpStatus']}.{event['HttpSubStatus']} {event['HttpReason']}"
+        yield (
+            1,
+            "no",
+            (
+                f"{event['ModuleName']} refuses: {event['HttpStatus']}.{event['HttpSubStatus']}"
+                f" {event['HttpReason']}"
+            ),
+        )
 
 
 def _ended(event: dict[str, Any]) -> Iterator[tuple[int, str, str]]:
@@ -136,7 +193,9 @@ def _ended(event: dict[str, Any]) -> Iterator[tuple[int, str, str]]:
 
 def _compared(event: dict[str, Any]) -> str:
     relation = "does not match" if event["Matched"] == event["Negate"] else "matches"
-    return f"'{event['Input']}' {relation} {event['Pattern']}" + (" (negated)" if event["Negate"] else "")
+    return f"'{event['Input']}' {relation} {event['Pattern']}" + (
+        " (negated)" if event["Negate"] else ""
+    )
 
 
 def _condition(event: dict[str, Any]) -> str:
@@ -166,10 +225,15 @@ def _outcome(outcome: dict[str, Any], answer: dict[str, Any]) -> Iterator[str]:
     if kind == "static":
         yield f"=> {status} static file {outcome['file']} (handler {outcome['handler']})"
     elif kind == "fastcgi":
-        yield f"=> FastCGI, handler '{outcome['handler']}', URL {_url(outcome['path'], outcome['query'])}"
+        yield (
+            f"=> FastCGI, handler '{outcome['handler']}', URL"
+            f" {_url(outcome['path'], outcome['query'])}"
+        )
         environ = outcome["environ"]
-        yield f"   the application sees SCRIPT_NAME '{environ['SCRIPT_NAME']}', PATH_INFO '{environ['PATH_INFO']}', " \
-              f"QUERY_STRING '{environ['QUERY_STRING']}'"
+        yield (
+            f"   the application sees SCRIPT_NAME '{environ['SCRIPT_NAME']}', PATH_INFO"
+            f" '{environ['PATH_INFO']}', QUERY_STRING '{environ['QUERY_STRING']}'"
+        )
     elif kind == "redirect":
         yield f"=> {status} {outcome['reason']}, Location: {outcome['location']}"
     elif kind == "abort":

@@ -1,4 +1,6 @@
-"""What each section and attribute of IIS's schema does here, from the schema's own table: text, Markdown and JSON."""
+"""What each section and attribute of IIS's schema does here, from the schema's own table: text,
+Markdown and JSON.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ MEANING = {
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An attribute: ``element`` is its path below the section ("" = the section itself), ``type`` as the schema has it."""
+    """An attribute: ``element`` is its path below the section ("" = the section itself), ``type``
+    as the schema has it.
+    """
 
     section: str
     element: str
@@ -35,20 +39,31 @@ def entries() -> Iterator[Entry]:
     for path, section in schema.sections().items():
         for element, attribute in _attributes(section, ""):
             support = section.support if section.support != "emulated" else attribute.support
-            shown = f"{attribute.type}({'|'.join(attribute.values)})" if attribute.values else attribute.type
-            yield Entry(path, element, attribute.name, shown, attribute.default, support, lock(path))
+            shown = (
+                f"{attribute.type}({'|'.join(attribute.values)})"
+                if attribute.values
+                else attribute.type
+            )
+            yield Entry(
+                path, element, attribute.name, shown, attribute.default, support, lock(path)
+            )
 
 
 def _attributes(element: ElementSchema, path: str) -> Iterator[tuple[str, schema.Attribute]]:
     for attribute in element.attributes.values():
         yield path, attribute
-    children = [*element.children.values(), *(collection.entry for collection in element.collections.values())]
+    children = [
+        *element.children.values(),
+        *(collection.entry for collection in element.collections.values()),
+    ]
     for child in children:
         yield from _attributes(child, f"{path}/{child.name}".lstrip("/"))
 
 
 def lock(section: str) -> str:
-    """Where a section may stand: "server" (applicationHost.config only), "locked" (by default), "application", or ""."""
+    """Where a section may stand: "server" (applicationHost.config only), "locked" (by default),
+    "application", or "".
+    """
     if section in schema.HOST_ONLY:
         return "server"
     if section in schema.LOCKED:
@@ -65,7 +80,9 @@ def sections() -> dict[str, list[Entry]]:
 
 
 def text(wanted: str = "") -> str:
-    """One line a section, then its attributes by what they do; only sections whose path holds ``wanted``."""
+    """One line a section, then its attributes by what they do; only sections whose path holds
+    ``wanted``.
+    """
     lines = [f"{word:<10}{meaning}" for word, meaning in MEANING.items()]
     for path, found in sections().items():
         if wanted.lower() not in path.lower():
@@ -84,16 +101,38 @@ def _name(entry: Entry) -> str:
 
 def markdown() -> str:
     """The page docs/support.md."""
-    lines = ["# What is supported", "", "Made by `fcgiemu support --format markdown` from the table that the configuration is "
-             "checked with; do not edit.", ""]
+    lines = [
+        "# What is supported",
+        "",
+        (
+            "Made by `fcgiemu support --format markdown` from the table that the configuration is "
+            "checked with; do not edit."
+        ),
+        "",
+    ]
     lines += [f"- **{word}**: {meaning}" for word, meaning in MEANING.items()]
-    lines += ["", "*server*: in applicationHost.config only; *locked*: by default, which warns here and is an error with "
-              "`--strict-locks`; *application*: in the root folder of an application only."]
+    lines += [
+        "",
+        (
+            "*server*: in applicationHost.config only; *locked*: by default, which warns here and"
+            " is an error with `--strict-locks`; *application*: in the root folder of an"
+            " application only."
+        ),
+    ]
     for path, found in sections().items():
-        lines += ["", f"## {path}" + (f" ({found[0].lock})" if found[0].lock else ""), "",
-                  "| attribute | type | default | here |", "| --- | --- | --- | --- |"]
-        lines += ["| " + " | ".join(map(_cell, (_name(entry), entry.type, entry.default or "", entry.support))) + " |"
-                  for entry in found]
+        lines += [
+            "",
+            f"## {path}" + (f" ({found[0].lock})" if found[0].lock else ""),
+            "",
+            "| attribute | type | default | here |",
+            "| --- | --- | --- | --- |",
+        ]
+        lines += [
+            "| "
+            + " | ".join(map(_cell, (_name(entry), entry.type, entry.default or "", entry.support)))
+            + " |"
+            for entry in found
+        ]
     return "\n".join(lines) + "\n"
 
 

@@ -1,4 +1,6 @@
-"""Configuration -> rules. Every error of a rule set is collected, with its place and what to do about it (section 2)."""
+"""Configuration -> rules. Every error of a rule set is collected, with its place and what to do
+about it (section 2).
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,9 @@ _REDIRECT_STATUS = {"Permanent": 301, "Found": 302, "SeeOther": 303, "Temporary"
 
 @dataclass(slots=True)
 class InboundRules:
-    """The compiled inbound side of one configuration. With ``errors`` every governed URL answers 500."""
+    """The compiled inbound side of one configuration. With ``errors`` every governed URL answers
+    500.
+    """
 
     global_rules: tuple[Rule, ...] = ()
     rules: tuple[Rule, ...] = ()
@@ -55,15 +59,23 @@ class Compiler:
         for node in self.effective.section(SECTION + "/providers").items:
             assert node.span is not None
             name = str(node["name"])
-            settings = {str(item["key"]): str(item["value"]) for item in node.child("settings").items}
-            self.lookups[name.lower()] = providers.make(name, str(node["type"]), settings, node.span)
+            settings = {
+                str(item["key"]): str(item["value"]) for item in node.child("settings").items
+            }
+            self.lookups[name.lower()] = providers.make(
+                name, str(node["type"]), settings, node.span
+            )
         for name, function in self.effective.providers.items():
             self.lookups[name.lower()] = providers.stand_in(function)
-        for node in self.effective.section(SECTION + "/rewriteMaps").items:  # a map wins over a provider of its name
+        for node in self.effective.section(
+            SECTION + "/rewriteMaps"
+        ).items:  # a map wins over a provider of its name
             self.lookups[str(node["name"]).lower()] = self.map(node)
 
     def map(self, node: Node) -> Lookup:
-        """A rewrite map: whole key, default value; of keys that fold together the first counts (policy)."""
+        """A rewrite map: whole key, default value; of keys that fold together the first counts
+        (policy).
+        """
         fold: Callable[[str], str] = str.lower if node["ignoreCase"] else str
         default = str(node["defaultValue"])
         entries: dict[str, str] = {}
@@ -71,8 +83,13 @@ class Compiler:
             key = fold(item.values.get("key", ""))
             if key in entries and POLICY.first_map_key_wins:
                 assert item.span is not None
-                self.warn("rewrite-map-duplicate-key", f"Key '{item['key']}' differs only in case from an earlier one; "
-                          "the first is used", item.span, "Remove one of them, or set ignoreCase=\"false\".")
+                self.warn(
+                    "rewrite-map-duplicate-key",
+                    f"Key '{item['key']}' differs only in case from an earlier one; "
+                    "the first is used",
+                    item.span,
+                    'Remove one of them, or set ignoreCase="false".',
+                )
                 continue
             entries[key] = item.values.get("value", "")
         return lambda argument, _state: entries.get(fold(argument), default)
@@ -81,16 +98,27 @@ class Compiler:
         try:
             return compile_template(source, self.lookups)
         except TemplateError as error:
-            self.error("rewrite-bad-template", f"{what}: {error}", span,
-                       "Write expansions as {R:1}, {C:1}, {Function:…}, {Map:…} or {SERVER_VARIABLE}.")
+            self.error(
+                "rewrite-bad-template",
+                f"{what}: {error}",
+                span,
+                "Write expansions as {R:1}, {C:1}, {Function:…}, {Map:…} or {SERVER_VARIABLE}.",
+            )
             return compile_template("", {})
 
-    def matcher(self, pattern: str, syntax: str, ignore_case: bool, span: Span, what: str) -> Matcher:
+    def matcher(
+        self, pattern: str, syntax: str, ignore_case: bool, span: Span, what: str
+    ) -> Matcher:
         try:
             return compile_matcher(pattern, syntax, ignore_case)
         except PatternError as error:
-            self.error("rewrite-bad-pattern", f"{what}: The pattern \"{pattern}\" is not valid at character "
-                       f"{error.position + 1}: {error}", span, error.hint or "Mend the regular expression.")
+            self.error(
+                "rewrite-bad-pattern",
+                f'{what}: The pattern "{pattern}" is not valid at character '
+                f"{error.position + 1}: {error}",
+                span,
+                error.hint or "Mend the regular expression.",
+            )
             return lambda _text: None
 
 
@@ -99,15 +127,20 @@ def inbound(effective: Effective) -> InboundRules:
     compiler = Compiler(effective, SECTION)
     compiler.load_lookups()
     globals_compiler = Compiler(effective, GLOBAL, compiler.lookups)
-    allowed = {str(node["name"]).upper() for node in effective.section(SECTION + "/allowedServerVariables").items}
+    allowed = {
+        str(node["name"]).upper()
+        for node in effective.section(SECTION + "/allowedServerVariables").items
+    }
     rules = effective.section(SECTION + "/rules")
-    global_rules = tuple(_rule(globals_compiler, node, "Global", None)
-                         for node in effective.section(GLOBAL).items)
+    global_rules = tuple(
+        _rule(globals_compiler, node, "Global", None) for node in effective.section(GLOBAL).items
+    )
     local = tuple(_rule(compiler, node, "Distributed", allowed) for node in rules.items)
     return InboundRules(
         tuple(rule for rule in global_rules if rule is not None),
         tuple(rule for rule in local if rule is not None),
-        (*effective.errors_of(SECTION), *compiler.errors), (*effective.errors_of(GLOBAL), *globals_compiler.errors),
+        (*effective.errors_of(SECTION), *compiler.errors),
+        (*effective.errors_of(GLOBAL), *globals_compiler.errors),
         tuple(compiler.warnings + globals_compiler.warnings),
         bool(rules["useOriginalURLEncoding"]),
     )
@@ -123,21 +156,39 @@ def _rule(compiler: Compiler, node: Node, scope: str, allowed: set[str] | None) 
     pattern = match.values.get("url")
     matcher = None
     if pattern is not None:
-        matcher = compiler.matcher(pattern, syntax, match["ignoreCase"], match.span or node.span, what)
+        matcher = compiler.matcher(
+            pattern, syntax, match["ignoreCase"], match.span or node.span, what
+        )
         if syntax == "Wildcard" and "?" in pattern:
-            compiler.warn("rewrite-wildcard-question-mark", f"{what}: '?' is not a wildcard and never occurs in a path",
-                          match.span or node.span, "Only * is a wildcard; use ECMAScript for one character.")
+            compiler.warn(
+                "rewrite-wildcard-question-mark",
+                f"{what}: '?' is not a wildcard and never occurs in a path",
+                match.span or node.span,
+                "Only * is a wildcard; use ECMAScript for one character.",
+            )
     conditions = node.child("conditions")
     rule = Rule(
-        name, "" if scope == "Global" else node.file.directory, scope, pattern, matcher, syntax, match["ignoreCase"],
-        match["negate"], tuple(condition(compiler, item, syntax, scope, what) for item in conditions.items),
-        conditions["logicalGrouping"] == "MatchAny", conditions["trackAllCaptures"],
+        name,
+        "" if scope == "Global" else node.file.directory,
+        scope,
+        pattern,
+        matcher,
+        syntax,
+        match["ignoreCase"],
+        match["negate"],
+        tuple(condition(compiler, item, syntax, scope, what) for item in conditions.items),
+        conditions["logicalGrouping"] == "MatchAny",
+        conditions["trackAllCaptures"],
         tuple(_set(compiler, item, allowed, what) for item in node.child("serverVariables").items),
-        _action(compiler, node.child("action"), node.span, what), node["stopProcessing"], node.span,
+        _action(compiler, node.child("action"), node.span, what),
+        node["stopProcessing"],
+        node.span,
     )
     promise = page_rules.promise(node)
     if promise is not None and node["enabled"]:
-        compiler.warn("azure-page-static-rule", f"{what}: {promise.message}", node.span, promise.hint)
+        compiler.warn(
+            "azure-page-static-rule", f"{what}: {promise.message}", node.span, promise.hint
+        )
         rule = replace(rule, promise=promise)
     return rule if node["enabled"] else None
 
@@ -148,19 +199,37 @@ def condition(compiler: Compiler, node: Node, syntax: str, scope: str, what: str
     pattern = str(node["pattern"])
     matcher = None
     if match_type == "Pattern":
-        matcher = compiler.matcher(pattern, syntax, node["ignoreCase"], node.span, f"{what}, condition")
+        matcher = compiler.matcher(
+            pattern, syntax, node["ignoreCase"], node.span, f"{what}, condition"
+        )
     elif scope != "Distributed":
-        compiler.error("rewrite-file-test-out-of-place", f"{what}: {match_type} can only be used in the inbound rules of a "
-                       "site", node.span, "Move the rule into <rules> of the site's web.config.")
-    return Condition(compiler.template(str(node["input"]), node.span, f"{what}, condition"), match_type, pattern, matcher,
-                     node["ignoreCase"], node["negate"], node.span)
+        compiler.error(
+            "rewrite-file-test-out-of-place",
+            f"{what}: {match_type} can only be used in the inbound rules of a site",
+            node.span,
+            "Move the rule into <rules> of the site's web.config.",
+        )
+    return Condition(
+        compiler.template(str(node["input"]), node.span, f"{what}, condition"),
+        match_type,
+        pattern,
+        matcher,
+        node["ignoreCase"],
+        node["negate"],
+        node.span,
+    )
 
 
 def _set(compiler: Compiler, node: Node, allowed: set[str] | None, what: str) -> SetVariable:
     assert node.span is not None
     name = str(node["name"]).strip()
-    return SetVariable(name, compiler.template(str(node["value"]), node.span, f"{what}, serverVariables"),
-                       node["replace"], allowed is None or name.upper() in allowed, node.span)
+    return SetVariable(
+        name,
+        compiler.template(str(node["value"]), node.span, f"{what}, serverVariables"),
+        node["replace"],
+        allowed is None or name.upper() in allowed,
+        node.span,
+    )
 
 
 def _action(compiler: Compiler, node: Node, rule_span: Span, what: str) -> Action:
@@ -168,21 +237,36 @@ def _action(compiler: Compiler, node: Node, rule_span: Span, what: str) -> Actio
     span = node.span or rule_span
     url = node.values.get("url")
     if kind in ("Rewrite", "Redirect") and url is None:
-        compiler.error("rewrite-missing-url", f"{what}: The action {kind} requires the attribute 'url'", span,
-                       "Add url=\"…\" to <action>.")
+        compiler.error(
+            "rewrite-missing-url",
+            f"{what}: The action {kind} requires the attribute 'url'",
+            span,
+            'Add url="…" to <action>.',
+        )
     status = node.values.get("statusCode") or 0
     if kind == "CustomResponse" and not status:
-        compiler.error("rewrite-missing-status", f"{what}: The action CustomResponse requires the attribute 'statusCode'",
-                       span, "Add statusCode=\"403\" or another status to <action>.")
+        compiler.error(
+            "rewrite-missing-status",
+            f"{what}: The action CustomResponse requires the attribute 'statusCode'",
+            span,
+            'Add statusCode="403" or another status to <action>.',
+        )
 
     def text(name: str) -> Template | None:
         source = node.values.get(name)
         return None if source is None else compiler.template(source, span, f"{what}, action")
 
-    return Action(kind, text("url") or compile_template("", {}), node["appendQueryString"],
-                  _REDIRECT_STATUS[node["redirectType"]],
-                  bool(node.values.get("logRewrittenUrl", False)), status, node["subStatusCode"],
-                  text("statusReason"), text("statusDescription"))
+    return Action(
+        kind,
+        text("url") or compile_template("", {}),
+        node["appendQueryString"],
+        _REDIRECT_STATUS[node["redirectType"]],
+        bool(node.values.get("logRewrittenUrl", False)),
+        status,
+        node["subStatusCode"],
+        text("statusReason"),
+        text("statusDescription"),
+    )
 
 
 __all__ = ["OUTBOUND", "SECTION", "Compiler", "InboundRules", "State", "inbound"]

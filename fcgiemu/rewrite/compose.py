@@ -16,7 +16,9 @@ def is_foreign(target: str) -> bool:
 
 
 def join_query(target: str, current: str, append: bool) -> str:
-    """The rule's own query first, then the current one; nothing is removed when both say the same (measured)."""
+    """The rule's own query first, then the current one; nothing is removed when both say the same
+    (measured).
+    """
     if not append or not current:
         return target
     return f"{target}&{current}" if target else current

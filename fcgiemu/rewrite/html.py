@@ -1,4 +1,6 @@
-"""Where attribute values stand in HTML: tolerant of what browsers tolerate, and nothing is ever re-written but values."""
+"""Where attribute values stand in HTML: tolerant of what browsers tolerate, and nothing is ever
+re-written but values.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +9,21 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 _TAG = re.compile(r"<([A-Za-z][A-Za-z0-9:._-]*)(?=[\s/>])")
-_ATTRIBUTE = re.compile(r"""[\s/]*([^\s=>/"'][^\s=>/]*)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s>"'][^\s>]*)))?""")
+_ATTRIBUTE = re.compile(
+    r"""[\s/]*([^\s=>/"'][^\s=>/]*)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s>"'][^\s>]*)))?"""
+)
 #: Elements whose content is text, not tags.
-_RAW = {tag: re.compile(f"</{tag}", re.IGNORECASE) for tag in ("script", "style", "textarea", "title", "xmp")}
+_RAW = {
+    tag: re.compile(f"</{tag}", re.IGNORECASE)
+    for tag in ("script", "style", "textarea", "title", "xmp")
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Attribute:
-    """An attribute of a wanted tag; its value is ``text[start:end]``, entities undecoded. Names are in lower case."""
+    """An attribute of a wanted tag; its value is ``text[start:end]``, entities undecoded. Names are
+    in lower case.
+    """
 
     tag: str
     name: str

@@ -1,4 +1,6 @@
-"""Outbound rules (section 15): preconditions, response headers, tags and whole bodies. Pure text in, text out."""
+"""Outbound rules (section 15): preconditions, response headers, tags and whole bodies. Pure text
+in, text out.
+"""
 
 from __future__ import annotations
 
@@ -21,9 +23,16 @@ from .template import Template
 
 #: Tag -> attributes that filterByTags looks at (documented table).
 TAGS = {
-    "A": ("a", ("href",)), "Area": ("area", ("href",)), "Base": ("base", ("href",)), "Form": ("form", ("action",)),
-    "Frame": ("frame", ("src", "longdesc")), "Head": ("head", ("profile",)), "IFrame": ("iframe", ("src", "longdesc")),
-    "Img": ("img", ("src", "longdesc", "usemap")), "Input": ("input", ("src", "usemap")), "Link": ("link", ("href",)),
+    "A": ("a", ("href",)),
+    "Area": ("area", ("href",)),
+    "Base": ("base", ("href",)),
+    "Form": ("form", ("action",)),
+    "Frame": ("frame", ("src", "longdesc")),
+    "Head": ("head", ("profile",)),
+    "IFrame": ("iframe", ("src", "longdesc")),
+    "Img": ("img", ("src", "longdesc", "usemap")),
+    "Input": ("input", ("src", "usemap")),
+    "Link": ("link", ("href",)),
     "Script": ("script", ("src",)),
 }
 
@@ -39,7 +48,9 @@ class PreCondition:
 
 @dataclass(frozen=True, slots=True)
 class OutboundRule:
-    """An outbound rule. ``header`` names a response header; ``tags`` maps tag to attributes; neither = the whole body."""
+    """An outbound rule. ``header`` names a response header; ``tags`` maps tag to attributes;
+    neither = the whole body.
+    """
 
     name: str
     pre_condition: PreCondition | None
@@ -71,28 +82,47 @@ class OutboundRules:
 def outbound(effective: Effective) -> OutboundRules:
     """Compile <outboundRules> of a configuration. A view: see Effective.view."""
     section = effective.section(OUTBOUND)
-    if not section.items and "preConditions" not in section.children and not effective.errors(OUTBOUND):
+    if (
+        not section.items
+        and "preConditions" not in section.children
+        and not effective.errors(OUTBOUND)
+    ):
         return OutboundRules((), (), False)
     compiler = Compiler(effective, OUTBOUND)
     compiler.load_lookups()
-    conditions = {str(node["name"]).lower(): _pre_condition(compiler, node)
-                  for node in section.child("preConditions").items}
-    custom_tags = {str(node["name"]).lower(): [(str(tag["name"]), str(tag["attribute"])) for tag in node.items]
-                   for node in section.child("customTags").items}
+    conditions = {
+        str(node["name"]).lower(): _pre_condition(compiler, node)
+        for node in section.child("preConditions").items
+    }
+    custom_tags = {
+        str(node["name"]).lower(): [(str(tag["name"]), str(tag["attribute"])) for tag in node.items]
+        for node in section.child("customTags").items
+    }
     rules = [_rule(compiler, node, conditions, custom_tags) for node in section.items]
-    return OutboundRules(tuple(rule for rule in rules if rule is not None),
-                         (*effective.errors(OUTBOUND), *compiler.errors), section["rewriteBeforeCache"])
+    return OutboundRules(
+        tuple(rule for rule in rules if rule is not None),
+        (*effective.errors(OUTBOUND), *compiler.errors),
+        section["rewriteBeforeCache"],
+    )
 
 
 def _pre_condition(compiler: Compiler, node: Node) -> PreCondition:
     what = f"preCondition '{node['name']}'"
     return PreCondition(
-        tuple(condition(compiler, item, str(node["patternSyntax"]), "Outbound", what) for item in node.items),
-        node["logicalGrouping"] == "MatchAny")
+        tuple(
+            condition(compiler, item, str(node["patternSyntax"]), "Outbound", what)
+            for item in node.items
+        ),
+        node["logicalGrouping"] == "MatchAny",
+    )
 
 
-def _rule(compiler: Compiler, node: Node, known: dict[str, PreCondition],
-          custom_tags: dict[str, list[tuple[str, str]]]) -> OutboundRule | None:
+def _rule(
+    compiler: Compiler,
+    node: Node,
+    known: dict[str, PreCondition],
+    custom_tags: dict[str, list[tuple[str, str]]],
+) -> OutboundRule | None:
     assert node.span is not None
     name = str(node["name"])
     what = f"Outbound rule '{name}'"
@@ -101,41 +131,71 @@ def _rule(compiler: Compiler, node: Node, known: dict[str, PreCondition],
     syntax, pattern = str(node["patternSyntax"]), str(match["pattern"])
     wanted = str(node["preCondition"])
     if wanted and wanted.lower() not in known:
-        compiler.error("rewrite-unknown-precondition", f"{what}: The preCondition '{wanted}' does not exist", node.span,
-                       "Define it under <preConditions>, or mend the name.")
+        compiler.error(
+            "rewrite-unknown-precondition",
+            f"{what}: The preCondition '{wanted}' does not exist",
+            node.span,
+            "Define it under <preConditions>, or mend the name.",
+        )
     tags = _tags(compiler, match, custom_tags, span, what)
     variable = str(match["serverVariable"])
     header = _header_name(variable)
     if variable and not header:
-        compiler.warn("rewrite-not-a-response-header", f"{what}: '{variable}' is no response header, the rule has no effect",
-                      span, "Names of response headers begin with RESPONSE_.")
+        compiler.warn(
+            "rewrite-not-a-response-header",
+            f"{what}: '{variable}' is no response header, the rule has no effect",
+            span,
+            "Names of response headers begin with RESPONSE_.",
+        )
         return None
     whole_body = not tags and not header
     if whole_body and syntax == "Wildcard":
-        compiler.error("rewrite-wildcard-body", f"{what}: Wildcard syntax needs a tag filter", node.span,
-                       "Use ECMAScript to match inside a body.")
+        compiler.error(
+            "rewrite-wildcard-body",
+            f"{what}: Wildcard syntax needs a tag filter",
+            node.span,
+            "Use ECMAScript to match inside a body.",
+        )
     conditions = node.child("conditions")
-    return OutboundRule(
-        name, known.get(wanted.lower()) if wanted else None, header, tags, pattern,
-        compiler.matcher(pattern, syntax, match["ignoreCase"], span, what),
-        _searcher(pattern, syntax, match["ignoreCase"]) if whole_body else None, match["occurrences"], match["negate"],
-        tuple(condition(compiler, item, syntax, "Outbound", what) for item in conditions.items),
-        conditions["logicalGrouping"] == "MatchAny", conditions["trackAllCaptures"],
-        compiler.template(str(action["value"]), action.span or node.span, what) if action["type"] == "Rewrite" else None,
-        action["replace"], node["stopProcessing"], node.span,
-    ) if node["enabled"] else None
+    return (
+        OutboundRule(
+            name,
+            known.get(wanted.lower()) if wanted else None,
+            header,
+            tags,
+            pattern,
+            compiler.matcher(pattern, syntax, match["ignoreCase"], span, what),
+            _searcher(pattern, syntax, match["ignoreCase"]) if whole_body else None,
+            match["occurrences"],
+            match["negate"],
+            tuple(condition(compiler, item, syntax, "Outbound", what) for item in conditions.items),
+            conditions["logicalGrouping"] == "MatchAny",
+            conditions["trackAllCaptures"],
+            compiler.template(str(action["value"]), action.span or node.span, what)
+            if action["type"] == "Rewrite"
+            else None,
+            action["replace"],
+            node["stopProcessing"],
+            node.span,
+        )
+        if node["enabled"]
+        else None
+    )
 
 
 def _searcher(pattern: str, syntax: str, ignore_case: bool) -> Pattern | None:
     """What finds the occurrences in a body; the matcher has already reported a bad pattern."""
     try:
-        return compile_pattern(re.escape(pattern) if syntax == "ExactMatch" else pattern, ignore_case)
+        return compile_pattern(
+            re.escape(pattern) if syntax == "ExactMatch" else pattern, ignore_case
+        )
     except PatternError:
         return None
 
 
-def _tags(compiler: Compiler, match: Node, custom: dict[str, list[tuple[str, str]]], span: Span,
-          what: str) -> dict[str, frozenset[str]]:
+def _tags(
+    compiler: Compiler, match: Node, custom: dict[str, list[tuple[str, str]]], span: Span, what: str
+) -> dict[str, frozenset[str]]:
     found: dict[str, set[str]] = {}
     for flag in match["filterByTags"]:
         if flag != "CustomTags":
@@ -144,8 +204,12 @@ def _tags(compiler: Compiler, match: Node, custom: dict[str, list[tuple[str, str
             continue
         collection = custom.get(str(match["customTags"]).lower())
         if collection is None:
-            compiler.error("rewrite-unknown-custom-tags", f"{what}: The customTags '{match['customTags']}' do not exist",
-                           span, "Define them under <customTags>.")
+            compiler.error(
+                "rewrite-unknown-custom-tags",
+                f"{what}: The customTags '{match['customTags']}' do not exist",
+                span,
+                "Define them under <customTags>.",
+            )
             continue
         for tag, attribute in collection:
             found.setdefault(tag.lower(), set()).add(attribute.lower())
@@ -156,10 +220,12 @@ def _header_name(variable: str) -> str:
     return variable[9:].replace("_", "-") if variable.upper().startswith("RESPONSE_") else ""
 
 
-# -- running ---------------------------------------------------------------------------------------------------------
+# -- running ---------------------------------------------------------------------------------------
 
 
-def selected(rules: Iterable[OutboundRule], state: State, trace: Trace | None) -> list[OutboundRule]:
+def selected(
+    rules: Iterable[OutboundRule], state: State, trace: Trace | None
+) -> list[OutboundRule]:
     """The rules whose precondition holds for this response."""
     found = []
     for rule in rules:
@@ -175,8 +241,9 @@ def selected(rules: Iterable[OutboundRule], state: State, trace: Trace | None) -
     return found
 
 
-def rewrite_headers(rules: Iterable[OutboundRule], headers: list[tuple[str, str]], state: State,
-                    trace: Trace | None) -> list[tuple[str, str]]:
+def rewrite_headers(
+    rules: Iterable[OutboundRule], headers: list[tuple[str, str]], state: State, trace: Trace | None
+) -> list[tuple[str, str]]:
     """Header rules in order; each header line on its own, an absent header as the empty text."""
     stopped: set[str] = set()
     for rule in rules:
@@ -197,12 +264,18 @@ def rewrite_headers(rules: Iterable[OutboundRule], headers: list[tuple[str, str]
                 headers.append((rule.header, result))
             if applied and rule.stop_processing:
                 stopped.add(lower)
-        headers[:] = [pair for pair in headers if pair[1] or pair[0].lower() not in POLICY.dropped_when_empty]
+        headers[:] = [
+            pair for pair in headers if pair[1] or pair[0].lower() not in POLICY.dropped_when_empty
+        ]
     return headers
 
 
-def rewrite_body(rules: Iterable[OutboundRule], text: str, state: State, trace: Trace | None) -> str:
-    """Tag rules and whole-body rules in order. What no rule changes stays as it is, character by character."""
+def rewrite_body(
+    rules: Iterable[OutboundRule], text: str, state: State, trace: Trace | None
+) -> str:
+    """Tag rules and whole-body rules in order. What no rule changes stays as it is, character by
+    character.
+    """
     pending: list[OutboundRule] = []
     stopped = False
     for rule in rules:
@@ -212,7 +285,9 @@ def rewrite_body(rules: Iterable[OutboundRule], text: str, state: State, trace: 
             text = _rewrite_tags(pending, text, state, trace)
             pending = []
             applied, text = _rewrite_text(rule, text, state, trace)
-            stopped = applied and rule.stop_processing  # of whole-body rules; attributes are another input
+            stopped = (
+                applied and rule.stop_processing
+            )  # of whole-body rules; attributes are another input
     return _rewrite_tags(pending, text, state, trace)
 
 
@@ -223,14 +298,17 @@ def _rewrite_tags(rules: list[OutboundRule], text: str, state: State, trace: Tra
     parts: list[str] = []
     position = 0
     for attribute in attributes(text, wanted):
-        value = _rewrite_attribute(rules, attribute, text[attribute.start:attribute.end], state, trace)
-        parts += (text[position:attribute.start], value)
+        value = _rewrite_attribute(
+            rules, attribute, text[attribute.start : attribute.end], state, trace
+        )
+        parts += (text[position : attribute.start], value)
         position = attribute.end
     return "".join((*parts, text[position:]))
 
 
-def _rewrite_attribute(rules: list[OutboundRule], attribute: Attribute, value: str, state: State,
-                       trace: Trace | None) -> str:
+def _rewrite_attribute(
+    rules: list[OutboundRule], attribute: Attribute, value: str, state: State, trace: Trace | None
+) -> str:
     """Each rule gets the previous one's output; the last output is written."""
     for rule in rules:
         if attribute.name in rule.tags.get(attribute.tag, ()):
@@ -242,8 +320,12 @@ def _rewrite_attribute(rules: list[OutboundRule], attribute: Attribute, value: s
     return value
 
 
-def _apply(rule: OutboundRule, value: str, state: State, trace: Trace | None) -> tuple[bool, str | None]:
-    """Whether the rule applies to a header or attribute, and the new value where its action gives one."""
+def _apply(
+    rule: OutboundRule, value: str, state: State, trace: Trace | None
+) -> tuple[bool, str | None]:
+    """Whether the rule applies to a header or attribute, and the new value where its action gives
+    one.
+    """
     captures = rule.matcher(value)
     _trace_match(rule, value, captures, trace)
     if (captures is None) != rule.negate:
@@ -251,7 +333,9 @@ def _apply(rule: OutboundRule, value: str, state: State, trace: Trace | None) ->
     return _value(rule, captures or (value,), state, trace)
 
 
-def _value(rule: OutboundRule, captures: Captures, state: State, trace: Trace | None) -> tuple[bool, str | None]:
+def _value(
+    rule: OutboundRule, captures: Captures, state: State, trace: Trace | None
+) -> tuple[bool, str | None]:
     state.rule_captures = captures
     state.condition_captures = None
     if rule.conditions and not conditions_hold(rule, state, trace):
@@ -264,7 +348,9 @@ def _value(rule: OutboundRule, captures: Captures, state: State, trace: Trace | 
     return True, result
 
 
-def _rewrite_text(rule: OutboundRule, text: str, state: State, trace: Trace | None) -> tuple[bool, str]:
+def _rewrite_text(
+    rule: OutboundRule, text: str, state: State, trace: Trace | None
+) -> tuple[bool, str]:
     """Whether a whole-body rule applies anywhere, and the text after it."""
     if rule.search is None:
         return False, text
@@ -281,7 +367,7 @@ def _rewrite_text(rule: OutboundRule, text: str, state: State, trace: Trace | No
         applies, value = _value(rule, (found[0], *found.groups("")), state, trace)
         applied = applied or applies
         if value is not None:
-            parts += (text[position:found.start()], value)
+            parts += (text[position : found.start()], value)
             position = found.end()
         count += 1
         scan = found.end() if found.end() > found.start() else found.end() + 1
@@ -289,8 +375,17 @@ def _rewrite_text(rule: OutboundRule, text: str, state: State, trace: Trace | No
     return applied, "".join((*parts, text[position:]))
 
 
-def _trace_match(rule: OutboundRule, text: str, captures: Captures | None, trace: Trace | None) -> None:
+def _trace_match(
+    rule: OutboundRule, text: str, captures: Captures | None, trace: Trace | None
+) -> None:
     if trace is not None:
-        trace.add("OUTBOUND_PATTERN_MATCH", RuleName=rule.name, Pattern=rule.pattern, Input=text, Negate=rule.negate,
-                  Matched=(captures is not None) != rule.negate, Captures=captures, Line=rule.span.line)
-
+        trace.add(
+            "OUTBOUND_PATTERN_MATCH",
+            RuleName=rule.name,
+            Pattern=rule.pattern,
+            Input=text,
+            Negate=rule.negate,
+            Matched=(captures is not None) != rule.negate,
+            Captures=captures,
+            Line=rule.span.line,
+        )

@@ -1,7 +1,9 @@
-"""The two static-file rules printed on the Azure page of 2015, whose promise IIS does not keep (section 19).
+"""The two static-file rules printed on the Azure page of 2015, whose promise IIS does not keep
+(section 19).
 
-The page says that files are served without Python. Real IIS never applies its placeholder rule and never matches
-``^/static/.*``. By default fcgiemu keeps the promise for exactly these two shapes and says so; ``--strict`` does as IIS.
+The page says that files are served without Python. Real IIS never applies its placeholder rule and
+never matches ``^/static/.*``. By default fcgiemu keeps the promise for exactly these two shapes and
+says so; ``--strict`` does as IIS.
 """
 
 from __future__ import annotations
@@ -20,7 +22,9 @@ _PREFIX = re.compile(r"\^(/(?:[\w.~-]+/)+)\.\*")
 
 @dataclass(frozen=True, slots=True)
 class PagePromise:
-    """What the page promised: with ``source`` a prefix mapping, without it "an existing file is served"."""
+    """What the page promised: with ``source`` a prefix mapping, without it "an existing file is
+    served".
+    """
 
     message: str
     hint: str
@@ -36,7 +40,7 @@ class PagePromise:
     def keep(self, text: str, base: str, state: State) -> None:
         """Apply the promise to a request that it concerns."""
         if self.source:
-            state.path = base + self.target + text[len(self.source) - 1:]
+            state.path = base + self.target + text[len(self.source) - 1 :]
             state.rewritten = True
 
 
@@ -47,17 +51,26 @@ def promise(node: Node) -> PagePromise | None:
 
 def _placeholder(node: Node) -> PagePromise | None:
     conditions = node.child("conditions").items
-    if "url" in node.child("match").values or len(conditions) != 1 or node.child("action").values.get("type", "None") != "None":
+    if (
+        "url" in node.child("match").values
+        or len(conditions) != 1
+        or node.child("action").values.get("type", "None") != "None"
+    ):
         return None
     condition = conditions[0]
-    if not node["stopProcessing"] or (condition["input"], condition["pattern"]) != ("true", "false"):
+    if not node["stopProcessing"] or (condition["input"], condition["pattern"]) != (
+        "true",
+        "false",
+    ):
         return None
     if condition["matchType"] != "Pattern" or condition["negate"]:
         return None
     return PagePromise(
-        "IIS never applies this rule (it compares the text 'true' with the pattern 'false'); an existing file is served "
-        "here as the Azure page promises, IIS would send it to Python",
-        'Give the rule that follows <add input="{REQUEST_FILENAME}" matchType="IsFile" negate="true" /> as a condition.')
+        "IIS never applies this rule (it compares the text 'true' with the pattern 'false'); an"
+        " existing file is served here as the Azure page promises, IIS would send it to Python",
+        'Give the rule that follows <add input="{REQUEST_FILENAME}" matchType="IsFile"'
+        ' negate="true" /> as a condition.',
+    )
 
 
 def _prefix_mapping(node: Node) -> PagePromise | None:
@@ -67,7 +80,11 @@ def _prefix_mapping(node: Node) -> PagePromise | None:
     if not source or not target or action["type"] != "Rewrite" or node.child("conditions").items:
         return None
     return PagePromise(
-        f"IIS never matches '{source[0]}' (a rule's input has no leading slash) and would take '{target[0]}' literally; "
-        f"{source[1]} is mapped to {target[1]} here as the Azure page promises",
-        f'Write <match url="^{source[1][1:]}(.*)" /> and <action type="Rewrite" url="{target[1][1:]}{{R:1}}" />.',
-        source[1], target[1])
+        f"IIS never matches '{source[0]}' (a rule's input has no leading slash) and would take"
+        f" '{target[0]}' literally; {source[1]} is mapped to {target[1]} here as the Azure page"
+        " promises",
+        f'Write <match url="^{source[1][1:]}(.*)" /> and <action type="Rewrite"'
+        f' url="{target[1][1:]}{{R:1}}" />.',
+        source[1],
+        target[1],
+    )

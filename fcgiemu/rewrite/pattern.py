@@ -35,7 +35,9 @@ def capture_count(pattern: str, syntax: str, ignore_case: bool) -> int:
 
 
 def _everything(search: Matcher) -> Matcher:
-    """``(.*)``, the commonest pattern of all, without the engine where the text has no line ends."""
+    """``(.*)``, the commonest pattern of all, without the engine where the text has no line
+    ends.
+    """
     return lambda text: (text, text) if "\n" not in text and "\r" not in text else search(text)
 
 
@@ -51,7 +53,8 @@ def _exact(pattern: str, ignore_case: bool) -> Matcher:
 
 
 def _wildcard(pattern: str, ignore_case: bool) -> Matcher:
-    """Each ``*`` takes as little as possible, left to right (policy): every piece between stars at its first place.
+    """Each ``*`` takes as little as possible, left to right (policy): every piece between stars at
+    its first place.
 
     Linear in the text, however many stars there are.
     """

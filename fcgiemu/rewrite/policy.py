@@ -1,4 +1,6 @@
-"""Behaviours of the module that nobody has documented or measured: each is one named switch, used in one place."""
+"""Behaviours of the module that nobody has documented or measured: each is one named switch, used
+in one place.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,8 @@ class RewritePolicy:
     second_run_in_new_folder: bool = False
     #: ``*`` in Wildcard patterns takes as little as possible, left to right.
     wildcard_lazy: bool = True
-    #: Wildcard ``?`` is one character, as the reference says; measured patterns with it did not match.
+    #: Wildcard ``?`` is one character, as the reference says; measured patterns with it did not
+    #: match.
     wildcard_question_mark: bool = False
     #: What UrlEncode makes of a space.
     url_encode_space: str = "%20"

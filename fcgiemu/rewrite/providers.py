@@ -1,4 +1,6 @@
-"""Rewrite providers (section 14): .NET types on IIS; the two file providers of Microsoft's samples work here natively."""
+"""Rewrite providers (section 14): .NET types on IIS; the two file providers of Microsoft's samples
+work here natively.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ StandIn = Callable[[str], str]
 
 
 def stand_in(function: StandIn) -> Lookup:
-    """A user's callable as a lookup. What it raises fails the request that asked, as a .NET exception would."""
+    """A user's callable as a lookup. What it raises fails the request that asked, as a .NET
+    exception would.
+    """
 
     def lookup(argument: str, _state: State) -> str:
         try:
@@ -33,8 +37,10 @@ def make(name: str, type_name: str, settings: Mapping[str, str], span: Span) -> 
         return _FileContains(name, settings)
 
     def unavailable(_argument: str, _state: State) -> str:
-        raise ExpansionError(f'The provider "{name}" ({type_name}) is a .NET type and cannot run here ({span}). '
-                             "Register a Python callable for it: --provider NAME=module:function.")
+        raise ExpansionError(
+            f'The provider "{name}" ({type_name}) is a .NET type and cannot run here ({span}). '
+            "Register a Python callable for it: --provider NAME=module:function."
+        )
 
     return unavailable
 

@@ -1,8 +1,10 @@
-"""The ECMAScript dialect of the module (section 17): validated as Microsoft's TR1 library does, run by Python's ``re``.
+"""The ECMAScript dialect of the module (section 17): validated as Microsoft's TR1 library does, run
+by Python's ``re``.
 
-A pattern is parsed once. What IIS's engine refuses is refused with its category and message; what it accepts is written
-again in Python's syntax. ``re`` cannot be stopped, so the parser also estimates what a pattern may cost: where a search
-could exceed the number of steps at which IIS gives up, the ``regex`` package runs it under a time limit instead.
+A pattern is parsed once. What IIS's engine refuses is refused with its category and message; what
+it accepts is written again in Python's syntax. ``re`` cannot be stopped, so the parser also
+estimates what a pattern may cost: where a search could exceed the number of steps at which IIS
+gives up, the ``regex`` package runs it under a time limit instead.
 """
 
 from __future__ import annotations
@@ -21,7 +23,10 @@ from .policy import POLICY
 #: Category -> the text Microsoft documents for it (cpp-docs, regex_constants::error_type).
 MESSAGES = {
     "error_badbrace": "The expression contained an invalid count in a { } expression.",
-    "error_badrepeat": "A repeat expression (one of '*', '?', '+', '{' in most contexts) was not preceded by an expression.",
+    "error_badrepeat": (
+        "A repeat expression (one of '*', '?', '+', '{' in most contexts) was not preceded by an"
+        " expression."
+    ),
     "error_brace": "The expression contained an unmatched '{' or '}'.",
     "error_brack": "The expression contained an unmatched '[' or ']'.",
     "error_paren": "The expression contained an unmatched '(' or ')'.",
@@ -43,15 +48,29 @@ MAX_DEPTH = 100  # the library's own stack limit is 600 to 1000 levels of matchi
 MAX_SIZE = 100_000
 
 _CLASSES = {
-    "alnum": "A-Za-z0-9", "alpha": "A-Za-z", "blank": " \\t", "cntrl": "\\x00-\\x1f\\x7f", "digit": "0-9", "d": "0-9",
-    "graph": "\\x21-\\x7e", "lower": "a-z", "print": "\\x20-\\x7e", "punct": "!-/:-@\\[-`{-~", "space": "\\s", "s": "\\s",
-    "upper": "A-Z", "xdigit": "A-Fa-f0-9", "w": "\\w",
+    "alnum": "A-Za-z0-9",
+    "alpha": "A-Za-z",
+    "blank": " \\t",
+    "cntrl": "\\x00-\\x1f\\x7f",
+    "digit": "0-9",
+    "d": "0-9",
+    "graph": "\\x21-\\x7e",
+    "lower": "a-z",
+    "print": "\\x20-\\x7e",
+    "punct": "!-/:-@\\[-`{-~",
+    "space": "\\s",
+    "s": "\\s",
+    "upper": "A-Z",
+    "xdigit": "A-Fa-f0-9",
+    "w": "\\w",
 }
 _CONTROL = {"t": "\t", "n": "\n", "v": "\v", "f": "\f", "r": "\r", "0": "\0"}
 
 
 class PatternError(ValueError):
-    """A pattern IIS's engine refuses: ``category`` of the library, its message, and the offset in the pattern."""
+    """A pattern IIS's engine refuses: ``category`` of the library, its message, and the offset in
+    the pattern.
+    """
 
     def __init__(self, category: str, position: int, hint: str = "") -> None:
         super().__init__(MESSAGES[category])
@@ -65,9 +84,20 @@ class TooComplex(Exception):
 
 
 class Pattern:
-    """A compiled pattern. ``search`` gives the captures, group 0 first, "" for groups that took no part."""
+    """A compiled pattern. ``search`` gives the captures, group 0 first, "" for groups that took no
+    part.
+    """
 
-    __slots__ = ("_bounded", "_fast", "_flags", "_lines", "_safe_length", "_text", "groups", "source")
+    __slots__ = (
+        "_bounded",
+        "_fast",
+        "_flags",
+        "_lines",
+        "_safe_length",
+        "_text",
+        "groups",
+        "source",
+    )
 
     def __init__(self, source: str, ignore_case: bool) -> None:
         parser = _Parser(_utf16(source))
@@ -78,8 +108,11 @@ class Pattern:
         # A search that is not anchored tries every start.
         degree = piece.powers + (0 if self._text.startswith("^") and "|" not in self._text else 1)
         self._flags = re.ASCII | (re.IGNORECASE if ignore_case else 0)
-        #: The longest text for which length ** degree * 2 ** ways stays within IIS's own limit of steps.
-        self._safe_length = int((POLICY.regex_step_limit / 2 ** min(piece.ways, 64)) ** (1 / max(1, degree))) - 1
+        #: The longest text for which length ** degree * 2 ** ways stays within IIS's own limit of
+        #: steps.
+        self._safe_length = (
+            int((POLICY.regex_step_limit / 2 ** min(piece.ways, 64)) ** (1 / max(1, degree))) - 1
+        )
         self._fast: Callable[..., re.Match[str] | None] | None = None
         self._lines: re.Pattern[str] | None = None
         self._bounded: bounded_regex.Pattern[str] | None = None
@@ -96,7 +129,9 @@ class Pattern:
         return None if found is None else (found[0], *found.groups(""))
 
     def _compile(self) -> Callable[..., re.Match[str] | None]:
-        """The engine for a text without line ends, made when it is first needed: a long list compiles few of its patterns."""
+        """The engine for a text without line ends, made when it is first needed: a long list
+        compiles few of its patterns.
+        """
         self._fast = re.compile(self._text.replace(_END, r"\Z"), self._flags).search
         return self._fast
 
@@ -127,11 +162,17 @@ def _utf16(text: str) -> str:
     if text.isascii():
         return text
     units = text.encode("utf-16-le", "surrogatepass")
-    return "".join(chr(int.from_bytes(units[index:index + 2], "little")) for index in range(0, len(units), 2))
+    return "".join(
+        chr(int.from_bytes(units[index : index + 2], "little")) for index in range(0, len(units), 2)
+    )
 
 
 def _from_utf16(text: str) -> str:
-    return text if text.isascii() else text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return (
+        text
+        if text.isascii()
+        else text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    )
 
 
 @lru_cache(maxsize=8192)
@@ -140,13 +181,15 @@ def compile_pattern(source: str, ignore_case: bool) -> Pattern:
     return Pattern(source, ignore_case)
 
 
-#: Stands for ``$`` until it is known whether the text has lines; cannot occur in a pattern's own translation.
+#: Stands for ``$`` until it is known whether the text has lines; cannot occur in a pattern's own
+#: translation.
 _END = "\ue000$\ue000"
 
 
 @dataclass(slots=True)
 class _Piece:
-    """A translated part of a pattern: how many repetitions of variable length follow one another in it, how many bits of choice
+    """A translated part of a pattern: how many repetitions of variable length follow one another in
+    it, how many bits of choice
     it holds besides, and how many atoms it unfolds to."""
 
     text: str
@@ -156,7 +199,8 @@ class _Piece:
 
 
 _QUANTIFIERS = frozenset("*+?{")
-#: Characters that stand for themselves; the last one of a run is left out where a quantifier follows it.
+#: Characters that stand for themselves; the last one of a run is left out where a quantifier
+#: follows it.
 _LITERALS = re.compile(r"[A-Za-z0-9_/=&-]+(?![*+?{A-Za-z0-9_/=&-])")
 
 
@@ -180,7 +224,7 @@ class _Parser:
         raise PatternError(category, self.position if position is None else position, hint)
 
     def peek(self, ahead: int = 0) -> str:
-        return self.source[self.position + ahead:self.position + ahead + 1]
+        return self.source[self.position + ahead : self.position + ahead + 1]
 
     def take(self, text: str) -> bool:
         if self.source.startswith(text, self.position):
@@ -194,8 +238,12 @@ class _Parser:
             branches.append(self.sequence())
         if len(branches) == 1:
             return branches[0]
-        return _Piece("|".join(branch.text for branch in branches), max(branch.powers for branch in branches),
-                      max(branch.ways for branch in branches) + log2(len(branches)), sum(branch.size for branch in branches))
+        return _Piece(
+            "|".join(branch.text for branch in branches),
+            max(branch.powers for branch in branches),
+            max(branch.ways for branch in branches) + log2(len(branches)),
+            sum(branch.size for branch in branches),
+        )
 
     def sequence(self) -> _Piece:
         pieces: list[_Piece] = []
@@ -207,10 +255,14 @@ class _Parser:
             pieces.append(self.quantified(*self.atom(char)))
         if len(pieces) == 1:
             return pieces[0]
-        return _Piece("".join(piece.text for piece in pieces), sum(piece.powers for piece in pieces),
-                      sum(piece.ways for piece in pieces), sum(piece.size for piece in pieces))
+        return _Piece(
+            "".join(piece.text for piece in pieces),
+            sum(piece.powers for piece in pieces),
+            sum(piece.ways for piece in pieces),
+            sum(piece.size for piece in pieces),
+        )
 
-    # -- atoms, and whether a quantifier may follow --------------------------------------------------------------
+    # -- atoms, and whether a quantifier may follow ------------------------------------------------
 
     def atom(self, char: str) -> tuple[_Piece, bool]:
         if char == "(":
@@ -227,11 +279,18 @@ class _Parser:
         if char == "\\":
             return self.escape()
         if char in "*+?":
-            self.fail("error_badrepeat", self.position - 1,
-                      "Use .* for any text, or patternSyntax=\"Wildcard\"." if char == "*" else "")
+            self.fail(
+                "error_badrepeat",
+                self.position - 1,
+                'Use .* for any text, or patternSyntax="Wildcard".' if char == "*" else "",
+            )
         if char == "{":
-            self.fail("error_badrepeat", self.position - 1,
-                      "Back-references such as {C:1} are not expanded in patterns; write \\{ for a literal brace.")
+            self.fail(
+                "error_badrepeat",
+                self.position - 1,
+                "Back-references such as {C:1} are not expanded in patterns; write \\{ for a"
+                " literal brace.",
+            )
         if char == "}":
             self.fail("error_brace", self.position - 1, "Write \\} for a literal brace.")
         if char == "]":
@@ -254,14 +313,20 @@ class _Parser:
             self.groups += 1
             number = self.groups
             if self.groups > MAX_GROUPS:
-                self.fail("error_complexity", start, f"At most {MAX_GROUPS} groups; use (?: ) where no capture is needed.")
+                self.fail(
+                    "error_complexity",
+                    start,
+                    f"At most {MAX_GROUPS} groups; use (?: ) where no capture is needed.",
+                )
         self.depth += 1
         if self.depth > MAX_DEPTH:
             self.fail("error_stack", start, "Groups are nested too deeply.")
         inner = self.alternatives()
         self.depth -= 1
         if not self.take(")"):
-            self.fail("error_paren", start, "Close this parenthesis, or write \\( for a literal one.")
+            self.fail(
+                "error_paren", start, "Close this parenthesis, or write \\( for a literal one."
+            )
         if number:
             self.closed.add(number)
         return replace(inner, text=f"{opening}{inner.text})"), repeatable
@@ -292,7 +357,9 @@ class _Parser:
             ways += 1
         size = piece.size * max(1, high if high is not None else low)
         if size > MAX_SIZE:
-            self.fail("error_complexity", start, "The counts multiply to a pattern that is too large.")
+            self.fail(
+                "error_complexity", start, "The counts multiply to a pattern that is too large."
+            )
         return _Piece(f"{piece.text}{suffix}{lazy}", powers, ways, size)
 
     def quantifier(self) -> tuple[int, int | None] | None:
@@ -307,10 +374,17 @@ class _Parser:
         start = self.position
         match = re.compile(r"\{(\d+)(?:(,)(\d*))?\}").match(self.source, start)
         if not match:
-            hint = "Back-references such as {C:1} are not expanded in patterns; write \\{ for a literal brace."
+            hint = (
+                "Back-references such as {C:1} are not expanded in patterns; write \\{ for a"
+                " literal brace."
+            )
             if re.compile(r"\{\w+:").match(self.source, start):
-                self.fail("error_badrepeat", start, hint)  # the text IIS was seen to give for ^/{C:1}
-            self.fail("error_badbrace" if "}" in self.source[start:] else "error_brace", start, hint)
+                self.fail(
+                    "error_badrepeat", start, hint
+                )  # the text IIS was seen to give for ^/{C:1}
+            self.fail(
+                "error_badbrace" if "}" in self.source[start:] else "error_brace", start, hint
+            )
         self.position = match.end()
         if len(match[1]) > 5 or len(match[3] or "") > 5:
             self.fail("error_badbrace", start, "The count is too large.")
@@ -341,7 +415,11 @@ class _Parser:
         number = int(match[0])
         self.position = match.end()
         if number not in self.closed:
-            self.fail("error_backref", start, "It names a group that does not exist, or is not closed, at this point.")
+            self.fail(
+                "error_backref",
+                start,
+                "It names a group that does not exist, or is not closed, at this point.",
+            )
         return f"(?:(?({number})\\{number}))"
 
     def character(self, start: int) -> str:
@@ -358,16 +436,20 @@ class _Parser:
             return chr(ord(letter) % 32)
         if char in "xu":
             length = 2 if char == "x" else 4
-            digits = self.source[self.position:self.position + length]
+            digits = self.source[self.position : self.position + length]
             if not re.fullmatch(f"[0-9A-Fa-f]{{{length}}}", digits):
                 self.fail("error_escape", start, f"\\{char} wants {length} hexadecimal digits.")
             self.position += length
             return chr(int(digits, 16))
         if char.isascii() and char.isalnum() and POLICY_LETTER_ESCAPES_REFUSED:
-            self.fail("error_escape", start, f"\\{char} has no meaning in this dialect; write {char} for the letter.")
+            self.fail(
+                "error_escape",
+                start,
+                f"\\{char} has no meaning in this dialect; write {char} for the letter.",
+            )
         return char
 
-    # -- character classes ---------------------------------------------------------------------------------------
+    # -- character classes -------------------------------------------------------------------------
 
     def char_class(self) -> str:
         start = self.position - 1
@@ -375,7 +457,9 @@ class _Parser:
         items: list[str] = []
         while True:
             if not self.peek():
-                self.fail("error_brack", start, "Close this bracket, or write \\[ for a literal one.")
+                self.fail(
+                    "error_brack", start, "Close this bracket, or write \\[ for a literal one."
+                )
             if self.take("]"):
                 break
             items.append(self.class_item())
@@ -400,16 +484,22 @@ class _Parser:
         """A character, or Python text for a set of them (True)."""
         start = self.position
         char = self.peek()
-        for mark, category in ((":", "error_ctype"), (".", "error_collate"), ("=", "error_collate")):
+        for mark, category in (
+            (":", "error_ctype"),
+            (".", "error_collate"),
+            ("=", "error_collate"),
+        ):
             if self.take("[" + mark):
                 end = self.source.find(mark + "]", self.position)
                 if end < 0:
                     self.fail("error_brack", start)
-                name = self.source[self.position:end]
+                name = self.source[self.position : end]
                 self.position = end + 2
                 if mark == ":":
                     if name.lower() not in _CLASSES:
-                        self.fail(category, start, "Known names: " + ", ".join(sorted(_CLASSES)) + ".")
+                        self.fail(
+                            category, start, "Known names: " + ", ".join(sorted(_CLASSES)) + "."
+                        )
                     return _CLASSES[name.lower()], True
                 if len(name) != 1:
                     self.fail(category, start)
@@ -431,7 +521,8 @@ class _Parser:
         return self.character(start), False
 
 
-#: Documented: escaping a letter that has no meaning is an error. The library's 2019 source takes it as the letter.
+#: Documented: escaping a letter that has no meaning is an error. The library's 2019 source takes it
+#: as the letter.
 POLICY_LETTER_ESCAPES_REFUSED = True
 
 

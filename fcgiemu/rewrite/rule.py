@@ -31,7 +31,9 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class SetVariable:
-    """``<set name value replace>``; ``allowed`` says whether the server lets distributed rules set it."""
+    """``<set name value replace>``; ``allowed`` says whether the server lets distributed rules set
+    it.
+    """
 
     name: str
     value: Template
@@ -74,7 +76,8 @@ class Rule:
     action: Action
     stop_processing: bool
     span: Span
-    #: Set on the two static-file rules of the Azure page, which IIS never applies; see page_rules.py.
+    #: Set on the two static-file rules of the Azure page, which IIS never applies; see
+    #: page_rules.py.
     promise: PagePromise | None = None
 
 
@@ -92,8 +95,12 @@ class Verdict:
     hresult: int = 0
 
 
-def evaluate(rules: tuple[Rule, ...], state: State, applied: list[str], trace: Trace | None) -> Verdict | None:
-    """Run a list over ``state``, which it changes. Names of the rules that applied are added to ``applied``."""
+def evaluate(
+    rules: tuple[Rule, ...], state: State, applied: list[str], trace: Trace | None
+) -> Verdict | None:
+    """Run a list over ``state``, which it changes. Names of the rules that applied are added to
+    ``applied``.
+    """
     base: str | None = None
     relative: str | None = None
     path = text = ""
@@ -106,18 +113,32 @@ def evaluate(rules: tuple[Rule, ...], state: State, applied: list[str], trace: T
             continue
         try:
             if rule.promise is not None and not state.strict and rule.promise.concerns(text, state):
-                if not rule.promise.source and _untouched_by(rules[index + 1:], state):
+                if not rule.promise.source and _untouched_by(rules[index + 1 :], state):
                     continue  # the rules that follow leave the file alone by themselves
                 rule.promise.keep(text, rule.base, state)
                 applied.append(rule.name)
                 if trace is not None:
-                    trace.add("AZURE_PAGE_PROMISE", RuleName=rule.name, Line=rule.span.line, RewriteURL=state.path,
-                              Message=rule.promise.message)
+                    trace.add(
+                        "AZURE_PAGE_PROMISE",
+                        RuleName=rule.name,
+                        Line=rule.span.line,
+                        RewriteURL=state.path,
+                        Message=rule.promise.message,
+                    )
                 return None
             if trace is not None:
-                trace.add("RULE_EVALUATION_START", RuleName=rule.name, RequestURL=text, QueryString=state.query,
-                          PatternSyntax=rule.pattern_syntax, StopProcessing=rule.stop_processing,
-                          RelativePath=rule.base + "/", File=rule.span.file, Line=rule.span.line, Column=rule.span.column)
+                trace.add(
+                    "RULE_EVALUATION_START",
+                    RuleName=rule.name,
+                    RequestURL=text,
+                    QueryString=state.query,
+                    PatternSyntax=rule.pattern_syntax,
+                    StopProcessing=rule.stop_processing,
+                    RelativePath=rule.base + "/",
+                    File=rule.span.file,
+                    Line=rule.span.line,
+                    Column=rule.span.column,
+                )
             captures = (text,) if rule.matcher is None else rule.matcher(text)
             if trace is None and (captures is None) != rule.negate:
                 continue  # as most rules of a list
@@ -126,12 +147,23 @@ def evaluate(rules: tuple[Rule, ...], state: State, applied: list[str], trace: T
         except ExpansionError as error:
             return _failed(rule, str(error), E_INVALID_DATA, trace)
         except TooComplex:
-            return _failed(rule, "The complexity of an attempted match exceeded a pre-set level.", E_INVALID_DATA, trace)
+            return _failed(
+                rule,
+                "The complexity of an attempted match exceeded a pre-set level.",
+                E_INVALID_DATA,
+                trace,
+            )
         except NotAllowed as error:
             return _failed(rule, str(error), E_ACCESS_DENIED, trace)
         if trace is not None:
-            trace.add("RULE_EVALUATION_END", RuleName=rule.name, RequestURL=state.path, QueryString=state.query,
-                      StopProcessing=matched and rule.stop_processing, Succeeded=matched)
+            trace.add(
+                "RULE_EVALUATION_END",
+                RuleName=rule.name,
+                RequestURL=state.path,
+                QueryString=state.query,
+                StopProcessing=matched and rule.stop_processing,
+                Succeeded=matched,
+            )
         if not matched:
             continue
         applied.append(rule.name)
@@ -160,19 +192,30 @@ def _failed(rule: Rule, message: str, hresult: int, trace: Trace | None) -> Verd
 
 
 def _relative(base: str, path: str) -> str | None:
-    """A rule's input: the path below its folder, no leading slash; None where the path lies elsewhere."""
+    """A rule's input: the path below its folder, no leading slash; None where the path lies
+    elsewhere.
+    """
     if not base:
         return path[1:]
-    if path[:len(base)].lower() == base.lower() and path[len(base):len(base) + 1] in ("/", ""):
-        return path[len(base) + 1:]
+    if path[: len(base)].lower() == base.lower() and path[len(base) : len(base) + 1] in ("/", ""):
+        return path[len(base) + 1 :]
     return None if POLICY.skip_rules_out_of_folder else path[1:]
 
 
-def _applies(rule: Rule, text: str, captures: Captures | None, state: State, trace: Trace | None) -> bool:
+def _applies(
+    rule: Rule, text: str, captures: Captures | None, state: State, trace: Trace | None
+) -> bool:
     """Whether pattern (which has made ``captures`` of ``text``) and conditions hold."""
     if trace is not None:
-        trace.add("PATTERN_MATCH", Pattern=rule.pattern, Input=text, Negate=rule.negate, IgnoreCase=rule.ignore_case,
-                  Matched=(captures is not None) != rule.negate, Captures=captures)
+        trace.add(
+            "PATTERN_MATCH",
+            Pattern=rule.pattern,
+            Input=text,
+            Negate=rule.negate,
+            IgnoreCase=rule.ignore_case,
+            Matched=(captures is not None) != rule.negate,
+            Captures=captures,
+        )
     if (captures is None) != rule.negate:
         return False
     if captures is None or rule.negate:
@@ -195,7 +238,10 @@ class Conditional(Protocol):
 
 def conditions_hold(rule: Conditional, state: State, trace: Trace | None) -> bool:
     if trace is not None:
-        trace.add("CONDITIONS_EVALUATION_START", LogicalGrouping="MatchAny" if rule.match_any else "MatchAll")
+        trace.add(
+            "CONDITIONS_EVALUATION_START",
+            LogicalGrouping="MatchAny" if rule.match_any else "MatchAll",
+        )
     result = not rule.match_any or not rule.conditions
     for condition in rule.conditions:
         captures = _test(condition, state, trace)
@@ -231,14 +277,25 @@ def _test(condition: Condition, state: State, trace: Trace | None) -> Captures |
         captures = condition.matcher(text)
     else:
         physical = text or state.physical_path()
-        exists = (state.files.is_file if condition.match_type == "IsFile" else state.files.is_directory)(physical)
+        exists = (
+            state.files.is_file if condition.match_type == "IsFile" else state.files.is_directory
+        )(physical)
         captures = () if exists else None
     succeeded = (captures is not None) != condition.negate
     if trace is not None:
-        trace.add("CONDITION_EVALUATION", Input=condition.input.source, ExpandedInput=text,
-                  MatchType=condition.match_type, Pattern=condition.pattern, IgnoreCase=condition.ignore_case,
-                  Negate=condition.negate, Succeeded=succeeded, Captures=captures,
-                  Line=condition.span.line, Column=condition.span.column)
+        trace.add(
+            "CONDITION_EVALUATION",
+            Input=condition.input.source,
+            ExpandedInput=text,
+            MatchType=condition.match_type,
+            Pattern=condition.pattern,
+            IgnoreCase=condition.ignore_case,
+            Negate=condition.negate,
+            Succeeded=succeeded,
+            Captures=captures,
+            Line=condition.span.line,
+            Column=condition.span.column,
+        )
     if not succeeded:
         return None
     return captures if captures is not None and not condition.negate else ()
@@ -251,12 +308,20 @@ def _act(rule: Rule, state: State, trace: Trace | None) -> Verdict | None:
     if action.type == "Rewrite":
         assert action.url is not None
         target = action.url.expand(state)
-        state.path, state.query = compose.rewrite(rule.base, target, state.query, action.append_query_string)
+        state.path, state.query = compose.rewrite(
+            rule.base, target, state.query, action.append_query_string
+        )
         state.rewritten = True
         state.log_rewritten = action.log_rewritten_url
         if trace is not None:
-            trace.add("REWRITE_ACTION", Substitution=action.url.source, RewriteURL=state.path, QueryString=state.query,
-                      AppendQueryString=action.append_query_string, LogRewrittenUrl=action.log_rewritten_url)
+            trace.add(
+                "REWRITE_ACTION",
+                Substitution=action.url.source,
+                RewriteURL=state.path,
+                QueryString=state.query,
+                AppendQueryString=action.append_query_string,
+                LogRewrittenUrl=action.log_rewritten_url,
+            )
         return None
     if action.type == "Redirect":
         return _redirect(rule, state, trace)
@@ -271,8 +336,10 @@ def _act(rule: Rule, state: State, trace: Trace | None) -> Verdict | None:
 
 def _set(variable: SetVariable, state: State, trace: Trace | None) -> None:
     if not variable.allowed:
-        raise NotAllowed(f'The server variable "{variable.name}" is not allowed to be set. Add the server variable name '
-                         "to the allowed server variable list.")
+        raise NotAllowed(
+            f'The server variable "{variable.name}" is not allowed to be set. Add the server'
+            " variable name to the allowed server variable list."
+        )
     name = variable.name.upper()
     if not variable.replace and state.variable(name):
         return
@@ -285,10 +352,17 @@ def _set(variable: SetVariable, state: State, trace: Trace | None) -> None:
 def _redirect(rule: Rule, state: State, trace: Trace | None) -> Verdict:
     action = rule.action
     assert action.url is not None
-    where = compose.location(rule.base, action.url.expand(state), state.query, action.append_query_string, state.request)
+    where = compose.location(
+        rule.base, action.url.expand(state), state.query, action.append_query_string, state.request
+    )
     if trace is not None:
-        trace.add("REDIRECT_ACTION", Substitution=action.url.source, RedirectURL=where, StatusCode=action.redirect_status,
-                  AppendQueryString=action.append_query_string)
+        trace.add(
+            "REDIRECT_ACTION",
+            Substitution=action.url.source,
+            RedirectURL=where,
+            StatusCode=action.redirect_status,
+            AppendQueryString=action.append_query_string,
+        )
     return Verdict("redirect", rule, action.redirect_status, location=where)
 
 
@@ -297,6 +371,13 @@ def _custom(rule: Rule, state: State, trace: Trace | None) -> Verdict:
     reason = action.reason.expand(state) if action.reason else ""
     description = action.description.expand(state) if action.description else ""
     if trace is not None:
-        trace.add("CUSTOM_RESPONSE_ACTION", StatusCode=action.status, SubStatusCode=action.substatus,
-                  StatusReason=reason, StatusDescription=description)
-    return Verdict("custom", rule, action.status, action.substatus, reason=reason, description=description)
+        trace.add(
+            "CUSTOM_RESPONSE_ACTION",
+            StatusCode=action.status,
+            SubStatusCode=action.substatus,
+            StatusReason=reason,
+            StatusDescription=description,
+        )
+    return Verdict(
+        "custom", rule, action.status, action.substatus, reason=reason, description=description
+    )

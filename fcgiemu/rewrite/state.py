@@ -1,4 +1,6 @@
-"""What one request knows while rules run: its current URL, captures, and server variables (section 8)."""
+"""What one request knows while rules run: its current URL, captures, and server variables (section
+8).
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ MODULE_VERSION = "7,1,1993,2351"  # measured: URL Rewrite 2.1
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where the application lives, as its server variables say it. Windows spelling, no trailing separator."""
+    """Where the application lives, as its server variables say it. Windows spelling, no trailing
+    separator.
+    """
 
     site_root: str = "C:\\inetpub\\wwwroot"
     application_path: str = ""
@@ -38,10 +42,25 @@ class FileTests(Protocol):
 class State:
     """Mutable while a request's rules are evaluated; read by templates."""
 
-    __slots__ = ("assigned", "condition_captures", "files", "folder_url", "log_rewritten", "path", "place", "query", "request",
-                 "response", "rewritten", "rule_captures", "strict")
+    __slots__ = (
+        "assigned",
+        "condition_captures",
+        "files",
+        "folder_url",
+        "log_rewritten",
+        "path",
+        "place",
+        "query",
+        "request",
+        "response",
+        "rewritten",
+        "rule_captures",
+        "strict",
+    )
 
-    def __init__(self, request: Request, place: Place, files: FileTests, strict: bool = False) -> None:
+    def __init__(
+        self, request: Request, place: Place, files: FileTests, strict: bool = False
+    ) -> None:
         self.request = request
         self.place = place
         self.files = files
@@ -52,7 +71,8 @@ class State:
         self.rewritten = False
         #: Whether the log shows the rewritten URL (logRewrittenUrl).
         self.log_rewritten = False
-        #: The rewritten URL of a folder whose default document runs: that document counts as not rewritten (measured).
+        #: The rewritten URL of a folder whose default document runs: that document counts as not
+        #: rewritten (measured).
         self.folder_url: str | None = None
         #: Whether the Azure page's two static-file rules do what IIS does with them: nothing.
         self.strict = strict
@@ -89,7 +109,9 @@ class State:
         return self.rewritten or self.folder_url is not None
 
     def header(self, name: str) -> str:
-        """A request header by lower-case name; X-Original-URL is the module's own after a rewrite."""
+        """A request header by lower-case name; X-Original-URL is the module's own after a
+        rewrite.
+        """
         if name == "x-original-url" and self.shows_original:
             return original_url(self.request)
         return self.request.fields.get(name, "")
@@ -111,7 +133,8 @@ def _with_query(path: str, query: str) -> str:
 
 def _cache_url(state: State) -> str:
     request = state.request
-    return f"{request.scheme}://{request.host}:{request.port}{_with_query(request.target.path, request.target.query)}"
+    asked = _with_query(request.target.path, request.target.query)
+    return f"{request.scheme}://{request.host}:{request.port}{asked}"
 
 
 def _unencoded_url(state: State) -> str:
@@ -128,7 +151,9 @@ def _all_raw(state: State) -> str:
 
 
 def _all_http(state: State) -> str:
-    return "".join(f"HTTP_{name.upper().replace('-', '_')}:{value}\n" for name, value in state.request.headers)
+    return "".join(
+        f"HTTP_{name.upper().replace('-', '_')}:{value}\n" for name, value in state.request.headers
+    )
 
 
 def _path(state: State) -> str:
@@ -168,15 +193,22 @@ _VARIABLES: dict[str, Callable[[State], str]] = {
     "SERVER_ADDR": lambda state: state.request.local_addr,
     "APPL_PHYSICAL_PATH": lambda state: state.place.application_root + "\\",
     "DOCUMENT_ROOT": lambda state: state.place.site_root,
-    "APPL_MD_PATH": lambda state: f"/LM/W3SVC/{state.place.site_id}/ROOT{state.place.application_path}",
+    "APPL_MD_PATH": lambda state: (
+        f"/LM/W3SVC/{state.place.site_id}/ROOT{state.place.application_path}"
+    ),
     "APP_POOL_ID": lambda state: state.place.application_pool,
-    "APP_POOL_CONFIG": lambda state: "C:\\inetpub\\temp\\apppools\\{0}\\{0}.config".format(  # noqa: UP032
-        state.place.application_pool),
+    "APP_POOL_CONFIG": (
+        lambda state: "C:\\inetpub\\temp\\apppools\\{0}\\{0}.config".format(  # noqa: UP032
+            state.place.application_pool
+        )
+    ),
     "INSTANCE_ID": lambda state: str(state.place.site_id),
     "INSTANCE_NAME": lambda state: state.place.site_name.upper(),
     "INSTANCE_META_PATH": lambda state: f"/LM/W3SVC/{state.place.site_id}",
     "CONTENT_TYPE": lambda state: state.request.fields.get("content-type", ""),
-    "CONTENT_LENGTH": lambda state: "" if state.request.body_length is None else str(state.request.body_length),
+    "CONTENT_LENGTH": lambda state: (
+        "" if state.request.body_length is None else str(state.request.body_length)
+    ),
     "GATEWAY_INTERFACE": _constant("CGI/1.1"),
     "SERVER_SOFTWARE": _constant("Microsoft-IIS/10.0"),
     "MANAGED_PIPELINE_MODE": _constant("Integrated"),

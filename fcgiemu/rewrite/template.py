@@ -1,4 +1,6 @@
-"""Strings with expansions (section 7): ``{R:1}``, ``{C:1}``, ``{ToLower:…}``, ``{Map:…}``, ``{SERVER_VARIABLE}``."""
+"""Strings with expansions (section 7): ``{R:1}``, ``{C:1}``, ``{ToLower:…}``, ``{Map:…}``,
+``{SERVER_VARIABLE}``.
+"""
 
 from __future__ import annotations
 
@@ -50,13 +52,17 @@ class Template:
 
 
 def compile_template(source: str, lookups: Mapping[str, Lookup]) -> Template:
-    """Parse ``source``; ``lookups`` are maps and providers by lower-case name. Raises TemplateError."""
+    """Parse ``source``; ``lookups`` are maps and providers by lower-case name. Raises
+    TemplateError.
+    """
     parts, end = _parse(source, 0, lookups, 0)
     assert end == len(source)
     return Template(source, parts)
 
 
-def _parse(source: str, position: int, lookups: Mapping[str, Lookup], depth: int) -> tuple[list[Part | str], int]:
+def _parse(
+    source: str, position: int, lookups: Mapping[str, Lookup], depth: int
+) -> tuple[list[Part | str], int]:
     """Parts up to the end, or up to the closing brace of the surrounding item when depth > 0."""
     if depth > MAX_DEPTH:
         raise TemplateError("The expression is nested too deeply")
@@ -79,22 +85,26 @@ _TEXT, _TEXT_IN_ITEM = re.compile(r"[^{]+"), re.compile(r"[^{}]+")
 _NAME = re.compile(r"[^{}:]+")
 
 
-def _item(source: str, position: int, lookups: Mapping[str, Lookup], depth: int) -> tuple[Part, int]:
+def _item(
+    source: str, position: int, lookups: Mapping[str, Lookup], depth: int
+) -> tuple[Part, int]:
     """One ``{…}``; ``position`` is behind the opening brace."""
     start = position - 1
     match = _NAME.match(source, position)
     if not match:
-        raise TemplateError(f"The expression \"{source[start:]}\" has no name after its opening brace")
+        raise TemplateError(
+            f'The expression "{source[start:]}" has no name after its opening brace'
+        )
     name = match[0].strip()
     position = match.end()
-    if source[position:position + 1] == "}":
+    if source[position : position + 1] == "}":
         return _variable(name), position + 1
-    if source[position:position + 1] != ":":
-        raise TemplateError(f"The expression \"{source[start:]}\" has no closing brace")
+    if source[position : position + 1] != ":":
+        raise TemplateError(f'The expression "{source[start:]}" has no closing brace')
     arguments, end = _parse(source, position + 1, lookups, depth + 1)
-    if source[end:end + 1] != "}":
-        raise TemplateError(f"The expression \"{source[start:]}\" has no closing brace")
-    argument = Template(source[position + 1:end], arguments)
+    if source[end : end + 1] != "}":
+        raise TemplateError(f'The expression "{source[start:]}" has no closing brace')
+    argument = Template(source[position + 1 : end], arguments)
     return _call(name, argument, lookups), end + 1
 
 
@@ -112,14 +122,16 @@ def _call(name: str, argument: Template, lookups: Mapping[str, Lookup]) -> Part:
         return lambda state: function(argument.expand(state))
     lookup = lookups.get(lower)
     if lookup is None:
-        raise TemplateError(f"The rewrite map or provider \"{name}\" does not exist")
+        raise TemplateError(f'The rewrite map or provider "{name}" does not exist')
     return lambda state: lookup(argument.expand(state), state)
 
 
 def _back_reference(kind: str, name: str, argument: Template) -> Part:
     text = argument.source
     if not text.isascii() or not text.isdigit() or int(text) > MAX_BACK_REFERENCE:
-        raise TemplateError(f"The back-reference {{{name}:{text}}} wants a number from 0 to {MAX_BACK_REFERENCE}")
+        raise TemplateError(
+            f"The back-reference {{{name}:{text}}} wants a number from 0 to {MAX_BACK_REFERENCE}"
+        )
     number = int(text)
 
     def expand(state: State) -> str:
@@ -140,7 +152,9 @@ def url_decode(text: str) -> str:
     """One level of percent-decoding. A doubly encoded text fails, as by default on IIS."""
     once = unquote(text, errors="replace")
     if once != text and re.search(r"%[0-9A-Fa-f]{2}", once):
-        raise ExpansionError(f'The expression "{{UrlDecode:{text}}}" cannot be expanded: the text is encoded twice.')
+        raise ExpansionError(
+            f'The expression "{{UrlDecode:{text}}}" cannot be expanded: the text is encoded twice.'
+        )
     return once
 
 

@@ -1,4 +1,6 @@
-"""The ASGI application: a request becomes a decision, the decision an action, the action a response and a log line."""
+"""The ASGI application: a request becomes a decision, the decision an action, the action a response
+and a log line.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +47,9 @@ _log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class LogEntry:
-    """A request as it ended, at ``when`` (seconds since 1970). ``seconds`` from its first byte to the last of its response."""
+    """A request as it ended, at ``when`` (seconds since 1970). ``seconds`` from its first byte to
+    the last of its response.
+    """
 
     method: str
     url: str
@@ -63,8 +67,15 @@ class LogEntry:
 class Server:
     """Serves one site. Start and stop come through ASGI's lifespan."""
 
-    def __init__(self, site: Site, fastcgi: FastCgi, log: Callable[[LogEntry], None], output: Output = lambda *_: None,
-                 on_start: Callable[[], None] = lambda: None, on_stop: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        site: Site,
+        fastcgi: FastCgi,
+        log: Callable[[LogEntry], None],
+        output: Output = lambda *_: None,
+        on_start: Callable[[], None] = lambda: None,
+        on_stop: Callable[[], None] = lambda: None,
+    ) -> None:
         self.site = site
         self.fastcgi = fastcgi
         fastcgi.front = self
@@ -86,7 +97,9 @@ class Server:
             await websocket.relay(scope, receive, send, self.site, self.platforms)
 
     def takes_websocket(self, exchange: Exchange) -> bool:
-        """Whether a request for a WebSocket goes to a process of <httpPlatform>; nothing else here can answer one."""
+        """Whether a request for a WebSocket goes to a process of <httpPlatform>; nothing else here
+        can answer one.
+        """
         try:
             return isinstance(self.site.decide(exchange.request()).action, CallHttpPlatform)
         except UrlRefused:
@@ -98,7 +111,9 @@ class Server:
         try:
             decision = self._decide(exchange)
             action = decision.action
-            if not (isinstance(action, CallFastCgi) and self.fastcgi.begin(exchange, decision, action)):
+            if not (
+                isinstance(action, CallFastCgi) and self.fastcgi.begin(exchange, decision, action)
+            ):
                 self.go_on(exchange, decision, self.act(exchange, decision))
         except UrlRefused as error:
             decision = refused(error)
@@ -106,15 +121,21 @@ class Server:
         except Exception as error:
             exchange.protocol.run(exchange, self._defect(exchange, error))
 
-    def go_on(self, exchange: Exchange, decision: Decision, acting: Coroutine[Any, Any, None]) -> None:
-        """Answer a request by a task; a server that has ended drops it, as uvicorn does with those that have one."""
+    def go_on(
+        self, exchange: Exchange, decision: Decision, acting: Coroutine[Any, Any, None]
+    ) -> None:
+        """Answer a request by a task; a server that has ended drops it, as uvicorn does with those
+        that have one.
+        """
         if self._ended:
             acting.close()
             exchange.protocol.transport.abort()
             return
         exchange.protocol.run(exchange, self._act(exchange, decision, acting))
 
-    async def _act(self, exchange: Exchange, decision: Decision, acting: Coroutine[Any, Any, None]) -> None:
+    async def _act(
+        self, exchange: Exchange, decision: Decision, acting: Coroutine[Any, Any, None]
+    ) -> None:
         gone = False
         try:
             await acting
@@ -125,8 +146,12 @@ class Server:
         self.ended(exchange, decision, gone)
 
     async def _defect(self, exchange: Exchange, error: Exception) -> None:
-        _log.error("a defect of fcgiemu itself; the request was %s %s", exchange.method, exchange.target.decode("latin-1"),
-                   exc_info=error)
+        _log.error(
+            "a defect of fcgiemu itself; the request was %s %s",
+            exchange.method,
+            exchange.target.decode("latin-1"),
+            exc_info=error,
+        )
         await exchange.broken()
 
     def ended(self, exchange: Exchange, decision: Decision, gone: bool = False) -> None:
@@ -136,9 +161,20 @@ class Server:
         url = exchange.target.decode("latin-1")
         if decision.state is not None and decision.state.log_rewritten:
             url = decision.path + ("?" + decision.query if decision.query else "")
-        self._log(LogEntry(exchange.method, url, decision, exchange.status, substatus, time.time(),
-                           time.perf_counter() - exchange.begun, exchange.bytes_sent,
-                           (gone or exchange.gone) and not exchange.was_cut, exchange.remark))
+        self._log(
+            LogEntry(
+                exchange.method,
+                url,
+                decision,
+                exchange.status,
+                substatus,
+                time.time(),
+                time.perf_counter() - exchange.begun,
+                exchange.bytes_sent,
+                (gone or exchange.gone) and not exchange.was_cut,
+                exchange.remark,
+            )
+        )
 
     def _decide(self, exchange: Exchange) -> Decision:
         settings = self.site.settings
@@ -163,8 +199,9 @@ class Server:
         elif isinstance(action, ServeFile):
             await static.serve_file(exchange, decision, action)
         elif isinstance(action, (Redirect, Respond, Refuse)):
-            if isinstance(action, Respond) and await self.error_page(exchange, decision, action.status, action.substatus,
-                                                                     has_entity=False):
+            if isinstance(action, Respond) and await self.error_page(
+                exchange, decision, action.status, action.substatus, has_entity=False
+            ):
                 return
             detailed = decision.request is not None and decision.request.is_local
             await exchange.respond(sending.own_response(decision, detailed), exchange.substatus)
@@ -177,11 +214,17 @@ class Server:
         elif isinstance(action, Proxy):
             await self.forwarder.forward(exchange, decision, action)
 
-    async def error_page(self, exchange: Exchange, decision: Decision, status: int, substatus: int, has_entity: bool) -> bool:
-        """Answer an error with the child request that <httpErrors> names; False where it names none."""
+    async def error_page(
+        self, exchange: Exchange, decision: Decision, status: int, substatus: int, has_entity: bool
+    ) -> bool:
+        """Answer an error with the child request that <httpErrors> names; False where it names
+        none.
+        """
         if decision.request is None:
             return False
-        url = custom_error.execute_url(decision, status, substatus, has_entity, decision.request.is_local)
+        url = custom_error.execute_url(
+            decision, status, substatus, has_entity, decision.request.is_local
+        )
         if url is None:
             return False
         exchange.substatus = substatus

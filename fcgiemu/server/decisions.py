@@ -1,8 +1,9 @@
-"""Requests that come again over a connection, as most do: the same bytes are the same request, and mostly the same decision.
+"""Requests that come again over a connection, as most do: the same bytes are the same request, and
+mostly the same decision.
 Where only the request line differs, the headers at least are the same.
 
-A decision depends on the request, on the configuration and on what the site's files answered, so it holds while the
-configuration has not been read anew and the files, asked again, answer the same.
+A decision depends on the request, on the configuration and on what the site's files answered, so it
+holds while the configuration has not been read anew and the files, asked again, answer the same.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from .exchange import Exchange
 T = TypeVar("T")
 
 PROVIDERS = "system.webServer/rewrite/providers"
-#: Requests that are remembered for one connection, the latest ones, and the bytes that each may have.
+#: Requests that are remembered for one connection, the latest ones, and the bytes that each may
+#: have.
 KEPT = 16
 LONGEST_HEAD = 4096
 
@@ -48,7 +50,9 @@ class Kept(NamedTuple):
 
 
 class Decisions:
-    """The decisions made for one connection, whose requests have client, port and scheme in common."""
+    """The decisions made for one connection, whose requests have client, port and scheme in
+    common.
+    """
 
     __slots__ = ("_heads", "_kept")
 
@@ -58,7 +62,8 @@ class Decisions:
         self._heads: dict[bytes, Head] = {}
 
     def recall(self, data: bytes) -> tuple[Head, Kept | None] | None:
-        """The head that ``data`` is, where it is known, and what is kept of the request if it has come before.
+        """The head that ``data`` is, where it is known, and what is kept of the request if it has
+        come before.
 
         ``decide`` says whether its decision still holds.
         """
@@ -73,7 +78,8 @@ class Decisions:
         return Head(like.method, match[2], like.headers, like.version), None
 
     def keep(self, data: bytes, exchange: Exchange) -> None:
-        """Remember a request that has been decided, if it may be: the bytes were its head, all of it, and nothing else.
+        """Remember a request that has been decided, if it may be: the bytes were its head, all of
+        it, and nothing else.
 
         Whoever asks for an Upgrade may get one the next time.
         """
@@ -84,7 +90,9 @@ class Decisions:
         if rest not in self._heads:
             if any(name.lower() == b"upgrade" for name, _ in kept.head.headers):
                 return
-            if _LINE.fullmatch(line):  # else what follows may be more than headers: empty lines may come first
+            if _LINE.fullmatch(
+                line
+            ):  # else what follows may be more than headers: empty lines may come first
                 _put(self._heads, rest, kept.head)
         _put(self._kept, data, kept)
 
@@ -115,8 +123,13 @@ def decide(site: Site, exchange: Exchange) -> Decision:
             if listing is not None:
                 folders[view] = listing
                 del answers[view, relative]
-        exchange.kept = Kept(Head(exchange.method, exchange.target, exchange.headers, exchange.version),
-                             decision, site.tree.generation, answers, tuple(folders.items()))
+        exchange.kept = Kept(
+            Head(exchange.method, exchange.target, exchange.headers, exchange.version),
+            decision,
+            site.tree.generation,
+            answers,
+            tuple(folders.items()),
+        )
     return decision
 
 
@@ -131,12 +144,19 @@ def _same(kept: Kept) -> bool:
 
 
 def _may_be_kept(site: Site, exchange: Exchange, decision: Decision, answers: Answers) -> bool:
-    """Errors are made anew each time, and so is whatever a rewrite provider may have had a say in: what it reads is not
+    """Errors are made anew each time, and so is whatever a rewrite provider may have had a say in:
+    what it reads is not
     known by time stamp and size alone."""
-    if exchange.has_body or not exchange.keep_alive or not isinstance(decision.action, (CallFastCgi, ServeFile)):
+    if (
+        exchange.has_body
+        or not exchange.keep_alive
+        or not isinstance(decision.action, (CallFastCgi, ServeFile))
+    ):
         return False
     assert decision.request is not None and decision.effective is not None
-    if decision.effective.view(_has_providers) or site.effective(decision.request.target.path).view(_has_providers):
+    if decision.effective.view(_has_providers) or site.effective(decision.request.target.path).view(
+        _has_providers
+    ):
         return False
     return all(answer is None or is_settled(answer.mtime_ns) for answer in answers.values())
 

@@ -1,4 +1,6 @@
-"""One HTTP exchange as the actions see it: the request, its body as it arrives, and the response as it goes out."""
+"""One HTTP exchange as the actions see it: the request, its body as it arrives, and the response as
+it goes out.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,8 @@ class ClientGone(Exception):
 class Exchange:
     """A request in progress. ``started`` = the head of the response is on its way.
 
-    Stands where uvicorn's protocol has its request-response cycle, with what the protocol reads and sets of that.
+    Stands where uvicorn's protocol has its request-response cycle, with what the protocol reads and
+    sets of that.
     """
 
     # How every exchange begins; what stays like that need not be set anew for each.
@@ -72,8 +75,16 @@ class Exchange:
     #: Bytes of the body that Content-Length promises and that have not been sent; None without one.
     _left: int | None = None
 
-    def __init__(self, protocol: IisProtocol, method: str, target: bytes, headers: list[tuple[bytes, bytes]], version: str,
-                 keep_alive: bool, too_long: bool = False) -> None:
+    def __init__(
+        self,
+        protocol: IisProtocol,
+        method: str,
+        target: bytes,
+        headers: list[tuple[bytes, bytes]],
+        version: str,
+        keep_alive: bool,
+        too_long: bool = False,
+    ) -> None:
         self.protocol = protocol
         self.method = method
         self.target = target
@@ -99,18 +110,24 @@ class Exchange:
         """Have ``call`` called when the client goes away in mid-request."""
         self.when_lost = call
 
-    # -- the request -----------------------------------------------------------------------------------------------
+    # -- the request -------------------------------------------------------------------------------
 
     def request(self) -> Request:
         """The request as data. Raises UrlRefused where http.sys would answer by itself."""
         if len(self.target) > MAX_REQUEST_BYTES:
             raise UrlRefused(414, "Request URL Too Long", "The request URL is too long.")
         if self.too_long:
-            raise UrlRefused(400, "Bad Request - Request Too Long", "The size of the request headers is too long.")
+            raise UrlRefused(
+                400,
+                "Bad Request - Request Too Long",
+                "The size of the request headers is too long.",
+            )
         headers, fields = _decoded(tuple(self.headers))
         method = self.method
         length = fields.get("content-length")
-        self.has_body = "transfer-encoding" in fields or (length is not None and length.strip() != "0")
+        self.has_body = "transfer-encoding" in fields or (
+            length is not None and length.strip() != "0"
+        )
         target, authority = _origin_form(self.target.decode("utf-8", "surrogateescape"), method)
         host = fields.get("host")
         if host is None:
@@ -120,20 +137,38 @@ class Exchange:
         name, port = _host_and_port(host)
         if authority is not None:  # the absolute form: its authority takes the place of Host
             name, port = _host_and_port(authority)
-            headers = (("Host", authority), *(pair for pair in headers if pair[0].lower() != "host"))
+            headers = (
+                ("Host", authority),
+                *(pair for pair in headers if pair[0].lower() != "host"),
+            )
             fields = {**fields, "host": authority}
         if length is None and method in _BODY_METHODS and "transfer-encoding" not in fields:
-            raise UrlRefused(411, "Length Required", "The request must be chunked or have a content length.")
+            raise UrlRefused(
+                411, "Length Required", "The request must be chunked or have a content length."
+            )
         protocol = self.protocol
         client, server = protocol.client or ("127.0.0.1", 0), protocol.server or ("127.0.0.1", 80)
         return Request(
-            method, canonicalize(target), headers, protocol.scheme or "http", name or "localhost", port or server[1] or 80,
-            client[0], client[1], server[0], "HTTP/" + self.version,
-            int(length) if length is not None and length.isdigit() else None, fields=fields)
+            method,
+            canonicalize(target),
+            headers,
+            protocol.scheme or "http",
+            name or "localhost",
+            port or server[1] or 80,
+            client[0],
+            client[1],
+            server[0],
+            "HTTP/" + self.version,
+            int(length) if length is not None and length.isdigit() else None,
+            fields=fields,
+        )
 
     async def received(self) -> AsyncIterator[bytes]:
         """The body as it arrives. Raises ClientGone where it is cut short."""
-        expects = any(name.lower() == b"expect" and value.lower() == b"100-continue" for name, value in self.headers)
+        expects = any(
+            name.lower() == b"expect" and value.lower() == b"100-continue"
+            for name, value in self.headers
+        )
         if expects and not self.started and self.version != "1.0":
             self.protocol.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         while not (self.disconnected or self.response_complete):
@@ -155,14 +190,18 @@ class Exchange:
         """Whether the client has closed its connection, before anybody here did."""
         return self.disconnected and not self.was_cut
 
-    # -- the response ----------------------------------------------------------------------------------------------
+    # -- the response ------------------------------------------------------------------------------
 
     async def respond(self, response: Response, substatus: int = 0) -> None:
         """Send a complete response."""
-        await self.start(response.status, response.reason, response.headers, substatus or response.substatus)
+        await self.start(
+            response.status, response.reason, response.headers, substatus or response.substatus
+        )
         await self.write(response.body, more=False)
 
-    async def start(self, status: int, reason: str, headers: Iterable[Header], substatus: int = 0) -> None:
+    async def start(
+        self, status: int, reason: str, headers: Iterable[Header], substatus: int = 0
+    ) -> None:
         """Send the head; it leaves together with the first part of the body."""
         self.started, self.status, self.substatus = True, status, substatus
         if self.cookie is not None:
@@ -173,10 +212,15 @@ class Exchange:
             if self._encoder is not None:
                 headers = compression.encoded(headers)
         self._no_body = self.method == "HEAD" or status in (204, 304)
-        self._head = b"%b%b\r\n\r\n" % (heads.encoded(status, reason, self._framed(headers)), self.protocol.date())
+        self._head = b"%b%b\r\n\r\n" % (
+            heads.encoded(status, reason, self._framed(headers)),
+            self.protocol.date(),
+        )
 
     def _framed(self, headers: Iterable[Header]) -> list[Header]:
-        """The headers with those that say how the body and the connection end, which is settled here."""
+        """The headers with those that say how the body and the connection end, which is settled
+        here.
+        """
         length: int | None = None
         framed = []
         for pair in headers:
@@ -200,7 +244,9 @@ class Exchange:
         return framed
 
     async def write(self, data: bytes, more: bool = True) -> None:
-        """Send a part of the body, or with ``more=False`` the last one; waits while the client is slower."""
+        """Send a part of the body, or with ``more=False`` the last one; waits while the client is
+        slower.
+        """
         if self._encoder is not None:
             data = self._encoder.part(data) if more else self._encoder.end(data)
         flow = self.protocol.flow
@@ -212,7 +258,7 @@ class Exchange:
 
     def _send(self, data: bytes, more: bool) -> None:
         if self._left is not None:
-            data = data[:self._left]
+            data = data[: self._left]
             self._left -= len(data)
         self.bytes_sent += len(data)
         if self._chunked:
@@ -235,11 +281,18 @@ class Exchange:
     @property
     def is_simple(self) -> bool:
         """Whether a response goes out as it is, and at once."""
-        return (self.compress is None and self.cookie is None and self.method != "HEAD"
-                and not self.protocol.flow.write_paused and not self.disconnected)
+        return (
+            self.compress is None
+            and self.cookie is None
+            and self.method != "HEAD"
+            and not self.protocol.flow.write_paused
+            and not self.disconnected
+        )
 
     def send_whole(self, head: heads.Known, body: bytes) -> None:
-        """Send a complete response whose head is known. For simple ones only, to requests that have no body."""
+        """Send a complete response whose head is known. For simple ones only, to requests that have
+        no body.
+        """
         protocol = self.protocol
         protocol.transport.write(b"%b%b\r\n\r\n%b" % (head.data, protocol.date(), body))
         self.started = self.response_complete = True
@@ -261,7 +314,9 @@ class Exchange:
         self.protocol.reset()
 
     async def broken(self) -> None:
-        """End an exchange that a defect of our own has stopped: a bare 500, or what has begun cut short."""
+        """End an exchange that a defect of our own has stopped: a bare 500, or what has begun cut
+        short.
+        """
         if self.started:
             self.cut("a defect of fcgiemu")
             return
@@ -271,8 +326,12 @@ class Exchange:
 
 
 @lru_cache(maxsize=256)
-def _decoded(headers: tuple[tuple[bytes, bytes], ...]) -> tuple[tuple[Header, ...], Mapping[str, str]]:
-    """Headers as text, in order and by name; a client sends the same ones with most of its requests."""
+def _decoded(
+    headers: tuple[tuple[bytes, bytes], ...],
+) -> tuple[tuple[Header, ...], Mapping[str, str]]:
+    """Headers as text, in order and by name; a client sends the same ones with most of its
+    requests.
+    """
     decoded = tuple([(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers])
     return decoded, joined(decoded)
 

@@ -52,10 +52,12 @@ class FastCgi:
         #: The time stamp of each pool's monitorChangesTo.
         self._monitored: dict[Application, int | None] = {}
 
-    # -- processes -------------------------------------------------------------------------------------------------
+    # -- processes ---------------------------------------------------------------------------------
 
     def application(self, processor: str, path: str) -> Application:
-        """The pool for a scriptProcessor and the application of a URL path. Raises ProgramMissing and NotRegistered."""
+        """The pool for a scriptProcessor and the application of a URL path. Raises ProgramMissing
+        and NotRegistered.
+        """
         place = self.site.application(path)
         found = self._of_text.get((processor, place.url))
         if found is not None:
@@ -64,10 +66,14 @@ class FastCgi:
         found = self.applications.get(key)
         if found is None:
             limits = self.launcher.limits(processor, place)
-            find_program(processor, self.site, place)  # refuses now; asked again at each start: env may change
+            find_program(
+                processor, self.site, place
+            )  # refuses now; asked again at each start: env may change
 
             def launch() -> Launch:
-                return self.launcher.launch(find_program(processor, self.site, place), place, limits)
+                return self.launcher.launch(
+                    find_program(processor, self.site, place), place, limits
+                )
 
             found = Application(launch, limits, self._sink)
             self.applications[key] = found
@@ -77,7 +83,9 @@ class FastCgi:
         return found
 
     def warm_up(self) -> None:
-        """Start a process for every Python handler, so that a debugger can attach before the first request."""
+        """Start a process for every Python handler, so that a debugger can attach before the first
+        request.
+        """
         for place in self.site.layout.applications:
             for handler, _ in self.site.effective(place.url or "/").view(handlers.table).entries:
                 if "FastCgiModule" in handler.modules:
@@ -85,7 +93,8 @@ class FastCgi:
                         self.application(handler.script_processor, place.url or "/").warm_up()
 
     def changed(self, path: Path) -> int:
-        """A file has changed: tell the processes of the applications it belongs to, or let their next requests run new code.
+        """A file has changed: tell the processes of the applications it belongs to, or let their
+        next requests run new code.
 
         Returns how many pools had code to forget.
         """
@@ -94,7 +103,9 @@ class FastCgi:
             if path.is_relative_to(place.path):
                 relative = path.relative_to(place.path).as_posix()
                 stale = self.restarts_on(place, relative)
-                for pool in [pool for (_, url), pool in self.applications.items() if url == place.url]:
+                for pool in [
+                    pool for (_, url), pool in self.applications.items() if url == place.url
+                ]:
                     before = pool.restarts
                     pool.tell(relative)
                     if stale:
@@ -103,7 +114,9 @@ class FastCgi:
         return forgot
 
     def restarts_on(self, place: Place, relative: str) -> bool:
-        """Whether an application's WSGI_RESTART_FILE_REGEX, or where that cannot be used the default, matches a file of it."""
+        """Whether an application's WSGI_RESTART_FILE_REGEX, or where that cannot be used the
+        default, matches a file of it.
+        """
         setting = self.site.app_settings(place).get("WSGI_RESTART_FILE_REGEX")
         try:
             return restarts(relative, restart_pattern(setting[0] if setting else None))
@@ -111,7 +124,9 @@ class FastCgi:
             return restarts(relative, restart_pattern(None))
 
     def forget_programs(self) -> None:
-        """Configuration has changed: pools that are not in use look for their program again at the next request."""
+        """Configuration has changed: pools that are not in use look for their program again at the
+        next request.
+        """
         for key, application in list(self.applications.items()):
             if application.is_unused:
                 self._monitored.pop(self.applications.pop(key), None)
@@ -147,7 +162,7 @@ class FastCgi:
         self._late.add(task)
         task.add_done_callback(self._late.discard)
 
-    # -- one request -----------------------------------------------------------------------------------------------
+    # -- one request -------------------------------------------------------------------------------
 
     def begin(self, exchange: Exchange, decision: Decision, action: CallFastCgi) -> bool:
         """Begin a request that has no body: nothing waits for its answer, which comes by itself.
@@ -158,7 +173,9 @@ class FastCgi:
             return False
         try:
             application = self.application(action.handler.script_processor, decision.path)
-            call = FastCgiCall(self, exchange, decision, action, application, encode_params(decision))
+            call = FastCgiCall(
+                self, exchange, decision, action, application, encode_params(decision)
+            )
             if not application.ask(call):
                 exchange.when_lost = call.leave
         except REFUSALS:
@@ -183,12 +200,16 @@ class FastCgi:
             await self.refuse(exchange, decision, action, error)
             return
         try:
-            await FastCgiCall(self, exchange, decision, action, application, params, spool).run(worker)
+            await FastCgiCall(self, exchange, decision, action, application, params, spool).run(
+                worker
+            )
         finally:
             if spool is not None:
                 spool.close()
 
-    async def refuse(self, exchange: Exchange, decision: Decision, action: CallFastCgi, error: Exception) -> None:
+    async def refuse(
+        self, exchange: Exchange, decision: Decision, action: CallFastCgi, error: Exception
+    ) -> None:
         """Answer a request that no process gets."""
         await self.fail(exchange, decision, self._refusal(decision, action, error))
 
@@ -198,26 +219,45 @@ class FastCgi:
             return Respond(500, 0, str(error), E_NOT_REGISTERED, hints=(error.hint,))
         if isinstance(error, NotRegistered):
             return Respond(
-                500, 0, f"{action.handler.name} scriptProcessor could not be found in <fastCGI> application configuration",
-                E_NOT_REGISTERED, hints=(self._nearest(processor),))
+                500,
+                0,
+                f"{action.handler.name} scriptProcessor could not be found in <fastCGI> application"
+                " configuration",
+                E_NOT_REGISTERED,
+                hints=(self._nearest(processor),),
+            )
         if isinstance(error, StartFailed):
-            return Respond(500, 0, f"An unknown FastCGI error occurred: the process could not be started, {error}", 0x80070002,
-                           hints=(f"scriptProcessor is {processor}.",))
+            return Respond(
+                500,
+                0,
+                f"An unknown FastCGI error occurred: the process could not be started, {error}",
+                0x80070002,
+                hints=(f"scriptProcessor is {processor}.",),
+            )
         if isinstance(error, ProtocolError):
             return Respond(500, 0, f"The request cannot be sent to a FastCGI process: {error}")
         limits = self.application(processor, decision.path).limits
         if isinstance(error, QueueFull):
             return Respond(
-                503, 4, f"The FastCGI queue is full: {limits.queue_length} requests wait already (queueLength).")
+                503,
+                4,
+                f"The FastCGI queue is full: {limits.queue_length} requests wait already"
+                " (queueLength).",
+            )
         return Respond(
-            500, 0, f"{limits.rapid_fails_per_minute} FastCGI processes have ended unasked within a minute "
+            500,
+            0,
+            f"{limits.rapid_fails_per_minute} FastCGI processes have ended unasked within a minute "
             "(rapidFailsPerMinute): none is started until the minute is over.",
-            hints=("Look at what they wrote last in the console.",))
+            hints=("Look at what they wrote last in the console.",),
+        )
 
     def _nearest(self, processor: str) -> str:
         """What to write where a scriptProcessor is not registered."""
-        known = [f"{item['fullPath']}|{item['arguments']}".rstrip("|")
-                 for item in self.site.effective("/").view(fast_cgi.registered).values()]
+        known = [
+            f"{item['fullPath']}|{item['arguments']}".rstrip("|")
+            for item in self.site.effective("/").view(fast_cgi.registered).values()
+        ]
         near = get_close_matches(processor, known, 1, 0)
         return f"Registered is: {near[0]}" if near else "Nothing is registered under <fastCgi>."
 
@@ -229,7 +269,9 @@ class FastCgi:
         return found
 
     def show(self, worker: WorkerProcess, text: str) -> None:
-        """The end of what came on STDERR, for the console, whoever else gets it; wfastcgi's empty headings are left out."""
+        """The end of what came on STDERR, for the console, whoever else gets it; wfastcgi's empty
+        headings are left out.
+        """
         for line in text[-MAX_PRINTED:].splitlines():
             if line.strip() not in ("", "StdOut:", "StdErr:"):
                 self._sink(worker, "stderr", line)
@@ -238,10 +280,16 @@ class FastCgi:
         """Answer with an error of the module; the log says why as well."""
         assert decision.request is not None
         exchange.remark = action.message
-        failed = replace(decision, action=replace(action, notification="ExecuteRequestHandler"), module="FastCgiModule")
+        failed = replace(
+            decision,
+            action=replace(action, notification="ExecuteRequestHandler"),
+            module="FastCgiModule",
+        )
         if await self.front.error_page(exchange, failed, action.status, action.substatus, False):
             return
-        await exchange.respond(sending.own_response(failed, decision.request.is_local), action.substatus)
+        await exchange.respond(
+            sending.own_response(failed, decision.request.is_local), action.substatus
+        )
 
 
 def _stamp(path: str) -> int | None:

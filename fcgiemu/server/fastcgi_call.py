@@ -1,4 +1,6 @@
-"""One request through a FastCGI process: what is sent, how the answer is followed, and what goes wrong with it."""
+"""One request through a FastCGI process: what is sent, how the answer is followed, and what goes
+wrong with it.
+"""
 
 from __future__ import annotations
 
@@ -42,13 +44,19 @@ SPOOL_BYTES = 1 << 20
 class Front(Protocol):
     """What a server does around its actions."""
 
-    async def error_page(self, exchange: Exchange, decision: Decision, status: int, substatus: int, has_entity: bool) -> bool:
-        """Answer an error with a child request where the site wants that; False where it does not."""
+    async def error_page(
+        self, exchange: Exchange, decision: Decision, status: int, substatus: int, has_entity: bool
+    ) -> bool:
+        """Answer an error with a child request where the site wants that; False where it does
+        not.
+        """
 
     def ended(self, exchange: Exchange, decision: Decision, gone: bool = False) -> None:
         """A request has been answered; ``gone`` = its client did not wait for that."""
 
-    def go_on(self, exchange: Exchange, decision: Decision, acting: Coroutine[Any, Any, None]) -> None:
+    def go_on(
+        self, exchange: Exchange, decision: Decision, acting: Coroutine[Any, Any, None]
+    ) -> None:
         """Have a request answered by a task."""
 
 
@@ -66,7 +74,9 @@ class TimedOut(Exception):
 
 
 async def collected(exchange: Exchange, decision: Decision) -> tuple[IO[bytes], Decision]:
-    """A body without a length, whole, before a process is taken for it; CONTENT_LENGTH can be right then."""
+    """A body without a length, whole, before a process is taken for it; CONTENT_LENGTH can be right
+    then.
+    """
     spool = tempfile.SpooledTemporaryFile(SPOOL_BYTES)
     size = 0
     async for part in exchange.received():
@@ -82,8 +92,9 @@ async def collected(exchange: Exchange, decision: Decision) -> tuple[IO[bytes], 
 class FastCgiCall:
     """One request on one process, whose PARAMS stream is ``params``.
 
-    Two ways through it. ``run`` is a task's. Else the call itself stands in the queue (see Application.ask) and looks at the
-    response when that is whole, as most are; only where there is more to do does a task take over, with ``finish``.
+    Two ways through it. ``run`` is a task's. Else the call itself stands in the queue (see
+    Application.ask) and looks at the response when that is whole, as most are; only where there is
+    more to do does a task take over, with ``finish``.
     """
 
     worker: WorkerProcess
@@ -96,8 +107,16 @@ class FastCgiCall:
     #: The application's error that a child request answers for.
     answered_by_page = 0
 
-    def __init__(self, pools: FastCgi, exchange: Exchange, decision: Decision, action: CallFastCgi,
-                 application: Application, params: bytes, spool: IO[bytes] | None = None) -> None:
+    def __init__(
+        self,
+        pools: FastCgi,
+        exchange: Exchange,
+        decision: Decision,
+        action: CallFastCgi,
+        application: Application,
+        params: bytes,
+        spool: IO[bytes] | None = None,
+    ) -> None:
         self.pools = pools
         self.exchange = exchange
         self.decision = decision
@@ -107,7 +126,7 @@ class FastCgiCall:
         self.spool = spool
         self.limit = action.handler.response_buffer_limit
 
-    # -- without a task ---------------------------------------------------------------------------------------------
+    # -- without a task ----------------------------------------------------------------------------
 
     def done(self) -> bool:
         """Whether the place in the queue has been given up."""
@@ -136,15 +155,23 @@ class FastCgiCall:
         self.pools.front.ended(self.exchange, self.decision, gone=True)
 
     def _arrived(self) -> None:
-        """The response is whole, large, or broken. Where it needs no more than another head, the client gets it at once."""
+        """The response is whole, large, or broken. Where it needs no more than another head, the
+        client gets it at once.
+        """
         exchange = self.exchange
-        parts = cgi.split(self.connection.look()) if self.connection.is_whole and exchange.is_simple else None
+        parts = (
+            cgi.split(self.connection.look())
+            if self.connection.is_whole and exchange.is_simple
+            else None
+        )
         head = self._head(*parts) if parts is not None else None
         if parts is None or head is None:
             self._go_on(self.finish())
             return
         exchange.when_lost = None
-        self.application.release(self.worker)  # before the client has its response: the next request need not wait for that
+        self.application.release(
+            self.worker
+        )  # before the client has its response: the next request need not wait for that
         exchange.send_whole(head, parts[1])
         self.pools.front.ended(exchange, self.decision)
 
@@ -160,7 +187,7 @@ class FastCgiCall:
     def _go_on(self, acting: Coroutine[Any, Any, None]) -> None:
         self.pools.front.go_on(self.exchange, self.decision, acting)
 
-    # -- with one ---------------------------------------------------------------------------------------------------
+    # -- with one ----------------------------------------------------------------------------------
 
     async def run(self, worker: WorkerProcess) -> None:
         """Send the request, and pass the answer on."""
@@ -174,7 +201,9 @@ class FastCgiCall:
         assert request is not None
         worker.begin(request)
         self.exchange.when_lost = self._client_lost
-        self.connection.stderr_interrupts = self.application.limits.stderr_mode == "TerminateProcess"
+        self.connection.stderr_interrupts = (
+            self.application.limits.stderr_mode == "TerminateProcess"
+        )
         self.connection.send(self.params, self.exchange.has_body)
         if self.exchange.has_body:
             self.upload = asyncio.ensure_future(self._upload())
@@ -210,14 +239,18 @@ class FastCgiCall:
         if self.worker.launch.watches and self.connection.stderr:
             self.pools.later(self._give_back_late())
         else:
-            self._give_back()  # before the client has all of its response: the next request need not wait for that
+            # before the client has all of its response: the next request need not wait for that
+            self._give_back()
         if response is not None:
             await self.exchange.respond(response)
         elif self.answered_by_page:
-            await self.pools.front.error_page(self.exchange, self.decision, self.answered_by_page, 0, False)
+            await self.pools.front.error_page(
+                self.exchange, self.decision, self.answered_by_page, 0, False
+            )
 
     def _give_back(self) -> None:
-        """The process is free, unless it has said that it ends, as ours does after a failed initialisation, or has
+        """The process is free, unless it has said that it ends, as ours does after a failed
+        initialisation, or has
         answered before it had all of the body."""
         ends = self.worker.launch.mark != "" and self.connection.status[0] != 0
         if self.connection.error is None and not ends and (self.upload is None or self.uploaded):
@@ -226,11 +259,16 @@ class FastCgiCall:
             self.application.discard(self.worker)
 
     async def _asked_again(self) -> bool:
-        """Ask once more, over a new connection, where the process has most likely closed the last one before it was asked,
+        """Ask once more, over a new connection, where the process has most likely closed the last
+        one before it was asked,
         although it should keep it: nothing has come of it, and asking twice does no harm."""
         if not self.worker.may_close or self.connection.asked < 2 or self.connection.heard:
             return False
-        if self.exchange.has_body or self.exchange.method not in SAFE_METHODS or not await self.worker.reconnect():
+        if (
+            self.exchange.has_body
+            or self.exchange.method not in SAFE_METHODS
+            or not await self.worker.reconnect()
+        ):
             return False
         self._begin(self.worker)
         return True
@@ -243,7 +281,7 @@ class FastCgiCall:
     def _client_lost(self) -> None:
         self.connection.interrupt(ClosedByClient())
 
-    # -- request ---------------------------------------------------------------------------------------------------
+    # -- request -----------------------------------------------------------------------------------
 
     async def _upload(self) -> None:
         """STDIN as the client sends it; the response is followed meanwhile."""
@@ -269,17 +307,22 @@ class FastCgiCall:
         finally:
             self.connection.client_owes -= 1
 
-    # -- response --------------------------------------------------------------------------------------------------
+    # -- response ----------------------------------------------------------------------------------
 
     async def _answer(self) -> Response | None:
-        """The response where it is all here; None where it has been sent already, or an error page answers instead."""
+        """The response where it is all here; None where it has been sent already, or an error page
+        answers instead.
+        """
         connection = self.connection
         await connection.wait(min(self.limit, MAX_HEADER_BLOCK))
         body = self.reader.feed(connection.take())
         while not connection.ended and (self.reader.head is None or 0 < self.limit >= len(body)):
             await connection.wait(0 if self.reader.head is None else self.limit - len(body))
             body += self.reader.feed(connection.take())
-        if self._has_failed and connection.stderr_after - (connection.received - len(body)) <= self.limit:
+        if (
+            self._has_failed
+            and connection.stderr_after - (connection.received - len(body)) <= self.limit
+        ):
             return await self._stderr()
         if connection.ended and len(body) <= self.limit:
             self._check_protocol_status()
@@ -289,12 +332,17 @@ class FastCgiCall:
     def _check_protocol_status(self) -> None:
         status = self.connection.status[1]
         if status:
-            raise records.ProtocolError(f"the application refused the request (protocol status {status})")
+            raise records.ProtocolError(
+                f"the application refused the request (protocol status {status})"
+            )
 
     @property
     def _has_failed(self) -> bool:
         """Whether there is something on STDERR that counts."""
-        return bool(self.connection.stderr) and self.application.limits.stderr_mode != "IgnoreAndReturn200"
+        return (
+            bool(self.connection.stderr)
+            and self.application.limits.stderr_mode != "IgnoreAndReturn200"
+        )
 
     def _complete(self, head: Head, body: bytes) -> Response | None:
         if head.status == 400:
@@ -302,15 +350,22 @@ class FastCgiCall:
         if head.status >= 400 and self._has_error_page(head.status, bool(body)):
             self.answered_by_page = head.status
             return None
-        response = sending.send(self.decision, Response(head.status, head.reason, list(head.headers), body))
+        response = sending.send(
+            self.decision, Response(head.status, head.reason, list(head.headers), body)
+        )
         if not response.header("content-length") and head.status not in (204, 304):
             response.headers.append(("Content-Length", str(len(response.body))))
         return response
 
     def _has_error_page(self, status: int, has_entity: bool) -> bool:
         """Whether a child request answers for an error; it runs when the process is free again."""
-        return self.decision.request is not None and custom_error.execute_url(
-            self.decision, status, 0, has_entity, self.decision.request.is_local) is not None
+        return (
+            self.decision.request is not None
+            and custom_error.execute_url(
+                self.decision, status, 0, has_entity, self.decision.request.is_local
+            )
+            is not None
+        )
 
     async def _stream(self, body: bytes) -> Response | None:
         head = self.reader.head
@@ -322,7 +377,9 @@ class FastCgiCall:
             while not self.connection.ended:
                 await self.connection.wait(0)
                 parts.append(self.connection.take())
-            return await self._stderr() if self._has_failed else self._complete(head, b"".join(parts))
+            return (
+                await self._stderr() if self._has_failed else self._complete(head, b"".join(parts))
+            )
         if sender is not None:
             headers = sender.headers()
             error = sender.error()
@@ -346,7 +403,9 @@ class FastCgiCall:
         return None
 
     async def _stderr(self) -> Response | None:
-        """What stderrMode makes of a response that came with STDERR; one that has begun can only be cut short."""
+        """What stderrMode makes of a response that came with STDERR; one that has begun can only be
+        cut short.
+        """
         connection = self.connection
         mode = self.application.limits.stderr_mode
         if mode == "TerminateProcess":
@@ -362,23 +421,45 @@ class FastCgiCall:
             self.exchange.cut("the application wrote to STDERR")
             return None
         assert self.decision.effective is not None and self.decision.request is not None
-        detailed = self.decision.effective.view(custom_error.compiled).is_detailed(self.decision.request.is_local)
+        detailed = self.decision.effective.view(custom_error.compiled).is_detailed(
+            self.decision.request.is_local
+        )
         if mode != "ReturnStdErrIn500" or not detailed:
-            await self._respond(Respond(500, 0, f"The FastCGI application wrote to STDERR (stderrMode {mode}).", words=text))
+            await self._respond(
+                Respond(
+                    500,
+                    0,
+                    f"The FastCGI application wrote to STDERR (stderrMode {mode}).",
+                    words=text,
+                )
+            )
             return None
         body = text.encode()
-        headers = [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(body)))]
-        return Response(500, "Internal Server Error", sending.decorate(headers, self.decision.effective), body)
+        headers = [
+            ("Content-Type", "text/plain; charset=utf-8"),
+            ("Content-Length", str(len(body))),
+        ]
+        return Response(
+            500, "Internal Server Error", sending.decorate(headers, self.decision.effective), body
+        )
 
     async def _respond(self, action: Respond) -> None:
         await self.pools.fail(self.exchange, self.decision, action)
 
-    # -- failures --------------------------------------------------------------------------------------------------
+    # -- failures ----------------------------------------------------------------------------------
 
     async def _broken_by(self, error: Exception) -> None:
         if isinstance(error, TimedOut):
-            await self._broken(f"The FastCGI process exceeded configured {_words(error.attribute)}", E_TIMEOUT,
-                               (f"The limit is {error.seconds:g} seconds ({error.attribute}); --no-timeouts lifts it.",))
+            await self._broken(
+                f"The FastCGI process exceeded configured {_words(error.attribute)}",
+                E_TIMEOUT,
+                (
+                    (
+                        f"The limit is {error.seconds:g} seconds ({error.attribute}); --no-timeouts"
+                        " lifts it."
+                    ),
+                ),
+            )
         elif isinstance(error, BadHeaders):
             await self._broken(f"The FastCGI process sent headers that cannot be used: {error}")
         else:
@@ -391,7 +472,9 @@ class FastCgiCall:
         hints = _exit_hints(code)
         if code == 0 and self.worker.launch.watches:
             hints += (SILENT_DEATHS,)
-        await self._broken(f"{name} - The FastCGI process exited unexpectedly", max(code or 0, 0), hints)
+        await self._broken(
+            f"{name} - The FastCGI process exited unexpectedly", max(code or 0, 0), hints
+        )
 
     async def _broken(self, message: str, hresult: int = 0, hints: tuple[str, ...] = ()) -> None:
         self.worker.kill()
@@ -405,10 +488,14 @@ class FastCgiCall:
         words = "\n".join(filter(None, (self.worker.words(), stderr)))
         hints += tuple(self.pools.likely(self.worker, self.decision, words))
         with contextlib.suppress(ClientGone):
-            await self._respond(Respond(500, 0, message, hresult & 0xFFFFFFFF, hints=hints, words=words))
+            await self._respond(
+                Respond(500, 0, message, hresult & 0xFFFFFFFF, hints=hints, words=words)
+            )
 
     def _leave_to_drain(self) -> None:
-        """The client has gone. A response in progress may end within a time; an upload cut short ends the process."""
+        """The client has gone. A response in progress may end within a time; an upload cut short
+        ends the process.
+        """
         if self.upload is not None and not self.uploaded:
             self._give_up()
             return

@@ -1,4 +1,6 @@
-"""``fcgiemu serve`` as process 1, as in a container without an init: somebody must reap what others leave behind."""
+"""``fcgiemu serve`` as process 1, as in a container without an init: somebody must reap what others
+leave behind.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,8 @@ _ENDING = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
 
 
 def reaps_for_server() -> None:
-    """Return at once, but in process 1: there a child returns and serves, and this process reaps until that ends.
+    """Return at once, but in process 1: there a child returns and serves, and this process reaps
+    until that ends.
 
     Whatever asks this process to end ends the server in good order; the exit code is the server's.
     """
@@ -20,7 +23,9 @@ def reaps_for_server() -> None:
     before = signal.pthread_sigmask(signal.SIG_BLOCK, awaited)
     server = os.fork()
     if server == 0:
-        signal.signal(signal.SIGINT, signal.default_int_handler)  # heard from the first moment, even where it was ignored
+        signal.signal(
+            signal.SIGINT, signal.default_int_handler
+        )  # heard from the first moment, even where it was ignored
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
         return
     while True:

@@ -1,4 +1,6 @@
-"""Application Request Routing: a request forwarded to another host, streamed both ways, with the headers ARR adds."""
+"""Application Request Routing: a request forwarded to another host, streamed both ways, with the
+headers ARR adds.
+"""
 
 from __future__ import annotations
 
@@ -20,8 +22,19 @@ if TYPE_CHECKING:
     import httpx
 
 #: Headers that concern one connection (RFC 9110, 7.6.1).
-_HOP_BY_HOP = frozenset({"connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailer",
-                         "transfer-encoding", "upgrade", "proxy-connection"})
+_HOP_BY_HOP = frozenset(
+    {
+        "connection",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "proxy-connection",
+    }
+)
 #: ARR's proxy timeout by default, in seconds.
 TIMEOUT = 120.0
 
@@ -37,7 +50,9 @@ class Forwarder:
             await self._client.aclose()
 
     def client(self) -> httpx.AsyncClient:
-        """The client: no redirects of its own, no proxies of the environment, no decoding of bodies."""
+        """The client: no redirects of its own, no proxies of the environment, no decoding of
+        bodies.
+        """
         import httpx
 
         if self._client is None:
@@ -45,25 +60,45 @@ class Forwarder:
         return self._client
 
     async def forward(self, exchange: Exchange, decision: Decision, action: Proxy) -> None:
-        """Send the request to ``action.url`` and its answer to the client; 502.3 where there is none."""
-        await self._send(exchange, decision, target(decision, action.url), request_headers(decision, action.url))
+        """Send the request to ``action.url`` and its answer to the client; 502.3 where there is
+        none.
+        """
+        await self._send(
+            exchange, decision, target(decision, action.url), request_headers(decision, action.url)
+        )
 
-    async def forward_local(self, exchange: Exchange, decision: Decision, url: str, timeout: float) -> None:
-        """Send the request to a process of the site, which gets the client's own Host and ``timeout`` seconds to answer."""
+    async def forward_local(
+        self, exchange: Exchange, decision: Decision, url: str, timeout: float
+    ) -> None:
+        """Send the request to a process of the site, which gets the client's own Host and
+        ``timeout`` seconds to answer.
+        """
         assert decision.request is not None and decision.state is not None
-        headers = [pair for pair in _client_headers(decision) if pair[0].lower() != "x-forwarded-for"]
+        headers = [
+            pair for pair in _client_headers(decision) if pair[0].lower() != "x-forwarded-for"
+        ]
         headers += [("Host", decision.request.authority), _forwarded_for(decision)]
         await self._send(exchange, decision, url, headers, timeout)
 
-    async def _send(self, exchange: Exchange, decision: Decision, url: str, headers: list[Header],
-                    timeout: float = TIMEOUT) -> None:
+    async def _send(
+        self,
+        exchange: Exchange,
+        decision: Decision,
+        url: str,
+        headers: list[Header],
+        timeout: float = TIMEOUT,
+    ) -> None:
         import httpx
 
         client = self.client()
         assert decision.request is not None
-        request = client.build_request(decision.request.method, url, timeout=timeout,
-                                       headers=[(name.encode(), value.encode("latin-1")) for name, value in headers],
-                                       content=_body(exchange) if exchange.has_body else None)
+        request = client.build_request(
+            decision.request.method,
+            url,
+            timeout=timeout,
+            headers=[(name.encode(), value.encode("latin-1")) for name, value in headers],
+            content=_body(exchange) if exchange.has_body else None,
+        )
         for name in ("accept", "accept-encoding", "user-agent", "connection"):
             if name not in decision.request.fields:
                 request.headers.pop(name, None)
@@ -82,7 +117,9 @@ class Forwarder:
         finally:
             await answer.aclose()
 
-    async def _answer(self, exchange: Exchange, decision: Decision, url: str, answer: httpx.Response) -> None:
+    async def _answer(
+        self, exchange: Exchange, decision: Decision, url: str, answer: httpx.Response
+    ) -> None:
         assert decision.effective is not None
         headers = response_headers(decision, url, answer)
         reason = answer.reason_phrase or reason_phrase(answer.status_code)
@@ -90,9 +127,13 @@ class Forwarder:
         sender = outbound.sender(decision, answer.status_code, decorated)
         if sender is not None and sender.wants_body:
             body = b"".join([part async for part in answer.aiter_raw()])
-            await exchange.respond(sending.send(decision, Response(answer.status_code, reason, headers, body)))
+            await exchange.respond(
+                sending.send(decision, Response(answer.status_code, reason, headers, body))
+            )
             return
-        await exchange.start(answer.status_code, reason, sender.headers() if sender is not None else decorated)
+        await exchange.start(
+            answer.status_code, reason, sender.headers() if sender is not None else decorated
+        )
         async for part in answer.aiter_raw():
             if exchange.gone:
                 raise ClientGone
@@ -100,10 +141,17 @@ class Forwarder:
         await exchange.write(b"", more=False)
 
     async def _fail(self, exchange: Exchange, decision: Decision, error: Exception) -> None:
-        action = Respond(502, 3, f"The server that the request is forwarded to does not answer: {error}", 0x80072EFD,
-                         notification="ExecuteRequestHandler")
+        action = Respond(
+            502,
+            3,
+            f"The server that the request is forwarded to does not answer: {error}",
+            0x80072EFD,
+            notification="ExecuteRequestHandler",
+        )
         assert decision.request is not None
-        await exchange.respond(sending.own_response(replace(decision, action=action), decision.request.is_local), 3)
+        await exchange.respond(
+            sending.own_response(replace(decision, action=action), decision.request.is_local), 3
+        )
 
 
 async def _body(exchange: Exchange) -> AsyncIterator[bytes]:
@@ -112,7 +160,9 @@ async def _body(exchange: Exchange) -> AsyncIterator[bytes]:
 
 
 def target(decision: Decision, url: str) -> str:
-    """The URL to ask. The substituted text is encoded again unless useOriginalURLEncoding is false (2.1)."""
+    """The URL to ask. The substituted text is encoded again unless useOriginalURLEncoding is false
+    (2.1).
+    """
     assert decision.effective is not None
     scheme, _, rest = url.partition("://")
     authority, slash, rest = rest.partition("/")
@@ -131,17 +181,30 @@ def request_headers(decision: Decision, url: str) -> list[Header]:
     replaced = ("x-forwarded-for", "max-forwards", "x-original-url")
     headers = [pair for pair in _client_headers(decision) if pair[0].lower() not in replaced]
     host = state.assigned.get("HTTP_HOST") or urlsplit(url).netloc
-    return [*headers, ("Host", host), ("Max-Forwards", "10"), ("X-Original-URL", original_url(request)),
-            _forwarded_for(decision), ("X-ARR-LOG-ID", str(uuid.uuid4()))]
+    return [
+        *headers,
+        ("Host", host),
+        ("Max-Forwards", "10"),
+        ("X-Original-URL", original_url(request)),
+        _forwarded_for(decision),
+        ("X-ARR-LOG-ID", str(uuid.uuid4())),
+    ]
 
 
 def _client_headers(decision: Decision) -> list[Header]:
     """The client's end-to-end headers with the values that rules set."""
     request, state = decision.request, decision.state
     assert request is not None and state is not None
-    assigned = {name[5:].replace("_", "-").lower(): value for name, value in state.assigned.items() if name.startswith("HTTP_")}
-    headers = [(name, value) for name, value in request.headers
-               if name.lower() not in _HOP_BY_HOP | {"host", "proxy"} and name.lower() not in assigned]
+    assigned = {
+        name[5:].replace("_", "-").lower(): value
+        for name, value in state.assigned.items()
+        if name.startswith("HTTP_")
+    }
+    headers = [
+        (name, value)
+        for name, value in request.headers
+        if name.lower() not in _HOP_BY_HOP | {"host", "proxy"} and name.lower() not in assigned
+    ]
     headers += [(name, value) for name, value in assigned.items() if value and name != "host"]
     return headers
 
@@ -155,10 +218,15 @@ def _forwarded_for(decision: Decision) -> Header:
 
 
 def response_headers(decision: Decision, url: str, answer: httpx.Response) -> list[Header]:
-    """The answer's headers; a Location on the backend's host becomes one on ours, as ARR does by default."""
+    """The answer's headers; a Location on the backend's host becomes one on ours, as ARR does by
+    default.
+    """
     assert decision.request is not None
-    headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in answer.headers.raw
-               if name.decode("latin-1").lower() not in _HOP_BY_HOP]
+    headers = [
+        (name.decode("latin-1"), value.decode("latin-1"))
+        for name, value in answer.headers.raw
+        if name.decode("latin-1").lower() not in _HOP_BY_HOP
+    ]
     backend = urlsplit(url).netloc.lower()
     front = f"{decision.request.scheme}://{decision.request.authority}"
     result = []

@@ -1,4 +1,6 @@
-"""Heads of responses on the wire, and those that come again: most answers of an application begin with the same few headers."""
+"""Heads of responses on the wire, and those that come again: most answers of an application begin
+with the same few headers.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,8 @@ from ..modules import outbound, sending
 if TYPE_CHECKING:
     from functools import _lru_cache_wrapper
 
-#: Heads that are remembered for one configuration, the latest ones, and the bytes that the application's may have.
+#: Heads that are remembered for one configuration, the latest ones, and the bytes that the
+#: application's may have.
 KEPT = 512
 LONGEST = 512
 _FRAMING = frozenset({"content-length", "connection", "transfer-encoding"})
@@ -37,7 +40,8 @@ def encoded(status: int, reason: str, headers: Iterable[Header]) -> bytes:
 
 
 def find(effective: Effective, block: bytes, length: int, keep_alive: bool) -> Known | None:
-    """The head for an application's header block and the length of its body; None where more than a head is to be made.
+    """The head for an application's header block and the length of its body; None where more than a
+    head is to be made.
 
     Raises BadHeaders.
     """

@@ -1,4 +1,6 @@
-"""Acting on CallHttpPlatform: the processes of <httpPlatform>, started, supervised, and asked over loopback HTTP."""
+"""Acting on CallHttpPlatform: the processes of <httpPlatform>, started, supervised, and asked over
+loopback HTTP.
+"""
 
 from __future__ import annotations
 
@@ -45,15 +47,25 @@ class StartFailed(Exception):
 class PlatformProcess:
     """One process and the port it was given."""
 
-    def __init__(self, port: int, process: asyncio.subprocess.Process, lifeline: Lifeline, output: Output,
-                 log: Path | None) -> None:
+    def __init__(
+        self,
+        port: int,
+        process: asyncio.subprocess.Process,
+        lifeline: Lifeline,
+        output: Output,
+        log: Path | None,
+    ) -> None:
         self.port = port
         self.lines: deque[str] = deque(maxlen=KEPT_LINES)
         self._process = process
         self._lifeline = lifeline
         self._output = output
         self._log = log
-        self._pumps = [asyncio.ensure_future(self._pump(stream)) for stream in (process.stdout, process.stderr) if stream]
+        self._pumps = [
+            asyncio.ensure_future(self._pump(stream))
+            for stream in (process.stdout, process.stderr)
+            if stream
+        ]
 
     @property
     def alive(self) -> bool:
@@ -81,13 +93,23 @@ class PlatformProcess:
             return
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(asyncio.gather(*self._pumps), 0.5 if not self.alive else 0.01)
-        why = (f"it ended with exit code {self._process.returncode}" if not self.alive else
-               f"it did not listen on port {self.port} (%{PORT_VARIABLE}%) within {seconds:g} seconds (startupTimeLimit)")
+        why = (
+            f"it ended with exit code {self._process.returncode}"
+            if not self.alive
+            else (
+                f"it did not listen on port {self.port} (%{PORT_VARIABLE}%) within {seconds:g}"
+                " seconds (startupTimeLimit)"
+            )
+        )
         raise StartFailed(why, "\n".join(self.lines))
 
     async def stop(self) -> None:
         """End the process and its children; returns when it has been reaped."""
-        for end in (partial(self._signal, signal.SIGTERM), self._lifeline.cut, partial(self._signal, signal.SIGKILL)):
+        for end in (
+            partial(self._signal, signal.SIGTERM),
+            self._lifeline.cut,
+            partial(self._signal, signal.SIGKILL),
+        ):
             if not self.alive:
                 break
             end()
@@ -103,9 +125,13 @@ class PlatformProcess:
 
 
 class Platform:
-    """The processes of one <httpPlatform>: started by the first request, replaced when they end, used in turn."""
+    """The processes of one <httpPlatform>: started by the first request, replaced when they end,
+    used in turn.
+    """
 
-    def __init__(self, site: Site, application: Application, settings: HttpPlatform, output: Output) -> None:
+    def __init__(
+        self, site: Site, application: Application, settings: HttpPlatform, output: Output
+    ) -> None:
         self.site = site
         self.application = application
         self.settings = settings
@@ -143,7 +169,9 @@ class Platform:
                 self._fails.append(time.monotonic())
                 await process.stop()
         if error is None:
-            error = StartFailed(f"it failed {len(self._fails)} times within a minute (rapidFailsPerMinute)")
+            error = StartFailed(
+                f"it failed {len(self._fails)} times within a minute (rapidFailsPerMinute)"
+            )
         raise error
 
     def _too_many_fails(self) -> bool:
@@ -156,9 +184,16 @@ class Platform:
         lifeline = Lifeline()
         try:
             process = await asyncio.create_subprocess_exec(
-                *guarded(command), stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE, env={**environment, **lifeline.environment},
-                cwd=str(self.application.path), pass_fds=(lifeline.theirs,), start_new_session=True, limit=1 << 20)
+                *guarded(command),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+                env={**environment, **lifeline.environment},
+                cwd=str(self.application.path),
+                pass_fds=(lifeline.theirs,),
+                start_new_session=True,
+                limit=1 << 20,
+            )
         except OSError as error:
             lifeline.cut()
             raise StartFailed(f"{command[0]}: {error.strerror}") from error
@@ -167,7 +202,9 @@ class Platform:
         return PlatformProcess(port, process, lifeline, self._output, self._log_file(process.pid))
 
     def command(self, port: int | str) -> tuple[tuple[str, ...], dict[str, str]]:
-        """The command line and environment with ``%HTTP_PLATFORM_PORT%`` and Windows paths replaced. Raises ProgramMissing."""
+        """The command line and environment with ``%HTTP_PLATFORM_PORT%`` and Windows paths
+        replaced. Raises ProgramMissing.
+        """
         pairs = path_pairs(self.site)
 
         def local(text: str) -> str:
@@ -180,13 +217,25 @@ class Platform:
         if path.startswith("."):
             path = str(self.application.path / path.replace("\\", "/"))
         program = find_program(path, self.site, self.application)
-        words = [local(word.replace('"', "")) for word in re.findall(r'(?:"[^"]*"|\S)+', self.settings.arguments)]
+        words = [
+            local(word.replace('"', ""))
+            for word in re.findall(r'(?:"[^"]*"|\S)+', self.settings.arguments)
+        ]
         environment = dict(os.environ)
         for name in ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__"):
             environment.pop(name, None)
         environment[PORT_VARIABLE] = str(port)
-        environment.update((name, ";".join(local(part) for part in value.split(";")) if "\\" in value else local(value))
-                           for name, value in self.settings.environment)
+        environment.update(
+            (
+                name,
+                (
+                    ";".join(local(part) for part in value.split(";"))
+                    if "\\" in value
+                    else local(value)
+                ),
+            )
+            for name, value in self.settings.environment
+        )
         if ";" in environment.get("PYTHONPATH", ""):
             environment["PYTHONPATH"] = environment["PYTHONPATH"].replace(";", os.pathsep)
         return (program.path, *words), environment
@@ -195,7 +244,11 @@ class Platform:
         name = self.settings.stdout_log
         if name is None:
             return None
-        local = paths.map_path(name, path_pairs(self.site)) if paths.is_windows(name) else name.replace("\\", "/")
+        local = (
+            paths.map_path(name, path_pairs(self.site))
+            if paths.is_windows(name)
+            else name.replace("\\", "/")
+        )
         path = self.application.path / f"{local}_{pid}_{time.strftime('%Y%m%d%H%M%S')}.log"
         with contextlib.suppress(OSError):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -224,7 +277,9 @@ class HttpPlatforms:
         application = self.site.application(decision.path)
         platform = self._platforms.get((application.url, settings))
         if platform is None:
-            platform = self._platforms[application.url, settings] = Platform(self.site, application, settings, self._output)
+            platform = self._platforms[application.url, settings] = Platform(
+                self.site, application, settings, self._output
+            )
         return await platform.port()
 
     async def call(self, exchange: Exchange, decision: Decision) -> None:
@@ -235,16 +290,32 @@ class HttpPlatforms:
             await self._fail(exchange, decision, error)
             return
         assert decision.effective is not None
-        await self.forwarder.forward_local(exchange, decision, f"http://127.0.0.1:{port}{current_target(decision)}",
-                                           decision.effective.view(compiled).request_timeout)
+        await self.forwarder.forward_local(
+            exchange,
+            decision,
+            f"http://127.0.0.1:{port}{current_target(decision)}",
+            decision.effective.view(compiled).request_timeout,
+        )
 
-    async def _fail(self, exchange: Exchange, decision: Decision, error: StartFailed | ProgramMissing) -> None:
+    async def _fail(
+        self, exchange: Exchange, decision: Decision, error: StartFailed | ProgramMissing
+    ) -> None:
         assert decision.request is not None and decision.effective is not None
         path = decision.effective.view(compiled).process_path
-        action = Respond(502, 3, f"The process of httpPlatform, {path}, failed to start: {error}", 0x80070002,
-                         notification="ExecuteRequestHandler", words=getattr(error, "words", ""),
-                         hints=(getattr(error, "hint", "") or "Start the program by hand with the same arguments.",))
-        await exchange.respond(sending.own_response(replace(decision, action=action), decision.request.is_local), 3)
+        action = Respond(
+            502,
+            3,
+            f"The process of httpPlatform, {path}, failed to start: {error}",
+            0x80070002,
+            notification="ExecuteRequestHandler",
+            words=getattr(error, "words", ""),
+            hints=(
+                getattr(error, "hint", "") or "Start the program by hand with the same arguments.",
+            ),
+        )
+        await exchange.respond(
+            sending.own_response(replace(decision, action=action), decision.request.is_local), 3
+        )
 
     @property
     def running(self) -> bool:
@@ -252,8 +323,11 @@ class HttpPlatforms:
 
     def recycles_on(self, changed: Path) -> bool:
         """Whether a changed file is one of recycleOnFileChange of a process that runs."""
-        return any(platform._processes and changed == platform.application.path / name
-                   for platform in self._platforms.values() for name in platform.settings.recycle_on)
+        return any(
+            platform._processes and changed == platform.application.path / name
+            for platform in self._platforms.values()
+            for name in platform.settings.recycle_on
+        )
 
     async def restart(self) -> None:
         """End every process; the next requests start new ones."""

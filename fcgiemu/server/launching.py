@@ -1,4 +1,6 @@
-"""How the processes of a FastCGI application are started: which worker, with what environment and limits."""
+"""How the processes of a FastCGI application are started: which worker, with what environment and
+limits.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,14 @@ from ..site import Site
 from ..worker import paths
 
 #: Variables of our own process that would lead the site's interpreter astray.
-_NOT_INHERITED = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PYTHONSTARTUP", "__PYVENV_LAUNCHER__", "PYTHONEXECUTABLE")
+_NOT_INHERITED = (
+    "PYTHONPATH",
+    "PYTHONHOME",
+    "VIRTUAL_ENV",
+    "PYTHONSTARTUP",
+    "__PYVENV_LAUNCHER__",
+    "PYTHONEXECUTABLE",
+)
 _WORKER = Path(__file__).parent.parent / "worker"
 _FOREVER = float("inf")
 PTVSD_PORT = 5678  # wfastcgi's default
@@ -30,7 +39,9 @@ PTVSD_PORT = 5678  # wfastcgi's default
 
 @dataclass(frozen=True, slots=True)
 class PoolOptions:
-    """What the command line says about processes. ``worker`` is "fcgiemu" or "wfastcgi" (Microsoft's own file)."""
+    """What the command line says about processes. ``worker`` is "fcgiemu" or "wfastcgi"
+    (Microsoft's own file).
+    """
 
     workers: int | None = None
     worker: str = "fcgiemu"
@@ -51,7 +62,9 @@ class Launcher:
         self.options = options
 
     def debug_port(self, place: Application) -> int | None:
-        """The port for a debugger: that of --debugpy, else that of the old WSGI_PTVSD_ADDRESS of appSettings."""
+        """The port for a debugger: that of --debugpy, else that of the old WSGI_PTVSD_ADDRESS of
+        appSettings.
+        """
         if self.options.debug_port is not None:
             return self.options.debug_port
         settings = self.site.app_settings(place)
@@ -61,7 +74,8 @@ class Launcher:
         return int(port) if port.isdigit() else PTVSD_PORT
 
     def limits(self, processor: str, place: Application) -> Limits:
-        """The limits for a scriptProcessor: development's defaults, then the host configuration, then the command line.
+        """The limits for a scriptProcessor: development's defaults, then the host configuration,
+        then the command line.
 
         Raises NotRegistered.
         """
@@ -70,9 +84,13 @@ class Launcher:
         known = self.site.effective("/").view(fast_cgi.registered)
         if options.strict_pool and self.site.settings.host_config is not None and key not in known:
             raise NotRegistered
-        limits = fast_cgi.limits(known.get(key), IIS_LIMITS if options.strict_pool else Limits(max_instances=2))
+        limits = fast_cgi.limits(
+            known.get(key), IIS_LIMITS if options.strict_pool else Limits(max_instances=2)
+        )
         if limits.monitor_changes_to:
-            limits = replace(limits, monitor_changes_to=self._monitored(processor, limits.monitor_changes_to))
+            limits = replace(
+                limits, monitor_changes_to=self._monitored(processor, limits.monitor_changes_to)
+            )
         if php.is_php(processor) and not options.strict_pool:
             limits = php.limits(limits, {**os.environ, **dict(limits.environment)})
         if options.workers is not None:
@@ -90,20 +108,35 @@ class Launcher:
         return paths.map_path(path, path_pairs(self.site)) or path.replace("\\", "/")
 
     def launch(self, program: Program, place: Application, limits: Limits) -> Launch:
-        """How to start a process of ``program`` for an application of the site. Raises StartFailed."""
+        """How to start a process of ``program`` for an application of the site. Raises
+        StartFailed.
+        """
         grace = float(limits.signal_before_terminate)
         environment = self.environment(place, limits)
         tcp = limits.protocol == "Tcp"
         if not program.is_wfastcgi:
             if program.is_php and not self.options.strict_pool:
                 environment = {**php.environment(limits), **environment}
-            return Launch(guarded((program.path, *program.arguments)), environment, str(place.path), tcp=tcp, grace=grace,
-                          guarded=True)
+            return Launch(
+                guarded((program.path, *program.arguments)),
+                environment,
+                str(place.path),
+                tcp=tcp,
+                grace=grace,
+                guarded=True,
+            )
         self._make_log_folder(place)
-        options: dict[str, object] = {"map": path_pairs(self.site), "strict": self.site.settings.strict}
+        options: dict[str, object] = {
+            "map": path_pairs(self.site),
+            "strict": self.site.settings.strict,
+        }
         if self.site.settings.azure and self.site.settings.portal_wins:
-            options["portal"] = [setting.name for setting in self.site.settings.app_settings if not setting.kind]
-        if self.options.worker == "wfastcgi" or (program.version is not None and program.version < OLDEST):
+            options["portal"] = [
+                setting.name for setting in self.site.settings.app_settings if not setting.kind
+            ]
+        if self.options.worker == "wfastcgi" or (
+            program.version is not None and program.version < OLDEST
+        ):
             return self._genuine(program, place, environment, options, grace)
         port = self.debug_port(place)
         if port is not None:
@@ -114,9 +147,13 @@ class Launcher:
         return Launch(command, environment, str(place.path), tcp=tcp, grace=grace, mark=mark)
 
     def environment(self, place: Application, limits: Limits) -> dict[str, str]:
-        """What a process of an application finds in its environment, but for what is between us and our worker."""
+        """What a process of an application finds in its environment, but for what is between us and
+        our worker.
+        """
         found = {name: value for name, value in os.environ.items() if name not in _NOT_INHERITED}
-        found.update(APP_POOL_ID=place.place.application_pool, PYTHONIOENCODING="utf-8", SystemDrive="C:")
+        found.update(
+            APP_POOL_ID=place.place.application_pool, PYTHONIOENCODING="utf-8", SystemDrive="C:"
+        )
         if self.site.settings.azure:
             given = azure.of_worker(self.site.azure_name, self.site.settings.app_settings)
             found.update((name, self._local(value)) for name, value in given.items())
@@ -125,25 +162,49 @@ class Launcher:
             found["_FCGI_SHUTDOWN_EVENT_"] = "1"
         return found
 
-    def _genuine(self, program: Program, place: Application, environment: dict[str, str], options: dict[str, object],
-                 grace: float) -> Launch:
+    def _genuine(
+        self,
+        program: Program,
+        place: Application,
+        environment: dict[str, str],
+        options: dict[str, object],
+        grace: float,
+    ) -> Launch:
         """Microsoft's wfastcgi.py, which talks over descriptor 0 itself."""
         script = find_wfastcgi(program, self.site, place)
         if script is None:
-            raise StartFailed("there is no wfastcgi.py here. Install it beside fcgiemu: pip install 'fcgiemu[wfastcgi]'")
+            raise StartFailed(
+                "there is no wfastcgi.py here. Install it beside fcgiemu: pip install"
+                " 'fcgiemu[wfastcgi]'"
+            )
         environment["FCGIEMU_WORKER"] = json.dumps({**options, "mark": ""})
         if program.version is not None and program.version < (3, 0):
             # Python 2 takes a .pyc for current whose source was saved again within the same second.
             environment["PYTHONDONTWRITEBYTECODE"] = "1"
         command = guarded((program.path, str(_WORKER / "genuine.py"), script))
-        return Launch(command, environment, str(place.path), listens=False, watches=True, grace=grace, guarded=True)
+        return Launch(
+            command,
+            environment,
+            str(place.path),
+            listens=False,
+            watches=True,
+            grace=grace,
+            guarded=True,
+        )
 
     def _local(self, value: str) -> str:
-        return paths.map_path(value, path_pairs(self.site)) or value if paths.is_windows(value) else value
+        return (
+            paths.map_path(value, path_pairs(self.site)) or value
+            if paths.is_windows(value)
+            else value
+        )
 
     def _make_log_folder(self, place: Application) -> None:
         """D:\\home\\LogFiles exists on Azure; here it is made where a setting names it."""
-        named = any(re.search("logfiles", value, re.IGNORECASE) for value, _ in self.site.app_settings(place).values())
+        named = any(
+            re.search("logfiles", value, re.IGNORECASE)
+            for value, _ in self.site.app_settings(place).values()
+        )
         for windows, local in path_pairs(self.site):
             if named and windows == "D:\\home\\LogFiles":
                 Path(local).mkdir(parents=True, exist_ok=True)

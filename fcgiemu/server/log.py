@@ -13,8 +13,10 @@ from ..decision import CallFastCgi, Respond, ServeFile
 from .app import LogEntry
 
 #: IIS's default fields, in their fixed order.
-FIELDS = ("date time s-ip cs-method cs-uri-stem cs-uri-query s-port cs-username c-ip cs(User-Agent) cs(Referer) sc-status "
-          "sc-substatus sc-win32-status time-taken")
+FIELDS = (
+    "date time s-ip cs-method cs-uri-stem cs-uri-query s-port cs-username c-ip cs(User-Agent)"
+    " cs(Referer) sc-status sc-substatus sc-win32-status time-taken"
+)
 #: A longer field is replaced by "...", as IIS does.
 MAX_FIELD = 4096
 _CLIENT_DISCONNECTED = 64  # ERROR_NETNAME_DELETED
@@ -27,9 +29,13 @@ def text(entry: LogEntry) -> str:
     status = str(entry.status) if entry.status else "---"
     if entry.substatus or isinstance(entry.decision.action, Respond):
         status += f".{entry.substatus}"
-    note = "  client went away" if entry.client_gone else f"  {entry.remark}" if entry.remark else ""
-    return (f"{_clock(int(entry.when))} {entry.method} {entry.url} -> {handled_by(entry)} {status} "
-            f"{entry.seconds * 1000:.1f} ms{note}")
+    note = (
+        "  client went away" if entry.client_gone else f"  {entry.remark}" if entry.remark else ""
+    )
+    return (
+        f"{_clock(int(entry.when))} {entry.method} {entry.url} -> {handled_by(entry)} {status} "
+        f"{entry.seconds * 1000:.1f} ms{note}"
+    )
 
 
 @lru_cache(maxsize=1)
@@ -42,18 +48,27 @@ def handled_by(entry: LogEntry) -> str:
     decision = entry.decision
     action = decision.action
     if isinstance(action, ServeFile):
-        return f"StaticFile {decision.site.spelled(action.entry) if decision.site else action.entry.path}"
+        return (
+            "StaticFile"
+            f" {decision.site.spelled(action.entry) if decision.site else action.entry.path}"
+        )
     if isinstance(action, CallFastCgi):
         return f"FastCGI {action.handler.name}"
-    if decision.rules and action.kind in ("redirect", "abort", "respond") and decision.module == "RewriteModule":
+    if (
+        decision.rules
+        and action.kind in ("redirect", "abort", "respond")
+        and decision.module == "RewriteModule"
+    ):
         return f"{action.kind} by rule {decision.rules[-1]!r}"
     return f"{decision.module} {action.kind}"
 
 
 def w3c_header(now: datetime) -> str:
     """The four lines with which IIS begins a log file."""
-    return ("#Software: Microsoft Internet Information Services 10.0\n#Version: 1.0\n"
-            f"#Date: {now:%Y-%m-%d %H:%M:%S}\n#Fields: {FIELDS}")
+    return (
+        "#Software: Microsoft Internet Information Services 10.0\n#Version: 1.0\n"
+        f"#Date: {now:%Y-%m-%d %H:%M:%S}\n#Fields: {FIELDS}"
+    )
 
 
 def w3c(entry: LogEntry) -> str | None:
@@ -65,10 +80,23 @@ def w3c(entry: LogEntry) -> str | None:
     stem, query = request.target.path, request.target.query
     if entry.decision.state is not None and entry.decision.state.log_rewritten:
         stem, query = entry.decision.path, entry.decision.query
-    values = (f"{moment:%Y-%m-%d}", f"{moment:%H:%M:%S}", request.local_addr, request.method, stem, query, str(request.port),
-              "",  # cs-username: nobody is authenticated
-              request.remote_addr, request.fields.get("user-agent", ""), request.fields.get("referer", ""),
-              str(entry.status or 200), str(entry.substatus), str(_win32_status(entry)), str(round(entry.seconds * 1000)))
+    values = (
+        f"{moment:%Y-%m-%d}",
+        f"{moment:%H:%M:%S}",
+        request.local_addr,
+        request.method,
+        stem,
+        query,
+        str(request.port),
+        "",  # cs-username: nobody is authenticated
+        request.remote_addr,
+        request.fields.get("user-agent", ""),
+        request.fields.get("referer", ""),
+        str(entry.status or 200),
+        str(entry.substatus),
+        str(_win32_status(entry)),
+        str(round(entry.seconds * 1000)),
+    )
     return " ".join(map(_field, values))
 
 
@@ -90,14 +118,24 @@ def _field(value: str) -> str:
 def as_json(entry: LogEntry) -> str:
     """One JSON object."""
     decision = entry.decision
-    return json.dumps({
-        "time": datetime.fromtimestamp(entry.when, UTC).isoformat(timespec="milliseconds"),
-        "method": entry.method, "url": entry.url, "status": entry.status or None, "substatus": entry.substatus,
-        "handled_by": handled_by(entry), "handler": decision.handler.name if decision.handler else None,
-        "module": decision.module, "rules": decision.rules,
-        "remote_addr": decision.request.remote_addr if decision.request else None,
-        "milliseconds": round(entry.seconds * 1000, 3), "bytes_sent": entry.bytes_sent, "client_gone": entry.client_gone,
-        "remark": entry.remark or None})
+    return json.dumps(
+        {
+            "time": datetime.fromtimestamp(entry.when, UTC).isoformat(timespec="milliseconds"),
+            "method": entry.method,
+            "url": entry.url,
+            "status": entry.status or None,
+            "substatus": entry.substatus,
+            "handled_by": handled_by(entry),
+            "handler": decision.handler.name if decision.handler else None,
+            "module": decision.module,
+            "rules": decision.rules,
+            "remote_addr": decision.request.remote_addr if decision.request else None,
+            "milliseconds": round(entry.seconds * 1000, 3),
+            "bytes_sent": entry.bytes_sent,
+            "client_gone": entry.client_gone,
+            "remark": entry.remark or None,
+        }
+    )
 
 
 FORMATS: dict[str, Format] = {"text": text, "w3c": w3c, "json": as_json}

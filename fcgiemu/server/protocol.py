@@ -1,4 +1,5 @@
-"""uvicorn's HTTP protocol with what IIS needs beyond ASGI: the raw target, header limits, http.sys's own refusals, resets.
+"""uvicorn's HTTP protocol with what IIS needs beyond ASGI: the raw target, header limits,
+http.sys's own refusals, resets.
 
 A complete head becomes an Exchange, which stands where uvicorn has its request-response cycle.
 """
@@ -27,9 +28,10 @@ REMEMBER_SECONDS = 5.0
 _TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 #: llhttp's methods that HTTP has; others, and those in lower case, it refuses.
 _PARSER_METHODS = frozenset(
-    b"DELETE GET HEAD POST PUT CONNECT OPTIONS TRACE COPY LOCK MKCOL MOVE PROPFIND PROPPATCH SEARCH UNLOCK BIND REBIND UNBIND "
-    b"ACL REPORT MKACTIVITY CHECKOUT MERGE M-SEARCH NOTIFY SUBSCRIBE UNSUBSCRIBE PATCH PURGE MKCALENDAR LINK UNLINK "
-    b"SOURCE QUERY".split())
+    b"DELETE GET HEAD POST PUT CONNECT OPTIONS TRACE COPY LOCK MKCOL MOVE PROPFIND PROPPATCH SEARCH"
+    b" UNLOCK BIND REBIND UNBIND ACL REPORT MKACTIVITY CHECKOUT MERGE M-SEARCH NOTIFY SUBSCRIBE"
+    b" UNSUBSCRIBE PATCH PURGE MKCALENDAR LINK UNLINK SOURCE QUERY".split()
+)
 
 
 class IisProtocol(HttpToolsProtocol):
@@ -46,7 +48,8 @@ class IisProtocol(HttpToolsProtocol):
     _begun = False
     #: The method of a request that the parser has been told to read as GET.
     _method: str | None = None
-    #: Whether the request is a WebSocket's, for which uvicorn gives the connection to another protocol.
+    #: Whether the request is a WebSocket's, for which uvicorn gives the connection to another
+    #: protocol.
     _is_websocket = False
     #: The headers of a request that is read again without its Upgrade.
     _again: list[tuple[bytes, bytes]] | None = None
@@ -72,7 +75,11 @@ class IisProtocol(HttpToolsProtocol):
         if self._begun:
             self._parse(data)
             return
-        known = self.decisions.recall(data) if len(data) <= LONGEST_HEAD and not self.is_answering else None
+        known = (
+            self.decisions.recall(data)
+            if len(data) <= LONGEST_HEAD and not self.is_answering
+            else None
+        )
         if known is not None:
             exchange = self._begin_again(*known)
             if exchange.kept is not known[1]:
@@ -106,12 +113,18 @@ class IisProtocol(HttpToolsProtocol):
             if self._is_websocket:
                 self.handle_websocket_upgrade()
             elif self.parser.get_method() != b"CONNECT":  # a tunnel: what follows is none of ours
-                self._read_again(data[upgrade.args[0]:])
+                self._read_again(data[upgrade.args[0] :])
         except httptools.HttpParserError as error:
             self._refuse(*_what_is_wrong(error))
-        if self._reading_head and self._pending > 2 * MAX_REQUEST_BYTES and not self.transport.is_closing():
+        if (
+            self._reading_head
+            and self._pending > 2 * MAX_REQUEST_BYTES
+            and not self.transport.is_closing()
+        ):
             # A head that does not end must not fill the memory.
-            self._refuse("Bad Request - Request Too Long", "The size of the request headers is too long.")
+            self._refuse(
+                "Bad Request - Request Too Long", "The size of the request headers is too long."
+            )
 
     def _known_method(self, data: bytes) -> bytes:
         """A method that the parser does not know is read as GET: http.sys passes any token on."""
@@ -120,13 +133,17 @@ class IisProtocol(HttpToolsProtocol):
         if not blank or token in _PARSER_METHODS or not _TOKEN.fullmatch(token):
             return data
         self._method = token.decode("ascii")
-        return b"GET" + data[len(token):]
+        return b"GET" + data[len(token) :]
 
     def _read_again(self, rest: bytes) -> None:
-        """Go on behind a request whose Upgrade nobody here knows: the parser stops there, http.sys does not."""
+        """Go on behind a request whose Upgrade nobody here knows: the parser stops there, http.sys
+        does not.
+        """
         method = self._method.encode() if self._method is not None else self.parser.get_method()
         head = b"%b %b HTTP/%b\r\n" % (method, self.url, self.parser.get_http_version().encode())
-        head += b"".join([b"%b: %b\r\n" % pair for pair in self.headers if pair[0].lower() != b"upgrade"])
+        head += b"".join(
+            [b"%b: %b\r\n" % pair for pair in self.headers if pair[0].lower() != b"upgrade"]
+        )
         self._again = self.headers
         self._begun = False
         self.parser = httptools.HttpRequestParser(self)
@@ -140,7 +157,7 @@ class IisProtocol(HttpToolsProtocol):
         self.url += url
         if len(self.url) > MAX_REQUEST_BYTES:
             self._too_long = True
-            self.url = self.url[:MAX_REQUEST_BYTES + 1]
+            self.url = self.url[: MAX_REQUEST_BYTES + 1]
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._head_bytes += len(name) + len(value) + 4
@@ -161,8 +178,15 @@ class IisProtocol(HttpToolsProtocol):
         if self._again is not None:
             self.headers, self._again = self._again, None
         version = parser.get_http_version()
-        exchange = Exchange(self, method, self.url, self.headers, version,
-                            version != "1.0" and parser.should_keep_alive(), self._too_long)
+        exchange = Exchange(
+            self,
+            method,
+            self.url,
+            self.headers,
+            version,
+            version != "1.0" and parser.should_keep_alive(),
+            self._too_long,
+        )
         self._heads += 1
         self._idle_since = None
         self.cycle = exchange  # type: ignore[assignment]
@@ -174,10 +198,13 @@ class IisProtocol(HttpToolsProtocol):
         self._begin(exchange)
 
     def _wants_websocket(self) -> bool:
-        """Whether a request to upgrade is one for a WebSocket that something behind the site takes."""
+        """Whether a request to upgrade is one for a WebSocket that something behind the site
+        takes.
+        """
         headers = [(name.lower(), value) for name, value in self.headers]
         if self.parser.get_method() != b"GET" or not any(
-                name == b"upgrade" and value.lower() == b"websocket" for name, value in headers):
+            name == b"upgrade" and value.lower() == b"websocket" for name, value in headers
+        ):
             return False
         self.scope = {"method": "GET", "headers": headers}  # type: ignore[typeddict-item]
         exchange = Exchange(self, "GET", self.url, self.headers, "1.1", True, self._too_long)
@@ -211,7 +238,9 @@ class IisProtocol(HttpToolsProtocol):
             super().on_message_complete()
 
     def on_response_complete(self) -> None:
-        """As uvicorn's, but without a timer for each response: the server looks for idle connections once a second."""
+        """As uvicorn's, but without a timer for each response: the server looks for idle
+        connections once a second.
+        """
         self.server_state.total_requests += 1
         if self.transport.is_closing():
             return
@@ -225,7 +254,9 @@ class IisProtocol(HttpToolsProtocol):
             self._idle_since = self.loop.time()
 
     def close_if_idle(self, now: float, seconds: float) -> None:
-        """Close a connection on which nothing has been asked for so long; a head that never ends counts as nothing."""
+        """Close a connection on which nothing has been asked for so long; a head that never ends
+        counts as nothing.
+        """
         idle = 0.0 if self._idle_since is None else now - self._idle_since
         if idle > seconds:
             self.transport.close()
@@ -244,14 +275,22 @@ class IisProtocol(HttpToolsProtocol):
 
     def _refuse(self, heading: str, text: str) -> None:
         """http.sys's answer to what is no HTTP at all; those to the requests before it go first."""
-        if self._reading_head and self.cycle is not None and not self.cycle.response_complete and self._refusal is None:
+        if (
+            self._reading_head
+            and self.cycle is not None
+            and not self.cycle.response_complete
+            and self._refusal is None
+        ):
             self._refusal = heading, text
             self.flow.pause_reading()
             return
         body = http_sys_body(heading, 400, text)
         self.transport.write(
-            b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/html; charset=us-ascii\r\nServer: Microsoft-HTTPAPI/2.0\r\n"
-            b"Connection: close\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+            b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/html; charset=us-ascii\r\nServer:"
+            b" Microsoft-HTTPAPI/2.0\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
+            % len(body)
+            + body
+        )
         self.transport.close()
 
     def reset(self) -> None:

@@ -49,9 +49,11 @@ class Options:
 
 
 class Console:
-    """Everything ``serve`` prints: one line a request, the applications' own output tagged with theirs.
+    """Everything ``serve`` prints: one line a request, the applications' own output tagged with
+    theirs.
 
-    In the formats for machines only the requests' lines go to standard output, all else to standard error.
+    In the formats for machines only the requests' lines go to standard output, all else to standard
+    error.
     """
 
     def __init__(self, out: TextIO, log_format: str = "text") -> None:
@@ -76,7 +78,9 @@ class Console:
             self._out.flush()
 
     def request(self, entry: LogEntry) -> None:
-        """Print the line of a request, soon: those that come close together are made and go out together."""
+        """Print the line of a request, soon: those that come close together are made and go out
+        together.
+        """
         if not self._waiting:
             asyncio.get_running_loop().call_later(LOG_SECONDS, self.flush)
         self._waiting.append(entry)
@@ -98,7 +102,14 @@ class Serving:
         self.options = options
         self.console = Console(options.out, options.log_format)
         self.fastcgi = FastCgi(site, options.pool, self.console.output)
-        self.server = Server(site, self.fastcgi, self.console.request, self.console.line, self._started, self._stopped)
+        self.server = Server(
+            site,
+            self.fastcgi,
+            self.console.request,
+            self.console.line,
+            self._started,
+            self._stopped,
+        )
         self._watchers: list[Watcher] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self._told: set[str] = set()
@@ -107,14 +118,27 @@ class Serving:
         """Serve until interrupted. Raises SiteError where the port cannot be had."""
         sock = bind(self.options.host, self.options.port)
         config = uvicorn.Config(
-            self.server, http=IisProtocol, ws="websockets-sansio", proxy_headers=False, log_config=None, access_log=False,
-            server_header=False, lifespan="on", timeout_graceful_shutdown=GRACE_SECONDS,
-            log_level="error", **self._tls())
+            self.server,
+            http=IisProtocol,
+            ws="websockets-sansio",
+            proxy_headers=False,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            lifespan="on",
+            timeout_graceful_shutdown=GRACE_SECONDS,
+            log_level="error",
+            **self._tls(),
+        )
         server = uvicorn.Server(config)
         self.server.connections = server.server_state.connections
-        logging.getLogger("uvicorn.error").addFilter(lambda record: not str(record.msg).startswith("Cancel "))  # see _stopped
+        logging.getLogger("uvicorn.error").addFilter(
+            lambda record: not str(record.msg).startswith("Cancel ")
+        )  # see _stopped
         if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as under nohup
-            signal.signal(signal.SIGHUP, lambda *_: server.handle_exit(signal.SIGTERM, None))  # the terminal has been closed
+            signal.signal(
+                signal.SIGHUP, lambda *_: server.handle_exit(signal.SIGTERM, None)
+            )  # the terminal has been closed
         try:
             self.report(sock)
             server.run(sockets=[sock])
@@ -127,9 +151,13 @@ class Serving:
     def _tls(self) -> dict[str, Any]:
         """uvicorn's settings for HTTPS."""
         files = self.options.certificate
-        return {} if files is None else {"ssl_certfile": str(files.certificate), "ssl_keyfile": str(files.key)}
+        return (
+            {}
+            if files is None
+            else {"ssl_certfile": str(files.certificate), "ssl_keyfile": str(files.key)}
+        )
 
-    # -- reload ----------------------------------------------------------------------------------------------------
+    # -- reload ------------------------------------------------------------------------------------
 
     def _started(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -144,9 +172,15 @@ class Serving:
                     self.console.say(f"file events do not arrive in {root}: it is polled instead")
 
     def _stopped(self) -> None:
-        given_up = sum(isinstance(known, IisProtocol) and known.is_answering for known in self.server.connections)
+        given_up = sum(
+            isinstance(known, IisProtocol) and known.is_answering
+            for known in self.server.connections
+        )
         if given_up:
-            self.console.say(f"{given_up} request{'s' * (given_up > 1)} in progress given up after {GRACE_SECONDS} seconds")
+            self.console.say(
+                f"{given_up} request{'s' * (given_up > 1)} in progress given up after"
+                f" {GRACE_SECONDS} seconds"
+            )
         for watcher in self._watchers:
             watcher.stop()
 
@@ -160,17 +194,22 @@ class Serving:
         if is_folder or name.endswith(".config"):
             self.site.tree.invalidate()
             self.fastcgi.forget_programs()
-        if is_folder or lock_of(root).exists():  # a deployment exchanges files: it touches web.config when it is through
+        if (
+            is_folder or lock_of(root).exists()
+        ):  # a deployment exchanges files: it touches web.config when it is through
             return
         restarted = bool(self.fastcgi.changed(root / relative))
         platforms = self.server.platforms
-        if platforms.running and (platforms.recycles_on(root / relative) or self.fastcgi.restarts_on(self.site.root, relative)):
+        if platforms.running and (
+            platforms.recycles_on(root / relative)
+            or self.fastcgi.restarts_on(self.site.root, relative)
+        ):
             restarted = True
             self._tasks = asyncio.ensure_future(platforms.restart())
         if restarted:
             self.console.say(f"{time.strftime('%H:%M:%S')} {relative} changed: workers restart")
 
-    # -- report ----------------------------------------------------------------------------------------------------
+    # -- report ------------------------------------------------------------------------------------
 
     def report(self, sock: socket.socket) -> None:
         """What is served, from which files, by which programs, and what looks wrong; then where."""
@@ -180,9 +219,13 @@ class Serving:
         shown = f"[{host}]" if ":" in host else host
         tls = self.options.certificate
         if tls is not None and tls.authority is not None:
-            self.console.say(f"  https       browsers trust it once they trust {tls.authority}; "
-                             "its key is gone, it signs nothing else")
-        self.console.say(f"  listening   http{'s' if tls is not None else ''}://{shown}:{port}/  (Ctrl-C stops)")
+            self.console.say(
+                f"  https       browsers trust it once they trust {tls.authority}; "
+                "its key is gone, it signs nothing else"
+            )
+        self.console.say(
+            f"  listening   http{'s' if tls is not None else ''}://{shown}:{port}/  (Ctrl-C stops)"
+        )
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -195,8 +238,12 @@ def bind(host: str, port: int) -> socket.socket:
     except OSError as error:
         sock.close()
         if error.errno == errno.EADDRINUSE:
-            raise SiteError(f"Port {port} of {host} is in use.", "Choose another one with --port, or 0 for any.") from None
-        raise SiteError(f"Cannot listen on {host}:{port}: {error.strerror}.", "Choose another --host or --port.") from None
+            raise SiteError(
+                f"Port {port} of {host} is in use.", "Choose another one with --port, or 0 for any."
+            ) from None
+        raise SiteError(
+            f"Cannot listen on {host}:{port}: {error.strerror}.", "Choose another --host or --port."
+        ) from None
     sock.listen(1024)
     sock.setblocking(False)
     return sock

@@ -1,4 +1,6 @@
-"""What ``serve`` says of a site before the first request: which programs answer, with which limits, and what is missing."""
+"""What ``serve`` says of a site before the first request: which programs answer, with which limits,
+and what is missing.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ def report(site: Site, launcher: Launcher, reload: bool) -> Iterator[str]:
     """The lines of the report, but for where the server listens."""
     yield f"fcgiemu serves {site.path}"
     files = site.tree.load_all(lambda name: is_ignored(name) or name.startswith("."))
-    yield "  web.config  " + (", ".join(file.name for file in files) or "none: the server's defaults apply")
+    yield "  web.config  " + (
+        ", ".join(file.name for file in files) or "none: the server's defaults apply"
+    )
     if lack := without_config(site.path) or last_failure(site.path):
         yield f"  missing     {lack}"
     yield from _hidden_settings(site)
@@ -39,7 +43,9 @@ def report(site: Site, launcher: Launcher, reload: bool) -> Iterator[str]:
         yield f"  note        {warning.span}: {warning.message}"
 
 
-def _handlers(site: Site, launcher: Launcher, application: Application, reload: bool) -> Iterator[str]:
+def _handlers(
+    site: Site, launcher: Launcher, application: Application, reload: bool
+) -> Iterator[str]:
     seen: set[str] = set()
     for handler, _ in site.effective(application.url or "/").view(handlers.table).entries:
         if "FastCgiModule" in handler.modules and handler.script_processor not in seen:
@@ -51,7 +57,9 @@ def _handlers(site: Site, launcher: Launcher, application: Application, reload: 
             yield _platform(site, application)
 
 
-def _fast_cgi(site: Site, launcher: Launcher, application: Application, handler: Handler, reload: bool) -> Iterator[str]:
+def _fast_cgi(
+    site: Site, launcher: Launcher, application: Application, handler: Handler, reload: bool
+) -> Iterator[str]:
     try:
         program = find_program(handler.script_processor, site, application)
     except ProgramMissing as error:
@@ -65,11 +73,19 @@ def _fast_cgi(site: Site, launcher: Launcher, application: Application, handler:
         if others := _others(limits):
             yield f"  limits      {others}"
         if limits.monitor_changes_to and not os.path.exists(limits.monitor_changes_to):
-            yield f"  missing     monitorChangesTo is {limits.monitor_changes_to}, which is not there"
+            yield (
+                f"  missing     monitorChangesTo is {limits.monitor_changes_to}, which is not there"
+            )
     except NotRegistered:
-        yield "  missing     this scriptProcessor is not registered under <fastCgi> of the host configuration"
+        yield (
+            "  missing     this scriptProcessor is not registered under <fastCgi> of the host"
+            " configuration"
+        )
     if program.is_wfastcgi and not site.worker_setting("WSGI_HANDLER", application):
-        yield "  missing     WSGI_HANDLER is not set in appSettings: every request to Python will fail"
+        yield (
+            "  missing     WSGI_HANDLER is not set in appSettings: every request to Python will"
+            " fail"
+        )
 
 
 def _platform(site: Site, application: Application) -> str:
@@ -85,30 +101,53 @@ def _hidden_settings(site: Site) -> Iterator[str]:
     """App settings of the portal that web.config sets as well, where the two differ."""
     written = site.app_settings()
     for setting in site.settings.app_settings if site.settings.azure else ():
-        if not setting.kind and setting.name in written and written[setting.name][0] != setting.value:
+        if (
+            not setting.kind
+            and setting.name in written
+            and written[setting.name][0] != setting.value
+        ):
             winner = "the portal's value" if site.settings.portal_wins else "web.config"
-            yield (f"  note        {written[setting.name][1]}: {setting.name} is an app setting too, with another value; "
-                   f"{winner} wins")
+            yield (
+                f"  note        {written[setting.name][1]}: {setting.name} is an app setting too,"
+                f" with another value; {winner} wins"
+            )
 
 
 def _words(limits: Limits, reload: bool) -> str:
-    recycled = (f"recycled after {limits.instance_max_requests} requests" if limits.instance_max_requests else
-                "never recycled by count")
+    recycled = (
+        f"recycled after {limits.instance_max_requests} requests"
+        if limits.instance_max_requests
+        else "never recycled by count"
+    )
     changes = "restarted when files change" if reload else "not restarted when files change"
-    timeouts = (f"timeouts {limits.activity_timeout:g} s without a sign and {limits.request_timeout:g} s in all"
-                if limits.request_timeout < float("inf") else "no timeouts")
+    timeouts = (
+        f"timeouts {limits.activity_timeout:g} s without a sign and {limits.request_timeout:g} s"
+        " in all"
+        if limits.request_timeout < float("inf")
+        else "no timeouts"
+    )
     return f"at most {limits.max_instances}, {changes}, {recycled}, {timeouts}"
 
 
 #: Attributes of <fastCgi><application> that are told where they are not development's defaults.
-_TOLD = {"queueLength": "queue_length", "idleTimeout": "idle_timeout", "rapidFailsPerMinute": "rapid_fails_per_minute",
-         "signalBeforeTerminateSeconds": "signal_before_terminate", "stderrMode": "stderr_mode", "protocol": "protocol",
-         "monitorChangesTo": "monitor_changes_to"}
+_TOLD = {
+    "queueLength": "queue_length",
+    "idleTimeout": "idle_timeout",
+    "rapidFailsPerMinute": "rapid_fails_per_minute",
+    "signalBeforeTerminateSeconds": "signal_before_terminate",
+    "stderrMode": "stderr_mode",
+    "protocol": "protocol",
+    "monitorChangesTo": "monitor_changes_to",
+}
 
 
 def _others(limits: Limits) -> str:
     usual = Limits()
-    told = [f"{name} {getattr(limits, ours)}" for name, ours in _TOLD.items() if getattr(limits, ours) != getattr(usual, ours)]
+    told = [
+        f"{name} {getattr(limits, ours)}"
+        for name, ours in _TOLD.items()
+        if getattr(limits, ours) != getattr(usual, ours)
+    ]
     if limits.environment:
         told.append("environmentVariables " + ", ".join(name for name, _ in limits.environment))
     return "; ".join(told)

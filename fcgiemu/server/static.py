@@ -19,7 +19,9 @@ PORTION = 1 << 18
 
 
 class FileCache:
-    """Contents of small files, as IIS keeps them. An entry is good for one size and time stamp, which every request asks."""
+    """Contents of small files, as IIS keeps them. An entry is good for one size and time stamp,
+    which every request asks.
+    """
 
     def __init__(self, limit: int = 16 << 20, largest: int = 1 << 16) -> None:
         self._limit = limit
@@ -33,7 +35,9 @@ class FileCache:
         return kept[1] if kept is not None and kept[0] == entry else None
 
     def put(self, entry: FileEntry, data: bytes) -> None:
-        """Keep a content, unless the file is large or so new that its time stamp may not tell the next change."""
+        """Keep a content, unless the file is large or so new that its time stamp may not tell the
+        next change.
+        """
         if len(data) > self._largest or not is_settled(entry.mtime_ns):
             return
         old = self._kept.pop(entry.path, None)
@@ -54,7 +58,9 @@ async def serve_file(exchange: Exchange, decision: Decision, action: ServeFile) 
     assert decision.request is not None and decision.effective is not None
     exchange.compress = None  # that is for what programs answer
     content = decision.effective.view(static_file.compiled)
-    answer = static_file.respond(action, content, decision.request, footer=_footer(decision, content))
+    answer = static_file.respond(
+        action, content, decision.request, footer=_footer(decision, content)
+    )
     if answer.status in (412, 416):
         await _failed(exchange, decision, answer)
         return
@@ -63,11 +69,19 @@ async def serve_file(exchange: Exchange, decision: Decision, action: ServeFile) 
     kept = _cache.get(action.entry) if len(answer.ranges) == 1 and not answer.footer else None
     if kept is not None and outbound.sender(decision, answer.status, answer.headers) is None:
         start, end = answer.ranges[0]
-        await exchange.start(answer.status, reason_phrase(answer.status), sending.decorate(answer.headers, decision.effective))
+        await exchange.start(
+            answer.status,
+            reason_phrase(answer.status),
+            sending.decorate(answer.headers, decision.effective),
+        )
         await exchange.write(kept[start:end], more=False)
         return
     try:
-        descriptor = os.open(action.entry.path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0)) if answer.ranges else -1
+        descriptor = (
+            os.open(action.entry.path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+            if answer.ranges
+            else -1
+        )
     except OSError:
         await exchange.respond(sending.own_response(_missing(decision), decision.request.is_local))
         return
@@ -78,7 +92,9 @@ async def serve_file(exchange: Exchange, decision: Decision, action: ServeFile) 
             os.close(descriptor)
 
 
-async def _send(exchange: Exchange, decision: Decision, answer: FileResponse, descriptor: int) -> None:
+async def _send(
+    exchange: Exchange, decision: Decision, answer: FileResponse, descriptor: int
+) -> None:
     assert decision.effective is not None
     headers = sending.decorate(answer.headers, decision.effective)
     sender = outbound.sender(decision, answer.status, headers)
@@ -124,21 +140,36 @@ async def _parts(answer: FileResponse, decision: Decision, descriptor: int):  # 
 
 
 def _footer(decision: Decision, content: static_file.StaticContent) -> bytes:
-    """What enableDocFooter appends: the text, or the content of the file below the site that it names."""
+    """What enableDocFooter appends: the text, or the content of the file below the site that it
+    names.
+    """
     if not content.footer_is_file:
         return content.footer
     assert decision.site is not None
     files = decision.site.file_tests
-    return (files.read_text(files.physical_path("/" + content.footer.decode().lstrip("\\/"))) or "").encode()
+    return (
+        files.read_text(files.physical_path("/" + content.footer.decode().lstrip("\\/"))) or ""
+    ).encode()
 
 
-async def _compressed(exchange: Exchange, decision: Decision, action: ServeFile, answer: FileResponse) -> bool:
-    """Send the file as gzip, if StaticCompressionModule does that for this request; else nothing is sent."""
+async def _compressed(
+    exchange: Exchange, decision: Decision, action: ServeFile, answer: FileResponse
+) -> bool:
+    """Send the file as gzip, if StaticCompressionModule does that for this request; else nothing is
+    sent.
+    """
     entry = action.entry
-    if answer.status != 200 or answer.footer or decision.site is None or not decision.site.settings.compression:
+    if (
+        answer.status != 200
+        or answer.footer
+        or decision.site is None
+        or not decision.site.settings.compression
+    ):
         return False
     settings = compression.static(decision, action.mime_type, entry.size)
-    if settings is None or not _hits.frequent(entry.path, settings.hits, settings.period, time.monotonic()):
+    if settings is None or not _hits.frequent(
+        entry.path, settings.hits, settings.period, time.monotonic()
+    ):
         return False
     assert decision.effective is not None
     headers = sending.decorate(answer.headers, decision.effective)
@@ -155,26 +186,62 @@ async def _compressed(exchange: Exchange, decision: Decision, action: ServeFile,
 
 
 async def _failed(exchange: Exchange, decision: Decision, answer: FileResponse) -> None:
-    message = ("The requested range cannot be satisfied." if answer.status == 416 else
-               "A precondition of the request is not met.")
-    failed = Decision(Respond(answer.status, 0, message, headers=tuple(answer.headers), notification="ExecuteRequestHandler"),
-                      decision.request, decision.effective, decision.path, decision.query, decision.handler,
-                      decision.module, decision.rules, decision.state, site=decision.site)
+    message = (
+        "The requested range cannot be satisfied."
+        if answer.status == 416
+        else "A precondition of the request is not met."
+    )
+    failed = Decision(
+        Respond(
+            answer.status,
+            0,
+            message,
+            headers=tuple(answer.headers),
+            notification="ExecuteRequestHandler",
+        ),
+        decision.request,
+        decision.effective,
+        decision.path,
+        decision.query,
+        decision.handler,
+        decision.module,
+        decision.rules,
+        decision.state,
+        site=decision.site,
+    )
     assert decision.request is not None
     await exchange.respond(sending.own_response(failed, decision.request.is_local))
 
 
 def _missing(decision: Decision) -> Decision:
-    return Decision(Respond(404, 0, "The file has been removed.", 0x80070002), decision.request, decision.effective,
-                    decision.path, decision.query, decision.handler, decision.module, decision.rules, decision.state)
+    return Decision(
+        Respond(404, 0, "The file has been removed.", 0x80070002),
+        decision.request,
+        decision.effective,
+        decision.path,
+        decision.query,
+        decision.handler,
+        decision.module,
+        decision.rules,
+        decision.state,
+    )
 
 
 async def list_directory(exchange: Exchange, decision: Decision, action: ListDirectory) -> None:
     """Send the listing of a folder."""
-    assert decision.request is not None and decision.effective is not None and decision.site is not None
+    assert (
+        decision.request is not None
+        and decision.effective is not None
+        and decision.site is not None
+    )
     flags = decision.effective.view(directory_listing.compiled).flags
     path = decision.path if decision.path.endswith("/") else decision.path + "/"
     rows = directory_listing.rows(decision.site.directory(path).view, action.entry)
     body = pages.listing(decision.request.host, path, rows, flags)
-    response = Response(200, "OK", [("Content-Type", "text/html; charset=UTF-8"), ("Content-Length", str(len(body)))], body)
+    response = Response(
+        200,
+        "OK",
+        [("Content-Type", "text/html; charset=UTF-8"), ("Content-Length", str(len(body)))],
+        body,
+    )
     await exchange.respond(sending.send(decision, response))

@@ -1,4 +1,6 @@
-"""A certificate for HTTPS on this machine: made on first use, kept, and signed by an authority whose key is thrown away."""
+"""A certificate for HTTPS on this machine: made on first use, kept, and signed by an authority
+whose key is thrown away.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ NAMES = ("localhost", "127.0.0.1", "::1")
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """Files of PEM: the certificate with its chain, its key, and the authority to trust ("" for one's own)."""
+    """Files of PEM: the certificate with its chain, its key, and the authority to trust ("" for
+    one's own).
+    """
 
     certificate: Path
     key: Path
@@ -30,7 +34,9 @@ def own(certificate: Path, key: Path | None) -> Certificate:
 
 
 def local(folder: Path) -> Certificate:
-    """The certificate kept in ``folder``, made there if there is none. Raises SiteError where it cannot be written."""
+    """The certificate kept in ``folder``, made there if there is none. Raises SiteError where it
+    cannot be written.
+    """
     import trustme
 
     kept = Certificate(folder / "localhost.pem", folder / "localhost.key", folder / "authority.pem")
@@ -39,7 +45,9 @@ def local(folder: Path) -> Certificate:
         return kept
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        authority = trustme.CA(organization_name="fcgiemu", organization_unit_name="this machine only")
+        authority = trustme.CA(
+            organization_name="fcgiemu", organization_unit_name="this machine only"
+        )
         issued = authority.issue_cert(*NAMES)
         with open(os.open(kept.key, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as stream:
             stream.write(issued.private_key_pem.bytes())
@@ -47,5 +55,7 @@ def local(folder: Path) -> Certificate:
         kept.authority.write_bytes(authority.cert_pem.bytes())
     except OSError as error:
         hint = "Give your own with --cert and --key."
-        raise SiteError(f"The certificate cannot be kept in {folder}: {error.strerror}.", hint) from error
+        raise SiteError(
+            f"The certificate cannot be kept in {folder}: {error.strerror}.", hint
+        ) from error
     return kept

@@ -17,17 +17,30 @@ from .http_platform import HttpPlatforms, StartFailed, current_target
 if TYPE_CHECKING:
     from websockets.asyncio.client import ClientConnection
 
-_HANDSHAKE = frozenset({"host", "connection", "upgrade", "sec-websocket-key", "sec-websocket-version",
-                        "sec-websocket-extensions", "sec-websocket-protocol"})
+_HANDSHAKE = frozenset(
+    {
+        "host",
+        "connection",
+        "upgrade",
+        "sec-websocket-key",
+        "sec-websocket-version",
+        "sec-websocket-extensions",
+        "sec-websocket-protocol",
+    }
+)
 
 
-async def relay(scope: Message, receive: Receive, send: Send, site: Site, platforms: HttpPlatforms) -> None:
+async def relay(
+    scope: Message, receive: Receive, send: Send, site: Site, platforms: HttpPlatforms
+) -> None:
     """Connect the client's WebSocket with one of the site's process, or refuse it."""
     from websockets.asyncio.client import connect
     from websockets.exceptions import WebSocketException
 
     await receive()  # websocket.connect
-    headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
+    headers = [
+        (name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]
+    ]
     query = scope.get("query_string", b"").decode("latin-1")
     target = scope["raw_path"].decode("latin-1") + (f"?{query}" if query else "")
     try:
@@ -36,8 +49,12 @@ async def relay(scope: Message, receive: Receive, send: Send, site: Site, platfo
             raise ConnectionRefusedError
         port = await platforms.port(decision)
         backend = await connect(
-            f"ws://127.0.0.1:{port}{current_target(decision)}", additional_headers=_passed_on(headers, scope),
-            subprotocols=scope.get("subprotocols") or None, proxy=None, max_size=None)
+            f"ws://127.0.0.1:{port}{current_target(decision)}",
+            additional_headers=_passed_on(headers, scope),
+            subprotocols=scope.get("subprotocols") or None,
+            proxy=None,
+            max_size=None,
+        )
     except (UrlRefused, StartFailed, ProgramMissing, OSError, WebSocketException):
         await send({"type": "websocket.close", "code": 1011})
         return
@@ -47,8 +64,10 @@ async def relay(scope: Message, receive: Receive, send: Send, site: Site, platfo
 
 
 def _passed_on(headers: list[Header], scope: Message) -> list[Header]:
-    return [*(pair for pair in headers if pair[0].lower() not in _HANDSHAKE),
-            ("X-Forwarded-For", f"{scope['client'][0]}:{scope['client'][1]}")]
+    return [
+        *(pair for pair in headers if pair[0].lower() not in _HANDSHAKE),
+        ("X-Forwarded-For", f"{scope['client'][0]}:{scope['client'][1]}"),
+    ]
 
 
 async def _both_ways(receive: Receive, send: Send, backend: ClientConnection) -> None:
@@ -75,5 +94,8 @@ async def _to_backend(receive: Receive, backend: ClientConnection) -> None:
 
 async def _to_client(send: Send, backend: ClientConnection) -> None:
     async for data in backend:
-        await send({"type": "websocket.send", "text": data} if isinstance(data, str) else
-                   {"type": "websocket.send", "bytes": data})
+        await send(
+            {"type": "websocket.send", "text": data}
+            if isinstance(data, str)
+            else {"type": "websocket.send", "bytes": data}
+        )

@@ -1,4 +1,6 @@
-"""What a project's own tests use: expectations, a client without a socket, the pytest plugin (``iis_site``, ``iis_server``)."""
+"""What a project's own tests use: expectations, a client without a socket, the pytest plugin
+(``iis_site``, ``iis_server``).
+"""
 
 from __future__ import annotations
 

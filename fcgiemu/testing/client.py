@@ -13,7 +13,8 @@ Headers = Mapping[str, str] | Iterable[tuple[str, str]]
 
 
 class Answer:
-    """What IIS would do with a request. ``data`` is the whole answer in the shape of ``fcgiemu explain --json``.
+    """What IIS would do with a request. ``data`` is the whole answer in the shape of ``fcgiemu
+    explain --json``.
 
     It is true where IIS would serve the request: not where it answers 400 or more by itself.
     """
@@ -95,14 +96,18 @@ class Answer:
         what = self.kind if self.status is None else f"{self.kind} {self.status}"
         if self.kind == "respond":
             what += f".{self.substatus}"
-        return f"{request['method']} {request['url']} -> {what} {self.location or self.file or self.path}"
+        return (
+            f"{request['method']} {request['url']} -> {what}"
+            f" {self.location or self.file or self.path}"
+        )
 
     def __repr__(self) -> str:
         return f"<Answer {self.summary}>"
 
 
 class Client:
-    """``Client("path/to/site").get("/x").status``. Options are those of Settings, such as ``strict=True``.
+    """``Client("path/to/site").get("/x").status``. Options are those of Settings, such as
+    ``strict=True``.
 
     Raises SiteError where the folder is none. Files that change are seen at the next request.
     """
@@ -112,19 +117,32 @@ class Client:
         #: The last answers given.
         self.asked: deque[Answer] = deque(maxlen=20)
 
-    def open(self, url: str, method: str = "GET", headers: Headers = (), *, https: bool = False,
-             remote_addr: str = "127.0.0.1", body_length: int | None = None) -> Answer:
+    def open(
+        self,
+        url: str,
+        method: str = "GET",
+        headers: Headers = (),
+        *,
+        https: bool = False,
+        remote_addr: str = "127.0.0.1",
+        body_length: int | None = None,
+    ) -> Answer:
         """Ask about one request; ``url`` is a path or absolute."""
         given = list(headers.items() if isinstance(headers, Mapping) else headers)
-        answer = Answer(self.site.explain(url, method, given, https=https, remote_addr=remote_addr,
-                                          body_length=body_length), given)
+        answer = Answer(
+            self.site.explain(
+                url, method, given, https=https, remote_addr=remote_addr, body_length=body_length
+            ),
+            given,
+        )
         self.asked.append(answer)
         return answer
 
     def expect(self, line: str) -> Answer:
         """Ask and compare, by a line such as ``/old -> 301 /new`` (see docs/test.md).
 
-        Raises AssertionError with what differs and the trace, BadExpectation for a line that says nothing.
+        Raises AssertionError with what differs and the trace, BadExpectation for a line that says
+        nothing.
         """
         from .expectations import BadExpectation, judge, parse
 

@@ -1,4 +1,6 @@
-"""Which rules, conditions and handlers of a site no expectation touches, and a first file of expectations."""
+"""Which rules, conditions and handlers of a site no expectation touches, and a first file of
+expectations.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,9 @@ class Coverage:
             if kind == "RULE_EVALUATION_START":
                 file, line, name = event["File"], event["Line"], event["RuleName"]
             elif kind == "CONDITION_EVALUATION":
-                self._conditions.setdefault((event["Line"], event["Column"], file), set()).add(event["Succeeded"])
+                self._conditions.setdefault((event["Line"], event["Column"], file), set()).add(
+                    event["Succeeded"]
+                )
             elif kind == "RULE_EVALUATION_END" and event["Succeeded"] and event["RuleName"] == name:
                 self._applied.add((file, line))
             elif kind == "HANDLER_CHANGED":
@@ -46,10 +50,17 @@ class Coverage:
             if (rule.span.file, rule.span.line) not in self._applied:
                 yield rule.span, f"rule '{rule.name}' never applies"
             for condition in rule.conditions:
-                seen = self._conditions.get((condition.span.line, condition.span.column, rule.span.file), set())
-                words = {(): "never evaluated", (False,): "never true", (True,): "never false"}.get(tuple(sorted(seen)))
+                seen = self._conditions.get(
+                    (condition.span.line, condition.span.column, rule.span.file), set()
+                )
+                words = {(): "never evaluated", (False,): "never true", (True,): "never false"}.get(
+                    tuple(sorted(seen))
+                )
                 if words and condition.input.constant is None:
-                    yield condition.span, f"condition {condition.input.source} of rule '{rule.name}' is {words}"
+                    yield (
+                        condition.span,
+                        f"condition {condition.input.source} of rule '{rule.name}' is {words}",
+                    )
         for name, span in _handlers(self.site):
             if name not in self._handlers:
                 yield span, f"handler '{name}' is never chosen"
@@ -57,7 +68,9 @@ class Coverage:
     def total(self) -> int:
         """How many things there are to touch."""
         found = rules(self.site)
-        conditions = sum(condition.input.constant is None for rule in found for condition in rule.conditions)
+        conditions = sum(
+            condition.input.constant is None for rule in found for condition in rule.conditions
+        )
         return len(found) + conditions + len(_handlers(self.site))
 
 
@@ -68,8 +81,12 @@ def _paths(site: Site) -> Iterable[str]:
 
 def rules(site: Site) -> list[Rule]:
     """Every enabled inbound rule of the site's files, each once."""
-    found = {rule.span: rule for path in _paths(site) for rule in site.effective(path).view(inbound).rules
-             if rule.promise is None}
+    found = {
+        rule.span: rule
+        for path in _paths(site)
+        for rule in site.effective(path).view(inbound).rules
+        if rule.promise is None
+    }
     return list(found.values())
 
 
@@ -84,21 +101,32 @@ def _handlers(site: Site) -> list[tuple[str, Span]]:
 
 
 def first_file(site: Site) -> str:
-    """A file of expectations that hold now: one for each rule that a request can be made up for, and for some files."""
+    """A file of expectations that hold now: one for each rule that a request can be made up for,
+    and for some files.
+    """
     from ..check import samples
     from ..check.hidden_files import linked_files
 
     client = Client(site)
-    lines = ["# What this site does, one expectation a line; see docs/test.md. Change what is not as you want it."]
+    lines = [
+        "# What this site does, one expectation a line; see docs/test.md. Change what is not as you"
+        " want it."
+    ]
     for rule in rules(site):
         for request in samples.requests(rule):
-            answer = client.open(f"{request.scheme}://{request.authority}{request.target.raw}", request.method,
-                                 [pair for pair in request.headers if pair[0] != "Host"])
+            answer = client.open(
+                f"{request.scheme}://{request.authority}{request.target.raw}",
+                request.method,
+                [pair for pair in request.headers if pair[0] != "Host"],
+            )
             if rule.name in answer.rules:
                 lines += ["", f"# rule '{rule.name}' ({rule.span})", expectation_line(answer)]
                 break
         else:
-            lines += ["", f"# rule '{rule.name}' ({rule.span}): no request was found that it applies to"]
+            lines += [
+                "",
+                f"# rule '{rule.name}' ({rule.span}): no request was found that it applies to",
+            ]
     files = [path for path, _ in zip(linked_files(site), range(FIRST_FILES), strict=False)]
     if files:
         lines += ["", "# files"]
@@ -113,13 +141,17 @@ def expectation_line(answer: Answer) -> str:
     url = request["url"].removeprefix("http://localhost")
     method = "" if request["method"] == "GET" else f"{request['method']} "
     if answer.kind == "redirect":
-        said = f"{answer.status} {shlex.quote(answer.location or '')}".replace("http://localhost/", "/")
+        said = f"{answer.status} {shlex.quote(answer.location or '')}".replace(
+            "http://localhost/", "/"
+        )
     elif answer.kind == "respond":
         said = f"{answer.status}.{answer.substatus}"
     elif answer.kind in ("static", "directory", "abort"):
         said = answer.kind
     else:
-        said = f"{answer.kind} " + shlex.quote(answer.path + (f"?{answer.query}" if answer.query else ""))
+        said = f"{answer.kind} " + shlex.quote(
+            answer.path + (f"?{answer.query}" if answer.query else "")
+        )
     headers = "".join(f" [{name}: {value}]" for name, value in answer.sent if "]" not in value)
     named = "".join(f' rule "{name}"' for name in answer.rules[-1:] if '"' not in name)
     return f"{method}{url}{headers} -> {said}{named}"

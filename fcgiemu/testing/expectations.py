@@ -24,8 +24,17 @@ from .client import Answer, Client
 
 KINDS = ("static", "directory", "fastcgi", "httpPlatform", "proxy", "redirect", "respond", "abort")
 #: Words in front of a value -> what is compared.
-_WORDS = {"rule": "rules", "handler": "handler", "file": "file", "path": "path", "location": "location", "kind": "kind"}
-_REQUEST = re.compile(r"(?:(?P<method>[A-Z][A-Z-]*)\s+)?(?P<url>\S+)(?P<headers>(?:\s+\[[^\]]*\])*)\s*")
+_WORDS = {
+    "rule": "rules",
+    "handler": "handler",
+    "file": "file",
+    "path": "path",
+    "location": "location",
+    "kind": "kind",
+}
+_REQUEST = re.compile(
+    r"(?:(?P<method>[A-Z][A-Z-]*)\s+)?(?P<url>\S+)(?P<headers>(?:\s+\[[^\]]*\])*)\s*"
+)
 
 
 class BadExpectation(ValueError):
@@ -34,7 +43,9 @@ class BadExpectation(ValueError):
 
 @dataclass(slots=True)
 class Expectation:
-    """A request, and what must come of it: values by name (kind, status, location, file, path, handler), rules that apply."""
+    """A request, and what must come of it: values by name (kind, status, location, file, path,
+    handler), rules that apply.
+    """
 
     url: str
     method: str = "GET"
@@ -64,7 +75,9 @@ class Expectation:
 
 
 def read(path: Path) -> list[Expectation]:
-    """The expectations of a file: .csv, .json, or the text form. Raises BadExpectation and OSError."""
+    """The expectations of a file: .csv, .json, or the text form. Raises BadExpectation and
+    OSError.
+    """
     text = path.read_text("utf-8-sig")
     if path.suffix.lower() == ".json":
         return list(_from_json(text, str(path)))
@@ -82,14 +95,20 @@ def parse(lines: Iterable[str], source: str) -> Iterator[Expectation]:
         request, arrow, expected = text.partition(" -> ")
         match = _REQUEST.fullmatch(request.strip())
         if not arrow or not match:
-            raise BadExpectation(f"{source}:{number}: write 'URL -> what comes of it', such as '/old -> 301 /new'.")
+            raise BadExpectation(
+                f"{source}:{number}: write 'URL -> what comes of it', such as '/old -> 301 /new'."
+            )
         headers = []
         for header in re.findall(r"\[([^\]]*)\]", match["headers"]):
             name, colon, value = header.partition(":")
             if not colon:
-                raise BadExpectation(f"{source}:{number}: [{header}] is no header; write [Name: value].")
+                raise BadExpectation(
+                    f"{source}:{number}: [{header}] is no header; write [Name: value]."
+                )
             headers.append((name.strip(), value.strip()))
-        expectation = Expectation(match["url"], match["method"] or "GET", headers, source=source, line=number)
+        expectation = Expectation(
+            match["url"], match["method"] or "GET", headers, source=source, line=number
+        )
         _expect(expectation, expected)
         yield expectation
 
@@ -119,13 +138,17 @@ def _expect(expectation: Expectation, text: str) -> None:
         elif word.startswith("/") or "://" in word:
             expectation.wanted["target"] = word
         else:
-            raise BadExpectation(f"{where}: '{word}' is no status, kind ({', '.join(KINDS)}), path, or one of "
-                                 f"{', '.join(_WORDS)} with a value.")
+            raise BadExpectation(
+                f"{where}: '{word}' is no status, kind ({', '.join(KINDS)}), path, or one of "
+                f"{', '.join(_WORDS)} with a value."
+            )
         position += 1
 
 
 def _without_comment(text: str) -> str:
-    """The text up to a ``#`` that stands behind a blank and outside of quotes; a fragment of a URL is no comment."""
+    """The text up to a ``#`` that stands behind a blank and outside of quotes; a fragment of a URL
+    is no comment.
+    """
     quote = ""
     for index, char in enumerate(text):
         if quote:
@@ -138,15 +161,20 @@ def _without_comment(text: str) -> str:
 
 
 def _from_csv(text: str, source: str) -> Iterator[Expectation]:
-    """``old,new`` and optionally a status; ``new`` may be a status as well. A first line of words is a heading."""
+    """``old,new`` and optionally a status; ``new`` may be a status as well. A first line of words
+    is a heading.
+    """
     try:
         rows = list(csv.reader(text.splitlines()))
     except csv.Error as error:
         raise BadExpectation(f"{source}: {error}.") from error
     for number, row in enumerate(rows, 1):
         cells = [cell.strip() for cell in row]
-        if not any(cells) or cells[0].startswith("#") or (
-                number == 1 and not any(cell.startswith(("/", "http")) for cell in cells)):
+        if (
+            not any(cells)
+            or cells[0].startswith("#")
+            or (number == 1 and not any(cell.startswith(("/", "http")) for cell in cells))
+        ):
             continue
         if len(cells) < 2 or not cells[1]:
             raise BadExpectation(f"{source}:{number}: two cells are needed, old and new.")
@@ -161,38 +189,73 @@ def _from_csv(text: str, source: str) -> Iterator[Expectation]:
 
 
 def _from_json(text: str, source: str) -> Iterator[Expectation]:
-    """A list of ``{"url", "method", "headers", "expect": {…}}``; ``expect`` has the keys of an outcome, and ``rules``."""
+    """A list of ``{"url", "method", "headers", "expect": {…}}``; ``expect`` has the keys of an
+    outcome, and ``rules``.
+    """
     try:
         entries = json.loads(text)
         assert isinstance(entries, list)
     except (ValueError, AssertionError) as error:
-        raise BadExpectation(f"{source}:{getattr(error, 'lineno', 1)}: a JSON list of objects is needed ({error}).") from None
+        raise BadExpectation(
+            f"{source}:{getattr(error, 'lineno', 1)}: a JSON list of objects is needed ({error})."
+        ) from None
     for number, entry in enumerate(entries, 1):
         expect = entry.get("expect") if isinstance(entry, dict) else None
         if not isinstance(expect, dict) or not expect or not isinstance(entry.get("url"), str):
-            raise BadExpectation(f"{source}: entry {number} needs \"url\" and \"expect\".")
+            raise BadExpectation(f'{source}: entry {number} needs "url" and "expect".')
         odd = entry.keys() - {"url", "method", "headers", "expect"}
-        if odd or not isinstance(entry.get("headers", {}), dict) or not isinstance(expect.get("rules", []), list):
-            raise BadExpectation(f"{source}: entry {number}: " + (f"'{min(odd)}' is not known." if odd else
-                                                                  "headers is an object, rules a list."))
-        unknown = expect.keys() - {"kind", "status", "substatus", "location", "file", "path", "handler", "rules"}
+        if (
+            odd
+            or not isinstance(entry.get("headers", {}), dict)
+            or not isinstance(expect.get("rules", []), list)
+        ):
+            raise BadExpectation(
+                f"{source}: entry {number}: "
+                + (f"'{min(odd)}' is not known." if odd else "headers is an object, rules a list.")
+            )
+        unknown = expect.keys() - {
+            "kind",
+            "status",
+            "substatus",
+            "location",
+            "file",
+            "path",
+            "handler",
+            "rules",
+        }
         if unknown:
             raise BadExpectation(f"{source}: entry {number}: '{min(unknown)}' cannot be compared.")
-        wanted = {name: str(value) for name, value in expect.items()
-                  if name not in ("rules", "substatus") and value is not None}
+        wanted = {
+            name: str(value)
+            for name, value in expect.items()
+            if name not in ("rules", "substatus") and value is not None
+        }
         if expect.get("substatus"):
             wanted["status"] = f"{wanted.get('status', '')}.{expect['substatus']}"
-        yield Expectation(entry["url"], entry.get("method", "GET"), list((entry.get("headers") or {}).items()), wanted,
-                          list(expect.get("rules", ())), source, number)
+        yield Expectation(
+            entry["url"],
+            entry.get("method", "GET"),
+            list((entry.get("headers") or {}).items()),
+            wanted,
+            list(expect.get("rules", ())),
+            source,
+            number,
+        )
 
 
 def _actual(name: str, answer: Answer) -> str:
     if name == "status":
         if answer.status is None:
             return "the application's own"
-        return f"{answer.status}.{answer.substatus}" if answer.kind == "respond" else str(answer.status)
+        return (
+            f"{answer.status}.{answer.substatus}"
+            if answer.kind == "respond"
+            else str(answer.status)
+        )
     if name == "target":
-        name = {"redirect": "location", "static": "file", "directory": "file"}.get(answer.kind, "path")
+        name = {"redirect": "location", "static": "file", "directory": "file"}.get(
+            answer.kind, "path"
+        )
         if name == "file":
             return f"/{answer.file}"
         if name == "path":
@@ -209,7 +272,11 @@ def _equal(name: str, wanted: str, actual: str, answer: Answer) -> bool:
         return wanted in (actual, answer.path + (f"?{answer.query}" if answer.query else ""))
     if name in ("target", "location") and answer.kind == "redirect" and wanted.startswith("/"):
         parts = urlsplit(actual)
-        own = parts.path + (f"?{parts.query}" if parts.query else "") + (f"#{parts.fragment}" if parts.fragment else "")
+        own = (
+            parts.path
+            + (f"?{parts.query}" if parts.query else "")
+            + (f"#{parts.fragment}" if parts.fragment else "")
+        )
         return own == wanted
     if name == "target" and answer.kind in ("static", "directory"):
         return actual.lower().rstrip("/") == wanted.lower().rstrip("/")
@@ -234,6 +301,14 @@ def judge(client: Client, expectations: Iterable[Expectation]) -> Iterator[Resul
 
 def as_json(results: Iterable[Result]) -> list[dict[str, Any]]:
     """The results as JSON objects."""
-    return [{"name": result.expectation.name, "file": result.expectation.source, "line": result.expectation.line,
-             "passed": not result.differences, "differences": result.differences, "outcome": result.answer.outcome}
-            for result in results]
+    return [
+        {
+            "name": result.expectation.name,
+            "file": result.expectation.source,
+            "line": result.expectation.line,
+            "passed": not result.differences,
+            "differences": result.differences,
+            "outcome": result.answer.outcome,
+        }
+        for result in results
+    ]

@@ -1,7 +1,9 @@
-"""The pytest plugin: ``iis_site`` asks a site in this process, ``iis_server`` serves it with real workers on a free port.
+"""The pytest plugin: ``iis_site`` asks a site in this process, ``iis_server`` serves it with real
+workers on a free port.
 
-The site is the folder of the ini value ``iis_site`` (relative to the root of the tests), or of the marker
-``@pytest.mark.iis("folder", strict=True)``, whose keywords are fields of Settings; else the root itself.
+The site is the folder of the ini value ``iis_site`` (relative to the root of the tests), or of the
+marker ``@pytest.mark.iis("folder", strict=True)``, whose keywords are fields of Settings; else the
+root itself.
 """
 
 from __future__ import annotations
@@ -21,12 +23,16 @@ if TYPE_CHECKING:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini("iis_site", "folder of the site that iis_site and iis_server take", default=".")
-    parser.addini("iis_options", "options of 'fcgiemu serve' for iis_server", type="args", default=[])
+    parser.addini(
+        "iis_options", "options of 'fcgiemu serve' for iis_server", type="args", default=[]
+    )
     parser.addini("iis_host_config", "an applicationHost.config, or a part of one", default="")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "iis(folder, **settings): the site of iis_site and iis_server, and its settings.")
+    config.addinivalue_line(
+        "markers", "iis(folder, **settings): the site of iis_site and iis_server, and its settings."
+    )
 
 
 def _site(request: pytest.FixtureRequest) -> tuple[Path, dict[str, Any]]:
@@ -47,7 +53,9 @@ def _site(request: pytest.FixtureRequest) -> tuple[Path, dict[str, Any]]:
 
 @pytest.fixture
 def iis_site(request: pytest.FixtureRequest) -> Client:
-    """A Client: ``iis_site.get("/x")`` gives the decision and its trace. No server, no worker, no socket."""
+    """A Client: ``iis_site.get("/x")`` gives the decision and its trace. No server, no worker, no
+    socket.
+    """
     from .client import Client
 
     folder, settings = _site(request)
@@ -57,7 +65,9 @@ def iis_site(request: pytest.FixtureRequest) -> Client:
 
 @pytest.fixture
 def iis_server(request: pytest.FixtureRequest) -> Iterator[Server]:
-    """A Server with real workers on a free port of loopback, ended whatever happens; its log is shown when a test fails."""
+    """A Server with real workers on a free port of loopback, ended whatever happens; its log is
+    shown when a test fails.
+    """
     from .server import Server
 
     folder, settings = _site(request)

@@ -1,4 +1,6 @@
-"""``fcgiemu serve`` as a subprocess: port 0, readiness from its own output, the log kept for failures."""
+"""``fcgiemu serve`` as a subprocess: port 0, readiness from its own output, the log kept for
+failures.
+"""
 
 from __future__ import annotations
 
@@ -37,21 +39,40 @@ class Response:
 class Server:
     """A context manager; ``get`` and friends ask it over real HTTP.
 
-    ``options`` are those of ``fcgiemu serve``; keywords are fields of Settings. Raises AssertionError, with the server's
-    log, where it does not start or does not end.
+    ``options`` are those of ``fcgiemu serve``; keywords are fields of Settings. Raises
+    AssertionError, with the server's log, where it does not start or does not end.
     """
 
     started: ClassVar[list[Server]] = []
 
-    def __init__(self, folder: Path, options: Sequence[str] = (), environment: Mapping[str, str] | None = None,
-                 **settings: Any) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        options: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
+        **settings: Any,
+    ) -> None:
         self.folder = folder
         self._lines = threading.Condition()
         self._output: list[str] = []
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "fcgiemu", "serve", str(folder), "--port", "0", *options,
-             *_options(settings)], stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, text=True, env={**os.environ, **(environment or {})}, start_new_session=True)
+            [
+                sys.executable,
+                "-m",
+                "fcgiemu",
+                "serve",
+                str(folder),
+                "--port",
+                "0",
+                *options,
+                *_options(settings),
+            ],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env={**os.environ, **(environment or {})},
+            start_new_session=True,
+        )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self.port = 0
 
@@ -66,7 +87,9 @@ class Server:
         self.stop()
 
     def stop(self, number: int = signal.SIGTERM) -> int:
-        """End the server and return its exit code; kills it, and fails, where it does not end by itself."""
+        """End the server and return its exit code; kills it, and fails, where it does not end by
+        itself.
+        """
         if self.process.poll() is None:
             self.process.send_signal(number)
         try:
@@ -74,7 +97,9 @@ class Server:
         except subprocess.TimeoutExpired:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
-            raise AssertionError(f"the server did not end within {STOP_SECONDS} s:\n{self.log()}") from None
+            raise AssertionError(
+                f"the server did not end within {STOP_SECONDS} s:\n{self.log()}"
+            ) from None
         finally:
             self._reader.join(STOP_SECONDS)
             assert self.process.stdout is not None
@@ -101,7 +126,9 @@ class Server:
 
         def look() -> bool:
             nonlocal found
-            found = next(filter(None, (re.search(pattern, line) for line in self._output[after:])), None)
+            found = next(
+                filter(None, (re.search(pattern, line) for line in self._output[after:])), None
+            )
             return found is not None or self._output[-1:] == [""]
 
         with self._lines:
@@ -113,7 +140,7 @@ class Server:
     def line_count(self) -> int:
         return len(self._output)
 
-    # -- asking ----------------------------------------------------------------------------------------------------
+    # -- asking ------------------------------------------------------------------------------------
 
     def connect(self) -> socket.socket:
         """A raw connection."""
@@ -128,8 +155,13 @@ class Server:
                 parts.append(part)
         return b"".join(parts)
 
-    def request(self, method: str, target: str, body: bytes | None = None,
-                headers: Mapping[str, str] | None = None) -> Response:
+    def request(
+        self,
+        method: str,
+        target: str,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Response:
         """One request on a connection of its own."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=READY_SECONDS)
         try:

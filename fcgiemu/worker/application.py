@@ -1,4 +1,5 @@
-"""One request of a worker: initialisation at the first, environ, the application, errors. Python 3.6 syntax.
+"""One request of a worker: initialisation at the first, environ, the application, errors. Python
+3.6 syntax.
 
 Follows wfastcgi 3.0.0; deliberate differences are listed in docs/fastcgi.md.
 """
@@ -39,7 +40,8 @@ class _Site:
 
 
 def configure(options):
-    """Options of the server: ``map`` (Windows prefix, local path pairs), ``strict``, ``mark``, ``portal``.
+    """Options of the server: ``map`` (Windows prefix, local path pairs), ``strict``, ``mark``,
+    ``portal``.
 
     The last names app settings that come before web.config.
     """
@@ -56,7 +58,9 @@ def log(text):
     if name:
         with open(name, "a+", encoding="utf-8") as stream:
             text = text.replace("\r\n", "\n")
-            stream.write("%s: %s" % (datetime.datetime.now(), text if text.endswith("\n") else text + "\n"))
+            stream.write(
+                "%s: %s" % (datetime.datetime.now(), text if text.endswith("\n") else text + "\n")
+            )
 
 
 def maybe_log(text):
@@ -81,8 +85,9 @@ def close():
 class Tee(io.StringIO):
     """Captured output, as wfastcgi keeps it, that is also shown on the console at once.
 
-    The first output of a request is preceded by a line with its number, so that the server can name the request.
-    Else it is to a site what it is behind wfastcgi: an io.StringIO, by its name, its copies and its error texts.
+    The first output of a request is preceded by a line with its number, so that the server can name
+    the request. Else it is to a site what it is behind wfastcgi: an io.StringIO, by its name, its
+    copies and its error texts.
     """
 
     _stream = None
@@ -115,7 +120,9 @@ class Tee(io.StringIO):
             if _Site.announced != self._number:
                 _Site.announced = self._number
                 before = "\n" if _Site.amid_line else ""
-                self._stream.write("%s\x1e%s %d\n" % (before, _Site.options.get("mark", ""), self._number))
+                self._stream.write(
+                    "%s\x1e%s %d\n" % (before, _Site.options.get("mark", ""), self._number)
+                )
             _Site.amid_line = not text.endswith("\n") if text else _Site.amid_line
             self._stream.write(text)
             self._stream.flush()
@@ -129,9 +136,11 @@ Tee.__module__ = "_io"
 
 
 class handle_response:
-    """What an application says through start_response and its parts; headers go out with the first of them.
+    """What an application says through start_response and its parts; headers go out with the first
+    of them.
 
-    Called as in wfastcgi, like the methods and arguments that a site calls: Python names them where a call is wrong.
+    Called as in wfastcgi, like the methods and arguments that a site calls: Python names them where
+    a call is wrong.
     """
 
     def __init__(self, request):
@@ -220,7 +229,10 @@ def run(request):
         _call(environ, response)
     except BaseException as error:
         printed = _printed(output, errors)
-        response.fail("%s:\n\n%s\n\nStdOut: %s\n\nStdErr: %s" % (message or "Error occurred", _explain(error), *printed))
+        response.fail(
+            "%s:\n\n%s\n\nStdOut: %s\n\nStdErr: %s"
+            % (message or "Error occurred", _explain(error), *printed)
+        )
         if fatal:
             maybe_log("Unhandled exception in wfastcgi.py: " + traceback.format_exc())
             code = error.code if isinstance(error, SystemExit) else 0
@@ -231,7 +243,9 @@ def run(request):
 
 
 def _printed(*streams):
-    """What the site has printed. Where it has closed a stream, the process ends without a word, as wfastcgi.py does."""
+    """What the site has printed. Where it has closed a stream, the process ends without a word, as
+    wfastcgi.py does.
+    """
     try:
         return [stream.getvalue() for stream in streams]
     except ValueError:
@@ -241,7 +255,9 @@ def _printed(*streams):
 
 
 def _set_environment():
-    """The settings are put into the environment before every request, where a request before has changed them."""
+    """The settings are put into the environment before every request, where a request before has
+    changed them.
+    """
     current = getattr(os.environ, "_data", {})  # a site may have put another mapping there
     for key, value in _Site.encoded:
         if current.get(key) != value:
@@ -258,8 +274,14 @@ def _announce_restarts(folder):
 
 
 def _explain(error):
-    """The traceback, with one frame of ours as wfastcgi has; behind it the import error that a proxy script has swallowed."""
-    text = "".join(traceback.format_exception(type(error), error, error.__traceback__.tb_next or error.__traceback__))
+    """The traceback, with one frame of ours as wfastcgi has; behind it the import error that a
+    proxy script has swallowed.
+    """
+    text = "".join(
+        traceback.format_exception(
+            type(error), error, error.__traceback__.tb_next or error.__traceback__
+        )
+    )
     hidden = "" if _Site.initialized else resolver.hidden_reason(error)
     return text + "\nThe import error behind it:\n\n" + hidden if hidden else text
 
@@ -326,20 +348,28 @@ def load(folder):
     sys.path.extend(settings.python_path(_Site.environment, _Site.pairs, os.environ))
     sys.meta_path.append(_ProxyFinder)
     environments.let_site_find()
-    _Site.encoded = [(os.environ.encodekey(key), os.environ.encodevalue(value)) for key, value in _Site.environment.items()]
+    _Site.encoded = [
+        (os.environ.encodekey(key), os.environ.encodevalue(value))
+        for key, value in _Site.environment.items()
+    ]
     _show_modules_of(folder)
     return resolver.resolve(os.environ.get("WSGI_HANDLER"))
 
 
-#: Modules of the standard library that wfastcgi.py has loaded and this worker has not: a site cannot bring its own.
+#: Modules of the standard library that wfastcgi.py has loaded and this worker has not: a site
+#: cannot bring its own.
 _THEIRS = frozenset(("__future__", "ctypes"))
 #: Modules of the standard library that this worker has loaded and wfastcgi.py has not.
-_OURS = frozenset("array bisect bz2 errno fcntl fnmatch grp hashlib lzma math pwd random resource selectors shutil socket "
-                  "tempfile zlib".split())
+_OURS = frozenset(
+    "array bisect bz2 errno fcntl fnmatch grp hashlib lzma math pwd random resource selectors"
+    " shutil socket tempfile zlib".split()
+)
 
 
 def _show_modules_of(folder):
-    """Let the site's own modules be found that are called as one that only this worker has loaded."""
+    """Let the site's own modules be found that are called as one that only this worker has
+    loaded.
+    """
     ours = _OURS.difference(getattr(sys.modules["__main__"], "BEFORE", ()))
     for entry in os.listdir(folder):
         name = entry[:-3] if entry.endswith(".py") else entry
@@ -355,17 +385,24 @@ class _ProxyFinder:
     def find_spec(name, path=None, target=None):
         if name != "ptvs_virtualenv_proxy" or path is not None:
             return None
-        return importlib.util.spec_from_file_location(name, os.path.join(_HERE, "virtualenv_proxy.py"))
+        return importlib.util.spec_from_file_location(
+            name, os.path.join(_HERE, "virtualenv_proxy.py")
+        )
 
 
 def _adapt_virtual_environment(environment):
-    """WSGI_ALT_VIRTUALENV_ACTIVATE_THIS where the script it names does not exist here: ours stands in for it.
+    """WSGI_ALT_VIRTUALENV_ACTIVATE_THIS where the script it names does not exist here: ours stands
+    in for it.
 
     ``python -m venv`` makes no activate_this.py, and a site may not have an environment at all.
     """
     key = "WSGI_ALT_VIRTUALENV_ACTIVATE_THIS"
     value = environment.get(key, os.environ.get(key, ""))
-    if not value.lower().endswith("activate_this.py") or os.path.exists(value) or _Site.options.get("strict"):
+    if (
+        not value.lower().endswith("activate_this.py")
+        or os.path.exists(value)
+        or _Site.options.get("strict")
+    ):
         return
     local = os.path.dirname(os.path.dirname(value)) if not paths.is_windows(value) else ""
     os.environ["FCGIEMU_ENV"] = local if os.path.isdir(local) else ""

@@ -1,4 +1,6 @@
-"""debugpy in a worker: loaded by path, before the site, so that an editor can attach. Python 3.6 syntax."""
+"""debugpy in a worker: loaded by path, before the site, so that an editor can attach. Python 3.6
+syntax.
+"""
 
 import os
 import socket
@@ -13,11 +15,15 @@ _LOOK = 0.1
 
 
 def _listen(listen, port):
-    """Try until the adapter of the process before this one, which outlives it for a moment, has left the port."""
+    """Try until the adapter of the process before this one, which outlives it for a moment, has
+    left the port.
+    """
     end = time.time() + _PATIENCE
     while True:
         try:
-            with socket.socket() as trial:  # asks at less cost than an adapter that finds the port taken
+            with (
+                socket.socket() as trial
+            ):  # asks at less cost than an adapter that finds the port taken
                 trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 trial.bind(("127.0.0.1", port))
             listen(("127.0.0.1", port))
@@ -35,7 +41,12 @@ def _tell(is_attached, mark):
         now = bool(is_attached())
         if now != before:
             before = now
-            os.write(2, ("\x1e%s debugger %s\n" % (mark, "attached" if now else "detached")).encode("ascii"))
+            os.write(
+                2,
+                ("\x1e%s debugger %s\n" % (mark, "attached" if now else "detached")).encode(
+                    "ascii"
+                ),
+            )
         time.sleep(_LOOK)
 
 
@@ -47,7 +58,8 @@ def _watch(is_attached, mark):
 
 
 def listen(folder, port, mark):
-    """Listen for a debugger on loopback; ``folder`` is that of the package. Says so on standard error, as editors expect.
+    """Listen for a debugger on loopback; ``folder`` is that of the package. Says so on standard
+    error, as editors expect.
 
     ``mark`` begins the lines by which the server knows whether one is attached.
     """

@@ -1,4 +1,6 @@
-"""FastCGI parameters -> WSGI environ, by wfastcgi 3.0.0's rules and in its order. Python 3.6 syntax."""
+"""FastCGI parameters -> WSGI environ, by wfastcgi 3.0.0's rules and in its order. Python 3.6
+syntax.
+"""
 
 import struct
 
@@ -47,7 +49,8 @@ def _set(environ, name, text):
 
 
 def original_url(environ):
-    """PATH_INFO from X-Original-URL where IIS sent it (not percent-decoded: PTVS issue 123), cut at the first ``?``.
+    """PATH_INFO from X-Original-URL where IIS sent it (not percent-decoded: PTVS issue 123), cut at
+    the first ``?``.
 
     Raises KeyError where there is no PATH_INFO.
     """
@@ -56,10 +59,12 @@ def original_url(environ):
 
 
 def script_name(environ, settings):
-    """SCRIPT_NAME emptied, or taken from the setting of that name. ``settings`` is the process environment."""
+    """SCRIPT_NAME emptied, or taken from the setting of that name. ``settings`` is the process
+    environment.
+    """
     if "AllowPathInfoForScriptMappings" not in settings:
         _set(environ, "SCRIPT_NAME", "")
     prefix = settings.get("SCRIPT_NAME")
     if prefix is not None and environ["PATH_INFO"].lower().startswith(prefix.lower()):
         _set(environ, "SCRIPT_NAME", prefix)  # a plain prefix: /app1 takes /app10 as well
-        _set(environ, "PATH_INFO", environ["PATH_INFO"][len(prefix):])
+        _set(environ, "PATH_INFO", environ["PATH_INFO"][len(prefix) :])

@@ -1,4 +1,6 @@
-"""Environments for ``get_venv_handler``, also where ``site`` does not look for them itself. Python 2.7 and 3.6 syntax."""
+"""Environments for ``get_venv_handler``, also where ``site`` does not look for them itself. Python
+2.7 and 3.6 syntax.
+"""
 
 import os
 import site
@@ -6,16 +8,20 @@ import sys
 
 
 def let_site_find():
-    """From Python 3.14 on, give ``site.main`` the ability back that ``get_venv_handler`` relies on."""
+    """From Python 3.14 on, give ``site.main`` the ability back that ``get_venv_handler`` relies
+    on.
+    """
     if sys.version_info >= (3, 14):
         site.main = aware(site.main)
 
 
 def aware(genuine):
-    """``site.main`` as it was up to Python 3.13: it finds the environment of ``sys.executable`` itself.
+    """``site.main`` as it was up to Python 3.13: it finds the environment of ``sys.executable``
+    itself.
 
     From 3.14 on the interpreter alone does so, once, at its start (cpython issue 126985).
     """
+
     def main():
         folder = os.path.dirname(os.path.dirname(os.path.abspath(sys.executable)))
         if os.path.isfile(os.path.join(folder, "pyvenv.cfg")):

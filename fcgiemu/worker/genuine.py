@@ -1,10 +1,13 @@
-"""``python genuine.py /path/to/wfastcgi.py``: Microsoft's own file, unmodified, where there is no Windows.
+"""``python genuine.py /path/to/wfastcgi.py``: Microsoft's own file, unmodified, where there is no
+Windows.
 
-With FCGIEMU_PROBE (a folder) in the environment, the handler is only loaded by the file's own function, and described.
+With FCGIEMU_PROBE (a folder) in the environment, the handler is only loaded by the file's own
+function, and described.
 
-Descriptor 0 is the connection. What stands in for Windows, and nothing else: the six functions of kernel32 that the file
-asks for, ``Web.config`` by that name whatever the file's case, and the Windows paths in its settings. Changes of files come
-as lines through a pipe of the server. Python 2.7 and 3.6 syntax.
+Descriptor 0 is the connection. What stands in for Windows, and nothing else: the six functions of
+kernel32 that the file asks for, ``Web.config`` by that name whatever the file's case, and the
+Windows paths in its settings. Changes of files come as lines through a pipe of the server. Python
+2.7 and 3.6 syntax.
 """
 
 import ctypes
@@ -65,7 +68,9 @@ class Kernel32(object):
         return 1
 
     def _read_changes(self, handle, buffer, size, subtree, kind, returned, overlapped, routine):
-        """Wait for a change and write it as a FILE_NOTIFY_INFORMATION; its caller counts two bytes a character."""
+        """Wait for a change and write it as a FILE_NOTIFY_INFORMATION; its caller counts two bytes
+        a character.
+        """
         line = self._changes.readline() if self._changes is not None else ""
         if not line:
             self._error = _FAILED
@@ -114,9 +119,15 @@ def _changes():
 
 
 def _adapted(key, value, pairs):
-    """A setting with its Windows paths mapped; ours stands in for an activate_this.py that does not exist."""
+    """A setting with its Windows paths mapped; ours stands in for an activate_this.py that does not
+    exist.
+    """
     value = paths.map_setting(key, value, pairs)
-    if key.strip() == "WSGI_ALT_VIRTUALENV_ACTIVATE_THIS" and pairs and value.lower().endswith("activate_this.py"):
+    if (
+        key.strip() == "WSGI_ALT_VIRTUALENV_ACTIVATE_THIS"
+        and pairs
+        and value.lower().endswith("activate_this.py")
+    ):
         if not os.path.exists(value):
             folder = os.path.dirname(os.path.dirname(value))
             os.environ["FCGIEMU_ENV"] = folder if os.path.isdir(folder) else ""
@@ -160,7 +171,8 @@ class _Proxy(object):
 
 
 def _show_web_config(pairs, portal):
-    """Until wfastcgi.py has read it: the file of any case under the name it asks for, with its Windows paths mapped.
+    """Until wfastcgi.py has read it: the file of any case under the name it asks for, with its
+    Windows paths mapped.
 
     Settings called as one of ``portal`` are not shown: those of the process environment stay.
     """
@@ -183,7 +195,9 @@ def _show_web_config(pairs, portal):
             if add.getAttribute("key").strip() in portal:
                 add.parentNode.removeChild(add)
                 continue
-            add.setAttribute("value", _adapted(add.getAttribute("key"), add.getAttribute("value"), pairs))
+            add.setAttribute(
+                "value", _adapted(add.getAttribute("key"), add.getAttribute("value"), pairs)
+            )
         return document
 
     posixpath.exists, minidom.parse = exists_spelled, parse_mapped
@@ -211,7 +225,9 @@ def main():
 
 
 def _probe(folder):
-    """Print as JSON what the handler is, or why it cannot be loaded; the keys are those of probe.py."""
+    """Print as JSON what the handler is, or why it cannot be loaded; the keys are those of
+    probe.py.
+    """
     real, sys.stdout = sys.stdout, sys.stderr
     found = {"version": list(sys.version_info[:3]), "hidden": ""}
     try:
@@ -222,7 +238,9 @@ def _probe(folder):
             exec(compile(stream.read(), sys.argv[0], "exec"), module.__dict__)
         sys.path[0] = "."
         handler = module.read_wsgi_handler(folder)[1]
-        found.update(kind=type(handler).__name__, callable=callable(handler), takes_two=None, factory=False)
+        found.update(
+            kind=type(handler).__name__, callable=callable(handler), takes_two=None, factory=False
+        )
     except BaseException as error:
         found["error"] = "".join(traceback.format_exception_only(type(error), error)).strip()
         found["traceback"] = traceback.format_exc()

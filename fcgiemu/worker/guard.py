@@ -1,7 +1,8 @@
-"""``guard.py PROGRAM ARGUMENT…``: run a program, and end it and all it has started when the server wants or goes away.
+"""``guard.py PROGRAM ARGUMENT…``: run a program, and end it and all it has started when the server
+wants or goes away.
 
-Our own worker watches for that itself; any other program (php-cgi, the process of httpPlatform) is run by this one.
-The server says "at once" by closing the lifeline, as its own end does.
+Our own worker watches for that itself; any other program (php-cgi, the process of httpPlatform) is
+run by this one. The server says "at once" by closing the lifeline, as its own end does.
 """
 
 import ctypes
@@ -19,7 +20,9 @@ _GRACE = 0.3
 
 
 def _adopt():
-    """Become the parent of every descendant whose own parent ends, sessions of their own notwithstanding (Linux)."""
+    """Become the parent of every descendant whose own parent ends, sessions of their own
+    notwithstanding (Linux).
+    """
     try:
         return ctypes.CDLL(None).prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
     except (AttributeError, OSError):
@@ -41,7 +44,9 @@ def _children():
 
 
 def _end_children():
-    """End and reap all descendants that may be ended: those of a process that has ended become children of ours."""
+    """End and reap all descendants that may be ended: those of a process that has ended become
+    children of ours.
+    """
     others = set()  # of another user
     while True:
         children = set(_children()) - others

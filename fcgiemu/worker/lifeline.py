@@ -1,4 +1,6 @@
-"""The pipe whose other end the server alone holds: when it closes, the server is gone, however it went."""
+"""The pipe whose other end the server alone holds: when it closes, the server is gone, however it
+went.
+"""
 
 import os
 import signal
@@ -17,8 +19,15 @@ def _end_group():
 
 
 def watch(descriptor, end=_end_group):
-    """From now on, ``end`` this process and all it has started with the server, and remove the socket at descriptor 0."""
-    threading.Thread(target=_end_with_server, name="lifeline", args=(descriptor, _socket_path(), end), daemon=True).start()
+    """From now on, ``end`` this process and all it has started with the server, and remove the
+    socket at descriptor 0.
+    """
+    threading.Thread(
+        target=_end_with_server,
+        name="lifeline",
+        args=(descriptor, _socket_path(), end),
+        daemon=True,
+    ).start()
 
 
 def _socket_path():

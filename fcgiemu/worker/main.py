@@ -1,8 +1,11 @@
-"""Start of a worker: ``python main.py`` in the site's interpreter, descriptor 0 = a listening FastCGI socket.
+"""Start of a worker: ``python main.py`` in the site's interpreter, descriptor 0 = a listening
+FastCGI socket.
 
-With FCGIEMU_PROBE (a folder) in the environment, the handler is only loaded and described: see probe.py.
+With FCGIEMU_PROBE (a folder) in the environment, the handler is only loaded and described: see
+probe.py.
 
-Loads this folder and flup by path, under names of its own, so that the site sees no package of ours.
+Loads this folder and flup by path, under names of its own, so that the site sees no package of
+ours.
 """
 
 import sys
@@ -16,8 +19,9 @@ import os  # noqa: E402
 
 def _load(name, folder):
     """The package at ``folder`` as ``name``."""
-    spec = importlib.util.spec_from_file_location(name, os.path.join(folder, "__init__.py"),
-                                                  submodule_search_locations=[folder])
+    spec = importlib.util.spec_from_file_location(
+        name, os.path.join(folder, "__init__.py"), submodule_search_locations=[folder]
+    )
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     spec.loader.exec_module(module)

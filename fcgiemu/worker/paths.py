@@ -1,4 +1,6 @@
-"""Windows paths of a web.config -> paths of this machine. Shared by the server and the workers; Python 2.7 and 3.6 syntax."""
+"""Windows paths of a web.config -> paths of this machine. Shared by the server and the workers;
+Python 2.7 and 3.6 syntax.
+"""
 
 import os
 import re
@@ -12,9 +14,11 @@ def is_windows(text):
 
 
 def map_path(text, pairs):
-    """``text`` with the longest matching Windows prefix of ``pairs`` replaced; None where none matches.
+    """``text`` with the longest matching Windows prefix of ``pairs`` replaced; None where none
+    matches.
 
-    ``Scripts`` and ``Lib\\site-packages`` of a virtual environment become what they are called here, where that exists.
+    ``Scripts`` and ``Lib\\site-packages`` of a virtual environment become what they are called
+    here, where that exists.
     """
     folded = text.replace("/", "\\").lower()
     best = None
@@ -25,22 +29,24 @@ def map_path(text, pairs):
                 best = (len(prefix), local)
     if best is None:
         return None
-    rest = text[best[0]:].replace("\\", "/").lstrip("/")
+    rest = text[best[0] :].replace("\\", "/").lstrip("/")
     return _virtual_environment(os.path.join(best[1], rest) if rest else best[1])
 
 
 def _virtual_environment(path):
-    """``env/Scripts/python.exe`` as ``env/bin/python``, ``env/Lib/site-packages`` as ``env/lib/pythonX.Y/site-packages``."""
+    """``env/Scripts/python.exe`` as ``env/bin/python``, ``env/Lib/site-packages`` as
+    ``env/lib/pythonX.Y/site-packages``.
+    """
     if os.path.exists(path):
         return path
     match = re.search(r"/lib/site-packages(?=/|$)", path, re.IGNORECASE)
     if match:
-        folder = site_packages(path[:match.start()])
-        return path if folder is None else folder + path[match.end():]
+        folder = site_packages(path[: match.start()])
+        return path if folder is None else folder + path[match.end() :]
     match = re.search(r"/scripts(?=/|$)", path, re.IGNORECASE)
     if not match:
         return path
-    candidate = path[:match.start()] + "/bin" + path[match.end():]
+    candidate = path[: match.start()] + "/bin" + path[match.end() :]
     if candidate.lower().endswith(".exe"):
         candidate = candidate[:-4]
     return candidate if os.path.exists(os.path.dirname(candidate)) else path
@@ -49,7 +55,9 @@ def _virtual_environment(path):
 def site_packages(env):
     """The folder of an environment's packages, by its name here; None where there is none."""
     try:
-        names = sorted(name for name in os.listdir(os.path.join(env, "lib")) if name.startswith("python"))
+        names = sorted(
+            name for name in os.listdir(os.path.join(env, "lib")) if name.startswith("python")
+        )
     except OSError:
         return None
     found = [os.path.join(env, "lib", name, "site-packages") for name in names]
@@ -57,7 +65,9 @@ def site_packages(env):
 
 
 def map_setting(key, value, pairs):
-    """An appSetting with the Windows paths that ``pairs`` know made local: the whole value, or the parts of PYTHONPATH."""
+    """An appSetting with the Windows paths that ``pairs`` know made local: the whole value, or the
+    parts of PYTHONPATH.
+    """
     if key.strip().lower() == "pythonpath":
         return ";".join(_map_value(part, pairs) for part in value.split(";"))
     return _map_value(value, pairs)
@@ -69,5 +79,7 @@ def _map_value(value, pairs):
 
 
 def expand(text, variables):
-    """``%NAME%`` replaced from ``variables``; unknown names become nothing, as wfastcgi does in PYTHONPATH."""
+    """``%NAME%`` replaced from ``variables``; unknown names become nothing, as wfastcgi does in
+    PYTHONPATH.
+    """
     return re.sub(r"%(\w+?)%", lambda match: variables.get(match.group(1), ""), text)

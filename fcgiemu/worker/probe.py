@@ -1,4 +1,6 @@
-"""``python probe.py``: load a site's handler as the worker would, and say as JSON what it is. Python 3.6 syntax."""
+"""``python probe.py``: load a site's handler as the worker would, and say as JSON what it is.
+Python 3.6 syntax.
+"""
 
 import inspect
 import io
@@ -11,7 +13,9 @@ from . import application, resolver
 
 
 def _takes_two(handler):
-    """Whether the handler can be called with environ and start_response; None where that cannot be told."""
+    """Whether the handler can be called with environ and start_response; None where that cannot be
+    told.
+    """
     try:
         signature = inspect.signature(handler)
     except (TypeError, ValueError):
@@ -33,14 +37,20 @@ def _bare(handler):
 
 
 def probe():
-    """Print one JSON object: ``error`` and ``hidden`` (texts), or what the handler is; ``path`` is sys.path."""
+    """Print one JSON object: ``error`` and ``hidden`` (texts), or what the handler is; ``path`` is
+    sys.path.
+    """
     application.configure(json.loads(os.environ.pop("FCGIEMU_WORKER", "{}")))
     real, sys.stdout = sys.stdout, io.StringIO()
     found = {"version": list(sys.version_info[:3])}
     try:
         handler = application.load(os.environ.pop("FCGIEMU_PROBE"))
-        found.update(kind=type(handler).__name__, callable=callable(handler), takes_two=_takes_two(handler),
-                     factory=callable(handler) and _bare(handler))
+        found.update(
+            kind=type(handler).__name__,
+            callable=callable(handler),
+            takes_two=_takes_two(handler),
+            factory=callable(handler) and _bare(handler),
+        )
     except BaseException as error:
         found["error"] = "".join(traceback.format_exception_only(type(error), error)).strip()
         found["traceback"] = traceback.format_exc()

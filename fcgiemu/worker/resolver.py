@@ -8,7 +8,8 @@ def resolve(name):
     """The object that ``pkg.module.factory().app`` names: each part with ``()`` is called.
 
     Modules are tried from the longest dotted prefix; only an ImportError moves on to a shorter one.
-    Raises Exception or ValueError with wfastcgi's words, and whatever the module or a factory raises.
+    Raises Exception or ValueError with wfastcgi's words, and whatever the module or a factory
+    raises.
     """
     if not name:
         raise Exception("WSGI_HANDLER env var must be set")
@@ -40,7 +41,8 @@ def _walk(found, tail):
 
 
 def hidden_reason(error):
-    """Why a handler ``could not be imported``, where a proxy script has dropped the reason; else "".
+    """Why a handler ``could not be imported``, where a proxy script has dropped the reason; else
+    "".
 
     Each dotted prefix is imported again; as soon as one can be, there is no hidden reason.
     """

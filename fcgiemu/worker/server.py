@@ -1,8 +1,8 @@
 """The FastCGI server of a worker, on flup, with wfastcgi's semantics. Python 3.6 syntax.
 
 flup keeps the protocol: records, connections, streams. What is overridden here, and why:
-sockets are buffered (flup asks ``select`` and ``recv`` for every piece of a record), pairs that span records are put together,
-GET_VALUES is answered, output goes out in records of full size.
+sockets are buffered (flup asks ``select`` and ``recv`` for every piece of a record), pairs that
+span records are put together, GET_VALUES is answered, output goes out in records of full size.
 """
 
 import json
@@ -39,7 +39,7 @@ class BufferedSocket:
         """So many bytes; EOFError where the stream ends before."""
         end = self._position + size
         if end <= len(self._input):
-            data = self._input[self._position:end]
+            data = self._input[self._position : end]
             self._position = end
             return data
         parts = []
@@ -54,10 +54,12 @@ class BufferedSocket:
     def recv(self, size):
         if self._position >= len(self._input):
             self.flush()
-            self._readable.poll()  # who waits in recv instead is woken on Linux, for nothing, when the peer has read as well
+            # who waits in recv instead is woken on Linux, for nothing, when the peer has read as
+            # well
+            self._readable.poll()
             self._input = self._sock.recv(1 << 16)
             self._position = 0
-        data = self._input[self._position:self._position + size]
+        data = self._input[self._position : self._position + size]
         self._position += len(data)
         return data
 
@@ -110,15 +112,20 @@ class Connection(fcgi_base.Connection):
 
     def writeRecord(self, record):
         content = record.contentData
-        self._sock.send(struct.pack(">BBHHBx", 1, record.type, record.requestId, len(content), 0) + content)
+        self._sock.send(
+            struct.pack(">BBHHBx", 1, record.type, record.requestId, len(content), 0) + content
+        )
 
-    def end_request(self, request, appStatus=0, protocolStatus=fcgi_base.FCGI_REQUEST_COMPLETE, remove=True):
+    def end_request(
+        self, request, appStatus=0, protocolStatus=fcgi_base.FCGI_REQUEST_COMPLETE, remove=True
+    ):
         fcgi_base.Connection.end_request(self, request, appStatus, protocolStatus, remove)
         self._sock.flush()
 
     def _do_begin_request(self, record):
         if not self._multiplexed:
-            self._requests.clear()  # a new BEGIN replaces a request that was given up, as with wfastcgi
+            # a new BEGIN replaces a request that was given up, as with wfastcgi
+            self._requests.clear()
         self._params[record.requestId] = []
         fcgi_base.Connection._do_begin_request(self, record)
 
@@ -161,7 +168,9 @@ class Request(fcgi_base.Request):
         self._conn._sock.flush()
 
     def run(self):
-        fatal = application.run(self)  # an exit code where the process must end with it; END_REQUEST says so too
+        fatal = application.run(
+            self
+        )  # an exit code where the process must end with it; END_REQUEST says so too
         try:
             self.stderr.flush()
             self.stderr.close()

@@ -13,10 +13,11 @@ def find_web_config(folder):
 
 
 def read(folder, pairs, portal=()):
-    """Key -> value of every <add> in any <appSettings>; a later key wins, keys are stripped, values are not.
+    """Key -> value of every <add> in any <appSettings>; a later key wins, keys are stripped, values
+    are not.
 
-    Keys of ``portal`` are left to the process environment. A value that is a mapped Windows path becomes the local one.
-    Raises xml.parsers.expat.ExpatError for bad XML.
+    Keys of ``portal`` are left to the process environment. A value that is a mapped Windows path
+    becomes the local one. Raises xml.parsers.expat.ExpatError for bad XML.
     """
     name = find_web_config(folder)
     if name is None:
@@ -28,12 +29,16 @@ def read(folder, pairs, portal=()):
             for add in group.getElementsByTagName("add"):
                 key = add.getAttribute("key")
                 if key and key.strip() not in portal:
-                    found[key.strip()] = add.getAttribute("value")  # a blank key cannot be set: that stops wfastcgi too
+                    found[key.strip()] = add.getAttribute(
+                        "value"
+                    )  # a blank key cannot be set: that stops wfastcgi too
     return {key: paths.map_setting(key, value, pairs) for key, value in found.items()}
 
 
 def python_path(settings, pairs, variables):
-    """The folders that PYTHONPATH adds: ``%NAME%`` expanded, split at ``;``, empty parts dropped, each mapped."""
+    """The folders that PYTHONPATH adds: ``%NAME%`` expanded, split at ``;``, empty parts dropped,
+    each mapped.
+    """
     found = []
     for key, value in settings.items():
         if key.lower() == "pythonpath":

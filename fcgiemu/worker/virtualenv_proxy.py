@@ -1,4 +1,5 @@
-"""Served as ``ptvs_virtualenv_proxy`` to sites without a copy of Microsoft's script: the same two functions and settings.
+"""Served as ``ptvs_virtualenv_proxy`` to sites without a copy of Microsoft's script: the same two
+functions and settings.
 
 Behind the genuine wfastcgi.py it is found by path, beside the resolver. Python 2.7 and 3.6 syntax.
 """
@@ -15,6 +16,7 @@ except ImportError:
 
     def log(text):
         """WSGI_LOG is wfastcgi.py's own."""
+
 
 _ACTIVATE = os.environ.get("WSGI_ALT_VIRTUALENV_ACTIVATE_THIS")
 if not _ACTIVATE:

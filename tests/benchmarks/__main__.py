@@ -1,4 +1,6 @@
-"""``make bench``: the same application behind every server that is installed, then the parts on their own."""
+"""``make bench``: the same application behind every server that is installed, then the parts on
+their own.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,11 @@ from .neighbours import SERVERS
 
 SAMPLE = Path(__file__).parents[2] / "samples" / "hello"
 SECONDS = 3.0
-CASES = (("dynamic", "/x", (1, 16, 64)), ("static 1 KB", "/static/1k.txt", (16,)), ("static 1 MB", "/static/1m.txt", (16,)))
+CASES = (
+    ("dynamic", "/x", (1, 16, 64)),
+    ("static 1 KB", "/static/1k.txt", (16,)),
+    ("static 1 MB", "/static/1m.txt", (16,)),
+)
 
 
 def first_answer(port: int) -> float:
@@ -69,21 +75,30 @@ def main() -> None:
                 started = time.perf_counter()
                 with server(site) as port:
                     first_answer(port)
-                    extra.append(f"{name}: start to first answer {time.perf_counter() - started:.2f} s")
+                    extra.append(
+                        f"{name}: start to first answer {time.perf_counter() - started:.2f} s"
+                    )
                     for case, target, connections in CASES:
                         for count in connections:
-                            table.setdefault(f"{case}, {count} connections", {})[name] = from_another_process(
-                                port, target, count, SECONDS)
+                            table.setdefault(f"{case}, {count} connections", {})[name] = (
+                                from_another_process(port, target, count, SECONDS)
+                            )
                     if name == "fcgiemu":
-                        extra.append(f"{name}: save to new answer {save_to_answer(site, port) * 1e3:.0f} ms (median of 5)")
+                        extra.append(
+                            f"{name}: save to new answer {save_to_answer(site, port) * 1e3:.0f} ms (median of 5)"
+                        )
             except (FileNotFoundError, RuntimeError) as error:
                 extra.append(f"{name}: skipped, {error}")
-    print(f"{'':28}{'server':10}{'requests/s':>11}{'p50 ms':>9}{'p99 ms':>9}{'errors':>8}   fcgiemu is")
+    print(
+        f"{'':28}{'server':10}{'requests/s':>11}{'p50 ms':>9}{'p99 ms':>9}{'errors':>8}   fcgiemu is"
+    )
     for case, rows in table.items():
         ours = rows.get("fcgiemu", Load(0, 0, 0, 0)).rate
         for name, row in rows.items():
             ratio = f"{ours / row.rate:.2f} x" if name != "fcgiemu" and row.rate else ""
-            print(f"{case:28}{name:10}{row.rate:11.0f}{row.p50:9.2f}{row.p99:9.2f}{row.errors:8}   {ratio}")
+            print(
+                f"{case:28}{name:10}{row.rate:11.0f}{row.p50:9.2f}{row.p99:9.2f}{row.errors:8}   {ratio}"
+            )
     print("\n".join(extra))
     workers.main()
     cost.main()

@@ -1,4 +1,6 @@
-"""What one decision costs: the page's two rules, 50 rules with conditions, 2,000 rules, a large map, loading."""
+"""What one decision costs: the page's two rules, 50 rules with conditions, 2,000 rules, a large
+map, loading.
+"""
 
 from __future__ import annotations
 
@@ -14,28 +16,42 @@ PAGE = (Path(__file__).parents[2] / "samples" / "hello" / "web.config").read_tex
 
 
 def config(rules: str, more: str = "") -> str:
-    return (f"<configuration><system.webServer><rewrite>{more}<rules>{rules}</rules></rewrite></system.webServer>"
-            "</configuration>")
+    return (
+        f"<configuration><system.webServer><rewrite>{more}<rules>{rules}</rules></rewrite></system.webServer>"
+        "</configuration>"
+    )
 
 
 def plain(count: int) -> str:
-    return config("".join(
-        f'<rule name="r{number}" stopProcessing="true"><match url="^old/page-{number}(/.*)?$" />'
-        f'<action type="Redirect" url="/new/page-{number}{{R:1}}" /></rule>' for number in range(count)))
+    return config(
+        "".join(
+            f'<rule name="r{number}" stopProcessing="true"><match url="^old/page-{number}(/.*)?$" />'
+            f'<action type="Redirect" url="/new/page-{number}{{R:1}}" /></rule>'
+            for number in range(count)
+        )
+    )
 
 
 def conditional(count: int) -> str:
-    return config("".join(
-        f'<rule name="r{number}"><match url="^section{number}/(.*)$" /><conditions><add input="{{HTTP_HOST}}" '
-        f'pattern="^www\\.example{number}\\.org$" /><add input="{{QUERY_STRING}}" pattern="id=([0-9]+)" /></conditions>'
-        f'<action type="Rewrite" url="new{number}/{{R:1}}" /></rule>' for number in range(count)))
+    return config(
+        "".join(
+            f'<rule name="r{number}"><match url="^section{number}/(.*)$" /><conditions><add input="{{HTTP_HOST}}" '
+            f'pattern="^www\\.example{number}\\.org$" /><add input="{{QUERY_STRING}}" pattern="id=([0-9]+)" /></conditions>'
+            f'<action type="Rewrite" url="new{number}/{{R:1}}" /></rule>'
+            for number in range(count)
+        )
+    )
 
 
 def mapped(count: int) -> str:
-    entries = "".join(f'<add key="/old/{number}" value="/new/{number}" />' for number in range(count))
-    return config('<rule name="map"><match url=".*" /><conditions><add input="{M:{URL}}" pattern="(.+)" /></conditions>'
-                  '<action type="Redirect" url="{C:1}" /></rule>',
-                  f'<rewriteMaps><rewriteMap name="M">{entries}</rewriteMap></rewriteMaps>')
+    entries = "".join(
+        f'<add key="/old/{number}" value="/new/{number}" />' for number in range(count)
+    )
+    return config(
+        '<rule name="map"><match url=".*" /><conditions><add input="{M:{URL}}" pattern="(.+)" /></conditions>'
+        '<action type="Redirect" url="{C:1}" /></rule>',
+        f'<rewriteMaps><rewriteMap name="M">{entries}</rewriteMap></rewriteMaps>',
+    )
 
 
 def microseconds(work: Callable[[], object], seconds: float = 0.5) -> float:
@@ -58,7 +74,9 @@ def measure(name: str, text: str, url: str) -> None:
         started = time.perf_counter()
         site.decide(request)
         loading = time.perf_counter() - started
-        print(f"decide, {name:30}{microseconds(lambda: site.decide(request)):9.1f} us   loading {loading * 1e3:7.1f} ms")
+        print(
+            f"decide, {name:30}{microseconds(lambda: site.decide(request)):9.1f} us   loading {loading * 1e3:7.1f} ms"
+        )
 
 
 def main() -> None:

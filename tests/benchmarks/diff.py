@@ -15,7 +15,9 @@ FLASK = Path(__file__).parents[2] / "samples" / "flask"
 
 
 def log(lines: int) -> Iterator[str]:
-    """Lines as a shop's log has them, made hard: some pages are asked often, half of the URLs never again."""
+    """Lines as a shop's log has them, made hard: some pages are asked often, half of the URLs never
+    again.
+    """
     yield "#Fields: date time s-ip cs-method cs-uri-stem cs-uri-query s-port cs-username c-ip cs(User-Agent) sc-status time-taken\n"
     draw = random.Random(1)
     for number in range(lines):

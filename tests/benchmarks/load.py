@@ -1,4 +1,6 @@
-"""A load generator on loopback: keep-alive connections in a process of their own, bounded in time."""
+"""A load generator on loopback: keep-alive connections in a process of their own, bounded in
+time.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Load:
-    """Requests per second, and the latencies that half and 99 of 100 requests stay under, in milliseconds."""
+    """Requests per second, and the latencies that half and 99 of 100 requests stay under, in
+    milliseconds.
+    """
 
     rate: float
     p50: float
@@ -23,7 +27,9 @@ class Load:
 
 
 def run(port: int, target: str, connections: int, seconds: float) -> Load:
-    """Ask ``target`` over and over, one request at a time on each connection; ``#`` in it stands for another number each time."""
+    """Ask ``target`` over and over, one request at a time on each connection; ``#`` in it stands
+    for another number each time.
+    """
     numbers = itertools.count()
     whole = f"GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
     before, mark, after = whole.partition(b"#")
@@ -65,14 +71,31 @@ def run(port: int, target: str, connections: int, seconds: float) -> Load:
     count = len(latencies)
     if not count:
         return Load(0, 0, 0, errors)
-    return Load(count / seconds, latencies[count // 2] * 1e3, latencies[min(count - 1, int(count * 0.99))] * 1e3, errors)
+    return Load(
+        count / seconds,
+        latencies[count // 2] * 1e3,
+        latencies[min(count - 1, int(count * 0.99))] * 1e3,
+        errors,
+    )
 
 
 def from_another_process(port: int, target: str, connections: int, seconds: float) -> Load:
     """As ``run``, so that the load does not share an interpreter with who measures."""
     output = subprocess.run(
-        [sys.executable, "-m", "tests.benchmarks.load", str(port), target, str(connections), str(seconds)],
-        capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2]).stdout.split()
+        [
+            sys.executable,
+            "-m",
+            "tests.benchmarks.load",
+            str(port),
+            target,
+            str(connections),
+            str(seconds),
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=Path(__file__).parents[2],
+    ).stdout.split()
     return Load(float(output[0]), float(output[1]), float(output[2]), int(output[3]))
 
 
@@ -104,7 +127,7 @@ class _Client:
             if end < 0:
                 return None
             lower = bytes(self._head[:end]).lower()
-            data = bytes(self._head[end + 4:])
+            data = bytes(self._head[end + 4 :])
             self._close = b"connection: close" in lower
             self._chunked = b"transfer-encoding: chunked" in lower
             if not self._chunked:
@@ -113,7 +136,7 @@ class _Client:
                     self._close = True
                     self._left = sys.maxsize
                 else:
-                    self._left = int(lower[mark + 16:].split(b"\r\n", 1)[0])
+                    self._left = int(lower[mark + 16 :].split(b"\r\n", 1)[0])
         if self._chunked:
             self._tail = (self._tail + data)[-5:]
             if self._tail != b"0\r\n\r\n":

@@ -36,7 +36,9 @@ WSGIServer(wsgi_app).run()
 
 
 def fastcgi_program(folder: str, site: Path) -> Path:
-    """The application as a FastCGI program, with an interpreter that the server's own user may run."""
+    """The application as a FastCGI program, with an interpreter that the server's own user may
+    run.
+    """
     flup = Path(importlib.util.find_spec("flup").origin).parent  # type: ignore[union-attr, arg-type]
     shutil.copytree(flup, Path(folder, "flup"))
     script = Path(folder, "app.fcgi")
@@ -67,7 +69,9 @@ def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
 
 @contextmanager
 def running(command: list[str], port: int) -> Iterator[int]:
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    process = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
     try:
         wait_for(port, process)
         yield port
@@ -83,7 +87,9 @@ def running(command: list[str], port: int) -> Iterator[int]:
 @contextmanager
 def fcgiemu(site: Path, *options: str) -> Iterator[int]:
     port = free_port()
-    with running([sys.executable, "-m", "fcgiemu", "serve", str(site), "--port", str(port), *options], port):
+    with running(
+        [sys.executable, "-m", "fcgiemu", "serve", str(site), "--port", str(port), *options], port
+    ):
         yield port
 
 
@@ -105,8 +111,11 @@ def apache(site: Path) -> Iterator[int]:
         os.chmod(folder, 0o755)
         fastcgi_program(folder, site)
         names = ["mpm_event", "authz_core", "dir", "mime", "rewrite", "fcgid", "alias", "unixd"]
-        loads = "\n".join(f"LoadModule {name}_module {modules}/mod_{name}.so" for name in names
-                          if (modules / f"mod_{name}.so").exists())
+        loads = "\n".join(
+            f"LoadModule {name}_module {modules}/mod_{name}.so"
+            for name in names
+            if (modules / f"mod_{name}.so").exists()
+        )
         user = "User www-data\nGroup www-data" if os.getuid() == 0 else ""
         Path(folder, "httpd.conf").write_text(f"""
 ServerRoot {folder}
@@ -169,4 +178,10 @@ def genuine(site: Path) -> AbstractContextManager[int]:
     return fcgiemu(site, "--worker", "wfastcgi")
 
 
-SERVERS = {"fcgiemu": fcgiemu, "wfastcgi": genuine, "werkzeug": werkzeug, "apache": apache, "lighttpd": lighttpd}
+SERVERS = {
+    "fcgiemu": fcgiemu,
+    "wfastcgi": genuine,
+    "werkzeug": werkzeug,
+    "apache": apache,
+    "lighttpd": lighttpd,
+}

@@ -1,4 +1,6 @@
-"""Our worker and Microsoft's wfastcgi.py behind the same server, asked in turn: what else happens meets both alike."""
+"""Our worker and Microsoft's wfastcgi.py behind the same server, asked in turn: what else happens
+meets both alike.
+"""
 
 from __future__ import annotations
 
@@ -23,10 +25,17 @@ def main() -> None:
                 ports = (ours, theirs)
                 print(f"requests/s, median of {ROUNDS} rounds: our worker, wfastcgi.py, ratio")
                 for connections in (1, 16, 64):
-                    rounds = [[from_another_process(port, "/x", connections, SECONDS).rate for port in ports]
-                              for _ in range(ROUNDS)]
+                    rounds = [
+                        [
+                            from_another_process(port, "/x", connections, SECONDS).rate
+                            for port in ports
+                        ]
+                        for _ in range(ROUNDS)
+                    ]
                     mine, others = (median(rates) for rates in zip(*rounds, strict=True))
-                    print(f"  {connections:2} connections {mine:6.0f} {others:6.0f}   {mine / others:.2f}")
+                    print(
+                        f"  {connections:2} connections {mine:6.0f} {others:6.0f}   {mine / others:.2f}"
+                    )
         except (FileNotFoundError, RuntimeError) as error:
             print(f"workers side by side: skipped, {error}")
 

@@ -4,10 +4,10 @@ A file holds cases. A case begins with ``=== name  [where the fact comes from]``
 ``file: PATH`` (exists in the site), ``provider: NAME "argument" "result"``, ``skip: REASON``,
 ``NAME:`` + indented XML (a configuration; without <configuration> it stands inside <rewrite>),
 ``> METHOD URL``, ``> Header: value``, ``> {VARIABLE} = value`` (the request),
-``< STATUS``, ``< Header: value``, ``< "body"`` (what the handler answers), and what must come of it:
-``= /path?query``, ``= unchanged /path``, ``= 301 LOCATION``, ``= 403.0 reason | description``, ``= abort``,
-``= error 500.50|500.52``, ``= Header: value``, ``= body "text"``, ``= reason``, ``= then``, ``= message``, ``= rules [names]``,
-``= set NAME = value``, ``= after VARIABLE = value``.
+``< STATUS``, ``< Header: value``, ``< "body"`` (what the handler answers), and what must come of
+it: ``= /path?query``, ``= unchanged /path``, ``= 301 LOCATION``, ``= 403.0 reason | description``,
+``= abort``, ``= error 500.50|500.52``, ``= Header: value``, ``= body "text"``, ``= reason``, ``=
+then``, ``= message``, ``= rules [names]``, ``= set NAME = value``, ``= after VARIABLE = value``.
 """
 
 from __future__ import annotations
@@ -125,9 +125,14 @@ def ask(case: Case, folder: Path) -> dict[str, Any]:
     host = folder / "applicationHost.config" if case.host else None
     if host is not None:
         host.write_text(case.host, "utf-8")
-    providers = {name: (lambda argument, table=table: table.get(argument, "")) for name, table in case.providers.items()}
+    providers = {
+        name: (lambda argument, table=table: table.get(argument, ""))
+        for name, table in case.providers.items()
+    }
     opened = Site(site, Settings(strict=True, host_config=host, providers=providers))
-    return opened.explain(case.url, case.method, case.headers, vars=case.variables, response=case.response)
+    return opened.explain(
+        case.url, case.method, case.headers, vars=case.variables, response=case.response
+    )
 
 
 def seen(expected: str, answer: dict[str, Any]) -> str:
@@ -161,7 +166,9 @@ def seen(expected: str, answer: dict[str, Any]) -> str:
     if re.fullmatch(r"\d{3}", word):
         return f"{outcome['status']} {outcome['location']}"
     if re.fullmatch(r"\d{3}\.\d+", word):
-        return f"{outcome['status']}.{outcome['substatus']} {outcome['reason']} | {outcome['message']}"
+        return (
+            f"{outcome['status']}.{outcome['substatus']} {outcome['reason']} | {outcome['message']}"
+        )
     if header := re.fullmatch(r"([\w-]+):", word):
         return f"{header[1]}: {answer['response']['headers'].get(header[1])}"
     return here

@@ -1,6 +1,8 @@
-"""A coverage-guided look at what an application may send: ``python tests/fuzz/fuzz_fastcgi.py -max_total_time=120``.
+"""A coverage-guided look at what an application may send: ``python tests/fuzz/fuzz_fastcgi.py
+-max_total_time=120``.
 
-Needs atheris; findings and runs are recorded in README.md beside this file. Not part of ``make test``.
+Needs atheris; findings and runs are recorded in README.md beside this file. Not part of ``make
+test``.
 """
 
 from __future__ import annotations
@@ -37,10 +39,16 @@ class Loop:
 
 
 def one_input(data: bytes) -> None:
-    """The stream cut in two places: only ProtocolError and BadHeaders may come out, and both cuts say the same."""
+    """The stream cut in two places: only ProtocolError and BadHeaders may come out, and both cuts
+    say the same.
+    """
     cut = data[0] if data else 0
     stream = data[1:]
-    answers = [answer([stream]), answer([stream[:cut], stream[cut:]]), answer([stream[i:i + 7] for i in range(0, len(stream), 7)])]
+    answers = [
+        answer([stream]),
+        answer([stream[:cut], stream[cut:]]),
+        answer([stream[i : i + 7] for i in range(0, len(stream), 7)]),
+    ]
     assert answers[0] == answers[1] == answers[2], answers
 
 
@@ -54,7 +62,9 @@ def answer(parts: list[bytes]) -> tuple[object, ...]:
     for part in parts:
         if connection.error is None and not connection.ended:
             connection.data_received(part)
-    if connection.error is not None and not connection.ended:  # what follows the end spoils the next request only
+    if (
+        connection.error is not None and not connection.ended
+    ):  # what follows the end spoils the next request only
         assert isinstance(connection.error, records.ProtocolError), connection.error
         return (type(connection.error),)
     whole = cgi.split(connection.look()) if connection.is_whole else None

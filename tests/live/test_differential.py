@@ -1,4 +1,5 @@
-"""Our worker and Microsoft's wfastcgi.py, asked the same: same environ, status, headers, body and error text.
+"""Our worker and Microsoft's wfastcgi.py, asked the same: same environ, status, headers, body and
+error text.
 
 Deliberate differences are the table DIFFERENCES; docs/fastcgi.md says the same to users.
 """
@@ -17,13 +18,15 @@ from fcgiemu.interpreters import installed
 from ..sites import PROCESSOR, python_handler, web_config, write
 from .server import Answer, LiveServer
 
-pytestmark = pytest.mark.skipif(importlib.util.find_spec("wfastcgi") is None,
-                                reason="wfastcgi is not installed: pip install -e .[wfastcgi]")
+pytestmark = pytest.mark.skipif(
+    importlib.util.find_spec("wfastcgi") is None,
+    reason="wfastcgi is not installed: pip install -e .[wfastcgi]",
+)
 
 #: Interpreters to compare on; those that are not installed are skipped.
 VERSIONS = [(3, 8), (3, 11), (3, 12), (3, 13), (3, 14)]
 
-APP = r'''
+APP = r"""
 import sys
 
 def dump(environ, start_response):
@@ -223,55 +226,148 @@ not_callable = 3
 nothing = None
 def needs(argument):
     return application
-'''
-SETTINGS = {"MY_SETTING": "value", "WITH_BLANKS": "  two words ", "EMPTY": "", "Mixed_Case": "1", " LAST ": "stripped",
-            "PYTHONPATH": "extra;;%MY_SETTING%other;%NO_SUCH_NAME%"}
+"""
+SETTINGS = {
+    "MY_SETTING": "value",
+    "WITH_BLANKS": "  two words ",
+    "EMPTY": "",
+    "Mixed_Case": "1",
+    " LAST ": "stripped",
+    "PYTHONPATH": "extra;;%MY_SETTING%other;%NO_SUCH_NAME%",
+}
 
 #: Method, target, headers, body.
 REQUESTS: list[tuple[str, str, dict[str, str], bytes | None]] = [
-    ("GET", "/", {}, None), ("GET", "/a/b?x=1&y=%20", {}, None), ("GET", "/a%20b/%C3%A9", {}, None),
-    ("GET", "/a//b", {}, None), ("GET", "/x?", {}, None), ("GET", "/x?a?b", {}, None),
-    ("HEAD", "/dump", {}, None), ("POST", "/dump", {"Content-Type": "text/plain"}, b"hello"),
-    ("POST", "/dump", {"Content-Type": "application/octet-stream"}, bytes(range(256)) * 300), ("POST", "/dump", {}, b""),
+    ("GET", "/", {}, None),
+    ("GET", "/a/b?x=1&y=%20", {}, None),
+    ("GET", "/a%20b/%C3%A9", {}, None),
+    ("GET", "/a//b", {}, None),
+    ("GET", "/x?", {}, None),
+    ("GET", "/x?a?b", {}, None),
+    ("HEAD", "/dump", {}, None),
+    ("POST", "/dump", {"Content-Type": "text/plain"}, b"hello"),
+    ("POST", "/dump", {"Content-Type": "application/octet-stream"}, bytes(range(256)) * 300),
+    ("POST", "/dump", {}, b""),
     ("PUT", "/dump", {"X-Custom-Header": "caf\xe9", "x-lower": "1", "Cookie": "a=1; b=2"}, b"put"),
-    ("DELETE", "/dump", {}, None), ("PATCH", "/dump", {}, b"{}"),
+    ("DELETE", "/dump", {}, None),
+    ("PATCH", "/dump", {}, b"{}"),
     ("GET", "/dump", {"X-Original-URL": "/chosen%20by/the?client=1"}, None),
-    ("GET", "/dump", {"Proxy": "http://evil"}, None), ("GET", "/dump", {"Accept": "a", "User-Agent": "test/1.0"}, None),
-    *[("GET", f"/{name}", {}, None) for name in (
-        "no_reason", "parts", "generator", "empty", "raises", "late", "exits", "text", "never", "twice", "replaced", "none",
-        "bad_header", "prints", "closes", "closes", "settings", "settings", "wide_header", "narrow_header", "keyword", "arity",
-        "tuple_part", "mute", "lengthy", "seen", "copies", "reconfigures", "threads", "no_temporary")],
-    ("POST", "/no_temporary", {}, b"x" * ((1 << 20) + 1)), ("GET", "/with_temporary", {}, None),
-    ("HEAD", "/parts", {}, None), ("GET", "/rewritten/x?q=1", {}, None), ("GET", "/rewritten/%7Etilde", {}, None),
+    ("GET", "/dump", {"Proxy": "http://evil"}, None),
+    ("GET", "/dump", {"Accept": "a", "User-Agent": "test/1.0"}, None),
+    *[
+        ("GET", f"/{name}", {}, None)
+        for name in (
+            "no_reason",
+            "parts",
+            "generator",
+            "empty",
+            "raises",
+            "late",
+            "exits",
+            "text",
+            "never",
+            "twice",
+            "replaced",
+            "none",
+            "bad_header",
+            "prints",
+            "closes",
+            "closes",
+            "settings",
+            "settings",
+            "wide_header",
+            "narrow_header",
+            "keyword",
+            "arity",
+            "tuple_part",
+            "mute",
+            "lengthy",
+            "seen",
+            "copies",
+            "reconfigures",
+            "threads",
+            "no_temporary",
+        )
+    ],
+    ("POST", "/no_temporary", {}, b"x" * ((1 << 20) + 1)),
+    ("GET", "/with_temporary", {}, None),
+    ("HEAD", "/parts", {}, None),
+    ("GET", "/rewritten/x?q=1", {}, None),
+    ("GET", "/rewritten/%7Etilde", {}, None),
 ]
 #: Handlers that are resolved, or fail to be, in the same words.
-HANDLERS = ["app.application", "app.factory()", "app.holder.app", "app.holder.make()", "package.inner.application", "app.missing",
-            "missing.application", "broken.application", "raises.application", "leaves.application", "syntax.application",
-            "app.nothing", "app.not_callable", "app", "", "app.needs()", "app.makes_nothing()", "app.holder.make()()", "app.py", "application"]
+HANDLERS = [
+    "app.application",
+    "app.factory()",
+    "app.holder.app",
+    "app.holder.make()",
+    "package.inner.application",
+    "app.missing",
+    "missing.application",
+    "broken.application",
+    "raises.application",
+    "leaves.application",
+    "syntax.application",
+    "app.nothing",
+    "app.not_callable",
+    "app",
+    "",
+    "app.needs()",
+    "app.makes_nothing()",
+    "app.holder.make()()",
+    "app.py",
+    "application",
+]
 #: WSGI_HANDLER, and settings beside it.
 SITES: list[tuple[str, dict[str, str]]] = [
-    *((handler, {}) for handler in HANDLERS), ("app.application", {" ": "x"}), ("app.application", {"": "x"}),
-    ("app.application", {"a=b": "x"}), ("app.application", {"WSGI_LOG": "nofolder/w.log", "WSGI_RESTART_FILE_REGEX": ""})]
-MODULES = {"app.py": APP, "selectors.py": "SITE = 'the site has one of its own'\n",
-           "ctypes.py": "SITE = 'as wfastcgi has loaded it already'\n", "package/__init__.py": "", "package/inner.py": "from app import application\n",
-           "broken.py": "import does_not_exist_anywhere\n", "raises.py": "raise RuntimeError('at import')\n",
-           "leaves.py": "import sys\nsys.exit(0)\n", "syntax.py": "def (:\n", "extra/": ""}
-RULE = ('<rewrite><rules><rule name="r"><match url="^rewritten/(.*)" /><action type="Rewrite" url="dump/{R:1}" /></rule></rules>'
-        "</rewrite>")
+    *((handler, {}) for handler in HANDLERS),
+    ("app.application", {" ": "x"}),
+    ("app.application", {"": "x"}),
+    ("app.application", {"a=b": "x"}),
+    ("app.application", {"WSGI_LOG": "nofolder/w.log", "WSGI_RESTART_FILE_REGEX": ""}),
+]
+MODULES = {
+    "app.py": APP,
+    "selectors.py": "SITE = 'the site has one of its own'\n",
+    "ctypes.py": "SITE = 'as wfastcgi has loaded it already'\n",
+    "package/__init__.py": "",
+    "package/inner.py": "from app import application\n",
+    "broken.py": "import does_not_exist_anywhere\n",
+    "raises.py": "raise RuntimeError('at import')\n",
+    "leaves.py": "import sys\nsys.exit(0)\n",
+    "syntax.py": "def (:\n",
+    "extra/": "",
+}
+RULE = (
+    '<rewrite><rules><rule name="r"><match url="^rewritten/(.*)" /><action type="Rewrite" url="dump/{R:1}" /></rule></rules>'
+    "</rewrite>"
+)
 
 #: What differs on purpose -> how an answer is made comparable.
 DIFFERENCES: list[tuple[str, Callable[[str], str]]] = [
-    ("a body is a BytesIO, or a temporary file where it is large", lambda text: re.sub(r"(wsgi\.input = )\w+", r"\1*", text)),
-    ("wfastcgi has a raw copy of the body as wsgi.data", lambda text: re.sub(r"wsgi\.data = .*\n", "", text)),
-    ("an import error that is hidden is shown behind wfastcgi's text",
-     lambda text: re.sub(r"\nThe import error behind it:\n\n(.|\n)*?(?=\n\n\nStdOut: |\n\nStdOut: )", "", text)),
+    (
+        "a body is a BytesIO, or a temporary file where it is large",
+        lambda text: re.sub(r"(wsgi\.input = )\w+", r"\1*", text),
+    ),
+    (
+        "wfastcgi has a raw copy of the body as wsgi.data",
+        lambda text: re.sub(r"wsgi\.data = .*\n", "", text),
+    ),
+    (
+        "an import error that is hidden is shown behind wfastcgi's text",
+        lambda text: re.sub(
+            r"\nThe import error behind it:\n\n(.|\n)*?(?=\n\n\nStdOut: |\n\nStdOut: )", "", text
+        ),
+    ),
     ("tracebacks name the worker's own files and lines", lambda text: _without_own_frames(text)),
     ("a process number", lambda text: re.sub(r"0x[0-9a-f]+", "0x*", text)),
 ]
 
 
 def _without_own_frames(text: str) -> str:
-    """A traceback without the frames of the worker itself, and without 3.11's markers below lines."""
+    """A traceback without the frames of the worker itself, and without 3.11's markers below
+    lines.
+    """
     own = r'  File "[^"]*(?:wfastcgi\.py|/fcgiemu/worker/\w+\.py|importlib/__init__\.py|<frozen [\w.]+>)", line \d+, in .*\n(?:    .*\n)*'
     text = re.sub(own, "", text)
     text = re.sub(r'  File "<frozen [^"]*>", line \d+, in .*\n(?:    .*\n)*', "", text)
@@ -279,7 +375,11 @@ def _without_own_frames(text: str) -> str:
 
 
 def comparable(answer: Answer, server: LiveServer) -> tuple[int, str, dict[str, str], str]:
-    headers = {name: value for name, value in answer.headers.items() if name not in ("date", "content-length")}
+    headers = {
+        name: value
+        for name, value in answer.headers.items()
+        if name not in ("date", "content-length")
+    }
     text = re.sub(r"REMOTE_PORT = .*", "REMOTE_PORT", answer.body.decode("utf-8", "replace"))
     text = text.replace(str(server.port), "PORT").replace(str(server.folder.parent), "FOLDER")
     for _, change in DIFFERENCES:
@@ -287,7 +387,9 @@ def comparable(answer: Answer, server: LiveServer) -> tuple[int, str, dict[str, 
     return answer.status, answer.reason, headers, text
 
 
-@pytest.fixture(scope="module", params=VERSIONS, ids=[f"{major}.{minor}" for major, minor in VERSIONS])
+@pytest.fixture(
+    scope="module", params=VERSIONS, ids=[f"{major}.{minor}" for major, minor in VERSIONS]
+)
 def python(request: pytest.FixtureRequest) -> str:
     found = installed(request.param)
     if found is None:
@@ -295,26 +397,47 @@ def python(request: pytest.FixtureRequest) -> str:
     return found
 
 
-def make_site(folder: Path, python: str, handler: str = "app.application", more: Mapping[str, str] = {}) -> Path:
-    config = web_config(python_handler().replace(PROCESSOR, f"{python}|wfastcgi.py") + RULE,
-                        {"WSGI_HANDLER": handler, **SETTINGS, **more})
+def make_site(
+    folder: Path, python: str, handler: str = "app.application", more: Mapping[str, str] = {}
+) -> Path:
+    config = web_config(
+        python_handler().replace(PROCESSOR, f"{python}|wfastcgi.py") + RULE,
+        {"WSGI_HANDLER": handler, **SETTINGS, **more},
+    )
     located = '<location path="elsewhere"><appSettings><add key="IN_LOCATION" value="seen" /></appSettings></location></configuration>'
     return write(folder, {**MODULES, "web.config": config.replace("</configuration>", located)})
 
 
 @pytest.fixture(scope="module")
-def servers(python: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[LiveServer, LiveServer]]:
+def servers(
+    python: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[LiveServer, LiveServer]]:
     folder = tmp_path_factory.mktemp("both")
-    with LiveServer(make_site(folder / "ours" / "site", python), ["--workers", "1"]) as ours, LiveServer(
-            make_site(folder / "genuine" / "site", python), ["--workers", "1", "--worker", "wfastcgi"]) as genuine:
+    with (
+        LiveServer(make_site(folder / "ours" / "site", python), ["--workers", "1"]) as ours,
+        LiveServer(
+            make_site(folder / "genuine" / "site", python),
+            ["--workers", "1", "--worker", "wfastcgi"],
+        ) as genuine,
+    ):
         yield ours, genuine
 
 
-@pytest.mark.parametrize(("method", "target", "headers", "body"), REQUESTS, ids=[
-    f"{number}-{row[0]}-{row[1]}" for number, row in enumerate(REQUESTS)])
-def test_the_same_answer(servers: tuple[LiveServer, LiveServer], method: str, target: str, headers: dict[str, str],
-                         body: bytes | None) -> None:
-    ours, genuine = (comparable(server.request(method, target, body, headers), server) for server in servers)
+@pytest.mark.parametrize(
+    ("method", "target", "headers", "body"),
+    REQUESTS,
+    ids=[f"{number}-{row[0]}-{row[1]}" for number, row in enumerate(REQUESTS)],
+)
+def test_the_same_answer(
+    servers: tuple[LiveServer, LiveServer],
+    method: str,
+    target: str,
+    headers: dict[str, str],
+    body: bytes | None,
+) -> None:
+    ours, genuine = (
+        comparable(server.request(method, target, body, headers), server) for server in servers
+    )
     assert ours == genuine
 
 
@@ -323,21 +446,33 @@ def many_applications(folder: Path, python: str) -> list[str]:
     applications = []
     for number, (handler, more) in enumerate(SITES):
         make_site(folder / f"h{number}", python, handler, more)
-        applications.append(f'<application path="/h{number}"><virtualDirectory path="/" physicalPath="h{number}" /></application>')
-    write(folder, {"root/": "", "host.config":
-          '<configuration><system.applicationHost><sites><site name="s"><application path="/"><virtualDirectory path="/" '
-          f'physicalPath="root" /></application>{"".join(applications)}</site></sites></system.applicationHost></configuration>'})
+        applications.append(
+            f'<application path="/h{number}"><virtualDirectory path="/" physicalPath="h{number}" /></application>'
+        )
+    write(
+        folder,
+        {
+            "root/": "",
+            "host.config": '<configuration><system.applicationHost><sites><site name="s"><application path="/"><virtualDirectory path="/" '
+            f'physicalPath="root" /></application>{"".join(applications)}</site></sites></system.applicationHost></configuration>',
+        },
+    )
     return ["--host-config", str(folder / "host.config"), "--no-reload", "--workers", "1"]
 
 
-def test_handlers_are_resolved_or_fail_in_the_same_words(python: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_handlers_are_resolved_or_fail_in_the_same_words(
+    python: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     folder = tmp_path_factory.mktemp("handlers")
     answers: dict[str, list[object]] = {}
     for kind in ("fcgiemu", "wfastcgi"):
         options = many_applications(folder / kind, python)
         with LiveServer(folder / kind / "root", [*options, "--worker", kind]) as server:
             answers[kind] = [
-                comparable(server.get(f"/h{number}/parts"), server) for number in range(len(SITES)) for _ in range(2)]
+                comparable(server.get(f"/h{number}/parts"), server)
+                for number in range(len(SITES))
+                for _ in range(2)
+            ]
     asked = [(*site, time) for site in SITES for time in ("first", "second")]
     for site, ours, genuine in zip(asked, *answers.values(), strict=True):
         assert ours == genuine, site

@@ -1,4 +1,6 @@
-"""httpErrors: errorMode x existingResponse x who asks x what the page is, for the server's errors and the application's."""
+"""httpErrors: errorMode x existingResponse x who asks x what the page is, for the server's errors
+and the application's.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,7 @@ from fcgiemu.site import Site
 from ..sites import web_config, write, wsgi_site
 from .server import LiveServer
 
-APP = '''
+APP = """
 def application(environ, start_response):
     path = environ["PATH_INFO"]
     if path == "/error":
@@ -21,52 +23,102 @@ def application(environ, start_response):
         return [("page for " + environ["QUERY_STRING"] + " of " + environ["REQUEST_URI"]).encode()]
     start_response("404 Not Found", [("Content-Type", "text/plain"), ("X-App", "1")])
     return [b"the application's own"] if path == "/own" else []
-'''
+"""
 
 
 def errors(attributes: str, inner: str = "") -> str:
     return f"<httpErrors {attributes}>{inner}</httpErrors>"
 
 
-@pytest.mark.parametrize(("mode", "existing", "body", "remote", "local"), [
-    ("DetailedLocalOnly", "Auto", "own", "one", "own"), ("DetailedLocalOnly", "PassThrough", "own", "own", "own"),
-    ("Custom", "Auto", "own", "one", "one"), ("Custom", "Replace", "own", "one", "one"),
-    ("Custom", "PassThrough", "own", "own", "own"), ("Detailed", "Auto", "own", "own", "own"),
-    ("Detailed", "Auto", "", "detailed", "detailed"), ("DetailedLocalOnly", "Auto", "", "one", "detailed"),
-    ("Custom", "Auto", "", "one", "one"), ("Custom", "PassThrough", "", "", ""),
-])
-def test_the_matrix_for_an_applications_error(mode: str, existing: str, body: str, remote: str, local: str,
-                                              make_site: Callable[..., Site], tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("mode", "existing", "body", "remote", "local"),
+    [
+        ("DetailedLocalOnly", "Auto", "own", "one", "own"),
+        ("DetailedLocalOnly", "PassThrough", "own", "own", "own"),
+        ("Custom", "Auto", "own", "one", "one"),
+        ("Custom", "Replace", "own", "one", "one"),
+        ("Custom", "PassThrough", "own", "own", "own"),
+        ("Detailed", "Auto", "own", "own", "own"),
+        ("Detailed", "Auto", "", "detailed", "detailed"),
+        ("DetailedLocalOnly", "Auto", "", "one", "detailed"),
+        ("Custom", "Auto", "", "one", "one"),
+        ("Custom", "PassThrough", "", "", ""),
+    ],
+)
+def test_the_matrix_for_an_applications_error(
+    mode: str,
+    existing: str,
+    body: str,
+    remote: str,
+    local: str,
+    make_site: Callable[..., Site],
+    tmp_path: Path,
+) -> None:
     from fcgiemu.http.request import make_request
     from fcgiemu.http.response import Response
     from fcgiemu.modules import sending
 
-    site = make_site({"web.config": wsgi_site(inner=errors(f'errorMode="{mode}" existingResponse="{existing}"'))})
+    site = make_site(
+        {"web.config": wsgi_site(inner=errors(f'errorMode="{mode}" existingResponse="{existing}"'))}
+    )
     for address, wanted in (("203.0.113.1", remote), ("127.0.0.1", local)):
         decision = site.decide(make_request("/x", remote_addr=address))
-        sent = sending.send(decision, Response(404, "Not Found", [("X-App", "1")], body.encode())).body.decode()
-        seen = "one" if sent == one_liner(404) else "detailed" if "IIS 10.0 Detailed Error - 404.0" in sent else sent
+        sent = sending.send(
+            decision, Response(404, "Not Found", [("X-App", "1")], body.encode())
+        ).body.decode()
+        seen = (
+            "one"
+            if sent == one_liner(404)
+            else "detailed"
+            if "IIS 10.0 Detailed Error - 404.0" in sent
+            else sent
+        )
         assert seen == wanted, address
 
 
 def test_pages_by_file_redirect_and_url(tmp_path: Path, serve: Callable[..., LiveServer]) -> None:
-    inner = errors('errorMode="Custom"', '<remove statusCode="404" /><error statusCode="404" path="pages\\404.html" />'
-                   '<error statusCode="404" subStatusCode="8" path="/hidden" responseMode="Redirect" />'
-                   '<remove statusCode="403" /><error statusCode="403" path="/static/forbidden.html" responseMode="ExecuteURL" />')
-    site = write(tmp_path, {"web.config": web_config(inner), "pages/404.html": "mine", "static/forbidden.html": "child", "empty/": ""})
+    inner = errors(
+        'errorMode="Custom"',
+        '<remove statusCode="404" /><error statusCode="404" path="pages\\404.html" />'
+        '<error statusCode="404" subStatusCode="8" path="/hidden" responseMode="Redirect" />'
+        '<remove statusCode="403" /><error statusCode="403" path="/static/forbidden.html" responseMode="ExecuteURL" />',
+    )
+    site = write(
+        tmp_path,
+        {
+            "web.config": web_config(inner),
+            "pages/404.html": "mine",
+            "static/forbidden.html": "child",
+            "empty/": "",
+        },
+    )
     server = serve(site)
     missing = server.get("/nothing")
-    assert (missing.status, missing.text, missing.headers["content-type"]) == (404, "mine", "text/html")
+    assert (missing.status, missing.text, missing.headers["content-type"]) == (
+        404,
+        "mine",
+        "text/html",
+    )
     hidden = server.get("/web.config")
-    assert (hidden.status, hidden.headers["location"]) == (302, f"http://127.0.0.1:{server.port}/hidden")
+    assert (hidden.status, hidden.headers["location"]) == (
+        302,
+        f"http://127.0.0.1:{server.port}/hidden",
+    )
     forbidden = server.get("/empty/")
     assert (forbidden.status, forbidden.text) == (200, "child")
 
 
-def test_an_applications_page_answers_for_errors(tmp_path: Path, serve: Callable[..., LiveServer]) -> None:
-    inner = errors('errorMode="Custom" existingResponse="Replace"', '<remove statusCode="404" />'
-                   '<error statusCode="404" path="/error" responseMode="ExecuteURL" />')
-    server = serve(write(tmp_path, {"app.py": APP, "web.config": wsgi_site(inner=inner)}), "--workers", "1")
+def test_an_applications_page_answers_for_errors(
+    tmp_path: Path, serve: Callable[..., LiveServer]
+) -> None:
+    inner = errors(
+        'errorMode="Custom" existingResponse="Replace"',
+        '<remove statusCode="404" />'
+        '<error statusCode="404" path="/error" responseMode="ExecuteURL" />',
+    )
+    server = serve(
+        write(tmp_path, {"app.py": APP, "web.config": wsgi_site(inner=inner)}), "--workers", "1"
+    )
     answer = server.get("/own?x=1")
     assert answer.status == 200
     assert answer.text == f"page for 404;http://127.0.0.1:{server.port}/own?x=1 of /own?x=1"
@@ -76,7 +128,11 @@ def test_defaults_for_local_clients(tmp_path: Path, serve: Callable[..., LiveSer
     server = serve(write(tmp_path, {"app.py": APP, "web.config": wsgi_site()}))
     assert server.get("/own").text == "the application's own"
     empty = server.get("/empty")
-    assert empty.status == 404 and "Detailed Error - 404.0" in empty.text and empty.headers["x-app"] == "1"
+    assert (
+        empty.status == 404
+        and "Detailed Error - 404.0" in empty.text
+        and empty.headers["x-app"] == "1"
+    )
 
 
 def test_a_bad_section_breaks_error_responses_only(make_site: Callable[..., Site]) -> None:

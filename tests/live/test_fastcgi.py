@@ -17,7 +17,7 @@ import pytest
 from ..sites import write, wsgi_site
 from .server import LiveServer, all_end
 
-APP = '''
+APP = """
 import os, signal, subprocess, sys, time
 
 def application(environ, start_response):
@@ -97,13 +97,18 @@ def hang(environ, start_response):
 def header(environ, start_response):
     start_response("404 Nothing Here", [("X-One", "1"), ("X-One", "2"), ("Server", "mine")])
     return [b"none"]
-'''
+"""
 
 
 @pytest.fixture
 def site(tmp_path: Path) -> Path:
-    return write(tmp_path, {
-        "app.py": APP, "web.config": wsgi_site(MY_SETTING="value", PYTHONPATH="/lib/extra;%NOPE%;")})
+    return write(
+        tmp_path,
+        {
+            "app.py": APP,
+            "web.config": wsgi_site(MY_SETTING="value", PYTHONPATH="/lib/extra;%NOPE%;"),
+        },
+    )
 
 
 @pytest.fixture
@@ -114,9 +119,15 @@ def server(site: Path, serve: Callable[..., LiveServer]) -> LiveServer:
 def test_environment_of_the_application(server: LiveServer) -> None:
     answer = server.get("/environment/a%20b/c?x=%20y", {"X-Custom": "v"})
     seen = dict(line.split("=", 1) for line in answer.text.splitlines())
-    assert (seen["SCRIPT_NAME"], seen["PATH_INFO"], seen["QUERY_STRING"]) == ("", "/environment/a b/c", "x=%20y")
+    assert (seen["SCRIPT_NAME"], seen["PATH_INFO"], seen["QUERY_STRING"]) == (
+        "",
+        "/environment/a b/c",
+        "x=%20y",
+    )
     assert (seen["REQUEST_URI"], seen["HTTP_X_CUSTOM"]) == ("/environment/a%20b/c?x=%20y", "v")
-    assert seen["SERVER_SOFTWARE"] == "Microsoft-IIS/10.0" and seen["GATEWAY_INTERFACE"] == "CGI/1.1"
+    assert (
+        seen["SERVER_SOFTWARE"] == "Microsoft-IIS/10.0" and seen["GATEWAY_INTERFACE"] == "CGI/1.1"
+    )
     assert seen["SERVER_PORT"] == str(server.port) and seen["INSTANCE_META_PATH"] == "/LM/W3SVC/1"
 
 
@@ -142,8 +153,10 @@ def test_bodies(server: LiveServer, size: int) -> None:
 
 
 def test_a_chunked_body_gets_its_length(server: LiveServer) -> None:
-    raw = server.raw(b"POST /echo HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
-                     b"5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n")
+    raw = server.raw(
+        b"POST /echo HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+        b"5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n"
+    )
     assert raw.endswith(b"\r\n\r\n11 11")
 
 
@@ -152,7 +165,9 @@ def test_head_has_no_body(server: LiveServer) -> None:
     assert answer.status == 200 and answer.body == b"" and int(answer.headers["content-length"]) > 0
 
 
-def test_keep_alive_serves_many_requests_of_one_process(site: Path, serve: Callable[..., LiveServer]) -> None:
+def test_keep_alive_serves_many_requests_of_one_process(
+    site: Path, serve: Callable[..., LiveServer]
+) -> None:
     server = serve(site, "--workers", "1")
     assert len({server.get("/pid").text for _ in range(20)}) == 1
 
@@ -160,7 +175,10 @@ def test_keep_alive_serves_many_requests_of_one_process(site: Path, serve: Calla
 def test_an_exception_is_a_500_with_its_traceback(server: LiveServer) -> None:
     answer = server.get("/fails")
     assert answer.status == 500
-    assert "RuntimeError: the application failed" in answer.text and "StdOut: printed before" in answer.text
+    assert (
+        "RuntimeError: the application failed" in answer.text
+        and "StdOut: printed before" in answer.text
+    )
     assert server.get("/pid").status == 200
 
 
@@ -169,12 +187,19 @@ def test_a_late_exception_is_a_500_while_the_response_fits_its_buffer(server: Li
     assert answer.status == 500 and "too late" in answer.text and "first part" not in answer.text
 
 
-def test_with_no_buffer_a_late_exception_cuts_the_response(tmp_path: Path, serve: Callable[..., LiveServer]) -> None:
-    site = write(tmp_path, {"app.py": APP, "web.config": wsgi_site(handler_attributes={"responseBufferLimit": "0"})})
+def test_with_no_buffer_a_late_exception_cuts_the_response(
+    tmp_path: Path, serve: Callable[..., LiveServer]
+) -> None:
+    site = write(
+        tmp_path,
+        {"app.py": APP, "web.config": wsgi_site(handler_attributes={"responseBufferLimit": "0"})},
+    )
     go = tmp_path / "go"
     server = serve(site)
     with server.connect() as sock:
-        sock.sendall(b"GET /late?%s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n" % str(go).encode())
+        sock.sendall(
+            b"GET /late?%s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n" % str(go).encode()
+        )
         raw = b""
         while b"first part" not in raw:
             raw += sock.recv(65536)
@@ -185,17 +210,25 @@ def test_with_no_buffer_a_late_exception_cuts_the_response(tmp_path: Path, serve
     server.wait_for(" 200 .*cut short: the application wrote to STDERR")
 
 
-@pytest.mark.parametrize(("target", "text"), [
-    ("/typed", "'int' object has no attribute 'decode'"), ("/parts", "content must be encoded before sending"),
-    ("/dies_late", "exited unexpectedly"), ("/length?abc", "headers that cannot be used"), ("/length?-5", "headers that cannot be used"),
-])
+@pytest.mark.parametrize(
+    ("target", "text"),
+    [
+        ("/typed", "'int' object has no attribute 'decode'"),
+        ("/parts", "content must be encoded before sending"),
+        ("/dies_late", "exited unexpectedly"),
+        ("/length?abc", "headers that cannot be used"),
+        ("/length?-5", "headers that cannot be used"),
+    ],
+)
 def test_what_wfastcgi_and_iis_refuse(server: LiveServer, target: str, text: str) -> None:
     answer = server.get(target)
     assert answer.status == 500 and text in answer.text
     assert "a defect of fcgiemu" not in server.log()
 
 
-def test_a_failed_import_is_told_every_time(tmp_path: Path, serve: Callable[..., LiveServer]) -> None:
+def test_a_failed_import_is_told_every_time(
+    tmp_path: Path, serve: Callable[..., LiveServer]
+) -> None:
     site = write(tmp_path, {"app.py": "import nothing_here\n", "web.config": wsgi_site()})
     server = serve(site)
     with ThreadPoolExecutor(8) as pool:
@@ -225,7 +258,9 @@ def test_a_process_that_dies_is_named_with_its_last_words_and_replaced(server: L
 
 def test_64_requests_at_once_on_2_workers(server: LiveServer) -> None:
     with ThreadPoolExecutor(64) as pool:
-        answers = list(pool.map(lambda number: server.request("POST", "/echo", b"y" * number), range(64)))
+        answers = list(
+            pool.map(lambda number: server.request("POST", "/echo", b"y" * number), range(64))
+        )
     assert [answer.text for answer in answers] == [f"{number} {number}" for number in range(64)]
 
 
@@ -237,7 +272,10 @@ def test_100_mb_both_ways_without_growth(tmp_path: Path, serve: Callable[..., Li
     before = peak_memory(server.process.pid)
     portion = b"z" * 65536
     with server.connect() as sock:
-        sock.sendall(b"POST /echo HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % size)
+        sock.sendall(
+            b"POST /echo HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
+            % size
+        )
         for _ in range(size // len(portion)):
             sock.sendall(portion)
         assert read_all(sock).endswith(b"%d %d" % (size, size))
@@ -252,10 +290,14 @@ def test_100_mb_both_ways_without_growth(tmp_path: Path, serve: Callable[..., Li
 
 def test_an_upload_over_the_limit_is_refused(server: LiveServer) -> None:
     raw = server.raw(b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 30000001\r\n\r\n")
-    assert raw.startswith(b"HTTP/1.1 413 Request Entity Too Large\r\n") and b"Connection: close" in raw
+    assert (
+        raw.startswith(b"HTTP/1.1 413 Request Entity Too Large\r\n") and b"Connection: close" in raw
+    )
 
 
-def test_a_client_that_goes_away_frees_the_worker(site: Path, serve: Callable[..., LiveServer]) -> None:
+def test_a_client_that_goes_away_frees_the_worker(
+    site: Path, serve: Callable[..., LiveServer]
+) -> None:
     server = serve(site, "--workers", "1")
     with server.connect() as sock:
         sock.sendall(b"GET /large?1073741824 HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -274,7 +316,9 @@ def test_an_upload_cut_short_frees_the_worker(site: Path, serve: Callable[..., L
 
 @pytest.mark.usefixtures("not_under_nohup")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_signals_end_everything_also_under_a_streaming_request(server: LiveServer, number: signal.Signals) -> None:
+def test_signals_end_everything_also_under_a_streaming_request(
+    server: LiveServer, number: signal.Signals
+) -> None:
     workers = [int(server.get("/pid").text)]
     with server.connect() as sock:
         sock.sendall(b"GET /hang HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -283,7 +327,9 @@ def test_signals_end_everything_also_under_a_streaming_request(server: LiveServe
     assert not any(alive(worker) for worker in workers)
 
 
-def test_requests_that_outlast_the_end_of_the_server_get_no_answer(site: Path, serve: Callable[..., LiveServer]) -> None:
+def test_requests_that_outlast_the_end_of_the_server_get_no_answer(
+    site: Path, serve: Callable[..., LiveServer]
+) -> None:
     server = serve(site, "--workers", "1")
     with server.connect() as working, server.connect() as waiting:
         working.sendall(b"GET /hang HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -295,9 +341,13 @@ def test_requests_that_outlast_the_end_of_the_server_get_no_answer(site: Path, s
     assert "2 requests in progress given up after 5 seconds\n" in server.log()
 
 
-@pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="no pidfd on this system to wait for another process's child")
+@pytest.mark.skipif(
+    not hasattr(os, "pidfd_open"),
+    reason="no pidfd on this system to wait for another process's child",
+)
 def test_nothing_outlives_a_server_that_is_killed(
-        site: Path, serve: Callable[..., LiveServer], monkeypatch: pytest.MonkeyPatch) -> None:
+    site: Path, serve: Callable[..., LiveServer], monkeypatch: pytest.MonkeyPatch
+) -> None:
     with tempfile.TemporaryDirectory() as folder:
         monkeypatch.setenv("TMPDIR", folder)
         server = serve(site, "--no-reload")
@@ -308,22 +358,34 @@ def test_nothing_outlives_a_server_that_is_killed(
         assert os.listdir(folder) == []
 
 
-@pytest.mark.parametrize(("handler", "text"), [
-    ("", "WSGI_HANDLER env var must be set"),
-    ("nothing.app", "No module named 'nothing'"),
-    ("app.missing", "has no attribute 'missing'"),
-    ("app", '"app" could not be imported'),
-])
-def test_handlers_that_cannot_be_loaded(tmp_path: Path, serve: Callable[..., LiveServer], handler: str, text: str) -> None:
+@pytest.mark.parametrize(
+    ("handler", "text"),
+    [
+        ("", "WSGI_HANDLER env var must be set"),
+        ("nothing.app", "No module named 'nothing'"),
+        ("app.missing", "has no attribute 'missing'"),
+        ("app", '"app" could not be imported'),
+    ],
+)
+def test_handlers_that_cannot_be_loaded(
+    tmp_path: Path, serve: Callable[..., LiveServer], handler: str, text: str
+) -> None:
     site = write(tmp_path, {"app.py": APP, "web.config": wsgi_site(handler)})
     answer = serve(site).get("/")
     assert answer.status == 500 and text in answer.text
 
 
-def test_a_script_processor_that_does_not_exist(tmp_path: Path, serve: Callable[..., LiveServer]) -> None:
-    config = wsgi_site().replace(r"D:\Python34\python.exe|D:\Python34\Scripts\wfastcgi.py", r"C:\nowhere\strange.exe")
+def test_a_script_processor_that_does_not_exist(
+    tmp_path: Path, serve: Callable[..., LiveServer]
+) -> None:
+    config = wsgi_site().replace(
+        r"D:\Python34\python.exe|D:\Python34\Scripts\wfastcgi.py", r"C:\nowhere\strange.exe"
+    )
     answer = serve(write(tmp_path, {"web.config": config})).get("/")
-    assert answer.status == 500 and "There is no program here for C:\\nowhere\\strange.exe" in answer.text
+    assert (
+        answer.status == 500
+        and "There is no program here for C:\\nowhere\\strange.exe" in answer.text
+    )
 
 
 def peak_memory(pid: int) -> int:
@@ -355,16 +417,26 @@ def alive(pid: int) -> bool:
 
 
 def test_a_worker_ends_in_good_order(tmp_path: Path, serve: Callable[..., LiveServer]) -> None:
-    """What the site has registered for the end runs when the server stops, and when the handler could not be loaded."""
-    app = "import atexit\natexit.register(lambda: open('ended', 'w').close())\ndef application(environ, start_response):\n" \
-          "    start_response('200 OK', [])\n    return []\n"
+    """What the site has registered for the end runs when the server stops, and when the handler
+    could not be loaded.
+    """
+    app = (
+        "import atexit\natexit.register(lambda: open('ended', 'w').close())\ndef application(environ, start_response):\n"
+        "    start_response('200 OK', [])\n    return []\n"
+    )
     server = serve(write(tmp_path, {"app.py": app, "web.config": wsgi_site(WSGI_LOG="log.txt")}))
     assert server.get("/").status == 200
     server.stop()
     assert (tmp_path / "ended").exists()
-    lines = [line.split(": ", 1)[1] for line in (tmp_path / "log.txt").read_text().splitlines() if "wfastcgi.py" in line or "on_exit" in line]
+    lines = [
+        line.split(": ", 1)[1]
+        for line in (tmp_path / "log.txt").read_text().splitlines()
+        if "wfastcgi.py" in line or "on_exit" in line
+    ]
     assert lines[-2:] == ["Running on_exit tasks", "wfastcgi.py 3.0.0 closed"]
-    assert f"will restart when files in {tmp_path}/ are changed" in (tmp_path / "log.txt").read_text()
+    assert (
+        f"will restart when files in {tmp_path}/ are changed" in (tmp_path / "log.txt").read_text()
+    )
     (tmp_path / "ended").unlink()
     server = serve(write(tmp_path, {"app.py": app + "raise ValueError\n"}))
     assert server.get("/").status == 500

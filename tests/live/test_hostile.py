@@ -1,4 +1,6 @@
-"""FastCGI programs that do not keep to the protocol: each ends in a clear page, a replaced process, and a next answer."""
+"""FastCGI programs that do not keep to the protocol: each ends in a clear page, a replaced process,
+and a next answer.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,7 @@ from ..sites import web_config, write
 from .server import LiveServer
 
 #: A program that answers by the query: well for "ok", else in one of many bad ways.
-PROGRAM = f'''#!{sys.executable}
+PROGRAM = f"""#!{sys.executable}
 import os, socket, struct, sys, time
 
 def record(kind, content=b"", request=1, version=1):
@@ -73,27 +75,52 @@ while True:
         if mode in CLOSES:
             break
     connection.close()
-'''
-CONFIG = web_config('<handlers><add name="Hostile" path="*" verb="*" modules="FastCgiModule" scriptProcessor="C:\\hostile.exe" '
-                    'resourceType="Unspecified" /></handlers>')
-HOST = ('<configuration><system.webServer><fastCgi><application fullPath="C:\\hostile.exe" maxInstances="1" activityTimeout="10" />'
-        "</fastCgi></system.webServer></configuration>")
+"""
+CONFIG = web_config(
+    '<handlers><add name="Hostile" path="*" verb="*" modules="FastCgiModule" scriptProcessor="C:\\hostile.exe" '
+    'resourceType="Unspecified" /></handlers>'
+)
+HOST = (
+    '<configuration><system.webServer><fastCgi><application fullPath="C:\\hostile.exe" maxInstances="1" activityTimeout="10" />'
+    "</fastCgi></system.webServer></configuration>"
+)
 #: Query, and what the page says.
 TABLE = [
-    ("garbage", "FastCGI"), ("version", "version"), ("type", "record of type 77"), ("early-end", "headers"),
-    ("refused", "protocol status 3"), ("stranger", "a record of request 7"),
-    ("short-end", "END_REQUEST"), ("no-headers", "headers"), ("bad-header", "headers"), ("bad-status", "headers"),
-    ("huge-header", "headers"), ("huge-whole", "headers"),
-    ("hangs-up", "exited unexpectedly"), ("cut", "exited unexpectedly"), ("half-record", "exited unexpectedly"),
-    ("flood", "writes to STDERR without end"), ("exit", "exit code 7"), ("crash", "signal 11"),
+    ("garbage", "FastCGI"),
+    ("version", "version"),
+    ("type", "record of type 77"),
+    ("early-end", "headers"),
+    ("refused", "protocol status 3"),
+    ("stranger", "a record of request 7"),
+    ("short-end", "END_REQUEST"),
+    ("no-headers", "headers"),
+    ("bad-header", "headers"),
+    ("bad-status", "headers"),
+    ("huge-header", "headers"),
+    ("huge-whole", "headers"),
+    ("hangs-up", "exited unexpectedly"),
+    ("cut", "exited unexpectedly"),
+    ("half-record", "exited unexpectedly"),
+    ("flood", "writes to STDERR without end"),
+    ("exit", "exit code 7"),
+    ("crash", "signal 11"),
 ]
 
 
-def serving(folder: Path, program: str = PROGRAM, config: str = CONFIG, host: str = HOST) -> LiveServer:
+def serving(
+    folder: Path, program: str = PROGRAM, config: str = CONFIG, host: str = HOST
+) -> LiveServer:
     write(folder, {"hostile": program, "site/web.config": config, "host.config": host})
     (folder / "hostile").chmod(0o755)
-    return LiveServer(folder / "site", ["--host-config", str(folder / "host.config"), "--map",
-                                        f"C:\\hostile.exe={folder / 'hostile'}"])
+    return LiveServer(
+        folder / "site",
+        [
+            "--host-config",
+            str(folder / "host.config"),
+            "--map",
+            f"C:\\hostile.exe={folder / 'hostile'}",
+        ],
+    )
 
 
 @pytest.fixture(scope="module")
@@ -111,17 +138,28 @@ def test_a_clear_page_and_a_new_process(server: LiveServer, mode: str, text: str
     assert after.text == "fine" and after.headers["x-pid"] != before
 
 
-@pytest.mark.parametrize(("mode", "host", "status", "text"), [
-    ("quiet", "", 500, "die gr\xfcnde"), ("latin", "", 500, "die gr\xfcnde"),
-    ("quiet", 'stderrMode="ReturnGeneric500"', 500, "die gr\xfcnde"),
-    ("early", "", 500, "complaint"), ("early", 'stderrMode="IgnoreAndReturn200"', 200, "fine"),
-    ("hang", 'stderrMode="TerminateProcess"', 500, "stderrMode TerminateProcess"),
-])
+@pytest.mark.parametrize(
+    ("mode", "host", "status", "text"),
+    [
+        ("quiet", "", 500, "die gr\xfcnde"),
+        ("latin", "", 500, "die gr\xfcnde"),
+        ("quiet", 'stderrMode="ReturnGeneric500"', 500, "die gr\xfcnde"),
+        ("early", "", 500, "complaint"),
+        ("early", 'stderrMode="IgnoreAndReturn200"', 200, "fine"),
+        ("hang", 'stderrMode="TerminateProcess"', 500, "stderrMode TerminateProcess"),
+    ],
+)
 def test_what_comes_on_stderr(tmp_path: Path, mode: str, host: str, status: int, text: str) -> None:
-    """Even with responseBufferLimit 0 an error that comes first is a clean answer; TerminateProcess waits for no more."""
+    """Even with responseBufferLimit 0 an error that comes first is a clean answer; TerminateProcess
+    waits for no more.
+    """
     program = PROGRAM.replace("ANSWERS = {", "ANSWERS = {" + STDERR_ANSWERS)
-    with serving(tmp_path, program, CONFIG.replace('path="*"', 'path="*" responseBufferLimit="0"'),
-                 HOST.replace('maxInstances="1"', f'maxInstances="1" {host}')) as server:
+    with serving(
+        tmp_path,
+        program,
+        CONFIG.replace('path="*"', 'path="*" responseBufferLimit="0"'),
+        HOST.replace('maxInstances="1"', f'maxInstances="1" {host}'),
+    ) as server:
         before = server.get("/?ok").headers["x-pid"]
         answer = server.get(f"/?{mode}")
         assert answer.status == status and text in answer.text
@@ -144,10 +182,14 @@ def test_words_after_the_end_spoil_the_connection_only(server: LiveServer) -> No
 
 
 def test_a_program_that_closes_its_connections_is_asked_over_new_ones(tmp_path: Path) -> None:
-    """FCGI_KEEP_CONN asks it to keep them. That it has closed one may be seen only when the next request is on its way."""
+    """FCGI_KEEP_CONN asks it to keep them. That it has closed one may be seen only when the next
+    request is on its way.
+    """
     with serving(tmp_path) as server:
-        answers = server.raw(b"GET /?leaves HTTP/1.1\r\nHost: x\r\n\r\n" * 8
-                             + b"GET /?ok HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        answers = server.raw(
+            b"GET /?leaves HTTP/1.1\r\nHost: x\r\n\r\n" * 8
+            + b"GET /?ok HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        )
         assert answers.count(b"HTTP/1.1 200 OK") == 9
         pids = {server.request("POST", "/?leaves", b"").headers["x-pid"] for _ in range(8)}
         assert len(pids) == 1 and answers.count(b"X-Pid: " + pids.pop().encode()) == 9
@@ -162,5 +204,7 @@ def test_silence_ends_by_its_timeout_and_others_wait_no_longer(server: LiveServe
     assert server.get("/?ok").text == "fine"
 
 
-def test_a_last_word_is_shown(tmp_path: Path, server: LiveServer, serve: Callable[..., LiveServer]) -> None:
+def test_a_last_word_is_shown(
+    tmp_path: Path, server: LiveServer, serve: Callable[..., LiveServer]
+) -> None:
     assert "last words" in server.get("/?exit").text

@@ -1,4 +1,6 @@
-"""httpPlatform: real processes started by the first request, supervised, proxied to, WebSockets included."""
+"""httpPlatform: real processes started by the first request, supervised, proxied to, WebSockets
+included.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,7 @@ from websockets.sync.client import connect
 from ..sites import web_config, write
 from .server import LiveServer
 
-WSGI = '''
+WSGI = """
 import os, sys
 from wsgiref.simple_server import make_server, WSGIRequestHandler
 
@@ -35,8 +37,8 @@ def application(environ, start_response):
 
 print("ready", flush=True)
 make_server("127.0.0.1", int(os.environ["HTTP_PLATFORM_PORT"]), application, handler_class=Quiet).serve_forever()
-'''
-ECHO = '''
+"""
+ECHO = """
 import os
 from websockets.sync.server import serve
 
@@ -46,34 +48,57 @@ def echo(connection):
 
 with serve(echo, "127.0.0.1", int(os.environ["PORT"]), subprotocols=["chat"]) as server:
     server.serve_forever()
-'''
+"""
 
 
-def config(arguments: str, attributes: str = "", variables: str = "", path: str = sys.executable, inner: str = "") -> str:
+def config(
+    arguments: str,
+    attributes: str = "",
+    variables: str = "",
+    path: str = sys.executable,
+    inner: str = "",
+) -> str:
     return web_config(
         '<handlers><add name="platform" path="*" verb="*" modules="httpPlatformHandler" resourceType="Unspecified" /></handlers>'
         f'<httpPlatform processPath="{path}" arguments="{arguments}" {attributes}><environmentVariables>{variables}'
-        f'</environmentVariables></httpPlatform>{inner}')
+        f"</environmentVariables></httpPlatform>{inner}"
+    )
 
 
 def test_requests_reach_the_process(tmp_path: Path, serve: Callable[..., LiveServer]) -> None:
-    write(tmp_path, {"app.py": WSGI, "web.config": config(
-        r"D:\home\site\wwwroot\app.py --port %HTTP_PLATFORM_PORT% &quot;two words&quot;", 'stdoutLogEnabled="true" stdoutLogFile=".\\logs\\out"',
-        '<environmentVariable name="MY_SETTING" value="D:\\home\\site\\wwwroot\\data" />')})
+    write(
+        tmp_path,
+        {
+            "app.py": WSGI,
+            "web.config": config(
+                r"D:\home\site\wwwroot\app.py --port %HTTP_PLATFORM_PORT% &quot;two words&quot;",
+                'stdoutLogEnabled="true" stdoutLogFile=".\\logs\\out"',
+                '<environmentVariable name="MY_SETTING" value="D:\\home\\site\\wwwroot\\data" />',
+            ),
+        },
+    )
     server = serve(tmp_path)
     answer = server.request("POST", "/a%20b?x=1", b"body", {"X-Forwarded-For": "203.0.113.9"})
     assert (answer.status, answer.reason) == (200, "OK")
     lines = answer.text.splitlines()
-    assert lines[0] == f"HTTP_HOST=127.0.0.1:{server.port}" and lines[1].startswith("HTTP_X_FORWARDED_FOR=203.0.113.9, 127.0.0.1:")
+    assert lines[0] == f"HTTP_HOST=127.0.0.1:{server.port}" and lines[1].startswith(
+        "HTTP_X_FORWARDED_FOR=203.0.113.9, 127.0.0.1:"
+    )
     assert lines[2:5] == ["PATH_INFO=/a b", "QUERY_STRING=x=1", "REQUEST_METHOD=POST"]
-    assert lines[5] == str(tmp_path / "data") and lines[6].endswith(" two words") and lines[-1] == "body"
+    assert (
+        lines[5] == str(tmp_path / "data")
+        and lines[6].endswith(" two words")
+        and lines[-1] == "body"
+    )
     assert server.get("/teapot").status == 418
     server.wait_for(r"\[\d+\] ready")
     logs = list((tmp_path / "logs").glob("out_*.log"))
     assert len(logs) == 1 and logs[0].read_text() == "ready\n"
 
 
-def test_a_process_that_ends_is_replaced_and_reload_restarts_it(tmp_path: Path, serve: Callable[..., LiveServer]) -> None:
+def test_a_process_that_ends_is_replaced_and_reload_restarts_it(
+    tmp_path: Path, serve: Callable[..., LiveServer]
+) -> None:
     write(tmp_path, {"app.py": WSGI, "web.config": config("app.py")})
     server = serve(tmp_path)
     first = server.get("/").headers["x-pid"]
@@ -93,8 +118,14 @@ def test_a_process_that_ends_is_replaced_and_reload_restarts_it(tmp_path: Path, 
 
 def test_files_of_recycle_on_file_change(tmp_path: Path, serve: Callable[..., LiveServer]) -> None:
     recycle = '<recycleOnFileChange><file path=".\\data\\settings.json" /></recycleOnFileChange>'
-    write(tmp_path, {"app.py": WSGI, "data/settings.json": "{}", "web.config": config("app.py").replace(
-        "</httpPlatform>", recycle + "</httpPlatform>")})
+    write(
+        tmp_path,
+        {
+            "app.py": WSGI,
+            "data/settings.json": "{}",
+            "web.config": config("app.py").replace("</httpPlatform>", recycle + "</httpPlatform>"),
+        },
+    )
     server = serve(tmp_path)
     first = server.get("/").headers["x-pid"]
     write(tmp_path, {"data/settings.json": "[]"})
@@ -102,22 +133,40 @@ def test_files_of_recycle_on_file_change(tmp_path: Path, serve: Callable[..., Li
     assert server.get("/").headers["x-pid"] != first
 
 
-@pytest.mark.parametrize(("arguments", "path", "text"), [
-    ("-c &quot;import sys; sys.exit('cannot start')&quot;", sys.executable, "cannot start"),
-    ("-c &quot;import time; time.sleep(60)&quot;", sys.executable, "did not listen on port"),
-    ("x", "C:\\nowhere\\strange.exe", "no program here"),
-])
-def test_failures_are_502_3(tmp_path: Path, arguments: str, path: str, text: str, serve: Callable[..., LiveServer]) -> None:
-    write(tmp_path, {"web.config": config(arguments, 'startupTimeLimit="1" startupRetryCount="1"', path=path)})
+@pytest.mark.parametrize(
+    ("arguments", "path", "text"),
+    [
+        ("-c &quot;import sys; sys.exit('cannot start')&quot;", sys.executable, "cannot start"),
+        ("-c &quot;import time; time.sleep(60)&quot;", sys.executable, "did not listen on port"),
+        ("x", "C:\\nowhere\\strange.exe", "no program here"),
+    ],
+)
+def test_failures_are_502_3(
+    tmp_path: Path, arguments: str, path: str, text: str, serve: Callable[..., LiveServer]
+) -> None:
+    write(
+        tmp_path,
+        {"web.config": config(arguments, 'startupTimeLimit="1" startupRetryCount="1"', path=path)},
+    )
     answer = serve(tmp_path).get("/")
     assert answer.status == 502 and "502.3" in answer.text and text in answer.text
 
 
 def test_websockets_pass(tmp_path: Path, serve: Callable[..., LiveServer]) -> None:
-    write(tmp_path, {"app.py": ECHO, "web.config": config(
-        "app.py", variables='<environmentVariable name="PORT" value="%HTTP_PLATFORM_PORT%" />')})
+    write(
+        tmp_path,
+        {
+            "app.py": ECHO,
+            "web.config": config(
+                "app.py",
+                variables='<environmentVariable name="PORT" value="%HTTP_PLATFORM_PORT%" />',
+            ),
+        },
+    )
     server = serve(tmp_path)
-    with connect(f"ws://127.0.0.1:{server.port}/chat?room=1", subprotocols=["chat"], proxy=None) as socket:  # type: ignore[list-item]
+    with connect(
+        f"ws://127.0.0.1:{server.port}/chat?room=1", subprotocols=["chat"], proxy=None
+    ) as socket:  # type: ignore[list-item]
         assert socket.subprotocol == "chat"
         socket.send("hello")
         assert socket.recv(10) == "/chat?room=1 hello"
@@ -125,7 +174,9 @@ def test_websockets_pass(tmp_path: Path, serve: Callable[..., LiveServer]) -> No
         assert socket.recv(10) == b"\x00\xff" * 70000
 
 
-def test_a_websocket_that_nothing_answers_is_refused(tmp_path: Path, serve: Callable[..., LiveServer]) -> None:
+def test_a_websocket_that_nothing_answers_is_refused(
+    tmp_path: Path, serve: Callable[..., LiveServer]
+) -> None:
     server = serve(write(tmp_path, {"web.config": web_config()}))
     with pytest.raises(Exception, match="403|rejected"):
         connect(f"ws://127.0.0.1:{server.port}/", proxy=None)
@@ -134,7 +185,15 @@ def test_a_websocket_that_nothing_answers_is_refused(tmp_path: Path, serve: Call
 def test_node(tmp_path: Path, serve: Callable[..., LiveServer]) -> None:
     if shutil.which("node") is None:
         pytest.skip("node is not installed")
-    write(tmp_path, {"server.js": "require('http').createServer((q, a) => a.end('node ' + q.url)).listen(process.env.PORT, '127.0.0.1')",
-                     "web.config": config("server.js", path="node.exe",
-                                          variables='<environmentVariable name="PORT" value="%HTTP_PLATFORM_PORT%" />')})
+    write(
+        tmp_path,
+        {
+            "server.js": "require('http').createServer((q, a) => a.end('node ' + q.url)).listen(process.env.PORT, '127.0.0.1')",
+            "web.config": config(
+                "server.js",
+                path="node.exe",
+                variables='<environmentVariable name="PORT" value="%HTTP_PLATFORM_PORT%" />',
+            ),
+        },
+    )
     assert serve(tmp_path).get("/x?y").text == "node /x?y"

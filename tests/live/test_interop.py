@@ -1,4 +1,6 @@
-"""Every server with every application: {fcgiemu, nginx, lighttpd} x {our worker, Microsoft's wfastcgi.py, php-cgi}."""
+"""Every server with every application: {fcgiemu, nginx, lighttpd} x {our worker, Microsoft's
+wfastcgi.py, php-cgi}.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,7 @@ from fcgiemu.site import Site
 from ..sites import PROCESSOR, python_handler, web_config, write
 from .server import READY_SECONDS, STOP_SECONDS, LiveServer
 
-APP = '''
+APP = """
 def application(environ, start_response):
     body = environ["wsgi.input"].read()
     query = environ["QUERY_STRING"]
@@ -34,16 +36,18 @@ def application(environ, start_response):
         raise ValueError("on purpose")
     start_response("404 Not Found" if query == "missing" else "200 OK", [("Content-Type", "text/plain"), ("X-Made-By", "app")])
     return [b"x" * 300000] if query == "large" else [("%s %s %d" % (environ["REQUEST_METHOD"], query, len(body))).encode()]
-'''
-PHP = '''<?php
+"""
+PHP = """<?php
 header("Content-Type: text/plain"); header("X-Made-By: app");
 $query = $_SERVER["QUERY_STRING"];
 if ($query == "missing") { http_response_code(404); }
 if ($query == "large") { echo str_repeat("x", 300000); }
 else { echo $_SERVER["REQUEST_METHOD"], " ", $query, " ", strlen(file_get_contents("php://input")); }
-'''
-PHP_HANDLER = (r'<handlers><add name="PHP" path="*.php" verb="*" modules="FastCgiModule" scriptProcessor="C:\PHP\php-cgi.exe" '
-               'resourceType="File" /></handlers>')
+"""
+PHP_HANDLER = (
+    r'<handlers><add name="PHP" path="*.php" verb="*" modules="FastCgiModule" scriptProcessor="C:\PHP\php-cgi.exe" '
+    'resourceType="File" /></handlers>'
+)
 SERVERS = ["fcgiemu", "nginx", "lighttpd"]
 APPLICATIONS = ["fcgiemu", "wfastcgi", "php-cgi"]
 
@@ -57,8 +61,15 @@ def skip_unless(server: str, application: str) -> None:
 
 
 def make_site(folder: Path, application: str) -> Path:
-    files = {"index.php": PHP, "web.config": web_config(PHP_HANDLER)} if application == "php-cgi" else {
-        "app.py": APP, "index.php": "", "web.config": web_config(python_handler("*.php"), {"WSGI_HANDLER": "app.application"})}
+    files = (
+        {"index.php": PHP, "web.config": web_config(PHP_HANDLER)}
+        if application == "php-cgi"
+        else {
+            "app.py": APP,
+            "index.php": "",
+            "web.config": web_config(python_handler("*.php"), {"WSGI_HANDLER": "app.application"}),
+        }
+    )
     return write(folder / "site", dict(files))
 
 
@@ -69,7 +80,8 @@ def launch_of(site: Site, application: str) -> Launch:
 
 
 class Listening:
-    """An application behind a Unix socket, for servers that only connect: one process, or one a connection where the
+    """An application behind a Unix socket, for servers that only connect: one process, or one a
+    connection where the
     program wants the connection itself."""
 
     def __init__(self, path: Path, launch: Launch) -> None:
@@ -87,10 +99,18 @@ class Listening:
             threading.Thread(target=self.accept, daemon=True).start()
 
     def start(self, descriptor: socket.socket) -> None:
-        self.processes.append(subprocess.Popen(
-            self.launch.command, stdin=descriptor.fileno(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            env={**self.launch.environment, "FCGIEMU_LIFELINE": str(self.lifeline[0])}, cwd=self.launch.directory,
-            pass_fds=[self.lifeline[0]], start_new_session=True))
+        self.processes.append(
+            subprocess.Popen(
+                self.launch.command,
+                stdin=descriptor.fileno(),
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                env={**self.launch.environment, "FCGIEMU_LIFELINE": str(self.lifeline[0])},
+                cwd=self.launch.directory,
+                pass_fds=[self.lifeline[0]],
+                start_new_session=True,
+            )
+        )
 
     def accept(self) -> None:
         while True:
@@ -133,11 +153,24 @@ server.modules = ( "mod_fastcgi", "mod_setenv" )
 fastcgi.server = ( ".php" => (( "socket" => "{socket}", "check-local" => "disable", "broken-scriptfilename" => "enable" )) )
 setenv.set-environment = ( "APPL_PHYSICAL_PATH" => "{site}/", "PATH_INFO" => "/index.php" )
 """
-PARAMS = {"SCRIPT_FILENAME": "{site}/index.php", "QUERY_STRING": "$query_string", "REQUEST_METHOD": "$request_method",
-          "CONTENT_TYPE": "$content_type", "CONTENT_LENGTH": "$content_length", "SCRIPT_NAME": "/index.php", "PATH_INFO": "/index.php",
-          "REQUEST_URI": "$request_uri", "DOCUMENT_ROOT": "{site}", "SERVER_PROTOCOL": "$server_protocol", "REMOTE_ADDR": "$remote_addr",
-          "SERVER_NAME": "$server_name", "SERVER_PORT": "$server_port", "GATEWAY_INTERFACE": "CGI/1.1", "REDIRECT_STATUS": "200",
-          "APPL_PHYSICAL_PATH": "{site}/"}
+PARAMS = {
+    "SCRIPT_FILENAME": "{site}/index.php",
+    "QUERY_STRING": "$query_string",
+    "REQUEST_METHOD": "$request_method",
+    "CONTENT_TYPE": "$content_type",
+    "CONTENT_LENGTH": "$content_length",
+    "SCRIPT_NAME": "/index.php",
+    "PATH_INFO": "/index.php",
+    "REQUEST_URI": "$request_uri",
+    "DOCUMENT_ROOT": "{site}",
+    "SERVER_PROTOCOL": "$server_protocol",
+    "REMOTE_ADDR": "$remote_addr",
+    "SERVER_NAME": "$server_name",
+    "SERVER_PORT": "$server_port",
+    "GATEWAY_INTERFACE": "CGI/1.1",
+    "REDIRECT_STATUS": "200",
+    "APPL_PHYSICAL_PATH": "{site}/",
+}
 
 
 @contextmanager
@@ -147,9 +180,13 @@ def foreign(server: str, folder: Path, site: Path, application: str) -> Iterator
     listening = Listening(path, launch_of(Site(site), application))
     config = folder / f"{server}.conf"
     if server == "nginx":
-        params = "\n".join(f"    fastcgi_param {name} {value.format(site=site)};" for name, value in PARAMS.items())
+        params = "\n".join(
+            f"    fastcgi_param {name} {value.format(site=site)};" for name, value in PARAMS.items()
+        )
         user = "user root;" if os.getuid() == 0 else ""
-        config.write_text(NGINX.format(folder=folder, port=port, socket=path, params=params, user=user))
+        config.write_text(
+            NGINX.format(folder=folder, port=port, socket=path, params=params, user=user)
+        )
         command = ["nginx", "-c", str(config), "-p", str(folder)]
     else:
         config.write_text(LIGHTTPD.format(site=site, port=port, socket=path))
@@ -173,11 +210,16 @@ def foreign(server: str, folder: Path, site: Path, application: str) -> Iterator
 
 @pytest.mark.parametrize("server", SERVERS)
 @pytest.mark.parametrize("application", APPLICATIONS)
-def test_pair(server: str, application: str, tmp_path: Path, serve: Callable[..., LiveServer]) -> None:
+def test_pair(
+    server: str, application: str, tmp_path: Path, serve: Callable[..., LiveServer]
+) -> None:
     skip_unless(server, application)
     site = make_site(tmp_path, application)
     if server == "fcgiemu":
-        check(serve(site, *(["--worker", "wfastcgi"] if application == "wfastcgi" else [])).port, application)
+        check(
+            serve(site, *(["--worker", "wfastcgi"] if application == "wfastcgi" else [])).port,
+            application,
+        )
         return
     with foreign(server, tmp_path, site, application) as port:
         check(port, application)
@@ -199,6 +241,10 @@ def check(port: int, application: str) -> None:
     assert ask("GET", "large") == (200, b"x" * 300000, "app")
     assert ask("GET", "missing")[0] == 404
     assert ask("HEAD", "d")[:2] == (200, b"")
-    if application != "php-cgi":  # wfastcgi ends its header block without a blank line then, which nginx calls a bad gateway
+    if (
+        application != "php-cgi"
+    ):  # wfastcgi ends its header block without a blank line then, which nginx calls a bad gateway
         assert ask("GET", "fail")[0] in (500, 502)
-    assert [ask("GET", str(number))[1] for number in range(5)] == [b"GET %d 0" % number for number in range(5)]
+    assert [ask("GET", str(number))[1] for number in range(5)] == [
+        b"GET %d 0" % number for number in range(5)
+    ]

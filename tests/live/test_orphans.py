@@ -1,4 +1,6 @@
-"""Nothing that a FastCGI program has started outlives it, sessions of their own notwithstanding, and nobody stays a zombie."""
+"""Nothing that a FastCGI program has started outlives it, sessions of their own notwithstanding,
+and nobody stays a zombie.
+"""
 
 from __future__ import annotations
 
@@ -49,12 +51,16 @@ while True:
             connection.sendall(answer)
     connection.close()
 """
-CONFIG = web_config('<handlers><add name="Prefork" path="*" verb="*" modules="FastCgiModule" scriptProcessor="C:\\prefork.exe" '
-                    'resourceType="Unspecified" /></handlers>')
+CONFIG = web_config(
+    '<handlers><add name="Prefork" path="*" verb="*" modules="FastCgiModule" scriptProcessor="C:\\prefork.exe" '
+    'resourceType="Unspecified" /></handlers>'
+)
 
 
-adopted = pytest.mark.skipif(not hasattr(os, "pidfd_open") or not sys.platform.startswith("linux"),
-                             reason="the descendants of others can be adopted and awaited on Linux only")
+adopted = pytest.mark.skipif(
+    not hasattr(os, "pidfd_open") or not sys.platform.startswith("linux"),
+    reason="the descendants of others can be adopted and awaited on Linux only",
+)
 
 
 @pytest.fixture
@@ -72,7 +78,8 @@ def options(site: Path) -> list[str]:
 @pytest.mark.usefixtures("not_under_nohup")
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGHUP, signal.SIGTERM, None])
 def test_a_family_in_another_session_ends_with_its_server_and_with_its_process(
-        site: Path, serve: Callable[..., LiveServer], number: signal.Signals | None) -> None:
+    site: Path, serve: Callable[..., LiveServer], number: signal.Signals | None
+) -> None:
     server = serve(site, *options(site))
     with all_end(server.get("/").text):
         if number is None:
@@ -85,7 +92,8 @@ def test_a_family_in_another_session_ends_with_its_server_and_with_its_process(
 @adopted
 @pytest.mark.parametrize("options_more", [[], ["--strict-pool"]], ids=["grace", "no grace"])
 def test_the_signal_that_ended_a_program_is_told_and_its_family_ends(
-        site: Path, serve: Callable[..., LiveServer], options_more: list[str]) -> None:
+    site: Path, serve: Callable[..., LiveServer], options_more: list[str]
+) -> None:
     server = serve(site, *options(site), *options_more)
     with all_end(server.get("/").text):
         assert "ended by signal 9" in server.get("/?die").text
@@ -102,16 +110,38 @@ def ended(process: subprocess.Popen[str]) -> Iterator[None]:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("ignored", [False, True], ids=["", "as in a shell's background"])
-def test_process_1_reaps_what_others_leave_behind(tmp_path: Path, number: signal.Signals, ignored: bool) -> None:
-    """As in a container without an init. Asked to end it does so in good order, however early that is."""
-    unshare = [shutil.which("unshare") or "unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]
+def test_process_1_reaps_what_others_leave_behind(
+    tmp_path: Path, number: signal.Signals, ignored: bool
+) -> None:
+    """As in a container without an init. Asked to end it does so in good order, however early that
+    is.
+    """
+    unshare = [
+        shutil.which("unshare") or "unshare",
+        "--pid",
+        "--fork",
+        "--kill-child",
+        "--mount-proc",
+    ]
     try:
         subprocess.run([*unshare, "true"], check=True, capture_output=True)
     except (OSError, subprocess.CalledProcessError):
         pytest.skip("no PID namespace can be made here (unshare)")
     write(tmp_path, {"web.config": "<configuration />"})
-    command = [*unshare, sys.executable, "-m", "fcgiemu", "serve", str(tmp_path), "--port", "0", "--no-reload"]
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN if ignored else signal.default_int_handler)  # which the server inherits
+    command = [
+        *unshare,
+        sys.executable,
+        "-m",
+        "fcgiemu",
+        "serve",
+        str(tmp_path),
+        "--port",
+        "0",
+        "--no-reload",
+    ]
+    before = signal.signal(
+        signal.SIGINT, signal.SIG_IGN if ignored else signal.default_int_handler
+    )  # which the server inherits
     try:
         started = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     finally:
@@ -124,8 +154,11 @@ def test_process_1_reaps_what_others_leave_behind(tmp_path: Path, number: signal
         server = children.read_text().split()
         assert len(server) == 1
         # A grandchild that outlives its parent belongs to process 1; its output ends when it does.
-        subprocess.run(["nsenter", "--target", first, "--pid", "--mount", "sh", "-c", "(sleep 0.05; echo) &"],
-                       check=True, capture_output=True)
+        subprocess.run(
+            ["nsenter", "--target", first, "--pid", "--mount", "sh", "-c", "(sleep 0.05; echo) &"],
+            check=True,
+            capture_output=True,
+        )
         for _ in range(10000):
             if children.read_text().split() == server:
                 break
@@ -135,7 +168,9 @@ def test_process_1_reaps_what_others_leave_behind(tmp_path: Path, number: signal
         assert "stopped" in process.stdout.read()
 
 
-def test_under_nohup_a_closed_terminal_does_not_matter(site: Path, serve: Callable[..., LiveServer]) -> None:
+def test_under_nohup_a_closed_terminal_does_not_matter(
+    site: Path, serve: Callable[..., LiveServer]
+) -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # which the server inherits
     try:
         server = serve(site, *options(site))

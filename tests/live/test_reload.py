@@ -19,7 +19,9 @@ def application(environ, start_response):
 """
 
 
-def test_saved_code_runs_at_the_next_request_and_errors_heal(tmp_path: Path, serve: Callable[..., LiveServer]) -> None:
+def test_saved_code_runs_at_the_next_request_and_errors_heal(
+    tmp_path: Path, serve: Callable[..., LiveServer]
+) -> None:
     write(tmp_path, {"app.py": APP % "one", "web.config": wsgi_site()})
     server = serve(tmp_path)
     assert server.get("/").text == "one"
@@ -28,11 +30,15 @@ def test_saved_code_runs_at_the_next_request_and_errors_heal(tmp_path: Path, ser
         write(tmp_path, {"app.py": body})
         server.wait_for("app.py changed", seen)
         assert expected in server.get("/").text
-    write(tmp_path, {"app.py": APP % "three"})  # the process that could not load it has ended: nothing is left to restart
+    write(
+        tmp_path, {"app.py": APP % "three"}
+    )  # the process that could not load it has ended: nothing is left to restart
     assert server.get("/").text == "three"
 
 
-def test_a_burst_of_saves_does_not_restart_for_each(tmp_path: Path, serve: Callable[..., LiveServer]) -> None:
+def test_a_burst_of_saves_does_not_restart_for_each(
+    tmp_path: Path, serve: Callable[..., LiveServer]
+) -> None:
     write(tmp_path, {"app.py": APP % "one", "web.config": wsgi_site()})
     server = serve(tmp_path)
     server.get("/")
@@ -40,21 +46,37 @@ def test_a_burst_of_saves_does_not_restart_for_each(tmp_path: Path, serve: Calla
     write(tmp_path, {"app.py": APP % "two", "notes.txt": ""})
     server.wait_for("changed: workers restart")
     assert server.get("/").text == "two"
-    # The request may have come in the middle of the burst: what it loaded is stale once more then, but only once.
+    # The request may have come in the middle of the burst: what it loaded is stale once more then,
+    # but only once.
     assert len([line for line in server.log().splitlines() if "workers restart" in line]) <= 2
 
 
-def test_ignored_folders_and_other_files_restart_nothing(tmp_path: Path, serve: Callable[..., LiveServer]) -> None:
-    write(tmp_path, {"app.py": APP % "one", "web.config": wsgi_site(), "env/lib/x.py": "", "node_modules/y.py": ""})
+def test_ignored_folders_and_other_files_restart_nothing(
+    tmp_path: Path, serve: Callable[..., LiveServer]
+) -> None:
+    write(
+        tmp_path,
+        {
+            "app.py": APP % "one",
+            "web.config": wsgi_site(),
+            "env/lib/x.py": "",
+            "node_modules/y.py": "",
+        },
+    )
     server = serve(tmp_path)
     server.get("/")
     write(tmp_path, {"env/lib/x.py": "1", "node_modules/y.py": "1", "data.txt": "1"})
-    write(tmp_path, {"app.py": APP % "two"})  # events arrive in order: this one is the first to restart anything
+    write(
+        tmp_path, {"app.py": APP % "two"}
+    )  # events arrive in order: this one is the first to restart anything
     assert server.wait_for(r"(\S+) changed: workers restart")[1] == "app.py"
 
 
 def test_the_regex_of_the_site_decides(tmp_path: Path, serve: Callable[..., LiveServer]) -> None:
-    write(tmp_path, {"app.py": APP % "one", "web.config": wsgi_site(WSGI_RESTART_FILE_REGEX=r".*\.txt$")})
+    write(
+        tmp_path,
+        {"app.py": APP % "one", "web.config": wsgi_site(WSGI_RESTART_FILE_REGEX=r".*\.txt$")},
+    )
     server = serve(tmp_path)
     server.get("/")
     write(tmp_path, {"app.py": APP % "two"})
@@ -64,18 +86,40 @@ def test_the_regex_of_the_site_decides(tmp_path: Path, serve: Callable[..., Live
 
 
 @pytest.mark.parametrize("worker", ["fcgiemu", "wfastcgi"])
-def test_each_application_has_its_own_regex(tmp_path: Path, serve: Callable[..., LiveServer], worker: str) -> None:
+def test_each_application_has_its_own_regex(
+    tmp_path: Path, serve: Callable[..., LiveServer], worker: str
+) -> None:
     """And ``touch`` is a change, as it is on NTFS."""
     if worker == "wfastcgi" and importlib.util.find_spec("wfastcgi") is None:
         pytest.skip("wfastcgi is not installed: pip install -e .[wfastcgi]")
-    pids = (APP % "one").replace('b"one"', 'b"%d" % os.getpid()').replace("def", "import os\ndef", 1)
-    write(tmp_path, {
-        "root/web.config": wsgi_site(), "root/app.py": pids, "root/a.txt": "", "a/app.py": pids, "a/a.txt": "", "host.config":
-        '<configuration><system.applicationHost><sites><site name="s"><application path="/"><virtualDirectory path="/" '
-        'physicalPath="root" /></application><application path="/a"><virtualDirectory path="/" physicalPath="a" /></application>'
-        "</site></sites></system.applicationHost></configuration>",
-        "a/web.config": wsgi_site(WSGI_RESTART_FILE_REGEX=r".*\.txt$").replace('name="Python"', 'name="Below"')})
-    server = serve(tmp_path / "root", "--host-config", str(tmp_path / "host.config"), "--workers", "1", "--worker", worker)
+    pids = (
+        (APP % "one").replace('b"one"', 'b"%d" % os.getpid()').replace("def", "import os\ndef", 1)
+    )
+    write(
+        tmp_path,
+        {
+            "root/web.config": wsgi_site(),
+            "root/app.py": pids,
+            "root/a.txt": "",
+            "a/app.py": pids,
+            "a/a.txt": "",
+            "host.config": '<configuration><system.applicationHost><sites><site name="s"><application path="/"><virtualDirectory path="/" '
+            'physicalPath="root" /></application><application path="/a"><virtualDirectory path="/" physicalPath="a" /></application>'
+            "</site></sites></system.applicationHost></configuration>",
+            "a/web.config": wsgi_site(WSGI_RESTART_FILE_REGEX=r".*\.txt$").replace(
+                'name="Python"', 'name="Below"'
+            ),
+        },
+    )
+    server = serve(
+        tmp_path / "root",
+        "--host-config",
+        str(tmp_path / "host.config"),
+        "--workers",
+        "1",
+        "--worker",
+        worker,
+    )
     root, below = server.get("/").text, server.get("/a/").text
     for name in ("root/a.txt", "a/app.py"):  # neither is its application's
         os.utime(tmp_path / name)
@@ -89,8 +133,13 @@ def test_each_application_has_its_own_regex(tmp_path: Path, serve: Callable[...,
     assert server.get("/").text != root
 
 
-def test_a_broken_web_config_shows_its_page_and_heals(tmp_path: Path, serve: Callable[..., LiveServer]) -> None:
-    write(tmp_path, {"index.html": "fine", "sub/index.html": "below", "sub/web.config": "<configuration/>"})
+def test_a_broken_web_config_shows_its_page_and_heals(
+    tmp_path: Path, serve: Callable[..., LiveServer]
+) -> None:
+    write(
+        tmp_path,
+        {"index.html": "fine", "sub/index.html": "below", "sub/web.config": "<configuration/>"},
+    )
     server = serve(tmp_path)
     assert server.get("/sub/index.html").text == "below"
     write(tmp_path, {"sub/web.config": "<configuration><oops></configuration>"})

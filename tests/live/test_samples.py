@@ -16,14 +16,23 @@ from .server import LiveServer
 SAMPLES = Path(__file__).parents[2] / "samples"
 
 
-@pytest.mark.parametrize(("name", "package", "target", "text"), [
-    ("hello", None, "/x", "Hello from Python"),
-    ("flask", "flask", "/", "<h1>Notes</h1>"),
-    ("django", "django", "/about/", '"script_name": ""'),
-    ("bottle", "bottle", "/you", "Hello, you"),
-])
-def test_sample(name: str, package: str | None, target: str, text: str, tmp_path: Path,
-                serve: Callable[..., LiveServer]) -> None:
+@pytest.mark.parametrize(
+    ("name", "package", "target", "text"),
+    [
+        ("hello", None, "/x", "Hello from Python"),
+        ("flask", "flask", "/", "<h1>Notes</h1>"),
+        ("django", "django", "/about/", '"script_name": ""'),
+        ("bottle", "bottle", "/you", "Hello, you"),
+    ],
+)
+def test_sample(
+    name: str,
+    package: str | None,
+    target: str,
+    text: str,
+    tmp_path: Path,
+    serve: Callable[..., LiveServer],
+) -> None:
     if package is not None:
         pytest.importorskip(package)
     site = tmp_path / name
@@ -39,20 +48,43 @@ def test_sample(name: str, package: str | None, target: str, text: str, tmp_path
 
 
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="chromium is not installed")
-def test_the_admin_of_django_with_its_style_sheets(tmp_path: Path, serve: Callable[..., LiveServer]) -> None:
+def test_the_admin_of_django_with_its_style_sheets(
+    tmp_path: Path, serve: Callable[..., LiveServer]
+) -> None:
     """As a deployment leaves it: collectstatic has run, and a browser loads the pages."""
     pytest.importorskip("django")
     site = tmp_path / "django"
     shutil.copytree(SAMPLES / "django", site, ignore=shutil.ignore_patterns("env", "__pycache__"))
     make_env(site, Path(sysconfig.get_paths()["purelib"]))
-    subprocess.run([site / "env" / "bin" / "python", "manage.py", "collectstatic", "--noinput", "--clear"], cwd=site, check=True,
-                   capture_output=True)
+    subprocess.run(
+        [site / "env" / "bin" / "python", "manage.py", "collectstatic", "--noinput", "--clear"],
+        cwd=site,
+        check=True,
+        capture_output=True,
+    )
     server = serve(site)
     done = subprocess.run(
-        ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
-         "--disable-background-networking", "--disable-component-update", f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom",
-         f"{server.url}/admin/login/"], capture_output=True, text=True, timeout=60)
+        [
+            "chromium",
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-quic",
+            "--no-first-run",
+            "--disable-sync",
+            "--disable-background-networking",
+            "--disable-component-update",
+            f"--user-data-dir={tmp_path / 'profile'}",
+            "--dump-dom",
+            f"{server.url}/admin/login/",
+        ],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
     assert 'id="login-form"' in done.stdout, done.stderr
     for sheet in ("base", "login"):
-        server.wait_for(f"GET /static/admin/css/{sheet}.css -> StaticFile static/admin/css/{sheet}.css 200")
+        server.wait_for(
+            f"GET /static/admin/css/{sheet}.css -> StaticFile static/admin/css/{sheet}.css 200"
+        )
     assert server.get("/static/site.css").body == (site / "assets" / "site.css").read_bytes()

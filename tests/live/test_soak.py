@@ -1,6 +1,7 @@
 """Load with a reload every second and a kill every five: no wrong answer, no leak.
 
-FCGIEMU_SOAK_SECONDS sets how long (``make soak`` takes 1800); the few seconds of ``make test`` only show that it works.
+FCGIEMU_SOAK_SECONDS sets how long (``make soak`` takes 1800); the few seconds of ``make test`` only
+show that it works.
 """
 
 from __future__ import annotations
@@ -24,14 +25,14 @@ SECONDS = float(os.environ.get("FCGIEMU_SOAK_SECONDS", "6"))
 #: Requests a second: about half of what two cores do at most.
 RATE = float(os.environ.get("FCGIEMU_SOAK_RATE", "1000"))
 CLIENTS = 8
-APP = '''
+APP = """
 import os
 def application(environ, start_response):
     body = environ["wsgi.input"].read()
     start_response("200 OK", [("Content-Type", "text/plain"), ("X-Pid", str(os.getpid()))])
     return [("%s %d %s" % (environ["QUERY_STRING"], len(body), VERSION)).encode()]
 VERSION = {}
-'''
+"""
 
 
 class Clients:
@@ -43,7 +44,9 @@ class Clients:
         self.seen: Counter[str] = Counter()
         self.wrong: list[str] = []
         self.pids: dict[str, float] = {}
-        self.threads = [threading.Thread(target=self.run, args=(number,)) for number in range(CLIENTS)]
+        self.threads = [
+            threading.Thread(target=self.run, args=(number,)) for number in range(CLIENTS)
+        ]
 
     def run(self, number: int) -> None:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
@@ -51,7 +54,11 @@ class Clients:
         start = time.monotonic()
         while time.monotonic() < self.until and len(self.wrong) < 20:
             count += 1
-            query, body = (f"{number}-{count}", b"x" * (count % 5 * 1000)) if count % 2 else (str(number), b"")
+            query, body = (
+                (f"{number}-{count}", b"x" * (count % 5 * 1000))
+                if count % 2
+                else (str(number), b"")
+            )
             try:
                 connection.request("POST" if count % 2 else "GET", f"/?{query}", body or None)
                 answer = connection.getresponse()
@@ -75,15 +82,23 @@ class Clients:
 
 def resources(pid: int) -> dict[str, int]:
     """What a process holds: memory in KiB, descriptors, threads, children."""
-    status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    status = dict(
+        line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines()
+    )
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return {"memory": int(status["VmRSS"].split()[0]), "threads": int(status["Threads"]),
-            "descriptors": len(os.listdir(f"/proc/{pid}/fd")), "children": len(children)}
+    return {
+        "memory": int(status["VmRSS"].split()[0]),
+        "threads": int(status["Threads"]),
+        "descriptors": len(os.listdir(f"/proc/{pid}/fd")),
+        "children": len(children),
+    }
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 def test_soak(tmp_path: Path, serve: Callable[..., LiveServer]) -> None:
-    server = serve(write(tmp_path, {"app.py": APP.format(0), "web.config": wsgi_site()}), "--workers", "2")
+    server = serve(
+        write(tmp_path, {"app.py": APP.format(0), "web.config": wsgi_site()}), "--workers", "2"
+    )
     server.get("/")
     clients = Clients(server.port)
     for thread in clients.threads:
@@ -104,7 +119,9 @@ def test_soak(tmp_path: Path, serve: Callable[..., LiveServer]) -> None:
     for thread in clients.threads:
         thread.join(60)
     last = resources(server.process.pid)
-    print(f"{sum(clients.seen.values())} answers {dict(clients.seen)}, {len(clients.pids)} processes, {first} -> {last}")
+    print(
+        f"{sum(clients.seen.values())} answers {dict(clients.seen)}, {len(clients.pids)} processes, {first} -> {last}"
+    )
     assert clients.wrong == []
     assert clients.seen["200"] > 0
     assert last["threads"] == first["threads"]

@@ -1,4 +1,6 @@
-"""``fcgiemu check``: the examples of its page, what keeps quiet, the formats, and what silences a finding."""
+"""``fcgiemu check``: the examples of its page, what keeps quiet, the formats, and what silences a
+finding.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,11 @@ from fcgiemu.site import Site
 from ..sites import python_handler, rules, web_config, write
 
 PAGE = (Path(__file__).parents[2] / "docs" / "check.md").read_text("utf-8")
-EXAMPLES = re.findall(r"^### (\S+)\n(?:(?!```)[^\n]*\n)*```xml\n(.*?)```\n```xml\n(.*?)```", PAGE, re.MULTILINE | re.DOTALL)
+EXAMPLES = re.findall(
+    r"^### (\S+)\n(?:(?!```)[^\n]*\n)*```xml\n(.*?)```\n```xml\n(.*?)```",
+    PAGE,
+    re.MULTILINE | re.DOTALL,
+)
 FILES = {"static/site.css": "", "app.py": ""}
 
 
@@ -40,11 +46,23 @@ def test_the_examples_of_the_page(tmp_path: Path, code: str, before: str, after:
 
 
 def test_every_code_has_its_section() -> None:
-    sources = [path.read_text("utf-8") for path in (Path(__file__).parents[2] / "fcgiemu").rglob("*.py")]
-    used = {code for source in sources for code in re.findall(
-        r'"((?:config|rewrite|redirect|handler|settings|azure)-[a-z]+(?:-[a-z]+)*)"', source)}
-    of_requests = {"rewrite-runtime-error", "rewrite-not-a-response-header", "rewrite-wildcard-body", "rewrite-unknown-custom-tags",
-                   "config-too-large"}
+    sources = [
+        path.read_text("utf-8") for path in (Path(__file__).parents[2] / "fcgiemu").rglob("*.py")
+    ]
+    used = {
+        code
+        for source in sources
+        for code in re.findall(
+            r'"((?:config|rewrite|redirect|handler|settings|azure)-[a-z]+(?:-[a-z]+)*)"', source
+        )
+    }
+    of_requests = {
+        "rewrite-runtime-error",
+        "rewrite-not-a-response-header",
+        "rewrite-wildcard-body",
+        "rewrite-unknown-custom-tags",
+        "config-too-large",
+    }
     used.add("config-unknown-element")  # put together with "config-unknown-attribute"
     assert used - of_requests == {row[0] for row in EXAMPLES}
     assert SEVERITY.keys() <= {row[0] for row in EXAMPLES}
@@ -52,29 +70,68 @@ def test_every_code_has_its_section() -> None:
 
 QUIET = [
     rules('<rule name="r"><match url="^/?old$" /><action type="Redirect" url="/new" /></rule>'),
-    rules('<rule name="r"><match url="^old/(.*)" /><action type="Redirect" url="https://www.example.org/{R:1}" /></rule>'),
-    rules('<rule name="www"><match url="(.*)" /><conditions><add input="{HTTP_HOST}" pattern="^www\\." negate="true" /></conditions>'
-          '<action type="Redirect" url="https://www.example.org/{R:1}" /></rule>'),
-    rules('<rule name="slash"><match url="(.*[^/])$" /><conditions><add input="{REQUEST_FILENAME}" matchType="IsFile" negate="true" />'
-          '</conditions><action type="Redirect" url="{R:1}/" /></rule>'),
-    rules('<rule name="proxy"><match url="(.*)" /><action type="Rewrite" url="http://127.0.0.1:5000/{R:1}" /></rule>'),
-    rules('<rule name="one" stopProcessing="true"><match url="^a" /><action type="None" /></rule>'
-          '<rule name="two"><match url="^(?:ab|c)" /><action type="Redirect" url="/d" /></rule>'),
-    rules('<rule name="one" stopProcessing="true"><match url=".*" /><conditions><add input="{HTTP_HOST}" pattern="^a$" /></conditions>'
-          '<action type="None" /></rule><rule name="two"><match url="x" /><action type="None" /></rule>'),
-    rules('<rule name="tls"><match url="(.*)" /><conditions><add input="{HTTP_X_FORWARDED_PROTO}" pattern="^http$" /></conditions>'
-          '<action type="Redirect" url="https://{HTTP_HOST}/{R:1}" /></rule>'),
-    rules('<rule name="prg"><match url="^form$" /><conditions><add input="{REQUEST_METHOD}" pattern="^POST$" /></conditions>'
-          '<action type="Redirect" url="/form" redirectType="SeeOther" /></rule>'),
-    rules('<rule name="deep"><match url="/index\\.php$" /><action type="Redirect" url="/x" /></rule>'
-          '<rule name="either"><match url="^/|^old$" /><action type="Redirect" url="/y" /></rule>'),
-    rules('<rule name="bad"><match url="^b(.*)" /><action type="Redirect" url="http://[bad/{R:1}" /></rule>'),
-    web_config('<modules><add name="MyModule" type="My.Module, My" /></modules><handlers><add name="h" path="*.my" verb="*" '
-               'modules="MyModule" /></handlers>'),
-    web_config("", {"TOKEN_EXPIRY": "3600s", "PasswordResetUrl": "https://x.net/reset", "SECRET_NAME": "vault", "DB_PASSWORD":
-                    "@Microsoft.KeyVault(SecretUri=https://x)", "API_KEY": "__API_KEY__", "PWD": "REPLACE_ME"}),
-    web_config(python_handler("handler.fcgi"), {"WSGI_HANDLER": "app.app", "PYTHONPATH": "D:\\home\\site\\wwwroot", "DEBUG": "true",
-                                                "SECRET_KEY": "{set in the portal}", "WSGI_LOG": "D:\\home\\LogFiles\\w.log"}),
+    rules(
+        '<rule name="r"><match url="^old/(.*)" /><action type="Redirect" url="https://www.example.org/{R:1}" /></rule>'
+    ),
+    rules(
+        '<rule name="www"><match url="(.*)" /><conditions><add input="{HTTP_HOST}" pattern="^www\\." negate="true" /></conditions>'
+        '<action type="Redirect" url="https://www.example.org/{R:1}" /></rule>'
+    ),
+    rules(
+        '<rule name="slash"><match url="(.*[^/])$" /><conditions><add input="{REQUEST_FILENAME}" matchType="IsFile" negate="true" />'
+        '</conditions><action type="Redirect" url="{R:1}/" /></rule>'
+    ),
+    rules(
+        '<rule name="proxy"><match url="(.*)" /><action type="Rewrite" url="http://127.0.0.1:5000/{R:1}" /></rule>'
+    ),
+    rules(
+        '<rule name="one" stopProcessing="true"><match url="^a" /><action type="None" /></rule>'
+        '<rule name="two"><match url="^(?:ab|c)" /><action type="Redirect" url="/d" /></rule>'
+    ),
+    rules(
+        '<rule name="one" stopProcessing="true"><match url=".*" /><conditions><add input="{HTTP_HOST}" pattern="^a$" /></conditions>'
+        '<action type="None" /></rule><rule name="two"><match url="x" /><action type="None" /></rule>'
+    ),
+    rules(
+        '<rule name="tls"><match url="(.*)" /><conditions><add input="{HTTP_X_FORWARDED_PROTO}" pattern="^http$" /></conditions>'
+        '<action type="Redirect" url="https://{HTTP_HOST}/{R:1}" /></rule>'
+    ),
+    rules(
+        '<rule name="prg"><match url="^form$" /><conditions><add input="{REQUEST_METHOD}" pattern="^POST$" /></conditions>'
+        '<action type="Redirect" url="/form" redirectType="SeeOther" /></rule>'
+    ),
+    rules(
+        '<rule name="deep"><match url="/index\\.php$" /><action type="Redirect" url="/x" /></rule>'
+        '<rule name="either"><match url="^/|^old$" /><action type="Redirect" url="/y" /></rule>'
+    ),
+    rules(
+        '<rule name="bad"><match url="^b(.*)" /><action type="Redirect" url="http://[bad/{R:1}" /></rule>'
+    ),
+    web_config(
+        '<modules><add name="MyModule" type="My.Module, My" /></modules><handlers><add name="h" path="*.my" verb="*" '
+        'modules="MyModule" /></handlers>'
+    ),
+    web_config(
+        "",
+        {
+            "TOKEN_EXPIRY": "3600s",
+            "PasswordResetUrl": "https://x.net/reset",
+            "SECRET_NAME": "vault",
+            "DB_PASSWORD": "@Microsoft.KeyVault(SecretUri=https://x)",
+            "API_KEY": "__API_KEY__",
+            "PWD": "REPLACE_ME",
+        },
+    ),
+    web_config(
+        python_handler("handler.fcgi"),
+        {
+            "WSGI_HANDLER": "app.app",
+            "PYTHONPATH": "D:\\home\\site\\wwwroot",
+            "DEBUG": "true",
+            "SECRET_KEY": "{set in the portal}",
+            "WSGI_LOG": "D:\\home\\LogFiles\\w.log",
+        },
+    ),
 ]
 
 
@@ -84,23 +141,64 @@ def test_nothing_is_said_of_what_is_right(tmp_path: Path, config: str) -> None:
 
 
 LOUD = [
-    ("redirect-loop", rules('<rule name="a"><match url="(.*)" /><action type="Redirect" url="/new/{R:1}" /></rule>')),
-    ("redirect-loop", rules('<rule name="a"><match url="(.*)" /><conditions><add input="{HTTP_HOST}" pattern="^mysite.com$" /></conditions>'
-                            '<action type="Redirect" url="https://www.mysite.com/{R:1}" /></rule><rule name="b"><match url="(.*)" />'
-                            '<conditions><add input="{HTTP_HOST}" pattern="^www.mysite.com$" /></conditions>'
-                            '<action type="Redirect" url="https://mysite.com/{R:1}" /></rule>')),
-    ("redirect-loop", rules('<rule name="a"><match url="(.*)" /><conditions><add input="{HTTP_HOST}" pattern="^example\\.com$" '
-                            'negate="true" /></conditions><action type="Redirect" url="https://www.example.com/{R:1}" /></rule>')),
-    ("redirect-loop", rules('<rule name="a"><match url="(.*)" /><conditions><add input="{SERVER_PORT_SECURE}" pattern="^1$" /></conditions>'
-                            '<action type="Redirect" url="https://{HTTP_HOST}/{R:1}" /></rule>')),
-    ("rewrite-leading-slash", rules('<rule name="a"><match url="^(/old|/older)/(.*)$" /><action type="None" /></rule>')),
-    ("rewrite-leading-slash", rules('<rule name="a"><match url="^\\/old$" /><action type="None" /></rule>')),
-    ("rewrite-never-reached", rules('<rule name="a" stopProcessing="true"><match url="^blog" /><action type="None" /></rule>'
-                                    '<rule name="b"><match url="^blog/(.*)$" /><action type="Redirect" url="/x" /></rule>')),
-    ("rewrite-never-reached", rules('<rule name="a" stopProcessing="true"><match url="(.+)" /><action type="None" /></rule>'
-                                    '<rule name="b"><match url="^blog$" /><action type="Redirect" url="/x" /></rule>')),
-    ("handler-never-reached", web_config('<handlers><add name="a" path="*.x" verb="*" modules="StaticFileModule" />'
-                                         '<add name="b" path="app.x" verb="GET" modules="StaticFileModule" /></handlers>')),
+    (
+        "redirect-loop",
+        rules(
+            '<rule name="a"><match url="(.*)" /><action type="Redirect" url="/new/{R:1}" /></rule>'
+        ),
+    ),
+    (
+        "redirect-loop",
+        rules(
+            '<rule name="a"><match url="(.*)" /><conditions><add input="{HTTP_HOST}" pattern="^mysite.com$" /></conditions>'
+            '<action type="Redirect" url="https://www.mysite.com/{R:1}" /></rule><rule name="b"><match url="(.*)" />'
+            '<conditions><add input="{HTTP_HOST}" pattern="^www.mysite.com$" /></conditions>'
+            '<action type="Redirect" url="https://mysite.com/{R:1}" /></rule>'
+        ),
+    ),
+    (
+        "redirect-loop",
+        rules(
+            '<rule name="a"><match url="(.*)" /><conditions><add input="{HTTP_HOST}" pattern="^example\\.com$" '
+            'negate="true" /></conditions><action type="Redirect" url="https://www.example.com/{R:1}" /></rule>'
+        ),
+    ),
+    (
+        "redirect-loop",
+        rules(
+            '<rule name="a"><match url="(.*)" /><conditions><add input="{SERVER_PORT_SECURE}" pattern="^1$" /></conditions>'
+            '<action type="Redirect" url="https://{HTTP_HOST}/{R:1}" /></rule>'
+        ),
+    ),
+    (
+        "rewrite-leading-slash",
+        rules('<rule name="a"><match url="^(/old|/older)/(.*)$" /><action type="None" /></rule>'),
+    ),
+    (
+        "rewrite-leading-slash",
+        rules('<rule name="a"><match url="^\\/old$" /><action type="None" /></rule>'),
+    ),
+    (
+        "rewrite-never-reached",
+        rules(
+            '<rule name="a" stopProcessing="true"><match url="^blog" /><action type="None" /></rule>'
+            '<rule name="b"><match url="^blog/(.*)$" /><action type="Redirect" url="/x" /></rule>'
+        ),
+    ),
+    (
+        "rewrite-never-reached",
+        rules(
+            '<rule name="a" stopProcessing="true"><match url="(.+)" /><action type="None" /></rule>'
+            '<rule name="b"><match url="^blog$" /><action type="Redirect" url="/x" /></rule>'
+        ),
+    ),
+    (
+        "handler-never-reached",
+        web_config(
+            '<handlers><add name="a" path="*.x" verb="*" modules="StaticFileModule" />'
+            '<add name="b" path="app.x" verb="GET" modules="StaticFileModule" /></handlers>'
+        ),
+    ),
     ("settings-missing-module", web_config("", {"DJANGO_SETTINGS_MODULE": "proj.setings"})),
     ("settings-secret", web_config("", {"DB_PASSWORD": "Winter!Kestrel24"})),
     ("settings-secret", web_config("", {"DATABASE_URL": "postgres://user:s3cr3tpw@db/x"})),
@@ -114,7 +212,12 @@ def test_mistakes_are_found(tmp_path: Path, code: str, config: str) -> None:
 
 
 def test_many_rules_are_read_in_time(tmp_path: Path) -> None:
-    many = rules("".join(f'<rule name="{number}"><match url="^p{number}$" /><action type="None" /></rule>' for number in range(2000)))
+    many = rules(
+        "".join(
+            f'<rule name="{number}"><match url="^p{number}$" /><action type="None" /></rule>'
+            for number in range(2000)
+        )
+    )
     assert codes(tmp_path, many) == set()
 
 
@@ -125,16 +228,28 @@ def test_a_folder_without_web_config(tmp_path: Path) -> None:
 
 def test_rules_of_parents_are_told_once(tmp_path: Path) -> None:
     bad = rules('<rule name="r"><match url="^/x" /><action type="None" /></rule>')
-    write(tmp_path, {"web.config": bad, "a/web.config": web_config(), "a/b/web.config": web_config(), "c/x.txt": ""})
+    write(
+        tmp_path,
+        {
+            "web.config": bad,
+            "a/web.config": web_config(),
+            "a/b/web.config": web_config(),
+            "c/x.txt": "",
+        },
+    )
     assert [(finding.code, str(finding.span)) for finding in check(Site(tmp_path))] == [
-        ("rewrite-leading-slash", "web.config:1:77")]
+        ("rewrite-leading-slash", "web.config:1:77")
+    ]
 
 
-@pytest.mark.parametrize(("comment", "left"), [
-    ("<!-- # fcgiemu: ignore[rewrite-leading-slash] -->", set()),
-    ("<!-- fcgiemu: ignore[config-root, rewrite-leading-slash] because -->", set()),
-    ("<!-- # fcgiemu: ignore[rewrite-catch-all] -->", {"rewrite-leading-slash"}),
-])
+@pytest.mark.parametrize(
+    ("comment", "left"),
+    [
+        ("<!-- # fcgiemu: ignore[rewrite-leading-slash] -->", set()),
+        ("<!-- fcgiemu: ignore[config-root, rewrite-leading-slash] because -->", set()),
+        ("<!-- # fcgiemu: ignore[rewrite-catch-all] -->", {"rewrite-leading-slash"}),
+    ],
+)
 def test_comments_silence(tmp_path: Path, comment: str, left: set[str]) -> None:
     rule = '<rule name="r"><match url="^/x" /><action type="None" /></rule>'
     assert codes(tmp_path, rules(f"\n{comment}\n{rule}")) == left
@@ -144,8 +259,13 @@ def test_comments_silence(tmp_path: Path, comment: str, left: set[str]) -> None:
     assert check(Site(tmp_path), ["rewrite-leading-slash"]) == []
 
 
-FINDINGS = [Finding("a-code", "error", "it is, 100% wrong\nreally", Span("sub/web.config", 3, 7), "mend: it"),
-            Finding("b-code", "warning", "odd", Span("web.config", 1, 1)), Finding("c-code", "info", "by the way")]
+FINDINGS = [
+    Finding(
+        "a-code", "error", "it is, 100% wrong\nreally", Span("sub/web.config", 3, 7), "mend: it"
+    ),
+    Finding("b-code", "warning", "odd", Span("web.config", 1, 1)),
+    Finding("c-code", "info", "by the way"),
+]
 
 
 def test_text_and_exit_status() -> None:
@@ -157,8 +277,14 @@ def test_text_and_exit_status() -> None:
 
 def test_github() -> None:
     lines = report.github(FINDINGS).splitlines()
-    assert lines[0] == "::error file=sub/web.config,line=3,col=7,title=a-code::it is, 100%25 wrong%0Areally%0Amend: it"
-    assert lines[1:] == ["::warning file=web.config,line=1,col=1,title=b-code::odd", "::notice title=c-code::by the way"]
+    assert (
+        lines[0]
+        == "::error file=sub/web.config,line=3,col=7,title=a-code::it is, 100%25 wrong%0Areally%0Amend: it"
+    )
+    assert lines[1:] == [
+        "::warning file=web.config,line=1,col=1,title=b-code::odd",
+        "::notice title=c-code::by the way",
+    ]
 
 
 def test_sarif() -> None:
@@ -166,22 +292,31 @@ def test_sarif() -> None:
     log = json.loads(report.sarif(FINDINGS))
     assert log["version"] == "2.1.0" and log["$schema"].endswith("sarif-2.1.0.json")
     run = log["runs"][0]
-    assert set(run) == {"tool", "results", "originalUriBaseIds", "columnKind"} and run["columnKind"] == "utf16CodeUnits"
+    assert (
+        set(run) == {"tool", "results", "originalUriBaseIds", "columnKind"}
+        and run["columnKind"] == "utf16CodeUnits"
+    )
     identifiers = [rule["id"] for rule in run["tool"]["driver"]["rules"]]
     for result, finding in zip(run["results"], FINDINGS, strict=True):
         assert result["level"] in ("none", "note", "warning", "error")
         assert identifiers[result["ruleIndex"]] == result["ruleId"] == finding.code
         for location in result["locations"]:
             place = location["physicalLocation"]
-            assert not place["artifactLocation"]["uri"].startswith("/") and place["artifactLocation"]["uriBaseId"] == "%SRCROOT%"
+            assert (
+                not place["artifactLocation"]["uri"].startswith("/")
+                and place["artifactLocation"]["uriBaseId"] == "%SRCROOT%"
+            )
             assert place["region"]["startLine"] >= 1 and place["region"]["startColumn"] >= 1
     assert json.loads(report.sarif([]))["runs"][0]["results"] == []
 
 
-@pytest.mark.parametrize(("path", "location"), [
-    ("my app/web.config", {"uri": "my%20app/web.config", "uriBaseId": "%SRCROOT%"}),
-    ("/srv/a b/host.config", {"uri": "file:///srv/a%20b/host.config"}),
-])
+@pytest.mark.parametrize(
+    ("path", "location"),
+    [
+        ("my app/web.config", {"uri": "my%20app/web.config", "uriBaseId": "%SRCROOT%"}),
+        ("/srv/a b/host.config", {"uri": "file:///srv/a%20b/host.config"}),
+    ],
+)
 def test_sarif_locations_are_uri_references(path: str, location: dict[str, str]) -> None:
     found = Finding("a-code", "error", "wrong", Span(path, 1, 1), "Mend it.", hresult=0)
     result = json.loads(report.sarif([found]))["runs"][0]["results"][0]
@@ -194,24 +329,55 @@ def test_junit_and_json() -> None:
     assert (suite.get("tests"), suite.get("failures")) == ("3", "2")
     assert suite.findall("testcase/failure")[0].get("message") == "it is, 100% wrong"
     assert ElementTree.fromstring(report.junit([])).get("tests") == "1"
-    assert [entry["code"] for entry in json.loads(report.as_json(FINDINGS))] == ["a-code", "b-code", "c-code"]
+    assert [entry["code"] for entry in json.loads(report.as_json(FINDINGS))] == [
+        "a-code",
+        "b-code",
+        "c-code",
+    ]
 
 
-@pytest.mark.parametrize(("kind", "start"), [("text", "web.config:"), ("json", "["), ("sarif", "{"), ("github", "::warning file="),
-                                             ("junit", "<?xml")])
+@pytest.mark.parametrize(
+    ("kind", "start"),
+    [
+        ("text", "web.config:"),
+        ("json", "["),
+        ("sarif", "{"),
+        ("github", "::warning file="),
+        ("junit", "<?xml"),
+    ],
+)
 def test_the_command(tmp_path: Path, kind: str, start: str) -> None:
-    write(tmp_path, {"web.config": rules('<rule name="r"><match url="^/x" /><action type="None" /></rule>')})
+    write(
+        tmp_path,
+        {"web.config": rules('<rule name="r"><match url="^/x" /><action type="None" /></rule>')},
+    )
     result = CliRunner().invoke(main, ["check", str(tmp_path), "--format", kind])
     assert result.exit_code == 1 and result.output.startswith(start)
-    assert CliRunner().invoke(main, ["check", str(tmp_path), "--ignore", "rewrite-leading-slash,x"]).exit_code == 0
+    assert (
+        CliRunner()
+        .invoke(main, ["check", str(tmp_path), "--ignore", "rewrite-leading-slash,x"])
+        .exit_code
+        == 0
+    )
     missing = CliRunner().invoke(main, ["check", str(tmp_path / "nowhere")])
     assert missing.exit_code == 2
 
 
-@pytest.mark.parametrize(("pattern", "text"), [
-    ("^old$", "old"), ("^a/(.*)$", "a/w"), (r"^\d+-[a-z]+$", "1-a"), ("(a|b)c", "ac"), ("x?y", "xy"), ("[^/]+/z", "a/z"), ("^(?!no)yes", "yes"),
-    ("a{3}", "aaa"), ("(", None), ("^a(?=b)", None),
-])
+@pytest.mark.parametrize(
+    ("pattern", "text"),
+    [
+        ("^old$", "old"),
+        ("^a/(.*)$", "a/w"),
+        (r"^\d+-[a-z]+$", "1-a"),
+        ("(a|b)c", "ac"),
+        ("x?y", "xy"),
+        ("[^/]+/z", "a/z"),
+        ("^(?!no)yes", "yes"),
+        ("a{3}", "aaa"),
+        ("(", None),
+        ("^a(?=b)", None),
+    ],
+)
 def test_examples_of_patterns(pattern: str, text: str | None) -> None:
     found = example(pattern, "w")
     assert (found is None) if text is None else re.search(pattern, found or "") is not None

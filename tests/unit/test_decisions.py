@@ -1,4 +1,6 @@
-"""What a connection remembers of its requests: the same decision while nothing has changed, another one where something has."""
+"""What a connection remembers of its requests: the same decision while nothing has changed, another
+one where something has.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,8 @@ RULES = """<rewrite><rules>
     <action type="Rewrite" url="site.css" /></rule>
 </rules></rewrite>
 <handlers><clear /><add name="Static" path="*.css" verb="*" modules="StaticFileModule" resourceType="File" />""" + (
-    python_handler().removeprefix("<handlers>"))
+    python_handler().removeprefix("<handlers>")
+)
 MAPPED = """<rewrite><rules>
   <rule name="by map"><match url="^mapped$" />
     <conditions><add input="{Map:key}" pattern="(.+)" /></conditions>
@@ -36,14 +39,20 @@ MAPPED = """<rewrite><rules>
   <settings><add key="FilePath" value="{DOCUMENT_ROOT}\\map.txt" /><add key="Separator" value="=" /></settings>
 </provider></providers></rewrite>
 <handlers><clear /><add name="Static" path="*.css" verb="*" modules="StaticFileModule" resourceType="File" />""" + (
-    python_handler().removeprefix("<handlers>"))
+    python_handler().removeprefix("<handlers>")
+)
 SITE = {"web.config": web_config(RULES), "site.css": "one", "map.txt": "key=site.css\n"}
 LONG = "x" * LONGEST_HEAD
-PROTOCOL = cast(IisProtocol, SimpleNamespace(client=("127.0.0.1", 5), server=("127.0.0.1", 80), scheme="http"))
+PROTOCOL = cast(
+    IisProtocol, SimpleNamespace(client=("127.0.0.1", 5), server=("127.0.0.1", 80), scheme="http")
+)
 
 
 def exchange(target: str, *headers: tuple[str, str], method: str = "GET") -> Exchange:
-    fields = [(b"Host", b"localhost"), *((name.encode(), value.encode()) for name, value in headers)]
+    fields = [
+        (b"Host", b"localhost"),
+        *((name.encode(), value.encode()) for name, value in headers),
+    ]
     return Exchange(PROTOCOL, method, target.encode(), fields, "1.1", True)
 
 
@@ -83,18 +92,39 @@ def test_the_same_request_is_decided_once(site: Site, target: str) -> None:
 
 
 CHANGES: list[tuple[str, Callable[[Path], Any], str, str]] = [
-    ("/site.css", lambda root: (root / "site.css").write_text("longer"), "site.css, 3 bytes", "site.css, 6 bytes"),
-    ("/site.css", lambda root: os.utime(root / "site.css"), "site.css, 3 bytes", "site.css, 3 bytes"),
+    (
+        "/site.css",
+        lambda root: (root / "site.css").write_text("longer"),
+        "site.css, 3 bytes",
+        "site.css, 6 bytes",
+    ),
+    (
+        "/site.css",
+        lambda root: os.utime(root / "site.css"),
+        "site.css, 3 bytes",
+        "site.css, 3 bytes",
+    ),
     ("/site.css", lambda root: (root / "site.css").unlink(), "site.css, 3 bytes", "error 404"),
-    ("/Site.css", lambda root: (root / "site.css").rename(root / "SITE.css"), "site.css, 3 bytes", "SITE.css, 3 bytes"),
-    ("/site.css", lambda root: ((root / "site.css").unlink(), (root / "site.css").mkdir()), "site.css, 3 bytes", "error 404"),
+    (
+        "/Site.css",
+        lambda root: (root / "site.css").rename(root / "SITE.css"),
+        "site.css, 3 bytes",
+        "SITE.css, 3 bytes",
+    ),
+    (
+        "/site.css",
+        lambda root: ((root / "site.css").unlink(), (root / "site.css").mkdir()),
+        "site.css, 3 bytes",
+        "error 404",
+    ),
     ("/kept", lambda root: (root / "kept.flag").write_text(""), "Python", "site.css, 3 bytes"),
 ]
 
 
 @pytest.mark.parametrize(("target", "change", "before", "after"), CHANGES)
 def test_a_changed_file_is_seen_by_the_next_request(
-        site: Site, target: str, change: Callable[[Path], Any], before: str, after: str) -> None:
+    site: Site, target: str, change: Callable[[Path], Any], before: str, after: str
+) -> None:
     decisions = Decisions()
     first = asked(decisions, site, exchange(target))
     assert first is asked(decisions, site, exchange(target))
@@ -112,15 +142,19 @@ def test_a_time_stamp_that_goes_back(site: Site) -> None:
     asked(decisions, site, exchange("/KEPT"))
     assert asked(decisions, site, exchange("/kept")) is first  # nobody can see it
     os.utime(site.path, (LONG_AGO + 1, LONG_AGO + 1))
-    assert shown(asked(decisions, site, exchange("/none.css"))) == "error 404"  # for which the folder is listed anew
+    assert (
+        shown(asked(decisions, site, exchange("/none.css"))) == "error 404"
+    )  # for which the folder is listed anew
     aged(site.path)
     assert shown(asked(decisions, site, exchange("/kept"))) == "site.css, 3 bytes"
 
 
 def test_a_root_that_goes_away_and_comes_back(tmp_path: Path) -> None:
     """A folder that is renamed keeps its time stamp."""
-    rule = ('<rewrite><rules><rule name="r"><match url=".*" /><conditions><add input="{DOCUMENT_ROOT}" matchType="IsDirectory" '
-            'negate="true" /></conditions><action type="Rewrite" url="gone.css" /></rule></rules></rewrite>')
+    rule = (
+        '<rewrite><rules><rule name="r"><match url=".*" /><conditions><add input="{DOCUMENT_ROOT}" matchType="IsDirectory" '
+        'negate="true" /></conditions><action type="Rewrite" url="gone.css" /></rule></rules></rewrite>'
+    )
     root = write(tmp_path / "site", {"web.config": web_config(rule + python_handler()), "a": ""})
     aged(root)
     site = Site(root)
@@ -136,7 +170,9 @@ def test_files_that_have_just_changed_are_asked_about_again(site: Site) -> None:
     """Their time stamp may not tell the next change."""
     (site.path / "site.css").write_text("two")
     decisions = Decisions()
-    assert asked(decisions, site, exchange("/site.css")) is not asked(decisions, site, exchange("/site.css"))
+    assert asked(decisions, site, exchange("/site.css")) is not asked(
+        decisions, site, exchange("/site.css")
+    )
 
 
 def test_new_configuration_makes_new_decisions(site: Site) -> None:
@@ -147,11 +183,17 @@ def test_new_configuration_makes_new_decisions(site: Site) -> None:
     assert shown(asked(decisions, site, exchange("/site.css"))) == "Python"
 
 
-@pytest.mark.parametrize("headers", [(("Content-Length", "3"),), (("Transfer-Encoding", "chunked"),)])
-def test_requests_with_a_body_are_not_remembered(site: Site, headers: tuple[tuple[str, str], ...]) -> None:
+@pytest.mark.parametrize(
+    "headers", [(("Content-Length", "3"),), (("Transfer-Encoding", "chunked"),)]
+)
+def test_requests_with_a_body_are_not_remembered(
+    site: Site, headers: tuple[tuple[str, str], ...]
+) -> None:
     decisions = Decisions()
     first = exchange("/other", *headers, method="POST")
-    assert asked(decisions, site, first) is not asked(decisions, site, exchange("/other", *headers, method="POST"))
+    assert asked(decisions, site, first) is not asked(
+        decisions, site, exchange("/other", *headers, method="POST")
+    )
     assert first.has_body
 
 
@@ -167,7 +209,10 @@ def test_what_a_provider_reads_is_read_each_time(site: Site) -> None:
         first = shown(asked(decisions, served, exchange("/mapped")))
         write(site.path, {"map.txt": "key=not.none\n"})
         aged(site.path)
-        assert (first, shown(asked(decisions, served, exchange("/mapped")))) == ("site.css, 3 bytes", "Python")
+        assert (first, shown(asked(decisions, served, exchange("/mapped")))) == (
+            "site.css, 3 bytes",
+            "Python",
+        )
 
 
 def test_long_heads_are_not_remembered_and_idle_connections_forget(site: Site) -> None:
@@ -183,4 +228,6 @@ def test_the_latest_are_remembered(site: Site) -> None:
     decisions = Decisions()
     for number in range(3 * KEPT):
         asked(decisions, site, exchange(f"/{number}"))
-    assert [kept.head.target for kept in decisions._kept.values()] == [f"/{number}".encode() for number in range(2 * KEPT, 3 * KEPT)]
+    assert [kept.head.target for kept in decisions._kept.values()] == [
+        f"/{number}".encode() for number in range(2 * KEPT, 3 * KEPT)
+    ]

@@ -1,4 +1,6 @@
-"""``fcgiemu diff``: two versions of a site, from folders, files and git, asked with URLs and logs."""
+"""``fcgiemu diff``: two versions of a site, from folders, files and git, asked with URLs and
+logs.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +17,13 @@ from fcgiemu.diff import MAX_GROUPS, Asked, Report, compare, from_log, from_urls
 
 from ..sites import rules, write
 
-OLD = rules('<rule name="a"><match url="^old/(.*)" /><action type="Redirect" url="/new/{R:1}" /></rule>')
-NEW = rules('<rule name="a"><match url="^old/(.*)" /><action type="Redirect" url="/newer/{R:1}" /></rule>'
-            '<rule name="b"><match url="^gone" /><action type="CustomResponse" statusCode="410" /></rule>')
+OLD = rules(
+    '<rule name="a"><match url="^old/(.*)" /><action type="Redirect" url="/new/{R:1}" /></rule>'
+)
+NEW = rules(
+    '<rule name="a"><match url="^old/(.*)" /><action type="Redirect" url="/newer/{R:1}" /></rule>'
+    '<rule name="b"><match url="^gone" /><action type="CustomResponse" statusCode="410" /></rule>'
+)
 URLS = "/old/1\n/old/2\n/gone\n# a comment\n\n/static/a.css\nPOST /x\nhttps://www.example.org/old/3?q=1\n"
 LOG = """#Software: Microsoft Internet Information Services 10.0
 #Fields: date time cs-method cs-uri-stem cs-uri-query s-port sc-status time-taken
@@ -34,8 +40,17 @@ cut short
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    return write(tmp_path, {"site/web.config": OLD, "site/static/a.css": "", "site/a b/ä.css": "", "new.config": NEW,
-                            "urls.txt": URLS, "u_ex.log": LOG})
+    return write(
+        tmp_path,
+        {
+            "site/web.config": OLD,
+            "site/static/a.css": "",
+            "site/a b/ä.css": "",
+            "new.config": NEW,
+            "urls.txt": URLS,
+            "u_ex.log": LOG,
+        },
+    )
 
 
 def run(*arguments: str | Path) -> tuple[int, str]:
@@ -44,29 +59,65 @@ def run(*arguments: str | Path) -> tuple[int, str]:
 
 
 def test_two_configurations(folder: Path) -> None:
-    code, text = run(folder / "site", folder / "new.config", "--site", folder / "site", "--urls", folder / "urls.txt")
+    code, text = run(
+        folder / "site",
+        folder / "new.config",
+        "--site",
+        folder / "site",
+        "--urls",
+        folder / "urls.txt",
+    )
     assert code == 1
     assert text.splitlines() == [
-        "       3  redirect 301 by rule 'a'  ->  redirect 301 by rule 'a'", "            /old/1: redirect 301 http://localhost/new/1 -> redirect 301 http://localhost/newer/1",
+        "       3  redirect 301 by rule 'a'  ->  redirect 301 by rule 'a'",
+        "            /old/1: redirect 301 http://localhost/new/1 -> redirect 301 http://localhost/newer/1",
         "            /old/2: redirect 301 http://localhost/new/2 -> redirect 301 http://localhost/newer/2",
         "            /old/3?q=1: redirect 301 https://www.example.org/new/3?q=1 -> redirect 301 https://www.example.org/newer/3?q=1",
-        "       1  404.0  ->  410.0 by rule 'b'", "            /gone: 404.0 -> 410.0", "4 of 6 change"]
-    assert run(folder / "site", folder / "site", "--urls", folder / "urls.txt") == (0, "0 of 6 change\n")
+        "       1  404.0  ->  410.0 by rule 'b'",
+        "            /gone: 404.0 -> 410.0",
+        "4 of 6 change",
+    ]
+    assert run(folder / "site", folder / "site", "--urls", folder / "urls.txt") == (
+        0,
+        "0 of 6 change\n",
+    )
 
 
 def test_a_log(folder: Path) -> None:
-    code, text = run(folder / "site", folder / "new.config", "--site", folder / "site", "--log", folder / "u_ex.log", "--format", "json")
+    code, text = run(
+        folder / "site",
+        folder / "new.config",
+        "--site",
+        folder / "site",
+        "--log",
+        folder / "u_ex.log",
+        "--format",
+        "json",
+    )
     found = json.loads(text)
     assert code == 1 and (found["asked"], found["changed"], found["skipped"]) == (6, 3, 1)
-    assert {(group["logged"], group["predicted"], group["examples"][0]) for group in found["unlike_log"]} == {
-        ("200", "404.0", "/gone")}
+    assert {
+        (group["logged"], group["predicted"], group["examples"][0]) for group in found["unlike_log"]
+    } == {("200", "404.0", "/gone")}
     assert found["unlike_log"][0]["count"] == 2
 
 
 def test_git_revisions(folder: Path) -> None:
     def git(*arguments: str) -> None:
-        subprocess.run(["git", "-C", str(folder), "-c", "user.name=x", "-c", "user.email=x@example.org", *arguments],
-                       check=True, capture_output=True)
+        subprocess.run(
+            [
+                "git",
+                "-C",
+                str(folder),
+                "-c",
+                "user.name=x",
+                "-c",
+                "user.email=x@example.org",
+                *arguments,
+            ],
+            check=True,
+            capture_output=True,
+        )
 
     git("init", "-q")
     git("add", "-A")
@@ -77,13 +128,25 @@ def test_git_revisions(folder: Path) -> None:
     assert code == 1 and text.endswith("4 of 6 change\n")
     code, text = run("HEAD", ".", "--site", folder / "site", "--urls", folder / "urls.txt")
     assert code in (0, 1)
-    code, text = run("no-such-thing", "HEAD", "--site", folder / "site", "--urls", folder / "urls.txt")
+    code, text = run(
+        "no-such-thing", "HEAD", "--site", folder / "site", "--urls", folder / "urls.txt"
+    )
     assert code == 2 and "is no folder, no file and no git revision" in text
 
 
 def test_wrong_use(folder: Path) -> None:
     assert run(folder / "site", folder / "site")[0] == 2
-    assert run(folder / "site", folder / "site", "--urls", folder / "urls.txt", "--log", folder / "u_ex.log")[0] == 2
+    assert (
+        run(
+            folder / "site",
+            folder / "site",
+            "--urls",
+            folder / "urls.txt",
+            "--log",
+            folder / "u_ex.log",
+        )[0]
+        == 2
+    )
     code, text = run(folder / "site", folder / "site", "--log", folder / "urls.txt")
     assert code == 2 and "no #Fields line" in text
     code, text = run("nowhere", folder / "site", "--site", folder, "--urls", folder / "urls.txt")
@@ -92,20 +155,37 @@ def test_wrong_use(folder: Path) -> None:
 
 
 def test_groups_and_examples_are_bounded(folder: Path) -> None:
-    many = rules("".join(f'<rule name="{number}"><match url="^p{number}$" /><action type="Redirect" url="/x" /></rule>'
-                         for number in range(MAX_GROUPS + 10)))
+    many = rules(
+        "".join(
+            f'<rule name="{number}"><match url="^p{number}$" /><action type="Redirect" url="/x" /></rule>'
+            for number in range(MAX_GROUPS + 10)
+        )
+    )
     write(folder, {"many/web.config": many})
-    report = compare(Site(folder / "site"), Site(folder / "many"), (Asked(f"/p{number}") for number in range(MAX_GROUPS + 10)))
+    report = compare(
+        Site(folder / "site"),
+        Site(folder / "many"),
+        (Asked(f"/p{number}") for number in range(MAX_GROUPS + 10)),
+    )
     assert report.changed == MAX_GROUPS + 10 and len(report.changes) == MAX_GROUPS + 1
     assert report.changes[("404.0", "something else")].count == 10
 
 
 def test_inputs() -> None:
-    assert list(from_urls(["x", "PUT /y?z", "https://Host.example:8443/a", "/a b/\xe4", "http://[::1]/z"])) == [
-        Asked("/x"), Asked("/y?z", "PUT"), Asked("/a", "GET", "host.example", 8443), Asked("/a%20b/%C3%A4"), Asked("/z", "GET", "[::1]")]
+    assert list(
+        from_urls(["x", "PUT /y?z", "https://Host.example:8443/a", "/a b/\xe4", "http://[::1]/z"])
+    ) == [
+        Asked("/x"),
+        Asked("/y?z", "PUT"),
+        Asked("/a", "GET", "host.example", 8443),
+        Asked("/a%20b/%C3%A4"),
+        Asked("/z", "GET", "[::1]"),
+    ]
     report = Report()
     found = list(from_log(LOG.splitlines(), report))
-    assert found[3] == Asked("/static/no.css?v=1", "GET", "localhost", 443, 200) and found[5] == Asked("/old/9")
+    assert found[3] == Asked("/static/no.css?v=1", "GET", "localhost", 443, 200) and found[
+        5
+    ] == Asked("/old/9")
     assert found[4].target == "/a%20b/%C3%A4.css" and report.skipped == 1
     with pytest.raises(SiteError):
         list(from_log(["no fields"], Report()))

@@ -27,50 +27,117 @@ def run(*words: object, stdin: str | None = None) -> Result:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    return write(tmp_path, {"web.config": rules(RULE), "new/a.css": "", "broken/web.config": "<configuration>"})
+    return write(
+        tmp_path,
+        {"web.config": rules(RULE), "new/a.css": "", "broken/web.config": "<configuration>"},
+    )
 
 
 def test_the_keys_of_an_answer(folder: Path) -> None:
-    answer = json.loads(run("explain", folder, "https://www.example.org/old/a.css?x=1", "--json").output)
+    answer = json.loads(
+        run("explain", folder, "https://www.example.org/old/a.css?x=1", "--json").output
+    )
     outcome = answer["outcome"]
     assert answer["request"] == {"method": "GET", "url": "https://www.example.org/old/a.css?x=1"}
     assert (outcome["kind"], outcome["status"], outcome["file"]) == ("static", 200, "new/a.css")
     assert (outcome["path"], outcome["query"], outcome["handler"], outcome["module"]) == (
-        "/new/a.css", "x=1", "StaticFile", "StaticFileModule")
+        "/new/a.css",
+        "x=1",
+        "StaticFile",
+        "StaticFileModule",
+    )
     assert answer["rules"] == ["R"] and answer["findings"] == []
-    assert [event["name"] for event in answer["events"]][:3] == ["URL_REWRITE_START", "RULE_EVALUATION_START", "PATTERN_MATCH"]
+    assert [event["name"] for event in answer["events"]][:3] == [
+        "URL_REWRITE_START",
+        "RULE_EVALUATION_START",
+        "PATTERN_MATCH",
+    ]
     assert "events" not in json.loads(run("explain", folder, "/", "--json", "--no-events").output)
 
 
 def test_fastcgi_shows_what_the_application_would_see(tmp_path: Path) -> None:
     write(tmp_path, {"web.config": wsgi_site(SCRIPT_NAME="/app")})
-    environ = fcgiemu.Site(tmp_path).explain("http://h:8080/app/x%20y?q=1", "POST", body_length=3)["outcome"]["environ"]
-    assert {name: environ[name] for name in ("SCRIPT_NAME", "PATH_INFO", "QUERY_STRING", "REQUEST_METHOD", "REQUEST_URI",
-                                             "SERVER_NAME", "SERVER_PORT", "HTTPS", "CONTENT_LENGTH", "wsgi.url_scheme")} == {
-        "SCRIPT_NAME": "/app", "PATH_INFO": "/x y", "QUERY_STRING": "q=1", "REQUEST_METHOD": "POST",
-        "REQUEST_URI": "/app/x%20y?q=1", "SERVER_NAME": "h", "SERVER_PORT": "8080", "HTTPS": "off", "CONTENT_LENGTH": "3",
-        "wsgi.url_scheme": "http"}
+    environ = fcgiemu.Site(tmp_path).explain("http://h:8080/app/x%20y?q=1", "POST", body_length=3)[
+        "outcome"
+    ]["environ"]
+    assert {
+        name: environ[name]
+        for name in (
+            "SCRIPT_NAME",
+            "PATH_INFO",
+            "QUERY_STRING",
+            "REQUEST_METHOD",
+            "REQUEST_URI",
+            "SERVER_NAME",
+            "SERVER_PORT",
+            "HTTPS",
+            "CONTENT_LENGTH",
+            "wsgi.url_scheme",
+        )
+    } == {
+        "SCRIPT_NAME": "/app",
+        "PATH_INFO": "/x y",
+        "QUERY_STRING": "q=1",
+        "REQUEST_METHOD": "POST",
+        "REQUEST_URI": "/app/x%20y?q=1",
+        "SERVER_NAME": "h",
+        "SERVER_PORT": "8080",
+        "HTTPS": "off",
+        "CONTENT_LENGTH": "3",
+        "wsgi.url_scheme": "http",
+    }
 
 
 def test_a_batch_answers_in_order_and_may_name_other_sites(folder: Path, tmp_path: Path) -> None:
     other = write(tmp_path / "other", {"web.config": wsgi_site()})
-    lines = [{"id": 1, "url": "/old/a.css"}, {"id": "two", "url": "/x", "site": str(other)}, {"url": "/..", "method": "HEAD"},
-             {"url": "/old/b", "headers": {"Host": "h"}, "response": {"status": 201, "headers": {}, "body": "made"}}]
-    output = run("explain", folder, "--batch", "-", "--json", stdin="\n".join(map(json.dumps, lines))).output.splitlines()
+    lines = [
+        {"id": 1, "url": "/old/a.css"},
+        {"id": "two", "url": "/x", "site": str(other)},
+        {"url": "/..", "method": "HEAD"},
+        {
+            "url": "/old/b",
+            "headers": {"Host": "h"},
+            "response": {"status": 201, "headers": {}, "body": "made"},
+        },
+    ]
+    output = run(
+        "explain", folder, "--batch", "-", "--json", stdin="\n".join(map(json.dumps, lines))
+    ).output.splitlines()
     answers = [json.loads(line) for line in output]
     assert [answer.get("id") for answer in answers] == [1, "two", None, None]
-    assert [answer["outcome"]["kind"] for answer in answers] == ["static", "fastcgi", "respond", "respond"]
+    assert [answer["outcome"]["kind"] for answer in answers] == [
+        "static",
+        "fastcgi",
+        "respond",
+        "respond",
+    ]
     assert answers[3]["response"]["status"] == 201 and answers[3]["response"]["body"] == "made"
 
 
-@pytest.mark.parametrize(("words", "stdin", "status", "text"), [
-    (("/",), None, 0, "403.14"), (("/", "--fail-on-error"), None, 0, ""), (("/broken/x", "--fail-on-error"), None, 1, "500.19"),
-    (("/broken/x",), None, 0, "not well-formed"), ((), None, 2, "Give a URL"), (("/", "-H", "nonsense"), None, 2, "Name: value"),
-    (("--batch", "-"), '{"url": "/"}\nnot json\n', 2, "batch line 2"), (("--batch", "-"), '{"no": "url"}', 2, "batch line 1"),
-    (("--batch", "-"), '{"url": "/", "site": "/not/there"}', 2, "batch line 1: There is no folder"),
-    (("/", "--map", "x"), None, 2, "is not WINDOWS=LOCAL"), (("/", "--host-config", "absent"), None, 2, "Cannot read"),
-])
-def test_exit_status(folder: Path, words: tuple[str, ...], stdin: str | None, status: int, text: str) -> None:
+@pytest.mark.parametrize(
+    ("words", "stdin", "status", "text"),
+    [
+        (("/",), None, 0, "403.14"),
+        (("/", "--fail-on-error"), None, 0, ""),
+        (("/broken/x", "--fail-on-error"), None, 1, "500.19"),
+        (("/broken/x",), None, 0, "not well-formed"),
+        ((), None, 2, "Give a URL"),
+        (("/", "-H", "nonsense"), None, 2, "Name: value"),
+        (("--batch", "-"), '{"url": "/"}\nnot json\n', 2, "batch line 2"),
+        (("--batch", "-"), '{"no": "url"}', 2, "batch line 1"),
+        (
+            ("--batch", "-"),
+            '{"url": "/", "site": "/not/there"}',
+            2,
+            "batch line 1: There is no folder",
+        ),
+        (("/", "--map", "x"), None, 2, "is not WINDOWS=LOCAL"),
+        (("/", "--host-config", "absent"), None, 2, "Cannot read"),
+    ],
+)
+def test_exit_status(
+    folder: Path, words: tuple[str, ...], stdin: str | None, status: int, text: str
+) -> None:
     result = run("explain", folder, *words, stdin=stdin)
     assert result.exit_code == status, result.output
     assert text in result.output
@@ -91,27 +158,84 @@ def test_a_port_in_use_is_one_sentence(tmp_path: Path) -> None:
     assert result.exit_code == 2 and "is in use. Choose another one" in result.output
 
 
-@pytest.mark.parametrize(("rule", "strict", "kind", "findings"), [
-    ('<rule name="S" stopProcessing="true"><conditions><add input="true" pattern="false" /></conditions></rule>', False, "static", 1),
-    ('<rule name="S" stopProcessing="true"><conditions><add input="true" pattern="false" /></conditions></rule>', True, "fastcgi", 1),
-    ('<rule name="S" stopProcessing="true"><conditions><add input="true" pattern="true" /></conditions></rule>', False, "static", 0),
-    ('<rule name="S" stopProcessing="true"><match url="^/x/.*" /><action type="Rewrite" url="^/static/.*" /></rule>', False,
-     "fastcgi", 1),
-])
-def test_the_azure_pages_rules(rule: str, strict: bool, kind: str, findings: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("rule", "strict", "kind", "findings"),
+    [
+        (
+            '<rule name="S" stopProcessing="true"><conditions><add input="true" pattern="false" /></conditions></rule>',
+            False,
+            "static",
+            1,
+        ),
+        (
+            '<rule name="S" stopProcessing="true"><conditions><add input="true" pattern="false" /></conditions></rule>',
+            True,
+            "fastcgi",
+            1,
+        ),
+        (
+            '<rule name="S" stopProcessing="true"><conditions><add input="true" pattern="true" /></conditions></rule>',
+            False,
+            "static",
+            0,
+        ),
+        (
+            '<rule name="S" stopProcessing="true"><match url="^/x/.*" /><action type="Rewrite" url="^/static/.*" /></rule>',
+            False,
+            "fastcgi",
+            1,
+        ),
+    ],
+)
+def test_the_azure_pages_rules(
+    rule: str, strict: bool, kind: str, findings: int, tmp_path: Path
+) -> None:
     catch_all = '<rule name="P"><match url="(.*)" /><action type="Rewrite" url="handler.fcgi/{R:1}" /></rule>'
-    config = wsgi_site(path="handler.fcgi", inner=f"<rewrite><rules>{rule}{catch_all}</rules></rewrite>")
+    config = wsgi_site(
+        path="handler.fcgi", inner=f"<rewrite><rules>{rule}{catch_all}</rules></rewrite>"
+    )
     write(tmp_path, {"web.config": config, "static/a.css": "", "x/a.css": ""})
     site = Site(tmp_path, Settings(strict=strict))
     answer = site.explain("/static/a.css")
     assert answer["outcome"]["kind"] == kind
-    assert len([finding for finding in answer["findings"] if finding["code"] == "azure-page-static-rule"]) == findings
+    assert (
+        len(
+            [
+                finding
+                for finding in answer["findings"]
+                if finding["code"] == "azure-page-static-rule"
+            ]
+        )
+        == findings
+    )
     if "x/" in rule:
         assert site.explain("/x/a.css")["outcome"]["file"] == "static/a.css"
 
 
-WORDS = st.sampled_from(["^a", "(.*)", "{R:1}", "{C:1}", "{R:9}", "{URL}", "{", "b/", "/", "*", "..", "http://h/", "?x=1", "{ToLower:", "}",
-                         "[", "(?:x|y)+", "%", "é", "{M:a}"])
+WORDS = st.sampled_from(
+    [
+        "^a",
+        "(.*)",
+        "{R:1}",
+        "{C:1}",
+        "{R:9}",
+        "{URL}",
+        "{",
+        "b/",
+        "/",
+        "*",
+        "..",
+        "http://h/",
+        "?x=1",
+        "{ToLower:",
+        "}",
+        "[",
+        "(?:x|y)+",
+        "%",
+        "é",
+        "{M:a}",
+    ]
+)
 TEXTS = st.lists(WORDS, max_size=4).map("".join)
 
 
@@ -124,7 +248,8 @@ def configurations(draw: st.DrawFn) -> str:
             f'patternSyntax="{draw(st.sampled_from(["ECMAScript", "Wildcard", "ExactMatch"]))}"><match url="{draw(TEXTS) or "x"}" '
             f'negate="{draw(st.sampled_from(["true", "false"]))}" /><conditions><add input="{draw(TEXTS)}" pattern="{draw(TEXTS)}" />'
             f'</conditions><action type="{draw(st.sampled_from(["None", "Rewrite", "Redirect", "AbortRequest"]))}" '
-            f'url="{draw(TEXTS)}" /></rule>')
+            f'url="{draw(TEXTS)}" /></rule>'
+        )
     return rules("".join(parts))
 
 
@@ -138,13 +263,24 @@ def test_no_configuration_and_no_url_breaks_decide(tmp_path: Path, config: str, 
     except UrlRefused:
         return
     first, second = site.decide(request), site.decide(request)
-    assert (first.action, first.path, first.query, first.rules) == (second.action, second.path, second.query, second.rules)
+    assert (first.action, first.path, first.query, first.rules) == (
+        second.action,
+        second.path,
+        second.query,
+        second.rules,
+    )
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.text("ab/.%20", max_size=12).map(lambda text: "/" + text))
 def test_no_rules_are_as_good_as_empty_ones(tmp_path: Path, url: str) -> None:
     without = write(tmp_path / "a", {"a/b.css": "", "b/index.html": ""})
-    empty = write(tmp_path / "b", {"a/b.css": "", "b/index.html": "",
-                                   "web.config": "<configuration><system.webServer><rewrite /></system.webServer></configuration>"})
+    empty = write(
+        tmp_path / "b",
+        {
+            "a/b.css": "",
+            "b/index.html": "",
+            "web.config": "<configuration><system.webServer><rewrite /></system.webServer></configuration>",
+        },
+    )
     assert Site(without).explain(url)["outcome"] == Site(empty).explain(url)["outcome"]

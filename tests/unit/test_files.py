@@ -21,20 +21,45 @@ from ..sites import python_handler, web_config, write
 
 @pytest.fixture
 def view(tmp_path: Path) -> FileView:
-    write(tmp_path, {"site/Static/Site.CSS": "x", "site/a.txt": "1", "outside.txt": "secret", "outside/b.txt": ""})
+    write(
+        tmp_path,
+        {
+            "site/Static/Site.CSS": "x",
+            "site/a.txt": "1",
+            "outside.txt": "secret",
+            "outside/b.txt": "",
+        },
+    )
     (tmp_path / "site" / "link.txt").symlink_to(tmp_path / "outside.txt")
     (tmp_path / "site" / "links").symlink_to(tmp_path / "outside")
     (tmp_path / "site" / "inside.txt").symlink_to(tmp_path / "site" / "a.txt")
     return FileView(str(tmp_path / "site"))
 
 
-@pytest.mark.parametrize(("path", "found"), [
-    ("/a.txt", "a.txt"), ("/A.TXT", "a.txt"), ("/static/site.css", "Static/Site.CSS"), ("/STATIC", "Static"), ("/", ""),
-    ("/inside.txt", "inside.txt"),
-    ("/link.txt", None), ("/links/b.txt", None), ("/../outside.txt", None), ("/missing", None),
-    ("/a.txt.", None), ("/a.txt ", None), ("/a.txt::$DATA", None), ("/a.txt:x", None), ("/con", None), ("/NUL.txt", None),
-    ("/a?txt", None), ("/a*", None), ("/a.txt/b", None),
-])
+@pytest.mark.parametrize(
+    ("path", "found"),
+    [
+        ("/a.txt", "a.txt"),
+        ("/A.TXT", "a.txt"),
+        ("/static/site.css", "Static/Site.CSS"),
+        ("/STATIC", "Static"),
+        ("/", ""),
+        ("/inside.txt", "inside.txt"),
+        ("/link.txt", None),
+        ("/links/b.txt", None),
+        ("/../outside.txt", None),
+        ("/missing", None),
+        ("/a.txt.", None),
+        ("/a.txt ", None),
+        ("/a.txt::$DATA", None),
+        ("/a.txt:x", None),
+        ("/con", None),
+        ("/NUL.txt", None),
+        ("/a?txt", None),
+        ("/a*", None),
+        ("/a.txt/b", None),
+    ],
+)
 def test_names(view: FileView, path: str, found: str | None) -> None:
     entry = view.find(path)
     assert (view.relative(entry) if entry else None) == found
@@ -46,18 +71,34 @@ def test_a_new_file_is_found_at_once(view: FileView) -> None:
     assert view.find("/New.txt") is not None
 
 
-@pytest.mark.parametrize(("filetime", "text"), [
-    (0x01CED36B4204A159, '"59a14426bd3ce1:0"'), (0x01D475963AC4CA42, '"42cac43a9675d41:0"'),
-])
+@pytest.mark.parametrize(
+    ("filetime", "text"),
+    [
+        (0x01CED36B4204A159, '"59a14426bd3ce1:0"'),
+        (0x01D475963AC4CA42, '"42cac43a9675d41:0"'),
+    ],
+)
 def test_etag_is_the_one_of_iis(filetime: int, text: str) -> None:
     assert etag((filetime - 116444736000000000) * 100) == text
 
 
-@pytest.mark.parametrize(("text", "ranges"), [
-    ("bytes=0-0", ([(0, 1)], 0)), ("bytes=5-", ([(5, 10)], 0)), ("bytes=-3", ([(7, 10)], 0)), ("bytes=-30", ([(0, 10)], 0)),
-    ("bytes=2-4, 8-20", ([(2, 5), (8, 10)], 0)), ("bytes=10-", ([], 1)), ("bytes=-0", ([], 1)), ("bytes=4-2", None),
-    ("bytes=a-b", None), ("bytes=", None), ("lines=0-1", None), ("bytes=--1", None),
-])
+@pytest.mark.parametrize(
+    ("text", "ranges"),
+    [
+        ("bytes=0-0", ([(0, 1)], 0)),
+        ("bytes=5-", ([(5, 10)], 0)),
+        ("bytes=-3", ([(7, 10)], 0)),
+        ("bytes=-30", ([(0, 10)], 0)),
+        ("bytes=2-4, 8-20", ([(2, 5), (8, 10)], 0)),
+        ("bytes=10-", ([], 1)),
+        ("bytes=-0", ([], 1)),
+        ("bytes=4-2", None),
+        ("bytes=a-b", None),
+        ("bytes=", None),
+        ("lines=0-1", None),
+        ("bytes=--1", None),
+    ],
+)
 def test_ranges(text: str, ranges: object) -> None:
     assert parse_ranges(text, 10) == ranges
 
@@ -68,70 +109,110 @@ MODIFIED = "Tue, 14 Nov 2023 22:13:20 GMT"
 NOW = datetime(2024, 1, 1, tzinfo=UTC)
 
 
-@pytest.mark.parametrize(("headers", "method", "status", "ranges"), [
-    ({}, "GET", 200, ((0, 10),)),
-    ({}, "HEAD", 200, ()),
-    ({"If-None-Match": etag(ENTRY.mtime_ns)}, "GET", 304, ()),
-    ({"If-None-Match": "*"}, "GET", 304, ()),
-    ({"If-None-Match": 'W/' + etag(ENTRY.mtime_ns)}, "GET", 304, ()),
-    ({"If-None-Match": '"x"', "If-Modified-Since": MODIFIED}, "GET", 200, ((0, 10),)),
-    ({"If-Modified-Since": MODIFIED}, "GET", 304, ()),
-    ({"If-Modified-Since": "Mon, 13 Nov 2023 00:00:00 GMT"}, "GET", 200, ((0, 10),)),
-    ({"If-Modified-Since": "Tue, 01 Jan 2030 00:00:00 GMT"}, "GET", 200, ((0, 10),)),  # the future is ignored
-    ({"If-Modified-Since": "garbage"}, "GET", 200, ((0, 10),)),
-    ({"If-Match": '"x"'}, "GET", 412, ()),
-    ({"If-Match": "*"}, "GET", 200, ((0, 10),)),
-    ({"If-Unmodified-Since": "Mon, 13 Nov 2023 00:00:00 GMT"}, "GET", 412, ()),
-    ({"Range": "bytes=2-4"}, "GET", 206, ((2, 5),)),
-    ({"Range": "bytes=2-4"}, "HEAD", 200, ()),
-    ({"Range": "bytes=20-"}, "GET", 416, ()),
-    ({"Range": "bytes=0-0,2-2,4-4,6-6,8-8"}, "GET", 206, ((0, 1), (2, 3), (4, 5), (6, 7), (8, 9))),
-    ({"Range": "bytes=0-0,1-1,2-2,3-3,4-4,5-5"}, "GET", 200, ((0, 10),)),  # more than five
-    ({"Range": "bytes=2-4", "If-Range": '"x"'}, "GET", 200, ((0, 10),)),
-    ({"Range": "bytes=2-4", "If-Range": etag(ENTRY.mtime_ns)}, "GET", 206, ((2, 5),)),
-    ({"Range": "bytes=2-4", "If-Range": MODIFIED}, "GET", 206, ((2, 5),)),
-])
-def test_conditions_and_ranges(headers: dict[str, str], method: str, status: int, ranges: object) -> None:
-    answer = respond(ServeFile(ENTRY, "text/plain"), CONTENT, make_request("/a.txt", method, headers), NOW)
+@pytest.mark.parametrize(
+    ("headers", "method", "status", "ranges"),
+    [
+        ({}, "GET", 200, ((0, 10),)),
+        ({}, "HEAD", 200, ()),
+        ({"If-None-Match": etag(ENTRY.mtime_ns)}, "GET", 304, ()),
+        ({"If-None-Match": "*"}, "GET", 304, ()),
+        ({"If-None-Match": "W/" + etag(ENTRY.mtime_ns)}, "GET", 304, ()),
+        ({"If-None-Match": '"x"', "If-Modified-Since": MODIFIED}, "GET", 200, ((0, 10),)),
+        ({"If-Modified-Since": MODIFIED}, "GET", 304, ()),
+        ({"If-Modified-Since": "Mon, 13 Nov 2023 00:00:00 GMT"}, "GET", 200, ((0, 10),)),
+        (
+            {"If-Modified-Since": "Tue, 01 Jan 2030 00:00:00 GMT"},
+            "GET",
+            200,
+            ((0, 10),),
+        ),  # the future is ignored
+        ({"If-Modified-Since": "garbage"}, "GET", 200, ((0, 10),)),
+        ({"If-Match": '"x"'}, "GET", 412, ()),
+        ({"If-Match": "*"}, "GET", 200, ((0, 10),)),
+        ({"If-Unmodified-Since": "Mon, 13 Nov 2023 00:00:00 GMT"}, "GET", 412, ()),
+        ({"Range": "bytes=2-4"}, "GET", 206, ((2, 5),)),
+        ({"Range": "bytes=2-4"}, "HEAD", 200, ()),
+        ({"Range": "bytes=20-"}, "GET", 416, ()),
+        (
+            {"Range": "bytes=0-0,2-2,4-4,6-6,8-8"},
+            "GET",
+            206,
+            ((0, 1), (2, 3), (4, 5), (6, 7), (8, 9)),
+        ),
+        ({"Range": "bytes=0-0,1-1,2-2,3-3,4-4,5-5"}, "GET", 200, ((0, 10),)),  # more than five
+        ({"Range": "bytes=2-4", "If-Range": '"x"'}, "GET", 200, ((0, 10),)),
+        ({"Range": "bytes=2-4", "If-Range": etag(ENTRY.mtime_ns)}, "GET", 206, ((2, 5),)),
+        ({"Range": "bytes=2-4", "If-Range": MODIFIED}, "GET", 206, ((2, 5),)),
+    ],
+)
+def test_conditions_and_ranges(
+    headers: dict[str, str], method: str, status: int, ranges: object
+) -> None:
+    answer = respond(
+        ServeFile(ENTRY, "text/plain"), CONTENT, make_request("/a.txt", method, headers), NOW
+    )
     assert (answer.status, answer.ranges) == (status, ranges)
     if status == 206 and answer.multipart:
         assert dict(answer.headers)["Content-Type"] == f"multipart/byteranges; boundary={BOUNDARY}"
 
 
-@pytest.mark.parametrize(("cache", "headers"), [
-    ("cacheControlMode='UseMaxAge' cacheControlMaxAge='7.00:00:00'", [("Cache-Control", "max-age=604800")]),
-    ("cacheControlMode='DisableCache'", [("Cache-Control", "no-cache")]),
-    ("cacheControlCustom='public'", [("Cache-Control", "public")]),
-    ("cacheControlMode='UseMaxAge' cacheControlMaxAge='00:00:30' cacheControlCustom='public'",
-     [("Cache-Control", "public,max-age=30")]),
-    ("cacheControlMode='UseExpires' httpExpires='Tue, 19 Jan 2038 03:14:07 GMT'", [("Expires", "Tue, 19 Jan 2038 03:14:07 GMT")]),
-    ("setEtag='false'", []),
-])
-def test_client_cache(cache: str, headers: list[tuple[str, str]], make_site: Callable[..., Site]) -> None:
+@pytest.mark.parametrize(
+    ("cache", "headers"),
+    [
+        (
+            "cacheControlMode='UseMaxAge' cacheControlMaxAge='7.00:00:00'",
+            [("Cache-Control", "max-age=604800")],
+        ),
+        ("cacheControlMode='DisableCache'", [("Cache-Control", "no-cache")]),
+        ("cacheControlCustom='public'", [("Cache-Control", "public")]),
+        (
+            "cacheControlMode='UseMaxAge' cacheControlMaxAge='00:00:30' cacheControlCustom='public'",
+            [("Cache-Control", "public,max-age=30")],
+        ),
+        (
+            "cacheControlMode='UseExpires' httpExpires='Tue, 19 Jan 2038 03:14:07 GMT'",
+            [("Expires", "Tue, 19 Jan 2038 03:14:07 GMT")],
+        ),
+        ("setEtag='false'", []),
+    ],
+)
+def test_client_cache(
+    cache: str, headers: list[tuple[str, str]], make_site: Callable[..., Site]
+) -> None:
     from fcgiemu.modules.static_file import compiled
 
-    site = make_site({"web.config": web_config(f"<staticContent><clientCache {cache} /></staticContent>")})
+    site = make_site(
+        {"web.config": web_config(f"<staticContent><clientCache {cache} /></staticContent>")}
+    )
     content = site.effective("/").view(compiled)
     assert list(content.cache_headers) == headers and content.set_etag == ("setEtag" not in cache)
 
 
-@pytest.mark.parametrize(("handler_path", "url", "script", "path_info"), [
-    ("handler.fcgi", "/handler.fcgi/foo/bar", "/handler.fcgi", "/foo/bar"),
-    ("handler.fcgi", "/sub/HANDLER.fcgi", "/sub/HANDLER.fcgi", ""),
-    ("handler.fcgi", "/xhandler.fcgi", None, None),
-    ("*", "/a/b", "/a/b", ""),
-    ("*.php", "/a/x.php/foo", "/a/x.php", "/foo"),
-    ("*.php", "/x.phpx", None, None),
-    ("*.", "/a/b", "/a/b", ""),
-    ("*.", "/a.b", None, None),
-    ("*ScriptResource.axd", "/MyScriptResource.axd", "/MyScriptResource.axd", ""),
-    ("sub/m.axd", "/x/sub/m.axd", "/x/sub/m.axd", ""),
-    ("sub/m.axd", "/xsub/m.axd", None, None),
-    ("/only/*", "/only/a", "/only/a", ""),
-    ("/only/*", "/x/only/a", None, None),
-])
-def test_handler_paths(handler_path: str, url: str, script: str | None, path_info: str | None,
-                       make_site: Callable[..., Site]) -> None:
+@pytest.mark.parametrize(
+    ("handler_path", "url", "script", "path_info"),
+    [
+        ("handler.fcgi", "/handler.fcgi/foo/bar", "/handler.fcgi", "/foo/bar"),
+        ("handler.fcgi", "/sub/HANDLER.fcgi", "/sub/HANDLER.fcgi", ""),
+        ("handler.fcgi", "/xhandler.fcgi", None, None),
+        ("*", "/a/b", "/a/b", ""),
+        ("*.php", "/a/x.php/foo", "/a/x.php", "/foo"),
+        ("*.php", "/x.phpx", None, None),
+        ("*.", "/a/b", "/a/b", ""),
+        ("*.", "/a.b", None, None),
+        ("*ScriptResource.axd", "/MyScriptResource.axd", "/MyScriptResource.axd", ""),
+        ("sub/m.axd", "/x/sub/m.axd", "/x/sub/m.axd", ""),
+        ("sub/m.axd", "/xsub/m.axd", None, None),
+        ("/only/*", "/only/a", "/only/a", ""),
+        ("/only/*", "/x/only/a", None, None),
+    ],
+)
+def test_handler_paths(
+    handler_path: str,
+    url: str,
+    script: str | None,
+    path_info: str | None,
+    make_site: Callable[..., Site],
+) -> None:
     from fcgiemu.decision import CallFastCgi
 
     site = make_site({"web.config": web_config(python_handler(handler_path))})
@@ -143,11 +224,19 @@ def test_handler_paths(handler_path: str, url: str, script: str | None, path_inf
         assert (action.script_name, action.path_info) == (script, path_info)
 
 
-@pytest.mark.parametrize(("attributes", "outcome"), [
-    ({"resourceType": "File"}, (404, 0)), ({"requireAccess": "Write"}, (403, 3)), ({"preCondition": "bitness32"}, (404, 0)),
-    ({"preCondition": "bogus"}, (500, 0)), ({"modules": "NoSuchModule"}, (500, 21)),
-])
-def test_handlers_that_do_not_run(attributes: dict[str, str], outcome: tuple[int, int], make_site: Callable[..., Site]) -> None:
+@pytest.mark.parametrize(
+    ("attributes", "outcome"),
+    [
+        ({"resourceType": "File"}, (404, 0)),
+        ({"requireAccess": "Write"}, (403, 3)),
+        ({"preCondition": "bitness32"}, (404, 0)),
+        ({"preCondition": "bogus"}, (500, 0)),
+        ({"modules": "NoSuchModule"}, (500, 21)),
+    ],
+)
+def test_handlers_that_do_not_run(
+    attributes: dict[str, str], outcome: tuple[int, int], make_site: Callable[..., Site]
+) -> None:
     config = web_config(python_handler("handler.fcgi"))
     for name, value in attributes.items():
         if f" {name}=" in config:
@@ -158,72 +247,163 @@ def test_handlers_that_do_not_run(attributes: dict[str, str], outcome: tuple[int
     assert (answer["status"], answer["substatus"]) == outcome
 
 
-@pytest.mark.parametrize(("inner", "url", "method", "status"), [
-    ("", "/web.config", "GET", "404.8"), ("", "/x.config", "GET", "404.7"), ("", "/bin/a", "GET", "404.8"),
-    ("", "/App_Data/x", "GET", "404.8"), ("", "/a.cs/b", "GET", "404.7"),
-    ("", "/a+b", "GET", "404.11"), ("", "/a%2520b", "GET", "404.11"), ("", "/x?q=a+b", "GET", "404.0"),
-    ("", "/" + "a/" * 33, "GET", "404.20"), ("", "/x?" + "a" * 2049, "GET", "404.15"),
-    ("", "/" + "/".join(["a" * 200] * 21), "GET", "404.14"),
-    ("<requestFiltering allowDoubleEscaping='true' />", "/a+b", "GET", "404.0"),
-    ("<requestFiltering allowHighBitCharacters='false' />", "/%C3%A9", "GET", "404.12"),
-    ("<requestFiltering><verbs><add verb='PUT' allowed='false' /></verbs></requestFiltering>", "/x", "PUT", "404.6"),
-    ("<requestFiltering><verbs allowUnlisted='false'><add verb='GET' allowed='true' /></verbs></requestFiltering>", "/x",
-     "get", "404.6"),
-    ("<requestFiltering><fileExtensions allowUnlisted='false' /></requestFiltering>", "/x", "GET", "404.7"),
-    ("<requestFiltering><hiddenSegments><remove segment='bin' /></hiddenSegments></requestFiltering>", "/bin/a", "GET", "404.0"),
-    ("<requestFiltering><denyUrlSequences><add sequence='..a' /></denyUrlSequences></requestFiltering>", "/x..a", "GET", "404.5"),
-    ("<requestFiltering><denyQueryStringSequences><add sequence='drop' /></denyQueryStringSequences></requestFiltering>",
-     "/x?q=%64rop", "GET", "404.18"),
-    ("<requestFiltering><filteringRules><filteringRule name='r' scanUrl='true'><denyStrings><add string='bad' /></denyStrings>"
-     "</filteringRule></filteringRules></requestFiltering>", "/xBADx", "GET", "404.19"),
-    ("<requestFiltering><filteringRules><filteringRule name='r' scanQueryString='true' /></filteringRules></requestFiltering>",
-     "/x?q=100%&b", "GET", "404.19"),
-    ("<requestFiltering><filteringRules><filteringRule name='r' scanQueryString='true' denyUnescapedPercent='false' />"
-     "</filteringRules></requestFiltering>", "/x?q=100%&b", "GET", "404.0"),
-])
-def test_request_filtering(inner: str, url: str, method: str, status: str, make_site: Callable[..., Site]) -> None:
+@pytest.mark.parametrize(
+    ("inner", "url", "method", "status"),
+    [
+        ("", "/web.config", "GET", "404.8"),
+        ("", "/x.config", "GET", "404.7"),
+        ("", "/bin/a", "GET", "404.8"),
+        ("", "/App_Data/x", "GET", "404.8"),
+        ("", "/a.cs/b", "GET", "404.7"),
+        ("", "/a+b", "GET", "404.11"),
+        ("", "/a%2520b", "GET", "404.11"),
+        ("", "/x?q=a+b", "GET", "404.0"),
+        ("", "/" + "a/" * 33, "GET", "404.20"),
+        ("", "/x?" + "a" * 2049, "GET", "404.15"),
+        ("", "/" + "/".join(["a" * 200] * 21), "GET", "404.14"),
+        ("<requestFiltering allowDoubleEscaping='true' />", "/a+b", "GET", "404.0"),
+        ("<requestFiltering allowHighBitCharacters='false' />", "/%C3%A9", "GET", "404.12"),
+        (
+            "<requestFiltering><verbs><add verb='PUT' allowed='false' /></verbs></requestFiltering>",
+            "/x",
+            "PUT",
+            "404.6",
+        ),
+        (
+            "<requestFiltering><verbs allowUnlisted='false'><add verb='GET' allowed='true' /></verbs></requestFiltering>",
+            "/x",
+            "get",
+            "404.6",
+        ),
+        (
+            "<requestFiltering><fileExtensions allowUnlisted='false' /></requestFiltering>",
+            "/x",
+            "GET",
+            "404.7",
+        ),
+        (
+            "<requestFiltering><hiddenSegments><remove segment='bin' /></hiddenSegments></requestFiltering>",
+            "/bin/a",
+            "GET",
+            "404.0",
+        ),
+        (
+            "<requestFiltering><denyUrlSequences><add sequence='..a' /></denyUrlSequences></requestFiltering>",
+            "/x..a",
+            "GET",
+            "404.5",
+        ),
+        (
+            "<requestFiltering><denyQueryStringSequences><add sequence='drop' /></denyQueryStringSequences></requestFiltering>",
+            "/x?q=%64rop",
+            "GET",
+            "404.18",
+        ),
+        (
+            "<requestFiltering><filteringRules><filteringRule name='r' scanUrl='true'><denyStrings><add string='bad' /></denyStrings>"
+            "</filteringRule></filteringRules></requestFiltering>",
+            "/xBADx",
+            "GET",
+            "404.19",
+        ),
+        (
+            "<requestFiltering><filteringRules><filteringRule name='r' scanQueryString='true' /></filteringRules></requestFiltering>",
+            "/x?q=100%&b",
+            "GET",
+            "404.19",
+        ),
+        (
+            "<requestFiltering><filteringRules><filteringRule name='r' scanQueryString='true' denyUnescapedPercent='false' />"
+            "</filteringRules></requestFiltering>",
+            "/x?q=100%&b",
+            "GET",
+            "404.0",
+        ),
+    ],
+)
+def test_request_filtering(
+    inner: str, url: str, method: str, status: str, make_site: Callable[..., Site]
+) -> None:
     site = make_site({"web.config": web_config(f"<security>{inner}</security>")})
     outcome = site.explain(url, method)["outcome"]
     assert f"{outcome['status']}.{outcome['substatus']}" == status
 
 
-@pytest.mark.parametrize(("forwarded", "status", "substatus"), [
-    ("", 404, 0), ("198.51.100.7", 404, 0), ("198.51.100.7, 203.0.113.9:5000", 403, 6), ("[2001:db8::1]:80", 404, 0),
-    ("unknown", 400, 10),
-])
-def test_addresses_behind_a_proxy(make_site: Callable[..., Site], forwarded: str, status: int, substatus: int) -> None:
-    site = make_site({"web.config": web_config('<security><ipSecurity enableProxyMode="true"><add ipAddress="203.0.113.0" '
-                                               'subnetMask="255.255.255.0" /></ipSecurity></security>')})
+@pytest.mark.parametrize(
+    ("forwarded", "status", "substatus"),
+    [
+        ("", 404, 0),
+        ("198.51.100.7", 404, 0),
+        ("198.51.100.7, 203.0.113.9:5000", 403, 6),
+        ("[2001:db8::1]:80", 404, 0),
+        ("unknown", 400, 10),
+    ],
+)
+def test_addresses_behind_a_proxy(
+    make_site: Callable[..., Site], forwarded: str, status: int, substatus: int
+) -> None:
+    site = make_site(
+        {
+            "web.config": web_config(
+                '<security><ipSecurity enableProxyMode="true"><add ipAddress="203.0.113.0" '
+                'subnetMask="255.255.255.0" /></ipSecurity></security>'
+            )
+        }
+    )
     outcome = site.explain("/x", headers={"X-Forwarded-For": forwarded})["outcome"]
     assert (outcome["status"], outcome["substatus"]) == (status, substatus)
 
 
-@pytest.mark.parametrize(("flags", "https", "status"), [
-    ("Ssl", False, "403.4"), ("Ssl", True, "404.0"), ("Ssl, SslNegotiateCert, SslRequireCert", True, "403.7"), ("None", False, "404.0"),
-    ("Ssl, Ssl128", False, "403.4"),
-])
+@pytest.mark.parametrize(
+    ("flags", "https", "status"),
+    [
+        ("Ssl", False, "403.4"),
+        ("Ssl", True, "404.0"),
+        ("Ssl, SslNegotiateCert, SslRequireCert", True, "403.7"),
+        ("None", False, "404.0"),
+        ("Ssl, Ssl128", False, "403.4"),
+    ],
+)
 def test_ssl_flags(make_site: Callable[..., Site], flags: str, https: bool, status: str) -> None:
-    site = make_site({"web.config": web_config(f'<security><access sslFlags="{flags}" /></security>')})
+    site = make_site(
+        {"web.config": web_config(f'<security><access sslFlags="{flags}" /></security>')}
+    )
     outcome = site.explain("/x", https=https)["outcome"]
     assert f"{outcome['status']}.{outcome['substatus']}" == status
 
 
 def test_the_host_of_a_courtesy_redirect(make_site: Callable[..., Site]) -> None:
-    site = make_site({"web.config": web_config('<serverRuntime alternateHostName="www.example.com" />'), "folder/": ""})
+    site = make_site(
+        {
+            "web.config": web_config('<serverRuntime alternateHostName="www.example.com" />'),
+            "folder/": "",
+        }
+    )
     assert site.explain("/folder")["outcome"]["location"] == "http://www.example.com/folder/"
 
 
 def test_a_default_error_page(make_site: Callable[..., Site]) -> None:
-    gone = ('<rewrite><rules><rule name="gone"><match url=".*" /><action type="CustomResponse" statusCode="410" /></rule></rules>'
-            '</rewrite><httpErrors errorMode="Custom" defaultPath="oops.txt" />')
+    gone = (
+        '<rewrite><rules><rule name="gone"><match url=".*" /><action type="CustomResponse" statusCode="410" /></rule></rules>'
+        '</rewrite><httpErrors errorMode="Custom" defaultPath="oops.txt" />'
+    )
     site = make_site({"web.config": web_config(gone), "oops.txt": "mine"})
     assert site.explain("/x")["response"]["body"] == "mine"
 
 
 def test_directories(make_site: Callable[..., Site]) -> None:
-    site = make_site({"dir/index.html": "", "empty/": "", "list/web.config": web_config("<directoryBrowse enabled='true' />")})
+    site = make_site(
+        {
+            "dir/index.html": "",
+            "empty/": "",
+            "list/web.config": web_config("<directoryBrowse enabled='true' />"),
+        }
+    )
     redirect = site.explain("http://h:81/dir?x=1")
-    assert (redirect["outcome"]["status"], redirect["outcome"]["location"]) == (301, "http://h:81/dir/?x=1")
+    assert (redirect["outcome"]["status"], redirect["outcome"]["location"]) == (
+        301,
+        "http://h:81/dir/?x=1",
+    )
     assert len(redirect["response"]["body"]) == 123 + len("http://h:81/dir/?x=1")
     assert site.explain("/dir/")["outcome"]["file"] == "dir/index.html"
     empty = site.explain("/empty/")["outcome"]
@@ -234,28 +414,56 @@ def test_directories(make_site: Callable[..., Site]) -> None:
 
 
 def test_watch_plan_leaves_out_what_is_large(tmp_path: Path) -> None:
-    write(tmp_path, {"app/a.py": "", "app/sub/b.py": "", "front/node_modules/x/y.py": "", "front/src/z.py": "", "env/lib/q.py": ""})
+    write(
+        tmp_path,
+        {
+            "app/a.py": "",
+            "app/sub/b.py": "",
+            "front/node_modules/x/y.py": "",
+            "front/src/z.py": "",
+            "env/lib/q.py": "",
+        },
+    )
     watched = {str(path.relative_to(tmp_path)): recursive for path, recursive in plan(tmp_path)}
     assert watched == {".": False, "app": True, "front": False, os.path.join("front", "src"): True}
     assert plan(tmp_path / "app") == [(tmp_path / "app", True)]
 
 
-@pytest.mark.parametrize(("name", "setting", "result"), [
-    ("a.py", None, True), ("sub/a.py", None, True), ("web.config", None, True), ("x.PY", None, False), ("x.pyc", None, False),
-    ("a.html", None, False), ("a.py", "", False), ("a.html", r".*\.html$", True), ("sub/a.py", r"sub\\", True),
-])
+@pytest.mark.parametrize(
+    ("name", "setting", "result"),
+    [
+        ("a.py", None, True),
+        ("sub/a.py", None, True),
+        ("web.config", None, True),
+        ("x.PY", None, False),
+        ("x.pyc", None, False),
+        ("a.html", None, False),
+        ("a.py", "", False),
+        ("a.html", r".*\.html$", True),
+        ("sub/a.py", r"sub\\", True),
+    ],
+)
 def test_restart_regex(name: str, setting: str | None, result: bool) -> None:
     assert restarts(name, restart_pattern(setting)) is result
 
 
-@pytest.mark.parametrize(("name", "ignored"), [
-    ("env/lib/x.py", True), ("a/node_modules/x.js", True), (".git/HEAD", True), ("app/env.py", False), ("environment/x.py", False),
-])
+@pytest.mark.parametrize(
+    ("name", "ignored"),
+    [
+        ("env/lib/x.py", True),
+        ("a/node_modules/x.js", True),
+        (".git/HEAD", True),
+        ("app/env.py", False),
+        ("environment/x.py", False),
+    ],
+)
 def test_ignored(name: str, ignored: bool) -> None:
     assert is_ignored(name) is ignored
 
 
-def test_a_static_hit_asks_the_disk_once(make_site: Callable[..., Site], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_static_hit_asks_the_disk_once(
+    make_site: Callable[..., Site], monkeypatch: pytest.MonkeyPatch
+) -> None:
     site = make_site({"web.config": web_config(), "static/site.css": "body {}"})
     request = make_request("/static/site.css")
     site.decide(request)
@@ -275,10 +483,19 @@ def test_a_static_hit_asks_the_disk_once(make_site: Callable[..., Site], monkeyp
 
 
 def test_packages_of_an_env_by_their_path_on_windows(tmp_path: Path) -> None:
-    write(tmp_path, {"env/pyvenv.cfg": "", "env/lib/python3.9/site-packages/django/base.css": "", "lib/python3.9/site-packages/x": ""})
+    write(
+        tmp_path,
+        {
+            "env/pyvenv.cfg": "",
+            "env/lib/python3.9/site-packages/django/base.css": "",
+            "lib/python3.9/site-packages/x": "",
+        },
+    )
     view = FileView(str(tmp_path))
     found = view.find("env/Lib/site-packages/Django/base.css")
-    assert found is not None and found.path.endswith("env/lib/python3.9/site-packages/django/base.css")
+    assert found is not None and found.path.endswith(
+        "env/lib/python3.9/site-packages/django/base.css"
+    )
     assert view.find("lib/site-packages/x") is None  # no environment
 
 

@@ -1,4 +1,6 @@
-"""Heads that are known go out as those that are made: the same bytes, the same end of the connection."""
+"""Heads that are known go out as those that are made: the same bytes, the same end of the
+connection.
+"""
 
 from __future__ import annotations
 
@@ -22,8 +24,10 @@ from fcgiemu.site import Site
 from ..sites import python_handler, web_config
 
 DATE = b"Tue, 24 Nov 2026 12:00:00 GMT"
-OUTBOUND = ('<rewrite><outboundRules><rule name="r"><match serverVariable="RESPONSE_X" pattern=".*" />'
-            '<action type="Rewrite" value="y" /></rule></outboundRules></rewrite>')
+OUTBOUND = (
+    '<rewrite><outboundRules><rule name="r"><match serverVariable="RESPONSE_X" pattern=".*" />'
+    '<action type="Rewrite" value="y" /></rule></outboundRules></rewrite>'
+)
 
 
 def custom(name: str, value: str) -> str:
@@ -53,12 +57,20 @@ class Connection:
         self.completed += 1
 
 
-def outcome(send: Callable[[Exchange], None], keep_alive: bool) -> tuple[bytes, bool, int, int, int]:
+def outcome(
+    send: Callable[[Exchange], None], keep_alive: bool
+) -> tuple[bytes, bool, int, int, int]:
     connection = Connection()
     exchange = Exchange(cast(IisProtocol, connection), "GET", b"/x", [], "1.1", keep_alive)
     send(exchange)
     assert exchange.response_complete and exchange.started
-    return connection.sent, connection.closed, connection.completed, exchange.status, exchange.bytes_sent
+    return (
+        connection.sent,
+        connection.closed,
+        connection.completed,
+        exchange.status,
+        exchange.bytes_sent,
+    )
 
 
 def made(decision: Decision, block: bytes, body: bytes) -> Callable[[Exchange], None]:
@@ -75,33 +87,61 @@ KNOWN = [
     (b"Status: 200 OK\nContent-Type: text/plain", b""),
     (b"Status: 299 Fine with me\r\nContent-Length: 4", b"body"),
     (b"Location: /y", b""),
-    (b"Content-Type: text/html\r\nSet-Cookie: a=b\r\nSet-Cookie: c=d\r\nCache-Control: no-store", b"body"),
+    (
+        b"Content-Type: text/html\r\nSet-Cookie: a=b\r\nSet-Cookie: c=d\r\nCache-Control: no-store",
+        b"body",
+    ),
     (b"Status: 200 OK\r\nServer: mine\r\nDate: never\r\nConnection: close\r\nX: y", b"body"),
     (b"Status: 200 \xe9\r\nX: caf\xe9 \xff\r\nno header at all\r\nB d: x", b"\xff\x00"),
 ]
 
 
 @pytest.mark.parametrize("keep_alive", [True, False])
-@pytest.mark.parametrize("section", ["", custom("X-Site", "y"), custom("Cache-Control", "max-age=1"),
-                                     '<security><requestFiltering removeServerHeader="true" /></security>'])
+@pytest.mark.parametrize(
+    "section",
+    [
+        "",
+        custom("X-Site", "y"),
+        custom("Cache-Control", "max-age=1"),
+        '<security><requestFiltering removeServerHeader="true" /></security>',
+    ],
+)
 @pytest.mark.parametrize(("block", "body"), KNOWN)
 def test_a_known_head_is_the_head(
-        make_site: Callable[..., Site], block: bytes, body: bytes, section: str, keep_alive: bool) -> None:
+    make_site: Callable[..., Site], block: bytes, body: bytes, section: str, keep_alive: bool
+) -> None:
     site = make_site({"web.config": web_config(python_handler() + section)})
     decision = site.decide(make_request("/x"))
     known = heads.find(site.effective("/x"), block, len(body), keep_alive)
-    assert known is not None and heads.find(site.effective("/x"), block, len(body), keep_alive) is known
+    assert (
+        known is not None
+        and heads.find(site.effective("/x"), block, len(body), keep_alive) is known
+    )
     assert outcome(lambda exchange: exchange.send_whole(known, body), keep_alive) == outcome(
-        made(decision, block, body), keep_alive)
+        made(decision, block, body), keep_alive
+    )
 
 
-@pytest.mark.parametrize(("block", "section"), [
-    (b"Status: 404 Not Found\r\nX: y", ""), (b"Status: 500\r\nX: y", ""), (b"Status: 204 No Content", ""), (b"Status: 304", ""),
-    (b"Content-Length: 3", ""), (b"Content-Length: 04", ""), (b"X: y", OUTBOUND),
-    (b"X: y", custom("Connection", "close")), (b"X: y", custom("Content-Length", "5")),
-    (b"X: y", custom("Connection", "4")), (b"X: y", custom("Transfer-Encoding", "chunked")), (b"Content-Length: 4", custom("Content-Length", "4")),
-])
-def test_what_needs_more_than_a_head(make_site: Callable[..., Site], block: bytes, section: str) -> None:
+@pytest.mark.parametrize(
+    ("block", "section"),
+    [
+        (b"Status: 404 Not Found\r\nX: y", ""),
+        (b"Status: 500\r\nX: y", ""),
+        (b"Status: 204 No Content", ""),
+        (b"Status: 304", ""),
+        (b"Content-Length: 3", ""),
+        (b"Content-Length: 04", ""),
+        (b"X: y", OUTBOUND),
+        (b"X: y", custom("Connection", "close")),
+        (b"X: y", custom("Content-Length", "5")),
+        (b"X: y", custom("Connection", "4")),
+        (b"X: y", custom("Transfer-Encoding", "chunked")),
+        (b"Content-Length: 4", custom("Content-Length", "4")),
+    ],
+)
+def test_what_needs_more_than_a_head(
+    make_site: Callable[..., Site], block: bytes, section: str
+) -> None:
     site = make_site({"web.config": web_config(python_handler() + section)})
     for _ in range(2):
         assert heads.find(site.effective("/x"), block, 4, True) is None
@@ -115,13 +155,19 @@ def test_bad_heads_are_none(make_site: Callable[..., Site], block: bytes) -> Non
             heads.find(effective, block, 0, True)
 
 
-def test_the_memory_is_bounded_and_goes_with_the_configuration(make_site: Callable[..., Site]) -> None:
+def test_the_memory_is_bounded_and_goes_with_the_configuration(
+    make_site: Callable[..., Site],
+) -> None:
     site = make_site({"web.config": web_config(python_handler())})
     effective = site.effective("/x")
     for number in range(heads.KEPT + 10):
         heads.find(effective, b"X: %d" % number, 0, True)
     heads.find(effective, b"X: " + b"x" * heads.LONGEST, 0, True)
-    assert effective.view(heads._remembering).cache_info()[1:] == (heads.KEPT + 10, heads.KEPT, heads.KEPT)
+    assert effective.view(heads._remembering).cache_info()[1:] == (
+        heads.KEPT + 10,
+        heads.KEPT,
+        heads.KEPT,
+    )
     (site.path / "web.config").write_text(web_config(python_handler() + custom("X-New", "y")))
     site.tree.invalidate()
     fresh = heads.find(site.effective("/x"), b"X: 1", 0, True)

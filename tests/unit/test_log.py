@@ -15,21 +15,48 @@ from fcgiemu.site import Site, refused
 NOW = datetime(2026, 3, 17, 8, 1, 15, tzinfo=UTC)
 
 
-def entry(site: Site, url: str, status: int, substatus: int = 0, gone: bool = False, **headers: str) -> LogEntry:
-    request = make_request(url, headers={name.replace("_", "-"): value for name, value in headers.items()})
-    return LogEntry("GET", request.target.raw, site.decide(request), status, substatus, NOW.timestamp(), 0.0123, 5, gone)
+def entry(
+    site: Site, url: str, status: int, substatus: int = 0, gone: bool = False, **headers: str
+) -> LogEntry:
+    request = make_request(
+        url, headers={name.replace("_", "-"): value for name, value in headers.items()}
+    )
+    return LogEntry(
+        "GET",
+        request.target.raw,
+        site.decide(request),
+        status,
+        substatus,
+        NOW.timestamp(),
+        0.0123,
+        5,
+        gone,
+    )
 
 
 def test_w3c(make_site: Callable[..., Site]) -> None:
     site = make_site({"a b.css": ""})
-    assert log.w3c_header(NOW).splitlines()[2:] == ["#Date: 2026-03-17 08:01:15", "#Fields: " + log.FIELDS]
+    assert log.w3c_header(NOW).splitlines()[2:] == [
+        "#Date: 2026-03-17 08:01:15",
+        "#Fields: " + log.FIELDS,
+    ]
     line = log.w3c(entry(site, "http://h:81/a%20b.css?x=%20", 200, User_Agent="A (b c)\t"))
-    assert line == "2026-03-17 08:01:15 127.0.0.1 GET /a+b.css x=%20 81 - 127.0.0.1 A+(b+c)+ - 200 0 0 12"
+    assert (
+        line
+        == "2026-03-17 08:01:15 127.0.0.1 GET /a+b.css x=%20 81 - 127.0.0.1 A+(b+c)+ - 200 0 0 12"
+    )
     missing = log.w3c(entry(site, "/missing", 404, Referer="http://r/"))
-    assert missing is not None and missing.endswith("/missing - 80 - 127.0.0.1 - http://r/ 404 0 2 12")
+    assert missing is not None and missing.endswith(
+        "/missing - 80 - 127.0.0.1 - http://r/ 404 0 2 12"
+    )
     gone = log.w3c(entry(site, "/?" + "q" * 5000, 200, gone=True))
     assert gone is not None and " ... " in gone and gone.endswith(" 200 0 64 12")
-    assert log.w3c(LogEntry("GET", "/..", refused(UrlRefused(403, "", "")), 403, 0, 0.0, 0.1, 0, False)) is None
+    assert (
+        log.w3c(
+            LogEntry("GET", "/..", refused(UrlRefused(403, "", "")), 403, 0, 0.0, 0.1, 0, False)
+        )
+        is None
+    )
     assert len(line.split()) == len(log.FIELDS.split())
 
 
@@ -37,5 +64,9 @@ def test_json_and_text(make_site: Callable[..., Site]) -> None:
     shown = entry(make_site({"a.css": ""}), "/a.css", 200)
     values = json.loads(log.as_json(shown))
     assert (values["time"], values["status"], values["handler"], values["milliseconds"]) == (
-        "2026-03-17T08:01:15.000+00:00", 200, "StaticFile", 12.3)
+        "2026-03-17T08:01:15.000+00:00",
+        200,
+        "StaticFile",
+        12.3,
+    )
     assert log.text(shown)[9:] == "GET /a.css -> StaticFile a.css 200 12.3 ms"

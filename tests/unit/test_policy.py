@@ -9,7 +9,11 @@ import pytest
 
 from fcgiemu.rewrite.policy import RewritePolicy
 
-SOURCE = "".join(path.read_text() for path in (Path(__file__).parents[2] / "fcgiemu").rglob("*.py") if path.name != "policy.py")
+SOURCE = "".join(
+    path.read_text()
+    for path in (Path(__file__).parents[2] / "fcgiemu").rglob("*.py")
+    if path.name != "policy.py"
+)
 
 
 @pytest.mark.parametrize("name", [field.name for field in fields(RewritePolicy)])

@@ -1,4 +1,6 @@
-"""The state table of processes, and the pool over a spawner of our own: no real process, no waiting for time."""
+"""The state table of processes, and the pool over a spawner of our own: no real process, no waiting
+for time.
+"""
 
 from __future__ import annotations
 
@@ -62,7 +64,11 @@ class Spawner:
     def _killpg(self, pid: int, number: int) -> None:
         self.signals.append(number)
         for process in self.started:
-            if process.pid == pid and not process.ended.done() and number in (signal.SIGTERM, signal.SIGKILL):
+            if (
+                process.pid == pid
+                and not process.ended.done()
+                and number in (signal.SIGTERM, signal.SIGKILL)
+            ):
                 process.ended.set_result(-number)
 
 
@@ -147,7 +153,9 @@ def test_those_who_wait_for_a_process_to_start_are_no_queue(pool: Callable[..., 
         asked = [asyncio.ensure_future(application.acquire()) for _ in range(4)]
         await asyncio.sleep(0)
         with pytest.raises(QueueFull):
-            await asyncio.gather(asyncio.ensure_future(application.acquire()), application.acquire())
+            await asyncio.gather(
+                asyncio.ensure_future(application.acquire()), application.acquire()
+            )
         for worker in await asyncio.gather(*asked):
             application.release(worker)
 
@@ -155,7 +163,9 @@ def test_those_who_wait_for_a_process_to_start_are_no_queue(pool: Callable[..., 
 
 
 def test_a_connection_that_is_lost_before_it_is_asked() -> None:
-    """A process may end between the moment in which it is taken and that in which it is sent its request."""
+    """A process may end between the moment in which it is taken and that in which it is sent its
+    request.
+    """
 
     class Transport:
         def is_closing(self) -> bool:
@@ -260,7 +270,9 @@ def test_one_that_dies_while_idle_is_not_handed_out(pool: Callable[..., None]) -
     pool(work, Limits(max_instances=1))
 
 
-def test_restart_spares_fresh_processes_and_lets_busy_ones_finish(pool: Callable[..., None]) -> None:
+def test_restart_spares_fresh_processes_and_lets_busy_ones_finish(
+    pool: Callable[..., None],
+) -> None:
     async def work(application: Application, spawner: Spawner) -> None:
         busy = await application.acquire()
         application.restart()
@@ -298,7 +310,9 @@ def test_idle_processes_end_after_their_time(pool: Callable[..., None]) -> None:
     pool(work)
 
 
-def test_a_program_that_cannot_start_fails_the_request_not_the_pool(pool: Callable[..., None]) -> None:
+def test_a_program_that_cannot_start_fails_the_request_not_the_pool(
+    pool: Callable[..., None],
+) -> None:
     async def work(application: Application, _spawner: Spawner) -> None:
         with pytest.raises(StartFailed, match="No such file"):
             await application.acquire()
@@ -316,7 +330,9 @@ def test_a_program_that_cannot_start_leaves_nobody_waiting(pool: Callable[..., N
     pool(work, Limits(max_instances=2), fails=2)
 
 
-def test_a_failed_start_leaves_the_queue_to_the_process_that_runs(pool: Callable[..., None]) -> None:
+def test_a_failed_start_leaves_the_queue_to_the_process_that_runs(
+    pool: Callable[..., None],
+) -> None:
     async def work(application: Application, _spawner: Spawner) -> None:
         calls = [asyncio.ensure_future(application.acquire()) for _ in range(3)]
         for call in calls:
@@ -370,7 +386,9 @@ def test_a_replacement_is_ready_and_waits_until_the_old_one_goes(pool: Callable[
     pool(work, Limits(max_instances=1, instance_max_requests=40))
 
 
-def test_rapid_fails_stop_starts_for_a_minute(pool: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rapid_fails_stop_starts_for_a_minute(
+    pool: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
     now = [100.0]
 
     async def work(_: Application, spawner: Spawner) -> None:
@@ -395,7 +413,9 @@ def test_rapid_fails_stop_starts_for_a_minute(pool: Callable[..., None], monkeyp
     pool(work)
 
 
-def test_a_grace_of_zero_kills_at_once(pool: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_grace_of_zero_kills_at_once(
+    pool: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def work(_: Application, spawner: Spawner) -> None:
         launch = Launch(("program",), {}, "/", grace=0.0)
         worker = WorkerProcess(launch, lambda *_: None)
@@ -410,7 +430,9 @@ def test_processes_that_watch_are_told(pool: Callable[..., None]) -> None:
     async def work(_: Application, spawner: Spawner) -> None:
         told: list[int] = []
 
-        async def spawn(*command: str, pass_fds: list[int], env: dict[str, str], **more: Any) -> Any:
+        async def spawn(
+            *command: str, pass_fds: list[int], env: dict[str, str], **more: Any
+        ) -> Any:
             assert int(env["FCGIEMU_CHANGES"]) in pass_fds
             told.append(os.dup(int(env["FCGIEMU_CHANGES"])))
             return await spawner(*command, **more)
@@ -436,15 +458,20 @@ def test_tcp_on_loopback(pool: Callable[..., None]) -> None:
     pool(work)
 
 
-@pytest.mark.parametrize(("silent", "asked", "owed", "debugged", "overdue"), [
-    (5, 5, 0, False, None),
-    (11, 11, 0, False, ("activityTimeout", 10.0)),
-    (11, 11, 1, False, None),
-    (1, 21, 0, False, ("requestTimeout", 20.0)),
-    (11, 21, 1, False, ("requestTimeout", 20.0)),
-    (11, 21, 0, True, None),
-])
-def test_timeouts_by_the_clock(silent: float, asked: float, owed: int, debugged: bool, overdue: tuple[str, float] | None) -> None:
+@pytest.mark.parametrize(
+    ("silent", "asked", "owed", "debugged", "overdue"),
+    [
+        (5, 5, 0, False, None),
+        (11, 11, 0, False, ("activityTimeout", 10.0)),
+        (11, 11, 1, False, None),
+        (1, 21, 0, False, ("requestTimeout", 20.0)),
+        (11, 21, 1, False, ("requestTimeout", 20.0)),
+        (11, 21, 0, True, None),
+    ],
+)
+def test_timeouts_by_the_clock(
+    silent: float, asked: float, owed: int, debugged: bool, overdue: tuple[str, float] | None
+) -> None:
     async def main() -> None:
         worker = WorkerProcess(LAUNCH, lambda *_: None)
         worker.connection = FastCgiConnection()

@@ -1,4 +1,6 @@
-"""Bytes of a connection -> requests: which ones are known again, and that none is taken for another."""
+"""Bytes of a connection -> requests: which ones are known again, and that none is taken for
+another.
+"""
 
 from __future__ import annotations
 
@@ -57,7 +59,12 @@ class App:
             decide(self.site, exchange)
         except UrlRefused:
             assert known is None
-        self.seen.append((f"{exchange.method} {exchange.target.decode()}", known is not None and exchange.kept is known))
+        self.seen.append(
+            (
+                f"{exchange.method} {exchange.target.decode()}",
+                known is not None and exchange.kept is known,
+            )
+        )
         self.exchanges.append(exchange)
         if self.at_once:
             self.end(exchange)
@@ -104,8 +111,16 @@ UPGRADE = get("/a", "Connection: Upgrade", "Upgrade: h2c")
 CASES: list[tuple[list[bytes], list[Seen]]] = [
     ([A, A, A], [("GET /a", False), ("GET /a", True), ("GET /a", True)]),
     ([A, B, A, B], [("GET /a", False), ("GET /b", False), ("GET /a", True), ("GET /b", True)]),
-    ([A, get("/a", "X: 1"), get("/A"), get("/a?"), get("/a", method="OPTIONS")], [
-        ("GET /a", False), ("GET /a", False), ("GET /A", False), ("GET /a?", False), ("OPTIONS /a", False)]),
+    (
+        [A, get("/a", "X: 1"), get("/A"), get("/a?"), get("/a", method="OPTIONS")],
+        [
+            ("GET /a", False),
+            ("GET /a", False),
+            ("GET /A", False),
+            ("GET /a?", False),
+            ("OPTIONS /a", False),
+        ],
+    ),
     ([A + B, A + B, A], [("GET /a", False), ("GET /b", False)] * 2 + [("GET /a", False)]),
     ([A[:9], A[9:], A, A], [("GET /a", False), ("GET /a", False), ("GET /a", True)]),
     ([A, A[:9], A[9:], A], [("GET /a", False), ("GET /a", False), ("GET /a", True)]),
@@ -113,8 +128,14 @@ CASES: list[tuple[list[bytes], list[Seen]]] = [
     ([A + b"\r\n", A + b"\r\n", A], [("GET /a", False), ("GET /a", True), ("GET /a", False)]),
     ([b"\r\n" + A, A, b"\r\n" + A], [("GET /a", False), ("GET /a", False), ("GET /a", True)]),
     ([b"\r\n" + A, b"GET /b HTTP/1.1\r\n" + A], [("GET /a", False)]),
-    ([b"\r\n\r\n" + A, b"GET /b HTTP/1.1\r\n\r\n" + A], [("GET /a", False), ("GET /b", False), ("GET /a", False)]),
-    ([BODY + b"abc", BODY + b"abc", BODY, b"abc", A], [("POST /a", False)] * 3 + [("GET /a", False)]),
+    (
+        [b"\r\n\r\n" + A, b"GET /b HTTP/1.1\r\n\r\n" + A],
+        [("GET /a", False), ("GET /b", False), ("GET /a", False)],
+    ),
+    (
+        [BODY + b"abc", BODY + b"abc", BODY, b"abc", A],
+        [("POST /a", False)] * 3 + [("GET /a", False)],
+    ),
     ([BODY, A[:3], A, A], [("POST /a", False), ("GET /a", False), ("GET /a", True)]),
     ([get("/a", "Content-Length: 0")] * 2, [("GET /a", False), ("GET /a", True)]),
     ([A, LF, LF], [("GET /a", False)]),  # line feeds alone are refused
@@ -129,7 +150,9 @@ CASES: list[tuple[list[bytes], list[Seen]]] = [
 
 
 @pytest.mark.parametrize(("packets", "seen"), CASES)
-def test_the_same_bytes_are_the_same_request(site: Site, packets: list[bytes], seen: list[Seen]) -> None:
+def test_the_same_bytes_are_the_same_request(
+    site: Site, packets: list[bytes], seen: list[Seen]
+) -> None:
     assert received(site, packets).seen == seen
 
 
@@ -138,15 +161,28 @@ OTHER = get("/a", "Connection: Upgrade", "Upgrade: foo")
 OWN = get("/b", "X: own")
 
 
-@pytest.mark.parametrize("packets", [
-    [UPGRADE, OTHER, OWN, OWN], [UPGRADE, PLAIN, OTHER, PLAIN, OWN], [PLAIN, UPGRADE, UPGRADE, OWN],
-    [UPGRADE, UPGRADE[:20], UPGRADE[20:], OWN, UPGRADE], [UPGRADE, OTHER, BODY + b"abc", OWN],
-    [get("/a", "Connection: Upgrade", "Upgrade: h2c", method="FOO"), OTHER, OWN], [UPGRADE + OWN, OTHER + OWN, UPGRADE],
-])
+@pytest.mark.parametrize(
+    "packets",
+    [
+        [UPGRADE, OTHER, OWN, OWN],
+        [UPGRADE, PLAIN, OTHER, PLAIN, OWN],
+        [PLAIN, UPGRADE, UPGRADE, OWN],
+        [UPGRADE, UPGRADE[:20], UPGRADE[20:], OWN, UPGRADE],
+        [UPGRADE, OTHER, BODY + b"abc", OWN],
+        [get("/a", "Connection: Upgrade", "Upgrade: h2c", method="FOO"), OTHER, OWN],
+        [UPGRADE + OWN, OTHER + OWN, UPGRADE],
+    ],
+)
 def test_each_request_has_its_own_headers(site: Site, packets: list[bytes]) -> None:
-    """An Upgrade that nobody takes is parsed again without it (found by a fuzzer: the next request got its headers)."""
-    wanted = [line.partition(b": ")[::2] for line in b"".join(packets).split(b"\r\n") if b": " in line]
-    assert [pair for exchange in received(site, packets).exchanges for pair in exchange.headers] == wanted
+    """An Upgrade that nobody takes is parsed again without it (found by a fuzzer: the next request
+    got its headers).
+    """
+    wanted = [
+        line.partition(b": ")[::2] for line in b"".join(packets).split(b"\r\n") if b": " in line
+    ]
+    assert [
+        pair for exchange in received(site, packets).exchanges for pair in exchange.headers
+    ] == wanted
 
 
 def test_requests_that_come_before_the_answer_wait(site: Site) -> None:
@@ -160,17 +196,40 @@ def test_requests_that_come_before_the_answer_wait(site: Site) -> None:
 def test_a_request_that_is_known_is_the_same_request(site: Site) -> None:
     packet = get("/a?b=c", "Cookie: x=y", "X-A: 1", "X-A: 2", method="DELETE")
     first, second = received(site, [packet, packet]).exchanges
-    for name in ("method", "target", "headers", "version", "keep_alive", "too_long", "has_body", "body"):
+    for name in (
+        "method",
+        "target",
+        "headers",
+        "version",
+        "keep_alive",
+        "too_long",
+        "has_body",
+        "body",
+    ):
         assert getattr(first, name) == getattr(second, name), name
 
 
-@pytest.mark.parametrize(("line", "known"), [
-    ("GET /new?a=%20b HTTP/1.1", True), ("GET / HTTP/1.1", True), ("HEAD /a HTTP/1.1", False), ("get /a HTTP/1.1", False),
-    ("GET /a HTTP/1.0", False), ("GET http://h/a HTTP/1.1", False), ("GET  /a HTTP/1.1", False), ("GET /\xe9 HTTP/1.1", False),
-    ("GET /a b HTTP/1.1", False), ("GET /a#b HTTP/1.1", False), ("GET /a HTTP/1.1 ", False), ("", False),
-])
-def test_headers_that_come_again_are_known_below_plain_lines_only(site: Site, line: str, known: bool) -> None:
-    first, = received(site, [A]).exchanges
+@pytest.mark.parametrize(
+    ("line", "known"),
+    [
+        ("GET /new?a=%20b HTTP/1.1", True),
+        ("GET / HTTP/1.1", True),
+        ("HEAD /a HTTP/1.1", False),
+        ("get /a HTTP/1.1", False),
+        ("GET /a HTTP/1.0", False),
+        ("GET http://h/a HTTP/1.1", False),
+        ("GET  /a HTTP/1.1", False),
+        ("GET /\xe9 HTTP/1.1", False),
+        ("GET /a b HTTP/1.1", False),
+        ("GET /a#b HTTP/1.1", False),
+        ("GET /a HTTP/1.1 ", False),
+        ("", False),
+    ],
+)
+def test_headers_that_come_again_are_known_below_plain_lines_only(
+    site: Site, line: str, known: bool
+) -> None:
+    (first,) = received(site, [A]).exchanges
     rest = A.partition(b"\r\n")[2]
     found = first.protocol.decisions.recall(line.encode() + b"\r\n" + rest)
     assert (found is not None) is known

@@ -10,10 +10,21 @@ from fcgiemu.fastcgi import records
 from fcgiemu.fastcgi.cgi import MAX_HEADER_BLOCK, BadHeaders, HeadReader, parse
 from fcgiemu.fastcgi.records import ProtocolError, Record, RecordReader
 
-STREAM = (records.encode(records.STDOUT, 1, b"Status: 200 OK\r\n\r\n") + records.encode(records.STDOUT, 1)
-          + records.encode(records.STDERR, 1, b"e" * 300) + b"\x01\x06\x00\x01\x00\x01\x07\x00x" + b"p" * 7
-          + records.encode(records.END_REQUEST, 1, b"\0" * 8))
-RECORDS: list[Record] = [(6, 1, b"Status: 200 OK\r\n\r\n"), (6, 1, b""), (7, 1, b"e" * 300), (6, 1, b"x"), (3, 1, b"\0" * 8)]
+STREAM = (
+    records.encode(records.STDOUT, 1, b"Status: 200 OK\r\n\r\n")
+    + records.encode(records.STDOUT, 1)
+    + records.encode(records.STDERR, 1, b"e" * 300)
+    + b"\x01\x06\x00\x01\x00\x01\x07\x00x"
+    + b"p" * 7
+    + records.encode(records.END_REQUEST, 1, b"\0" * 8)
+)
+RECORDS: list[Record] = [
+    (6, 1, b"Status: 200 OK\r\n\r\n"),
+    (6, 1, b""),
+    (7, 1, b"e" * 300),
+    (6, 1, b"x"),
+    (3, 1, b"\0" * 8),
+]
 
 
 def feed(parts: list[bytes]) -> list[Record]:
@@ -31,7 +42,7 @@ def params(pairs: list[tuple[bytes, bytes]]) -> bytes:
 
 def test_whole_and_byte_by_byte() -> None:
     assert feed([STREAM]) == RECORDS
-    assert feed([STREAM[index:index + 1] for index in range(len(STREAM))]) == RECORDS
+    assert feed([STREAM[index : index + 1] for index in range(len(STREAM))]) == RECORDS
 
 
 @pytest.mark.parametrize("cut", range(len(STREAM) + 1))
@@ -62,7 +73,9 @@ def test_pairs_come_back(pairs: list[tuple[bytes, bytes]]) -> None:
 @given(st.lists(st.integers(0, 40000), min_size=1, max_size=8))
 def test_no_pair_is_split_over_records(sizes: list[int]) -> None:
     pairs = [(b"N%d" % index, b"v" * size) for index, size in enumerate(sizes)]
-    found = [pair for _, _, content in feed([params(pairs)]) for pair in records.decode_pairs(content)]
+    found = [
+        pair for _, _, content in feed([params(pairs)]) for pair in records.decode_pairs(content)
+    ]
     assert found == pairs
 
 
@@ -71,7 +84,10 @@ def test_a_pair_longer_than_a_record_is_refused() -> None:
         params([(b"HTTP_COOKIE", b"x" * 65536)])
 
 
-@pytest.mark.parametrize("data", [b"\x05", b"\x05\x05ab", b"\xff\xff\xff\xff\x01a", b"\x80\x00", b"\x01\xff\xff\xff\xffab"])
+@pytest.mark.parametrize(
+    "data",
+    [b"\x05", b"\x05\x05ab", b"\xff\xff\xff\xff\x01a", b"\x80\x00", b"\x01\xff\xff\xff\xffab"],
+)
 def test_pairs_that_run_over_the_end(data: bytes) -> None:
     with pytest.raises(ProtocolError):
         records.decode_pairs(data)
@@ -79,7 +95,11 @@ def test_pairs_that_run_over_the_end(data: bytes) -> None:
 
 @given(st.binary(max_size=200))
 def test_only_protocol_errors_escape(data: bytes) -> None:
-    for read in (records.decode_pairs, lambda given: RecordReader().feed(given, lambda *record: None), records.decode_end):
+    for read in (
+        records.decode_pairs,
+        lambda given: RecordReader().feed(given, lambda *record: None),
+        records.decode_end,
+    ):
         try:
             read(data)  # type: ignore[operator]
         except ProtocolError:
@@ -88,23 +108,42 @@ def test_only_protocol_errors_escape(data: bytes) -> None:
 
 @given(st.binary(max_size=200000))
 def test_streams_come_back(data: bytes) -> None:
-    assert b"".join(content for _, _, content in feed([records.encode_stream(records.STDIN, 1, data)])) == data
+    assert (
+        b"".join(content for _, _, content in feed([records.encode_stream(records.STDIN, 1, data)]))
+        == data
+    )
 
 
-@pytest.mark.parametrize(("block", "status", "reason", "headers"), [
-    (b"Status: 404 Not Here\r\nA: b", 404, "Not Here", [("A", "b")]),
-    (b"A: b\nC: d", 200, "OK", [("A", "b"), ("C", "d")]),
-    (b"Status: 204", 204, "No Content", []),
-    (b"Location: /x", 302, "Redirect", [("Location", "/x")]),
-    (b"Status: 201 Made\r\nLocation: /x", 201, "Made", [("Location", "/x")]),
-    (b"no colon\r\n bad: x\r\nGood: y\r\nSp ace: z", 200, "OK", [("bad", "x"), ("Good", "y")]),
-])
-def test_header_blocks(block: bytes, status: int, reason: str, headers: list[tuple[str, str]]) -> None:
+@pytest.mark.parametrize(
+    ("block", "status", "reason", "headers"),
+    [
+        (b"Status: 404 Not Here\r\nA: b", 404, "Not Here", [("A", "b")]),
+        (b"A: b\nC: d", 200, "OK", [("A", "b"), ("C", "d")]),
+        (b"Status: 204", 204, "No Content", []),
+        (b"Location: /x", 302, "Redirect", [("Location", "/x")]),
+        (b"Status: 201 Made\r\nLocation: /x", 201, "Made", [("Location", "/x")]),
+        (b"no colon\r\n bad: x\r\nGood: y\r\nSp ace: z", 200, "OK", [("bad", "x"), ("Good", "y")]),
+    ],
+)
+def test_header_blocks(
+    block: bytes, status: int, reason: str, headers: list[tuple[str, str]]
+) -> None:
     head = parse(block)
     assert (head.status, head.reason, list(head.headers)) == (status, reason, headers)
 
 
-@pytest.mark.parametrize("block", [b"", b"no header", b"Status: abc", b"Status: 7", b"Status: 99 x", b"Content-Length: abc", b"Content-Length: 1\r\nContent-Length: 2"])
+@pytest.mark.parametrize(
+    "block",
+    [
+        b"",
+        b"no header",
+        b"Status: abc",
+        b"Status: 7",
+        b"Status: 99 x",
+        b"Content-Length: abc",
+        b"Content-Length: 1\r\nContent-Length: 2",
+    ],
+)
 def test_bad_status(block: bytes) -> None:
     with pytest.raises(BadHeaders):
         parse(block)

@@ -1,4 +1,6 @@
-"""``fcgiemu explain`` for people: the story, its width and colours, the page, and shell completion."""
+"""``fcgiemu explain`` for people: the story, its width and colours, the page, and shell
+completion.
+"""
 
 from __future__ import annotations
 
@@ -18,12 +20,16 @@ from fcgiemu.site import Site
 
 from ..sites import python_handler, web_config, write
 
-CONFIG = web_config(python_handler("handler.fcgi") + """<rewrite><rules>
+CONFIG = web_config(
+    python_handler("handler.fcgi")
+    + """<rewrite><rules>
 <rule name="Never"><match url="^never" /><action type="None" /></rule>
 <rule name="Guarded"><match url="^(a)/(.*)" /><conditions><add input="{HTTP_HOST}" pattern="^www\\.(.*)" /></conditions>
 <serverVariables><set name="HTTP_X_A" value="{R:2}" /></serverVariables><action type="Rewrite" url="handler.fcgi/{R:2}" /></rule>
 <rule name="Move"><match url="^old$" /><action type="Redirect" url="/new" /></rule>
-</rules><allowedServerVariables><add name="HTTP_X_A" /></allowedServerVariables></rewrite>""", {"WSGI_HANDLER": "app.app"})
+</rules><allowedServerVariables><add name="HTTP_X_A" /></allowedServerVariables></rewrite>""",
+    {"WSGI_HANDLER": "app.app"},
+)
 
 
 @pytest.fixture
@@ -33,13 +39,24 @@ def site(make_site: Callable[..., Site]) -> Site:
 
 def test_the_story_says_why(site: Site) -> None:
     text = story(site.explain("/a/x?q=1", headers={"Host": "www.example.org"}))
-    for words in ("web.config:2 rule 'Never'", "'a/x' does not match ^never", "does not apply", "{R:1}='a' {R:2}='x'",
-                  "condition {HTTP_HOST} = 'www.example.org' matching ^www\\.(.*): true  {C:0}='www.example.org' {C:1}='example.org'",
-                  "sets HTTP_X_A to 'x'", "rewrites to /handler.fcgi/x?q=1", "the request goes on as /handler.fcgi/x",
-                  "handler 'Python' takes it: path handler.fcgi (web.config:1:", "=> FastCGI, handler 'Python'"):
+    for words in (
+        "web.config:2 rule 'Never'",
+        "'a/x' does not match ^never",
+        "does not apply",
+        "{R:1}='a' {R:2}='x'",
+        "condition {HTTP_HOST} = 'www.example.org' matching ^www\\.(.*): true  {C:0}='www.example.org' {C:1}='example.org'",
+        "sets HTTP_X_A to 'x'",
+        "rewrites to /handler.fcgi/x?q=1",
+        "the request goes on as /handler.fcgi/x",
+        "handler 'Python' takes it: path handler.fcgi (web.config:1:",
+        "=> FastCGI, handler 'Python'",
+    ):
         assert words in text, words
     text = story(site.explain("/b.txt"))
-    assert "passed over: 'Python' (handler.fcgi), 'ASPClassic' (*.asp)" in text and "b.txt: found, b.txt" in text
+    assert (
+        "passed over: 'Python' (handler.fcgi), 'ASPClassic' (*.asp)" in text
+        and "b.txt: found, b.txt" in text
+    )
 
 
 def test_only_what_matched(site: Site) -> None:
@@ -58,9 +75,15 @@ def test_the_width_is_respected(site: Site, width: int) -> None:
 
 
 def test_every_role_can_be_shown(site: Site) -> None:
-    used = {line.role for url in ("/a/x", "/old", "/b.txt", "/web.config") for line in lines(site.explain(url))}
+    used = {
+        line.role
+        for url in ("/a/x", "/old", "/b.txt", "/web.config")
+        for line in lines(site.explain(url))
+    }
     assert used <= set(ROLES)
-    assert story(site.explain("/old"), lambda text, role: f"<{role}>{text}").startswith("<request>GET /old")
+    assert story(site.explain("/old"), lambda text, role: f"<{role}>{text}").startswith(
+        "<request>GET /old"
+    )
 
 
 class Page(HTMLParser):
@@ -92,23 +115,52 @@ def test_the_page_needs_nothing_else(site: Site) -> None:
 def test_the_page_in_chromium(site: Site, tmp_path: Path) -> None:
     (tmp_path / "page.html").write_bytes(explained(site.explain("/a/x", headers={"Host": "www.x"})))
     done = subprocess.run(
-        ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-         "--disable-component-update", "--disable-sync", f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom",
-         (tmp_path / "page.html").as_uri()], capture_output=True, text=True, timeout=60)
-    assert '<h1>GET /a/x</h1>' in done.stdout and 'class="action"' in done.stdout, done.stderr
+        [
+            "chromium",
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-quic",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            f"--user-data-dir={tmp_path / 'profile'}",
+            "--dump-dom",
+            (tmp_path / "page.html").as_uri(),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert "<h1>GET /a/x</h1>" in done.stdout and 'class="action"' in done.stdout, done.stderr
 
 
 def test_the_command(site: Site, tmp_path: Path) -> None:
     write(tmp_path, {})
     result = CliRunner().invoke(main, ["explain", str(site.path), "/old", "--only-matching"])
     assert result.exit_code == 0 and "\x1b[" not in result.output and "Never" not in result.output
-    assert "\x1b[" in CliRunner().invoke(main, ["explain", str(site.path), "/old"], color=True).output
-    result = CliRunner().invoke(main, ["explain", str(site.path), "/old", "--html", str(tmp_path / "x.html")])
-    assert result.exit_code == 0 and (tmp_path / "x.html").read_bytes().startswith(b"<!DOCTYPE html>")
-    assert CliRunner().invoke(main, ["explain", str(site.path), "/old", "--html", str(tmp_path)]).exit_code == 2
+    assert (
+        "\x1b[" in CliRunner().invoke(main, ["explain", str(site.path), "/old"], color=True).output
+    )
+    result = CliRunner().invoke(
+        main, ["explain", str(site.path), "/old", "--html", str(tmp_path / "x.html")]
+    )
+    assert result.exit_code == 0 and (tmp_path / "x.html").read_bytes().startswith(
+        b"<!DOCTYPE html>"
+    )
+    assert (
+        CliRunner()
+        .invoke(main, ["explain", str(site.path), "/old", "--html", str(tmp_path)])
+        .exit_code
+        == 2
+    )
 
 
-@pytest.mark.parametrize(("shell", "word"), [("bash", "complete "), ("zsh", "#compdef fcgiemu"), ("fish", "complete --no-files")])
+@pytest.mark.parametrize(
+    ("shell", "word"),
+    [("bash", "complete "), ("zsh", "#compdef fcgiemu"), ("fish", "complete --no-files")],
+)
 def test_completion(shell: str, word: str) -> None:
     result = CliRunner().invoke(main, ["completion", shell])
     assert result.exit_code == 0 and word in result.output and "_FCGIEMU_COMPLETE" in result.output

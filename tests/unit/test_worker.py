@@ -1,4 +1,6 @@
-"""The worker's parts that need no process: paths, settings, environ, resolver; and the choice of interpreters."""
+"""The worker's parts that need no process: paths, settings, environ, resolver; and the choice of
+interpreters.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,13 @@ from pathlib import Path
 import pytest
 
 from fcgiemu.fastcgi.records import encode_pair
-from fcgiemu.interpreters import ProgramMissing, environment_of, find_program, path_pairs, wanted_version
+from fcgiemu.interpreters import (
+    ProgramMissing,
+    environment_of,
+    find_program,
+    path_pairs,
+    wanted_version,
+)
 from fcgiemu.site import Site
 from fcgiemu.worker import environ, paths, resolver, settings
 
@@ -20,11 +28,18 @@ from ..sites import make_env, web_config, write
 PAIRS = (("D:\\home\\site\\wwwroot", "/site"), ("D:\\home", "/home"), ("C:\\x", "/y"))
 
 
-@pytest.mark.parametrize(("text", "mapped"), [
-    ("D:\\home\\site\\wwwroot", "/site"), ("d:\\HOME\\site\\wwwroot\\a\\b", "/site/a/b"), ("D:/home/site/wwwroot/a", "/site/a"),
-    ("D:\\home\\LogFiles\\w.log", "/home/LogFiles/w.log"), ("D:\\home\\site\\wwwroot2", "/home/site/wwwroot2"),
-    ("C:\\x", "/y"), ("E:\\z", None),
-])
+@pytest.mark.parametrize(
+    ("text", "mapped"),
+    [
+        ("D:\\home\\site\\wwwroot", "/site"),
+        ("d:\\HOME\\site\\wwwroot\\a\\b", "/site/a/b"),
+        ("D:/home/site/wwwroot/a", "/site/a"),
+        ("D:\\home\\LogFiles\\w.log", "/home/LogFiles/w.log"),
+        ("D:\\home\\site\\wwwroot2", "/home/site/wwwroot2"),
+        ("C:\\x", "/y"),
+        ("E:\\z", None),
+    ],
+)
 def test_paths(text: str, mapped: str | None) -> None:
     assert paths.map_path(text, PAIRS) == mapped
 
@@ -32,7 +47,9 @@ def test_paths(text: str, mapped: str | None) -> None:
 def test_scripts_of_an_env_are_its_bin(tmp_path: Path) -> None:
     write(tmp_path, {"env/bin/python": ""})
     pairs = [("D:\\home\\site\\wwwroot", str(tmp_path))]
-    assert paths.map_path("D:\\home\\site\\wwwroot\\env\\Scripts\\python.exe", pairs) == str(tmp_path / "env/bin/python")
+    assert paths.map_path("D:\\home\\site\\wwwroot\\env\\Scripts\\python.exe", pairs) == str(
+        tmp_path / "env/bin/python"
+    )
 
 
 def test_packages_of_an_env_lie_where_they_do_here(tmp_path: Path) -> None:
@@ -40,8 +57,13 @@ def test_packages_of_an_env_lie_where_they_do_here(tmp_path: Path) -> None:
     pairs = [("D:\\home\\site\\wwwroot", str(tmp_path))]
     packages = str(tmp_path / "env/lib/python3.9/site-packages")
     assert paths.map_path("D:\\home\\site\\wwwroot\\env\\Lib\\site-packages", pairs) == packages
-    assert paths.map_path("D:\\home\\site\\wwwroot\\env\\Lib\\site-packages\\django\\x.css", pairs) == packages + "/django/x.css"
-    assert paths.map_path("D:\\home\\site\\wwwroot\\none\\Lib\\site-packages", pairs) == str(tmp_path / "none/Lib/site-packages")
+    assert (
+        paths.map_path("D:\\home\\site\\wwwroot\\env\\Lib\\site-packages\\django\\x.css", pairs)
+        == packages + "/django/x.css"
+    )
+    assert paths.map_path("D:\\home\\site\\wwwroot\\none\\Lib\\site-packages", pairs) == str(
+        tmp_path / "none/Lib/site-packages"
+    )
 
 
 def test_settings_of_the_portal_can_come_first(tmp_path: Path) -> None:
@@ -50,11 +72,22 @@ def test_settings_of_the_portal_can_come_first(tmp_path: Path) -> None:
     assert settings.read(str(tmp_path), (), ["A"]) == {"B": "2"}
 
 
-def test_the_reason_that_a_proxy_script_drops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write(tmp_path, {"reason_app.py": "try:\n    import reason_optional\nexcept ImportError:\n    pass\nimport reason_needed\n"})
+def test_the_reason_that_a_proxy_script_drops(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(
+        tmp_path,
+        {
+            "reason_app.py": "try:\n    import reason_optional\nexcept ImportError:\n    pass\nimport reason_needed\n"
+        },
+    )
     monkeypatch.syspath_prepend(str(tmp_path))
-    assert "No module named 'reason_needed'" in resolver.hidden_reason(ValueError('"reason_app.app" could not be imported'))
-    assert resolver.hidden_reason(ValueError('"reason_app" could not be imported')) == ""  # it has no dot
+    assert "No module named 'reason_needed'" in resolver.hidden_reason(
+        ValueError('"reason_app.app" could not be imported')
+    )
+    assert (
+        resolver.hidden_reason(ValueError('"reason_app" could not be imported')) == ""
+    )  # it has no dot
     assert resolver.hidden_reason(ValueError("something else")) == ""
 
     class Mute(Exception):
@@ -66,36 +99,76 @@ def test_the_reason_that_a_proxy_script_drops(tmp_path: Path, monkeypatch: pytes
 
 @pytest.mark.parametrize("length", [0, 1, 127, 128, 70000])
 def test_parameters_of_any_length(length: int) -> None:
-    data = encode_pair(b"A", b"x" * length) + encode_pair(b"N" * max(1, length), b"1") + encode_pair(b"SCRIPT_NAME", b"/\xe4")
+    data = (
+        encode_pair(b"A", b"x" * length)
+        + encode_pair(b"N" * max(1, length), b"1")
+        + encode_pair(b"SCRIPT_NAME", b"/\xe4")
+    )
     made = environ.decoded(data)
-    assert (made["A"], made["N" * max(1, length)], made["SCRIPT_NAME"], made["wsgi.script_name"]) == (
-        "x" * length, "1", "/\xe4", b"/\xe4")
+    assert (
+        made["A"],
+        made["N" * max(1, length)],
+        made["SCRIPT_NAME"],
+        made["wsgi.script_name"],
+    ) == ("x" * length, "1", "/\xe4", b"/\xe4")
     for end in (len(data) - 1, 2):
         with pytest.raises((IndexError, struct.error)):
             environ.decoded(data[:end] if end > 2 else b"\x01\xff")
 
 
 def test_settings_are_read_as_wfastcgi_reads_them(tmp_path: Path) -> None:
-    write(tmp_path, {"Web.Config": (
-        '<configuration><location path="x"><appSettings><add key=" A " value=" first " /></appSettings></location>'
-        '<appSettings><add key="A" value=" second " /><add key="B" /><clear /><add key="LOG" value="D:\\home\\l.txt" />'
-        '<add key="PYTHONPATH" value="D:\\home\\site\\wwwroot;%NOPE%;; C:\\x;%B2%\\c" /></appSettings></configuration>')})
+    write(
+        tmp_path,
+        {
+            "Web.Config": (
+                '<configuration><location path="x"><appSettings><add key=" A " value=" first " /></appSettings></location>'
+                '<appSettings><add key="A" value=" second " /><add key="B" /><clear /><add key="LOG" value="D:\\home\\l.txt" />'
+                '<add key="PYTHONPATH" value="D:\\home\\site\\wwwroot;%NOPE%;; C:\\x;%B2%\\c" /></appSettings></configuration>'
+            )
+        },
+    )
     found = settings.read(str(tmp_path), PAIRS)
-    assert found == {"A": " second ", "B": "", "LOG": "/home/l.txt", "PYTHONPATH": "/site;%NOPE%;; C:\\x;%B2%\\c"}
+    assert found == {
+        "A": " second ",
+        "B": "",
+        "LOG": "/home/l.txt",
+        "PYTHONPATH": "/site;%NOPE%;; C:\\x;%B2%\\c",
+    }
     assert settings.python_path(found, PAIRS, {"B2": "C:\\x"}) == ["/site", " C:\\x", "/y/c"]
 
 
-@pytest.mark.parametrize(("given", "config", "script_name", "path_info"), [
-    ({"SCRIPT_NAME": "/handler.fcgi", "PATH_INFO": "/handler.fcgi/a", "HTTP_X_ORIGINAL_URL": "/a%20b?x=1"}, {}, "", "/a%20b"),
-    ({"SCRIPT_NAME": "/a", "PATH_INFO": "/a"}, {}, "", "/a"),
-    ({"SCRIPT_NAME": "/a", "PATH_INFO": "/a?b"}, {}, "", "/a"),
-    ({"SCRIPT_NAME": "/s", "PATH_INFO": "/s/a"}, {"AllowPathInfoForScriptMappings": "false"}, "/s", "/s/a"),
-    ({"PATH_INFO": "/APP1/x"}, {"SCRIPT_NAME": "/app1"}, "/app1", "/x"),
-    ({"PATH_INFO": "/app10/x"}, {"SCRIPT_NAME": "/app1"}, "/app1", "0/x"),
-    ({"PATH_INFO": "/other"}, {"SCRIPT_NAME": "/app1"}, "", "/other"),
-])
-def test_environ(given: dict[str, str], config: dict[str, str], script_name: str, path_info: str) -> None:
-    made = environ.decoded(b"".join(encode_pair(name.encode(), value.encode()) for name, value in given.items()))
+@pytest.mark.parametrize(
+    ("given", "config", "script_name", "path_info"),
+    [
+        (
+            {
+                "SCRIPT_NAME": "/handler.fcgi",
+                "PATH_INFO": "/handler.fcgi/a",
+                "HTTP_X_ORIGINAL_URL": "/a%20b?x=1",
+            },
+            {},
+            "",
+            "/a%20b",
+        ),
+        ({"SCRIPT_NAME": "/a", "PATH_INFO": "/a"}, {}, "", "/a"),
+        ({"SCRIPT_NAME": "/a", "PATH_INFO": "/a?b"}, {}, "", "/a"),
+        (
+            {"SCRIPT_NAME": "/s", "PATH_INFO": "/s/a"},
+            {"AllowPathInfoForScriptMappings": "false"},
+            "/s",
+            "/s/a",
+        ),
+        ({"PATH_INFO": "/APP1/x"}, {"SCRIPT_NAME": "/app1"}, "/app1", "/x"),
+        ({"PATH_INFO": "/app10/x"}, {"SCRIPT_NAME": "/app1"}, "/app1", "0/x"),
+        ({"PATH_INFO": "/other"}, {"SCRIPT_NAME": "/app1"}, "", "/other"),
+    ],
+)
+def test_environ(
+    given: dict[str, str], config: dict[str, str], script_name: str, path_info: str
+) -> None:
+    made = environ.decoded(
+        b"".join(encode_pair(name.encode(), value.encode()) for name, value in given.items())
+    )
     environ.original_url(made)
     environ.script_name(made, config)
     assert (made["SCRIPT_NAME"], made["PATH_INFO"]) == (script_name, path_info)
@@ -103,25 +176,44 @@ def test_environ(given: dict[str, str], config: dict[str, str], script_name: str
 
 
 def test_resolver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write(tmp_path, {"resolver_pkg/__init__.py": "", "resolver_pkg/m.py": (
-        "def make():\n    return Inner\nclass Inner:\n    app = 'it'\n    @staticmethod\n    def build():\n        return 'built'\n"
-        "none = None\n"), "resolver_broken.py": "import resolver_absent\n"})
+    write(
+        tmp_path,
+        {
+            "resolver_pkg/__init__.py": "",
+            "resolver_pkg/m.py": (
+                "def make():\n    return Inner\nclass Inner:\n    app = 'it'\n    @staticmethod\n    def build():\n        return 'built'\n"
+                "none = None\n"
+            ),
+            "resolver_broken.py": "import resolver_absent\n",
+        },
+    )
     monkeypatch.syspath_prepend(str(tmp_path))
     assert resolver.resolve("resolver_pkg.m.make().app") == "it"
     assert resolver.resolve("resolver_pkg.m.Inner.build()") == "built"
-    for name, message in (("", "must be set"), ("resolver_pkg", '^"resolver_pkg" could not be imported$'),
-                          ("resolver_pkg.m.none", "could not be imported$"), ("resolver_broken.x", "No module named 'resolver_absent'"),
-                          ("nothing_there.x", "No module named 'nothing_there'")):
+    for name, message in (
+        ("", "must be set"),
+        ("resolver_pkg", '^"resolver_pkg" could not be imported$'),
+        ("resolver_pkg.m.none", "could not be imported$"),
+        ("resolver_broken.x", "No module named 'resolver_absent'"),
+        ("nothing_there.x", "No module named 'nothing_there'"),
+    ):
         with pytest.raises(Exception, match=message):
             resolver.resolve(name)
     with pytest.raises(AttributeError):
         resolver.resolve("resolver_pkg.m.missing")
 
 
-@pytest.mark.parametrize(("path", "version"), [
-    ("D:\\Python27\\python.exe", (2, 7)), ("D:\\Python34\\python.exe", (3, 4)), ("D:\\home\\python364x64\\python.exe", (3, 6)),
-    ("D:\\home\\python2714x86\\python.exe", (2, 7)), ("C:\\Python3.9\\python.exe", (3, 9)), ("C:\\tools\\python.exe", None),
-])
+@pytest.mark.parametrize(
+    ("path", "version"),
+    [
+        ("D:\\Python27\\python.exe", (2, 7)),
+        ("D:\\Python34\\python.exe", (3, 4)),
+        ("D:\\home\\python364x64\\python.exe", (3, 6)),
+        ("D:\\home\\python2714x86\\python.exe", (2, 7)),
+        ("C:\\Python3.9\\python.exe", (3, 9)),
+        ("C:\\tools\\python.exe", None),
+    ],
+)
 def test_versions_in_paths(path: str, version: tuple[int, int] | None) -> None:
     assert wanted_version(path) == version
 
@@ -135,7 +227,9 @@ def test_interpreters(make_site: Callable[..., Site], tmp_path: Path) -> None:
     assert environment_of(site, site.root) is not None
     assert "the site's env" in find_program("D:\\Python34\\python.exe|wfastcgi.py", site).notes[0]
     assert find_program(f"{sys.executable}|wfastcgi.py", site).path == sys.executable
-    with pytest.raises(ProgramMissing, match="a placeholder that Visual Studio fills in when it publishes") as placeholder:
+    with pytest.raises(
+        ProgramMissing, match="a placeholder that Visual Studio fills in when it publishes"
+    ) as placeholder:
         find_program("%INTERPRETERPATH%|%WFASTCGIPATH%", site)
     assert "Write what it stands for: scriptProcessor=" in placeholder.value.hint
     with pytest.raises(ProgramMissing, match="no program here"):
@@ -143,8 +237,12 @@ def test_interpreters(make_site: Callable[..., Site], tmp_path: Path) -> None:
     assert ("D:\\home\\LogFiles", f"{tmp_path}/.fcgiemu/LogFiles") in path_pairs(site)
 
 
-@pytest.mark.parametrize("full_path", ["D:\\home\\python364x64\\python.exe", "%HOME%\\Python35\\python.exe"])
-def test_a_site_extension_has_the_packages_of_env(make_site: Callable[..., Site], tmp_path: Path, full_path: str) -> None:
+@pytest.mark.parametrize(
+    "full_path", ["D:\\home\\python364x64\\python.exe", "%HOME%\\Python35\\python.exe"]
+)
+def test_a_site_extension_has_the_packages_of_env(
+    make_site: Callable[..., Site], tmp_path: Path, full_path: str
+) -> None:
     site = make_site({"web.config": web_config()})
     make_env(tmp_path)
     program = find_program(f"{full_path}|wfastcgi.py", site)
@@ -153,7 +251,7 @@ def test_a_site_extension_has_the_packages_of_env(make_site: Callable[..., Site]
 
 
 #: Python 3.14's site.main: the environment of sys.executable is not looked for any more.
-AS_ON_3_14 = r'''
+AS_ON_3_14 = r"""
 import importlib.util, sys
 spec = importlib.util.spec_from_file_location("_fcgiemu_worker", WORKER + "/__init__.py", submodule_search_locations=[WORKER])
 sys.modules["_fcgiemu_worker"] = module = importlib.util.module_from_spec(spec)
@@ -173,7 +271,7 @@ try:
     print("found")
 except ImportError:
     print("missing")
-'''
+"""
 
 
 @pytest.mark.parametrize(("aware", "word"), [(False, "missing"), (True, "found")])
@@ -182,5 +280,7 @@ def test_an_env_where_site_does_not_look_for_it(tmp_path: Path, aware: bool, wor
     (library / "only_in_env.py").write_text("")
     names = f"WORKER, ENV, AWARE = {str(Path(paths.__file__).parent)!r}, {str(tmp_path / 'env')!r}, {aware}"
     python = getattr(sys, "_base_executable", sys.executable)
-    done = subprocess.run([python, "-c", names + AS_ON_3_14], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [python, "-c", names + AS_ON_3_14], capture_output=True, text=True, check=True
+    )
     assert done.stdout.strip() == word

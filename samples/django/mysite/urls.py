@@ -8,10 +8,14 @@ from django.utils.html import format_html
 
 
 def index(request):
-    return HttpResponse(format_html(
-        '<!doctype html><html lang="en"><meta charset="utf-8"><title>Django</title>'
-        '<link rel="stylesheet" href="{}"><h1>Django behind IIS</h1><p>Query: {}</p></html>',
-        static("site.css"), request.GET.urlencode()))
+    return HttpResponse(
+        format_html(
+            '<!doctype html><html lang="en"><meta charset="utf-8"><title>Django</title>'
+            '<link rel="stylesheet" href="{}"><h1>Django behind IIS</h1><p>Query: {}</p></html>',
+            static("site.css"),
+            request.GET.urlencode(),
+        )
+    )
 
 
 def about(request):
