@@ -5,27 +5,49 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["Request", "Settings", "Site", "SiteError", "__version__"]
+__all__ = [
+    "Decision",
+    "Explanation",
+    "Finding",
+    "Request",
+    "Settings",
+    "Site",
+    "SiteError",
+    "Trace",
+    "__version__",
+]
 
 if TYPE_CHECKING:
-    from .applications import SiteError
+    from .config.diagnostics import Finding
+    from .decision import Decision
+    from .errors import SiteError
     from .http.request import Request
-    from .site import Settings, Site
+    from .report.explanation import Explanation
+    from .settings import Settings
+    from .site import Site
+    from .trace import Trace
+
+#: Public name -> the module that has it.
+_HOMES = {
+    "Decision": "decision",
+    "Explanation": "report.explanation",
+    "Finding": "config.diagnostics",
+    "Request": "http.request",
+    "Settings": "settings",
+    "Site": "site",
+    "SiteError": "errors",
+    "Trace": "trace",
+}
 
 
 def __getattr__(name: str) -> Any:
     """The public names, imported when they are first used: ``import fcgiemu`` alone costs
     nothing.
     """
-    if name == "Request":
-        from .http.request import Request
-
-        return Request
-    if name in ("Settings", "Site", "SiteError"):
-        from . import site
-
-        return getattr(site, name)
+    if name in _HOMES:
+        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

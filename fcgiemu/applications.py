@@ -13,19 +13,12 @@ from .config import values
 from .config.diagnostics import Span
 from .config.file import ConfigFile
 from .config.reader import Element
+from .errors import SiteError
 from .files import FileView, VirtualDirectory
 from .rewrite.state import Place
 from .worker import paths
 
 Pair = tuple[str, str]
-
-
-class SiteError(Exception):
-    """A site that cannot be opened; ``hint`` says what to do."""
-
-    def __init__(self, message: str, hint: str = "") -> None:
-        super().__init__(message)
-        self.hint = hint
 
 
 @dataclass(frozen=True, slots=True)

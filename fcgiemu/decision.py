@@ -4,22 +4,20 @@ only read it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import KW_ONLY, dataclass
 
 from .config.diagnostics import Finding
 from .config.tree import Effective
 from .files import FileEntry
+from .hosting import Hosting
 from .http.request import Request
-from .rewrite.state import State
-
-if TYPE_CHECKING:
-    from .site import Site
+from .http.url import UrlRefused
+from .rewrite.state import RewriteResult
 
 E_FILE_NOT_FOUND = 0x80070002
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Handler:
     """An entry of <handlers>; ``modules`` in the order in which they are tried."""
 
@@ -98,14 +96,15 @@ class Respond:
     substatus: int = 0
     message: str = ""
     hresult: int = 0
+    _: KW_ONLY
     reason: str = ""
     description: str = ""
     notification: str = "BeginRequest"
     headers: tuple[tuple[str, str], ...] = ()
     finding: Finding | None = None
     hints: tuple[str, ...] = ()
-    #: The last words of a process that failed.
-    words: str = ""
+    #: What a process that failed wrote last.
+    output: str = ""
     kind = "respond"
 
 
@@ -123,16 +122,6 @@ def configuration_error(finding: Finding, notification: str = "BeginRequest") ->
 
 
 @dataclass(frozen=True, slots=True)
-class Refuse:
-    """http.sys answers before any module: no web.config is involved."""
-
-    status: int
-    heading: str
-    text: str
-    kind = "respond"
-
-
-@dataclass(frozen=True, slots=True)
 class Abort:
     """The connection is reset without a byte of response."""
 
@@ -140,38 +129,47 @@ class Abort:
 
 
 Action = (
-    ServeFile
-    | ListDirectory
-    | CallFastCgi
-    | CallHttpPlatform
-    | Proxy
-    | Redirect
-    | Respond
-    | Refuse
-    | Abort
+    ServeFile | ListDirectory | CallFastCgi | CallHttpPlatform | Proxy | Redirect | Respond | Abort
 )
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Decision:
-    """The outcome for one request. ``path`` and ``query`` are those after all rewriting."""
+    """What the site does with one request. ``path`` and ``query`` are those after all rewriting.
+
+    ``handler`` is None where no handler was mapped: a module answered before, or none fits.
+    """
 
     action: Action
-    request: Request | None = None
-    effective: Effective | None = None
-    path: str = ""
-    query: str = ""
-    handler: Handler | None = None
-    module: str = ""
-    rules: list[str] = field(default_factory=list)
-    state: State | None = None
-    findings: list[Finding] = field(default_factory=list)
-    #: What was asked: where error pages find their files, and the log the names of those served.
-    site: Site | None = None
-    #: Whether local clients get detailed error pages; ``explain`` shows what remote ones get.
-    detailed: bool = True
+    request: Request
+    site: Hosting
+    effective: Effective
+    path: str
+    query: str
+    handler: Handler | None
+    module: str
+    #: The names of the rules that applied, in order.
+    rules: tuple[str, ...]
+    rewrite: RewriteResult
+    findings: tuple[Finding, ...]
     #: Whether this is the child request of an error page (ExecuteURL): its own errors get the
     #: built-in text.
     is_error_page: bool = False
-    #: The FastCGI parameters of the request, once they have been encoded.
-    params: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """http.sys answers before any module: no web.config is involved."""
+
+    status: int
+    heading: str
+    text: str
+    kind = "respond"
+
+    @classmethod
+    def of(cls, error: UrlRefused) -> Refused:
+        """The outcome for a target that http.sys answers itself."""
+        return cls(error.status, error.heading, error.text)
+
+
+Outcome = Decision | Refused

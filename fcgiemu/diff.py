@@ -14,21 +14,22 @@ from pathlib import Path
 from urllib.parse import quote
 
 from . import git
-from .applications import SiteError
 from .decision import (
     CallFastCgi,
     CallHttpPlatform,
-    Decision,
     ListDirectory,
+    Outcome,
     Proxy,
     Redirect,
-    Refuse,
+    Refused,
     Respond,
     ServeFile,
 )
+from .errors import SiteError
 from .http.request import Request
 from .http.url import UrlRefused, canonicalize
-from .site import Settings, Site, refused
+from .settings import Settings
+from .site import Site
 
 #: Examples kept of each change.
 EXAMPLES = 3
@@ -105,12 +106,7 @@ def compare(
         if found is None:
             if len(known) >= MAX_REMEMBERED:
                 known.clear()
-            try:
-                request = _request(asked)
-                before, after = old.decide(request), new.decide(request)
-            except UrlRefused as error:
-                before = after = refused(error)
-            known[key] = found = (_outcome(before), _outcome(after))
+            known[key] = found = _both(old, new, asked)
         one, other = found
         if one.where != other.where:
             report.changed += 1
@@ -139,10 +135,21 @@ def _count(
         change.examples.append(target)
 
 
-def _outcome(decision: Decision) -> _Outcome:
+def _both(old: Site, new: Site, asked: Asked) -> tuple[_Outcome, _Outcome]:
+    try:
+        request = _request(asked)
+    except UrlRefused as error:
+        refused = _outcome(Refused.of(error))
+        return refused, refused
+    return _outcome(old.decide(request)), _outcome(new.decide(request))
+
+
+def _outcome(decision: Outcome) -> _Outcome:
+    if isinstance(decision, Refused):
+        return _Outcome(_destination(decision), _label(decision), decision.status)
     action = decision.action
     status = None
-    if isinstance(action, Redirect | Respond | Refuse):
+    if isinstance(action, Redirect | Respond):
         status = action.status
     elif isinstance(action, ServeFile | ListDirectory):
         status = 200
@@ -166,18 +173,17 @@ def _request(asked: Asked) -> Request:
     )
 
 
-def _destination(decision: Decision) -> Destination:
+def _destination(decision: Outcome) -> Destination:
     """Where a request goes, so that two versions can be compared."""
+    if isinstance(decision, Refused):
+        return "status", str(decision.status)
     action = decision.action
     if isinstance(action, ServeFile | ListDirectory):
-        assert decision.site is not None
         return action.kind, decision.site.spelled(action.entry).lower()
     if isinstance(action, Redirect):
         return "redirect", f"{action.status} {action.location}"
     if isinstance(action, Respond):
         return "status", f"{action.status}.{action.substatus}"
-    if isinstance(action, Refuse):
-        return "status", str(action.status)
     if isinstance(action, Proxy):
         return "proxy", action.url
     if isinstance(action, CallFastCgi | CallHttpPlatform):
@@ -190,15 +196,15 @@ def _shown(where: Destination) -> str:
     return where[1] if where[0] == "status" else f"{where[0]} {where[1]}".rstrip("? ")
 
 
-def _label(decision: Decision) -> str:
+def _label(decision: Outcome) -> str:
     """Where a kind of requests goes, and by which rule: the words that group changes."""
+    if isinstance(decision, Refused):
+        return str(decision.status)
     action = decision.action
     if isinstance(action, Redirect):
         words = f"redirect {action.status}"
     elif isinstance(action, Respond):
         words = f"{action.status}.{action.substatus}"
-    elif isinstance(action, Refuse):
-        words = str(action.status)
     elif isinstance(action, CallFastCgi | CallHttpPlatform):
         words = f"{action.kind} '{action.handler.name}'"
     else:

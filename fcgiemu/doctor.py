@@ -12,8 +12,8 @@ from typing import Any
 from urllib.parse import quote
 
 from . import probing
+from .app_service.home import last_failure
 from .applications import Application
-from .azure.home import last_failure
 from .azure.runtime import without_config
 from .causes import causes
 from .check.settings import unexpanded

@@ -20,6 +20,27 @@ _NO_SUCH_NAME = re.compile(
     r"|(?:^|/)(?:con|prn|aux|nul|com[1-9]|lpt[1-9]|conin\$|conout\$|clock\$)(?:\.[^/]*)?(?:/|$)",
     re.IGNORECASE,
 )
+#: Folders that hold no pages of the site and are large: neither watched nor searched for web.config
+#: at start.
+UNWATCHED = frozenset(
+    {
+        "env",
+        "venv",
+        ".venv",
+        ".git",
+        ".hg",
+        ".svn",
+        "node_modules",
+        "__pycache__",
+        ".tox",
+        ".mypy_cache",
+        ".pytest_cache",
+        ".ruff_cache",
+        ".idea",
+        ".vs",
+        "bower_components",
+    }
+)
 #: What changed this recently may change again within its time stamp's resolution: nothing of it is
 #: kept.
 SETTLED_SECONDS = 0.05
@@ -167,6 +188,20 @@ class FileView:
     def relative(self, entry: FileEntry) -> str:
         """The entry's path below the root, ``/`` separated, as spelled on disk."""
         return entry.path[len(self.root) :].lstrip("/")
+
+    def read(self, entry: FileEntry, limit: int) -> bytes | None:
+        """The content of a file that was found; None where it cannot be read, is longer than
+        ``limit`` bytes, or is not a regular file any more (nothing here waits for a FIFO).
+        """
+        try:
+            descriptor = os.open(entry.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        except OSError:
+            return None
+        with open(descriptor, "rb") as stream:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                return None
+            data = stream.read(limit + 1)
+        return data if len(data) <= limit else None
 
     @staticmethod
     def _plain(relative: str) -> bool:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from .applications import Application
 from .fastcgi import php
-from .site import AZURE_ROOT, WINDOWS_ROOT, Site
+from .hosting import AZURE_ROOT, WINDOWS_ROOT, Hosting
 from .worker import paths
 
 #: The oldest Python our worker runs on.
@@ -52,7 +52,7 @@ class ProgramMissing(Exception):
         self.hint = hint
 
 
-def path_pairs(site: Site) -> tuple[Pair, ...]:
+def path_pairs(site: Hosting) -> tuple[Pair, ...]:
     """(Windows prefix, local path): the user's, the virtual directories', then a folder of ours for
     the rest of D:\\home.
     """
@@ -79,7 +79,7 @@ def split_processor(text: str) -> tuple[str, str]:
     return full_path.strip().strip('"'), arguments.strip()
 
 
-def find_program(processor: str, site: Site, application: Application | None = None) -> Program:
+def find_program(processor: str, site: Hosting, application: Application | None = None) -> Program:
     """The local program for a scriptProcessor of an application (the root one). Raises
     ProgramMissing.
     """
@@ -149,7 +149,7 @@ def _is_program(path: str) -> bool:
     return os.access(path, os.X_OK) and not os.path.isdir(path)
 
 
-def find_wfastcgi(program: Program, site: Site, application: Application) -> str | None:
+def find_wfastcgi(program: Program, site: Hosting, application: Application) -> str | None:
     """Microsoft's wfastcgi.py: the file that scriptProcessor names, else the env's, else the one
     beside fcgiemu.
     """
@@ -181,7 +181,7 @@ def wanted_version(full_path: str) -> tuple[int, int] | None:
     return int(match[1]), int(minor)
 
 
-def _python(full_path: str, local: str | None, site: Site, application: Application) -> Program:
+def _python(full_path: str, local: str | None, site: Hosting, application: Application) -> Program:
     """The interpreter: the one named if it exists here, else one of that version, else the site's
     env's, else ours.
     """
@@ -227,7 +227,7 @@ def _python(full_path: str, local: str | None, site: Site, application: Applicat
 
 
 def environment_of(
-    site: Site, application: Application
+    site: Hosting, application: Application
 ) -> tuple[str, tuple[int, int], Path] | None:
     """Base interpreter, version and folder of an application's virtual environment, or None where
     it has none.
@@ -239,7 +239,7 @@ def environment_of(
     return None
 
 
-def lost_environment(site: Site, application: Application) -> str:
+def lost_environment(site: Hosting, application: Application) -> str:
     """Why an environment that lies in the site is none here; "" where that is not so."""
     for folder in _environment_folders(site, application):
         if (folder / "Scripts").is_dir() and not (folder / "bin").is_dir():
@@ -265,7 +265,7 @@ def _is_extension(full_path: str) -> bool:
     )
 
 
-def _environment_folders(site: Site, application: Application) -> list[Path]:
+def _environment_folders(site: Hosting, application: Application) -> list[Path]:
     folders = [application.path / "env"]
     setting = site.worker_setting("WSGI_ALT_VIRTUALENV_ACTIVATE_THIS", application)
     if setting:

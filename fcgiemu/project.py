@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from .applications import SiteError
-from .azure.environment import AppSetting
-from .azure.environment import read as read_app_settings
+from .app_service.environment import AppSetting
+from .app_service.environment import read as read_app_settings
+from .errors import SiteError
 from .files import content
 
 #: Keys that are switches of Settings by the same name, but for the hyphens.

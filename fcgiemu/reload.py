@@ -29,7 +29,7 @@ from watchdog.observers import Observer
 from watchdog.observers.api import BaseObserver
 from watchdog.observers.polling import PollingObserver
 
-from .site import UNWATCHED
+from .files import UNWATCHED
 
 #: wfastcgi's default for WSGI_RESTART_FILE_REGEX.
 RESTART_REGEX = r".*((\.py)|(\.config))$"

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from fcgiemu.site import Settings, Site
+from fcgiemu.settings import Settings
+from fcgiemu.site import Site
 
 from .live.server import LiveServer
 from .sites import write

@@ -22,10 +22,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from .. import project
+from ..app_service.environment import AppSetting, read, variables
+from ..app_service.home import Home, LeadsOut
 from ..files import content, find
 from . import programs, virtual_environment
-from .environment import AppSetting, read, variables
-from .home import Home, LeadsOut
 from .runtime import Runtime, RuntimeRefused, choose, versioned_configs, without_config
 
 #: What KuduSync leaves out, and what a deployment makes itself.

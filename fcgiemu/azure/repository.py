@@ -12,9 +12,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from .. import git
-from ..applications import SiteError
+from ..app_service.home import Home
+from ..errors import SiteError
 from .deployment import FAILED, DeploymentFailed, Say, of_home
-from .home import Home
 
 #: Branches that are deployed; others are only kept.
 BRANCHES = ("refs/heads/master", "refs/heads/main")

@@ -14,10 +14,11 @@ from ..config.diagnostics import Finding
 from ..config.file import ConfigFile
 from ..config.reader import Element
 from ..config.tree import Effective
+from ..files import UNWATCHED
 from ..modules import handlers as handler_mappings
 from ..rewrite.compiler import inbound
 from ..rewrite.outbound import outbound
-from ..site import UNWATCHED, Site
+from ..site import Site
 from . import handlers, hidden_files, redirects, rules, settings
 from .codes import SEVERITY
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from ..config.diagnostics import Finding
 from ..decision import ServeFile
+from ..files import UNWATCHED
 from ..http.request import make_request
 from ..http.url import UrlRefused, encode_path
 from ..modules import handlers as handler_mappings
@@ -15,7 +16,7 @@ from ..modules import static_file
 from ..rewrite import compose
 from ..rewrite.compiler import inbound
 from ..rewrite.rule import Rule
-from ..site import UNWATCHED, Site
+from ..site import Site
 from ..trace import Trace
 from .codes import finding
 

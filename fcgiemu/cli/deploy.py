@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..applications import SiteError
+from ..errors import SiteError
 from . import fail
 
 if TYPE_CHECKING:
@@ -66,10 +66,10 @@ def command(
     git_init: bool,
     receive: bool,
 ) -> None:
+    from ..app_service.environment import read
+    from ..app_service.home import Home, LeadsOut
     from ..azure import repository
     from ..azure.deployment import DeploymentFailed, of_home
-    from ..azure.environment import read
-    from ..azure.home import Home, LeadsOut
     from ..azure.runtime import RuntimeRefused, parse_option
 
     home = Home((target or source / HOME).absolute())

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from ..applications import SiteError
+from ..errors import SiteError
 from . import fail
 from .options import settings_of, site_options
 

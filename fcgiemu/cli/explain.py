@@ -13,9 +13,11 @@ from typing import Any, TextIO
 
 import click
 
-from ..applications import SiteError
-from ..report.story import story
-from ..site import Settings, Site
+from ..errors import SiteError
+from ..report.explanation import Explanation
+from ..report.story import as_page, story
+from ..settings import Settings
+from ..site import Site
 from . import fail
 from .options import open_site, site_options
 
@@ -97,7 +99,7 @@ def command(
         sys.exit(1)
 
 
-def _json(answer: dict[str, Any], indent: int | None = None) -> str:
+def _json(answer: Explanation, indent: int | None = None) -> str:
     """JSON that any terminal and file can hold: lone surrogates stay escaped."""
     text = json.dumps(answer, ensure_ascii=False, indent=indent)
     if text.isascii() or not any("\ud800" <= char <= "\udfff" for char in text):
@@ -119,7 +121,7 @@ _STYLES: dict[str, dict[str, Any]] = {
 }
 
 
-def _story(answer: dict[str, Any], only_matching: bool) -> str:
+def _story(answer: Explanation, only_matching: bool) -> str:
     """The story as wide as the terminal and in its colours; click leaves the colours out
     elsewhere.
     """
@@ -130,11 +132,9 @@ def _story(answer: dict[str, Any], only_matching: bool) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-def _write_page(path: Path, answer: dict[str, Any]) -> None:
-    from ..pages import explained
-
+def _write_page(path: Path, answer: Explanation) -> None:
     try:
-        path.write_bytes(explained(answer))
+        path.write_bytes(as_page(answer))
     except OSError as error:
         fail(error)
     click.echo(f"wrote {path}")
@@ -150,7 +150,7 @@ def _headers(texts: tuple[str, ...]) -> list[tuple[str, str]]:
     return pairs
 
 
-def _is_broken(answer: dict[str, Any]) -> bool:
+def _is_broken(answer: Explanation) -> bool:
     outcome = answer["outcome"]
     return (
         outcome["status"] == 500
@@ -199,7 +199,7 @@ def _numbered(lines: TextIO) -> Iterator[tuple[int, str]]:
 
 def _answer(
     default: Site, sites: dict[tuple[Any, ...], Site], question: dict[str, Any], events: bool
-) -> dict[str, Any]:
+) -> Explanation:
     opened = _site_of(default, sites, question)
     answer = opened.explain(
         question["url"],
@@ -212,7 +212,9 @@ def _answer(
         response=question.get("response"),
         events=events,
     )
-    return {"id": question["id"], **answer} if "id" in question else answer
+    if "id" in question:
+        answer["id"] = question["id"]
+    return answer
 
 
 def _look_up(table: dict[str, str], argument: str) -> str:

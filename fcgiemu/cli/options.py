@@ -11,10 +11,11 @@ from typing import Any
 import click
 
 from .. import project
-from ..applications import SiteError
-from ..azure.environment import read as read_app_settings
-from ..azure.home import home_of
-from ..site import Settings, Site
+from ..app_service.environment import read as read_app_settings
+from ..app_service.home import home_of
+from ..errors import SiteError
+from ..settings import Settings
+from ..site import Site
 
 #: Options of every command that opens a site.
 _SITE_OPTIONS = (

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from ..applications import SiteError
+from ..errors import SiteError
 from . import fail
 from .options import open_site, site_options
 

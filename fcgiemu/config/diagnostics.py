@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypedDict
 
 #: HRESULTs of configuration errors as IIS's 500.19 page shows them (Microsoft's article on HTTP
 #: error 500.19).
@@ -45,7 +46,7 @@ class Finding:
     #: The <location> path that the finding is about, "" for the whole folder.
     location: str = ""
 
-    def as_json(self) -> dict[str, object]:
+    def as_json(self) -> FindingJson:
         """The shape of a finding in ``explain``'s JSON."""
         return {
             "code": self.code,
@@ -56,6 +57,18 @@ class Finding:
             "column": self.span.column if self.span else None,
             "hint": self.hint,
         }
+
+
+class FindingJson(TypedDict):
+    """The shape of a finding in ``explain``'s JSON."""
+
+    code: str
+    severity: str
+    message: str
+    file: str | None
+    line: int | None
+    column: int | None
+    hint: str
 
 
 class ConfigurationError(Exception):

@@ -161,7 +161,6 @@ def encoded(headers: list[Header], length: int | None = None) -> list[Header]:
 
 def dynamic(decision: Decision, status: int, headers: list[Header]) -> Encoder | None:
     """The encoder for a handler's response, or None where it goes out as it is."""
-    assert decision.effective is not None and decision.request is not None
     settings = decision.effective.view(compiled)
     if (
         status != 200
@@ -182,7 +181,6 @@ def static(decision: Decision, mime_type: str, size: int) -> Compression | None:
     """How a file is compressed for this request, or None where it is sent as it is. Hits are the
     caller's to count.
     """
-    assert decision.effective is not None and decision.request is not None
     settings = decision.effective.view(compiled)
     if (
         settings.static

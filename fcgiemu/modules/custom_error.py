@@ -4,12 +4,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from pathlib import Path
 
 from .. import pages
+from ..config.diagnostics import Finding
 from ..config.tree import Effective
 from ..decision import Decision, Respond
+from ..hosting import Hosting
 from ..http.response import Response, reason_phrase, redirect_body
 from . import loaded, static_file
 
@@ -107,7 +109,7 @@ def execute_url(
 def _replacing(
     decision: Decision, status: int, substatus: int, has_entity: bool, local: bool
 ) -> ErrorPage | None:
-    if decision.effective is None or decision.is_error_page or status < 400:
+    if decision.is_error_page or status < 400:
         return None
     errors = decision.effective.view(compiled)
     if (errors.existing == "PassThrough" and has_entity) or errors.is_detailed(local):
@@ -119,7 +121,7 @@ def replaces(decision: Decision, status: int, local: bool) -> bool:
     """Whether a handler's own error body gives way to the server's page (Custom mode, not
     PassThrough).
     """
-    if decision.effective is None or decision.is_error_page or status < 400:
+    if decision.is_error_page or status < 400:
         return False
     errors = decision.effective.view(compiled)
     return errors.existing != "PassThrough" and not errors.is_detailed(local)
@@ -127,7 +129,6 @@ def replaces(decision: Decision, status: int, local: bool) -> bool:
 
 def page(decision: Decision, action: Respond, reason: str, local: bool) -> Response:
     """The server's page for an error: detailed, the configured file or redirect, or one line."""
-    assert decision.effective is not None
     headers = list(action.headers)
     if "CustomErrorModule" in decision.effective.view(loaded.absent):
         return Response(action.status, reason, headers)
@@ -137,7 +138,7 @@ def page(decision: Decision, action: Respond, reason: str, local: bool) -> Respo
         Errors("DetailedLocalOnly", "Auto", {}) if broken else decision.effective.view(compiled)
     )
     if errors.is_detailed(local) and not decision.is_error_page:
-        body = pages.detailed_error(decision, action, reason)
+        body = pages.detailed_error(_report(decision, action, reason))
         return Response(
             action.status,
             reason,
@@ -162,7 +163,7 @@ def page(decision: Decision, action: Respond, reason: str, local: bool) -> Respo
 
 def _redirect(decision: Decision, entry: ErrorPage) -> Response:
     location = entry.path
-    if location.startswith("/") and decision.request is not None:
+    if location.startswith("/"):
         location = f"{decision.request.scheme}://{decision.request.authority}{location}"
     return Response(
         302,
@@ -177,23 +178,83 @@ def _file(decision: Decision, entry: ErrorPage) -> tuple[str, bytes] | None:
     none.
     """
     relative = entry.path.replace("\\", "/")
-    if (
-        entry.shipped
-        or entry.prefix
-        or decision.site is None
-        or relative.startswith("/")
-        or ":" in relative
-    ):
+    if entry.shipped or entry.prefix or relative.startswith("/") or ":" in relative:
         return None  # absolute paths need allowAbsolutePathsWhenDelegated, which is locked
     if ".." in relative.split("/"):
         return None
-    path = Path(decision.site.local_path(entry.folder), relative)
-    try:
-        body = path.read_bytes()
-    except OSError:
+    body = decision.site.files.read(f"{entry.folder}/{relative}")
+    if body is None:
         return None
-    assert decision.effective is not None
-    return decision.effective.view(static_file.compiled).mime_type(path.name) or "text/html", body
+    return decision.effective.view(static_file.compiled).mime_type(relative) or "text/html", body
+
+
+def _report(decision: Decision, action: Respond, reason: str) -> pages.ErrorReport:
+    """What the detailed page says of an error."""
+    request, handler, rewrite = decision.request, decision.handler, decision.rewrite
+    path = rewrite.path
+    rows = [
+        ("Module", decision.module),
+        ("Notification", action.notification),
+        (
+            "Handler",
+            f"{handler.name} {handler.origin}" if handler is not None else "Not yet determined",
+        ),
+        ("Error Code", f"0x{action.hresult:08x}"),
+        (
+            "Requested URL",
+            f"{request.scheme}://{request.host}:{request.port}{request.target.raw}",
+        ),
+        (
+            "Physical Path",
+            decision.site.files.physical_path(path) if path.startswith("/") else path,
+        ),
+        ("Logon Method", "Anonymous" if handler is not None else "Not yet determined"),
+    ]
+    if rewrite.rewritten:
+        query = f"?{decision.query}" if decision.query else ""
+        rows.append(("Rewritten URL", decision.path + query))
+        rows.append(("Rewrite rules", ", ".join(decision.rules)))
+    finding = action.finding
+    return pages.ErrorReport(
+        status=action.status,
+        substatus=action.substatus,
+        reason=reason or reason_phrase(action.status),
+        message=action.message,
+        rows=rows,
+        hints=action.hints,
+        description=action.description,
+        error=_config_error(finding) if finding is not None else None,
+        source=_source(decision.site, finding) if finding is not None else [],
+        output=action.output,
+    )
+
+
+def _config_error(finding: Finding) -> pages.ConfigError:
+    span = finding.span
+    place = f"{span.file}, line {span.line}, column {span.column}" if span is not None else ""
+    return pages.ConfigError(finding.message, place, finding.hint)
+
+
+def _source(site: Hosting, finding: Finding) -> list[pages.SourceLine]:
+    """The lines of web.config around a configuration error."""
+    span = finding.span
+    if span is None or span.file == "applicationHost.config":
+        return []
+    lines = (site.files.read("/" + span.file) or b"").decode("utf-8", "replace").splitlines()
+    first = max(1, span.line - 2)
+    return [
+        pages.SourceLine(number, _masked(lines[number - 1]), number == span.line)
+        for number in range(first, min(len(lines), span.line + 2) + 1)
+    ]
+
+
+def _masked(line: str) -> str:
+    """A line of configuration without the passwords of connection strings."""
+    return re.sub(
+        r"(?i)((?:password|pwd|accountkey|sharedaccesskey|secret)\s*=\s*)[^;\"']+",
+        r"\1********",
+        line,
+    )
 
 
 def one_liner(status: int) -> str:

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ..config.tree import Effective
+from ..decision import ListDirectory, Respond, configuration_error
 from ..files import FileEntry, FileView
 from ..pages import Row
+from .context import Context
 
 SECTION = "system.webServer/directoryBrowse"
 
@@ -19,6 +21,23 @@ class Browse:
 
     enabled: bool
     flags: frozenset[str]
+
+
+def handle(context: Context) -> ListDirectory | Respond | None:
+    """The listing of a folder, or 403.14 where directoryBrowse is off."""
+    if context.entry is None or not context.entry.is_directory:
+        return None
+    if errors := context.effective.errors(SECTION):
+        return configuration_error(errors[0], "ExecuteRequestHandler")
+    if context.effective.view(compiled).enabled:
+        return ListDirectory(context.entry)
+    return Respond(
+        403,
+        14,
+        "The Web server is configured to not list the contents of this directory.",
+        notification="ExecuteRequestHandler",
+        hints=("Add a default document to the folder, or enable directoryBrowse.",),
+    )
 
 
 def compiled(effective: Effective) -> Browse:

@@ -8,7 +8,9 @@ from dataclasses import replace
 
 from ..config.merge import Node
 from ..config.tree import Effective
+from ..decision import CallFastCgi, Respond, configuration_error
 from ..fastcgi.limits import IIS_LIMITS, Limits
+from .context import Context
 
 SECTION = "system.webServer/fastCgi"
 #: Attribute of <application> -> field of Limits.
@@ -27,6 +29,15 @@ _FIELDS = {
 }
 
 Key = tuple[str, str]
+
+
+def handle(context: Context) -> CallFastCgi | Respond:
+    """The request goes to the scriptProcessor of its handler."""
+    assert context.handler is not None
+    if errors := context.effective.errors(SECTION):
+        return configuration_error(errors[0], "ExecuteRequestHandler")
+    path, end = context.state.path, context.script_length
+    return CallFastCgi(context.handler, path[:end], path[end:])
 
 
 def registered(effective: Effective) -> dict[Key, Node]:

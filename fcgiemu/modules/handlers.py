@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
-from ..config.diagnostics import Finding
+from ..config.diagnostics import E_INVALID_DATA, Finding
 from ..config.merge import Node
 from ..config.tree import Effective
-from ..decision import Handler
+from ..decision import E_FILE_NOT_FOUND, Handler, Respond
 from ..trace import Trace
+from . import access
+from .context import Context, Step
 
 SECTION = "system.webServer/handlers"
 
@@ -100,17 +103,17 @@ def table(effective: Effective) -> HandlerTable:
 def _handler(node: Node) -> Handler:
     verbs = {verb.strip() for verb in str(node["verb"]).split(",")}
     return Handler(
-        node["name"],
-        node["path"],
-        frozenset() if "*" in verbs else frozenset(verbs),
-        tuple(part.strip() for part in str(node["modules"]).split(",") if part.strip()),
-        node["scriptProcessor"],
-        node["resourceType"],
-        node["requireAccess"],
-        node["allowPathInfo"],
-        node["preCondition"],
-        node["responseBufferLimit"],
-        str(node.span) if node.file and not node.file.is_host else "",
+        name=node["name"],
+        path=node["path"],
+        verbs=frozenset() if "*" in verbs else frozenset(verbs),
+        modules=tuple(part.strip() for part in str(node["modules"]).split(",") if part.strip()),
+        script_processor=node["scriptProcessor"],
+        resource_type=node["resourceType"],
+        require_access=node["requireAccess"],
+        allow_path_info=node["allowPathInfo"],
+        pre_condition=node["preCondition"],
+        response_buffer_limit=node["responseBufferLimit"],
+        origin=str(node.span) if node.file and not node.file.is_host else "",
     )
 
 
@@ -164,9 +167,77 @@ def _segment_matcher(name: str) -> PathMatch:
     return match
 
 
-def missing_access(handler: Handler, access: frozenset[str]) -> int | None:
-    """The 403 substatus where accessPolicy lacks what the handler requires, else None."""
-    required = handler.require_access
-    if required == "None" or required in access:
-        return None
-    return {"Read": 2, "Write": 3}.get(required, 1)
+def map_request_handler(effective: Effective) -> Step:
+    """The handler of the URL, the file or folder that it needs, and the access that it requires. A
+    plan: see context.py.
+    """
+    return partial(_map, effective.view(table))
+
+
+def _map(mappings: HandlerTable, context: Context) -> Respond | None:
+    if (bad := mappings.bad_pre_condition) is not None:
+        return Respond(
+            500, 0, bad.message, E_INVALID_DATA, finding=bad, notification="MapRequestHandler"
+        )
+    chosen = mappings.choose(context.state.path, context.request.method, context.trace)
+    if chosen is None:
+        return Respond(
+            404,
+            4,
+            "The resource you are looking for does not have a handler associated with it.",
+            E_FILE_NOT_FOUND,
+            notification="MapRequestHandler",
+        )
+    context.handler, context.script_length = chosen
+    context.entry = None
+    if context.handler.resource_type != "Unspecified" and not _has_resource(context):
+        return not_found("MapRequestHandler")
+    return access.missing(context.handler, mappings.access)
+
+
+def _has_resource(context: Context) -> bool:
+    """Look the file or folder up that the handler's resourceType asks for."""
+    assert context.handler is not None
+    kind = context.handler.resource_type
+    entry = context.entry = context.files.find(context.state.path[: context.script_length])
+    found = entry is not None and (kind == "Either" or entry.is_directory == (kind == "Directory"))
+    if context.trace is not None:
+        context.trace.add(
+            "FILE_CACHE_ACCESS_END",
+            FileName=context.files.physical_path(context.state.path),
+            Successful=found,
+            File=context.hosting.spelled(entry) if entry else None,
+        )
+    return found
+
+
+def not_found(notification: str) -> Respond:
+    """404.0."""
+    return Respond(
+        404,
+        0,
+        "The resource you are looking for has been removed, had its name changed, or is temporarily"
+        " unavailable.",
+        E_FILE_NOT_FOUND,
+        notification=notification,
+    )
+
+
+def bad_module(handler: Handler, module: str) -> Respond:
+    """500.21: a handler names a module that the application does not have."""
+    return Respond(
+        500,
+        21,
+        f'Handler "{handler.name}" has a bad module "{module}" in its module list',
+        notification="ExecuteRequestHandler",
+    )
+
+
+def not_emulated(handler: Handler, module: str) -> Respond:
+    """500.0: a handler of a module that exists on servers, but not here."""
+    return Respond(
+        500,
+        0,
+        f"The handler '{handler.name}' uses {module}, which fcgiemu does not emulate.",
+        notification="ExecuteRequestHandler",
+    )

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..config.tree import Effective
+from ..decision import CallHttpPlatform, Respond, configuration_error
+from .context import Context
 
 SECTION = "system.webServer/httpPlatform"
 PORT_VARIABLE = "HTTP_PLATFORM_PORT"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HttpPlatform:
     """The compiled section; times in seconds."""
 
@@ -27,6 +29,14 @@ class HttpPlatform:
     recycle_on: tuple[str, ...]
 
 
+def handle(context: Context) -> CallHttpPlatform | Respond:
+    """The request goes to the process of <httpPlatform>."""
+    assert context.handler is not None
+    if errors := context.effective.errors(SECTION):
+        return configuration_error(errors[0], "ExecuteRequestHandler")
+    return CallHttpPlatform(context.handler)
+
+
 def compiled(effective: Effective) -> HttpPlatform:
     """A view: see Effective.view."""
     section = effective.section(SECTION)
@@ -35,16 +45,16 @@ def compiled(effective: Effective) -> HttpPlatform:
         for item in section.child("environmentVariables").items
     )
     return HttpPlatform(
-        section["processPath"],
-        section["arguments"],
-        variables,
-        float(section["startupTimeLimit"]),
-        section["startupRetryCount"],
-        section["rapidFailsPerMinute"],
-        section["requestTimeout"].total_seconds(),
-        section["processesPerApplication"],
-        section["stdoutLogFile"] if section["stdoutLogEnabled"] else None,
-        tuple(
+        process_path=section["processPath"],
+        arguments=section["arguments"],
+        environment=variables,
+        startup_time_limit=float(section["startupTimeLimit"]),
+        startup_retry_count=section["startupRetryCount"],
+        rapid_fails_per_minute=section["rapidFailsPerMinute"],
+        request_timeout=section["requestTimeout"].total_seconds(),
+        processes=section["processesPerApplication"],
+        stdout_log=section["stdoutLogFile"] if section["stdoutLogEnabled"] else None,
+        recycle_on=tuple(
             str(item["path"]).replace("\\", "/").removeprefix("./")
             for item in section.child("recycleOnFileChange").items
         ),

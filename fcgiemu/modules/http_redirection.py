@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import partial
 
 from ..config.tree import Effective
 from ..decision import Redirect
 from ..http.request import Request
 from ..http.url import encode_location
 from ..rewrite.state import State
+from .context import Context, Step
 
 SECTION = "system.webServer/httpRedirect"
 _STATUS = {"Permanent": 301, "Found": 302, "Temporary": 307, "PermRedirect": 308}
 _VARIABLE = re.compile(r"\$[SQPV0-9]")
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpRedirect:
     """The compiled section; ``folder`` is the one of the file that sets it."""
 
     destination: str
@@ -28,7 +30,17 @@ class Rule:
     wildcards: tuple[tuple[re.Pattern[str], str], ...]
 
 
-def compiled(effective: Effective) -> Rule | None:
+def plan(effective: Effective) -> Step | None:
+    """The redirect of a URL. A plan: see context.py."""
+    rule = effective.view(compiled)
+    return None if rule is None else partial(_redirect, rule)
+
+
+def _redirect(rule: HttpRedirect, context: Context) -> Redirect | None:
+    return redirection(rule, context.request, context.state)
+
+
+def compiled(effective: Effective) -> HttpRedirect | None:
     """None where redirection is off. A view: see Effective.view."""
     section = effective.section(SECTION)
     if not section["enabled"]:
@@ -48,17 +60,17 @@ def compiled(effective: Effective) -> Rule | None:
         )
         for item in section.items
     )
-    return Rule(
-        section["destination"],
-        section["exactDestination"],
-        section["childOnly"],
-        _STATUS[section["httpResponseStatus"]],
-        folder,
-        wildcards,
+    return HttpRedirect(
+        destination=section["destination"],
+        exact=section["exactDestination"],
+        child_only=section["childOnly"],
+        status=_STATUS[section["httpResponseStatus"]],
+        folder=folder,
+        wildcards=wildcards,
     )
 
 
-def redirection(rule: Rule, request: Request, state: State) -> Redirect | None:
+def redirection(rule: HttpRedirect, request: Request, state: State) -> Redirect | None:
     """The redirect for the current URL, or None."""
     below = (
         state.path[len(rule.folder) :]
@@ -73,7 +85,7 @@ def redirection(rule: Rule, request: Request, state: State) -> Redirect | None:
     return Redirect(rule.status, encode_location(target))
 
 
-def _destination(rule: Rule, below: str, state: State) -> str | None:
+def _destination(rule: HttpRedirect, below: str, state: State) -> str | None:
     query = "?" + state.query if state.query else ""
     values = {"$S": below, "$Q": query, "$P": state.query, "$V": state.path}
     if not rule.destination:

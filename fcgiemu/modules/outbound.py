@@ -38,11 +38,10 @@ class Sender:
         headers: list[Header],
         trace: Trace | None,
     ) -> None:
-        assert decision.state is not None
         self._compiled = compiled
         self._headers = list(headers)
         self._trace = trace
-        self._state = _response_state(decision.state, status, self._headers)
+        self._state = _response_state(decision, status, self._headers)
         self._failure: Respond | None = None
         self._substatus = 53 if compiled.before_cache else 52
         self._rules: list[OutboundRule] = []
@@ -64,7 +63,7 @@ class Sender:
                 self._substatus,
                 finding.message,
                 finding.hresult,
-                "URL Rewrite Module Error.",
+                reason="URL Rewrite Module Error.",
                 finding=finding,
                 notification="SendResponse",
             )
@@ -112,7 +111,7 @@ class Sender:
                 self._substatus,
                 message,
                 E_INVALID_DATA,
-                "URL Rewrite Module Error.",
+                reason="URL Rewrite Module Error.",
                 notification="SendResponse",
             )
 
@@ -121,8 +120,6 @@ def sender(
     decision: Decision, status: int, headers: list[Header], trace: Trace | None = None
 ) -> Sender | None:
     """The outbound work for a response, or None where no configuration asks for any."""
-    if decision.effective is None or decision.state is None:
-        return None
     compiled = wanted(decision.effective)
     return None if compiled is None else Sender(decision, compiled, status, headers, trace)
 
@@ -140,12 +137,13 @@ def rules(effective: Effective) -> OutboundRules:
     return effective.view(outbound)
 
 
-def _response_state(state: State, status: int, headers: list[Header]) -> State:
+def _response_state(decision: Decision, status: int, headers: list[Header]) -> State:
     """A state that also answers RESPONSE_*; {URL} of a proxied request is the front end's path."""
-    made = State(state.request, state.place, state.files, state.strict)
-    if POLICY.outbound_url_is_rewritten and not compose.is_foreign(state.path):
-        made.path, made.query, made.rewritten = state.path, state.query, state.rewritten
-    made.assigned = state.assigned
+    result, site = decision.rewrite, decision.site
+    made = State(decision.request, result.place, site.files, site.settings.strict)
+    if POLICY.outbound_url_is_rewritten and not compose.is_foreign(result.path):
+        made.path, made.query, made.rewritten = result.path, result.query, result.rewritten
+    made.assigned = dict(result.assigned)
 
     def response(name: str) -> str:
         if name == "STATUS":

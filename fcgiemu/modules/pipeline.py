@@ -1,632 +1,344 @@
 """The order of work for one request: ``decide``. Pure: it reads configuration and asks the file
 view, nothing else.
+
+``TABLE`` says which module works at which notification. Under one configuration it becomes a
+``Schedule``, once: modules that the application does not load, or that have nothing to do, are not
+in it. A request then passes
+
+    PRE_BEGIN_REQUEST   global rules: the same request under another URL
+    BEGIN_REQUEST       who may ask, which URLs are served, the rules of web.config; a rewritten URL
+                        runs as a child request, which begins here again, without rules
+    AUTHENTICATE_REQUEST … MAP_REQUEST_HANDLER
+    EXECUTE_REQUEST_HANDLER   the modules of the handler that was mapped, in its own order; a
+                        default document runs as a child request
+
+Responses have their own order: see sending.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import cache, partial
 
-from ..config.diagnostics import E_INVALID_DATA, Finding
 from ..config.tree import Effective, fatal_error
-from ..decision import (
-    E_FILE_NOT_FOUND,
-    Abort,
-    CallFastCgi,
-    CallHttpPlatform,
-    Decision,
-    Handler,
-    ListDirectory,
-    Proxy,
-    Redirect,
-    Respond,
-    ServeFile,
-    configuration_error,
-)
-from ..files import FileEntry
-from ..http.request import Request
-from ..http.url import encode_location
-from ..rewrite import compose
-from ..rewrite.compiler import inbound
+from ..decision import Action, Decision, Respond, configuration_error
+from ..hosting import Hosting, SiteFiles
+from ..http.request import Request, make_request
+from ..profiles import PROFILES, Order
 from ..rewrite.policy import POLICY
-from ..rewrite.rule import Rule, Verdict, evaluate
 from ..rewrite.state import State
 from ..trace import Trace
 from . import (
+    access,
     default_document,
     directory_listing,
     fast_cgi,
     handlers,
     http_platform,
     http_redirection,
+    inbound,
+    ip_restriction,
     loaded,
     protocol_support,
     request_filtering,
-    security,
     static_file,
+    url_authorization,
 )
-from .http_redirection import redirection
+from .context import (
+    CORE,
+    MAX_DEPTH,
+    ChildRequest,
+    Context,
+    Plan,
+    Rewritten,
+    SameRequest,
+    Step,
+    Word,
+)
 
-if TYPE_CHECKING:
-    from ..site import Site
+#: Notifications between BEGIN_REQUEST and the handler's own work, in order.
+_TO_HANDLER = ("AUTHENTICATE_REQUEST", "AUTHORIZE_REQUEST", "MAP_REQUEST_HANDLER")
 
-#: Child executions (rewrite, default document) one request may cause.
-MAX_DEPTH = 12
-#: Modules of a handler that exist on a server but not here.
-FOREIGN_MODULES = {
-    "IsapiModule",
-    "CgiModule",
-    "ServerSideIncludeModule",
-    "ManagedPipelineHandler",
-    "iisnode",
-    "AspNetCoreModule",
-    "AspNetCoreModuleV2",
-    "WebDAVModule",
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A module's work at a notification; ``in_child`` is what it does in a child request."""
+
+    notification: str
+    module: str
+    plan: Plan
+    in_child: Plan | None = None
+
+
+TABLE = (
+    Row("PRE_BEGIN_REQUEST", "RewriteModule", inbound.global_rules),
+    Row("BEGIN_REQUEST", "IpRestrictionModule", ip_restriction.plan, ip_restriction.plan),
+    Row(
+        "BEGIN_REQUEST",
+        "RequestFilteringModule",
+        request_filtering.plan,
+        request_filtering.child_plan,
+    ),
+    Row("BEGIN_REQUEST", "RewriteModule", inbound.rules),
+    Row("AUTHENTICATE_REQUEST", CORE, access.tls),
+    Row("AUTHORIZE_REQUEST", "UrlAuthorizationModule", url_authorization.plan),
+    Row("MAP_REQUEST_HANDLER", "HttpRedirectionModule", http_redirection.plan),
+    Row("MAP_REQUEST_HANDLER", CORE, handlers.map_request_handler),
+)
+
+#: EXECUTE_REQUEST_HANDLER: the modules that a handler may name.
+HANDLER_MODULES: Mapping[str, Step] = {
+    "DefaultDocumentModule": default_document.handle,
+    "DirectoryListingModule": directory_listing.handle,
+    "FastCgiModule": fast_cgi.handle,
+    "httpPlatformHandler": http_platform.handle,
+    "ProtocolSupportModule": protocol_support.handle,
+    "StaticFileModule": static_file.handle,
 }
+#: Modules that a handler may name on a server, but that are not emulated here.
+FOREIGN_MODULES = frozenset(
+    {
+        "IsapiModule",
+        "CgiModule",
+        "ServerSideIncludeModule",
+        "ManagedPipelineHandler",
+        "iisnode",
+        "AspNetCoreModule",
+        "AspNetCoreModuleV2",
+        "WebDAVModule",
+    }
+)
+
+Steps = tuple[tuple[str, Step], ...]
 
 
-def decide(site: Site, request: Request, trace: Trace | None = None) -> Decision:
-    """What IIS does with ``request`` at ``site``. With a trace, also why."""
-    run = _Run(site, request, trace)
-    action = run.start()
-    path = run.state.path if run.folder is None else run.folder
-    return Decision(
-        action,
-        request,
-        run.effective,
-        path,
-        run.state.query,
-        run.handler,
-        run.module,
-        run.applied,
-        run.state,
-        run.findings,
-        site,
-    )
+class Schedule:
+    """The table under one configuration. With ``fatal`` nothing else is looked at."""
 
+    __slots__ = ("absent", "begin", "begin_child", "fatal", "pre_begin", "to_handler")
 
-def decide_error_page(site: Site, failed: Decision, url: str, status: int) -> Decision:
-    """The child request that answers for an error (ExecuteURL): it sees
-    ``404;http://host:port/original`` as its query.
-    """
-    request = failed.request
-    assert request is not None
-    path, _, _ = url.partition("?")
-    request = replace(request, body_length=None)
-    run = _Run(site, request, None)
-    run.state.path = path if path.startswith("/") else "/" + path
-    run.state.query = (
-        f"{status};{request.scheme}://{request.host}:{request.port}{request.target.raw}"
-    )
-    action = run.enter() or run.execute(original=False) or run.unhandled()
-    return Decision(
-        action,
-        request,
-        run.effective,
-        run.state.path,
-        run.state.query,
-        run.handler,
-        run.module,
-        failed.rules,
-        run.state,
-        run.findings,
-        site,
-        failed.detailed,
-        is_error_page=True,
-    )
-
-
-class Plan:
-    """What the modules of the request pipeline make of one configuration; None = not loaded, or
-    nothing to do.
-
-    A view: see Effective.view. With ``fatal`` nothing else is looked at.
-    """
-
-    __slots__ = (
-        "absent",
-        "addresses",
-        "authorization",
-        "fatal",
-        "filter",
-        "handlers",
-        "redirection",
-    )
-
-    def __init__(self, effective: Effective) -> None:
+    def __init__(self, order: Order, effective: Effective) -> None:
         self.fatal = fatal_error(effective)
         #: Native modules that the application does not load.
         self.absent = effective.view(loaded.absent)
         if self.fatal is not None:
             return
-        absent = self.absent
-        self.addresses = (
-            effective.view(security.addresses) if "IpRestrictionModule" not in absent else None
-        )
-        self.filter = (
-            effective.view(request_filtering.compiled)
-            if "RequestFilteringModule" not in absent
-            else None
-        )
-        self.authorization = effective.view(security.authorization)
-        self.redirection = (
-            effective.view(http_redirection.compiled)
-            if "HttpRedirectionModule" not in absent
-            else None
-        )
-        self.handlers = effective.view(handlers.table)
+        rows = [row for row in TABLE if row.module not in self.absent]
+        rows.sort(key=lambda row: _place(order, row))
+        self.pre_begin = _steps(rows, "PRE_BEGIN_REQUEST", effective)
+        self.begin = _steps(rows, "BEGIN_REQUEST", effective)
+        self.begin_child = _child_steps(rows, effective)
+        self.to_handler: Steps = ()
+        for notification in _TO_HANDLER:
+            self.to_handler += _steps(rows, notification, effective)
+
+
+def _place(order: Order, row: Row) -> int:
+    """The place of a module within its notification; what the core does comes last."""
+    named = order.get(row.notification, ())
+    return named.index(row.module) if row.module in named else len(named)
+
+
+def _steps(rows: list[Row], notification: str, effective: Effective) -> Steps:
+    planned = (
+        (row.module, row.plan(effective)) for row in rows if row.notification == notification
+    )
+    return tuple((module, step) for module, step in planned if step is not None)
+
+
+def _child_steps(rows: list[Row], effective: Effective) -> Steps:
+    planned = ((row.module, row.in_child(effective)) for row in rows if row.in_child is not None)
+    return tuple((module, step) for module, step in planned if step is not None)
+
+
+@cache
+def schedule(profile: str) -> Callable[[Effective], Schedule]:
+    """The view that makes a configuration's schedule on a server of this profile; see
+    Effective.view.
+    """
+    return partial(Schedule, PROFILES[profile].order)
+
+
+def decide(hosting: Hosting, request: Request, trace: Trace | None, files: SiteFiles) -> Decision:
+    """What IIS does with ``request``. With a trace, also why."""
+    context = _context(hosting, request, trace, files)
+    run = _Run(context)
+    action = run.start()
+    return _decision(context, action)
+
+
+def decide_error_page(failed: Decision, url: str, status: int) -> Decision:
+    """The child request that answers for an error (ExecuteURL): it sees
+    ``404;http://host:port/original`` as its query.
+    """
+    hosting = failed.site
+    request = replace(failed.request, body_length=None)
+    context = _context(hosting, request, None, hosting.files)
+    path, _, _ = url.partition("?")
+    context.state.path = path if path.startswith("/") else "/" + path
+    context.state.query = (
+        f"{status};{request.scheme}://{request.host}:{request.port}{request.target.raw}"
+    )
+    run = _Run(context)
+    action = run.enter() or run.execute() or handlers.not_found("ExecuteRequestHandler")
+    return replace(_decision(context, action), rules=failed.rules, is_error_page=True)
+
+
+def _context(hosting: Hosting, request: Request, trace: Trace | None, files: SiteFiles) -> Context:
+    state = State(
+        request,
+        hosting.root.place,
+        files,
+        hosting.settings.strict,
+        partial(is_servable, hosting, files),
+    )
+    return Context(hosting, request, state, files, trace)
+
+
+def _decision(context: Context, action: Action) -> Decision:
+    state = context.state
+    return Decision(
+        action=action,
+        request=context.request,
+        site=context.hosting,
+        effective=context.effective,
+        path=state.path if context.folder is None else context.folder,
+        query=state.query,
+        handler=context.handler,
+        module=context.module,
+        rules=tuple(context.applied),
+        rewrite=state.result(),
+        findings=tuple(context.findings),
+    )
+
+
+def is_servable(hosting: Hosting, files: SiteFiles, path: str) -> bool:
+    """Whether StaticFileModule would serve a file at this URL path, and nothing would refuse it."""
+    effective = hosting.effective(path)
+    if not static_file.is_servable(effective.view(static_file.compiled), files.find(path)):
+        return False
+    filtering = effective.view(request_filtering.compiled)
+    return filtering.refusal(_ANY_REQUEST, path, "", False) is None
+
+
+_ANY_REQUEST = make_request("/")
 
 
 class _Run:
-    """One request on its way through the modules. Each step returns an action, or None to go on."""
+    """Moves a context through the notifications. Each step returns an action, or None to go on."""
 
-    __slots__ = (
-        "applied",
-        "depth",
-        "effective",
-        "findings",
-        "folder",
-        "handler",
-        "module",
-        "plan",
-        "request",
-        "site",
-        "state",
-        "trace",
-    )
+    __slots__ = ("context", "schedule")
 
-    def __init__(self, site: Site, request: Request, trace: Trace | None) -> None:
-        self.site = site
-        self.request = request
-        self.trace = trace
-        self.state = State(request, site.root.place, site.file_tests, site.settings.strict)
-        self.applied: list[str] = []
-        self.handler: Handler | None = None
-        self.module = "IIS Web Core"
-        self.effective: Effective
-        self.plan: Plan
-        self.findings: list[Finding] = []
-        self.depth = 0
-        #: The URL for which a default document stands: what clients and rules know the request by.
-        self.folder: str | None = None
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self.schedule: Schedule
 
     def start(self) -> Action:
-        if (broken := self.enter()) is not None:
-            return broken
-        if not self.site.settings.rewrite_module or "RewriteModule" in self.plan.absent:
-            return self.execute(original=True) or self.unhandled()
         return (
-            self.global_rules()
-            or self.begin_request()
-            or self.execute(original=False)
-            or self.unhandled()
+            self.enter()
+            or self.notify(self.schedule.pre_begin)
+            or self.notify(self.schedule.begin)
+            or self.execute()
+            or handlers.not_found("ExecuteRequestHandler")
         )
 
-    def enter(self) -> Action | None:
+    def enter(self) -> Respond | None:
         """Take the application and the configuration of the current URL; 500.19 where that cannot
         be used.
         """
-        state = self.state
-        if len(self.site.layout.applications) > 1:
-            state.place = self.site.application(state.path).place
-        self.effective = self.site.tree.effective(state.path)
-        self.plan = self.effective.view(Plan)
-        fatal = self.plan.fatal
+        context = self.context
+        hosting, path = context.hosting, context.state.path
+        if len(hosting.layout.applications) > 1:
+            context.state.place = hosting.application(path).place
+        context.module = CORE
+        context.effective = hosting.tree.effective(path)
+        self.schedule = context.effective.view(schedule(hosting.profile.name))
+        fatal = self.schedule.fatal
         return None if fatal is None else configuration_error(fatal)
 
-    # -- rewrite -----------------------------------------------------------------------------------
+    def notify(self, steps: Steps) -> Action | None:
+        """Ask the modules of a notification, in order."""
+        context = self.context
+        for module, step in steps:
+            context.module = module
+            word = step(context)
+            if word is not None:
+                return self.hear(word)
+        context.module = CORE
+        return None
 
-    def global_rules(self) -> Action | None:
-        """PRE_BEGIN_REQUEST: globalRules change the URL of the same request."""
-        compiled = self.effective.view(inbound)
-        if compiled.global_errors:
-            self.findings += compiled.global_errors
-            self.module = "RewriteModule"
-            return self.rewrite_error(compiled.global_errors[0], 51)
-        rules = compiled.global_rules
-        if not rules:
-            return None
-        before = self.state.path
-        action = self.rules(rules, "Global")
-        if action is None and self.state.path != before and not compose.is_foreign(self.state.path):
+    def hear(self, word: Word) -> Action | None:
+        """Do what a module has said."""
+        if isinstance(word, SameRequest):
             return self.enter()
+        if isinstance(word, Rewritten):
+            return self.rewritten()
+        if isinstance(word, ChildRequest):
+            return self.document(word.path)
+        return word
+
+    def rewritten(self) -> Action | None:
+        """The URL that rules have made runs as a child request."""
+        before = self.context.effective
+        action = self.child()
+        if (
+            action is None
+            and POLICY.second_run_in_new_folder
+            and self.context.effective is not before
+            and self.context.depth < MAX_DEPTH
+        ):
+            return self.notify(self.schedule.begin)
         return action
 
-    def begin_request(self) -> Action | None:
-        """BEGIN_REQUEST of the request as sent: filtering, then web.config's rules, then the
-        child's configuration.
-        """
-        refused = self.filter(original=True)
-        if refused is not None:
-            return refused
-        compiled = self.effective.view(inbound)
-        if compiled.warnings:
-            self.findings += compiled.warnings
-        if compiled.errors:
-            self.findings += compiled.errors
-            self.module = "RewriteModule"
-            return self.rewrite_error(compiled.errors[0], POLICY.invalid_rules_substatus)
-        if not compiled.rules:
-            return None
-        before, query, was = self.state.path, self.state.query, self.state.rewritten
-        action = self.rules(compiled.rules, "Distributed")
-        if action is not None:
-            return action
-        if (
-            self.state.rewritten
-            and not was
-            or (self.state.path, self.state.query) != (before, query)
-        ):
-            rules = self.effective
-            action = self.child()
-            if (
-                action is None
-                and POLICY.second_run_in_new_folder
-                and self.effective is not rules
-                and self.depth < MAX_DEPTH
-            ):
-                return self.begin_request()
-            return action
-        return None
-
-    def rules(self, rules: tuple[Rule, ...], scope: str) -> Action | None:
-        trace = self.trace
-        if trace is not None:
-            trace.add(
-                "URL_REWRITE_START",
-                RequestURL=self.state.path,
-                QueryString=self.state.query,
-                Scope=scope,
-            )
-        verdict = evaluate(rules, self.state, self.applied, trace)
-        if trace is not None:
-            trace.add("URL_REWRITE_END", RequestURL=self.state.path, QueryString=self.state.query)
-        if verdict is not None:
-            self.module = "RewriteModule"
-            return self.act(verdict)
-        if compose.is_foreign(self.state.path):
-            return self.foreign()
-        return None
-
-    def act(self, verdict: Verdict) -> Action:
-        if verdict.kind == "redirect":
-            return Redirect(verdict.status, verdict.location)
-        if verdict.kind == "abort":
-            return Abort()
-        if verdict.kind == "custom":
-            return Respond(
-                verdict.status,
-                verdict.substatus,
-                verdict.description,
-                reason=verdict.reason,
-                description=verdict.description,
-            )
-        finding = Finding(
-            "rewrite-runtime-error",
-            "error",
-            verdict.description,
-            verdict.rule.span,
-            hresult=verdict.hresult,
-        )
-        return Respond(
-            500,
-            verdict.substatus,
-            verdict.description,
-            verdict.hresult,
-            "URL Rewrite Module Error.",
-            finding=finding,
-        )
-
-    def rewrite_error(self, finding: Finding, substatus: int) -> Respond:
-        return Respond(
-            500,
-            substatus,
-            finding.message,
-            finding.hresult,
-            "URL Rewrite Module Error.",
-            finding=finding,
-        )
-
-    def foreign(self) -> Action:
-        """A rewrite to another host: forwarded by ARR where its proxy is enabled, else no handler
-        exists for it.
-        """
-        url = compose_url(self.state)
-        if self.site.settings.arr:
-            self.module = "ApplicationRequestRouting"
-            return Proxy(url)
-        return Respond(
-            404,
-            4,
-            "The resource you are looking for does not have a handler associated with it.",
-            0x8007007B,
-            notification="MapRequestHandler",
-            hints=(
-                (
-                    "The rule rewrites to another host, which needs Application Request Routing"
-                    " with its proxy enabled: start with --arr."
-                ),
-            ),
-        )
+    def document(self, path: str) -> Action | None:
+        """A default document runs as a child request."""
+        context = self.context
+        context.folder = context.folder or context.state.path
+        context.state.dispatch_document(path)
+        return self.child() or self.execute()
 
     def child(self) -> Action | None:
-        """A rewrite runs the new URL as a child request: its own configuration and filtering, but
-        no rules again.
-        """
-        self.depth += 1
-        if self.trace is not None:
-            self.trace.add(
+        """The beginning of a child request: its own configuration and filtering, but no rules."""
+        context = self.context
+        context.depth += 1
+        if context.trace is not None:
+            context.trace.add(
                 "GENERAL_CHILD_REQUEST_START",
-                RequestURL=self.state.path,
-                RequestVerb=self.request.method,
-                RecursiveLevel=self.depth,
+                RequestURL=context.state.path,
+                RequestVerb=context.request.method,
+                RecursiveLevel=context.depth,
             )
-        return self.enter() or self.filter(original=False)
+        return self.enter() or self.notify(self.schedule.begin_child)
 
-    # -- the rest of the pipeline ------------------------------------------------------------------
-
-    def filter(self, original: bool) -> Action | None:
-        plan = self.plan
-        if plan.addresses is not None:
-            refused = security.refuse_address(plan.addresses, self.request)
-            if refused is not None:
-                self.module = "IpRestrictionModule"
-                return refused
-        if plan.filter is None:
-            return None
-        refusal = plan.filter.refusal(self.request, self.state.path, self.state.query, original)
-        if refusal is None:
-            return None
-        self.module = "RequestFilteringModule"
-        if self.trace is not None:
-            self.trace.add(
-                "MODULE_SET_RESPONSE_ERROR_STATUS",
-                ModuleName=self.module,
-                Notification="BEGIN_REQUEST",
-                HttpStatus=refusal.status,
-                HttpSubStatus=refusal.substatus,
-                HttpReason=refusal.message,
-            )
-        return refusal
-
-    def execute(self, original: bool) -> Action | None:
+    def execute(self) -> Action | None:
         """Authorization, handler mapping, and the modules of the chosen handler, for the current
         URL.
         """
-        if original and (refused := self.filter(original=True)) is not None:
-            return refused
-        plan = self.plan
-        if plan.authorization is not None:
-            denied = security.deny(plan.authorization, self.request)
-            if denied is not None and (
-                denied.status == 403 or "UrlAuthorizationModule" not in plan.absent
-            ):
-                self.module = "UrlAuthorizationModule"
-                return denied
-        if plan.redirection is not None:
-            redirect = redirection(plan.redirection, self.request, self.state)
-            if redirect is not None:
-                self.module = "HttpRedirectionModule"
-                return redirect
-        chosen = self.map_handler()
-        if not isinstance(chosen, tuple):
-            return chosen
-        handler, length = chosen
-        self.handler = handler
-        entry: FileEntry | None = None
-        if handler.resource_type != "Unspecified":
-            entry = self.site.find(self.state.path[:length])
-            missing = self.missing(handler, entry)
-            if missing is not None:
-                return missing
-        substatus = handlers.missing_access(handler, plan.handlers.access)
-        if substatus is not None:
-            return Respond(
-                403,
-                substatus,
-                f"The handler '{handler.name}' requires {handler.require_access} access, which "
-                "accessPolicy does not grant.",
-                notification="MapRequestHandler",
-            )
-        return self.run_modules(handler, length, entry)
+        return self.notify(self.schedule.to_handler) or self.run_handler()
 
-    def map_handler(self) -> tuple[Handler, int] | Respond:
-        table = self.plan.handlers
-        if table.bad_pre_condition is not None:
-            return Respond(
-                500,
-                0,
-                table.bad_pre_condition.message,
-                E_INVALID_DATA,
-                finding=table.bad_pre_condition,
-                notification="MapRequestHandler",
-            )
-        chosen = table.choose(self.state.path, self.request.method, self.trace)
-        if chosen is None:
-            return Respond(
-                404,
-                4,
-                "The resource you are looking for does not have a handler associated with it.",
-                E_FILE_NOT_FOUND,
-                notification="MapRequestHandler",
-            )
-        return chosen
-
-    def missing(self, handler: Handler, entry: FileEntry | None) -> Respond | None:
-        kind = handler.resource_type
-        found = entry is not None and (
-            kind == "Either" or entry.is_directory == (kind == "Directory")
-        )
-        if self.trace is not None:
-            self.trace.add(
-                "FILE_CACHE_ACCESS_END",
-                FileName=self.site.file_tests.physical_path(self.state.path),
-                Successful=found,
-                File=self.site.spelled(entry) if entry else None,
-            )
-        if found:
-            return None
-        return Respond(
-            404,
-            0,
-            "The resource you are looking for has been removed, had its name changed, or is"
-            " temporarily unavailable.",
-            E_FILE_NOT_FOUND,
-            notification="MapRequestHandler",
-        )
-
-    def run_modules(self, handler: Handler, length: int, entry: FileEntry | None) -> Action | None:
-        modules: Sequence[str] = handler.modules
-        absent = self.plan.absent
+    def run_handler(self) -> Action | None:
+        context = self.context
+        handler, absent = context.handler, self.schedule.absent
+        assert handler is not None
+        modules = handler.modules
         if absent:
-            modules = [module for module in handler.modules if module not in absent]
-            if not modules and handler.modules:
-                return bad_module(handler, handler.modules[0])
+            modules = tuple(module for module in modules if module not in absent)
+            if handler.modules and not modules:
+                return handlers.bad_module(handler, handler.modules[0])
+        if context.entry is None and not _FILE_MODULES.isdisjoint(modules):
+            context.entry = context.files.find(context.state.path)
         for module in modules:
-            self.module = module
-            if module in _SECTIONS and (errors := self.effective.errors(_SECTIONS[module])):
-                return configuration_error(errors[0], "ExecuteRequestHandler")
-            if module == "FastCgiModule":
-                path = self.state.path
-                return CallFastCgi(handler, path[:length], path[length:])
-            if module in _FILE_MODULES:
-                if entry is None:
-                    entry = self.site.find(self.state.path)
-                action = _FILE_MODULES[module](self, entry)
-            elif module == "ProtocolSupportModule":
-                action = protocol_support.answer(self.request)
-            elif module == "httpPlatformHandler":
-                return CallHttpPlatform(handler)
-            elif module in FOREIGN_MODULES:
-                return Respond(
-                    500,
-                    0,
-                    f"The handler '{handler.name}' uses {module}, which fcgiemu does not emulate.",
-                    notification="ExecuteRequestHandler",
-                )
-            else:
-                return bad_module(handler, module)
-            if action is not None:
-                return action
+            context.module = module
+            step = HANDLER_MODULES.get(module)
+            if step is None:
+                refuse = handlers.not_emulated if module in FOREIGN_MODULES else handlers.bad_module
+                return refuse(handler, module)
+            word = step(context)
+            if word is not None:
+                return self.hear(word)
         return None
 
-    def unhandled(self) -> Respond:
-        return Respond(
-            404,
-            0,
-            "The resource you are looking for has been removed, had its name changed, or is"
-            " temporarily unavailable.",
-            E_FILE_NOT_FOUND,
-            notification="ExecuteRequestHandler",
-        )
 
-    # -- modules that serve files ------------------------------------------------------------------
-
-    def static_file(self, entry: FileEntry | None) -> Action | None:
-        if entry is None:
-            return None
-        if entry.is_directory and self.request.method in ("GET", "HEAD", "POST"):
-            return self.courtesy_redirect()
-        if self.state.path.endswith("/") and not entry.is_directory:
-            return self.unhandled()
-        if self.request.method not in ("GET", "HEAD"):
-            return Respond(
-                405,
-                0,
-                "The page you are looking for cannot be displayed because an invalid method (HTTP"
-                " verb) is being used.",
-                0x80070001,
-                notification="ExecuteRequestHandler",
-                headers=(("Allow", static_file.ALLOWED),),
-            )
-        errors = self.effective.errors(static_file.SECTION)
-        if errors:
-            return configuration_error(errors[0], "ExecuteRequestHandler")
-        mime_type = self.effective.view(static_file.compiled).mime_type(entry.path)
-        if mime_type is None:
-            return Respond(
-                404,
-                3,
-                "The page you are requesting cannot be served because of the extension"
-                " configuration.",
-                0x80070032,
-                notification="ExecuteRequestHandler",
-                hints=("Add a <mimeMap> for the extension, or a handler if the file is a script.",),
-            )
-        return ServeFile(entry, mime_type)
-
-    def courtesy_redirect(self) -> Action | None:
-        """A folder without its slash: 301 to the same URL with it. Shows the rewritten path after a
-        rewrite.
-        """
-        path = self.state.path
-        if path.endswith("/"):
-            return None
-        query = "?" + self.state.query if self.state.query else ""
-        host = (
-            self.effective.section("system.webServer/serverRuntime")["alternateHostName"]
-            or self.request.authority
-        )
-        return Redirect(301, encode_location(f"{self.request.scheme}://{host}{path}/{query}"))
-
-    def default_document(self, entry: FileEntry | None) -> Action | None:
-        """The first default document that exists runs as a child request of its own."""
-        if entry is None or not entry.is_directory or self.depth >= MAX_DEPTH:
-            return None
-        errors = self.effective.errors(default_document.SECTION)
-        if errors:
-            return configuration_error(errors[0], "ExecuteRequestHandler")
-        for name in self.effective.view(default_document.documents):
-            path = self.state.path.rstrip("/") + "/" + name.replace("\\", "/")
-            found = self.site.find(path)
-            if found is not None and found.is_file:
-                self.folder = self.folder or self.state.path
-                self.state.dispatch_document(path)
-                return self.child() or self.execute(original=False)
-        return None
-
-    def directory_listing(self, entry: FileEntry | None) -> Action | None:
-        if entry is None or not entry.is_directory:
-            return None
-        errors = self.effective.errors(directory_listing.SECTION)
-        if errors:
-            return configuration_error(errors[0], "ExecuteRequestHandler")
-        if self.effective.view(directory_listing.compiled).enabled:
-            return ListDirectory(entry)
-        return Respond(
-            403,
-            14,
-            "The Web server is configured to not list the contents of this directory.",
-            notification="ExecuteRequestHandler",
-            hints=("Add a default document to the folder, or enable directoryBrowse.",),
-        )
-
-
-#: Modules of a handler -> the section they are described in.
-_SECTIONS = {"FastCgiModule": fast_cgi.SECTION, "httpPlatformHandler": http_platform.SECTION}
-_FILE_MODULES = {
-    "StaticFileModule": _Run.static_file,
-    "DefaultDocumentModule": _Run.default_document,
-    "DirectoryListingModule": _Run.directory_listing,
-}
-
-
-def bad_module(handler: Handler, module: str) -> Respond:
-    """500.21: a handler names a module that the application does not have."""
-    return Respond(
-        500,
-        21,
-        f'Handler "{handler.name}" has a bad module "{module}" in its module list',
-        notification="ExecuteRequestHandler",
-    )
-
-
-def compose_url(state: State) -> str:
-    """The current URL with its query."""
-    return f"{state.path}?{state.query}" if state.query else state.path
-
-
-Action = (
-    ServeFile | ListDirectory | CallFastCgi | CallHttpPlatform | Proxy | Redirect | Respond | Abort
-)
+#: Modules of a handler that look at the file of the URL, whatever the resourceType.
+_FILE_MODULES = frozenset({"DefaultDocumentModule", "DirectoryListingModule", "StaticFileModule"})

@@ -6,25 +6,26 @@ from __future__ import annotations
 
 from ..config.tree import Effective
 from ..decision import Respond
-from ..http.request import Request
 from . import loaded
+from .context import Context
 
 SECTION = "system.webServer/httpProtocol"
 _METHODS = "OPTIONS, TRACE, GET, HEAD, POST"
 
 
-def answer(request: Request) -> Respond | None:
+def handle(context: Context) -> Respond | None:
     """The module's own answers (measured): OPTIONS lists the methods, TRACE is off by a registry
     default.
     """
-    if request.method == "OPTIONS":
+    method = context.request.method
+    if method == "OPTIONS":
         return Respond(
             200,
             0,
             notification="ExecuteRequestHandler",
             headers=(("Allow", _METHODS), ("Public", _METHODS)),
         )
-    if request.method == "TRACE":
+    if method == "TRACE":
         return Respond(
             501,
             0,

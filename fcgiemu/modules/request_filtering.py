@@ -7,8 +7,8 @@ The order of the checks is inferred, but for hidden segments before extensions, 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from urllib.parse import unquote
 
 from ..config.merge import Node
@@ -16,7 +16,9 @@ from ..config.tree import KEPT_PATHS, Effective
 from ..decision import Respond
 from ..http.request import Request
 from ..http.url import double_escaped, encode_path
+from .context import Context, Step
 
+MODULE = "RequestFilteringModule"
 SECTION = "system.webServer/security/requestFiltering"
 MAX_URL_SEGMENTS = 32  # the site's limits/@maxUrlSegments, not reachable from web.config
 
@@ -193,6 +195,31 @@ def compiled(effective: Effective) -> Filter:
     return Filter(effective.section(SECTION))
 
 
+def plan(effective: Effective) -> Step | None:
+    """The refusal of the URL that the client sent. A plan: see context.py."""
+    return partial(_filter, effective.view(compiled), True)
+
+
+def child_plan(effective: Effective) -> Step | None:
+    """The refusal of the URL of a child request. A plan: see context.py."""
+    return partial(_filter, effective.view(compiled), False)
+
+
+def _filter(section: Filter, original: bool, context: Context) -> Respond | None:
+    state = context.state
+    refusal = section.refusal(context.request, state.path, state.query, original)
+    if refusal is not None and context.trace is not None:
+        context.trace.add(
+            "MODULE_SET_RESPONSE_ERROR_STATUS",
+            ModuleName=MODULE,
+            Notification="BEGIN_REQUEST",
+            HttpStatus=refusal.status,
+            HttpSubStatus=refusal.substatus,
+            HttpReason=refusal.message,
+        )
+    return refusal
+
+
 def _refuse(status: int, substatus: int, what: str) -> Respond:
     return Respond(
         status,
@@ -223,6 +250,3 @@ def _rule(node: Node) -> FilteringRule:
         frozenset(str(item["fileExtension"]).lower() for item in node.child("appliesTo").items),
         tuple(str(item["string"]).lower() for item in node.child("denyStrings").items),
     )
-
-
-Compile = Callable[[Effective], Filter]

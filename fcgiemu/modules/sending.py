@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from ..config.tree import Effective
-from ..decision import Decision, Redirect, Refuse, Respond, configuration_error
+from ..decision import Decision, Redirect, Refused, Respond, configuration_error
 from ..http.response import (
     SERVER,
     Header,
@@ -61,8 +61,7 @@ def send(decision: Decision, response: Response, trace: Trace | None = None) -> 
     """A complete response of a handler on its way out: the server's headers, outbound rules, and
     error pages.
     """
-    assert decision.effective is not None and decision.request is not None
-    local = decision.request.is_local and decision.detailed
+    local = decision.request.is_local
     status = response.status
     if status >= 400 and (not response.body or custom_error.replaces(decision, status, local)):
         return _replaced(decision, response, local, trace)
@@ -73,7 +72,6 @@ def send(decision: Decision, response: Response, trace: Trace | None = None) -> 
 def _replaced(decision: Decision, response: Response, local: bool, trace: Trace | None) -> Response:
     """A handler's error with the server's page for a body; its other headers stay."""
     errors = custom_error.SECTION
-    assert decision.effective is not None
     if decision.effective.view(
         custom_error.compiled
     ).existing == "PassThrough" and not decision.effective.errors(errors):
@@ -113,35 +111,36 @@ def _outbound(decision: Decision, response: Response, trace: Trace | None) -> Re
 
 def failed(decision: Decision, error: Respond) -> Response:
     """The response that takes the place of one whose outbound rules failed."""
-    detailed = decision.request is not None and decision.request.is_local and decision.detailed
     response = own_response(
-        replace(decision, action=error, module="RewriteModule"), detailed, outbound_rules=False
+        replace(decision, action=error, module="RewriteModule"),
+        decision.request.is_local,
+        outbound_rules=False,
     )
     response.substatus, response.message = error.substatus, error.message
     return response
 
 
+def refusal(refused: Refused) -> Response:
+    """The answer of http.sys."""
+    body = http_sys_body(refused.heading, refused.status, refused.text)
+    return Response(
+        refused.status,
+        reason_phrase(refused.status),
+        [
+            ("Content-Type", "text/html; charset=us-ascii"),
+            ("Server", "Microsoft-HTTPAPI/2.0"),
+            ("Connection", "close"),
+            ("Content-Length", str(len(body))),
+        ],
+        body,
+    )
+
+
 def own_response(
     decision: Decision, detailed: bool, trace: Trace | None = None, outbound_rules: bool = True
 ) -> Response:
-    """The whole response where IIS itself makes it: redirects, custom responses, errors, http.sys's
-    answers.
-    """
+    """The whole response where IIS itself makes it: redirects, custom responses, errors."""
     action = decision.action
-    if isinstance(action, Refuse):
-        body = http_sys_body(action.heading, action.status, action.text)
-        return Response(
-            action.status,
-            reason_phrase(action.status),
-            [
-                ("Content-Type", "text/html; charset=us-ascii"),
-                ("Server", "Microsoft-HTTPAPI/2.0"),
-                ("Connection", "close"),
-                ("Content-Length", str(len(body))),
-            ],
-            body,
-        )
-    assert decision.effective is not None
     if isinstance(action, Redirect):
         body = redirect_body(action.location)
         headers = [("Content-Type", "text/html; charset=UTF-8"), ("Location", action.location)]
@@ -156,7 +155,7 @@ def own_response(
     response.headers.append(("Content-Length", str(len(response.body))))
     if outbound_rules:
         response = _outbound(decision, response, trace)
-    if decision.request is not None and decision.request.method == "HEAD":
+    if decision.request.method == "HEAD":
         response.body = b""
     return response
 
@@ -165,7 +164,6 @@ def _error(decision: Decision, action: Respond, detailed: bool) -> Response:
     reason = action.reason or reason_phrase(action.status)
     if action.status < 400:
         return Response(action.status, reason, list(action.headers))
-    assert decision.effective is not None
     broken = decision.effective.errors(custom_error.SECTION)
     if broken and action.substatus != 19:  # measured: bad httpErrors fails error responses only
         action = configuration_error(broken[0], "SendResponse")

@@ -13,9 +13,12 @@ from email.utils import format_datetime
 from functools import lru_cache
 
 from ..config.tree import Effective
-from ..decision import ServeFile
+from ..decision import Action, Redirect, Respond, ServeFile, configuration_error
 from ..files import FileEntry
 from ..http.request import Request
+from ..http.url import encode_location
+from .context import Context
+from .handlers import not_found
 
 SECTION = "system.webServer/staticContent"
 ALLOWED = "GET, HEAD, OPTIONS, TRACE"  # measured: Allow of a 405
@@ -47,6 +50,56 @@ class StaticContent:
         dot = name.rfind(".")
         extension = name[dot:].lower() if dot >= 0 else "."
         return self.mime_types.get(extension) or self.mime_types.get(".*")
+
+
+def handle(context: Context) -> Action | None:
+    """The file itself; a folder without its slash is redirected; 404.3 for an unknown type, 405 for
+    other methods than GET and HEAD.
+    """
+    entry, method = context.entry, context.request.method
+    if entry is None:
+        return None
+    if entry.is_directory and method in ("GET", "HEAD", "POST"):
+        return _courtesy_redirect(context)
+    if context.state.path.endswith("/") and not entry.is_directory:
+        return not_found("ExecuteRequestHandler")
+    if method not in ("GET", "HEAD"):
+        return Respond(
+            405,
+            0,
+            "The page you are looking for cannot be displayed because an invalid method (HTTP verb)"
+            " is being used.",
+            0x80070001,
+            notification="ExecuteRequestHandler",
+            headers=(("Allow", ALLOWED),),
+        )
+    if errors := context.effective.errors(SECTION):
+        return configuration_error(errors[0], "ExecuteRequestHandler")
+    mime_type = context.effective.view(compiled).mime_type(entry.path)
+    if mime_type is None:
+        return Respond(
+            404,
+            3,
+            "The page you are requesting cannot be served because of the extension configuration.",
+            0x80070032,
+            notification="ExecuteRequestHandler",
+            hints=("Add a <mimeMap> for the extension, or a handler if the file is a script.",),
+        )
+    return ServeFile(entry, mime_type)
+
+
+def _courtesy_redirect(context: Context) -> Redirect | None:
+    """A folder without its slash: 301 to the same URL with it. Shows the rewritten path after a
+    rewrite.
+    """
+    path, query, request = context.state.path, context.state.query, context.request
+    if path.endswith("/"):
+        return None
+    runtime = context.effective.section("system.webServer/serverRuntime")
+    host = runtime["alternateHostName"] or request.authority
+    return Redirect(
+        301, encode_location(f"{request.scheme}://{host}{path}/{'?' + query if query else ''}")
+    )
 
 
 def compiled(effective: Effective) -> StaticContent:

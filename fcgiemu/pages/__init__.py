@@ -4,15 +4,12 @@ beside this file.
 
 from __future__ import annotations
 
-import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from ..decision import Decision, Respond
-from ..http.response import reason_phrase
 from ..http.url import encode_path
 
 
@@ -34,101 +31,74 @@ def render(template: str, **values: object) -> bytes:
     return text.encode()
 
 
-def detailed_error(decision: Decision, action: Respond, reason: str) -> bytes:
+@dataclass(frozen=True, slots=True)
+class SourceLine:
+    """A line of a configuration file; ``is_cause`` marks the one that an error is about."""
+
+    number: int
+    text: str
+    is_cause: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigError:
+    """What is wrong with a configuration; ``place`` is file, line and column."""
+
+    message: str
+    place: str
+    hint: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorReport:
+    """What the detailed error page shows. ``rows`` are (label, value) pairs; ``output`` is what a
+    process wrote last.
+    """
+
+    status: int
+    substatus: int
+    reason: str
+    message: str
+    rows: list[tuple[str, str]]
+    hints: tuple[str, ...]
+    description: str
+    error: ConfigError | None
+    source: list[SourceLine]
+    output: str
+
+
+def detailed_error(report: ErrorReport) -> bytes:
     """The page that local clients get: what failed, where, the line of web.config, and what to
     try.
     """
-    request, state = decision.request, decision.state
-    url = path = ""
-    if request is not None and state is not None:
-        url = f"{request.scheme}://{request.host}:{request.port}{request.target.raw}"
-        path = state.files.physical_path(state.path) if state.path.startswith("/") else state.path
-    rows = [
-        ("Module", decision.module),
-        ("Notification", action.notification),
-        (
-            "Handler",
-            " ".join((decision.handler.name, decision.handler.origin))
-            if decision.handler
-            else "Not yet determined",
-        ),
-        ("Error Code", f"0x{action.hresult:08x}"),
-        ("Requested URL", url),
-        ("Physical Path", path),
-        ("Logon Method", "Anonymous" if decision.handler else "Not yet determined"),
-    ]
-    if decision.state is not None and decision.state.rewritten:
-        rows.append(
-            ("Rewritten URL", decision.path + ("?" + decision.query if decision.query else ""))
-        )
-        rows.append(("Rewrite rules", ", ".join(decision.rules)))
-    finding = action.finding
-    return render(
-        "error.html",
-        status=action.status,
-        substatus=action.substatus,
-        reason=reason or reason_phrase(action.status),
-        message=action.message,
-        rows=rows,
-        hints=action.hints,
-        description=action.description,
-        finding=finding,
-        words=action.words,
-        source=_source(decision, action) if finding and finding.span else (),
-    )
+    return render("error.html", report=report)
 
 
-def _source(decision: Decision, action: Respond) -> list[tuple[int, str, bool]]:
-    """The lines around a configuration error: number, text, whether it is the one."""
-    assert action.finding is not None and action.finding.span is not None
-    span = action.finding.span
-    if decision.site is None or span.file == "applicationHost.config":
-        return []
-    try:
-        lines = (
-            Path(decision.site.local_path("/" + span.file))
-            .read_text("utf-8", "replace")
-            .splitlines()
-        )
-    except OSError:
-        return []
-    first = max(1, span.line - 2)
-    return [
-        (number, _masked(lines[number - 1]), number == span.line)
-        for number in range(first, min(len(lines), span.line + 2) + 1)
-    ]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExplanationPage:
+    """An answer of ``explain`` as its page shows it; ``tables`` are (title, rows)."""
+
+    request: str
+    outcome: str
+    lines: Sequence[Line]
+    tables: Sequence[tuple[str, Sequence[tuple[str, str]]]]
+    version: str
 
 
-def _masked(line: str) -> str:
-    """A line of configuration without the passwords of connection strings."""
-    return re.sub(
-        r"(?i)((?:password|pwd|accountkey|sharedaccesskey|secret)\s*=\s*)[^;\"']+",
-        r"\1********",
-        line,
-    )
+class Line(Protocol):
+    """A line of a story."""
+
+    @property
+    def depth(self) -> int: ...
+    @property
+    def role(self) -> str: ...
+    @property
+    def text(self) -> str: ...
 
 
-def explained(answer: dict[str, Any]) -> bytes:
+def explained(explanation: ExplanationPage) -> bytes:
     """An answer of ``explain`` as one page that needs nothing else."""
-    from .. import __version__
-    from ..report.story import lines
-
-    told = [line for line in lines(answer) if line.text]
-    request, *rest = told
-    outcome = next((line.text for line in rest if line.role == "outcome"), "")
-    tables = [
-        ("Server variables that rules set", sorted(answer["server_variables"].items())),
-        ("URL variables as the handler finds them", list(answer["variables"].items())),
-        ("What a WSGI application sees", sorted(answer["outcome"].get("environ", {}).items())),
-    ]
-    return render(
-        "explain.html",
-        request=request.text,
-        outcome=outcome.removeprefix("=> "),
-        lines=rest,
-        tables=tables,
-        version=__version__,
-    )
+    return render("explain.html", explanation=explanation)
 
 
 @dataclass(frozen=True, slots=True)

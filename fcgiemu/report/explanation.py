@@ -2,28 +2,86 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NotRequired, TypedDict
 
-from ..config.diagnostics import Finding
+from ..config.diagnostics import Finding, FindingJson
 from ..decision import (
     CallFastCgi,
     Decision,
     ListDirectory,
-    Proxy,
+    Outcome,
     Redirect,
-    Refuse,
+    Refused,
     Respond,
     ServeFile,
 )
-from ..fastcgi.variables import variables
-from ..http.request import make_request
+from ..hosting import Hosting
 from ..http.response import Response, reason_phrase
-from ..http.url import UrlRefused
 from ..modules import sending, static_file
-from ..site import Site, refused
+from ..modules.fastcgi_variables import variables
+from ..rewrite.state import State
 from ..trace import Trace
 from ..worker import environ as wsgi
+
+
+class CannedResponse(TypedDict, total=False):
+    """What stands in for the answer of the chosen handler."""
+
+    status: int
+    reason: str
+    headers: Mapping[str, str | list[str]] | Sequence[tuple[str, str]]
+    body: str | bytes
+
+
+class RequestJson(TypedDict):
+    """The request as it was asked about."""
+
+    method: str
+    url: str
+
+
+class OutcomeJson(TypedDict):
+    """What comes of a request; see docs/explain.md."""
+
+    kind: str
+    status: int | None
+    substatus: int
+    reason: str | None
+    hresult: str | None
+    message: str | None
+    location: str | None
+    path: str
+    query: str
+    file: str | None
+    handler: str | None
+    module: str | None
+    environ: NotRequired[dict[str, str]]
+
+
+class ResponseJson(TypedDict):
+    """A response as far as it can be known."""
+
+    status: int
+    reason: str
+    headers: dict[str, str]
+    body: str
+
+
+class Explanation(TypedDict):
+    """The answer of ``explain``: public API, which only gains keys."""
+
+    #: As given in a batch line; any JSON value.
+    id: NotRequired[object]
+    request: RequestJson
+    outcome: OutcomeJson
+    rules: list[str]
+    server_variables: dict[str, str]
+    variables: dict[str, str]
+    response: NotRequired[ResponseJson]
+    findings: list[FindingJson]
+    events: NotRequired[list[dict[str, Any]]]
+
 
 #: What a WSGI application sees of the request, beside whatever else IIS sent.
 _ENVIRON = (
@@ -65,126 +123,102 @@ _VARIABLES = (
 )
 
 
-def explain(
-    site: Site,
+def explanation(
+    hosting: Hosting,
+    outcome: Outcome,
+    method: str,
     url: str,
-    method: str = "GET",
-    headers: Mapping[str, str] | Iterable[tuple[str, str]] = (),
     *,
-    https: bool = False,
-    remote_addr: str = "127.0.0.1",
-    body_length: int | None = None,
-    overrides: Mapping[str, str] | None = None,
-    canned: Mapping[str, Any] | None = None,
-    events: bool = True,
-) -> dict[str, Any]:
-    """Decide about one URL and say how; see Site.explain."""
-    site.tree.refresh()
-    trace = Trace() if events else None
-    try:
-        request = make_request(
-            url,
-            method,
-            headers,
-            https=https,
-            remote_addr=remote_addr,
-            body_length=body_length,
-            overrides=overrides,
-        )
-        decision = site.decide(site.arriving(request), trace)
-        decision.detailed = False
-    except UrlRefused as error:
-        decision = refused(error)
-    response = _response(decision, canned, trace)
-    answer: dict[str, Any] = {
+    canned: CannedResponse | None = None,
+    trace: Trace | None = None,
+) -> Explanation:
+    """What was decided about ``url``, and how, in the shape of ``fcgiemu explain --json``."""
+    response = _response(outcome, canned, trace)
+    decision = outcome if isinstance(outcome, Decision) else None
+    found: Explanation = {
         "request": {"method": method, "url": url},
-        "outcome": _outcome(site, decision, response, canned),
-        "rules": decision.rules,
-        "server_variables": dict(decision.state.assigned) if decision.state else {},
-        "variables": _variables(decision),
+        "outcome": _outcome(hosting, outcome, response, canned),
+        "rules": list(decision.rules) if decision else [],
+        "server_variables": dict(decision.rewrite.assigned) if decision else {},
+        "variables": _variables(decision) if decision else {},
+        "findings": [finding.as_json() for finding in _findings(decision)] if decision else [],
     }
     if response is not None:
-        answer["response"] = {
+        found["response"] = {
             "status": response.status,
             "reason": response.reason,
             "headers": _header_map(response),
-            "body": _text(response),
+            "body": response.body.decode(response.charset(), "replace"),
         }
-    answer["findings"] = [finding.as_json() for finding in _findings(decision)]
     if trace is not None:
-        answer["events"] = [event.as_json() for event in trace.events]
-    return answer
+        found["events"] = [event.as_json() for event in trace.events]
+    return found
 
 
 def _outcome(
-    site: Site, decision: Decision, response: Response | None, canned: object
-) -> dict[str, Any]:
-    action = decision.action
-    outcome: dict[str, Any] = {
-        "kind": action.kind,
+    hosting: Hosting, outcome: Outcome, response: Response | None, canned: object
+) -> OutcomeJson:
+    decided = outcome if isinstance(outcome, Decision) else None
+    found: OutcomeJson = {
+        "kind": outcome.kind if isinstance(outcome, Refused) else outcome.action.kind,
         "status": None,
         "substatus": 0,
         "reason": None,
         "hresult": None,
         "message": None,
         "location": None,
-        "path": decision.path,
-        "query": decision.query,
+        "path": decided.path if decided else "",
+        "query": decided.query if decided else "",
         "file": None,
-        "handler": decision.handler.name if decision.handler else None,
-        "module": decision.module or None,
+        "handler": decided.handler.name if decided and decided.handler else None,
+        "module": decided.module if decided else "http.sys",
     }
-    if isinstance(action, ServeFile):
-        assert decision.request is not None and decision.effective is not None
-        served = static_file.respond(
-            action, decision.effective.view(static_file.compiled), decision.request
-        )
-        outcome.update(status=served.status, file=site.spelled(action.entry))
-    elif isinstance(action, ListDirectory):
-        outcome.update(status=200, file=site.spelled(action.entry))
-    elif isinstance(action, Redirect):
-        outcome.update(status=action.status, location=action.location)
-    elif isinstance(action, Respond):
-        outcome.update(
-            status=action.status,
-            substatus=action.substatus,
-            message=action.message or None,
-            reason=action.reason or None,
-            hresult=f"0x{action.hresult:08x}" if action.hresult else None,
-        )
-    elif isinstance(action, Refuse):
-        outcome.update(status=action.status, message=action.text)
-    elif isinstance(action, Proxy):
-        outcome["path"] = decision.path
-    elif isinstance(action, CallFastCgi):
-        outcome["environ"] = environ(site, decision)
-    if response is not None and (canned is not None or not isinstance(action, Respond)):
-        outcome.update(status=response.status, reason=response.reason)
-    if response is not None and response.substatus:
-        outcome.update(
-            kind="respond",
-            status=response.status,
-            substatus=response.substatus,
-            reason=response.reason,
-            message=response.message,
-            hresult=f"0x{response.hresult:08x}" if response.hresult else None,
-        )
-    if outcome["status"] is not None and outcome["reason"] is None:
-        outcome["reason"] = reason_phrase(outcome["status"])
-    return outcome
+    if isinstance(outcome, Refused):
+        found["status"], found["message"] = outcome.status, outcome.text
+    else:
+        _add_action(found, hosting, outcome)
+        if response is not None and (canned is not None or not isinstance(outcome.action, Respond)):
+            found["status"], found["reason"] = response.status, response.reason
+        if response is not None and response.substatus:
+            found["kind"] = "respond"
+            found["status"], found["substatus"] = response.status, response.substatus
+            found["reason"], found["message"] = response.reason, response.message
+            found["hresult"] = _hresult(response.hresult)
+    if found["status"] is not None and found["reason"] is None:
+        found["reason"] = reason_phrase(found["status"])
+    return found
 
 
-def environ(site: Site, decision: Decision) -> dict[str, str]:
+def _add_action(found: OutcomeJson, hosting: Hosting, decision: Decision) -> None:
+    """What an action says of the outcome."""
+    action = decision.action
+    match action:
+        case ServeFile():
+            content = decision.effective.view(static_file.compiled)
+            found["status"] = static_file.respond(action, content, decision.request).status
+            found["file"] = hosting.spelled(action.entry)
+        case ListDirectory():
+            found["status"], found["file"] = 200, hosting.spelled(action.entry)
+        case Redirect():
+            found["status"], found["location"] = action.status, action.location
+        case Respond():
+            found["status"], found["substatus"] = action.status, action.substatus
+            found["message"], found["reason"] = action.message or None, action.reason or None
+            found["hresult"] = _hresult(action.hresult)
+        case CallFastCgi():
+            found["environ"] = environ(hosting, decision, action)
+
+
+def _hresult(number: int) -> str | None:
+    return f"0x{number:08x}" if number else None
+
+
+def environ(hosting: Hosting, decision: Decision, action: CallFastCgi) -> dict[str, str]:
     """What a WSGI application behind wfastcgi would find in its environ."""
-    pairs = dict(variables(decision))
+    pairs = dict(variables(decision, action))
     wsgi.original_url(pairs)
-    wsgi.script_name(
-        pairs,
-        {
-            name: value
-            for name, (value, _) in site.app_settings(site.application(decision.path)).items()
-        },
-    )
+    settings = hosting.app_settings(hosting.application(decision.path))
+    wsgi.script_name(pairs, {name: value for name, (value, _) in settings.items()})
     shown = {name: pairs[name] for name in _ENVIRON if name in pairs}
     shown.update((name, value) for name, value in pairs.items() if name.startswith("HTTP_"))
     shown["wsgi.url_scheme"] = "https" if pairs["HTTPS"] == "on" else "http"
@@ -192,19 +226,17 @@ def environ(site: Site, decision: Decision) -> dict[str, str]:
 
 
 def _response(
-    decision: Decision, canned: Mapping[str, Any] | None, trace: Trace | None
+    outcome: Outcome, canned: CannedResponse | None, trace: Trace | None
 ) -> Response | None:
-    """The response as far as it can be known: IIS's own, or the canned one of the handler sent on
-    its way out.
+    """The response as far as it can be known: IIS's own as a remote client gets it, or the canned
+    one of the handler, sent on its way out, as the client named by remote_addr gets it.
     """
-    action = decision.action
-    if canned is not None and _reaches_handler(decision):
-        decision.detailed = (
-            True  # the handler's answer is shown as the client named by remote_addr gets it
-        )
-        return sending.send(decision, _canned(canned), trace)
-    if isinstance(action, (Redirect, Respond, Refuse)):
-        return sending.own_response(decision, detailed=False, trace=trace)
+    if isinstance(outcome, Refused):
+        return sending.refusal(outcome)
+    if canned is not None and _reaches_handler(outcome):
+        return sending.send(outcome, _canned(canned), trace)
+    if isinstance(outcome.action, (Redirect, Respond)):
+        return sending.own_response(outcome, detailed=False, trace=trace)
     return None
 
 
@@ -219,16 +251,12 @@ def _reaches_handler(decision: Decision) -> bool:
     return action.kind in ("static", "directory", "fastcgi", "httpPlatform", "proxy")
 
 
-def _canned(canned: Mapping[str, Any]) -> Response:
+def _canned(canned: CannedResponse) -> Response:
     status = int(canned.get("status", 200))
     headers = canned.get("headers") or {}
-    pairs = (
-        list(headers.items())
-        if isinstance(headers, Mapping)
-        else [(str(name), str(value)) for name, value in headers]
-    )
+    pairs = headers.items() if isinstance(headers, Mapping) else headers
     flat = [
-        (name, str(part))
+        (str(name), str(part))
         for name, value in pairs
         for part in (value if isinstance(value, list) else [value])
     ]
@@ -242,9 +270,7 @@ def _canned(canned: Mapping[str, Any]) -> Response:
 
 def _variables(decision: Decision) -> dict[str, str]:
     """The URL variables as the handler finds them, after all rewriting."""
-    state = decision.state
-    if state is None:
-        return {}
+    state = State.of(decision.request, decision.site.files, decision.rewrite)
     found = {name: state.variable(name.upper()) for name in _VARIABLES}
     if isinstance(decision.action, CallFastCgi):
         found["SCRIPT_NAME"] = decision.action.script_name
@@ -252,13 +278,11 @@ def _variables(decision: Decision) -> dict[str, str]:
 
 
 def _findings(decision: Decision) -> list[Finding]:
-    found: list[Finding] = []
-    if decision.effective is not None:
-        found += [
-            finding
-            for finding in decision.effective.findings()
-            if finding.span is None or finding.span.file != "applicationHost.config"
-        ]
+    found = [
+        finding
+        for finding in decision.effective.findings()
+        if finding.span is None or finding.span.file != "applicationHost.config"
+    ]
     found += decision.findings
     action = decision.action
     if isinstance(action, Respond) and action.finding is not None:
@@ -266,15 +290,11 @@ def _findings(decision: Decision) -> list[Finding]:
     return list(dict.fromkeys(found))
 
 
-def _header_map(response: Response) -> dict[str, Any]:
-    headers: dict[str, Any] = {}
+def _header_map(response: Response) -> dict[str, str]:
+    headers: dict[str, str] = {}
     for name, value in response.headers:
         if name in headers:
             headers[name] = f"{headers[name]}, {value}"
         else:
             headers[name] = value
     return headers
-
-
-def _text(response: Response) -> str:
-    return response.body.decode(response.charset(), "replace")

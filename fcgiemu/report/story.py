@@ -9,6 +9,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from .. import __version__, pages
+from .explanation import Explanation, OutcomeJson
+
 #: Roles of a line, which say how it is coloured: what it is about, or how a comparison went.
 ROLES = ("request", "stage", "rule", "yes", "no", "action", "outcome", "warning", "error", "hint")
 
@@ -31,7 +34,7 @@ def plain(text: str, _role: str) -> str:
 
 
 def story(
-    answer: dict[str, Any],
+    answer: Explanation,
     style: Style = plain,
     width: int | None = None,
     only_matching: bool = False,
@@ -55,7 +58,7 @@ def story(
     return "\n".join(found)
 
 
-def lines(answer: dict[str, Any], only_matching: bool = False) -> Iterator[Line]:
+def lines(answer: Explanation, only_matching: bool = False) -> Iterator[Line]:
     """The story's lines. With ``only_matching`` rules that do not apply and handlers that were
     passed over are left out.
     """
@@ -220,7 +223,7 @@ def _url(path: str, query: str) -> str:
     return f"{path}?{query}" if query else path
 
 
-def _outcome(outcome: dict[str, Any], answer: dict[str, Any]) -> Iterator[str]:
+def _outcome(outcome: OutcomeJson, answer: Explanation) -> Iterator[str]:
     kind, status = outcome["kind"], outcome["status"]
     if kind == "static":
         yield f"=> {status} static file {outcome['file']} (handler {outcome['handler']})"
@@ -246,3 +249,23 @@ def _outcome(outcome: dict[str, Any], answer: dict[str, Any]) -> Iterator[str]:
         yield f"=> {status}.{outcome['substatus']} {outcome['reason'] or ''} ({outcome['module']})"
         if outcome["message"]:
             yield f"   {outcome['message']}"
+
+
+def as_page(answer: Explanation) -> bytes:
+    """The answer as one HTML page that needs nothing else."""
+    request, *rest = (line for line in lines(answer) if line.text)
+    outcome = next((line.text for line in rest if line.role == "outcome"), "")
+    tables = [
+        ("Server variables that rules set", sorted(answer["server_variables"].items())),
+        ("URL variables as the handler finds them", list(answer["variables"].items())),
+        ("What a WSGI application sees", sorted(answer["outcome"].get("environ", {}).items())),
+    ]
+    return pages.explained(
+        pages.ExplanationPage(
+            request=request.text,
+            outcome=outcome.removeprefix("=> "),
+            lines=rest,
+            tables=tables,
+            version=__version__,
+        )
+    )

@@ -34,7 +34,7 @@ class PagePromise:
     def concerns(self, text: str, state: State) -> bool:
         """Whether the promise is about this request."""
         if not self.source:
-            return state.files.is_servable(state.path)
+            return state.is_servable(state.path)
         return ("/" + text).lower().startswith(self.source.lower())
 
     def keep(self, text: str, base: str, state: State) -> None:

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -35,8 +35,29 @@ class FileTests(Protocol):
     def is_file(self, physical: str) -> bool: ...
     def is_directory(self, physical: str) -> bool: ...
     def physical_path(self, url_path: str) -> str: ...
-    def is_servable(self, url_path: str) -> bool: ...
     def read_text(self, physical: str) -> str | None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RewriteResult:
+    """What rewriting left behind, as it is known once a request has been decided."""
+
+    place: Place
+    #: The URL that the handler finds; ``query`` without its question mark.
+    path: str
+    query: str
+    #: Variables that rules set, upper-case name -> value.
+    assigned: Mapping[str, str]
+    rewritten: bool
+    #: The rewritten URL of a folder whose default document runs.
+    folder_url: str | None
+    #: Whether the log shows the rewritten URL (logRewrittenUrl).
+    log_rewritten: bool
+
+    @property
+    def shows_original(self) -> bool:
+        """Whether X-Original-URL is the module's own."""
+        return self.rewritten or self.folder_url is not None
 
 
 class State:
@@ -47,6 +68,7 @@ class State:
         "condition_captures",
         "files",
         "folder_url",
+        "is_servable",
         "log_rewritten",
         "path",
         "place",
@@ -59,7 +81,12 @@ class State:
     )
 
     def __init__(
-        self, request: Request, place: Place, files: FileTests, strict: bool = False
+        self,
+        request: Request,
+        place: Place,
+        files: FileTests,
+        strict: bool = False,
+        is_servable: Callable[[str], bool] = lambda _path: False,
     ) -> None:
         self.request = request
         self.place = place
@@ -76,10 +103,34 @@ class State:
         self.folder_url: str | None = None
         #: Whether the Azure page's two static-file rules do what IIS does with them: nothing.
         self.strict = strict
+        #: Whether StaticFileModule would serve the file at a URL path: the Azure page's placeholder
+        #: rule is about that.
+        self.is_servable = is_servable
         self.rule_captures: tuple[str, ...] | None = None
         self.condition_captures: tuple[str, ...] | None = None
         #: RESPONSE_* while outbound rules run: a callable from upper-case header name to value.
         self.response: Callable[[str], str] | None = None
+
+    @classmethod
+    def of(cls, request: Request, files: FileTests, result: RewriteResult) -> State:
+        """A state that answers for variables as they are after rewriting."""
+        state = cls(request, result.place, files)
+        state.path, state.query = result.path, result.query
+        state.assigned = dict(result.assigned)
+        state.rewritten, state.folder_url = result.rewritten, result.folder_url
+        return state
+
+    def result(self) -> RewriteResult:
+        """What is left of the state once the request has been decided."""
+        return RewriteResult(
+            place=self.place,
+            path=self.path,
+            query=self.query,
+            assigned=self.assigned,
+            rewritten=self.rewritten,
+            folder_url=self.folder_url,
+            log_rewritten=self.log_rewritten,
+        )
 
     def variable(self, name: str) -> str:
         """The server variable ``name`` (upper case); unknown ones are empty."""
@@ -137,9 +188,11 @@ def _cache_url(state: State) -> str:
     return f"{request.scheme}://{request.host}:{request.port}{asked}"
 
 
-def _unencoded_url(state: State) -> str:
-    """The raw target; http.sys writes the hexadecimal digits of escapes in upper case."""
-    raw = state.request.target.raw if state.folder_url is None else state.folder_url
+def unencoded_url(request: Request, folder_url: str | None) -> str:
+    """The raw target, or the rewritten URL of a default document's folder; http.sys writes the
+    hexadecimal digits of escapes in upper case.
+    """
+    raw = request.target.raw if folder_url is None else folder_url
     return _LOWER_ESCAPE.sub(lambda match: match[0].upper(), raw) if "%" in raw else raw
 
 
@@ -176,7 +229,7 @@ _VARIABLES: dict[str, Callable[[State], str]] = {
     "SCRIPT_FILENAME": State.physical_path,
     "SCRIPT_TRANSLATED": lambda state: "\\\\?\\" + state.physical_path(),
     "REQUEST_URI": lambda state: _with_query(state.request.target.path, state.request.target.query),
-    "UNENCODED_URL": _unencoded_url,
+    "UNENCODED_URL": lambda state: unencoded_url(state.request, state.folder_url),
     "CACHE_URL": _cache_url,
     "SERVER_NAME": lambda state: state.request.host,
     "SERVER_PORT": lambda state: str(state.request.port),

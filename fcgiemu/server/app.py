@@ -14,23 +14,24 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from ..azure.front_end import affinity_cookie
+from ..app_service.front_end import affinity_cookie
 from ..decision import (
     Abort,
     CallFastCgi,
     CallHttpPlatform,
     Decision,
     ListDirectory,
+    Outcome,
     Proxy,
     Redirect,
-    Refuse,
+    Refused,
     Respond,
     ServeFile,
 )
 from ..http.url import UrlRefused
 from ..modules import compression, custom_error, protocol_support, sending
 from ..modules.pipeline import decide_error_page
-from ..site import Site, refused
+from ..site import Site
 from . import static, websocket
 from .decisions import decide
 from .exchange import ClientGone, Exchange, Message, Receive, Send
@@ -53,7 +54,7 @@ class LogEntry:
 
     method: str
     url: str
-    decision: Decision
+    outcome: Outcome
     status: int
     substatus: int
     when: float
@@ -116,13 +117,13 @@ class Server:
             ):
                 self.go_on(exchange, decision, self.act(exchange, decision))
         except UrlRefused as error:
-            decision = refused(error)
-            self.go_on(exchange, decision, self.act(exchange, decision))
+            refused = Refused.of(error)
+            self.go_on(exchange, refused, exchange.respond(sending.refusal(refused)))
         except Exception as error:
             exchange.protocol.run(exchange, self._defect(exchange, error))
 
     def go_on(
-        self, exchange: Exchange, decision: Decision, acting: Coroutine[Any, Any, None]
+        self, exchange: Exchange, outcome: Outcome, acting: Coroutine[Any, Any, None]
     ) -> None:
         """Answer a request by a task; a server that has ended drops it, as uvicorn does with those
         that have one.
@@ -131,10 +132,10 @@ class Server:
             acting.close()
             exchange.protocol.transport.abort()
             return
-        exchange.protocol.run(exchange, self._act(exchange, decision, acting))
+        exchange.protocol.run(exchange, self._act(exchange, outcome, acting))
 
     async def _act(
-        self, exchange: Exchange, decision: Decision, acting: Coroutine[Any, Any, None]
+        self, exchange: Exchange, outcome: Outcome, acting: Coroutine[Any, Any, None]
     ) -> None:
         gone = False
         try:
@@ -143,7 +144,7 @@ class Server:
             gone = True
         except Exception as error:
             await self._defect(exchange, error)
-        self.ended(exchange, decision, gone)
+        self.ended(exchange, outcome, gone)
 
     async def _defect(self, exchange: Exchange, error: Exception) -> None:
         _log.error(
@@ -154,18 +155,19 @@ class Server:
         )
         await exchange.broken()
 
-    def ended(self, exchange: Exchange, decision: Decision, gone: bool = False) -> None:
+    def ended(self, exchange: Exchange, outcome: Outcome, gone: bool = False) -> None:
         """Log how a request went. ``gone`` = its client did not wait for the answer."""
-        action = decision.action
-        substatus = exchange.substatus or (action.substatus if isinstance(action, Respond) else 0)
-        url = exchange.target.decode("latin-1")
-        if decision.state is not None and decision.state.log_rewritten:
-            url = decision.path + ("?" + decision.query if decision.query else "")
+        substatus, url = exchange.substatus, exchange.target.decode("latin-1")
+        if isinstance(outcome, Decision):
+            if not substatus and isinstance(outcome.action, Respond):
+                substatus = outcome.action.substatus
+            if outcome.rewrite.log_rewritten:
+                url = outcome.path + ("?" + outcome.query if outcome.query else "")
         self._log(
             LogEntry(
                 exchange.method,
                 url,
-                decision,
+                outcome,
                 exchange.status,
                 substatus,
                 time.time(),
@@ -184,11 +186,10 @@ class Server:
             decision = self.site.decide(request)
         else:
             decision = decide(self.site, exchange)
-        if decision.effective is not None:
-            if not decision.effective.view(protocol_support.keeps_alive):
-                exchange.keep_alive = False
-            if settings.compression:
-                exchange.compress = partial(compression.dynamic, decision)
+        if not decision.effective.view(protocol_support.keeps_alive):
+            exchange.keep_alive = False
+        if settings.compression:
+            exchange.compress = partial(compression.dynamic, decision)
         return decision
 
     async def act(self, exchange: Exchange, decision: Decision) -> None:
@@ -198,13 +199,13 @@ class Server:
             await self.fastcgi.call(exchange, decision, action)
         elif isinstance(action, ServeFile):
             await static.serve_file(exchange, decision, action)
-        elif isinstance(action, (Redirect, Respond, Refuse)):
+        elif isinstance(action, (Redirect, Respond)):
             if isinstance(action, Respond) and await self.error_page(
                 exchange, decision, action.status, action.substatus, has_entity=False
             ):
                 return
-            detailed = decision.request is not None and decision.request.is_local
-            await exchange.respond(sending.own_response(decision, detailed), exchange.substatus)
+            response = sending.own_response(decision, decision.request.is_local)
+            await exchange.respond(response, exchange.substatus)
         elif isinstance(action, ListDirectory):
             await static.list_directory(exchange, decision, action)
         elif isinstance(action, Abort):
@@ -220,8 +221,6 @@ class Server:
         """Answer an error with the child request that <httpErrors> names; False where it names
         none.
         """
-        if decision.request is None:
-            return False
         url = custom_error.execute_url(
             decision, status, substatus, has_entity, decision.request.is_local
         )
@@ -229,7 +228,7 @@ class Server:
             return False
         exchange.substatus = substatus
         exchange.has_body = False  # it was for the request that has failed
-        await self.act(exchange, decide_error_page(self.site, decision, url, status))
+        await self.act(exchange, decide_error_page(decision, url, status))
         return True
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:

@@ -9,12 +9,14 @@ holds while the configuration has not been read anew and the files, asked again,
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
 from ..config.tree import Effective
 from ..decision import CallFastCgi, Decision, ServeFile
 from ..files import FileView, Listing, is_settled
-from ..site import Answers, Site
+from ..hosting import Answers, SiteFiles
+from ..site import Site
 from .exchange import Exchange
 
 T = TypeVar("T")
@@ -38,7 +40,8 @@ class Head(NamedTuple):
     version: str
 
 
-class Kept(NamedTuple):
+@dataclass(slots=True)
+class Kept:
     """A request, its decision, and what that depends on beside it."""
 
     head: Head
@@ -47,6 +50,8 @@ class Kept(NamedTuple):
     #: What was found, and the folders whose listings show, while they hold, that all else was not.
     answers: Answers
     folders: tuple[tuple[FileView, Listing], ...]
+    #: The FastCGI parameters of the request, once they have been encoded.
+    params: bytes | None = None
 
 
 class Decisions:
@@ -114,7 +119,7 @@ def decide(site: Site, exchange: Exchange) -> Decision:
     if kept is not None and kept.generation == site.tree.generation and _same(kept):
         return kept.decision
     answers: Answers = {}
-    decision = site.decide(exchange.request(), answers=answers)
+    decision = site.decide(exchange.request(), files=SiteFiles(site, answers))
     exchange.kept = None
     if _may_be_kept(site, exchange, decision, answers):
         folders: dict[FileView, Listing] = {}
@@ -153,7 +158,6 @@ def _may_be_kept(site: Site, exchange: Exchange, decision: Decision, answers: An
         or not isinstance(decision.action, (CallFastCgi, ServeFile))
     ):
         return False
-    assert decision.request is not None and decision.effective is not None
     if decision.effective.view(_has_providers) or site.effective(decision.request.target.path).view(
         _has_providers
     ):

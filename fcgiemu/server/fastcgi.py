@@ -18,9 +18,9 @@ from ..decision import CallFastCgi, Decision, Respond
 from ..fastcgi.application import Application, QueueFull, RapidFails
 from ..fastcgi.process import Launch, OutputSink, StartFailed, WorkerProcess
 from ..fastcgi.records import ProtocolError
-from ..fastcgi.variables import encode_params
 from ..interpreters import ProgramMissing, find_program
 from ..modules import fast_cgi, handlers, sending
+from ..modules.fastcgi_variables import encode_params
 from ..reload import restart_pattern, restarts
 from ..site import Site
 from .exchange import ClientGone, Exchange
@@ -174,7 +174,7 @@ class FastCgi:
         try:
             application = self.application(action.handler.script_processor, decision.path)
             call = FastCgiCall(
-                self, exchange, decision, action, application, encode_params(decision)
+                self, exchange, decision, action, application, _params(exchange, decision, action)
             )
             if not application.ask(call):
                 exchange.when_lost = call.leave
@@ -184,13 +184,14 @@ class FastCgi:
 
     async def call(self, exchange: Exchange, decision: Decision, action: CallFastCgi) -> None:
         """Pass the request to a process and its answer to the client."""
-        assert decision.request is not None
         spool = None
         if decision.request.body_length is None and exchange.has_body:
             spool, decision = await collected(exchange, decision)
         try:
             application = self.application(action.handler.script_processor, decision.path)
-            params = encode_params(decision)  # before a process is free: it need not wait for that
+            params = _params(
+                exchange, decision, action
+            )  # before a process is free: it need not wait for that
             worker = await application.acquire(exchange.tell_when_lost)
         except asyncio.CancelledError:
             if exchange.gone:
@@ -278,7 +279,6 @@ class FastCgi:
 
     async def fail(self, exchange: Exchange, decision: Decision, action: Respond) -> None:
         """Answer with an error of the module; the log says why as well."""
-        assert decision.request is not None
         exchange.remark = action.message
         failed = replace(
             decision,
@@ -290,6 +290,16 @@ class FastCgi:
         await exchange.respond(
             sending.own_response(failed, decision.request.is_local), action.substatus
         )
+
+
+def _params(exchange: Exchange, decision: Decision, action: CallFastCgi) -> bytes:
+    """The encoded parameters; those of a request that comes again are kept with it."""
+    kept = exchange.kept
+    if kept is None or kept.decision is not decision:
+        return encode_params(decision, action)
+    if kept.params is None:
+        kept.params = encode_params(decision, action)
+    return kept.params
 
 
 def _stamp(path: str) -> int | None:

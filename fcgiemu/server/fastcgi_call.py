@@ -83,9 +83,7 @@ async def collected(exchange: Exchange, decision: Decision) -> tuple[IO[bytes], 
         spool.write(part)
         size += len(part)
     spool.seek(0)
-    assert decision.request is not None and decision.state is not None
     request = replace(decision.request, body_length=size)
-    decision.state.request = request
     return cast(IO[bytes], spool), replace(decision, request=request)
 
 
@@ -360,8 +358,7 @@ class FastCgiCall:
     def _has_error_page(self, status: int, has_entity: bool) -> bool:
         """Whether a child request answers for an error; it runs when the process is free again."""
         return (
-            self.decision.request is not None
-            and custom_error.execute_url(
+            custom_error.execute_url(
                 self.decision, status, 0, has_entity, self.decision.request.is_local
             )
             is not None
@@ -369,7 +366,7 @@ class FastCgiCall:
 
     async def _stream(self, body: bytes) -> Response | None:
         head = self.reader.head
-        assert head is not None and self.decision.effective is not None
+        assert head is not None
         headers = sending.decorate(head.headers, self.decision.effective)
         sender = outbound.sender(self.decision, head.status, headers)
         if sender is not None and sender.wants_body:
@@ -420,7 +417,6 @@ class FastCgiCall:
         if self.exchange.started:
             self.exchange.cut("the application wrote to STDERR")
             return None
-        assert self.decision.effective is not None and self.decision.request is not None
         detailed = self.decision.effective.view(custom_error.compiled).is_detailed(
             self.decision.request.is_local
         )
@@ -430,7 +426,7 @@ class FastCgiCall:
                     500,
                     0,
                     f"The FastCGI application wrote to STDERR (stderrMode {mode}).",
-                    words=text,
+                    output=text,
                 )
             )
             return None
@@ -489,7 +485,7 @@ class FastCgiCall:
         hints += tuple(self.pools.likely(self.worker, self.decision, words))
         with contextlib.suppress(ClientGone):
             await self._respond(
-                Respond(500, 0, message, hresult & 0xFFFFFFFF, hints=hints, words=words)
+                Respond(500, 0, message, hresult & 0xFFFFFFFF, hints=hints, output=words)
             )
 
     def _leave_to_drain(self) -> None:

@@ -73,7 +73,6 @@ class Forwarder:
         """Send the request to a process of the site, which gets the client's own Host and
         ``timeout`` seconds to answer.
         """
-        assert decision.request is not None and decision.state is not None
         headers = [
             pair for pair in _client_headers(decision) if pair[0].lower() != "x-forwarded-for"
         ]
@@ -91,7 +90,6 @@ class Forwarder:
         import httpx
 
         client = self.client()
-        assert decision.request is not None
         request = client.build_request(
             decision.request.method,
             url,
@@ -120,7 +118,6 @@ class Forwarder:
     async def _answer(
         self, exchange: Exchange, decision: Decision, url: str, answer: httpx.Response
     ) -> None:
-        assert decision.effective is not None
         headers = response_headers(decision, url, answer)
         reason = answer.reason_phrase or reason_phrase(answer.status_code)
         decorated = sending.decorate(headers, decision.effective)
@@ -148,7 +145,6 @@ class Forwarder:
             0x80072EFD,
             notification="ExecuteRequestHandler",
         )
-        assert decision.request is not None
         await exchange.respond(
             sending.own_response(replace(decision, action=action), decision.request.is_local), 3
         )
@@ -163,7 +159,6 @@ def target(decision: Decision, url: str) -> str:
     """The URL to ask. The substituted text is encoded again unless useOriginalURLEncoding is false
     (2.1).
     """
-    assert decision.effective is not None
     scheme, _, rest = url.partition("://")
     authority, slash, rest = rest.partition("/")
     path, mark, query = rest.partition("?")
@@ -176,11 +171,10 @@ def target(decision: Decision, url: str) -> str:
 
 def request_headers(decision: Decision, url: str) -> list[Header]:
     """The client's headers with the ones rules set, the target's Host, and what ARR adds."""
-    request, state = decision.request, decision.state
-    assert request is not None and state is not None
+    request, rewrite = decision.request, decision.rewrite
     replaced = ("x-forwarded-for", "max-forwards", "x-original-url")
     headers = [pair for pair in _client_headers(decision) if pair[0].lower() not in replaced]
-    host = state.assigned.get("HTTP_HOST") or urlsplit(url).netloc
+    host = rewrite.assigned.get("HTTP_HOST") or urlsplit(url).netloc
     return [
         *headers,
         ("Host", host),
@@ -193,11 +187,10 @@ def request_headers(decision: Decision, url: str) -> list[Header]:
 
 def _client_headers(decision: Decision) -> list[Header]:
     """The client's end-to-end headers with the values that rules set."""
-    request, state = decision.request, decision.state
-    assert request is not None and state is not None
+    request, rewrite = decision.request, decision.rewrite
     assigned = {
         name[5:].replace("_", "-").lower(): value
-        for name, value in state.assigned.items()
+        for name, value in rewrite.assigned.items()
         if name.startswith("HTTP_")
     }
     headers = [
@@ -211,7 +204,6 @@ def _client_headers(decision: Decision) -> list[Header]:
 
 def _forwarded_for(decision: Decision) -> Header:
     request = decision.request
-    assert request is not None
     client = f"{request.remote_addr}:{request.remote_port}"
     present = request.fields.get("x-forwarded-for")
     return "X-Forwarded-For", f"{present}, {client}" if present else client
@@ -221,7 +213,6 @@ def response_headers(decision: Decision, url: str, answer: httpx.Response) -> li
     """The answer's headers; a Location on the backend's host becomes one on ours, as ARR does by
     default.
     """
-    assert decision.request is not None
     headers = [
         (name.decode("latin-1"), value.decode("latin-1"))
         for name, value in answer.headers.raw

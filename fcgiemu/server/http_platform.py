@@ -272,7 +272,6 @@ class HttpPlatforms:
 
     async def port(self, decision: Decision) -> int:
         """The port that answers for a decision. Raises StartFailed and ProgramMissing."""
-        assert decision.effective is not None
         settings = decision.effective.view(compiled)
         application = self.site.application(decision.path)
         platform = self._platforms.get((application.url, settings))
@@ -289,7 +288,6 @@ class HttpPlatforms:
         except (StartFailed, ProgramMissing) as error:
             await self._fail(exchange, decision, error)
             return
-        assert decision.effective is not None
         await self.forwarder.forward_local(
             exchange,
             decision,
@@ -300,7 +298,6 @@ class HttpPlatforms:
     async def _fail(
         self, exchange: Exchange, decision: Decision, error: StartFailed | ProgramMissing
     ) -> None:
-        assert decision.request is not None and decision.effective is not None
         path = decision.effective.view(compiled).process_path
         action = Respond(
             502,
@@ -308,7 +305,7 @@ class HttpPlatforms:
             f"The process of httpPlatform, {path}, failed to start: {error}",
             0x80070002,
             notification="ExecuteRequestHandler",
-            words=getattr(error, "words", ""),
+            output=getattr(error, "words", ""),
             hints=(
                 getattr(error, "hint", "") or "Start the program by hand with the same arguments.",
             ),
@@ -338,9 +335,8 @@ class HttpPlatforms:
 
 def current_target(decision: Decision) -> str:
     """The target to send on: as it came, or the rewritten URL encoded."""
-    request, state = decision.request, decision.state
-    assert request is not None and state is not None
-    if not state.rewritten and state.folder_url is None:
+    request, rewrite = decision.request, decision.rewrite
+    if not rewrite.shows_original:
         return request.target.raw
     return encode_path(decision.path) + (f"?{decision.query}" if decision.query else "")
 

@@ -12,8 +12,8 @@ import secrets
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ..app_service import environment as azure
 from ..applications import Application
-from ..azure import environment as azure
 from ..fastcgi import php
 from ..fastcgi.limits import IIS_LIMITS, Limits
 from ..fastcgi.process import Launch, StartFailed

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import lru_cache
 
-from ..decision import CallFastCgi, Respond, ServeFile
+from ..decision import CallFastCgi, Decision, Outcome, Refused, Respond, ServeFile
 from .app import LogEntry
 
 #: IIS's default fields, in their fixed order.
@@ -27,7 +27,7 @@ Format = Callable[[LogEntry], str | None]
 def text(entry: LogEntry) -> str:
     """Time, method, URL, what handled it, status, how long it took."""
     status = str(entry.status) if entry.status else "---"
-    if entry.substatus or isinstance(entry.decision.action, Respond):
+    if entry.substatus or _is_error(entry.outcome):
         status += f".{entry.substatus}"
     note = (
         "  client went away" if entry.client_gone else f"  {entry.remark}" if entry.remark else ""
@@ -38,6 +38,11 @@ def text(entry: LogEntry) -> str:
     )
 
 
+def _is_error(outcome: Outcome) -> bool:
+    """Whether IIS itself makes the response: its status is shown with the substatus."""
+    return isinstance(outcome, Decision) and isinstance(outcome.action, Respond)
+
+
 @lru_cache(maxsize=1)
 def _clock(second: int) -> str:
     return time.strftime("%H:%M:%S", time.localtime(second))
@@ -45,13 +50,12 @@ def _clock(second: int) -> str:
 
 def handled_by(entry: LogEntry) -> str:
     """What handled a request, in a few words."""
-    decision = entry.decision
+    decision = entry.outcome
+    if isinstance(decision, Refused):
+        return f"http.sys {decision.kind}"
     action = decision.action
     if isinstance(action, ServeFile):
-        return (
-            "StaticFile"
-            f" {decision.site.spelled(action.entry) if decision.site else action.entry.path}"
-        )
+        return f"StaticFile {decision.site.spelled(action.entry)}"
     if isinstance(action, CallFastCgi):
         return f"FastCGI {action.handler.name}"
     if (
@@ -73,13 +77,14 @@ def w3c_header(now: datetime) -> str:
 
 def w3c(entry: LogEntry) -> str | None:
     """A line of IIS's W3C log; None for what http.sys answered, which IIS keeps in another log."""
-    request = entry.decision.request
-    if request is None:
+    decision = entry.outcome
+    if isinstance(decision, Refused):
         return None
+    request = decision.request
     moment = datetime.fromtimestamp(entry.when, UTC)
     stem, query = request.target.path, request.target.query
-    if entry.decision.state is not None and entry.decision.state.log_rewritten:
-        stem, query = entry.decision.path, entry.decision.query
+    if decision.rewrite.log_rewritten:
+        stem, query = decision.path, decision.query
     values = (
         f"{moment:%Y-%m-%d}",
         f"{moment:%H:%M:%S}",
@@ -94,17 +99,17 @@ def w3c(entry: LogEntry) -> str | None:
         request.fields.get("referer", ""),
         str(entry.status or 200),
         str(entry.substatus),
-        str(_win32_status(entry)),
+        str(_win32_status(entry, decision)),
         str(round(entry.seconds * 1000)),
     )
     return " ".join(map(_field, values))
 
 
-def _win32_status(entry: LogEntry) -> int:
+def _win32_status(entry: LogEntry, decision: Decision) -> int:
     """The Win32 part of the error; an aborted request shows 0 (measured: status 200)."""
     if entry.client_gone:
         return _CLIENT_DISCONNECTED
-    action = entry.decision.action
+    action = decision.action
     return action.hresult & 0xFFFF if isinstance(action, Respond) else 0
 
 
@@ -117,7 +122,7 @@ def _field(value: str) -> str:
 
 def as_json(entry: LogEntry) -> str:
     """One JSON object."""
-    decision = entry.decision
+    decision = entry.outcome if isinstance(entry.outcome, Decision) else None
     return json.dumps(
         {
             "time": datetime.fromtimestamp(entry.when, UTC).isoformat(timespec="milliseconds"),
@@ -126,10 +131,10 @@ def as_json(entry: LogEntry) -> str:
             "status": entry.status or None,
             "substatus": entry.substatus,
             "handled_by": handled_by(entry),
-            "handler": decision.handler.name if decision.handler else None,
-            "module": decision.module,
-            "rules": decision.rules,
-            "remote_addr": decision.request.remote_addr if decision.request else None,
+            "handler": decision.handler.name if decision and decision.handler else None,
+            "module": decision.module if decision else "http.sys",
+            "rules": decision.rules if decision else (),
+            "remote_addr": decision.request.remote_addr if decision else None,
             "milliseconds": round(entry.seconds * 1000, 3),
             "bytes_sent": entry.bytes_sent,
             "client_gone": entry.client_gone,

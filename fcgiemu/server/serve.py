@@ -17,8 +17,8 @@ from typing import Any, TextIO
 
 import uvicorn
 
-from ..applications import SiteError
-from ..azure.home import lock_of
+from ..app_service.home import lock_of
+from ..errors import SiteError
 from ..fastcgi.process import WorkerProcess
 from ..reload import Watcher
 from ..site import Site

@@ -7,8 +7,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
+from ..app_service.home import last_failure
 from ..applications import Application
-from ..azure.home import last_failure
 from ..azure.runtime import without_config
 from ..decision import Handler
 from ..fastcgi.limits import Limits

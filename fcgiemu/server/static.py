@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
 
 from .. import pages
 from ..decision import Decision, ListDirectory, Respond, ServeFile
 from ..files import FileEntry, is_settled
 from ..http.response import Response, reason_phrase
 from ..modules import compression, directory_listing, outbound, sending, static_file
+from ..modules.handlers import not_found
 from ..modules.static_file import FileResponse
 from .exchange import Exchange
 
@@ -55,7 +57,6 @@ _hits = compression.Hits()
 
 async def serve_file(exchange: Exchange, decision: Decision, action: ServeFile) -> None:
     """Send the file that the decision names. A file that has vanished meanwhile is a 404."""
-    assert decision.request is not None and decision.effective is not None
     exchange.compress = None  # that is for what programs answer
     content = decision.effective.view(static_file.compiled)
     answer = static_file.respond(
@@ -95,7 +96,6 @@ async def serve_file(exchange: Exchange, decision: Decision, action: ServeFile) 
 async def _send(
     exchange: Exchange, decision: Decision, answer: FileResponse, descriptor: int
 ) -> None:
-    assert decision.effective is not None
     headers = sending.decorate(answer.headers, decision.effective)
     sender = outbound.sender(decision, answer.status, headers)
     reason = reason_phrase(answer.status)
@@ -145,8 +145,7 @@ def _footer(decision: Decision, content: static_file.StaticContent) -> bytes:
     """
     if not content.footer_is_file:
         return content.footer
-    assert decision.site is not None
-    files = decision.site.file_tests
+    files = decision.site.files
     return (
         files.read_text(files.physical_path("/" + content.footer.decode().lstrip("\\/"))) or ""
     ).encode()
@@ -159,19 +158,13 @@ async def _compressed(
     sent.
     """
     entry = action.entry
-    if (
-        answer.status != 200
-        or answer.footer
-        or decision.site is None
-        or not decision.site.settings.compression
-    ):
+    if answer.status != 200 or answer.footer or not decision.site.settings.compression:
         return False
     settings = compression.static(decision, action.mime_type, entry.size)
     if settings is None or not _hits.frequent(
         entry.path, settings.hits, settings.period, time.monotonic()
     ):
         return False
-    assert decision.effective is not None
     headers = sending.decorate(answer.headers, decision.effective)
     if outbound.sender(decision, 200, headers) is not None:
         return False
@@ -191,49 +184,24 @@ async def _failed(exchange: Exchange, decision: Decision, answer: FileResponse) 
         if answer.status == 416
         else "A precondition of the request is not met."
     )
-    failed = Decision(
-        Respond(
-            answer.status,
-            0,
-            message,
-            headers=tuple(answer.headers),
-            notification="ExecuteRequestHandler",
-        ),
-        decision.request,
-        decision.effective,
-        decision.path,
-        decision.query,
-        decision.handler,
-        decision.module,
-        decision.rules,
-        decision.state,
-        site=decision.site,
+    failed = Respond(
+        answer.status,
+        0,
+        message,
+        headers=tuple(answer.headers),
+        notification="ExecuteRequestHandler",
     )
-    assert decision.request is not None
-    await exchange.respond(sending.own_response(failed, decision.request.is_local))
+    await exchange.respond(
+        sending.own_response(replace(decision, action=failed), decision.request.is_local)
+    )
 
 
 def _missing(decision: Decision) -> Decision:
-    return Decision(
-        Respond(404, 0, "The file has been removed.", 0x80070002),
-        decision.request,
-        decision.effective,
-        decision.path,
-        decision.query,
-        decision.handler,
-        decision.module,
-        decision.rules,
-        decision.state,
-    )
+    return replace(decision, action=not_found("ExecuteRequestHandler"))
 
 
 async def list_directory(exchange: Exchange, decision: Decision, action: ListDirectory) -> None:
     """Send the listing of a folder."""
-    assert (
-        decision.request is not None
-        and decision.effective is not None
-        and decision.site is not None
-    )
     flags = decision.effective.view(directory_listing.compiled).flags
     path = decision.path if decision.path.endswith("/") else decision.path + "/"
     rows = directory_listing.rows(decision.site.directory(path).view, action.entry)

@@ -8,7 +8,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..applications import SiteError
+from ..errors import SiteError
 
 #: Names that the certificate is good for, beside what --host says.
 NAMES = ("localhost", "127.0.0.1", "::1")

@@ -7,7 +7,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ..site import Settings, Site
+from ..report.explanation import Explanation
+from ..report.story import story
+from ..settings import Settings
+from ..site import Site
 
 Headers = Mapping[str, str] | Iterable[tuple[str, str]]
 
@@ -19,11 +22,11 @@ class Answer:
     It is true where IIS would serve the request: not where it answers 400 or more by itself.
     """
 
-    def __init__(self, data: dict[str, Any], sent: Iterable[tuple[str, str]] = ()) -> None:
+    def __init__(self, data: Explanation, sent: Iterable[tuple[str, str]] = ()) -> None:
         self.data = data
         #: The headers of the request, as given.
         self.sent = tuple(sent)
-        self.outcome: dict[str, Any] = data["outcome"]
+        self.outcome = data["outcome"]
 
     @property
     def kind(self) -> str:
@@ -82,8 +85,6 @@ class Answer:
     @property
     def trace(self) -> str:
         """How it came about, for people."""
-        from ..report.story import story
-
         return story(self.data)
 
     def __bool__(self) -> bool:

@@ -8,11 +8,12 @@ import shlex
 from collections.abc import Iterable, Iterator
 
 from ..config.diagnostics import Span
+from ..files import UNWATCHED
 from ..http.url import encode_path
 from ..modules import handlers
 from ..rewrite.compiler import inbound
 from ..rewrite.rule import Rule
-from ..site import UNWATCHED, Site
+from ..site import Site
 from .client import Answer, Client
 
 #: Static files that a first file of expectations names at most.

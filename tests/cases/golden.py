@@ -20,7 +20,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fcgiemu.site import Settings, Site
+from fcgiemu.settings import Settings
+from fcgiemu.site import Site
 
 from ..sites import write
 

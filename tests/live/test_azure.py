@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from fcgiemu import Site, SiteError
-from fcgiemu.azure.environment import AppSetting, read, variables
+from fcgiemu.app_service.environment import AppSetting, read, variables
 from fcgiemu.server import tls
 
 from ..sites import web_config, write, wsgi_site

@@ -17,9 +17,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from fcgiemu.app_service.home import Home
 from fcgiemu.azure import deployment as module
 from fcgiemu.azure.deployment import FAILED, Deployment, DeploymentFailed, of_home
-from fcgiemu.azure.home import Home
 from fcgiemu.azure.programs import reason
 from fcgiemu.azure.repository import create, receive
 from fcgiemu.azure.runtime import RuntimeRefused, choose, parse, wanted

@@ -16,7 +16,8 @@ from fcgiemu.decision import CallFastCgi, Decision, Respond, ServeFile
 from fcgiemu.server.decisions import KEPT, LONGEST_HEAD, Decisions, decide
 from fcgiemu.server.exchange import Exchange
 from fcgiemu.server.protocol import IisProtocol
-from fcgiemu.site import Settings, Site
+from fcgiemu.settings import Settings
+from fcgiemu.site import Site
 
 from ..sites import python_handler, web_config, write
 

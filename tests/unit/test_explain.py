@@ -14,7 +14,8 @@ import fcgiemu
 from fcgiemu.cli import main
 from fcgiemu.http.request import make_request
 from fcgiemu.http.url import UrlRefused
-from fcgiemu.site import Settings, Site
+from fcgiemu.settings import Settings
+from fcgiemu.site import Site
 
 from ..sites import rules, write, wsgi_site
 

@@ -6,11 +6,12 @@ import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+from fcgiemu.decision import Refused
 from fcgiemu.http.request import make_request
 from fcgiemu.http.url import UrlRefused
 from fcgiemu.server import log
 from fcgiemu.server.app import LogEntry
-from fcgiemu.site import Site, refused
+from fcgiemu.site import Site
 
 NOW = datetime(2026, 3, 17, 8, 1, 15, tzinfo=UTC)
 
@@ -53,7 +54,7 @@ def test_w3c(make_site: Callable[..., Site]) -> None:
     assert gone is not None and " ... " in gone and gone.endswith(" 200 0 64 12")
     assert (
         log.w3c(
-            LogEntry("GET", "/..", refused(UrlRefused(403, "", "")), 403, 0, 0.0, 0.1, 0, False)
+            LogEntry("GET", "/..", Refused.of(UrlRefused(403, "", "")), 403, 0, 0.0, 0.1, 0, False)
         )
         is None
     )

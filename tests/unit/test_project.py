@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from fcgiemu import SiteError
-from fcgiemu.azure.environment import AppSetting
+from fcgiemu.app_service.environment import AppSetting
 from fcgiemu.cli import main
 from fcgiemu.project import read
 

@@ -14,8 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from fcgiemu.cli import main
-from fcgiemu.pages import explained
-from fcgiemu.report.story import ROLES, lines, story
+from fcgiemu.report.story import ROLES, as_page, lines, story
 from fcgiemu.site import Site
 
 from ..sites import python_handler, web_config, write
@@ -104,7 +103,7 @@ class Page(HTMLParser):
 
 
 def test_the_page_needs_nothing_else(site: Site) -> None:
-    text = explained(site.explain("/a/x?'<script>", headers={"Host": "www.x"})).decode()
+    text = as_page(site.explain("/a/x?'<script>", headers={"Host": "www.x"})).decode()
     page = Page()
     page.feed(text)
     assert page.open == [] and page.outside == []
@@ -113,7 +112,7 @@ def test_the_page_needs_nothing_else(site: Site) -> None:
 
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="chromium is not installed")
 def test_the_page_in_chromium(site: Site, tmp_path: Path) -> None:
-    (tmp_path / "page.html").write_bytes(explained(site.explain("/a/x", headers={"Host": "www.x"})))
+    (tmp_path / "page.html").write_bytes(as_page(site.explain("/a/x", headers={"Host": "www.x"})))
     done = subprocess.run(
         [
             "chromium",

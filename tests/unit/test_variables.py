@@ -8,9 +8,10 @@ from collections.abc import Callable
 
 import pytest
 
+from fcgiemu.decision import CallFastCgi
 from fcgiemu.fastcgi import records
-from fcgiemu.fastcgi.variables import encode_params, variables
 from fcgiemu.http.request import make_request
+from fcgiemu.modules.fastcgi_variables import encode_params, variables
 from fcgiemu.site import Site
 
 from ..sites import python_handler, web_config
@@ -75,9 +76,11 @@ def test_header_variables(
     site = make_site({"web.config": web_config(SET + python_handler())})
     for _ in range(2):  # what is kept of the first says the same
         decision = site.decide(make_request(url, headers=[("Host", "localhost"), *headers]))
-        found = variables(decision)
+        action = decision.action
+        assert isinstance(action, CallFastCgi)
+        found = variables(decision, action)
         assert [pair for pair in found if pair[0].startswith("HTTP_")] == wanted
-        assert sent(encode_params(decision)) == found
+        assert sent(encode_params(decision, action)) == found
 
 
 def sent(stream: bytes) -> Pairs:
@@ -96,7 +99,9 @@ def test_a_client_on_other_ports(make_site: Callable[..., Site]) -> None:
     for port in (1, 65535):
         request = make_request("/x")
         request.remote_port = port
-        found = dict(sent(encode_params(site.decide(request))))
+        decision = site.decide(request)
+        assert isinstance(decision.action, CallFastCgi)
+        found = dict(sent(encode_params(decision, decision.action)))
         assert (found["REMOTE_PORT"], found["REMOTE_ADDR"], found["REQUEST_METHOD"]) == (
             str(port),
             "127.0.0.1",

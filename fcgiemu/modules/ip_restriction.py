@@ -1,15 +1,16 @@
-"""IpRestrictionModule, UrlAuthorizationModule and access flags: who may ask at all."""
+"""IpRestrictionModule: <ipSecurity>, which client addresses may ask at all."""
 
 from __future__ import annotations
 
 import ipaddress
 from dataclasses import dataclass
+from functools import partial
 
 from ..config.tree import Effective
 from ..decision import Abort, Respond
-from ..http.request import Request
+from .context import Context, Step
 
-_SECURITY = "system.webServer/security/"
+SECTION = "system.webServer/security/ipSecurity"
 _DENY_STATUS = {"Unauthorized": (401, 503), "Forbidden": (403, 503), "NotFound": (404, 503)}
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -33,9 +34,15 @@ class Addresses:
         )
 
 
+def plan(effective: Effective) -> Step | None:
+    """The refusal of the client's address. A plan: see context.py."""
+    compiled = effective.view(addresses)
+    return None if compiled is None else partial(_refuse, compiled)
+
+
 def addresses(effective: Effective) -> Addresses | None:
     """None where everybody may ask. A view: see Effective.view."""
-    section = effective.section(_SECURITY + "ipSecurity")
+    section = effective.section(SECTION)
     entries = []
     for item in section.items:
         if not item["ipAddress"]:
@@ -71,8 +78,8 @@ def _forwarded(text: str) -> Address:
     return ipaddress.ip_address(text)
 
 
-def refuse_address(compiled: Addresses, request: Request) -> Respond | Abort | None:
-    """The refusal of the client's address, or None."""
+def _refuse(compiled: Addresses, context: Context) -> Respond | Abort | None:
+    request = context.request
     try:
         clients = [ipaddress.ip_address(request.remote_addr)]
     except ValueError:
@@ -86,7 +93,7 @@ def refuse_address(compiled: Addresses, request: Request) -> Respond | Abort | N
             ]
         except ValueError:
             return Respond(
-                400, 10, "The X-Forwarded-For header holds something that is no address."
+                400, 10, "The X-Forwarded-For header holds something that is not an address."
             )
     if all(compiled.allows(client) for client in clients):
         return None
@@ -99,80 +106,4 @@ def refuse_address(compiled: Addresses, request: Request) -> Respond | Abort | N
         status,
         substatus,
         f"The client address {request.remote_addr} is on the deny list of ipSecurity.",
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class AuthorizationRule:
-    """An authorization rule: ``users`` and ``verbs`` as sets, empty verbs = all."""
-
-    allow: bool
-    users: frozenset[str]
-    verbs: frozenset[str]
-
-    def covers_anonymous(self, method: str) -> bool:
-        return bool(self.users & {"*", "?"}) and (not self.verbs or method in self.verbs)
-
-
-@dataclass(frozen=True, slots=True)
-class Authorization:
-    """sslFlags and the authorization rules."""
-
-    ssl_flags: frozenset[str]
-    rules: tuple[AuthorizationRule, ...]
-
-
-def authorization(effective: Effective) -> Authorization | None:
-    """The compiled <access> and <authorization>; None where everybody may ask. A view: see
-    Effective.view.
-    """
-    flags = effective.section(_SECURITY + "access")["sslFlags"]
-    rules = tuple(
-        AuthorizationRule(
-            item["accessType"] == "Allow", _names(item["users"]), _names(item["verbs"])
-        )
-        for item in effective.section(_SECURITY + "authorization").items
-    )
-    if (
-        not flags
-        and rules
-        and all(rule.allow and rule.users >= {"*"} and not rule.verbs for rule in rules)
-    ):
-        return None
-    return Authorization(flags, rules)
-
-
-def _names(text: str) -> frozenset[str]:
-    return frozenset(part.strip() for part in text.split(",") if part.strip())
-
-
-def deny(gate: Authorization, request: Request) -> Respond | None:
-    """403.4 without the TLS that sslFlags wants, 403.7 without the client certificate, 401.2 where
-    rules deny anonymous users.
-
-    Deny rules go first.
-    """
-    flags = gate.ssl_flags
-    if "SslRequireCert" in flags and request.https:  # client certificates are not asked for here
-        return Respond(
-            403,
-            7,
-            "The page you are trying to access requires your browser to have a client certificate.",
-            notification="BeginRequest",
-        )
-    if flags & {"Ssl", "SslRequireCert", "Ssl128"} and not request.https:
-        return Respond(
-            403,
-            4,
-            "The page you are trying to access is secured with Secure Sockets Layer (SSL).",
-            notification="BeginRequest",
-        )
-    covering = [rule for rule in gate.rules if rule.covers_anonymous(request.method)]
-    if covering and all(rule.allow for rule in covering):
-        return None
-    return Respond(
-        401,
-        2,
-        "You are not authorized to view this page due to invalid authentication headers.",
-        notification="AuthorizeRequest",
     )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..applications import SiteError
+from ..errors import SiteError
 from .front_end import instance
 
 #: Type of a connection string in the portal -> prefix of its variable (Kudu's SettingsProcessor).

@@ -10,9 +10,16 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from ..decision import CallFastCgi, Decision
-from ..rewrite.state import MODULE_VERSION, Place, State, original_url
-from . import php, records
-from .connection import REQUEST_ID
+from ..fastcgi import php, records
+from ..fastcgi.connection import REQUEST_ID
+from ..http.request import Request
+from ..rewrite.state import (
+    MODULE_VERSION,
+    Place,
+    RewriteResult,
+    original_url,
+    unencoded_url,
+)
 
 Pair = tuple[str, str]
 
@@ -26,48 +33,37 @@ class Group(NamedTuple):
     data: bytes
 
 
-def variables(decision: Decision) -> list[Pair]:
+def variables(decision: Decision, action: CallFastCgi) -> list[Pair]:
     """The FastCGI parameters of a request, in wire order. Physical paths are local ones."""
     pairs = [
         pair
-        for part in _parts(decision)
+        for part in _parts(decision, action)
         for pair in (part.pairs if isinstance(part, Group) else (part,))
     ]
-    overrides = decision.request.overrides if decision.request is not None else None
+    overrides = decision.request.overrides
     if overrides:
         pairs = [(name, overrides.get(name.upper(), value)) for name, value in pairs]
     return pairs
 
 
-def encode_params(decision: Decision) -> bytes:
-    """The PARAMS stream of a request, kept with the decision. Raises ProtocolError for a variable
-    longer than a record.
-    """
-    if decision.params is None:
-        data = b"".join(
-            [part.data if type(part) is Group else _encoded(*part) for part in _parts(decision)]
-        )
-        if len(data) <= records.MAX_CONTENT:
-            decision.params = records.encode(records.PARAMS, REQUEST_ID, data) + _END
-        else:
-            decision.params = records.encode_params(
-                REQUEST_ID, [_encoded(*pair) for pair in variables(decision)]
-            )
-    return decision.params
-
-
-def _parts(decision: Decision) -> list[Group | Pair]:
-    state, action, request, site = decision.state, decision.action, decision.request, decision.site
-    assert (
-        state is not None
-        and request is not None
-        and site is not None
-        and isinstance(action, CallFastCgi)
+def encode_params(decision: Decision, action: CallFastCgi) -> bytes:
+    """The PARAMS stream of a request. Raises ProtocolError for a variable longer than a record."""
+    data = b"".join(
+        [part.data if type(part) is Group else _encoded(*part) for part in _parts(decision, action)]
     )
-    path, script = state.path, action.script_name
+    if len(data) <= records.MAX_CONTENT:
+        return records.encode(records.PARAMS, REQUEST_ID, data) + _END
+    return records.encode_params(
+        REQUEST_ID, [_encoded(*pair) for pair in variables(decision, action)]
+    )
+
+
+def _parts(decision: Decision, action: CallFastCgi) -> list[Group | Pair]:
+    rewrite, request, site = decision.rewrite, decision.request, decision.site
+    path, script = rewrite.path, action.script_name
     path_info = action.path_info if action.handler.allow_path_info else path
     application, local, remote, rest, server = _of_client(
-        state.place,
+        rewrite.place,
         f"{site.application(path).path}/",
         str(site.path),
         request.scheme,
@@ -81,9 +77,9 @@ def _parts(decision: Decision) -> list[Group | Pair]:
     path_variables: tuple[Pair, ...] = (("PATH_INFO", path_info),)
     if php.is_php(action.handler.script_processor):
         path_variables = php.path_variables(script, path_info)
-    parts = _headers(state)
-    if state.rewritten:
-        parts += _REWRITTEN, ("UNENCODED_URL", state.variable("UNENCODED_URL"))
+    parts = _headers(request, rewrite)
+    if rewrite.rewritten:
+        parts += _REWRITTEN, ("UNENCODED_URL", _unencoded(request, rewrite))
     else:
         parts.append(_MODULE)
     parts += (
@@ -92,7 +88,7 @@ def _parts(decision: Decision) -> list[Group | Pair]:
         local,
         *path_variables,
         ("PATH_TRANSLATED", site.local_path(path_info)),
-        ("QUERY_STRING", state.query),
+        ("QUERY_STRING", rewrite.query),
         remote,
         ("REMOTE_PORT", str(request.remote_port)),
         rest,
@@ -103,6 +99,11 @@ def _parts(decision: Decision) -> list[Group | Pair]:
         ("URL", script),
     )
     return parts
+
+
+def _unencoded(request: Request, rewrite: RewriteResult) -> str:
+    assigned = rewrite.assigned.get("UNENCODED_URL")
+    return unencoded_url(request, rewrite.folder_url) if assigned is None else assigned
 
 
 @lru_cache(maxsize=1024)
@@ -164,7 +165,7 @@ def _content(length: str, kind: str) -> Group:
     return _made(("CONTENT_LENGTH", length), ("CONTENT_TYPE", kind))
 
 
-def _headers(state: State) -> list[Group | Pair]:
+def _headers(request: Request, rewrite: RewriteResult) -> list[Group | Pair]:
     """HTTP_* of the request as the handler sees it: rules may have set some, and a rewrite sets
     X-Original-URL.
 
@@ -173,12 +174,12 @@ def _headers(state: State) -> list[Group | Pair]:
     """
     changed = {
         name: value
-        for name, value in state.assigned.items()
+        for name, value in rewrite.assigned.items()
         if name.startswith("HTTP_") and name != "HTTP_PROXY"
     }
-    if state.shows_original:
-        changed = {"HTTP_X_ORIGINAL_URL": original_url(state.request), **changed}
-    sent = _sent(tuple(state.request.fields.items()))
+    if rewrite.shows_original:
+        changed = {"HTTP_X_ORIGINAL_URL": original_url(request), **changed}
+    sent = _sent(tuple(request.fields.items()))
     if not changed:
         return [sent]
     if changed.keys().isdisjoint([name for name, _ in sent.pairs]):

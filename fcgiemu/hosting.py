@@ -1,0 +1,298 @@
+"""The site as data: its layout, configuration tree, files and settings. It decides nothing.
+
+``Hosting`` is what the modules of the pipeline, the diagnoses and the server read. The public face
+with ``decide`` and ``explain`` is ``site.Site``.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import resources
+from pathlib import Path
+
+from . import applications
+from .app_service.home import home_of
+from .applications import Application, Layout
+from .config import file as config_file
+from .config.diagnostics import Finding, Span
+from .config.file import ConfigFile, Policy
+from .config.tree import ConfigTree, Effective
+from .errors import SiteError
+from .files import FileEntry, FileView, VirtualDirectory
+from .profiles import PROFILES, Profile
+from .settings import Settings
+
+WINDOWS_ROOT = "C:\\inetpub\\wwwroot"
+AZURE_ROOT = "D:\\home\\site\\wwwroot"
+#: What was asked of the site's files: a folder and a path below it -> what was found there.
+Answers = dict[tuple[FileView, str], FileEntry | None]
+#: Bytes of a text file that are read for a rule, an error page or a report (a limit of ours).
+MAX_TEXT = 1 << 24
+
+
+@dataclass(slots=True)
+class Hosting:
+    """An IIS site over a local folder. Raises SiteError where ``path`` is not a folder, or where
+    the host configuration cannot be used.
+    """
+
+    path: Path
+    settings: Settings = field(default_factory=Settings)
+    profile: Profile = field(init=False)
+    layout: Layout = field(init=False)
+    tree: ConfigTree = field(init=False)
+    files: SiteFiles = field(init=False)
+    #: (physical folder in lower case, URL path) of every folder of the site, the longest first.
+    physical_roots: list[tuple[str, str]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.path = Path(os.path.abspath(self.path))
+        if not self.path.is_dir():
+            raise SiteError(
+                f"There is no folder {self.path}.", "Name the folder that holds web.config."
+            )
+        settings = self.settings
+        self.profile = _profile(settings.profile)
+        host = self._host_config()
+        self.layout = applications.layout(
+            self.path,
+            AZURE_ROOT if settings.azure else WINDOWS_ROOT,
+            settings.site_name,
+            host,
+            settings.host_config.parent if settings.host_config else self.path,
+            settings.path_map,
+        )
+        shipped = shipped_configuration(self.profile, settings.azure)
+        files = (
+            shipped if host is None else (host,) if applications.whole(host) else (*shipped, host)
+        )
+        self.tree = ConfigTree(
+            self.layout.directories,
+            files,
+            site_name=self.layout.name,
+            providers=settings.providers,
+            policy=Policy(settings.strict_locks, settings.strict or settings.strict_locks),
+            root_config=settings.root_config,
+        )
+        self.physical_roots = self._physical_roots()
+        self.files = SiteFiles(self)
+
+    def _physical_roots(self) -> list[tuple[str, str]]:
+        roots = [(windows, "") for windows in (WINDOWS_ROOT, AZURE_ROOT, str(self.path))]
+        roots += [
+            (root, directory.path)
+            for directory in self.layout.directories
+            for root in (directory.windows, directory.view.root)
+        ]
+        return sorted(((root.lower(), url) for root, url in roots), key=lambda pair: -len(pair[0]))
+
+    def _host_config(self) -> ConfigFile | None:
+        path = self.settings.host_config
+        if path is None:
+            return None
+        loaded = config_file.load(path, path.name, is_host=True)
+        broken = next(
+            (finding for finding in loaded.findings if finding.code == "config-unreadable"), None
+        )
+        if broken is not None:
+            raise SiteError(f"{path}: {broken.message}", broken.hint)
+        return loaded
+
+    # -- places ------------------------------------------------------------------------------------
+
+    @property
+    def root(self) -> Application:
+        """The root application."""
+        return self.layout.applications[0]
+
+    def directory(self, path: str) -> VirtualDirectory:
+        """The virtual directory of a URL path."""
+        directories = self.layout.directories
+        return directories[0] if len(directories) == 1 else applications.covering(directories, path)
+
+    def application(self, path: str) -> Application:
+        """The application of a URL path."""
+        found = self.layout.applications
+        if len(found) == 1:
+            return found[0]
+        url = self.directory(path).application
+        return next(application for application in found if application.url == url)
+
+    def roots(self) -> list[Path]:
+        """The folders that hold everything of the site: those of its directories that lie in no
+        other.
+        """
+        folders = {Path(directory.view.root) for directory in self.layout.directories}
+        return [folder for folder in folders if not folders.intersection(folder.parents)]
+
+    def local_path(self, path: str) -> str:
+        """The local path that a URL path stands for, whether it exists or not."""
+        directory = self.directory(path)
+        return directory.view.root + path[len(directory.path) :]
+
+    @property
+    def azure_name(self) -> str:
+        """WEBSITE_SITE_NAME: an app setting of that name, else the folder's name."""
+        given = next(
+            (
+                setting.value
+                for setting in self.settings.app_settings
+                if setting.name == "WEBSITE_SITE_NAME"
+            ),
+            "",
+        )
+        folder = self.home.name if self.home is not None else self.path.name
+        return given or re.sub(r"[^a-z0-9-]+", "-", folder.lower()).strip("-") or "site"
+
+    @property
+    def home(self) -> Path | None:
+        """The local folder of D:\\home, where the site lies in one as site/wwwroot."""
+        found = home_of(self.path)
+        return found.root if found is not None else None
+
+    def effective(self, path: str) -> Effective:
+        """The configuration of a URL path."""
+        return self.tree.effective(path)
+
+    def find(self, path: str) -> FileEntry | None:
+        """The file or folder that a URL path names."""
+        return self.files.find(path)
+
+    def spelled(self, entry: FileEntry) -> str:
+        """A file's path relative to the site, in the spelling on disk; virtual directories count as
+        folders.
+        """
+        directory = next(
+            directory
+            for directory in sorted(
+                self.layout.directories, key=lambda known: -len(known.view.root)
+            )
+            if entry.path.startswith(directory.view.root)
+        )
+        return f"{directory.path}/{directory.view.relative(entry)}".strip("/")
+
+    # -- settings of the worker --------------------------------------------------------------------
+
+    def app_settings(self, application: Application | None = None) -> dict[str, tuple[str, Span]]:
+        """appSettings of an application (the root one) as wfastcgi reads them: its web.config's
+        <add>s, a later key wins.
+        """
+        file = self.tree.file_of((application or self.root).url)
+        found: dict[str, tuple[str, Span]] = {}
+        if file is not None and file.root is not None:
+            for settings in file.root.iter("appSettings"):
+                for add in settings.iter("add"):
+                    if key := add.attributes.get("key", ""):
+                        found[key.strip()] = (add.attributes.get("value", ""), add.span)
+        return found
+
+    def worker_setting(self, name: str, application: Application | None = None) -> str | None:
+        """A setting as the worker finds it: of web.config, or of the App Service."""
+        written = self.app_settings(application).get(name)
+        portal = next(
+            (
+                setting.value
+                for setting in self.settings.app_settings
+                if self.settings.azure and setting.name == name and not setting.kind
+            ),
+            None,
+        )
+        if written is None or portal is not None and self.settings.portal_wins:
+            return portal
+        return written[0]
+
+    def findings(self) -> list[Finding]:
+        """Everything said about the configuration files read so far."""
+        host = [finding for file in self.tree.host for finding in file.findings]
+        return host + [finding for file in self.tree.files() for finding in file.findings]
+
+
+def _profile(name: str) -> Profile:
+    try:
+        return PROFILES[name]
+    except KeyError:
+        raise SiteError(
+            f"There is no server profile '{name}'.", f"Known are {', '.join(PROFILES)}."
+        ) from None
+
+
+@cache
+def _shipped(name: str) -> ConfigFile:
+    loaded = config_file.load(
+        resources.files("fcgiemu.config").joinpath(name).read_bytes(), name, is_host=True
+    )
+    assert not loaded.findings, loaded.findings
+    return loaded
+
+
+def shipped_configuration(profile: Profile, azure: bool = False) -> tuple[ConfigFile, ...]:
+    """The configuration of the server before a site says anything, read once."""
+    names = (*profile.configuration, "azure.config") if azure else profile.configuration
+    return tuple(map(_shipped, names))
+
+
+class SiteFiles:
+    """The site's files as one request sees them: by URL path, and by Windows path as rules ask.
+
+    With ``answers`` every look-up is noted there, so that the grounds of a decision are known.
+    """
+
+    __slots__ = ("_hosting", "answers")
+
+    def __init__(self, hosting: Hosting, answers: Answers | None = None) -> None:
+        self._hosting = hosting
+        self.answers = answers
+
+    def find(self, path: str) -> FileEntry | None:
+        """The file or folder that a URL path names."""
+        directory = self._hosting.directory(path)
+        relative = path[len(directory.path) :]
+        found = directory.view.find(relative)
+        if self.answers is not None:
+            self.answers[directory.view, relative] = found
+        return found
+
+    def read(self, path: str, limit: int = MAX_TEXT) -> bytes | None:
+        """The content of the file that a URL path names; None where there is none, it cannot be
+        read or it is longer than ``limit`` bytes.
+        """
+        entry = self.find(path)
+        if entry is None or entry.is_directory:
+            return None
+        return self._hosting.directory(path).view.read(entry, limit)
+
+    def physical_path(self, url_path: str) -> str:
+        """The Windows path of a URL path."""
+        directory = self._hosting.directory(url_path)
+        return directory.windows + url_path[len(directory.path) :].replace("/", "\\")
+
+    def is_file(self, physical: str) -> bool:
+        """Whether a Windows path names a file of the site."""
+        entry = self._at(physical)
+        return entry is not None and entry.is_file and not physical.endswith(("/", "\\"))
+
+    def is_directory(self, physical: str) -> bool:
+        """Whether a Windows path names a folder of the site."""
+        entry = self._at(physical)
+        return entry is not None and entry.is_directory
+
+    def read_text(self, physical: str) -> str | None:
+        """The text of the file that a Windows path names; None where there is none."""
+        path = self._url_path(physical)
+        data = None if path is None else self.read(path)
+        return None if data is None else data.decode("utf-8", "replace")
+
+    def _at(self, physical: str) -> FileEntry | None:
+        path = self._url_path(physical)
+        return None if path is None else self.find(path)
+
+    def _url_path(self, physical: str) -> str | None:
+        """The site's URL path for a Windows path; None outside the site."""
+        folded = physical.lower()
+        for root, url in self._hosting.physical_roots:
+            if folded.startswith(root) and folded[len(root) : len(root) + 1] in ("", "/", "\\"):
+                return url + re.sub(r"[/\\]+", "/", physical[len(root) :])
+        return None

@@ -1,0 +1,44 @@
+"""Settings: everything that an administrator, the platform or the command line says about a site
+beside its web.config.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .app_service.environment import AppSetting
+from .profiles import DEFAULT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How faithful and for which host. Every field has a default: ``Settings()`` is a plain server
+    of IIS Express.
+    """
+
+    strict: bool = False
+    strict_locks: bool = False
+    azure: bool = False
+    #: Name of the server profile; see fcgiemu/profiles.py.
+    profile: str = DEFAULT
+    #: App settings and connection strings of an App Service.
+    app_settings: tuple[AppSetting, ...] = ()
+    #: Whether an app setting comes before the <appSettings> of web.config by the same name;
+    #: wfastcgi has it the other way.
+    portal_wins: bool = False
+    arr: bool = False
+    rewrite_module: bool = True
+    #: Whether static and dynamic compression work; off because which hits of a file are compressed
+    #: depends on time.
+    compression: bool = False
+    host_config: Path | None = None
+    #: Read in the place of the root folder's web.config.
+    root_config: Path | None = None
+    #: Which <site> of the host configuration; the first one where it has none of this name.
+    site_name: str = "Default Web Site"
+    #: (Windows path prefix, local path) pairs of --map, tried before the built-in ones.
+    path_map: tuple[tuple[str, str], ...] = ()
+    #: Python callables that stand in for rewrite providers (.NET types), by name.
+    providers: Mapping[str, Callable[[str], str]] = field(default_factory=dict)
