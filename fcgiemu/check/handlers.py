@@ -22,27 +22,27 @@ _KNOWN = sorted(
 def findings(effective: Effective, file: ConfigFile) -> Iterator[Finding]:
     """Findings about the handlers that ``file`` declares."""
     known = {name.lower() for name in _KNOWN} | {
-        str(item["name"]).lower() for item in effective.section(loaded.SECTION).items
+        item.text("name").lower() for item in effective.section(loaded.SECTION).items
     }
-    entries = [item for item in effective.section(SECTION).items if met(str(item["preCondition"]))]
+    entries = [item for item in effective.section(SECTION).items if met(item.text("preCondition"))]
     for position, item in enumerate(entries):
         if item.file is not file or item.span is None:
             continue
-        for module in filter(None, (part.strip() for part in str(item["modules"]).split(","))):
-            if module.lower() not in known and not item["type"]:
+        for module in filter(None, (part.strip() for part in item.text("modules").split(","))):
+            if module.lower() not in known and not item.text("type"):
                 near = get_close_matches(module, _KNOWN, 1)
                 yield finding(
                     "handler-unknown-module",
-                    f"The handler '{item['name']}' names the module '{module}', which no "
+                    f"The handler '{item.text('name')}' names the module '{module}', which no "
                     "server has by default: 500.21",
                     item.span,
                     f"Did you mean {near[0]}?" if near else "Install the module, or name another.",
                 )
-        if "%" in str(item["scriptProcessor"]).partition("|")[0]:
+        if "%" in item.text("scriptProcessor").partition("|")[0]:
             yield finding(
                 "handler-placeholder",
-                f"The scriptProcessor of the handler '{item['name']}' is"
-                f" '{item['scriptProcessor']}': a placeholder, which Visual Studio fills in on"
+                f"The scriptProcessor of the handler '{item.text('name')}' is"
+                f" '{item.text('scriptProcessor')}': a placeholder, which Visual Studio fills in on"
                 " publishing",
                 item.span,
                 f"Write what it stands for: {EXAMPLE}",
@@ -51,7 +51,7 @@ def findings(effective: Effective, file: ConfigFile) -> Iterator[Finding]:
         if earlier is not None:
             yield finding(
                 "handler-never-reached",
-                f"The handler '{item['name']}' is never reached: '{earlier['name']}' "
+                f"The handler '{item.text('name')}' is never reached: '{earlier.text('name')}' "
                 f"({earlier.span}) comes before it and takes the same requests",
                 item.span,
                 "Put this handler before it, or remove it.",
@@ -61,11 +61,11 @@ def findings(effective: Effective, file: ConfigFile) -> Iterator[Finding]:
 def _covers(earlier: Node, later: Node) -> bool:
     """Whether an earlier entry takes every request of a later one."""
     path, verbs = (
-        str(earlier["path"]).lower(),
-        {verb.strip() for verb in str(earlier["verb"]).split(",")},
+        earlier.text("path").lower(),
+        {verb.strip() for verb in earlier.text("verb").split(",")},
     )
-    wanted = {verb.strip() for verb in str(later["verb"]).split(",")}
-    other = str(later["path"]).lower()
+    wanted = {verb.strip() for verb in later.text("verb").split(",")}
+    other = later.text("path").lower()
     covers = path in ("*", other) or (
         "*" not in other and path_matcher(path)(f"/{other}") == len(other) + 1
     )

@@ -6,12 +6,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from datetime import timedelta
+from typing import Any, TypeVar
 
 from . import schema, values
 from .diagnostics import E_DUPLICATE, E_INVALID_DATA, E_LOCKED, Finding, Span
 from .file import ConfigFile, Directive, SectionInstance, TypedElement
 from .schema import CollectionSchema, ElementSchema
+from .values import Value
 
 #: Collections whose duplicates IIS reports as invalid data rather than as an existing object
 #: (measured).
@@ -58,17 +60,48 @@ class Node:
     span: Span | None = None
     file: ConfigFile | None = None
     location: str = ""
-    values: dict[str, Any] = field(default_factory=dict)
+    values: dict[str, Value] = field(default_factory=dict)
     spans: dict[str, Span] = field(default_factory=dict)
     children: dict[str, Node] = field(default_factory=dict)
     items: list[Node] = field(default_factory=list)
     locks: list[Lock] = field(default_factory=list)
 
-    def __getitem__(self, name: str) -> Any:
-        """The value of an attribute, else its default."""
+    def text(self, name: str) -> str:
+        """A string or enum attribute, else its default; "" where there is neither."""
+        value = self.value(name)
+        return value if isinstance(value, str) else _unset(value, name, "")
+
+    def flag(self, name: str) -> bool:
+        """A bool attribute, else its default."""
+        value = self.value(name)
+        return value if isinstance(value, bool) else _unset(value, name, False)
+
+    def integer(self, name: str) -> int:
+        """A number attribute, else its default; 0 where there is neither."""
+        value = self.value(name)
+        return value if isinstance(value, int) else _unset(value, name, 0)
+
+    def seconds(self, name: str) -> float:
+        """A timeSpan attribute in seconds, else its default; 0 where there is neither."""
+        value = self.value(name)
+        if isinstance(value, timedelta):
+            return value.total_seconds()
+        return _unset(value, name, 0.0)
+
+    def names(self, name: str) -> frozenset[str]:
+        """The names that a flags attribute holds, else those of its default."""
+        value = self.value(name)
+        return value if isinstance(value, frozenset) else _unset(value, name, frozenset())
+
+    def value(self, name: str) -> Value:
+        """The value of an attribute of any type, else its default."""
         if name in self.values:
             return self.values[name]
         return values.default(self.schema.attributes[name])
+
+    def given(self, name: str) -> str | None:
+        """A string attribute as some level sets it; None where none does."""
+        return self.text(name) if name in self.values else None
 
     def has(self, name: str) -> bool:
         """Whether some level sets the attribute."""
@@ -78,6 +111,16 @@ class Node:
         """A child element; an empty one with the schema's defaults where no level has it."""
         node = self.children.get(name)
         return node if node is not None else Node(self.schema.children[name])
+
+
+T = TypeVar("T")
+
+
+def _unset(value: Value, name: str, neutral: T) -> T:
+    """``neutral`` for a required attribute that the file lacks, which is an error of its own."""
+    if value is not None:
+        raise TypeError(f"{name} holds {value!r}: it has another type")
+    return neutral
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +253,9 @@ class _Merger:
                 and (lock.file is not file or lock.location != location)
             ):
                 keys = [
-                    str(item[part.name]) for part in item.schema.attributes.values() if part.is_key
+                    str(item.value(part.name))
+                    for part in item.schema.attributes.values()
+                    if part.is_key
                 ]
                 self.violation(lock, f"the entry '{', '.join(keys)}'", element.span)
                 return

@@ -19,7 +19,7 @@ def tls(effective: Effective) -> Step | None:
     """403.4 without the TLS that sslFlags wants, 403.7 without the client certificate. A plan: see
     context.py.
     """
-    flags: frozenset[str] = effective.section(SECTION)["sslFlags"]
+    flags = effective.section(SECTION).names("sslFlags")
     return partial(_require_tls, flags) if flags & _TLS else None
 
 

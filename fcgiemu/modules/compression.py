@@ -66,19 +66,23 @@ def compiled(effective: Effective) -> Compression:
     section = effective.section(SECTION)
     url = effective.section("system.webServer/urlCompression")
     runtime = effective.section("system.webServer/serverRuntime")
-    gzip = next((item for item in section.items if str(item["name"]).lower() == "gzip"), None)
+    gzip = next((item for item in section.items if item.text("name").lower() == "gzip"), None)
     absent = effective.view(loaded.absent)
 
     def does(kind: str) -> bool:
         switch = f"do{kind}Compression"
         return (
             gzip is not None
-            and url[switch]
-            and gzip[switch]
+            and url.flag(switch)
+            and gzip.flag(switch)
             and f"{kind}CompressionModule" not in absent
         )
 
-    hits = 0 if section["staticCompressionIgnoreHitFrequency"] else runtime["frequentHitThreshold"]
+    hits = (
+        0
+        if section.flag("staticCompressionIgnoreHitFrequency")
+        else runtime.integer("frequentHitThreshold")
+    )
     return Compression(
         does("Static"),
         does("Dynamic"),
@@ -86,22 +90,22 @@ def compiled(effective: Effective) -> Compression:
         _types(section.child("dynamicTypes")),
         _level(gzip, "staticCompressionLevel"),
         _level(gzip, "dynamicCompressionLevel"),
-        section["minFileSizeForComp"],
-        section["noCompressionForHttp10"],
-        section["noCompressionForProxies"],
-        section["noCompressionForRange"],
+        section.integer("minFileSizeForComp"),
+        section.flag("noCompressionForHttp10"),
+        section.flag("noCompressionForProxies"),
+        section.flag("noCompressionForRange"),
         hits,
-        runtime["frequentHitTimePeriod"].total_seconds(),
+        runtime.seconds("frequentHitTimePeriod"),
     )
 
 
 def _types(node: Node) -> Types:
-    return {str(item["mimeType"]).lower(): bool(item["enabled"]) for item in node.items}
+    return {item.text("mimeType").lower(): item.flag("enabled") for item in node.items}
 
 
 def _level(scheme: Node | None, name: str) -> int:
     """IIS's level 0 is its fastest, zlib's is none at all."""
-    return max(1, min(9, int(scheme[name]))) if scheme is not None else 1
+    return max(1, min(9, scheme.integer(name))) if scheme is not None else 1
 
 
 def listed(types: Types, content_type: str) -> bool:

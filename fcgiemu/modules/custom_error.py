@@ -77,23 +77,23 @@ def compiled(effective: Effective) -> Errors:
     entries = {}
     for item in section.items:
         shipped = item.file is None or item.file.is_host
-        entries[int(item["statusCode"]), int(item["subStatusCode"])] = ErrorPage(
-            item["responseMode"],
-            item["path"],
-            item["prefixLanguageFilePath"],
+        entries[item.integer("statusCode"), item.integer("subStatusCode")] = ErrorPage(
+            item.text("responseMode"),
+            item.text("path"),
+            item.text("prefixLanguageFilePath"),
             "" if shipped or item.file is None else item.file.directory,
             shipped,
         )
     default = None
-    if section["defaultPath"]:
+    if section.text("defaultPath"):
         default = ErrorPage(
-            section["defaultResponseMode"],
-            section["defaultPath"],
+            section.text("defaultResponseMode"),
+            section.text("defaultPath"),
             "",
             section.file.directory if section.file else "",
             False,
         )
-    return Errors(section["errorMode"], section["existingResponse"], entries, default)
+    return Errors(section.text("errorMode"), section.text("existingResponse"), entries, default)
 
 
 def execute_url(

@@ -27,10 +27,10 @@ def handle(context: Context) -> ChildRequest | Respond | None:
 def documents(effective: Effective) -> tuple[str, ...]:
     """The names to try, in order; none when the section is disabled. A view: see Effective.view."""
     section = effective.section(SECTION)
-    if not section["enabled"]:
+    if not section.flag("enabled"):
         return ()
     return tuple(
-        str(item["value"]).strip().lstrip("/\\")
+        item.text("value").strip().lstrip("/\\")
         for item in section.child("files").items
-        if item["value"]
+        if item.text("value")
     )

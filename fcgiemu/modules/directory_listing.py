@@ -43,7 +43,7 @@ def handle(context: Context) -> ListDirectory | Respond | None:
 def compiled(effective: Effective) -> Browse:
     """A view: see Effective.view."""
     section = effective.section(SECTION)
-    return Browse(section["enabled"], section["showFlags"])
+    return Browse(section.flag("enabled"), section.names("showFlags"))
 
 
 def rows(view: FileView, folder: FileEntry) -> list[Row]:

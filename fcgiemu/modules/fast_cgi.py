@@ -4,7 +4,7 @@ scriptProcessor.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from typing import TypeVar
 
 from ..config.merge import Node
 from ..config.tree import Effective
@@ -13,21 +13,7 @@ from ..fastcgi.limits import IIS_LIMITS, Limits
 from .context import Context
 
 SECTION = "system.webServer/fastCgi"
-#: Attribute of <application> -> field of Limits.
-_FIELDS = {
-    "maxInstances": "max_instances",
-    "queueLength": "queue_length",
-    "activityTimeout": "activity_timeout",
-    "requestTimeout": "request_timeout",
-    "idleTimeout": "idle_timeout",
-    "instanceMaxRequests": "instance_max_requests",
-    "rapidFailsPerMinute": "rapid_fails_per_minute",
-    "signalBeforeTerminateSeconds": "signal_before_terminate",
-    "stderrMode": "stderr_mode",
-    "protocol": "protocol",
-    "monitorChangesTo": "monitor_changes_to",
-}
-
+N = TypeVar("N", int, float)
 Key = tuple[str, str]
 
 
@@ -43,7 +29,8 @@ def handle(context: Context) -> CallFastCgi | Respond:
 def registered(effective: Effective) -> dict[Key, Node]:
     """The applications by fullPath and arguments, lower case. A view: see Effective.view."""
     return {
-        key(item["fullPath"], item["arguments"]): item for item in effective.section(SECTION).items
+        key(item.text("fullPath"), item.text("arguments")): item
+        for item in effective.section(SECTION).items
     }
 
 
@@ -56,13 +43,32 @@ def limits(application: Node | None, base: Limits) -> Limits:
     """``base`` with what the application says; 0 instances become a number that suits this
     machine.
     """
-    if application is None:
-        return base
-    said = {field: application[name] for name, field in _FIELDS.items() if application.has(name)}
-    if said.get("max_instances") == 0:
-        said["max_instances"] = IIS_LIMITS.max_instances
-    environment = tuple(
-        (str(item["name"]), str(item["value"]))
-        for item in application.child("environmentVariables").items
+    return base if application is None else _limits(application, base)
+
+
+def _limits(application: Node, base: Limits) -> Limits:
+    def number(name: str, otherwise: N) -> N:
+        return application.integer(name) if application.has(name) else otherwise
+
+    def text(name: str, otherwise: str) -> str:
+        return application.text(name) if application.has(name) else otherwise
+
+    return Limits(
+        max_instances=number("maxInstances", base.max_instances) or IIS_LIMITS.max_instances,
+        queue_length=number("queueLength", base.queue_length),
+        activity_timeout=number("activityTimeout", base.activity_timeout),
+        request_timeout=number("requestTimeout", base.request_timeout),
+        idle_timeout=number("idleTimeout", base.idle_timeout),
+        instance_max_requests=number("instanceMaxRequests", base.instance_max_requests),
+        rapid_fails_per_minute=number("rapidFailsPerMinute", base.rapid_fails_per_minute),
+        signal_before_terminate=number(
+            "signalBeforeTerminateSeconds", base.signal_before_terminate
+        ),
+        stderr_mode=text("stderrMode", base.stderr_mode),
+        protocol=text("protocol", base.protocol),
+        monitor_changes_to=text("monitorChangesTo", base.monitor_changes_to),
+        environment=tuple(
+            (item.text("name"), item.text("value"))
+            for item in application.child("environmentVariables").items
+        ),
     )
-    return replace(base, **said, environment=environment)

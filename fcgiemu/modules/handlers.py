@@ -97,22 +97,22 @@ def table(effective: Effective) -> HandlerTable:
             )
         elif holds:
             entries.append((handler, path_matcher(handler.path)))
-    return HandlerTable(entries, section["accessPolicy"], bad)
+    return HandlerTable(entries, section.names("accessPolicy"), bad)
 
 
 def _handler(node: Node) -> Handler:
-    verbs = {verb.strip() for verb in str(node["verb"]).split(",")}
+    verbs = {verb.strip() for verb in node.text("verb").split(",")}
     return Handler(
-        name=node["name"],
-        path=node["path"],
+        name=node.text("name"),
+        path=node.text("path"),
         verbs=frozenset() if "*" in verbs else frozenset(verbs),
-        modules=tuple(part.strip() for part in str(node["modules"]).split(",") if part.strip()),
-        script_processor=node["scriptProcessor"],
-        resource_type=node["resourceType"],
-        require_access=node["requireAccess"],
-        allow_path_info=node["allowPathInfo"],
-        pre_condition=node["preCondition"],
-        response_buffer_limit=node["responseBufferLimit"],
+        modules=tuple(part.strip() for part in node.text("modules").split(",") if part.strip()),
+        script_processor=node.text("scriptProcessor"),
+        resource_type=node.text("resourceType"),
+        require_access=node.text("requireAccess"),
+        allow_path_info=node.flag("allowPathInfo"),
+        pre_condition=node.text("preCondition"),
+        response_buffer_limit=node.integer("responseBufferLimit"),
         origin=str(node.span) if node.file and not node.file.is_host else "",
     )
 

@@ -41,21 +41,21 @@ def compiled(effective: Effective) -> HttpPlatform:
     """A view: see Effective.view."""
     section = effective.section(SECTION)
     variables = tuple(
-        (str(item["name"]), str(item["value"]))
+        (item.text("name"), item.text("value"))
         for item in section.child("environmentVariables").items
     )
     return HttpPlatform(
-        process_path=section["processPath"],
-        arguments=section["arguments"],
+        process_path=section.text("processPath"),
+        arguments=section.text("arguments"),
         environment=variables,
-        startup_time_limit=float(section["startupTimeLimit"]),
-        startup_retry_count=section["startupRetryCount"],
-        rapid_fails_per_minute=section["rapidFailsPerMinute"],
-        request_timeout=section["requestTimeout"].total_seconds(),
-        processes=section["processesPerApplication"],
-        stdout_log=section["stdoutLogFile"] if section["stdoutLogEnabled"] else None,
+        startup_time_limit=float(section.integer("startupTimeLimit")),
+        startup_retry_count=section.integer("startupRetryCount"),
+        rapid_fails_per_minute=section.integer("rapidFailsPerMinute"),
+        request_timeout=section.seconds("requestTimeout"),
+        processes=section.integer("processesPerApplication"),
+        stdout_log=section.text("stdoutLogFile") if section.flag("stdoutLogEnabled") else None,
         recycle_on=tuple(
-            str(item["path"]).replace("\\", "/").removeprefix("./")
+            item.text("path").replace("\\", "/").removeprefix("./")
             for item in section.child("recycleOnFileChange").items
         ),
     )

@@ -43,7 +43,7 @@ def _redirect(rule: HttpRedirect, context: Context) -> Redirect | None:
 def compiled(effective: Effective) -> HttpRedirect | None:
     """None where redirection is off. A view: see Effective.view."""
     section = effective.section(SECTION)
-    if not section["enabled"]:
+    if not section.flag("enabled"):
         return None
     folder = section.file.directory if section.file is not None else ""
     if section.location:
@@ -52,19 +52,19 @@ def compiled(effective: Effective) -> HttpRedirect | None:
         (
             re.compile(
                 "".join(
-                    "(.*)" if char == "*" else re.escape(char) for char in str(item["wildcard"])
+                    "(.*)" if char == "*" else re.escape(char) for char in item.text("wildcard")
                 ),
                 re.IGNORECASE,
             ),
-            str(item["destination"]),
+            item.text("destination"),
         )
         for item in section.items
     )
     return HttpRedirect(
-        destination=section["destination"],
-        exact=section["exactDestination"],
-        child_only=section["childOnly"],
-        status=_STATUS[section["httpResponseStatus"]],
+        destination=section.text("destination"),
+        exact=section.flag("exactDestination"),
+        child_only=section.flag("childOnly"),
+        status=_STATUS[section.text("httpResponseStatus")],
         folder=folder,
         wildcards=wildcards,
     )

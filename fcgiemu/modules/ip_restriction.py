@@ -45,22 +45,22 @@ def addresses(effective: Effective) -> Addresses | None:
     section = effective.section(SECTION)
     entries = []
     for item in section.items:
-        if not item["ipAddress"]:
+        if not item.text("ipAddress"):
             continue  # domain names need reverse look-ups, which are not made here
         try:
-            mask = _prefix(item["ipAddress"], item["subnetMask"])
-            network = ipaddress.ip_network(f"{item['ipAddress']}/{mask}", strict=False)
+            mask = _prefix(item.text("ipAddress"), item.text("subnetMask"))
+            network = ipaddress.ip_network(f"{item.text('ipAddress')}/{mask}", strict=False)
         except ValueError:
             continue
-        entries.append((network, bool(item["allowed"])))
-    if not entries and section["allowUnlisted"]:
+        entries.append((network, item.flag("allowed")))
+    if not entries and section.flag("allowUnlisted"):
         return None
     return Addresses(
         tuple(entries),
-        section["allowUnlisted"],
-        section["denyAction"],
+        section.flag("allowUnlisted"),
+        section.text("denyAction"),
         section.has("denyAction"),
-        section["enableProxyMode"],
+        section.flag("enableProxyMode"),
     )
 
 

@@ -28,4 +28,4 @@ EMULATED = frozenset(
 
 def absent(effective: Effective) -> frozenset[str]:
     """The emulated modules that the configuration does not load. A view: see Effective.view."""
-    return EMULATED - {str(item["name"]) for item in effective.section(SECTION).items}
+    return EMULATED - {item.text("name") for item in effective.section(SECTION).items}

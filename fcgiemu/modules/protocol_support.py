@@ -37,16 +37,16 @@ def handle(context: Context) -> Respond | None:
 
 def keeps_alive(effective: Effective) -> bool:
     """allowKeepAlive. A view: see Effective.view."""
-    return bool(effective.section(SECTION)["allowKeepAlive"])
+    return effective.section(SECTION).flag("allowKeepAlive")
 
 
 def redirect_headers(effective: Effective) -> tuple[tuple[str, str], ...]:
     """redirectHeaders: sent with what HttpRedirectionModule answers. A view: see Effective.view."""
     section = effective.section(SECTION)
     return tuple(
-        (str(item["name"]), str(item["value"]))
+        (item.text("name"), item.text("value"))
         for item in section.child("redirectHeaders").items
-        if item["value"]
+        if item.text("value")
     )
 
 
@@ -56,7 +56,7 @@ def custom_headers(effective: Effective) -> tuple[tuple[str, str], ...]:
         return ()
     section = effective.section(SECTION)
     return tuple(
-        (str(item["name"]), str(item["value"]))
+        (item.text("name"), item.text("value"))
         for item in section.child("customHeaders").items
-        if item["value"]
+        if item.text("value")
     )

@@ -64,27 +64,27 @@ class Filter:
 
     def __init__(self, section: Node) -> None:
         limits = section.child("requestLimits")
-        self.max_content_length: int = limits["maxAllowedContentLength"]
-        self.max_url: int = limits["maxUrl"]
-        self.max_query: int = limits["maxQueryString"]
+        self.max_content_length: int = limits.integer("maxAllowedContentLength")
+        self.max_url: int = limits.integer("maxUrl")
+        self.max_query: int = limits.integer("maxQueryString")
         self.header_limits = {
-            str(item["header"]).lower(): int(item["sizeLimit"])
+            item.text("header").lower(): item.integer("sizeLimit")
             for item in limits.child("headerLimits").items
         }
-        self.allow_double_escaping: bool = section["allowDoubleEscaping"]
-        self.allow_high_bit: bool = section["allowHighBitCharacters"]
-        self.unescape_query: bool = section["unescapeQueryString"]
-        self.remove_server_header: bool = section["removeServerHeader"]
+        self.allow_double_escaping: bool = section.flag("allowDoubleEscaping")
+        self.allow_high_bit: bool = section.flag("allowHighBitCharacters")
+        self.unescape_query: bool = section.flag("unescapeQueryString")
+        self.remove_server_header: bool = section.flag("removeServerHeader")
         verbs = section.child("verbs")
-        self.verbs = {str(item["verb"]): bool(item["allowed"]) for item in verbs.items}
-        self.unlisted_verbs: bool = verbs["allowUnlisted"]
+        self.verbs = {item.text("verb"): item.flag("allowed") for item in verbs.items}
+        self.unlisted_verbs: bool = verbs.flag("allowUnlisted")
         extensions = section.child("fileExtensions")
         self.extensions = {
-            str(item["fileExtension"]).lower(): bool(item["allowed"]) for item in extensions.items
+            item.text("fileExtension").lower(): item.flag("allowed") for item in extensions.items
         }
-        self.unlisted_extensions: bool = extensions["allowUnlisted"]
+        self.unlisted_extensions: bool = extensions.flag("allowUnlisted")
         self.hidden = frozenset(
-            str(item["segment"]).lower() for item in section.child("hiddenSegments").items
+            item.text("segment").lower() for item in section.child("hiddenSegments").items
         )
         self.url_sequences = _strings(section.child("denyUrlSequences"), "sequence")
         self.query_sequences = _strings(section.child("denyQueryStringSequences"), "sequence")
@@ -236,17 +236,17 @@ def _extension(segment: str) -> str:
 
 
 def _strings(node: Node, name: str) -> tuple[str, ...]:
-    return tuple(str(item[name]).lower() for item in node.items)
+    return tuple(item.text(name).lower() for item in node.items)
 
 
 def _rule(node: Node) -> FilteringRule:
     return FilteringRule(
-        node["name"],
-        node["scanUrl"],
-        node["scanQueryString"],
-        node["scanAllRaw"],
-        node["denyUnescapedPercent"],
-        tuple(str(item["requestHeader"]).lower() for item in node.child("scanHeaders").items),
-        frozenset(str(item["fileExtension"]).lower() for item in node.child("appliesTo").items),
-        tuple(str(item["string"]).lower() for item in node.child("denyStrings").items),
+        node.text("name"),
+        node.flag("scanUrl"),
+        node.flag("scanQueryString"),
+        node.flag("scanAllRaw"),
+        node.flag("denyUnescapedPercent"),
+        tuple(item.text("requestHeader").lower() for item in node.child("scanHeaders").items),
+        frozenset(item.text("fileExtension").lower() for item in node.child("appliesTo").items),
+        tuple(item.text("string").lower() for item in node.child("denyStrings").items),
     )

@@ -8,7 +8,7 @@ import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from email.utils import format_datetime
 from functools import lru_cache
 
@@ -96,7 +96,7 @@ def _courtesy_redirect(context: Context) -> Redirect | None:
     if path.endswith("/"):
         return None
     runtime = context.effective.section("system.webServer/serverRuntime")
-    host = runtime["alternateHostName"] or request.authority
+    host = runtime.text("alternateHostName") or request.authority
     return Redirect(
         301, encode_location(f"{request.scheme}://{host}{path}/{'?' + query if query else ''}")
     )
@@ -106,32 +106,32 @@ def compiled(effective: Effective) -> StaticContent:
     """Compile <staticContent> of a configuration. A view: see Effective.view."""
     section = effective.section(SECTION)
     mime_types = {
-        str(item["fileExtension"]).lower(): str(item["mimeType"]) for item in section.items
+        item.text("fileExtension").lower(): item.text("mimeType") for item in section.items
     }
     cache = section.child("clientCache")
     headers = _cache_headers(
-        str(cache["cacheControlMode"]),
-        cache["cacheControlMaxAge"],
-        str(cache["httpExpires"]),
-        str(cache["cacheControlCustom"]),
+        cache.text("cacheControlMode"),
+        cache.seconds("cacheControlMaxAge"),
+        cache.text("httpExpires"),
+        cache.text("cacheControlCustom"),
     )
-    footer = str(section["defaultDocFooter"]).encode() if section["enableDocFooter"] else b""
+    footer = section.text("defaultDocFooter").encode() if section.flag("enableDocFooter") else b""
     return StaticContent(
         mime_types,
         headers,
-        cache["setEtag"],
+        cache.flag("setEtag"),
         footer,
-        bool(footer) and section["isDocFooterFileName"],
+        bool(footer) and section.flag("isDocFooterFileName"),
     )
 
 
-def _cache_headers(mode: str, max_age: timedelta, expires: str, custom: str) -> tuple[Header, ...]:
+def _cache_headers(mode: str, max_age: float, expires: str, custom: str) -> tuple[Header, ...]:
     """Cache-Control and Expires as measured for each mode."""
     directives = [custom] if custom else []
     if mode == "DisableCache":
         directives.append("no-cache")
     elif mode == "UseMaxAge":
-        directives.append(f"max-age={int(max_age.total_seconds())}")
+        directives.append(f"max-age={int(max_age)}")
     headers = [("Cache-Control", ",".join(directives))] if directives else []
     if mode == "UseExpires" and expires:
         headers.append(("Expires", expires))

@@ -40,7 +40,9 @@ def compiled(effective: Effective) -> Rules:
     """The compiled section. A view: see Effective.view."""
     return tuple(
         AuthorizationRule(
-            item["accessType"] == "Allow", _names(item["users"]), _names(item["verbs"])
+            item.text("accessType") == "Allow",
+            _names(item.text("users")),
+            _names(item.text("verbs")),
         )
         for item in effective.section(SECTION).items
     )

@@ -58,40 +58,40 @@ class Compiler:
         """Rewrite maps and providers that templates may name."""
         for node in self.effective.section(SECTION + "/providers").items:
             assert node.span is not None
-            name = str(node["name"])
+            name = node.text("name")
             settings = {
-                str(item["key"]): str(item["value"]) for item in node.child("settings").items
+                item.text("key"): item.text("value") for item in node.child("settings").items
             }
             self.lookups[name.lower()] = providers.make(
-                name, str(node["type"]), settings, node.span
+                name, node.text("type"), settings, node.span
             )
         for name, function in self.effective.providers.items():
             self.lookups[name.lower()] = providers.stand_in(function)
         for node in self.effective.section(
             SECTION + "/rewriteMaps"
         ).items:  # a map wins over a provider of its name
-            self.lookups[str(node["name"]).lower()] = self.map(node)
+            self.lookups[node.text("name").lower()] = self.map(node)
 
     def map(self, node: Node) -> Lookup:
         """A rewrite map: whole key, default value; of keys that fold together the first counts
         (policy).
         """
-        fold: Callable[[str], str] = str.lower if node["ignoreCase"] else str
-        default = str(node["defaultValue"])
+        fold: Callable[[str], str] = str.lower if node.flag("ignoreCase") else str
+        default = node.text("defaultValue")
         entries: dict[str, str] = {}
         for item in node.items:
-            key = fold(item.values.get("key", ""))
+            key = fold(item.text("key"))
             if key in entries and POLICY.first_map_key_wins:
                 assert item.span is not None
                 self.warn(
                     "rewrite-map-duplicate-key",
-                    f"Key '{item['key']}' differs only in case from an earlier one; "
+                    f"Key '{item.text('key')}' differs only in case from an earlier one; "
                     "the first is used",
                     item.span,
                     'Remove one of them, or set ignoreCase="false".',
                 )
                 continue
-            entries[key] = item.values.get("value", "")
+            entries[key] = item.text("value")
         return lambda argument, _state: entries.get(fold(argument), default)
 
     def template(self, source: str, span: Span, what: str) -> Template:
@@ -128,7 +128,7 @@ def inbound(effective: Effective) -> InboundRules:
     compiler.load_lookups()
     globals_compiler = Compiler(effective, GLOBAL, compiler.lookups)
     allowed = {
-        str(node["name"]).upper()
+        node.text("name").upper()
         for node in effective.section(SECTION + "/allowedServerVariables").items
     }
     rules = effective.section(SECTION + "/rules")
@@ -142,22 +142,22 @@ def inbound(effective: Effective) -> InboundRules:
         (*effective.errors_of(SECTION), *compiler.errors),
         (*effective.errors_of(GLOBAL), *globals_compiler.errors),
         tuple(compiler.warnings + globals_compiler.warnings),
-        bool(rules["useOriginalURLEncoding"]),
+        rules.flag("useOriginalURLEncoding"),
     )
 
 
 def _rule(compiler: Compiler, node: Node, scope: str, allowed: set[str] | None) -> Rule | None:
     """One rule; None for a disabled one, which must be valid all the same."""
     assert node.span is not None and node.file is not None
-    name = str(node["name"]).strip()
+    name = node.text("name").strip()
     what = f"Rule '{name}'"
-    syntax = str(node["patternSyntax"])
+    syntax = node.text("patternSyntax")
     match = node.child("match")
-    pattern = match.values.get("url")
+    pattern = match.given("url")
     matcher = None
     if pattern is not None:
         matcher = compiler.matcher(
-            pattern, syntax, match["ignoreCase"], match.span or node.span, what
+            pattern, syntax, match.flag("ignoreCase"), match.span or node.span, what
         )
         if syntax == "Wildcard" and "?" in pattern:
             compiler.warn(
@@ -174,33 +174,33 @@ def _rule(compiler: Compiler, node: Node, scope: str, allowed: set[str] | None) 
         pattern,
         matcher,
         syntax,
-        match["ignoreCase"],
-        match["negate"],
+        match.flag("ignoreCase"),
+        match.flag("negate"),
         tuple(condition(compiler, item, syntax, scope, what) for item in conditions.items),
-        conditions["logicalGrouping"] == "MatchAny",
-        conditions["trackAllCaptures"],
+        conditions.text("logicalGrouping") == "MatchAny",
+        conditions.flag("trackAllCaptures"),
         tuple(_set(compiler, item, allowed, what) for item in node.child("serverVariables").items),
         _action(compiler, node.child("action"), node.span, what),
-        node["stopProcessing"],
+        node.flag("stopProcessing"),
         node.span,
     )
     promise = page_rules.promise(node)
-    if promise is not None and node["enabled"]:
+    if promise is not None and node.flag("enabled"):
         compiler.warn(
             "azure-page-static-rule", f"{what}: {promise.message}", node.span, promise.hint
         )
         rule = replace(rule, promise=promise)
-    return rule if node["enabled"] else None
+    return rule if node.flag("enabled") else None
 
 
 def condition(compiler: Compiler, node: Node, syntax: str, scope: str, what: str) -> Condition:
     assert node.span is not None
-    match_type = str(node["matchType"])
-    pattern = str(node["pattern"])
+    match_type = node.text("matchType")
+    pattern = node.text("pattern")
     matcher = None
     if match_type == "Pattern":
         matcher = compiler.matcher(
-            pattern, syntax, node["ignoreCase"], node.span, f"{what}, condition"
+            pattern, syntax, node.flag("ignoreCase"), node.span, f"{what}, condition"
         )
     elif scope != "Distributed":
         compiler.error(
@@ -210,32 +210,32 @@ def condition(compiler: Compiler, node: Node, syntax: str, scope: str, what: str
             "Move the rule into <rules> of the site's web.config.",
         )
     return Condition(
-        compiler.template(str(node["input"]), node.span, f"{what}, condition"),
+        compiler.template(node.text("input"), node.span, f"{what}, condition"),
         match_type,
         pattern,
         matcher,
-        node["ignoreCase"],
-        node["negate"],
+        node.flag("ignoreCase"),
+        node.flag("negate"),
         node.span,
     )
 
 
 def _set(compiler: Compiler, node: Node, allowed: set[str] | None, what: str) -> SetVariable:
     assert node.span is not None
-    name = str(node["name"]).strip()
+    name = node.text("name").strip()
     return SetVariable(
         name,
-        compiler.template(str(node["value"]), node.span, f"{what}, serverVariables"),
-        node["replace"],
+        compiler.template(node.text("value"), node.span, f"{what}, serverVariables"),
+        node.flag("replace"),
         allowed is None or name.upper() in allowed,
         node.span,
     )
 
 
 def _action(compiler: Compiler, node: Node, rule_span: Span, what: str) -> Action:
-    kind = str(node["type"])
+    kind = node.text("type")
     span = node.span or rule_span
-    url = node.values.get("url")
+    url = node.given("url")
     if kind in ("Rewrite", "Redirect") and url is None:
         compiler.error(
             "rewrite-missing-url",
@@ -243,7 +243,7 @@ def _action(compiler: Compiler, node: Node, rule_span: Span, what: str) -> Actio
             span,
             'Add url="…" to <action>.',
         )
-    status = node.values.get("statusCode") or 0
+    status = node.integer("statusCode")
     if kind == "CustomResponse" and not status:
         compiler.error(
             "rewrite-missing-status",
@@ -253,17 +253,17 @@ def _action(compiler: Compiler, node: Node, rule_span: Span, what: str) -> Actio
         )
 
     def text(name: str) -> Template | None:
-        source = node.values.get(name)
+        source = node.given(name)
         return None if source is None else compiler.template(source, span, f"{what}, action")
 
     return Action(
         kind,
         text("url") or compile_template("", {}),
-        node["appendQueryString"],
-        _REDIRECT_STATUS[node["redirectType"]],
-        bool(node.values.get("logRewrittenUrl", False)),
+        node.flag("appendQueryString"),
+        _REDIRECT_STATUS[node.text("redirectType")],
+        node.has("logRewrittenUrl") and node.flag("logRewrittenUrl"),
         status,
-        node["subStatusCode"],
+        node.integer("subStatusCode"),
         text("statusReason"),
         text("statusDescription"),
     )

@@ -91,29 +91,29 @@ def outbound(effective: Effective) -> OutboundRules:
     compiler = Compiler(effective, OUTBOUND)
     compiler.load_lookups()
     conditions = {
-        str(node["name"]).lower(): _pre_condition(compiler, node)
+        node.text("name").lower(): _pre_condition(compiler, node)
         for node in section.child("preConditions").items
     }
     custom_tags = {
-        str(node["name"]).lower(): [(str(tag["name"]), str(tag["attribute"])) for tag in node.items]
+        node.text("name").lower(): [(tag.text("name"), tag.text("attribute")) for tag in node.items]
         for node in section.child("customTags").items
     }
     rules = [_rule(compiler, node, conditions, custom_tags) for node in section.items]
     return OutboundRules(
         tuple(rule for rule in rules if rule is not None),
         (*effective.errors(OUTBOUND), *compiler.errors),
-        section["rewriteBeforeCache"],
+        section.flag("rewriteBeforeCache"),
     )
 
 
 def _pre_condition(compiler: Compiler, node: Node) -> PreCondition:
-    what = f"preCondition '{node['name']}'"
+    what = f"preCondition '{node.text('name')}'"
     return PreCondition(
         tuple(
-            condition(compiler, item, str(node["patternSyntax"]), "Outbound", what)
+            condition(compiler, item, node.text("patternSyntax"), "Outbound", what)
             for item in node.items
         ),
-        node["logicalGrouping"] == "MatchAny",
+        node.text("logicalGrouping") == "MatchAny",
     )
 
 
@@ -124,12 +124,12 @@ def _rule(
     custom_tags: dict[str, list[tuple[str, str]]],
 ) -> OutboundRule | None:
     assert node.span is not None
-    name = str(node["name"])
+    name = node.text("name")
     what = f"Outbound rule '{name}'"
     match, action = node.child("match"), node.child("action")
     span = match.span or node.span
-    syntax, pattern = str(node["patternSyntax"]), str(match["pattern"])
-    wanted = str(node["preCondition"])
+    syntax, pattern = node.text("patternSyntax"), match.text("pattern")
+    wanted = node.text("preCondition")
     if wanted and wanted.lower() not in known:
         compiler.error(
             "rewrite-unknown-precondition",
@@ -138,7 +138,7 @@ def _rule(
             "Define it under <preConditions>, or mend the name.",
         )
     tags = _tags(compiler, match, custom_tags, span, what)
-    variable = str(match["serverVariable"])
+    variable = match.text("serverVariable")
     header = _header_name(variable)
     if variable and not header:
         compiler.warn(
@@ -164,21 +164,21 @@ def _rule(
             header,
             tags,
             pattern,
-            compiler.matcher(pattern, syntax, match["ignoreCase"], span, what),
-            _searcher(pattern, syntax, match["ignoreCase"]) if whole_body else None,
-            match["occurrences"],
-            match["negate"],
+            compiler.matcher(pattern, syntax, match.flag("ignoreCase"), span, what),
+            _searcher(pattern, syntax, match.flag("ignoreCase")) if whole_body else None,
+            match.integer("occurrences"),
+            match.flag("negate"),
             tuple(condition(compiler, item, syntax, "Outbound", what) for item in conditions.items),
-            conditions["logicalGrouping"] == "MatchAny",
-            conditions["trackAllCaptures"],
-            compiler.template(str(action["value"]), action.span or node.span, what)
-            if action["type"] == "Rewrite"
+            conditions.text("logicalGrouping") == "MatchAny",
+            conditions.flag("trackAllCaptures"),
+            compiler.template(action.text("value"), action.span or node.span, what)
+            if action.text("type") == "Rewrite"
             else None,
-            action["replace"],
-            node["stopProcessing"],
+            action.flag("replace"),
+            node.flag("stopProcessing"),
             node.span,
         )
-        if node["enabled"]
+        if node.flag("enabled")
         else None
     )
 
@@ -197,16 +197,16 @@ def _tags(
     compiler: Compiler, match: Node, custom: dict[str, list[tuple[str, str]]], span: Span, what: str
 ) -> dict[str, frozenset[str]]:
     found: dict[str, set[str]] = {}
-    for flag in match["filterByTags"]:
+    for flag in match.names("filterByTags"):
         if flag != "CustomTags":
             tag, names = TAGS[flag]
             found.setdefault(tag, set()).update(names)
             continue
-        collection = custom.get(str(match["customTags"]).lower())
+        collection = custom.get(match.text("customTags").lower())
         if collection is None:
             compiler.error(
                 "rewrite-unknown-custom-tags",
-                f"{what}: The customTags '{match['customTags']}' do not exist",
+                f"{what}: The customTags '{match.text('customTags')}' do not exist",
                 span,
                 "Define them under <customTags>.",
             )

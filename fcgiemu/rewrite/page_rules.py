@@ -52,18 +52,18 @@ def promise(node: Node) -> PagePromise | None:
 def _placeholder(node: Node) -> PagePromise | None:
     conditions = node.child("conditions").items
     if (
-        "url" in node.child("match").values
+        node.child("match").has("url")
         or len(conditions) != 1
-        or node.child("action").values.get("type", "None") != "None"
+        or node.child("action").text("type") != "None"
     ):
         return None
     condition = conditions[0]
-    if not node["stopProcessing"] or (condition["input"], condition["pattern"]) != (
+    if not node.flag("stopProcessing") or (condition.text("input"), condition.text("pattern")) != (
         "true",
         "false",
     ):
         return None
-    if condition["matchType"] != "Pattern" or condition["negate"]:
+    if condition.text("matchType") != "Pattern" or condition.flag("negate"):
         return None
     return PagePromise(
         "IIS never applies this rule (it compares the text 'true' with the pattern 'false'); an"
@@ -75,9 +75,14 @@ def _placeholder(node: Node) -> PagePromise | None:
 
 def _prefix_mapping(node: Node) -> PagePromise | None:
     action = node.child("action")
-    source = _PREFIX.fullmatch(str(node.child("match").values.get("url", "")))
-    target = _PREFIX.fullmatch(str(action.values.get("url", "")))
-    if not source or not target or action["type"] != "Rewrite" or node.child("conditions").items:
+    source = _PREFIX.fullmatch(node.child("match").text("url"))
+    target = _PREFIX.fullmatch(action.text("url"))
+    if (
+        not source
+        or not target
+        or action.text("type") != "Rewrite"
+        or node.child("conditions").items
+    ):
         return None
     return PagePromise(
         f"IIS never matches '{source[0]}' (a rule's input has no leading slash) and would take"

@@ -256,7 +256,7 @@ class FastCgi:
     def _nearest(self, processor: str) -> str:
         """What to write where a scriptProcessor is not registered."""
         known = [
-            f"{item['fullPath']}|{item['arguments']}".rstrip("|")
+            f"{item.text('fullPath')}|{item.text('arguments')}".rstrip("|")
             for item in self.site.effective("/").view(fast_cgi.registered).values()
         ]
         near = get_close_matches(processor, known, 1, 0)

@@ -97,7 +97,7 @@ def _handlers(site: Site) -> list[tuple[str, Span]]:
     for path in _paths(site):
         for item in site.effective(path).section(handlers.SECTION).items:
             if item.file is not None and not item.file.is_host and item.span is not None:
-                found.setdefault(str(item["name"]), item.span)
+                found.setdefault(item.text("name"), item.span)
     return list(found.items())
 
 

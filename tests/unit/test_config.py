@@ -119,13 +119,13 @@ def handler(name: str, path: str = "*") -> str:
 
 def names(site: Site, path: str) -> list[str]:
     shipped = {
-        str(item["name"])
+        item.text("name")
         for item in site.effective("/none/of/it").section("system.webServer/handlers").items
         if item.file is not None and item.file.is_host
     }
     items = site.effective(path).section("system.webServer/handlers").items
     return [
-        str(item["name"]) for item in items if str(item["name"]) not in shipped - {"StaticFile"}
+        item.text("name") for item in items if item.text("name") not in shipped - {"StaticFile"}
     ]
 
 
@@ -216,7 +216,7 @@ def test_locations_apply_from_short_to_long(make_site: Callable[..., Site]) -> N
         }
     )
     asked = {
-        path: site.effective(path).section("system.webServer/directoryBrowse")["enabled"]
+        path: site.effective(path).section("system.webServer/directoryBrowse").flag("enabled")
         for path in ("/", "/a", "/a/x", "/a/b", "/ab")
     }
     assert asked == {"/": True, "/a": False, "/a/x": False, "/a/b": True, "/ab": True}
@@ -234,7 +234,8 @@ def test_config_source(make_site: Callable[..., Site]) -> None:
         site.effective("/")
         .section("system.webServer/rewrite/rewriteMaps")
         .items[0]
-        .items[0]["value"]
+        .items[0]
+        .text("value")
         == "b"
     )
 
