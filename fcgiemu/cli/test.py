@@ -82,7 +82,7 @@ def command(
         fail(error, error.hint)
     except (BadExpectation, OSError, UnicodeDecodeError) as error:
         fail(error)
-    results = list(judge(Client(opened), expectations))
+    results = list(judge(Client(opened).open, expectations))
     covered = Coverage(opened)
     for result in results:
         covered.add(result.answer)

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
-from .client import Answer, Client
+from .answer import Answer
+from .client import Client
 
 __all__ = ["Answer", "Client"]

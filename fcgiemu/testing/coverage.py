@@ -14,7 +14,8 @@ from ..modules import handlers
 from ..rewrite.compiler import inbound
 from ..rewrite.rule import Rule
 from ..site import Site
-from .client import Answer, Client
+from .answer import Answer
+from .client import Client
 
 #: Static files that a first file of expectations names at most.
 FIRST_FILES = 10

@@ -14,13 +14,16 @@ import csv
 import json
 import re
 import shlex
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from .client import Answer, Client
+from .answer import Answer
+
+#: Asks a site: URL, method, headers.
+Ask = Callable[[str, str, list[tuple[str, str]]], Answer]
 
 KINDS = ("static", "directory", "fastcgi", "httpPlatform", "proxy", "redirect", "respond", "abort")
 #: Words in front of a value -> what is compared.
@@ -292,10 +295,10 @@ class Result:
     differences: list[str]
 
 
-def judge(client: Client, expectations: Iterable[Expectation]) -> Iterator[Result]:
+def judge(ask: Ask, expectations: Iterable[Expectation]) -> Iterator[Result]:
     """Ask the site for each expectation."""
     for expectation in expectations:
-        answer = client.open(expectation.url, expectation.method, expectation.headers)
+        answer = ask(expectation.url, expectation.method, expectation.headers)
         yield Result(expectation, answer, expectation.differences(answer))
 
 

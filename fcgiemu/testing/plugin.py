@@ -98,7 +98,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
 
 def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str] | None:
     """``assert answer == ...`` names the answers in one line each."""
-    from .client import Answer
+    from .answer import Answer
 
     if not isinstance(left, Answer) and not isinstance(right, Answer):
         return None

@@ -38,7 +38,9 @@ def test_both_answer_alike(tmp_path: Path, serve: Callable[..., LiveServer]) -> 
             tmp_path / name,
             {"web.config": config, "app.py": APP, "serve.py": SERVE, "static/site.css": "css"},
         )
-        assert [result.differences for result in judge(Client(site), parse(EXPECTED, name))] == [
+        assert [
+            result.differences for result in judge(Client(site).open, parse(EXPECTED, name))
+        ] == [
             [],
             [],
         ]

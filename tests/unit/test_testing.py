@@ -84,12 +84,12 @@ def client(make_site: Callable[..., Site]) -> Client:
 
 @pytest.mark.parametrize("line", GOOD)
 def test_expectations_that_hold(client: Client, line: str) -> None:
-    assert [result.differences for result in judge(client, parse([line], "x"))] == [[]]
+    assert [result.differences for result in judge(client.open, parse([line], "x"))] == [[]]
 
 
 @pytest.mark.parametrize(("line", "words"), BAD)
 def test_expectations_that_do_not_hold(client: Client, line: str, words: str) -> None:
-    assert [result.differences for result in judge(client, parse([line], "x"))] == [[words]]
+    assert [result.differences for result in judge(client.open, parse([line], "x"))] == [[words]]
     with pytest.raises(AssertionError) as raised:
         client.expect(line)
     assert str(raised.value).startswith(words) and "=>" in str(raised.value)
@@ -127,7 +127,9 @@ def test_csv_and_json(client: Client, tmp_path: Path) -> None:
         },
     )
     found = [
-        result for name in ("a.csv", "a.json") for result in judge(client, read(tmp_path / name))
+        result
+        for name in ("a.csv", "a.json")
+        for result in judge(client.open, read(tmp_path / name))
     ]
     assert [bool(result.differences) for result in found] == [
         False,
