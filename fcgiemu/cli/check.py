@@ -40,7 +40,7 @@ _COLOURS = {"error": "red", "warning": "yellow", "info": "cyan"}
 )
 @site_options
 def command(site: Path, kind: str, ignore: tuple[str, ...], **settings: Any) -> None:
-    from ..check import check, worst
+    from ..diagnosis.check import check, worst
     from ..report import findings as report
 
     try:

@@ -21,7 +21,7 @@ _COLOURS = {"ok": "green", "note": "yellow", "problem": "red"}
 @click.argument("site", default=".", type=click.Path(path_type=Path))
 @site_options
 def command(site: Path, **settings: Any) -> None:
-    from ..doctor import examine
+    from ..diagnosis.doctor import examine
 
     problems, unsure = 0, False
     try:

@@ -94,9 +94,9 @@ def command(
     key: Path | None,
     **settings: Any,
 ) -> None:
+    from ..programs.launching import PoolOptions
     from ..server import tls
     from ..server.first_process import reaps_for_server
-    from ..server.launching import PoolOptions
     from ..server.serve import Options, Serving
 
     if debug_port is not None and worker == "wfastcgi":

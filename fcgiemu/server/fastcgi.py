@@ -13,19 +13,19 @@ from pathlib import Path
 from typing import Any
 
 from ..applications import Application as Place
-from ..causes import causes
 from ..decision import CallFastCgi, Decision, Respond
+from ..diagnosis.causes import causes
 from ..fastcgi.application import Application, QueueFull, RapidFails
 from ..fastcgi.process import Launch, OutputSink, StartFailed, WorkerProcess
 from ..fastcgi.records import ProtocolError
-from ..interpreters import ProgramMissing, find_program
 from ..modules import fast_cgi, handlers, sending
 from ..modules.fastcgi_variables import encode_params
+from ..programs.interpreters import ProgramMissing, find_program
+from ..programs.launching import Launcher, NotRegistered, PoolOptions
 from ..reload import restart_pattern, restarts
 from ..site import Site
 from .exchange import ClientGone, Exchange
 from .fastcgi_call import FastCgiCall, Front, TimedOut, collected
-from .launching import Launcher, NotRegistered, PoolOptions
 
 #: Characters of STDERR that are shown in the console.
 MAX_PRINTED = 1 << 14

@@ -11,8 +11,8 @@ from collections.abc import Awaitable, Coroutine
 from dataclasses import replace
 from typing import IO, TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
-from ..causes import SILENT_DEATHS
 from ..decision import CallFastCgi, Decision, Respond
+from ..diagnosis.causes import SILENT_DEATHS
 from ..fastcgi import cgi, records
 from ..fastcgi.application import EXIT_PATIENCE, Application
 from ..fastcgi.cgi import MAX_HEADER_BLOCK, BadHeaders, Head, HeadReader

@@ -22,10 +22,10 @@ from ..decision import Decision, Respond
 from ..fastcgi.limits import GRACE_SECONDS
 from ..fastcgi.process import KEPT_LINES
 from ..http.url import encode_path
-from ..interpreters import ProgramMissing, find_program, path_pairs
 from ..lifeline import Lifeline, guarded
 from ..modules import sending
 from ..modules.http_platform import PORT_VARIABLE, HttpPlatform, compiled
+from ..programs.interpreters import ProgramMissing, find_program, path_pairs
 from ..site import Site
 from ..worker import paths
 from .exchange import Exchange

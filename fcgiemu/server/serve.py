@@ -20,12 +20,12 @@ import uvicorn
 from ..app_service.home import lock_of
 from ..errors import SiteError
 from ..fastcgi.process import WorkerProcess
+from ..programs.launching import PoolOptions
 from ..reload import Watcher
 from ..site import Site
 from . import log, start_up
 from .app import LogEntry, Server
 from .fastcgi import FastCgi
-from .launching import PoolOptions
 from .protocol import IisProtocol
 from .tls import Certificate
 

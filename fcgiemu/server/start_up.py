@@ -12,13 +12,13 @@ from ..applications import Application
 from ..azure.runtime import without_config
 from ..decision import Handler
 from ..fastcgi.limits import Limits
-from ..interpreters import ProgramMissing, find_program
 from ..modules import handlers, http_platform
+from ..programs.interpreters import ProgramMissing, find_program
+from ..programs.launching import Launcher, NotRegistered
 from ..reload import is_ignored
 from ..rewrite.compiler import inbound
 from ..site import Site
 from .http_platform import Platform
-from .launching import Launcher, NotRegistered
 
 
 def report(site: Site, launcher: Launcher, reload: bool) -> Iterator[str]:

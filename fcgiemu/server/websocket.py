@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..decision import CallHttpPlatform
 from ..http.request import Header, make_request
 from ..http.url import UrlRefused
-from ..interpreters import ProgramMissing
+from ..programs.interpreters import ProgramMissing
 from ..site import Site
 from .exchange import Message, Receive, Send
 from .http_platform import HttpPlatforms, StartFailed, current_target

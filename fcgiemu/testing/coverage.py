@@ -106,8 +106,8 @@ def first_file(site: Site) -> str:
     """A file of expectations that hold now: one for each rule that a request can be made up for,
     and for some files.
     """
-    from ..check import samples
-    from ..check.hidden_files import linked_files
+    from ..diagnosis import samples
+    from ..diagnosis.hidden_files import linked_files
 
     client = Client(site)
     lines = [

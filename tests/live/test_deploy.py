@@ -24,7 +24,7 @@ from fcgiemu.azure.programs import reason
 from fcgiemu.azure.repository import create, receive
 from fcgiemu.azure.runtime import RuntimeRefused, choose, parse, wanted
 from fcgiemu.cli import main
-from fcgiemu.interpreters import installed
+from fcgiemu.programs.interpreters import installed
 
 from ..sites import PROCESSOR, python_handler, web_config, write
 from .server import LiveServer

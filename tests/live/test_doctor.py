@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from fcgiemu import probing
 from fcgiemu.applications import Application
-from fcgiemu.causes import CAUSES, CAUSES_WHILE_LOADING, causes
 from fcgiemu.cli import main
-from fcgiemu.requirements import package_of
+from fcgiemu.diagnosis.causes import CAUSES, CAUSES_WHILE_LOADING, causes
+from fcgiemu.programs import probing
+from fcgiemu.programs.requirements import package_of
 from fcgiemu.rewrite.state import Place
 
 from ..sites import make_env, python_handler, web_config, write, wsgi_site

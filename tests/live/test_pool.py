@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 
 from fcgiemu import Settings, Site
-from fcgiemu.interpreters import installed
+from fcgiemu.programs.interpreters import installed
+from fcgiemu.programs.launching import PoolOptions
 from fcgiemu.server.fastcgi import FastCgi
-from fcgiemu.server.launching import PoolOptions
 
 from ..sites import PROCESSOR, python_handler, web_config, write, wsgi_site
 from .server import LiveServer

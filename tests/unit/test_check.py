@@ -13,11 +13,11 @@ from xml.etree import ElementTree
 import pytest
 from click.testing import CliRunner
 
-from fcgiemu.check import check, worst
-from fcgiemu.check.codes import SEVERITY
-from fcgiemu.check.samples import example
 from fcgiemu.cli import main
 from fcgiemu.config.diagnostics import Finding, Span
+from fcgiemu.diagnosis.check import check, worst
+from fcgiemu.diagnosis.codes import SEVERITY
+from fcgiemu.diagnosis.samples import example
 from fcgiemu.report import findings as report
 from fcgiemu.site import Site
 

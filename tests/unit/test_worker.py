@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from fcgiemu.fastcgi.records import encode_pair
-from fcgiemu.interpreters import (
+from fcgiemu.programs.interpreters import (
     ProgramMissing,
     environment_of,
     find_program,

@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-from .applications import Application
-from .fastcgi import php
-from .hosting import AZURE_ROOT, WINDOWS_ROOT, Hosting
-from .worker import paths
+from ..applications import Application
+from ..fastcgi import php
+from ..hosting import AZURE_ROOT, WINDOWS_ROOT, Hosting
+from ..worker import paths
 
 #: The oldest Python our worker runs on.
 OLDEST = (3, 6)

@@ -9,9 +9,9 @@ from ..config.diagnostics import Finding
 from ..config.file import ConfigFile
 from ..config.merge import Node
 from ..config.tree import Effective
-from ..interpreters import EXAMPLE
 from ..modules import loaded, pipeline
 from ..modules.handlers import SECTION, met, path_matcher
+from ..programs.interpreters import EXAMPLE
 from .codes import finding
 
 _KNOWN = sorted(

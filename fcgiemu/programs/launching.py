@@ -17,11 +17,11 @@ from ..applications import Application
 from ..fastcgi import php
 from ..fastcgi.limits import IIS_LIMITS, Limits
 from ..fastcgi.process import Launch, StartFailed
-from ..interpreters import OLDEST, Program, find_wfastcgi, path_pairs, split_processor
 from ..lifeline import guarded
 from ..modules import fast_cgi
 from ..site import Site
 from ..worker import paths
+from .interpreters import OLDEST, Program, find_wfastcgi, path_pairs, split_processor
 
 #: Variables of our own process that would lead the site's interpreter astray.
 _NOT_INHERITED = (

@@ -15,8 +15,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from .fastcgi.process import Launch
-from .lifeline import Lifeline, guarded
+from ..fastcgi.process import Launch
+from ..lifeline import Lifeline, guarded
 
 #: Seconds that loading may take.
 SECONDS = 60.0

@@ -12,7 +12,7 @@ from pathlib import Path
 from ..applications import Application
 from ..config.diagnostics import Finding, Span
 from ..config.file import ConfigFile
-from ..interpreters import path_pairs
+from ..programs.interpreters import path_pairs
 from ..site import Site
 from ..worker import paths
 from .codes import finding

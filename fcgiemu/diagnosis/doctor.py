@@ -11,16 +11,15 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from . import probing
-from .app_service.home import last_failure
-from .applications import Application
-from .azure.runtime import without_config
-from .causes import causes
-from .check.settings import unexpanded
-from .decision import Handler, Respond
-from .fastcgi.process import StartFailed
-from .http.request import make_request
-from .interpreters import (
+from ..app_service.home import last_failure
+from ..applications import Application
+from ..azure.runtime import without_config
+from ..decision import Handler, Respond
+from ..fastcgi.process import StartFailed
+from ..http.request import make_request
+from ..modules import handlers, http_platform
+from ..programs import probing
+from ..programs.interpreters import (
     EXAMPLE,
     Program,
     ProgramMissing,
@@ -29,11 +28,12 @@ from .interpreters import (
     lost_environment,
     path_pairs,
 )
-from .modules import handlers, http_platform
-from .server.http_platform import Platform
-from .server.launching import Launcher, NotRegistered, PoolOptions
-from .site import Site
-from .worker import paths
+from ..programs.launching import Launcher, NotRegistered, PoolOptions
+from ..server.http_platform import Platform
+from ..site import Site
+from ..worker import paths
+from .causes import causes
+from .settings import unexpanded
 
 #: A frame of the worker's own in a traceback.
 _OWN_FRAME = re.compile(

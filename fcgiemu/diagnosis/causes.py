@@ -7,9 +7,9 @@ from __future__ import annotations
 import os
 import re
 
-from .applications import Application
-from .requirements import package_of
-from .worker import paths
+from ..applications import Application
+from ..programs.requirements import package_of
+from ..worker import paths
 
 #: Characters at both ends of a text that are looked at: error texts may be as long as an
 #: application likes.
