@@ -1,5 +1,6 @@
 # make serve   run a sample (SITE=samples/flask for another, PORT=8000)
-# make test    run the tests        make check   lint and types        make bench   measure        make soak   half an hour of load
+# make test    run the tests        make check      lint, format, types and layers
+# make bench   measure              make coverage   the tests with coverage        make soak   half an hour of load
 PYTHON ?= python3
 VENV   ?= .venv
 SITE   ?= samples/hello
@@ -8,7 +9,7 @@ BIN     = $(VENV)/bin
 
 SECONDS ?= 1800
 
-.PHONY: serve test check bench soak clean
+.PHONY: serve test check coverage bench soak clean
 
 serve: $(VENV)/.installed
 	$(BIN)/fcgiemu serve $(SITE) --port $(PORT)
@@ -20,6 +21,10 @@ check: $(VENV)/.test-installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+coverage: $(VENV)/.test-installed
+	$(BIN)/pytest --cov=fcgiemu --cov-report=term --cov-report=html
 
 bench: $(VENV)/.test-installed
 	$(BIN)/python -m tests.benchmarks

@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from .. import __version__
+from ..version import __version__
 
 #: Command -> what it does, in the words of ``fcgiemu --help``.
 COMMANDS = {

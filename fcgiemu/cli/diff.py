@@ -60,8 +60,8 @@ def command(
     kind: str,
     **settings: Any,
 ) -> None:
-    from .. import diff
-    from ..report import changes
+    from ..diff import compare as diff
+    from ..diff import report as changes
 
     if bool(urls) == bool(logs):
         raise click.UsageError("Give either --urls FILE or --log FILE.")

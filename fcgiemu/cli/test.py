@@ -56,7 +56,7 @@ def command(
     init: bool,
     **settings: Any,
 ) -> None:
-    from ..report import expectations as report
+    from ..testing import report
     from ..testing.client import Client
     from ..testing.coverage import Coverage, first_file
     from ..testing.expectations import BadExpectation, judge, read

@@ -17,9 +17,9 @@ from ..applications import Application
 from ..fastcgi import php
 from ..fastcgi.limits import IIS_LIMITS, Limits
 from ..fastcgi.process import Launch, StartFailed
+from ..hosting import Hosting
 from ..lifeline import guarded
 from ..modules import fast_cgi
-from ..site import Site
 from ..worker import paths
 from .interpreters import OLDEST, Program, find_wfastcgi, path_pairs, split_processor
 
@@ -57,7 +57,7 @@ class NotRegistered(Exception):
 class Launcher:
     """Knows the limits and the start of every scriptProcessor of a site."""
 
-    def __init__(self, site: Site, options: PoolOptions) -> None:
+    def __init__(self, site: Hosting, options: PoolOptions) -> None:
         self.site = site
         self.options = options
 

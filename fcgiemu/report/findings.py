@@ -8,8 +8,8 @@ from typing import Any
 from urllib.parse import quote
 from xml.sax.saxutils import escape, quoteattr
 
-from .. import __version__
 from ..config.diagnostics import Finding
+from ..version import __version__
 
 #: Severity -> SARIF's level, GitHub's command.
 _LEVELS = {"error": "error", "warning": "warning", "info": "note"}

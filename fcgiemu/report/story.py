@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from .. import __version__, pages
+from .. import pages
+from ..version import __version__
 from .explanation import Explanation, OutcomeJson
 
 #: Roles of a line, which say how it is coloured: what it is about, or how a comparison went.

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from fcgiemu import Site, SiteError
 from fcgiemu.cli import main
-from fcgiemu.diff import MAX_GROUPS, Asked, Report, compare, from_log, from_urls
+from fcgiemu.diff.compare import MAX_GROUPS, Asked, Report, compare, from_log, from_urls
 
 from ..sites import rules, write
 

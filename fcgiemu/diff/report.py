@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from ..diff import Change, Report
+from .compare import Change, Report
 
 
 def text(report: Report) -> str:

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import quote
 
-from . import git
-from .decision import (
+from .. import git
+from ..decision import (
     CallFastCgi,
     CallHttpPlatform,
     ListDirectory,
@@ -25,11 +25,11 @@ from .decision import (
     Respond,
     ServeFile,
 )
-from .errors import SiteError
-from .http.request import Request
-from .http.url import UrlRefused, canonicalize
-from .settings import Settings
-from .site import Site
+from ..errors import SiteError
+from ..http.request import Request
+from ..http.url import UrlRefused, canonicalize
+from ..settings import Settings
+from ..site import Site
 
 #: Examples kept of each change.
 EXAMPLES = 3

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 
-from ..testing.coverage import Coverage
-from ..testing.expectations import Result, as_json
-from .findings import escaped_data, escaped_property, suite
+from ..report.findings import escaped_data, escaped_property, suite
+from .coverage import Coverage
+from .expectations import Result, as_json
 
 
 def text(results: Sequence[Result]) -> str:

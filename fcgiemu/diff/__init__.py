@@ -1,0 +1,1 @@
+"""Two versions of a site asked the same: which URLs change destination."""
