@@ -24,9 +24,10 @@ from pathlib import Path
 from .. import project
 from ..app_service.environment import AppSetting, read, variables
 from ..app_service.home import Home, LeadsOut
+from ..app_service.versioned_configs import versioned_configs, without_config
 from ..files import content, find
 from . import programs, virtual_environment
-from .runtime import Runtime, RuntimeRefused, choose, versioned_configs, without_config
+from .runtime import Runtime, RuntimeRefused, choose
 
 #: What KuduSync leaves out, and what a deployment makes itself.
 IGNORED = frozenset(

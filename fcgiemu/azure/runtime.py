@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..app_service.versioned_configs import Version, versioned_configs
 from ..config.diagnostics import ConfigurationError
 from ..config.reader import read_file
 from ..files import content, find
@@ -19,8 +20,6 @@ from ..programs.interpreters import OLDEST, installed, wanted_version
 #: Versions that runtime.txt may name: those App Service had, and the later ones that run here.
 VALID = ((2, 7), *((3, minor) for minor in range(4, 15)))
 DEFAULT = (3, 11)
-
-Version = tuple[int, int]
 
 
 class RuntimeRefused(Exception):
@@ -47,27 +46,6 @@ class Runtime:
     def marker(self) -> str:
         """The file in ``env`` that tells which version it was made for."""
         return f"azure.env.{self.name}.txt"
-
-
-def versioned_configs(folder: Path) -> dict[Version, Path]:
-    """The web.X.Y.config files of a folder, the oldest version first."""
-    found = {}
-    for file in folder.iterdir():
-        match = re.fullmatch(r"web\.(\d+)\.(\d+)\.config", file.name, re.IGNORECASE)
-        if match and file.is_file() and not file.is_symlink():
-            found[int(match[1]), int(match[2])] = file
-    return dict(sorted(found.items()))
-
-
-def without_config(folder: Path) -> str:
-    """What to say of a folder that has web.X.Y.config files and no web.config; "" for any other."""
-    configs = [file.name for file in versioned_configs(folder).values()]
-    if not configs or find(folder, "web.config") is not None:
-        return ""
-    return (
-        f"There is no web.config, only {' and '.join(configs)}: a deployment copies the one of the"
-        " Python that runtime.txt or --python chooses."
-    )
 
 
 def wanted(source: Path, option: str | None) -> tuple[Version, str]:

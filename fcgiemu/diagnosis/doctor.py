@@ -12,13 +12,14 @@ from typing import Any
 from urllib.parse import quote
 
 from ..app_service.home import last_failure
+from ..app_service.versioned_configs import without_config
 from ..applications import Application
-from ..azure.runtime import without_config
 from ..decision import Handler, Respond
 from ..fastcgi.process import StartFailed
 from ..http.request import make_request
 from ..modules import handlers, http_platform
 from ..programs import probing
+from ..programs.http_platform import command_line
 from ..programs.interpreters import (
     EXAMPLE,
     Program,
@@ -29,7 +30,6 @@ from ..programs.interpreters import (
     path_pairs,
 )
 from ..programs.launching import Launcher, NotRegistered, PoolOptions
-from ..server.http_platform import Platform
 from ..site import Site
 from ..worker import paths
 from .causes import causes
@@ -160,10 +160,8 @@ def _platform(site: Site, application: Application) -> Iterator[Step]:
         return
     yield Step("handler", "ok", f"{chosen.name}: path={chosen.path} {chosen.origin}")
     try:
-        platform = Platform(
-            site, application, effective.view(http_platform.compiled), lambda *_: None
-        )
-        command, environment = platform.command("PORT")
+        settings = effective.view(http_platform.compiled)
+        command, environment = command_line(site, application, settings, "PORT")
     except ProgramMissing as error:
         yield Step("process", "problem", str(error), error.hint)
         return

@@ -7,7 +7,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import re
 import signal
 import socket
 import time
@@ -17,7 +16,6 @@ from functools import partial
 from pathlib import Path
 
 from ..applications import Application
-from ..config import values
 from ..decision import Decision, Respond
 from ..fastcgi.limits import GRACE_SECONDS
 from ..fastcgi.process import KEPT_LINES
@@ -25,7 +23,8 @@ from ..http.url import encode_path
 from ..lifeline import Lifeline, guarded
 from ..modules import sending
 from ..modules.http_platform import PORT_VARIABLE, HttpPlatform, compiled
-from ..programs.interpreters import ProgramMissing, find_program, path_pairs
+from ..programs.http_platform import command_line
+from ..programs.interpreters import ProgramMissing, path_pairs
 from ..site import Site
 from ..worker import paths
 from .exchange import Exchange
@@ -180,7 +179,7 @@ class Platform:
 
     async def _spawn(self) -> PlatformProcess:
         port = _free_port()
-        command, environment = self.command(port)
+        command, environment = command_line(self.site, self.application, self.settings, port)
         lifeline = Lifeline()
         try:
             process = await asyncio.create_subprocess_exec(
@@ -200,45 +199,6 @@ class Platform:
         finally:
             lifeline.passed()
         return PlatformProcess(port, process, lifeline, self._output, self._log_file(process.pid))
-
-    def command(self, port: int | str) -> tuple[tuple[str, ...], dict[str, str]]:
-        """The command line and environment with ``%HTTP_PLATFORM_PORT%`` and Windows paths
-        replaced. Raises ProgramMissing.
-        """
-        pairs = path_pairs(self.site)
-
-        def local(text: str) -> str:
-            text = values.expand(text.replace(f"%{PORT_VARIABLE}%", str(port)))
-            if text.startswith((".\\", "./", "..\\", "../")):
-                return text.replace("\\", "/")
-            return (paths.map_path(text, pairs) or text) if paths.is_windows(text) else text
-
-        path = self.settings.process_path
-        if path.startswith("."):
-            path = str(self.application.path / path.replace("\\", "/"))
-        program = find_program(path, self.site, self.application)
-        words = [
-            local(word.replace('"', ""))
-            for word in re.findall(r'(?:"[^"]*"|\S)+', self.settings.arguments)
-        ]
-        environment = dict(os.environ)
-        for name in ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__"):
-            environment.pop(name, None)
-        environment[PORT_VARIABLE] = str(port)
-        environment.update(
-            (
-                name,
-                (
-                    ";".join(local(part) for part in value.split(";"))
-                    if "\\" in value
-                    else local(value)
-                ),
-            )
-            for name, value in self.settings.environment
-        )
-        if ";" in environment.get("PYTHONPATH", ""):
-            environment["PYTHONPATH"] = environment["PYTHONPATH"].replace(";", os.pathsep)
-        return (program.path, *words), environment
 
     def _log_file(self, pid: int) -> Path | None:
         name = self.settings.stdout_log

@@ -8,17 +8,17 @@ import os
 from collections.abc import Iterator
 
 from ..app_service.home import last_failure
+from ..app_service.versioned_configs import without_config
 from ..applications import Application
-from ..azure.runtime import without_config
 from ..decision import Handler
 from ..fastcgi.limits import Limits
 from ..modules import handlers, http_platform
+from ..programs.http_platform import command_line
 from ..programs.interpreters import ProgramMissing, find_program
 from ..programs.launching import Launcher, NotRegistered
 from ..reload import is_ignored
 from ..rewrite.compiler import inbound
 from ..site import Site
-from .http_platform import Platform
 
 
 def report(site: Site, launcher: Launcher, reload: bool) -> Iterator[str]:
@@ -91,7 +91,7 @@ def _fast_cgi(
 def _platform(site: Site, application: Application) -> str:
     settings = site.effective(application.url or "/").view(http_platform.compiled)
     try:
-        command, _ = Platform(site, application, settings, lambda *_: None).command("PORT")
+        command, _ = command_line(site, application, settings, "PORT")
     except ProgramMissing as error:
         return f"  missing     {error} {error.hint}"
     return f"  process     {' '.join(command)}, started by the first request"

@@ -1,0 +1,31 @@
+"""The web.X.Y.config files of a site: a deployment makes the one of its Python the web.config."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from ..files import find
+
+Version = tuple[int, int]
+
+
+def versioned_configs(folder: Path) -> dict[Version, Path]:
+    """The web.X.Y.config files of a folder, the oldest version first."""
+    found = {}
+    for file in folder.iterdir():
+        match = re.fullmatch(r"web\.(\d+)\.(\d+)\.config", file.name, re.IGNORECASE)
+        if match and file.is_file() and not file.is_symlink():
+            found[int(match[1]), int(match[2])] = file
+    return dict(sorted(found.items()))
+
+
+def without_config(folder: Path) -> str:
+    """What to say of a folder that has web.X.Y.config files and no web.config; "" for any other."""
+    configs = [file.name for file in versioned_configs(folder).values()]
+    if not configs or find(folder, "web.config") is not None:
+        return ""
+    return (
+        f"There is no web.config, only {' and '.join(configs)}: a deployment copies the one of the"
+        " Python that runtime.txt or --python chooses."
+    )
