@@ -48,6 +48,55 @@ class Response:
         return ""
 
 
+#: HTTP.sys writes the headers that it knows first, in the order of its own enumeration
+#: (HTTP_HEADER_ID; measured in traces), then the others as they were added.
+_KNOWN = (
+    "cache-control",
+    "keep-alive",
+    "pragma",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "via",
+    "warning",
+    "allow",
+    "content-type",
+    "content-encoding",
+    "content-language",
+    "content-location",
+    "content-md5",
+    "content-range",
+    "expires",
+    "last-modified",
+    "accept-ranges",
+    "age",
+    "etag",
+    "location",
+    "proxy-authenticate",
+    "retry-after",
+    "server",
+    "set-cookie",
+    "vary",
+    "www-authenticate",
+)
+_PLACES = {name: place for place, name in enumerate(_KNOWN)}
+#: What it adds itself, at the end.
+_PLACES |= {"date": 101, "connection": 102, "content-length": 103}
+_OTHERS = 100
+
+
+def ordered(headers: list[Header]) -> list[Header]:
+    """Headers in the order in which HTTP.sys writes them."""
+    return sorted(headers, key=lambda pair: _PLACES.get(pair[0].lower(), _OTHERS))
+
+
+def set_header(response: Response, name: str, value: str) -> None:
+    """Give a response a header in the place of those of the same name."""
+    lower = name.lower()
+    response.headers = [pair for pair in response.headers if pair[0].lower() != lower]
+    response.headers.append((name, value))
+
+
 def body_charset(content_type: str) -> str:
     """The charset a Content-Type names, where Python knows it; else UTF-8."""
     from werkzeug.http import parse_options_header  # late: it takes 50 ms to import

@@ -16,9 +16,11 @@ from ..http.response import Response, reason_phrase, redirect_body
 from . import loaded, static_file
 
 SECTION = "system.webServer/httpErrors"
-#: Bodies measured for remote clients without an error file; other statuses say the same in the same
-#: form. # inferred
+#: The bodies for remote clients where there is no error file: 401, 403, 404, 405, 413 and 500 are
+#: measured; 400, 409, 410, 415 and 502 stand in logs of public clients; 406, 412 and 503 are
+#: inferred.
 _ONE_LINERS = {
+    400: "Bad Request",
     401: "You do not have permission to view this directory or page.",
     403: "You do not have permission to view this directory or page.",
     404: (
@@ -29,9 +31,21 @@ _ONE_LINERS = {
         "The page you are looking for cannot be displayed because an invalid method (HTTP verb) is"
         " being used."
     ),
+    406: (
+        "The page you are looking for cannot be displayed because the file extension is not being"
+        " accepted by your browser."
+    ),
+    409: "The page was not displayed because there was a conflict.",
+    410: "The page you requested was removed.",
+    412: "The request was not completed due to preconditions that are set in the request header.",
     413: "The page was not displayed because the request entity is too large.",
+    415: "The server cannot service the request because the media type is unsupported.",
     500: "The page cannot be displayed because an internal server error has occurred.",
+    502: "Bad Gateway",
+    503: "The service is unavailable.",
 }
+#: Public clients log it for 402, 422 and 429; # inferred for every other status.
+_UNKNOWN = "The custom error module does not recognize this error."
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,48 +131,45 @@ def _replacing(
     return errors.entry(status, substatus)
 
 
-def replaces(decision: Decision, status: int, local: bool) -> bool:
-    """Whether a handler's own error body gives way to the server's page (Custom mode, not
-    PassThrough).
+def answers(decision: Decision, response: Response, local: bool) -> bool:
+    """Whether CustomErrorModule sets the body of a handler's response: an error in Custom mode, or
+    one without a body; never with PassThrough.
     """
-    if decision.is_error_page or status < 400:
+    if response.status < 400:
         return False
+    if decision.is_error_page:
+        return not response.body
+    if decision.effective.errors(SECTION):
+        return True
     errors = decision.effective.view(compiled)
-    return errors.existing != "PassThrough" and not errors.is_detailed(local)
+    if errors.existing == "PassThrough":
+        return False
+    return not response.body or not errors.is_detailed(local)
 
 
-def page(decision: Decision, action: Respond, reason: str, local: bool) -> Response:
-    """The server's page for an error: detailed, the configured file or redirect, or one line."""
-    headers = list(action.headers)
+def page(decision: Decision, action: Respond, reason: str, local: bool) -> Response | None:
+    """The server's page for an error: detailed, the configured file or redirect, or one line.
+
+    Its headers are those that the module sets. None where the module is not loaded.
+    """
     if "CustomErrorModule" in decision.effective.view(loaded.absent):
-        return Response(action.status, reason, headers)
+        return None
     # A broken httpErrors section is ignored while it reports itself.
     broken = bool(decision.effective.errors(SECTION))
     errors = (
         Errors("DetailedLocalOnly", "Auto", {}) if broken else decision.effective.view(compiled)
     )
+    status = action.status
     if errors.is_detailed(local) and not decision.is_error_page:
         body = pages.detailed_error(_report(decision, action, reason))
-        return Response(
-            action.status,
-            reason,
-            [("Cache-Control", "private"), ("Content-Type", "text/html; charset=utf-8"), *headers],
-            body,
-        )
-    entry = None if decision.is_error_page else errors.entry(action.status, action.substatus)
+        headers = [("Cache-Control", "private"), ("Content-Type", "text/html; charset=utf-8")]
+        return Response(status, reason, headers, body)
+    entry = None if decision.is_error_page else errors.entry(status, action.substatus)
     if entry is not None and entry.mode == "Redirect":
         return _redirect(decision, entry)
-    if entry is not None and entry.mode == "File":
-        found = _file(decision, entry)
-        if found is not None:
-            mime_type, body = found
-            return Response(action.status, reason, [("Content-Type", mime_type), *headers], body)
-    return Response(
-        action.status,
-        reason,
-        [("Content-Type", "text/html"), *headers],
-        one_liner(action.status).encode(),
-    )
+    found = _file(decision, entry) if entry is not None and entry.mode == "File" else None
+    mime_type, body = found or ("text/html", one_liner(status).encode())
+    return Response(status, reason, [("Content-Type", mime_type)], body)
 
 
 def _redirect(decision: Decision, entry: ErrorPage) -> Response:
@@ -259,4 +270,4 @@ def _masked(line: str) -> str:
 
 def one_liner(status: int) -> str:
     """The built-in text for a status: what remote clients get."""
-    return _ONE_LINERS.get(status, f"The page cannot be displayed: {reason_phrase(status)}.")
+    return _ONE_LINERS.get(status, _UNKNOWN)

@@ -1,7 +1,9 @@
-"""SEND_RESPONSE: what happens to every response on its way out, whoever made it.
+"""SEND_RESPONSE: what happens to every response on its way out, whatever made it.
 
-Order as in IIS's traces: headers of the handler, Server and custom headers, outbound rules, error
-pages.
+The order is that of genuine traces: ProtocolSupportModule (Server and the configured headers),
+DynamicCompressionModule, RewriteModule (outbound rules), CustomErrorModule. So outbound rules see
+what the handler sent: of an error that IIS makes itself an empty body without Content-Type. The
+error page comes after them; it sets the body and Content-Type, all other headers stay.
 """
 
 from __future__ import annotations
@@ -16,8 +18,10 @@ from ..http.response import (
     Header,
     Response,
     http_sys_body,
+    ordered,
     reason_phrase,
     redirect_body,
+    set_header,
 )
 from ..trace import Trace
 from . import custom_error, outbound, protocol_support, request_filtering
@@ -27,6 +31,9 @@ _SERVER_OWNED = frozenset(
     {"server", "date", "connection", "keep-alive", "transfer-encoding", "upgrade"}
 )
 _JOINED = frozenset({"cache-control", "content-type"})
+#: Headers of a response that say nothing of the error page that takes its body's place.
+_REPLACED = frozenset({"content-type", "content-length", "content-encoding"})
+_HANDLER = "ExecuteRequestHandler"
 
 
 def added_headers(effective: Effective) -> tuple[Header, ...]:
@@ -54,7 +61,7 @@ def decorate(headers: Iterable[Header], effective: Effective) -> list[Header]:
                 result.append((name, value))
         else:
             result.append((name, value))
-    return result
+    return ordered(result)
 
 
 def send(decision: Decision, response: Response, trace: Trace | None = None) -> Response:
@@ -62,61 +69,65 @@ def send(decision: Decision, response: Response, trace: Trace | None = None) -> 
     error pages.
     """
     local = decision.request.is_local
-    status = response.status
-    if status >= 400 and (not response.body or custom_error.replaces(decision, status, local)):
-        return _replaced(decision, response, local, trace)
     response.headers = decorate(response.headers, decision.effective)
-    return _outbound(decision, response, trace)
-
-
-def _replaced(decision: Decision, response: Response, local: bool, trace: Trace | None) -> Response:
-    """A handler's error with the server's page for a body; its other headers stay."""
-    errors = custom_error.SECTION
-    if decision.effective.view(
-        custom_error.compiled
-    ).existing == "PassThrough" and not decision.effective.errors(errors):
-        response.headers = decorate(response.headers, decision.effective)
-        return _outbound(decision, response, trace)
-    own = ("content-type", "content-length", "content-encoding", "connection")
-    kept = tuple(pair for pair in response.headers if pair[0].lower() not in own)
-    action = Respond(
-        response.status,
-        0,
-        reason=response.reason,
-        headers=kept,
-        notification="ExecuteRequestHandler",
-    )
-    return own_response(replace(decision, action=action), local, trace)
-
-
-def _outbound(decision: Decision, response: Response, trace: Trace | None) -> Response:
-    sender = outbound.sender(decision, response.status, response.headers, trace)
-    if sender is None:
-        return response
+    length = response.header("content-length")
     body = response.body
-    headers = response.headers
-    if sender.error() is None:
-        headers = sender.headers()
-        body = sender.body(body) if sender.wants_body else body
-    error = sender.error()
-    if error is not None:
-        return failed(decision, error)
-    had_length = bool(response.header("content-length"))
-    response.headers = [pair for pair in headers if pair[0].lower() != "content-length"]
-    if had_length or body != response.body:
-        response.headers.append(("Content-Length", str(len(body))))
-    response.body = body
+    failure = _outbound(decision, response, trace)
+    if failure is not None:
+        return failed(decision, failure)
+    if custom_error.answers(decision, response, local):
+        error = Respond(response.status, reason=response.reason, notification=_HANDLER)
+        return _with_page(decision, response, error, local)
+    if response.body is not body and (length or response.body != body):
+        set_header(response, "Content-Length", str(len(response.body)))
+    response.headers = ordered(response.headers)
     return response
 
 
 def failed(decision: Decision, error: Respond) -> Response:
     """The response that takes the place of one whose outbound rules failed."""
-    response = own_response(
-        replace(decision, action=error, module="RewriteModule"),
-        decision.request.is_local,
-        outbound_rules=False,
-    )
+    response = Response(error.status, error.reason)
+    response.headers = decorate(error.headers, decision.effective)
     response.substatus, response.message = error.substatus, error.message
+    failing = replace(decision, action=error, module="RewriteModule")
+    return _with_page(failing, response, error, decision.request.is_local)
+
+
+def _outbound(decision: Decision, response: Response, trace: Trace | None) -> Respond | None:
+    """Apply the outbound rules; the error where they fail."""
+    sender = outbound.sender(decision, response.status, response.headers, trace)
+    if sender is None:
+        return None
+    if (error := sender.error()) is not None:
+        return error
+    response.headers = sender.headers()
+    if sender.wants_body:
+        response.body = sender.body(response.body)
+    return sender.error()
+
+
+def _with_page(decision: Decision, response: Response, error: Respond, local: bool) -> Response:
+    """The response with CustomErrorModule's page for a body."""
+    broken = decision.effective.errors(custom_error.SECTION)
+    if broken and error.substatus != 19:  # measured: bad httpErrors fails error responses only
+        error = configuration_error(broken[0], "SendResponse")
+        response.status, response.reason = 500, reason_phrase(500)
+        response.substatus, response.message, response.hresult = 19, error.message, error.hresult
+    page = custom_error.page(decision, error, response.reason, local)
+    if page is not None:
+        response.status, response.reason, response.body = page.status, page.reason, page.body
+        replaced = _REPLACED | {name.lower() for name, _ in page.headers}
+        kept = [pair for pair in response.headers if pair[0].lower() not in replaced]
+        response.headers = [*page.headers, *kept]
+    return _finished(decision, response)
+
+
+def _finished(decision: Decision, response: Response) -> Response:
+    """A response that IIS makes itself, with its length; HEAD gets no body."""
+    set_header(response, "Content-Length", str(len(response.body)))
+    response.headers = ordered(response.headers)
+    if decision.request.method == "HEAD":
+        response.body = b""
     return response
 
 
@@ -136,38 +147,31 @@ def refusal(refused: Refused) -> Response:
     )
 
 
-def own_response(
-    decision: Decision, detailed: bool, trace: Trace | None = None, outbound_rules: bool = True
-) -> Response:
-    """The whole response where IIS itself makes it: redirects, custom responses, errors."""
+def own_response(decision: Decision, local: bool, trace: Trace | None = None) -> Response:
+    """The whole response where IIS itself makes it: redirects, custom responses, errors.
+
+    ``local`` = as a client on the server's own machine gets it.
+    """
     action = decision.action
     if isinstance(action, Redirect):
-        body = redirect_body(action.location)
-        headers = [("Content-Type", "text/html; charset=UTF-8"), ("Location", action.location)]
-        if decision.module == "HttpRedirectionModule":
-            headers += decision.effective.view(protocol_support.redirect_headers)
-        response = Response(action.status, reason_phrase(action.status), headers, body)
+        response = _redirect(decision, action)
     else:
         assert isinstance(action, Respond)
-        response = _error(decision, action, detailed)
+        reason = action.reason or reason_phrase(action.status)
+        response = Response(action.status, reason, list(action.headers))
     closing = [pair for pair in response.headers if pair[0].lower() == "connection"]
     response.headers = decorate(response.headers, decision.effective) + closing
-    response.headers.append(("Content-Length", str(len(response.body))))
-    if outbound_rules:
-        response = _outbound(decision, response, trace)
-    if decision.request.method == "HEAD":
-        response.body = b""
-    return response
+    failure = _outbound(decision, response, trace)
+    if failure is not None:
+        return failed(decision, failure)
+    if isinstance(action, Respond) and action.status >= 400:
+        return _with_page(decision, response, action, local)
+    return _finished(decision, response)
 
 
-def _error(decision: Decision, action: Respond, detailed: bool) -> Response:
-    reason = action.reason or reason_phrase(action.status)
-    if action.status < 400:
-        return Response(action.status, reason, list(action.headers))
-    broken = decision.effective.errors(custom_error.SECTION)
-    if broken and action.substatus != 19:  # measured: bad httpErrors fails error responses only
-        action = configuration_error(broken[0], "SendResponse")
-        response = custom_error.page(decision, action, reason_phrase(500), detailed)
-        response.substatus, response.message, response.hresult = 19, action.message, action.hresult
-        return response
-    return custom_error.page(decision, action, reason, detailed)
+def _redirect(decision: Decision, action: Redirect) -> Response:
+    headers = [("Content-Type", "text/html; charset=UTF-8"), ("Location", action.location)]
+    if decision.module == "HttpRedirectionModule":
+        headers += decision.effective.view(protocol_support.redirect_headers)
+    body = redirect_body(action.location)
+    return Response(action.status, reason_phrase(action.status), headers, body)

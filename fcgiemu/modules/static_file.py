@@ -195,8 +195,8 @@ def respond(
         status = _precondition(fields, tag, modified, now)
         if status == 412:
             return FileResponse(412, [])
-        if status == 304:
-            return FileResponse(304, [*content.cache_headers, *validators])
+        if status == 304:  # measured with both validators sent: no Last-Modified
+            return FileResponse(304, [*content.cache_headers, *validators[1:]])
     base = [("Content-Type", action.mime_type), *content.cache_headers, *validators]
     send = request.method != "HEAD"
     if not action.mime_type.startswith("text/html"):

@@ -236,7 +236,7 @@ def _response(
     if canned is not None and _reaches_handler(outcome):
         return sending.send(outcome, _canned(canned), trace)
     if isinstance(outcome.action, (Redirect, Respond)):
-        return sending.own_response(outcome, detailed=False, trace=trace)
+        return sending.own_response(outcome, local=False, trace=trace)
     return None
 
 
