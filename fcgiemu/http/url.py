@@ -125,9 +125,15 @@ def _decode(path: str) -> str:
         text = data.decode("utf-8")
     except UnicodeDecodeError:
         text = data.decode("cp1252", "replace")
+    else:
+        if _PRIVATE_USE.search(text):  # one report: such characters are not taken as UTF-8
+            text = data.decode("cp1252", "replace")
     if re.search(r"[\x00-\x1f\x7f]", text):
         raise _invalid()
     return text
+
+
+_PRIVATE_USE = re.compile("[\ue000-\uf8ff]")
 
 
 def _check_segments(path: str) -> None:

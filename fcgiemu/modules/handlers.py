@@ -11,6 +11,7 @@ from ..config.diagnostics import E_INVALID_DATA, Finding
 from ..config.merge import Node
 from ..config.tree import Effective
 from ..decision import E_FILE_NOT_FOUND, Handler, Respond
+from ..files import FileEntry
 from ..trace import Trace
 from . import access
 from .context import Context, Step
@@ -167,20 +168,61 @@ def _segment_matcher(name: str) -> PathMatch:
     return match
 
 
-def map_request_handler(effective: Effective) -> Step:
-    """The handler of the URL, the file or folder that it needs, and the access that it requires. A
-    plan: see context.py.
+def map_url(context: Context, quietly: bool = False) -> None:
+    """Take the handler of the current URL. The core does it before BEGIN_REQUEST, and again for a
+    child request; where none fits, MAP_REQUEST_HANDLER says so.
     """
-    return partial(_map, effective.view(table))
+    mappings = context.effective.view(table)
+    context.handler, context.entry = None, None
+    if mappings.bad_pre_condition is None:
+        chosen = mappings.choose(
+            context.state.path, context.request.method, None if quietly else context.trace
+        )
+        if chosen is not None:
+            context.handler, context.script_length = chosen
 
 
-def _map(mappings: HandlerTable, context: Context) -> Respond | None:
+def look_up(_effective: Effective) -> Step:
+    """Between authentication and authorization: the file or folder that the handler's resourceType
+    asks for. A plan: see context.py.
+    """
+    return _look_up
+
+
+def _look_up(context: Context) -> None:
+    if context.handler is None or context.handler.resource_type == "Unspecified":
+        return
+    path = context.state.path[: context.script_length]
+    entry = context.entry = context.files.find(path)
+    if context.trace is not None:
+        context.trace.add(
+            "FILE_CACHE_ACCESS_END",
+            FileName=context.files.physical_path(context.state.path),
+            Successful=_fits(context.handler, entry),
+            File=context.hosting.spelled(entry) if entry else None,
+        )
+
+
+def _fits(handler: Handler, entry: FileEntry | None) -> bool:
+    """Whether what was found is what the handler's resourceType asks for."""
+    kind = handler.resource_type
+    return entry is not None and (kind == "Either" or entry.is_directory == (kind == "Directory"))
+
+
+def map_request_handler(effective: Effective) -> Step:
+    """404.4 without a handler, 404.0 without its resource, 403 without the access that it requires.
+    A plan: see context.py.
+    """
+    return partial(_check, effective.view(table))
+
+
+def _check(mappings: HandlerTable, context: Context) -> Respond | None:
     if (bad := mappings.bad_pre_condition) is not None:
         return Respond(
             500, 0, bad.message, E_INVALID_DATA, finding=bad, notification="MapRequestHandler"
         )
-    chosen = mappings.choose(context.state.path, context.request.method, context.trace)
-    if chosen is None:
+    handler = context.handler
+    if handler is None:
         return Respond(
             404,
             4,
@@ -188,27 +230,9 @@ def _map(mappings: HandlerTable, context: Context) -> Respond | None:
             E_FILE_NOT_FOUND,
             notification="MapRequestHandler",
         )
-    context.handler, context.script_length = chosen
-    context.entry = None
-    if context.handler.resource_type != "Unspecified" and not _has_resource(context):
+    if handler.resource_type != "Unspecified" and not _fits(handler, context.entry):
         return not_found("MapRequestHandler")
-    return access.missing(context.handler, mappings.access)
-
-
-def _has_resource(context: Context) -> bool:
-    """Look the file or folder up that the handler's resourceType asks for."""
-    assert context.handler is not None
-    kind = context.handler.resource_type
-    entry = context.entry = context.files.find(context.state.path[: context.script_length])
-    found = entry is not None and (kind == "Either" or entry.is_directory == (kind == "Directory"))
-    if context.trace is not None:
-        context.trace.add(
-            "FILE_CACHE_ACCESS_END",
-            FileName=context.files.physical_path(context.state.path),
-            Successful=found,
-            File=context.hosting.spelled(entry) if entry else None,
-        )
-    return found
+    return access.missing(handler, mappings.access)
 
 
 def not_found(notification: str) -> Respond:

@@ -132,6 +132,14 @@ def wanted(effective: Effective) -> OutboundRules | None:
     return compiled if compiled.rules or compiled.errors else None
 
 
+def before_cache(effective: Effective) -> bool:
+    """Whether the rules run in RELEASE_REQUEST_STATE (rewriteBeforeCache), before
+    ProtocolSupportModule adds its headers.
+    """
+    compiled = wanted(effective)
+    return compiled is not None and compiled.before_cache
+
+
 def rules(effective: Effective) -> OutboundRules:
     """The compiled outbound rules of a configuration."""
     return effective.view(outbound)

@@ -5,7 +5,7 @@ view, nothing else.
 ``Schedule``, once: modules that the application does not load, or that have nothing to do, are not
 in it. A request then passes
 
-    PRE_BEGIN_REQUEST   global rules: the same request under another URL
+    PRE_BEGIN_REQUEST   global rules: the same request under another URL; then its handler is mapped
     BEGIN_REQUEST       who may ask, which URLs are served, the rules of web.config; a rewritten URL
                         runs as a child request, which begins here again, without rules
     AUTHENTICATE_REQUEST … MAP_REQUEST_HANDLER
@@ -82,6 +82,7 @@ TABLE = (
     ),
     Row("BEGIN_REQUEST", "RewriteModule", inbound.rules),
     Row("AUTHENTICATE_REQUEST", CORE, access.tls),
+    Row("AUTHENTICATE_REQUEST", CORE, handlers.look_up),
     Row("AUTHORIZE_REQUEST", "UrlAuthorizationModule", url_authorization.plan),
     Row("MAP_REQUEST_HANDLER", "HttpRedirectionModule", http_redirection.plan),
     Row("MAP_REQUEST_HANDLER", CORE, handlers.map_request_handler),
@@ -238,10 +239,25 @@ class _Run:
         return (
             self.enter()
             or self.notify(self.schedule.pre_begin)
-            or self.notify(self.schedule.begin)
+            or self.begin()
             or self.execute()
             or handlers.not_found("ExecuteRequestHandler")
         )
+
+    def begin(self) -> Action | None:
+        """BEGIN_REQUEST. The handler is mapped before it: nobody but the trace sees that, where
+        rules change the URL afterwards.
+        """
+        context = self.context
+        if context.trace is not None:
+            handlers.map_url(context)
+        action = self.notify(self.schedule.begin)
+        if action is not None and not context.depth:
+            if isinstance(action, Respond):  # its page names the handler
+                handlers.map_url(context, quietly=True)
+            else:
+                context.handler = None
+        return action
 
     def enter(self) -> Respond | None:
         """Take the application and the configuration of the current URL; 500.19 where that cannot
@@ -315,6 +331,9 @@ class _Run:
         """Authorization, handler mapping, and the modules of the chosen handler, for the current
         URL.
         """
+        context = self.context
+        if context.trace is None or context.depth:
+            handlers.map_url(context)
         return self.notify(self.schedule.to_handler) or self.run_handler()
 
     def run_handler(self) -> Action | None:

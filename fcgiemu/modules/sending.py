@@ -69,10 +69,9 @@ def send(decision: Decision, response: Response, trace: Trace | None = None) -> 
     error pages.
     """
     local = decision.request.is_local
-    response.headers = decorate(response.headers, decision.effective)
     length = response.header("content-length")
     body = response.body
-    failure = _outbound(decision, response, trace)
+    failure = _decorated_and_rewritten(decision, response, trace)
     if failure is not None:
         return failed(decision, failure)
     if custom_error.answers(decision, response, local):
@@ -91,6 +90,18 @@ def failed(decision: Decision, error: Respond) -> Response:
     response.substatus, response.message = error.substatus, error.message
     failing = replace(decision, action=error, module="RewriteModule")
     return _with_page(failing, response, error, decision.request.is_local)
+
+
+def _decorated_and_rewritten(
+    decision: Decision, response: Response, trace: Trace | None
+) -> Respond | None:
+    """The server's headers and the outbound rules; these come first with rewriteBeforeCache. The
+    error where the rules fail.
+    """
+    first = outbound.before_cache(decision.effective)
+    failure = _outbound(decision, response, trace) if first else None
+    response.headers = decorate(response.headers, decision.effective)
+    return failure if first else _outbound(decision, response, trace)
 
 
 def _outbound(decision: Decision, response: Response, trace: Trace | None) -> Respond | None:
@@ -160,8 +171,8 @@ def own_response(decision: Decision, local: bool, trace: Trace | None = None) ->
         reason = action.reason or reason_phrase(action.status)
         response = Response(action.status, reason, list(action.headers))
     closing = [pair for pair in response.headers if pair[0].lower() == "connection"]
-    response.headers = decorate(response.headers, decision.effective) + closing
-    failure = _outbound(decision, response, trace)
+    failure = _decorated_and_rewritten(decision, response, trace)
+    response.headers += closing
     if failure is not None:
         return failed(decision, failure)
     if isinstance(action, Respond) and action.status >= 400:

@@ -17,6 +17,7 @@ from ..decision import Action, Redirect, Respond, ServeFile, configuration_error
 from ..files import FileEntry
 from ..http.request import Request
 from ..http.url import encode_location
+from ..rewrite.policy import POLICY
 from .context import Context
 from .handlers import not_found
 
@@ -46,10 +47,14 @@ class StaticContent:
         """The type for a file name; "." stands for names without extension, ".*" for all that are
         not mapped.
         """
-        name = path.rpartition("/")[2]
-        dot = name.rfind(".")
-        extension = name[dot:].lower() if dot >= 0 else "."
-        return self.mime_types.get(extension) or self.mime_types.get(".*")
+        name = path.rpartition("/")[2].lower()
+        dot = name.find(".") if POLICY.mime_map_by_longest_extension else name.rfind(".")
+        while dot >= 0:
+            mime_type = self.mime_types.get(name[dot:])
+            if mime_type is not None:
+                return mime_type
+            dot = name.find(".", dot + 1)
+        return (self.mime_types.get(".") if "." not in name else None) or self.mime_types.get(".*")
 
 
 def handle(context: Context) -> Action | None:

@@ -65,7 +65,7 @@ def lines(answer: Explanation, only_matching: bool = False) -> Iterator[Line]:
     """
     request = answer["request"]
     yield Line(0, "request", f"{request['method']} {request['url']}")
-    yield from _events(answer.get("events", ()), only_matching)
+    yield from _events(_in_telling_order(answer), only_matching)
     yield Line(0, "outcome", "")
     for text in _outcome(answer["outcome"], answer):
         yield Line(
@@ -81,6 +81,30 @@ def lines(answer: Explanation, only_matching: bool = False) -> Iterator[Line]:
             )
             if finding["hint"]:
                 yield Line(2, "hint", finding["hint"])
+
+
+#: Modules that answer before the handler is asked.
+_BEFORE_HANDLERS = frozenset({"IpRestrictionModule", "RequestFilteringModule", "RewriteModule"})
+
+
+def _in_telling_order(answer: Explanation) -> Iterator[dict[str, Any]]:
+    """The events without handlers that were mapped in vain: IIS maps one before the rules of
+    web.config, which may give the request another URL.
+    """
+    held: list[dict[str, Any]] = []
+    for event in answer.get("events", ()):
+        name = event["name"]
+        if name.startswith("HANDLER_"):
+            held.append(event)
+            continue
+        if name == "GENERAL_CHILD_REQUEST_START":
+            held = []
+        elif name == "FILE_CACHE_ACCESS_END":
+            yield from held
+            held = []
+        yield event
+    if answer["outcome"]["module"] not in _BEFORE_HANDLERS:
+        yield from held
 
 
 def _events(events: Iterable[dict[str, Any]], only_matching: bool) -> Iterator[Line]:

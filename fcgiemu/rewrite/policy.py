@@ -34,8 +34,11 @@ class RewritePolicy:
     first_map_key_wins: bool = True
     #: {URL} in outbound rules of a locally rewritten request is the rewritten path.
     outbound_url_is_rewritten: bool = True
-    #: Headers that vanish when an outbound rule sets them to "".
-    dropped_when_empty: frozenset[str] = frozenset({"etag", "server"})
+    #: Headers that vanish when an outbound rule sets them to "" (reports; Server stays, empty).
+    dropped_when_empty: frozenset[str] = frozenset({"etag"})
+    #: A MIME map of ``.js.br`` decides about app.js.br; False: only that of the last part does.
+    #: Published files of Blazor and Unity rest on it.
+    mime_map_by_longest_extension: bool = True
     #: Steps after which IIS's engine gives up (error_complexity), as a bound on length ** degree.
     regex_step_limit: int = 10_000_000
     #: Seconds that a pattern above that bound may run.

@@ -48,7 +48,8 @@ def test_the_keys_of_an_answer(folder: Path) -> None:
         "StaticFileModule",
     )
     assert answer["rules"] == ["R"] and answer["findings"] == []
-    assert [event["name"] for event in answer["events"]][:3] == [
+    names = [event["name"] for event in answer["events"]]
+    assert names[names.index("HANDLER_CHANGED") + 1 :][:3] == [
         "URL_REWRITE_START",
         "RULE_EVALUATION_START",
         "PATTERN_MATCH",
