@@ -32,6 +32,16 @@ class Application:
     place: Place
 
 
+@dataclass(frozen=True, slots=True)
+class Hsts:
+    """An enabled <hsts> of a site: the value of Strict-Transport-Security, and whether requests
+    over HTTP are redirected.
+    """
+
+    value: str
+    redirect_to_https: bool
+
+
 @dataclass(slots=True)
 class Layout:
     """A site's applications and virtual directories; the root application and directory come
@@ -43,6 +53,7 @@ class Layout:
     directories: list[VirtualDirectory] = field(default_factory=list)
     #: (Windows folder, local folder) of every virtual directory.
     pairs: list[Pair] = field(default_factory=list)
+    hsts: Hsts | None = None
 
 
 def whole(file: ConfigFile) -> bool:
@@ -124,6 +135,7 @@ class _Reader:
                     "Remove one of them.",
                 )
             self._application(element, root)
+        self.layout.hsts = _hsts(self.site)
         self.layout.directories.sort(key=lambda directory: len(directory.path))
         return self.layout
 
@@ -181,6 +193,20 @@ class _Reader:
         """physicalPath where it is a Windows one, without a slash at its end; else ""."""
         text = values.expand(directory.attributes["physicalPath"]).rstrip("\\/")
         return text if paths.is_windows(text) else ""
+
+
+def _hsts(site: Element) -> Hsts | None:
+    element = next((child for child in site.children if child.tag == "hsts"), None)
+    if element is None or not _flag(element, "enabled"):
+        return None
+    parts = [f"max-age={_number(element, 'max-age', 0)}"]
+    parts += ["includeSubDomains"] if _flag(element, "includeSubDomains") else []
+    parts += ["preload"] if _flag(element, "preload") else []
+    return Hsts("; ".join(parts), _flag(element, "redirectHttpToHttps"))
+
+
+def _flag(element: Element, name: str) -> bool:
+    return element.attributes.get(name, "").lower() == "true"
 
 
 def _path(element: Element) -> str:

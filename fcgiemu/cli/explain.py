@@ -160,32 +160,46 @@ def _is_broken(answer: Explanation) -> bool:
 
 
 def _batch(site: Site, lines: TextIO, as_json: bool, events: bool, only_matching: bool) -> bool:
-    """One answer a line, in the order of the questions. Exits 2 at a line that is no question."""
+    """One answer a line, in the order of the questions. A line that cannot be answered says so in
+    its place and stops no other; the exit status is 2 then.
+    """
     sites: dict[tuple[Any, ...], Site] = {(): site}
-    broken = False
-    for number, question in _questions(lines):
-        try:
-            answer = _answer(site, sites, question, events)
-        except (SiteError, ValueError, TypeError, AttributeError) as error:
-            fail(SiteError(f"batch line {number}: {error}"))
-        broken = broken or _is_broken(answer)
-        click.echo(_json(answer) if as_json else _story(answer, only_matching) + "\n")
-    return broken
-
-
-def _questions(lines: TextIO) -> Iterator[tuple[int, dict[str, Any]]]:
+    broken = failed = False
     for number, line in _numbered(lines):
         if not line.strip():
             continue
+        question: dict[str, Any] = {}
         try:
-            question = json.loads(line)
-            if not isinstance(question, dict) or not isinstance(question.get("url"), str):
-                raise ValueError("it is no JSON object with a url")
-            if not isinstance(question.get("method", ""), str):
-                raise ValueError("its method is no text")
-        except ValueError as error:
-            fail(SiteError(f"batch line {number}: {error}"))
-        yield number, question
+            question = _question(line)
+            answer = _answer(site, sites, question, events)
+        except Exception as error:  # also a defect of ours: the other lines have their answers
+            failed = True
+            _say_why(number, question, error, as_json)
+            continue
+        broken = broken or _is_broken(answer)
+        click.echo(_json(answer) if as_json else _story(answer, only_matching) + "\n")
+    if failed:
+        sys.exit(2)
+    return broken
+
+
+def _say_why(number: int, question: dict[str, Any], error: Exception, as_json: bool) -> None:
+    known = isinstance(error, (SiteError, ValueError, TypeError))
+    why = f"batch line {number}: {error if known else repr(error)}"
+    click.echo(f"fcgiemu: {why}", err=True)
+    if as_json:
+        named = {"id": question["id"]} if "id" in question else {}
+        click.echo(json.dumps({**named, "error": why}))
+
+
+def _question(line: str) -> dict[str, Any]:
+    """A line of a batch. Raises ValueError for what is not a question."""
+    question = json.loads(line)
+    if not isinstance(question, dict) or not isinstance(question.get("url"), str):
+        raise ValueError("it is not a JSON object with a url")
+    if not isinstance(question.get("method", ""), str):
+        raise ValueError("its method is not a text")
+    return question
 
 
 def _numbered(lines: TextIO) -> Iterator[tuple[int, str]]:

@@ -2,13 +2,36 @@
 
 from __future__ import annotations
 
-from ..decision import Proxy, Respond
+from collections.abc import Iterable
+from urllib.parse import urlsplit, urlunsplit
+
+from ..decision import Decision, Proxy, Respond
+from ..http.response import Header
 from .context import CORE, Context
 
 _NEEDS_ARR = (
     "The rule rewrites to another host, which needs Application Request Routing with its proxy"
     " enabled: start with --arr."
 )
+
+
+def front_headers(decision: Decision, headers: Iterable[Header]) -> list[Header]:
+    """The headers of another server's response: every absolute Location gets the front's scheme and
+    host (reverseRewriteHostInResponseHeaders, on by default; four reports).
+    """
+    request = decision.request
+    front = f"{request.scheme}://{request.authority}"
+    return [
+        (name, _on(front, value)) if name.lower() == "location" else (name, value)
+        for name, value in headers
+    ]
+
+
+def _on(front: str, location: str) -> str:
+    parts = urlsplit(location)
+    if parts.scheme not in ("http", "https") or not parts.netloc:
+        return location
+    return front + urlunsplit(("", "", parts.path or "/", parts.query, parts.fragment))
 
 
 def forward(context: Context) -> Proxy | Respond:

@@ -116,13 +116,14 @@ def execute_url(
     """The URL whose child request answers instead (responseMode ExecuteURL), or None where there is
     none.
     """
-    entry = _replacing(decision, status, substatus, has_entity, local)
+    entry = replacement(decision, status, substatus, has_entity, local)
     return entry.path if entry is not None and entry.mode == "ExecuteURL" else None
 
 
-def _replacing(
+def replacement(
     decision: Decision, status: int, substatus: int, has_entity: bool, local: bool
 ) -> ErrorPage | None:
+    """The entry whose page takes the place of an error's body, or None where there is none."""
     if decision.is_error_page or status < 400:
         return None
     errors = decision.effective.view(compiled)

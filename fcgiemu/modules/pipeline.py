@@ -35,6 +35,7 @@ from . import (
     directory_listing,
     fast_cgi,
     handlers,
+    hsts,
     http_platform,
     http_redirection,
     inbound,
@@ -238,6 +239,7 @@ class _Run:
     def start(self) -> Action:
         return (
             self.enter()
+            or hsts.redirect(self.context)
             or self.notify(self.schedule.pre_begin)
             or self.begin()
             or self.execute()

@@ -16,9 +16,10 @@ from ..decision import (
     Respond,
     ServeFile,
 )
+from ..fastcgi.wfastcgi import is_wfastcgi
 from ..hosting import Hosting
 from ..http.response import Response, reason_phrase
-from ..modules import sending, static_file
+from ..modules import answering, custom_error, sending, static_file
 from ..modules.fastcgi_variables import variables
 from ..rewrite.state import State
 from ..trace import Trace
@@ -41,6 +42,16 @@ class RequestJson(TypedDict):
     url: str
 
 
+class ErrorPageJson(TypedDict):
+    """The entry of httpErrors that answers an error; ``status`` is what the client gets, None where
+    only a program knows it.
+    """
+
+    mode: str
+    path: str
+    status: int | None
+
+
 class OutcomeJson(TypedDict):
     """What comes of a request; see docs/explain.md."""
 
@@ -57,6 +68,7 @@ class OutcomeJson(TypedDict):
     handler: str | None
     module: str | None
     environ: NotRequired[dict[str, str]]
+    error_page: NotRequired[ErrorPageJson]
 
 
 class ResponseJson(TypedDict):
@@ -177,8 +189,12 @@ def _outcome(
         found["status"], found["message"] = outcome.status, outcome.text
     else:
         _add_action(found, hosting, outcome)
-        if response is not None and (canned is not None or not isinstance(outcome.action, Respond)):
+        if response is not None and canned is not None and _reaches_handler(outcome):
+            found["substatus"], found["message"], found["hresult"] = 0, None, None
             found["status"], found["reason"] = response.status, response.reason
+        elif response is not None and not isinstance(outcome.action, Respond):
+            found["status"], found["reason"] = response.status, response.reason
+        _add_error_page(found, outcome, response, canned is not None)
         if response is not None and response.substatus:
             found["kind"] = "respond"
             found["status"], found["substatus"] = response.status, response.substatus
@@ -209,13 +225,31 @@ def _add_action(found: OutcomeJson, hosting: Hosting, decision: Decision) -> Non
             found["environ"] = environ(hosting, decision, action)
 
 
+def _add_error_page(
+    found: OutcomeJson, decision: Decision, response: Response | None, canned: bool
+) -> None:
+    """Say where an error page runs a URL or redirects: the client gets another status then."""
+    status = found["status"]
+    if status is None or status < 400:
+        return
+    local = canned and decision.request.is_local
+    entry = custom_error.replacement(decision, status, found["substatus"], canned, local)
+    if entry is not None and entry.mode != "File":
+        got = response.status if response is not None else None
+        found["error_page"] = {"mode": entry.mode, "path": entry.path, "status": got}
+
+
 def _hresult(number: int) -> str | None:
     return f"0x{number:08x}" if number else None
 
 
 def environ(hosting: Hosting, decision: Decision, action: CallFastCgi) -> dict[str, str]:
-    """What a WSGI application behind wfastcgi would find in its environ."""
+    """What a WSGI application behind wfastcgi would find in its environ; the variables that another
+    program gets.
+    """
     pairs = dict(variables(decision, action))
+    if not is_wfastcgi(action.handler.script_processor):
+        return {name: value for name, value in pairs.items() if _is_shown(name)}
     wsgi.original_url(pairs)
     settings = hosting.app_settings(hosting.application(decision.path))
     wsgi.script_name(pairs, {name: value for name, (value, _) in settings.items()})
@@ -223,6 +257,10 @@ def environ(hosting: Hosting, decision: Decision, action: CallFastCgi) -> dict[s
     shown.update((name, value) for name, value in pairs.items() if name.startswith("HTTP_"))
     shown["wsgi.url_scheme"] = "https" if pairs["HTTPS"] == "on" else "http"
     return shown
+
+
+def _is_shown(name: str) -> bool:
+    return name in _ENVIRON or name == "ORIG_PATH_INFO" or name.startswith("HTTP_")
 
 
 def _response(
@@ -234,9 +272,9 @@ def _response(
     if isinstance(outcome, Refused):
         return sending.refusal(outcome)
     if canned is not None and _reaches_handler(outcome):
-        return sending.send(outcome, _canned(canned), trace)
+        return answering.handled(outcome, _canned(canned), trace)
     if isinstance(outcome.action, (Redirect, Respond)):
-        return sending.own_response(outcome, local=False, trace=trace)
+        return answering.made_by_iis(outcome, local=False, trace=trace)
     return None
 
 

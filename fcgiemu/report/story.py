@@ -248,6 +248,10 @@ def _url(path: str, query: str) -> str:
     return f"{path}?{query}" if query else path
 
 
+#: Variables of a FastCGI program that people look for.
+_SEEN = ("SCRIPT_NAME", "PATH_INFO", "QUERY_STRING")
+
+
 def _outcome(outcome: OutcomeJson, answer: Explanation) -> Iterator[str]:
     kind, status = outcome["kind"], outcome["status"]
     if kind == "static":
@@ -258,10 +262,8 @@ def _outcome(outcome: OutcomeJson, answer: Explanation) -> Iterator[str]:
             f" {_url(outcome['path'], outcome['query'])}"
         )
         environ = outcome["environ"]
-        yield (
-            f"   the application sees SCRIPT_NAME '{environ['SCRIPT_NAME']}', PATH_INFO"
-            f" '{environ['PATH_INFO']}', QUERY_STRING '{environ['QUERY_STRING']}'"
-        )
+        names = [name for name in _SEEN if name in environ]
+        yield "   the application sees " + ", ".join(f"{name} '{environ[name]}'" for name in names)
     elif kind == "redirect":
         yield f"=> {status} {outcome['reason']}, Location: {outcome['location']}"
     elif kind == "abort":
@@ -274,6 +276,10 @@ def _outcome(outcome: OutcomeJson, answer: Explanation) -> Iterator[str]:
         yield f"=> {status}.{outcome['substatus']} {outcome['reason'] or ''} ({outcome['module']})"
         if outcome["message"]:
             yield f"   {outcome['message']}"
+    page = outcome.get("error_page")
+    if page is not None:
+        got = page["status"] or "what the program says"
+        yield f"   httpErrors answers with {page['path']} ({page['mode']}): the client gets {got}"
 
 
 def as_page(answer: Explanation) -> bytes:

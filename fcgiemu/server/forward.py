@@ -13,7 +13,7 @@ from urllib.parse import quote, urlsplit
 from ..decision import Decision, Proxy, Respond
 from ..http.response import Header, Response, reason_phrase
 from ..http.url import encode_path
-from ..modules import outbound, sending
+from ..modules import application_request_routing, outbound, sending
 from ..rewrite.compiler import inbound
 from ..rewrite.state import original_url
 from .exchange import ClientGone, Exchange
@@ -118,7 +118,7 @@ class Forwarder:
     async def _answer(
         self, exchange: Exchange, decision: Decision, url: str, answer: httpx.Response
     ) -> None:
-        headers = response_headers(decision, url, answer)
+        headers = response_headers(decision, answer)
         reason = answer.reason_phrase or reason_phrase(answer.status_code)
         decorated = sending.decorate(headers, decision.effective)
         sender = outbound.sender(decision, answer.status_code, decorated)
@@ -209,21 +209,13 @@ def _forwarded_for(decision: Decision) -> Header:
     return "X-Forwarded-For", f"{present}, {client}" if present else client
 
 
-def response_headers(decision: Decision, url: str, answer: httpx.Response) -> list[Header]:
-    """The answer's headers; a Location on the backend's host becomes one on ours, as ARR does by
-    default.
-    """
+def response_headers(decision: Decision, answer: httpx.Response) -> list[Header]:
+    """The answer's end-to-end headers, as ARR passes them on."""
     headers = [
         (name.decode("latin-1"), value.decode("latin-1"))
         for name, value in answer.headers.raw
         if name.decode("latin-1").lower() not in _HOP_BY_HOP
     ]
-    backend = urlsplit(url).netloc.lower()
-    front = f"{decision.request.scheme}://{decision.request.authority}"
-    result = []
-    for name, value in headers:
-        if name.lower() == "location" and urlsplit(value).netloc.lower() == backend:
-            parts = urlsplit(value)
-            value = front + (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        result.append((name, value))
-    return result
+    if not isinstance(decision.action, Proxy):
+        return headers
+    return application_request_routing.front_headers(decision, headers)
