@@ -343,6 +343,7 @@ def _value(
     if rule.value is None:
         return True, None
     result = rule.value.expand(state)
+    state.grow(captures[0], result)
     if trace is not None:
         trace.add("OUTBOUND_REWRITE_ACTION", RuleName=rule.name, Value=result, Line=rule.span.line)
     return True, result

@@ -10,12 +10,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from ..config.merge import Node
-
-if TYPE_CHECKING:
-    from .state import State
+from .state import State
 
 _PREFIX = re.compile(r"\^(/(?:[\w.~-]+/)+)\.\*")
 

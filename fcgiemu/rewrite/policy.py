@@ -39,6 +39,13 @@ class RewritePolicy:
     #: A MIME map of ``.js.br`` decides about app.js.br; False: only that of the last part does.
     #: Published files of Blazor and Unity rest on it.
     mime_map_by_longest_extension: bool = True
+    #: Characters that a URL, a query or a variable may hold after a rule has made it: what the
+    #: length field of a Windows UNICODE_STRING can say. More is 500.50 for that request.
+    text_limit: int = 32_767
+    #: Characters that the rules of one request may put into URLs and variables together.
+    request_limit: int = 1_048_576
+    #: Characters by which outbound rules may make one response longer. More is 500.52.
+    response_growth: int = 16 * 1_048_576
     #: Steps after which IIS's engine gives up (error_complexity), as a bound on length ** degree.
     regex_step_limit: int = 10_000_000
     #: Seconds that a pattern above that bound may run.

@@ -13,7 +13,7 @@ from .pattern import Captures, Matcher
 from .policy import POLICY
 from .regex import TooComplex
 from .state import State
-from .template import ExpansionError, Template
+from .template import MAX_BACK_REFERENCE, ExpansionError, Template
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,7 +264,8 @@ def conditions_hold(rule: Conditional, state: State, trace: Trace | None) -> boo
 
 def _remember(rule: Conditional, captures: Captures, state: State) -> None:
     if rule.track_all_captures and state.condition_captures is not None:
-        state.condition_captures = (*state.condition_captures, *captures[1:])
+        tracked = (*state.condition_captures, *captures[1:])
+        state.condition_captures = tracked[: MAX_BACK_REFERENCE + 1]  # no template names more
     else:
         state.condition_captures = captures
 
@@ -308,9 +309,9 @@ def _act(rule: Rule, state: State, trace: Trace | None) -> Verdict | None:
     if action.type == "Rewrite":
         assert action.url is not None
         target = action.url.expand(state)
-        state.path, state.query = compose.rewrite(
-            rule.base, target, state.query, action.append_query_string
-        )
+        path, query = compose.rewrite(rule.base, target, state.query, action.append_query_string)
+        state.keep(path, query)
+        state.path, state.query = path, query
         state.rewritten = True
         state.log_rewritten = action.log_rewritten_url
         if trace is not None:
@@ -344,6 +345,7 @@ def _set(variable: SetVariable, state: State, trace: Trace | None) -> None:
     if not variable.replace and state.variable(name):
         return
     value = variable.value.expand(state)
+    state.keep(value)
     state.assigned[name] = value
     if trace is not None:
         trace.add("SET_SERVER_VARIABLE", Name=variable.name, Value=value, Line=variable.span.line)
@@ -355,6 +357,7 @@ def _redirect(rule: Rule, state: State, trace: Trace | None) -> Verdict:
     where = compose.location(
         rule.base, action.url.expand(state), state.query, action.append_query_string, state.request
     )
+    state.keep(where)
     if trace is not None:
         trace.add(
             "REDIRECT_ACTION",

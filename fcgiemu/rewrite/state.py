@@ -11,6 +11,7 @@ from typing import Protocol
 
 from ..http.request import Request
 from ..http.url import encode_path
+from .policy import POLICY
 
 MODULE_VERSION = "7,1,1993,2351"  # measured: URL Rewrite 2.1
 
@@ -27,6 +28,10 @@ class Place:
     site_name: str = "Default Web Site"
     site_id: int = 1
     application_pool: str = "DefaultAppPool"
+
+
+class ExpansionError(Exception):
+    """A text that the rules cannot make for this request: 500.50, this request only."""
 
 
 class FileTests(Protocol):
@@ -66,6 +71,7 @@ class State:
     __slots__ = (
         "assigned",
         "condition_captures",
+        "kept",
         "files",
         "folder_url",
         "is_servable",
@@ -93,6 +99,8 @@ class State:
         self.files = files
         self.path = request.target.path
         self.query = request.target.query
+        #: Characters that rules have put into URLs and variables so far.
+        self.kept = 0
         #: Variables that rules set, upper-case name -> value.
         self.assigned: dict[str, str] = {}
         self.rewritten = False
@@ -153,6 +161,35 @@ class State:
             self.folder_url = _with_query(encode_path(self.path), self.query)
             self.rewritten = False
         self.path = path
+
+    @property
+    def text_limit(self) -> int:
+        """How many characters an expansion may have: outbound rules write into bodies."""
+        return POLICY.text_limit if self.response is None else POLICY.response_growth
+
+    def keep(self, *texts: str) -> None:
+        """Account for a URL, query or variable that a rule has made. Raises ExpansionError."""
+        for text in texts:
+            if len(text) > POLICY.text_limit:
+                raise ExpansionError(
+                    f"The rules make a text of {len(text)} characters from this request; a URL, a"
+                    f" query or a variable holds at most {POLICY.text_limit}."
+                )
+            self.kept += len(text)
+        if self.kept > POLICY.request_limit:
+            raise ExpansionError(
+                f"The rules make more than {POLICY.request_limit} characters of URLs and variables"
+                " from this request."
+            )
+
+    def grow(self, before: str, after: str) -> None:
+        """Account for what an outbound rule writes over ``before``. Raises ExpansionError."""
+        self.kept += len(after) - len(before)
+        if self.kept > POLICY.response_growth:
+            raise ExpansionError(
+                "The outbound rules make the response longer by more than"
+                f" {POLICY.response_growth} characters."
+            )
 
     @property
     def shows_original(self) -> bool:

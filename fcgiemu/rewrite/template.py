@@ -7,31 +7,26 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
 from .policy import POLICY
-
-if TYPE_CHECKING:
-    from .state import State
+from .state import ExpansionError, State
 
 MAX_BACK_REFERENCE = 31  # the registry value MaxBackReferences: default and maximum
 MAX_DEPTH = 32
+
+__all__ = ["ExpansionError", "Lookup", "Template", "TemplateError", "compile_template"]
 
 
 class TemplateError(ValueError):
     """A template IIS refuses when it reads the rule set."""
 
 
-class ExpansionError(Exception):
-    """A template that cannot be expanded for this request: 500.50, this request only."""
-
-
 #: A rewrite map or a provider: argument -> result.
-Lookup = Callable[[str, "State"], str]
+Lookup = Callable[[str, State], str]
 
 
-Part = Callable[["State"], str]
+Part = Callable[[State], str]
 
 
 class Template:
@@ -48,7 +43,22 @@ class Template:
         """The string for this request. Raises ExpansionError."""
         if self.constant is not None:
             return self.constant
-        return "".join([part if isinstance(part, str) else part(state) for part in self._parts])
+        texts = []
+        left = state.text_limit
+        for part in self._parts:
+            text = part if isinstance(part, str) else part(state)
+            left -= len(text)
+            if left < 0:
+                raise ExpansionError(
+                    f'The expression "{_short(self.source)}" expands to more than'
+                    f" {state.text_limit} characters."
+                )
+            texts.append(text)
+        return "".join(texts)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 200 else text[:200] + "…"
 
 
 def compile_template(source: str, lookups: Mapping[str, Lookup]) -> Template:
@@ -153,7 +163,8 @@ def url_decode(text: str) -> str:
     once = unquote(text, errors="replace")
     if once != text and re.search(r"%[0-9A-Fa-f]{2}", once):
         raise ExpansionError(
-            f'The expression "{{UrlDecode:{text}}}" cannot be expanded: the text is encoded twice.'
+            f'The expression "{{UrlDecode:{_short(text)}}}" cannot be expanded: the text is'
+            " encoded twice."
         )
     return once
 
