@@ -4,105 +4,20 @@ one pass.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path, PureWindowsPath
 
-from . import schema, values
+from . import schema
 from .diagnostics import E_LOCKED, ConfigurationError, Finding, Span
-from .locks import NO_OVERRIDES, Override, Overrides
-from .reader import Comment, Element, read_bytes, read_file
-from .schema import ElementSchema
+from .locks import NO_OVERRIDES, Overrides
+from .model import SHIPPED_POLICY, ConfigFile, Override, Policy, SectionInstance
+from .reader import Element, read_bytes, read_file
+from .typed import MAX_HINTS, REWRITE, Typer
 
-_REWRITE = schema.WEB_SERVER + "rewrite"
+__all__ = ["SHIPPED_POLICY", "ConfigFile", "Policy", "load"]
+
 #: Parts of the rewrite section whose errors have a status of their own (500.52, 500.51).
-_APART = {_REWRITE + "/outboundRules", _REWRITE + "/globalRules"}
-
-
-@dataclass(slots=True)
-class TypedElement:
-    """An element whose attributes have become values; collections are still directives, in document
-    order.
-    """
-
-    schema: ElementSchema
-    span: Span
-    values: dict[str, values.Value] = field(default_factory=dict)
-    children: list[TypedElement] = field(default_factory=list)
-    directives: list[Directive] = field(default_factory=list)
-    #: lockAttributes, lockItem and their like, as written.
-    locks: dict[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Directive:
-    """``add``, ``remove`` or ``clear`` in a collection; ``element`` holds the entry or the key."""
-
-    kind: str
-    collection: str
-    element: TypedElement
-
-
-@dataclass(slots=True)
-class SectionInstance:
-    """A section as it stands once in a file: top level, or in a <location> whose path is
-    ``location``.
-    """
-
-    path: str
-    location: str
-    element: TypedElement
-    inherit: bool = True
-
-
-@dataclass(slots=True)
-class ConfigFile:
-    """A parsed configuration file of the folder ``directory`` (site-absolute, no trailing slash, ""
-    = root).
-    """
-
-    name: str
-    directory: str
-    sections: list[SectionInstance] = field(default_factory=list)
-    findings: list[Finding] = field(default_factory=list)
-    comments: list[Comment] = field(default_factory=list)
-    root: Element | None = None
-    is_host: bool = False
-    #: The distinct <location> paths, lower case without slashes at the ends, in document order.
-    locations: list[str] = field(default_factory=list)
-    overrides: list[Override] = field(default_factory=list)
-    #: Sections in which this file locks attributes, elements or entries.
-    locking: set[str] = field(default_factory=set)
-    #: Whether this is the configuration that fcgiemu ships: its locks are only warnings unless
-    #: asked for.
-    is_shipped: bool = False
-
-    def covering(self, path: str, site_name: str) -> tuple[str, ...]:
-        """The <location> paths of this file that cover the URL path ``path`` (lower case, as
-        ``site_name``).
-        """
-        below = (
-            path[len(self.directory) :].strip("/") + "/"
-            if path.startswith(self.directory.lower())
-            else "/"
-        )
-        if self.is_host:
-            below = f"{site_name}/{below}"
-        return tuple(place for place in self.locations if below.startswith(place + "/"))
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """How strictly the locks of the server are applied; see DESIGN: unlocked with a finding by
-    default.
-    """
-
-    strict_locks: bool = False
-    strict_rewrite_locks: bool = False
-
-
-SHIPPED_POLICY = Policy()
+_APART = {REWRITE + "/outboundRules", REWRITE + "/globalRules"}
 
 
 def load(
@@ -121,7 +36,10 @@ def load(
     ``overrides`` is what the files above lock and unlock.
     """
     file = ConfigFile(
-        name, directory, is_host=is_host, is_shipped=is_host and isinstance(path, bytes)
+        name=name,
+        directory=directory,
+        is_host=is_host,
+        is_shipped=is_host and isinstance(path, bytes),
     )
     try:
         document = read_bytes(path, name) if isinstance(path, bytes) else read_file(path, name)
@@ -258,8 +176,8 @@ class _Loader:
             mode = "Allow" if element.attributes["allowOverride"].lower() == "true" else "Deny"
         self.mode = {"Allow": True, "Deny": False}.get(mode)
         self.place = "" if path in ("", ".") else path.lower()
-        if self.place and self.place not in self.file.locations:
-            self.file.locations.append(self.place)
+        if self.place:
+            self.file.locations.setdefault(self.place, len(self.file.locations))
         self.top_level(element, self.place or ".", inherit)
         self.place, self.mode = "", None
 
@@ -308,7 +226,12 @@ class _Loader:
 
     def unknown_section(self, prefix: str, child: Element) -> None:
         known = [path.removeprefix(prefix) for path in schema.sections() if path.startswith(prefix)]
-        near = get_close_matches(child.tag, [*known, *schema.GROUPS], 1)
+        self.file.unknown_names += 1
+        near = (
+            get_close_matches(child.tag, [*known, *schema.GROUPS], 1)
+            if self.file.unknown_names <= MAX_HINTS
+            else []
+        )
         elsewhere = [path for path in schema.sections() if path.endswith("/" + child.tag)]
         hint = (
             f"Did you mean <{near[0]}>?"
@@ -319,7 +242,7 @@ class _Loader:
             hint = f"This section belongs in {elsewhere[0].rpartition('/')[0]}."
         message = (
             f"Unrecognized element '{child.tag}'"
-            if prefix.startswith(_REWRITE)
+            if prefix.startswith(REWRITE)
             else (
                 "The configuration section"
                 f" '{(prefix + child.tag).removeprefix(schema.WEB_SERVER)}' cannot be read because"
@@ -365,14 +288,12 @@ class _Loader:
         source = self.config_source(element)
         if source is None:
             return
-        issue_section = _REWRITE if path.startswith(_REWRITE) and path not in _APART else path
-        typer = _Typer(self.file, issue_section, self.place)
+        issue_section = REWRITE if path.startswith(REWRITE) and path not in _APART else path
+        typer = Typer(self.file, issue_section, self.place)
         typed = typer.element(source, schema.sections()[path])
         if typer.locks:
             self.file.locking.add(path)
-        self.file.sections.append(
-            SectionInstance(path, "" if location == "." else location, typed, inherit)
-        )
+        self.file.add(SectionInstance(path, "" if location == "." else location, typed, inherit))
 
     def allowed(self, path: str, element: Element) -> bool:
         """Whether the section may stand in this file; reports where IIS as shipped says no."""
@@ -380,7 +301,7 @@ class _Loader:
             return True
         if path in schema.APPLICATION_ROOT_ONLY and not (self.application_root and not self.place):
             return False  # measured: ignored silently below the application root
-        if path == _REWRITE + "/globalRules":
+        if path == REWRITE + "/globalRules":
             self.locked(element, path, fatal=True)
             return False
         if path in self.overrides.denied:
@@ -388,7 +309,7 @@ class _Loader:
             return False
         if path in schema.HOST_ONLY | (schema.LOCKED - self.overrides.allowed):
             fatal = self.policy.strict_locks or (
-                path.startswith(_REWRITE) and self.policy.strict_rewrite_locks
+                path.startswith(REWRITE) and self.policy.strict_rewrite_locks
             )
             self.locked(element, path, fatal)
             return not fatal
@@ -478,151 +399,3 @@ _MISPLACED = {
     "httpProtocol": "<system.webServer>",
     "customErrors": "<system.web>",
 }
-_LOCK_ATTRIBUTES = frozenset(
-    {
-        "lockAttributes",
-        "lockAllAttributesExcept",
-        "lockElements",
-        "lockAllElementsExcept",
-        "lockItem",
-    }
-)
-
-
-class _Typer:
-    """Turns the elements of one section into typed ones and reports what the schema does not
-    know.
-    """
-
-    def __init__(self, file: ConfigFile, section: str, place: str) -> None:
-        self.file = file
-        self.place = place
-        self.section = section
-        #: Unknown names break every request below the file (spec 8.2), the rewrite module's own
-        #: sections apart.
-        self.names_section = section if section.startswith(_REWRITE) else ""
-        self.locks = False
-
-    def element(self, element: Element, known: ElementSchema) -> TypedElement:
-        typed = self.entry(element, known)
-        for child in element.children:
-            if child.tag in known.children:
-                typed.children.append(self.element(child, known.children[child.tag]))
-            elif (directive := self.directive(child, known)) is not None:
-                typed.directives.append(directive)
-        return typed
-
-    def entry(self, element: Element, known: ElementSchema) -> TypedElement:
-        typed = TypedElement(known, element.span)
-        for name, text in element.attributes.items():
-            attribute = known.attributes.get(name)
-            if attribute is not None:
-                self.attribute(typed, attribute, text)
-            elif name in _LOCK_ATTRIBUTES:
-                typed.locks[name] = text
-                self.locks = True
-            elif name != "configSource":
-                self.unknown("attribute", name, element.span, known.attributes)
-        return typed
-
-    def attribute(self, typed: TypedElement, attribute: schema.Attribute, text: str) -> None:
-        try:
-            typed.values[attribute.name] = values.parse(attribute, text)
-        except values.OddCase as odd:
-            typed.values[attribute.name] = odd.value
-            # In rewrite sections another case is known to work.
-            severity = "info" if self.section.startswith(_REWRITE) else "warning"
-            self.report(
-                "config-value-case",
-                severity,
-                f"'{text}' is not exactly a value of '{attribute.name}'",
-                typed.span,
-                hint=f'Write {attribute.name}="{odd.text}".',
-            )
-        except values.BadValue as bad:
-            self.report(
-                "config-bad-value",
-                "error",
-                f"The '{attribute.name}' attribute is invalid.  {bad}",
-                typed.span,
-                hint=f'Mend {attribute.name}="{text}".',
-                section=self.section,
-            )
-
-    def directive(self, element: Element, known: ElementSchema) -> Directive | None:
-        for name, collection in known.collections.items():
-            if element.tag == name:
-                return Directive("add", name, self.added(element, collection.entry))
-            if element.tag == collection.clear:
-                return Directive("clear", name, TypedElement(collection.entry, element.span))
-            if element.tag == collection.remove:
-                return Directive("remove", name, self.entry(element, collection.entry))
-        words = {
-            *known.children,
-            *known.collections,
-            *(
-                word
-                for part in known.collections.values()
-                for word in (part.remove, part.clear)
-                if word
-            ),
-        }
-        self.unknown("element", element.tag, element.span, words)
-        return None
-
-    def added(self, element: Element, known: ElementSchema) -> TypedElement:
-        before = len(self.file.findings)
-        typed = self.element(element, known)
-        if element.tag in ("rule", "preCondition", "rewriteMap"):
-            name = element.attributes.get("name", "")
-            self.file.findings[before:] = [
-                replace(finding, hint=f"{finding.hint} (In {element.tag} '{name}'.)")
-                for finding in self.file.findings[before:]
-            ]
-        for attribute in known.attributes.values():
-            if "required" in attribute.words and attribute.name not in element.attributes:
-                self.report(
-                    "config-missing-attribute",
-                    "error",
-                    f"Missing required attribute '{attribute.name}'",
-                    element.span,
-                    hint=f'Add {attribute.name}="…" to this <{element.tag}>.',
-                    section=self.names_section,
-                )
-        return typed
-
-    def unknown(self, kind: str, name: str, span: Span, known: Iterable[str]) -> None:
-        near = get_close_matches(name, list(known), 1)
-        self.report(
-            f"config-unknown-{kind}",
-            "error",
-            f"Unrecognized {kind} '{name}'",
-            span,
-            hint=(
-                f"Did you mean '{near[0]}'?"
-                if near
-                else f"Remove it: this place knows no such {kind}."
-            ),
-            section=self.names_section,
-        )
-
-    def report(
-        self,
-        code: str,
-        severity: str,
-        message: str,
-        span: Span,
-        hint: str,
-        section: str | None = None,
-    ) -> None:
-        self.file.findings.append(
-            Finding(
-                code,
-                severity,
-                message,
-                span,
-                hint,
-                section=self.section if section is None else section,
-                location=self.place,
-            )
-        )

@@ -7,24 +7,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 from .diagnostics import Span
-
-if TYPE_CHECKING:
-    from .file import ConfigFile
-
-
-@dataclass(frozen=True, slots=True)
-class Override:
-    """One overrideMode: for ``section``, below the <location> path ``place`` ("" = everywhere below
-    the file).
-    """
-
-    section: str
-    place: str
-    allow: bool
-    span: Span
+from .model import ConfigFile, Override
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,17 +1,24 @@
 """Levels folded into the effective section: attributes override, collections add, remove and
 clear.
+
+Two kinds of nodes come out. A section, and what stands in it once, is a ``Node`` that every level
+writes into. An entry of a collection comes from one element of one file and is never written into
+again, so it is an ``Entry``: a view of that element which merges what is below it when asked. A
+rule set of 100,000 rules or a map of as many entries therefore costs little more than the file that
+says it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, TypeVar
+from functools import cache
+from typing import TypeVar, overload
 
 from . import schema, values
 from .diagnostics import E_DUPLICATE, E_INVALID_DATA, E_LOCKED, Finding, Span
-from .file import ConfigFile, Directive, SectionInstance, TypedElement
+from .model import ConfigFile, Entries, SectionInstance, TypedElement
 from .schema import CollectionSchema, ElementSchema
 from .values import Value
 
@@ -50,21 +57,28 @@ class Lock:
         )
 
 
-@dataclass(slots=True)
 class Node:
     """An effective element: values by attribute name, child elements, and the entries of its
     collections.
     """
 
-    schema: ElementSchema
-    span: Span | None = None
-    file: ConfigFile | None = None
-    location: str = ""
-    values: dict[str, Value] = field(default_factory=dict)
-    spans: dict[str, Span] = field(default_factory=dict)
-    children: dict[str, Node] = field(default_factory=dict)
-    items: list[Node] = field(default_factory=list)
-    locks: list[Lock] = field(default_factory=list)
+    __slots__ = ("children", "file", "items", "location", "locks", "schema", "span", "values")
+
+    children: Mapping[str, Node]
+    items: Sequence[Node]
+    locks: Sequence[Lock]
+    span: Span | None
+    values: Mapping[str, Value]
+
+    def __init__(self, schema: ElementSchema) -> None:
+        self.schema = schema
+        self.span = None
+        self.file: ConfigFile | None = None
+        self.location = ""
+        self.values = {}
+        self.children = {}
+        self.items = ()
+        self.locks = ()
 
     def text(self, name: str) -> str:
         """A string or enum attribute, else its default; "" where there is neither."""
@@ -107,10 +121,96 @@ class Node:
         """Whether some level sets the attribute."""
         return name in self.values
 
+    def rows(self, *names: str) -> Iterable[tuple[str, ...]]:
+        """The texts of these attributes of every entry, without a node for each."""
+        items = self.items
+        if isinstance(items, _Items):
+            return items.rows(names)
+        return (tuple(map(item.text, names)) for item in items)
+
     def child(self, name: str) -> Node:
         """A child element; an empty one with the schema's defaults where no level has it."""
         node = self.children.get(name)
-        return node if node is not None else Node(self.schema.children[name])
+        return node if node is not None else _nothing(self.schema.children[name])
+
+
+class Entry(Node):
+    """An entry of a collection, or an element in one: what one element of one file says."""
+
+    __slots__ = ("element",)
+
+    def __init__(self, element: TypedElement, file: ConfigFile | None, location: str) -> None:
+        self.schema = element.schema
+        self.element = element
+        self.file = file
+        self.location = location
+        self.values = element.values
+
+    @property
+    def span(self) -> Span:  # type: ignore[override]  # made from a number each time
+        return self.element.span
+
+    @property
+    def locks(self) -> Sequence[Lock]:  # type: ignore[override]
+        assert self.file is not None
+        return _locks(self.element, self.file, self.location)
+
+    @property
+    def items(self) -> Sequence[Node]:  # type: ignore[override]
+        return self._merged().items if self.element.directives else ()
+
+    @property
+    def children(self) -> Mapping[str, Node]:  # type: ignore[override]
+        return self._merged().children
+
+    def child(self, name: str) -> Node:
+        found = [child for child in self.element.children if child.schema.name == name]
+        if len(found) == 1:
+            return Entry(found[0], self.file, self.location)
+        return self._merged().child(name) if found else _nothing(self.schema.children[name])
+
+    def _merged(self) -> Node:
+        assert self.file is not None
+        node = Node(self.schema)
+        _Merger("", False).apply(node, self.element, self.file, self.location)
+        return node
+
+
+@cache
+def _nothing(schema: ElementSchema) -> Node:
+    """What no level says."""
+    return Node(schema)
+
+
+class _Items(Sequence[Node]):
+    """The entries that a long run makes."""
+
+    def __init__(self, entries: Entries, file: ConfigFile, location: str) -> None:
+        self._entries = entries
+        self._file = file
+        self._location = location
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    @overload
+    def __getitem__(self, index: int) -> Node: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Node]: ...
+    def __getitem__(self, index: int | slice) -> Node | Sequence[Node]:
+        if isinstance(index, slice):
+            return [self[number] for number in range(len(self))[index]]
+        return Entry(self._entries[range(len(self))[index]], self._file, self._location)
+
+    def __iter__(self) -> Iterator[Node]:
+        return (self[index] for index in range(len(self)))
+
+    def rows(self, names: Sequence[str]) -> Iterable[tuple[str, ...]]:
+        """See Node.rows."""
+        run = self._entries.run
+        if all(name in run.names for name in names):
+            return zip(*map(run.column, names), strict=True)
+        return (tuple(map(item.text, names)) for item in self)
 
 
 T = TypeVar("T")
@@ -123,6 +223,15 @@ def _unset(value: Value, name: str, neutral: T) -> T:
     return neutral
 
 
+def _locks(element: TypedElement, file: ConfigFile, location: str) -> list[Lock]:
+    return [
+        Lock(
+            kind, frozenset(part.strip() for part in text.split(",")), element.span, file, location
+        )
+        for kind, text in element.locks.items()
+    ]
+
+
 @dataclass(frozen=True, slots=True)
 class Level:
     """The part of one file that concerns a URL: the file and the <location> paths in it that cover
@@ -132,29 +241,27 @@ class Level:
     file: ConfigFile
     locations: tuple[str, ...] = ()
 
-    def instances(self, section: str) -> Iterable[SectionInstance]:
+    def instances(self, section: str) -> list[SectionInstance]:
         """The file's top-level section, then those of matching locations from the shortest path to
         the longest.
         """
-        found = [
-            part
-            for part in self.file.sections
-            if part.path == section and (not part.location or part.location in self.locations)
-        ]
-        return sorted(found, key=lambda part: part.location.count("/") + bool(part.location))
+        places = self.file.by_path.get(section)
+        if places is None:
+            return []
+        covering = sorted(self.locations, key=lambda place: place.count("/"))
+        return [part for place in ("", *covering) for part in places.get(place, ())]
 
 
 def merge_section(
-    path: str, levels: Sequence[Level], strict_locks: bool = False
+    path: str, parts: Iterable[tuple[ConfigFile, SectionInstance]], strict_locks: bool = False
 ) -> tuple[Node, list[Finding]]:
     """The effective section ``path`` and the errors that only show when levels meet (duplicates,
-    locks).
+    locks). ``parts`` come from the server's file down.
     """
     node = Node(schema.sections()[path])
     merger = _Merger(path, strict_locks)
-    for level in levels:
-        for instance in level.instances(path):
-            merger.apply(node, instance.element, level.file, instance.location)
+    for file, instance in parts:
+        merger.apply(node, instance.element, file, instance.location)
     return node, merger.findings
 
 
@@ -168,74 +275,94 @@ class _Merger:
         """Lay one level's element over what shallower levels gave."""
         if node.locks:
             self.check(node, element, file, location)
-        for kind, text in element.locks.items():
-            names = frozenset(part.strip() for part in text.split(","))
-            node.locks.append(Lock(kind, names, element.span, file, location))
+        if element.locks:
+            node.locks = [*node.locks, *_locks(element, file, location)]
         node.span, node.file, node.location = element.span, file, location
-        for name, value in element.values.items():
-            node.values[name] = value
-            node.spans[name] = element.span
-        for child in element.children:
-            target = node.children.setdefault(child.schema.name, Node(child.schema))
-            self.apply(target, child, file, location)
+        if element.values:
+            node.values = {**node.values, **element.values}
+        if element.children:
+            node.children = children = dict(node.children)
+            for child in element.children:
+                target = children.get(child.schema.name)
+                if target is None:
+                    target = children[child.schema.name] = Node(child.schema)
+                self.apply(target, child, file, location)
         if element.directives:
             self.collection(node, element.directives, file, location)
 
     def collection(
-        self, node: Node, directives: list[Directive], file: ConfigFile, location: str
+        self,
+        node: Node,
+        directives: Sequence[TypedElement | Entries],
+        file: ConfigFile,
+        location: str,
     ) -> None:
-        rules = node.schema.collections[directives[0].collection]
+        """Carry out what one level does to a collection."""
+        name = directives[0].schema.name
+        rules = node.schema.collections[name]
+        first = directives[0]
+        if (
+            len(directives) == 1
+            and isinstance(first, Entries)
+            and not node.items
+            and first.distinct
+        ):
+            node.items = _Items(first, file, location)
+            return
         inherited: list[Node | None] = list(node.items)
-        index = {_key(rules, item.values): item for item in node.items}
-        places: dict[tuple[Any, ...], int] = {}
-        fresh: list[Node] = []
-        for directive in directives:
-            if directive.kind == "clear":
-                for item in index.values():
-                    self.check_item(item, directive.element, file, location)
+        fresh: list[Node | None] = []
+        #: Where an entry stands: the list, and its place in that.
+        index = {_key(rules, item.values): (inherited, at) for at, item in enumerate(node.items)}
+        places: dict[tuple[Value, ...], int] = {}
+        for element in _each(directives):
+            if element.kind == "clear":
+                for item in (*inherited, *fresh):
+                    if item is not None:
+                        self.check_item(item, element, file, location)
                 inherited, fresh, index, places = [], [], {}, {}
                 continue
-            key = _key(rules, directive.element.values)
-            present = index.pop(key, None) if key else None
-            if directive.kind == "remove":
-                if present is not None:
-                    self.check_item(present, directive.element, file, location)
-                    self.drop(present, inherited, fresh, places, key)
-                continue
+            key = _key(rules, element.values)
+            present = index.get(key) if key else None
             if present is not None:
-                index[key] = present
-                if not rules.replace:
-                    self.duplicate(rules, directive.element, present)
+                where, at = present
+                item = where[at]
+                assert item is not None
+                if element.kind == "remove":
+                    self.check_item(item, element, file, location)
+                elif not rules.replace:
+                    self.duplicate(rules, element, item)
                     continue
-                self.drop(present, inherited, fresh, places, key)
-            item = Node(rules.entry)
-            self.apply(item, directive.element, file, location)
-            if key:
-                index[key] = item
+                del index[key]
+                where[at] = None
+                if where is inherited:
+                    places[key] = at
+            if element.kind == "remove":
+                continue
+            added = self.entry(element, file, location)
             if key in places and self.section in _KEEPS_PLACE:
-                inherited[places[key]] = item
+                inherited[places[key]] = added
+                index[key] = inherited, places[key]
             else:
-                fresh.append(item)
-        kept = [item for item in inherited if item is not None]
-        node.items = fresh + kept if rules.prepend else kept + fresh
+                fresh.append(added)
+                index[key] = fresh, len(fresh) - 1
+        both = (fresh, inherited) if rules.prepend else (inherited, fresh)
+        node.items = [item for items in both for item in items if item is not None]
+
+    def entry(self, element: TypedElement, file: ConfigFile, location: str) -> Node:
+        """The node of an entry; what is wrong within it is reported."""
+        if _has_collections(element):
+            self.apply(Node(element.schema), element, file, location)
+        return Entry(element, file, location)
 
     def check(self, node: Node, element: TypedElement, file: ConfigFile, location: str) -> None:
         """Report what a level mentions although a level above it has locked it."""
         rules = node.schema.collections
         mentioned = [("attributes", name, element.span) for name in element.values]
         mentioned += [("elements", child.schema.name, child.span) for child in element.children]
-        for directive in element.directives:
-            words = {
-                "clear": rules[directive.collection].clear,
-                "remove": rules[directive.collection].remove,
-            }
-            mentioned.append(
-                (
-                    "elements",
-                    words.get(directive.kind) or directive.collection,
-                    directive.element.span,
-                )
-            )
+        for directive in _each(element.directives):
+            name = directive.schema.name
+            words = {"clear": rules[name].clear, "remove": rules[name].remove}
+            mentioned.append(("elements", words.get(directive.kind) or name, directive.span))
         for lock in node.locks:
             if lock.file is not file or lock.location != location:
                 for what, name, span in mentioned:
@@ -274,21 +401,6 @@ class _Merger:
             )
         )  # measured: on error responses only
 
-    @staticmethod
-    def drop(
-        item: Node,
-        inherited: list[Node | None],
-        fresh: list[Node],
-        places: dict[tuple[Any, ...], int],
-        key: tuple[Any, ...],
-    ) -> None:
-        for position, other in enumerate(inherited):
-            if other is item:
-                inherited[position] = None
-                places[key] = position
-                return
-        fresh[:] = [other for other in fresh if other is not item]
-
     def duplicate(self, rules: CollectionSchema, element: TypedElement, present: Node) -> None:
         keys = rules.keys
         shown = [str(element.values.get(part.name, values.default(part))) for part in keys]
@@ -321,11 +433,11 @@ class _Merger:
         )
 
 
-def _key(rules: CollectionSchema, given: dict[str, Any]) -> tuple[Any, ...]:
+def _key(rules: CollectionSchema, given: Mapping[str, Value]) -> tuple[Value, ...]:
     """What identifies an entry; empty for collections without keys. Texts compare without case but
     where said.
     """
-    parts = []
+    parts: list[Value] = []
     for attribute in rules.keys:
         value = given.get(attribute.name)
         if value is None:
@@ -334,3 +446,16 @@ def _key(rules: CollectionSchema, given: dict[str, Any]) -> tuple[Any, ...]:
             value = value.lower()
         parts.append(value)
     return tuple(parts)
+
+
+def _each(directives: Iterable[TypedElement | Entries]) -> Iterator[TypedElement]:
+    for directive in directives:
+        if isinstance(directive, Entries):
+            yield from (directive[index] for index in range(len(directive)))
+        else:
+            yield directive
+
+
+def _has_collections(element: TypedElement) -> bool:
+    """Whether anything in an element can clash with something else in it."""
+    return bool(element.directives) or any(map(_has_collections, element.children))

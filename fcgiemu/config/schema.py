@@ -101,7 +101,7 @@ class Attribute:
         return "key" in self.words or "combinedkey" in self.words
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class ElementSchema:
     """What an element may hold. A collection entry is an ElementSchema as well."""
 
@@ -114,7 +114,7 @@ class ElementSchema:
     support: str = "emulated"
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class CollectionSchema:
     """A collection: the entry (``add``), and the words of <remove> and <clear> where it has
     them.

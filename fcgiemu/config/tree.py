@@ -14,11 +14,13 @@ from typing import Any, TypeVar
 from ..files import VirtualDirectory
 from . import file as config_file
 from .diagnostics import Finding
-from .file import SHIPPED_POLICY, ConfigFile, Policy
 from .locks import overrides
 from .merge import Level, Node, merge_section
+from .model import SHIPPED_POLICY, ConfigFile, Policy
 
 T = TypeVar("T")
+#: A section, and what its merging brought up.
+Merged = tuple[Node, list[Finding]]
 
 #: Sections that every request consumes: an error in one of them fails every request below the file
 #: (spec 1.6, 8.2).
@@ -50,8 +52,11 @@ class Effective:
         levels: tuple[Level, ...],
         providers: Mapping[str, Callable[[str], str]],
         strict_locks: bool = False,
+        merged: dict[object, Merged] | None = None,
     ) -> None:
         self.levels = levels
+        #: Sections by what they are merged from, shared by all configurations of a tree.
+        self._merged = {} if merged is None else merged
         self._strict_locks = strict_locks
         #: Python callables that stand in for rewrite providers, by name.
         self.providers = providers
@@ -64,7 +69,12 @@ class Effective:
         """The effective section at ``path``, such as ``system.webServer/handlers``."""
         node = self._sections.get(path)
         if node is None:
-            node, self._merge_findings[path] = merge_section(path, self.levels, self._strict_locks)
+            parts = [(level.file, part) for level in self.levels for part in level.instances(path)]
+            key = (path, *[id(value) for part in parts for value in part])
+            known = self._merged.get(key)
+            if known is None:
+                known = self._merged[key] = merge_section(path, parts, self._strict_locks)
+            node, self._merge_findings[path] = known
             self._sections[path] = node
         return node
 
@@ -132,7 +142,7 @@ class Effective:
         up.
         """
         found = self._file_findings()
-        for path in sorted({part.path for level in self.levels for part in level.file.sections}):
+        for path in sorted({path for level in self.levels for path in level.file.by_path}):
             self.section(path)
         return found + [finding for part in self._merge_findings.values() for finding in part]
 
@@ -208,7 +218,8 @@ class ConfigTree:
         """Forget everything read, so that the next request sees the files as they are now."""
         self.generation += 1
         self._stamps: dict[str, int | None] = {}
-        self._effective: dict[tuple[Any, ...], Effective] = {}
+        self._effective: dict[tuple[object, ...], Effective] = {}
+        self._merged: dict[object, Merged] = {}
         self._of_path: dict[str, Effective] = {}
         for directory in self.directories.values():
             directory.view.forget()
@@ -300,7 +311,7 @@ class ConfigTree:
         effective = self._effective.get(key)
         if effective is None:
             effective = self._effective[key] = Effective(
-                levels, self.providers, self.policy.strict_locks
+                levels, self.providers, self.policy.strict_locks, self._merged
             )
         return effective
 
@@ -375,7 +386,11 @@ def _inherited(file: ConfigFile) -> ConfigFile:
     """
     if all(section.inherit for section in file.sections):
         return file
-    return replace(file, sections=[section for section in file.sections if section.inherit])
+    inherited = replace(file, by_path={})
+    for section in file.sections:
+        if section.inherit:
+            inherited.add(section)
+    return inherited
 
 
 def _stamp(path: str) -> int | None:

@@ -78,21 +78,32 @@ class Compiler:
         """
         fold: Callable[[str], str] = str.lower if node.flag("ignoreCase") else str
         default = node.text("defaultValue")
+        rows = node.rows("key", "value")
+        if fold is str:
+            entries = {key: value for key, value in rows}  # noqa: C416
+        else:  # a key that is in lower case already stays the string it is, which saves its memory
+            entries = {key if (low := key.lower()) == key else low: value for key, value in rows}
+        if len(entries) < len(node.items):
+            entries = self.first_of_each(node, fold)
+        return lambda argument, _state: entries.get(fold(argument), default)
+
+    def first_of_each(self, node: Node, fold: Callable[[str], str]) -> dict[str, str]:
+        """The entries of a map in which keys fold together, each of which is reported."""
         entries: dict[str, str] = {}
         for item in node.items:
             key = fold(item.text("key"))
-            if key in entries and POLICY.first_map_key_wins:
-                assert item.span is not None
-                self.warn(
-                    "rewrite-map-duplicate-key",
-                    f"Key '{item.text('key')}' differs only in case from an earlier one; "
-                    "the first is used",
-                    item.span,
-                    'Remove one of them, or set ignoreCase="false".',
-                )
+            if key not in entries or not POLICY.first_map_key_wins:
+                entries[key] = item.text("value")
                 continue
-            entries[key] = item.text("value")
-        return lambda argument, _state: entries.get(fold(argument), default)
+            assert item.span is not None
+            self.warn(
+                "rewrite-map-duplicate-key",
+                f"Key '{item.text('key')}' differs only in case from an earlier one; "
+                "the first is used",
+                item.span,
+                'Remove one of them, or set ignoreCase="false".',
+            )
+        return entries
 
     def template(self, source: str, span: Span, what: str) -> Template:
         try:
@@ -117,7 +128,7 @@ class Compiler:
                 f'{what}: The pattern "{pattern}" is not valid at character '
                 f"{error.position + 1}: {error}",
                 span,
-                error.hint or "Mend the regular expression.",
+                error.hint or "Fix the regular expression.",
             )
             return lambda _text: None
 

@@ -135,7 +135,7 @@ def _rule(
             "rewrite-unknown-precondition",
             f"{what}: The preCondition '{wanted}' does not exist",
             node.span,
-            "Define it under <preConditions>, or mend the name.",
+            "Define it under <preConditions>, or correct the name.",
         )
     tags = _tags(compiler, match, custom_tags, span, what)
     variable = match.text("serverVariable")
@@ -143,7 +143,7 @@ def _rule(
     if variable and not header:
         compiler.warn(
             "rewrite-not-a-response-header",
-            f"{what}: '{variable}' is no response header, the rule has no effect",
+            f"{what}: '{variable}' is not a response header, the rule has no effect",
             span,
             "Names of response headers begin with RESPONSE_.",
         )
