@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+from typing import NoReturn
 
 import click
 
@@ -46,7 +47,7 @@ def main() -> None:
     """A local emulator of IIS and its FastCGI module for Python sites."""
 
 
-def fail(error: Exception, hint: str = "") -> None:
+def fail(error: Exception, hint: str = "") -> NoReturn:
     """One sentence, what to do about it, and exit status 2."""
     click.echo(f"fcgiemu: {error}" + (f" {hint}" if hint else ""), err=True)
     sys.exit(2)

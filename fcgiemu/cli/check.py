@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
+from .. import catalogue
+from ..catalogue import page
 from ..errors import SiteError
 from . import fail
 from .options import open_site, site_options
@@ -38,16 +41,38 @@ _COLOURS = {"error": "red", "warning": "yellow", "info": "cyan"}
     metavar="CODE",
     help="Leave a code out; may be repeated or a list with commas.",
 )
+@click.option(
+    "--select",
+    multiple=True,
+    metavar="CODE",
+    help="Show a code only, or all that begin so; may be repeated or a list with commas.",
+)
+@click.option("--explain", metavar="CODE", help="Say what a code means, with examples, and end.")
 @site_options
-def command(site: Path, kind: str, ignore: tuple[str, ...], **settings: Any) -> None:
+def command(
+    site: Path,
+    kind: str,
+    ignore: tuple[str, ...],
+    select: tuple[str, ...],
+    explain: str | None,
+    **settings: Any,
+) -> None:
     from ..diagnosis.check import check, worst
     from ..report import findings as report
 
+    if explain:
+        click.echo(_explained(explain), nl=False)
+        return
+    ignored, selected = _codes(ignore), _selected(select)
     try:
         opened = open_site(site, **settings)
         if not opened.tree.load_all(lambda name: name.startswith(".")):
             raise SiteError(f"There is no web.config in {site}.", "Name the folder of the site.")
-        found = check(opened, [code.strip() for text in ignore for code in text.split(",")])
+        found = [
+            finding
+            for finding in check(opened, ignored)
+            if selected is None or finding.code in selected
+        ]
     except SiteError as error:
         fail(error, error.hint)
     if kind == "github":  # annotations are relative to the repository, where such a job runs
@@ -64,6 +89,41 @@ def command(site: Path, kind: str, ignore: tuple[str, ...], **settings: Any) -> 
     if output:
         click.echo(output)
     sys.exit(worst(found))
+
+
+def _codes(texts: Iterable[str]) -> list[str]:
+    """Codes of an option; ends the command where one does not exist."""
+    found = [code.strip() for text in texts for code in text.split(",") if code.strip()]
+    for code in found:
+        try:
+            catalogue.kind(code)
+        except catalogue.UnknownCode as error:
+            _unknown(error)
+    return found
+
+
+def _selected(texts: Iterable[str]) -> set[str] | None:
+    """The codes that --select names or that begin so; None for all."""
+    wanted = [code.strip() for text in texts for code in text.split(",") if code.strip()]
+    found: set[str] = set()
+    for word in wanted:
+        begun = {code for code in catalogue.codes() if code.startswith(f"{word.rstrip('-')}-")}
+        found |= begun or {catalogue.kind(code).code for code in _codes([word])}
+    return found if wanted else None
+
+
+def _explained(code: str) -> str:
+    """The section of the documentation about a code."""
+    try:
+        kind = catalogue.kind(code)
+    except catalogue.UnknownCode as error:
+        _unknown(error)
+    return f"{kind.code}\n\n{page.section(kind)}"
+
+
+def _unknown(error: catalogue.UnknownCode) -> NoReturn:
+    near = f"Did you mean {error.near}?" if error.near else "docs/check.md lists the codes."
+    fail(SiteError(f"No finding has the code '{error.code}'.", near), near)
 
 
 def _coloured(word: str, severity: str) -> str:

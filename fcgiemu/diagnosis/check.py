@@ -1,8 +1,8 @@
 """Everything worth saying about a site before it is published: ``check(site)``. Built on the same
 configuration as ``decide``.
 
-Each module of this package looks at one part and yields findings; their codes and severities are in
-``codes.py``.
+Each module of this package looks at one part and yields findings; what they say stands in the
+catalogue.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from ..config.diagnostics import Finding
+from .. import catalogue
+from ..config.diagnostics import Finding, Span
 from ..config.file import ConfigFile
 from ..config.reader import Element
 from ..config.tree import Effective
@@ -20,7 +21,6 @@ from ..rewrite.compiler import inbound
 from ..rewrite.outbound import outbound
 from ..site import Site
 from . import handlers, hidden_files, redirects, rules, settings
-from .codes import SEVERITY
 
 _IGNORE = re.compile(r"fcgiemu:\s*ignore\[([^\]]*)\]")
 _ORDER = {"error": 0, "warning": 1, "info": 2}
@@ -28,10 +28,10 @@ _ORDER = {"error": 0, "warning": 1, "info": 2}
 
 def check(site: Site, ignored: Iterable[str] = ()) -> list[Finding]:
     """Every finding of a site, each once, by file and line; ``ignored`` codes and those that
-    comments name are left out.
+    comments name are left out. Raises UnknownCode.
     """
     files = site.tree.load_all(lambda name: name.lower() in UNWATCHED or name == ".fcgiemu")
-    left_out = set(ignored)
+    left_out = {catalogue.kind(code).code for code in ignored}
     found: dict[tuple[object, ...], Finding] = {}
     for finding in _findings(site, files):
         if finding.code not in left_out:
@@ -65,6 +65,7 @@ def _findings(site: Site, files: list[ConfigFile]) -> Iterator[Finding]:
         places = [file.directory or "/", *(f"{file.directory}/{place}" for place in file.locations)]
         for effective in {id(found): found for found in map(site.effective, places)}.values():
             yield from _of_configuration(site, effective, file)
+        yield from _unknown_codes(file)
     yield from settings.findings(site)
     yield from hidden_files.findings(site)
 
@@ -78,6 +79,7 @@ def _of_configuration(site: Site, effective: Effective, file: ConfigFile) -> Ite
         *compiled.global_errors,
         *compiled.warnings,
         *sent.errors,
+        *sent.warnings,
     ]
     bad = effective.view(handler_mappings.table).bad_pre_condition
     found += [bad] if bad is not None else []
@@ -99,7 +101,7 @@ def _silenced(file: ConfigFile) -> dict[int, set[str]]:
     found: dict[int, set[str]] = {}
     for comment in file.comments:
         for match in _IGNORE.finditer(comment.text):
-            codes = {code.strip() for code in match[1].split(",")}
+            codes = {known for known, _ in _codes(match[1]) if known}
             whole = file.root is not None and comment.line < file.root.span.line
             line = (
                 0 if whole else next((line for line in lines if line >= comment.line), comment.line)
@@ -108,6 +110,29 @@ def _silenced(file: ConfigFile) -> dict[int, set[str]]:
             if not whole:
                 found.setdefault(comment.line, set()).update(codes)
     return found
+
+
+def _codes(text: str) -> Iterator[tuple[str, str]]:
+    """The codes that a comment names as (code as it is called today or "", code as written)."""
+    for written in filter(None, (part.strip() for part in text.split(","))):
+        try:
+            yield catalogue.kind(written).code, written
+        except catalogue.UnknownCode:
+            yield "", written
+
+
+def _unknown_codes(file: ConfigFile) -> Iterator[Finding]:
+    for comment in file.comments:
+        for match in _IGNORE.finditer(comment.text):
+            for known, code in _codes(match[1]):
+                if not known:
+                    near = catalogue.UnknownCode(code).near
+                    yield catalogue.finding(
+                        f"check-unknown-code{'/near' if near else ''}",
+                        Span(file.name, comment.line, 1),
+                        code=code,
+                        near=near,
+                    )
 
 
 def _lines(element: Element) -> Iterator[int]:
@@ -119,6 +144,3 @@ def _lines(element: Element) -> Iterator[int]:
 def _is_silenced(finding: Finding, silenced: dict[int, set[str]]) -> bool:
     assert finding.span is not None
     return any(finding.code in silenced.get(line, ()) for line in (0, finding.span.line))
-
-
-__all__ = ["SEVERITY", "check", "worst"]

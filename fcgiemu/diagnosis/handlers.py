@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from difflib import get_close_matches
 
+from ..catalogue import finding
 from ..config.diagnostics import Finding
 from ..config.file import ConfigFile
 from ..config.merge import Node
@@ -12,7 +13,6 @@ from ..config.tree import Effective
 from ..modules import loaded, pipeline
 from ..modules.handlers import SECTION, met, path_matcher
 from ..programs.interpreters import EXAMPLE
-from .codes import finding
 
 _KNOWN = sorted(
     {*loaded.EMULATED, *pipeline.FOREIGN_MODULES, "httpPlatformHandler", "ProtocolSupportModule"}
@@ -32,29 +32,28 @@ def findings(effective: Effective, file: ConfigFile) -> Iterator[Finding]:
             if module.lower() not in known and not item.text("type"):
                 near = get_close_matches(module, _KNOWN, 1)
                 yield finding(
-                    "handler-unknown-module",
-                    f"The handler '{item.text('name')}' names the module '{module}', which no "
-                    "server has by default: 500.21",
+                    f"handler-unknown-module/{'near' if near else 'none'}",
                     item.span,
-                    f"Did you mean {near[0]}?" if near else "Install the module, or name another.",
+                    handler=item.text("name"),
+                    module=module,
+                    near="".join(near),
                 )
         if "%" in item.text("scriptProcessor").partition("|")[0]:
             yield finding(
                 "handler-placeholder",
-                f"The scriptProcessor of the handler '{item.text('name')}' is"
-                f" '{item.text('scriptProcessor')}': a placeholder, which Visual Studio fills in on"
-                " publishing",
                 item.span,
-                f"Write what it stands for: {EXAMPLE}",
+                handler=item.text("name"),
+                processor=item.text("scriptProcessor"),
+                example=EXAMPLE,
             )
         earlier = next((other for other in entries[:position] if _covers(other, item)), None)
         if earlier is not None:
             yield finding(
                 "handler-never-reached",
-                f"The handler '{item.text('name')}' is never reached: '{earlier.text('name')}' "
-                f"({earlier.span}) comes before it and takes the same requests",
                 item.span,
-                "Put this handler before it, or remove it.",
+                handler=item.text("name"),
+                earlier=earlier.text("name"),
+                where=earlier.span,
             )
 
 

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterator
 
+from ..catalogue import finding
 from ..config.diagnostics import Finding
 from ..decision import ServeFile
 from ..files import UNWATCHED
@@ -18,7 +19,6 @@ from ..rewrite.compiler import inbound
 from ..rewrite.rule import Rule
 from ..site import Site
 from ..trace import Trace
-from .codes import finding
 
 #: Files that people link to; a rule that takes them away is worth a word.
 _LINKED = re.compile(
@@ -59,10 +59,9 @@ def findings(site: Site) -> Iterator[Finding]:
         more = f" and {len(names) - 1} more" if len(names) > 1 else ""
         yield finding(
             "rewrite-hides-file",
-            f"Rule '{rule.name}' hides existing files: {names[0]}{more}",
             rule.span,
-            'Add <add input="{REQUEST_FILENAME}" matchType="IsFile" negate="true" /> as a'
-            " condition.",
+            rule=rule.name,
+            files=f"{names[0]}{more}",
         )
 
 

@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
+from ..catalogue import finding
 from ..config.diagnostics import Finding
 from ..config.tree import Effective
 from ..decision import Redirect
@@ -17,7 +18,6 @@ from ..rewrite.compiler import inbound
 from ..rewrite.rule import Condition, Rule
 from ..site import Site
 from . import samples
-from .codes import finding
 
 #: Headers that a proxy in front sets, and sets otherwise after the redirect.
 _PROXY = re.compile(r"(?i)forwarded|_ssl|proto|scheme|visitor|front_end")
@@ -45,19 +45,17 @@ def findings(site: Site, effective: Effective, own: Sequence[Rule]) -> list[Find
                 continue
             shown = " -> ".join(hops[:4]) + (" -> ..." if len(hops) > 4 else "")
             if loops:
+                found.append(finding("redirect-loop", rule.span, rule=rule.name, hops=shown))
+            elif len(hops) > 2:
                 found.append(
                     finding(
-                        "redirect-loop",
-                        f"Rule '{rule.name}' redirects for ever: {shown}",
+                        "redirect-chain",
                         rule.span,
-                        "Add a condition that the target does not meet, say on {HTTPS} or"
-                        " {HTTP_HOST}.",
+                        rule=rule.name,
+                        count=len(hops) - 1,
+                        hops=shown,
+                        last=hops[-1],
                     )
-                )
-            elif len(hops) > 2:
-                words = f"Rule '{rule.name}' needs {len(hops) - 1} redirects: {shown}"
-                found.append(
-                    finding("redirect-chain", words, rule.span, f"Redirect to {hops[-1]} at once.")
                 )
             break
     return found

@@ -7,13 +7,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+from ..catalogue import finding
 from ..config.diagnostics import Finding
 from ..rewrite import compose
 from ..rewrite.pattern import capture_count
 from ..rewrite.regex import PatternError
 from ..rewrite.rule import Condition, Rule
 from . import samples
-from .codes import finding
 
 #: Patterns that every URL matches, as people write them.
 _UNIVERSAL = frozenset(
@@ -97,18 +97,17 @@ def _pattern(rule: Rule) -> Iterator[Finding]:
     if wants_slash and not rule.negate:
         yield finding(
             "rewrite-leading-slash",
-            f"Rule '{rule.name}' never applies: '{pattern}' wants a slash at the start, and "
-            "what is matched has none",
             rule.span,
-            f"Write '{pattern.replace('/', '', 1)}'.",
+            rule=rule.name,
+            pattern=pattern,
+            meant=pattern.replace("/", "", 1),
         )
     if re.search(r"\\\?[\w-]+=|^\^?https\?*:", pattern) and not rule.negate:
         yield finding(
             "rewrite-query-in-pattern",
-            f"Rule '{rule.name}': '{pattern}' looks for a query or a host, and what is "
-            "matched is the path alone",
             rule.span,
-            "Test {QUERY_STRING} or {HTTP_HOST} in a condition.",
+            rule=rule.name,
+            pattern=pattern,
         )
     if (
         rule.pattern_syntax == "ECMAScript"
@@ -118,9 +117,10 @@ def _pattern(rule: Rule) -> Iterator[Finding]:
         meant = pattern.replace(".", "\\.").replace("*", ".*")
         yield finding(
             "rewrite-wildcard-as-regex",
-            f"Rule '{rule.name}': '{pattern}' is a regular expression here, no wildcard",
             rule.span,
-            f"Write '^{meant}$', or patternSyntax=\"Wildcard\".",
+            rule=rule.name,
+            pattern=pattern,
+            meant=f"^{meant}$",
         )
 
 
@@ -145,20 +145,18 @@ def _references(rule: Rule) -> Iterator[Finding]:
         for number in map(int, re.findall(r"\{R:(\d{1,2})\}", text)):
             if number > groups:
                 yield finding(
-                    "rewrite-bad-reference",
-                    f"Rule '{rule.name}': {{R:{number}}} names a group that the pattern "
-                    "does not have: requests that match get 500.50",
+                    "rewrite-bad-reference/rule",
                     rule.span,
-                    f"Use a number up to {groups}, or add a group.",
+                    rule=rule.name,
+                    number=number,
+                    groups=groups,
                 )
     for text in texts:
         if re.search(r"\{C:\d{1,2}\}", text) and not rule.conditions:
             yield finding(
-                "rewrite-bad-reference",
-                f"Rule '{rule.name}' uses {{C:n}} and has no condition: requests that "
-                "match get 500.50",
+                "rewrite-bad-reference/condition",
                 rule.span,
-                "Use {R:n}, or add the condition.",
+                rule=rule.name,
             )
 
 
@@ -167,10 +165,9 @@ def _variables(rule: Rule) -> Iterator[Finding]:
         if not variable.allowed:
             yield finding(
                 "rewrite-variable-not-allowed",
-                f"Rule '{rule.name}' sets {variable.name}, which no "
-                "allowedServerVariables known here names: requests that match get 500.50",
                 variable.span,
-                "Add it to <allowedServerVariables> of applicationHost.config (--host-config).",
+                rule=rule.name,
+                variable=variable.name,
             )
 
 
@@ -183,11 +180,11 @@ def _conditions(rule: Rule) -> Iterator[Finding]:
             and re.fullmatch(r"[A-Z_]{3,}", source)
         ):
             yield finding(
-                "rewrite-literal-condition",
-                f"Rule '{rule.name}': the input '{source}' is no server variable, "
-                "so the condition does not test what it seems to",
+                "rewrite-literal-condition/variable",
                 condition.span,
-                f"Write {{{source.strip('%{}')}}}.",
+                rule=rule.name,
+                text=source,
+                name=source.strip("%{}"),
             )
             continue
         value = condition.input.constant
@@ -204,19 +201,15 @@ def _conditions(rule: Rule) -> Iterator[Finding]:
             if holds
             else "never holds" + ("" if rule.match_any else ", so the rule never applies")
         )
+        is_name = re.fullmatch(r"%?\{?[A-Z_]{3,}\}?%?", value)
         yield finding(
-            "rewrite-literal-condition",
-            f"Rule '{rule.name}': the condition compares the text '{value}' with "
-            f"'{condition.pattern}' and {effect}",
+            f"rewrite-literal-condition/{'near' if is_name else 'text'}",
             condition.span,
-            (
-                f'Did you mean input="{{{value.strip("{}%")}}}"?'
-                if re.fullmatch(r"%?\{?[A-Z_]{3,}\}?%?", value)
-                else (
-                    "Name a server variable in braces, such as {REQUEST_FILENAME}, or drop the"
-                    " condition."
-                )
-            ),
+            rule=rule.name,
+            text=value,
+            pattern=condition.pattern,
+            effect=effect,
+            name=value.strip("{}%"),
         )
 
 
@@ -261,10 +254,10 @@ class _Before:
             if not earlier.conditions or _conditions_of(earlier) == _conditions_of(rule):
                 yield finding(
                     "rewrite-never-reached",
-                    f"Rule '{rule.name}' is never reached: '{earlier.name}' "
-                    f"({earlier.span}) takes every URL that it would match, and stops",
                     rule.span,
-                    "Put this rule before it.",
+                    rule=rule.name,
+                    earlier=earlier.name,
+                    where=earlier.span,
                 )
                 return
 
@@ -313,8 +306,6 @@ def _catch_all(rule: Rule) -> Iterator[Finding]:
     if is_universal(rule) and not rule.conditions:
         yield finding(
             "rewrite-catch-all",
-            f"Rule '{rule.name}' takes every URL, those of existing files too",
             rule.span,
-            'Add <add input="{REQUEST_FILENAME}" matchType="IsFile" negate="true" /> as a condition'
-            " where files should be served as files.",
+            rule=rule.name,
         )

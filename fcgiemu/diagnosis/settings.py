@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..applications import Application
+from ..catalogue import finding
 from ..config.diagnostics import Finding, Span
 from ..config.file import ConfigFile
 from ..programs.interpreters import path_pairs
 from ..site import Site
 from ..worker import paths
-from .codes import finding
 
 _SECRET_NAME = re.compile(
     r"(?i)(secret|password|passwd|pwd|[_-]pass\b|api_?key|access_?key|private_?key|token)(?!.*(?:"
@@ -52,29 +52,24 @@ def _value(
     site: Site, application: Application, name: str, value: str, span: Span
 ) -> Iterator[Finding]:
     if not name or "=" in name:
-        yield finding(
-            "settings-key",
-            f"the key '{name}' is no name of an environment variable: wfastcgi stops at it",
-            span,
-            "Give the setting a name without '=', or remove it.",
-        )
+        yield finding("settings-key", span, key=name)
         return
     if name.lower() == "pythonpath":
         for part in value.split(";"):
             if part and part != part.strip():
                 yield finding(
                     "settings-pythonpath-blank",
-                    f"PYTHONPATH holds '{part}': blanks stay part of a folder's name",
                     span,
-                    f"Write '{part.strip()}'.",
+                    part=part,
+                    meant=part.strip(),
                 )
         return
     if unknown := unexpanded(value):
         yield finding(
             "settings-unexpanded-variable",
-            f"{name} holds %{unknown[0]}%, which stays as it is: wfastcgi expands PYTHONPATH only",
             span,
-            "Write the value itself, or read it from the environment in Python.",
+            name=name,
+            variable=unknown[0],
         )
     local = paths.map_path(value, path_pairs(site)) if paths.is_windows(value) else None
     if (
@@ -85,12 +80,7 @@ def _value(
     ):
         if not os.path.exists(local) and name.upper() != "WSGI_LOG":
             missing = os.path.relpath(local, site.path)
-            yield finding(
-                "settings-missing-file",
-                f"{name} names {value}, and there is no {missing}",
-                span,
-                "Mend the path, or create the file.",
-            )
+            yield finding("settings-missing-file", span, name=name, value=value, missing=missing)
 
 
 def unexpanded(value: str) -> list[str]:
@@ -122,17 +112,10 @@ def _modules(
         if name not in found:
             continue
         value, span = found[name]
-        if name != "DJANGO_SETTINGS_MODULE" and (
-            re.search(r"[\\/]|\.py$", value) or "." not in value
-        ):
-            module = re.sub(r"\.py$", "", re.split(r"[\\/]", value)[-1])
-            yield finding(
-                "settings-handler-name",
-                f"{name} is '{value}', no dotted name of a module and an application",
-                span,
-                f"Write for example {module or 'app'}.app.",
-            )
-            continue
+        if name != "DJANGO_SETTINGS_MODULE":
+            if wrong := _handler_name(name, value, span):
+                yield wrong
+                continue
         first, *parts = value.split(".")
         inner = parts if name == "DJANGO_SETTINGS_MODULE" else parts[:-1]
         if (
@@ -141,10 +124,7 @@ def _modules(
             and (missing := _missing_part(application, first, inner[0]))
         ):
             yield finding(
-                "settings-missing-module",
-                f"{name} is '{value}', and there is no {missing}",
-                span,
-                "Mend the name.",
+                "settings-missing-module/part", span, name=name, value=value, missing=missing
             )
         elif (
             _is_real(application)
@@ -152,12 +132,33 @@ def _modules(
             and not _importable(site, application, first, found)
         ):
             yield finding(
-                "settings-missing-module",
-                f"{name} is '{value}', and there is no {first}.py or {first}/ in the site "
-                "or on PYTHONPATH",
-                span,
-                "Mend the name, or add the folder to PYTHONPATH.",
+                "settings-missing-module/module", span, name=name, value=value, missing=first
             )
+
+
+def _handler_name(name: str, value: str, span: Span) -> Finding | None:
+    """What is wrong with the dotted name of a handler, if anything."""
+    if value != value.strip():
+        return finding(
+            "settings-handler-name/blank", span, name=name, value=value, meant=value.strip()
+        )
+    module = re.sub(r"\.py$", "", re.split(r"[\\/]", value)[-1]) or "app"
+    if re.search(r"[\\/]|\.py$", value):
+        application = "get_venv_handler()" if module == "ptvs_virtualenv_proxy" else "app"
+        return finding(
+            "settings-handler-name/file",
+            span,
+            name=name,
+            value=value,
+            module=module,
+            application=application,
+        )
+    if ":" in value:
+        meant = value.replace(":", ".")
+        return finding("settings-handler-name/colon", span, name=name, value=value, meant=meant)
+    if "." not in value:
+        return finding("settings-handler-name/dot", span, name=name, value=value, module=module)
+    return None
 
 
 def _missing_part(application: Application, package: str, part: str) -> str:
@@ -221,9 +222,4 @@ def _secrets(file: ConfigFile) -> Iterator[Finding]:
                 )
                 secret = (inside[1] or inside[2]) if inside else value.strip() if named else ""
                 if secret and not _PLACEHOLDER.fullmatch(secret):
-                    yield finding(
-                        "settings-secret",
-                        f"{name} looks like a secret, and web.config is committed and published",
-                        add.span,
-                        "Set it as an application setting of the server or the portal instead.",
-                    )
+                    yield finding("settings-secret", add.span, name=name)

@@ -77,6 +77,7 @@ class OutboundRules:
     rules: tuple[OutboundRule, ...]
     errors: tuple[Finding, ...]
     before_cache: bool
+    warnings: tuple[Finding, ...] = ()
 
 
 def outbound(effective: Effective) -> OutboundRules:
@@ -103,6 +104,7 @@ def outbound(effective: Effective) -> OutboundRules:
         tuple(rule for rule in rules if rule is not None),
         (*effective.errors(OUTBOUND), *compiler.errors),
         section.flag("rewriteBeforeCache"),
+        tuple(compiler.warnings),
     )
 
 

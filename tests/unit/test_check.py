@@ -13,59 +13,22 @@ from xml.etree import ElementTree
 import pytest
 from click.testing import CliRunner
 
+from fcgiemu.catalogue import EXAMPLE_FILES
 from fcgiemu.cli import main
 from fcgiemu.config.diagnostics import Finding, Span
 from fcgiemu.diagnosis.check import check, worst
-from fcgiemu.diagnosis.codes import SEVERITY
 from fcgiemu.diagnosis.samples import example
 from fcgiemu.report import findings as report
 from fcgiemu.site import Site
 
 from ..sites import python_handler, rules, web_config, write
 
-PAGE = (Path(__file__).parents[2] / "docs" / "check.md").read_text("utf-8")
-EXAMPLES = re.findall(
-    r"^### (\S+)\n(?:(?!```)[^\n]*\n)*```xml\n(.*?)```\n```xml\n(.*?)```",
-    PAGE,
-    re.MULTILINE | re.DOTALL,
-)
-FILES = {"static/site.css": "", "app.py": ""}
-
 
 def codes(folder: Path, config: str) -> set[str]:
     if not config.lstrip().startswith(("<configuration", "<config ", "<!DOCTYPE")):
         config = web_config(config)
-    write(folder, {**FILES, "web.config": config})
+    write(folder, {**EXAMPLE_FILES, "web.config": config})
     return {finding.code for finding in check(Site(folder))}
-
-
-@pytest.mark.parametrize(("code", "before", "after"), EXAMPLES, ids=[row[0] for row in EXAMPLES])
-def test_the_examples_of_the_page(tmp_path: Path, code: str, before: str, after: str) -> None:
-    assert code in codes(tmp_path, before)
-    assert code not in codes(tmp_path, after)
-
-
-def test_every_code_has_its_section() -> None:
-    sources = [
-        path.read_text("utf-8") for path in (Path(__file__).parents[2] / "fcgiemu").rglob("*.py")
-    ]
-    used = {
-        code
-        for source in sources
-        for code in re.findall(
-            r'"((?:config|rewrite|redirect|handler|settings|azure)-[a-z]+(?:-[a-z]+)*)"', source
-        )
-    }
-    of_requests = {
-        "rewrite-runtime-error",
-        "rewrite-not-a-response-header",
-        "rewrite-wildcard-body",
-        "rewrite-unknown-custom-tags",
-        "config-too-large",
-    }
-    used.add("config-unknown-element")  # put together with "config-unknown-attribute"
-    assert used - of_requests == {row[0] for row in EXAMPLES}
-    assert SEVERITY.keys() <= {row[0] for row in EXAMPLES}
 
 
 QUIET = [
@@ -355,7 +318,7 @@ def test_the_command(tmp_path: Path, kind: str, start: str) -> None:
     assert result.exit_code == 1 and result.output.startswith(start)
     assert (
         CliRunner()
-        .invoke(main, ["check", str(tmp_path), "--ignore", "rewrite-leading-slash,x"])
+        .invoke(main, ["check", str(tmp_path), "--ignore", "rewrite-leading-slash,redirect-loop"])
         .exit_code
         == 0
     )
@@ -385,4 +348,25 @@ def test_examples_of_patterns(pattern: str, text: str | None) -> None:
 
 def test_hidden_files_need_a_handler_that_would_serve_them(make_site: Callable[..., Site]) -> None:
     everything = web_config(python_handler("*"), {"WSGI_HANDLER": "app.app"})
-    assert check(make_site({**FILES, "web.config": everything})) == []
+    assert check(make_site({**EXAMPLE_FILES, "web.config": everything})) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "words"),
+    [
+        (["--select", "rewrite-leading-slash"], 1, "[rewrite-leading-slash]"),
+        (["--select", "rewrite"], 1, "[rewrite-leading-slash]"),
+        (["--select", "handler,redirect-loop"], 0, "nothing found"),
+        (["--select", "nonsense"], 2, "No finding has the code 'nonsense'"),
+        (["--ignore", "rewrite-leading-slahs"], 2, "Did you mean rewrite-leading-slash?"),
+        (["--explain", "redirect-loop"], 0, "redirects for ever"),
+        (["--explain", "redirect-lop"], 2, "Did you mean redirect-loop?"),
+    ],
+)
+def test_codes_on_the_command_line(
+    tmp_path: Path, arguments: list[str], status: int, words: str
+) -> None:
+    rule = '<rule name="r"><match url="^/x" /><action type="None" /></rule>'
+    write(tmp_path, {"web.config": rules(rule)})
+    result = CliRunner().invoke(main, ["check", str(tmp_path), *arguments])
+    assert result.exit_code == status and words in result.output, result.output

@@ -1,0 +1,202 @@
+"""The catalogue: every finding that exists, as data.
+
+A finding has a code, which never changes its meaning: people write it into comments and options.
+What is said about it (severity, message, hint, what it needs, an example that has it and one that
+does not) stands in a TOML file of this folder, and docs/check.md is made from these files. The
+functions that find lie elsewhere: in ``diagnosis``, and where configuration is read or a request is
+decided.
+
+The word before a code's first hyphen names its file: ``rewrite-bad-pattern`` is in rewrite.toml.
+A file is read when the first of its findings is made, so that a run without findings reads none.
+
+Messages and hints are templates of ``string.Template``: ``$name`` or ``${name}`` is replaced,
+``$$`` stands for a dollar sign. A code that has several messages has *forms*, which a caller names
+as ``code/form``; what a form leaves out it takes from its code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from functools import cache
+from importlib import resources
+from string import Template
+from typing import Any, Literal, get_args
+
+from .values import E_INVALID_DATA, Finding, Span
+
+Severity = Literal["error", "warning", "info"]
+#: What it takes to find it: configuration alone, the site's files, the programs of this machine, a
+#: request that failed.
+Needs = Literal["configuration", "files", "process", "request"]
+
+
+class UnknownCode(KeyError):
+    """No finding has this code; ``near`` is the most similar one, or ""."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+        self.near = next(iter(get_close_matches(code, codes(), 1)), "")
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """One message of a kind of finding with its hint, as templates."""
+
+    message: str
+    hint: str = ""
+    #: Where the kind is about error texts: the pattern of those that it fits.
+    pattern: str = ""
+
+    def placeholders(self) -> set[str]:
+        """The names of the values that its templates take."""
+        return {*Template(self.message).get_identifiers(), *Template(self.hint).get_identifiers()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """One kind of finding, as a file of the catalogue describes it."""
+
+    code: str
+    severity: Severity
+    needs: Needs
+    #: One or two sentences for the documentation.
+    summary: str
+    #: Form name -> form; "" is the only one, or the first.
+    forms: Mapping[str, Form]
+    #: Codes that it had before.
+    aliases: tuple[str, ...] = ()
+    hresult: int = E_INVALID_DATA
+    #: An example that has the finding, and the same without it: the content of <system.webServer>,
+    #: a whole file, or for error texts the text.
+    before: str = ""
+    after: str = ""
+    #: Files beside the example, by name; EXAMPLE_FILES always lie there.
+    files: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """The kinds of one file, in its order."""
+
+    name: str
+    title: str
+    order: int
+    kinds: Mapping[str, Kind]
+
+
+#: The files of the site in which an example stands.
+EXAMPLE_FILES = {"static/site.css": "", "app.py": ""}
+
+
+def finding(
+    code: str,
+    span: Span | None,
+    /,
+    *,
+    severity: str = "",
+    hresult: int | None = None,
+    section: str = "",
+    location: str = "",
+    **values: object,
+) -> Finding:
+    """A finding of a kind: ``code`` or ``code/form``, with the values of its placeholders.
+
+    ``severity`` and ``hresult`` replace those of the catalogue where the place decides. Raises
+    UnknownCode, and KeyError for a value that is missing.
+    """
+    name, _, form = code.partition("/")
+    found = kind(name)
+    text = found.forms[form]
+    return Finding(
+        found.code,
+        severity or found.severity,
+        Template(text.message).substitute(values),
+        span,
+        Template(text.hint).substitute(values),
+        found.hresult if hresult is None else hresult,
+        section,
+        location,
+    )
+
+
+def hint(code: str, /, **values: object) -> str:
+    """What to do about a kind of finding, for an error page: the hint of ``finding``."""
+    name, _, form = code.partition("/")
+    return Template(kind(name).forms[form].hint).substitute(values)
+
+
+def kind(code: str) -> Kind:
+    """The kind that has this code, or had it before. Raises UnknownCode."""
+    first = code.partition("-")[0]
+    if first in _topic_names():
+        found = topic(first).kinds.get(code)
+        if found is not None:
+            return found
+    name = _aliases().get(code)
+    if name is None:
+        raise UnknownCode(code)
+    return kind(name)
+
+
+def kinds() -> Iterable[Kind]:
+    """Every kind, by topic, in the order of the files."""
+    return [found for part in topics() for found in part.kinds.values()]
+
+
+def codes() -> list[str]:
+    """Every code."""
+    return [found.code for found in kinds()]
+
+
+def topics() -> list[Topic]:
+    """Every file of the catalogue, in the order of the documentation."""
+    return sorted(map(topic, _topic_names()), key=lambda part: part.order)
+
+
+@cache
+def _topic_names() -> frozenset[str]:
+    return frozenset(
+        entry.name.removesuffix(".toml")
+        for entry in resources.files(__package__).iterdir()
+        if entry.name.endswith(".toml")
+    )
+
+
+@cache
+def _aliases() -> dict[str, str]:
+    return {alias: found.code for found in kinds() for alias in found.aliases}
+
+
+@cache
+def topic(name: str) -> Topic:
+    """One file of the catalogue. Raises ValueError for a file that is not as it should be."""
+    import tomllib  # its start costs as much as a small run of explain, which needs none of this
+
+    text = resources.files(__package__).joinpath(f"{name}.toml").read_text("utf-8")
+    data: dict[str, Any] = tomllib.loads(text)
+    title, order = data.pop("title"), data.pop("order")
+    return Topic(name, title, order, {code: _kind(code, given) for code, given in data.items()})
+
+
+def _kind(code: str, given: dict[str, Any]) -> Kind:
+    """A table of a file; raises ValueError for what does not belong there."""
+    forms = {"": _form(given, {})} if "message" in given else {}
+    forms |= {name: _form(given, form) for name, form in given.pop("forms", {}).items()}
+    for name in ("message", "hint", "pattern"):
+        given.pop(name, None)
+    if given["severity"] not in get_args(Severity) or given["needs"] not in get_args(Needs):
+        raise ValueError(f"{code}: {given['severity']}, {given['needs']}")
+    aliases = tuple(given.pop("aliases", ()))
+    try:
+        return Kind(code=code, forms=forms, aliases=aliases, **given)
+    except TypeError as error:
+        raise ValueError(f"{code}: {error}") from error
+
+
+def _form(given: dict[str, Any], form: dict[str, Any]) -> Form:
+    return Form(
+        **{name: form.get(name, given.get(name, "")) for name in ("message", "hint", "pattern")}
+    )

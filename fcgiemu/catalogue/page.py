@@ -1,0 +1,57 @@
+"""The documentation of every finding: docs/check.md, and one section of it for ``check --explain``.
+
+To write the page anew: ``python -m fcgiemu.catalogue > docs/check.md``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from importlib import resources
+from string import Template
+
+from . import Kind, topics
+
+_NEEDS = {
+    "configuration": "from the configuration",
+    "files": "from the configuration and the site's files",
+    "process": "from the programs of this machine (`doctor`)",
+    "request": "from a request that failed",
+}
+
+
+def page() -> str:
+    """docs/check.md."""
+    parts = [resources.files(__package__).joinpath("page.md").read_text("utf-8")]
+    for part in topics():
+        parts.append(f"## {part.title}\n")
+        parts += [f"### {found.code}\n{section(found)}" for found in part.kinds.values()]
+    return "\n".join(parts)
+
+
+def section(found: Kind) -> str:
+    """What the page says about one kind of finding, without its heading."""
+    return "".join(f"{line}\n" for line in _section(found))
+
+
+def _section(found: Kind) -> Iterator[str]:
+    before = f"; before: {', '.join(found.aliases)}" if found.aliases else ""
+    yield f"*{found.severity}*, {_NEEDS[found.needs]}{before}. {found.summary}"
+    for message, hint in dict.fromkeys(
+        (form.message, form.hint) for form in found.forms.values() if form.message
+    ):
+        yield ""
+        yield f"> {_shown(message)}{f'<br>{_shown(hint)}' if hint else ''}"
+    if found.files:
+        yield ""
+        yield f"Beside it: {', '.join(f'`{name}`' for name in found.files)}."
+    language = "xml" if found.needs in ("configuration", "files") else "text"
+    for example in filter(None, (found.before, found.after)):
+        yield ""
+        yield f"```{language}\n{example.rstrip()}\n```"
+
+
+def _shown(template: str) -> str:
+    """A template for a reader: ``…`` stands for what differs, and XML is not taken for HTML."""
+    names = dict.fromkeys(Template(template).get_identifiers(), "…")
+    return re.sub(r"<", "&lt;", Template(template).substitute(names)).replace("… …", "…")

@@ -1,0 +1,146 @@
+"""The catalogue of findings: every code of the source is in it and the other way round, its
+templates get what they name, its examples find and do not find, and the page is made from it.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from string import Template
+
+import pytest
+
+from fcgiemu import catalogue
+from fcgiemu.catalogue import EXAMPLE_FILES, Kind, page
+from fcgiemu.config.diagnostics import Span
+from fcgiemu.diagnosis.check import check
+from fcgiemu.site import Site
+
+from ..sites import web_config, write
+
+SOURCES = Path(__file__).parents[2] / "fcgiemu"
+KINDS = list(catalogue.kinds())
+CHECKED = [kind for kind in KINDS if kind.needs in ("configuration", "files") and kind.before]
+_NAMES = {"severity", "hresult", "section", "location"}
+_CODE = re.compile(
+    rf"(?:{'|'.join(part.name for part in catalogue.topics())})(?:-[a-z]+)+(?:/[a-z]+)?"
+)
+
+
+def calls() -> Iterator[tuple[str, ast.Call]]:
+    """(place, call) of every call of ``finding`` or ``hint`` of the catalogue."""
+    for path in SOURCES.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Call):
+                name = node.func.attr if isinstance(node.func, ast.Attribute) else ""
+                name = node.func.id if isinstance(node.func, ast.Name) else name
+                if name in ("finding", "hint") and node.args:
+                    yield f"{path.name}:{node.lineno}", node
+
+
+def named(node: ast.expr) -> list[str]:
+    """The codes that an argument may stand for, ``code`` or ``code/form``; none for a variable."""
+    if isinstance(node, ast.Constant):
+        return [str(node.value)]
+    if isinstance(node, ast.IfExp):
+        return named(node.body) + named(node.orelse)
+    if isinstance(node, ast.JoinedStr):
+        texts = [""]
+        for part in node.values:
+            value = part.value if isinstance(part, ast.FormattedValue) else part
+            texts = [text + more for text in texts for more in named(value)]
+        return texts
+    return []
+
+
+def used() -> set[str]:
+    """Every code that stands in the source."""
+    found = {name.partition("/")[0] for _, call in calls() for name in named(call.args[0])}
+    for path in SOURCES.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                if _CODE.fullmatch(node.value):
+                    found.add(node.value.partition("/")[0])
+    return found
+
+
+def test_every_code_of_the_source_is_in_the_catalogue_and_the_other_way_round() -> None:
+    by_text = {kind.code for kind in KINDS if any(form.pattern for form in kind.forms.values())}
+    built = {"config-unknown-element", "config-unknown-attribute"}  # put together of two parts
+    known = {kind.code for kind in KINDS}
+    assert used() - known - NOT_CODES == set()
+    assert known - used() - by_text - built == set()
+
+
+#: Texts of the source that look like a code.
+NOT_CODES: set[str] = set()
+
+
+def test_calls_give_what_the_templates_name() -> None:
+    for place, call in calls():
+        given = {word.arg for word in call.keywords if word.arg}
+        if None in (word.arg for word in call.keywords):
+            continue  # **values
+        for name in named(call.args[0]):
+            code, _, form = name.partition("/")
+            text = catalogue.kind(code).forms[form]
+            wanted = (
+                text.placeholders()
+                if len(call.args) > 1
+                else set(Template(text.hint).get_identifiers())
+            )
+            assert wanted <= given, (place, name, wanted - given)
+            assert given - _NAMES <= {
+                value
+                for other in catalogue.kind(code).forms.values()
+                for value in other.placeholders()
+            }, (place, name)
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.code)
+def test_a_kind_is_complete(kind: Kind) -> None:
+    assert kind.summary and kind.forms
+    for form in kind.forms.values():
+        assert form.message and not form.message.endswith(".")
+        assert Template(form.message).is_valid() and Template(form.hint).is_valid()
+    assert catalogue.kind(kind.code) is kind
+    assert all(catalogue.kind(alias) is kind for alias in kind.aliases)
+
+
+def found_in(folder: Path, kind: Kind, example: str) -> set[str]:
+    whole = re.match(r"\s*<(?:configuration|config |!DOCTYPE|!--.*--><config|\?xml)", example)
+    config = example.strip() if whole else web_config(example)
+    write(folder, {**EXAMPLE_FILES, **kind.files, "web.config": config})
+    return {finding.code for finding in check(Site(folder))}
+
+
+@pytest.mark.parametrize("kind", CHECKED, ids=lambda kind: kind.code)
+def test_the_examples(tmp_path: Path, kind: Kind) -> None:
+    assert kind.code in found_in(tmp_path, kind, kind.before)
+    assert kind.code not in found_in(tmp_path, kind, kind.after)
+
+
+def test_what_check_finds_has_an_example() -> None:
+    without = {
+        kind.code
+        for kind in KINDS
+        if kind.needs in ("configuration", "files") and not (kind.before and kind.after)
+    }
+    assert without == {"config-too-large"}  # 32 MB
+
+
+def test_the_page_is_made_from_the_catalogue() -> None:
+    written = (SOURCES.parent / "docs" / "check.md").read_text("utf-8")
+    assert written == page.page(), "python -m fcgiemu.catalogue > docs/check.md"
+
+
+def test_unknown_codes_and_missing_values() -> None:
+    with pytest.raises(catalogue.UnknownCode) as error:
+        catalogue.kind("rewrite-leading-slashes")
+    assert error.value.near == "rewrite-leading-slash"
+    with pytest.raises(catalogue.UnknownCode):
+        catalogue.kind("nothing")
+    with pytest.raises(KeyError):
+        catalogue.finding("settings-key", Span("web.config", 1, 1))
