@@ -247,6 +247,23 @@ class FileView:
             path = found
         return path
 
+    def spelled(self, relative: str) -> str:
+        """The absolute path of what is at ``relative``, as far as it exists in the spelling on
+        disk.
+        """
+        path = f"{self.root}{relative}"
+        if os.path.lexists(path):
+            return path
+        path, rest = self.root, relative
+        while rest:
+            name, slash, after = rest.lstrip("/").partition("/")
+            exact = f"{path}/{name}"
+            known = name if os.path.lexists(exact) else self.listing(path).get(name.lower())
+            if known is None:
+                return f"{path}{rest}"
+            path, rest = f"{path}/{known}", f"{slash}{after}"
+        return path
+
     def _packages(self, folder: str, segment: str) -> str | None:
         """``env/Lib/site-packages`` as Windows has it: here there is a pythonX.Y in between."""
         env, _, name = folder.rpartition("/")

@@ -129,9 +129,11 @@ class Hosting:
         return [folder for folder in folders if not folders.intersection(folder.parents)]
 
     def local_path(self, path: str) -> str:
-        """The local path that a URL path stands for, whether it exists or not."""
+        """The local path that a URL path stands for, whether it exists or not; what exists of it
+        has the spelling on disk.
+        """
         directory = self.directory(path)
-        return directory.view.root + path[len(directory.path) :]
+        return directory.view.spelled(path[len(directory.path) :])
 
     @property
     def azure_name(self) -> str:

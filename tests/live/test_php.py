@@ -47,6 +47,7 @@ def test_php_answers_through_the_rule_and_directly(
     assert server.raw(request).endswith(b"/index.php - body")
     assert server.get("/style.css").text == "css"
     assert server.get("/missing/../none.php").text.startswith("/index.php")
+    assert server.get("/INDEX.PHP").text == "/INDEX.PHP - "  # PHP opens the file as it is on disk
 
 
 @pytest.mark.skipif(shutil.which("php-cgi") is None, reason="php-cgi is not installed")

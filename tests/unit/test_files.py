@@ -65,6 +65,23 @@ def test_names(view: FileView, path: str, found: str | None) -> None:
     assert (view.relative(entry) if entry else None) == found
 
 
+@pytest.mark.parametrize(
+    ("path", "spelled"),
+    [
+        ("/static/site.css", "/Static/Site.CSS"),
+        ("/STATIC/other.css", "/Static/other.css"),
+        ("/Static/Site.CSS/Path/Info", "/Static/Site.CSS/Path/Info"),
+        ("/static/SITE.css/Path/Info", "/Static/Site.CSS/Path/Info"),
+        ("/static/", "/Static/"),
+        ("/Missing/x", "/Missing/x"),
+        ("/", "/"),
+        ("", ""),
+    ],
+)
+def test_the_spelling_on_disk(view: FileView, path: str, spelled: str) -> None:
+    assert view.spelled(path) == view.root + spelled
+
+
 def test_a_new_file_is_found_at_once(view: FileView) -> None:
     assert view.find("/New.txt") is None
     (Path(view.root) / "new.TXT").write_text("")
