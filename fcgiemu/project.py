@@ -13,10 +13,11 @@ from .app_service.environment import AppSetting
 from .app_service.environment import read as read_app_settings
 from .errors import SiteError
 from .files import content
+from .settings import EVERY
 
 #: Keys that are switches of Settings by the same name, but for the hyphens.
 _SWITCHES = ("strict", "strict-locks", "azure", "portal-wins", "arr", "compression")
-_KEYS = (*_SWITCHES, "site-name", "host-config", "map", "app-settings")
+_KEYS = (*_SWITCHES, "site-name", "host-config", "map", "app-settings", "python")
 
 
 def read(folder: Path) -> dict[str, Any]:
@@ -79,6 +80,9 @@ def _fields(table: dict[str, Any], path: Path) -> dict[str, Any]:
             found["path_map"] = tuple(
                 (windows, str(path.parent / local)) for windows, local in value.items()
             )
+        elif key == "python" and (isinstance(value, str) or _texts(value)):
+            given = {EVERY: value} if isinstance(value, str) else value
+            found[field] = tuple((url, _python(text, path)) for url, text in given.items())
         elif key == "app-settings" and _texts(value):
             found[field] = tuple(AppSetting(name, text) for name, text in value.items())
         elif key == "app-settings" and isinstance(value, str):
@@ -90,6 +94,14 @@ def _fields(table: dict[str, Any], path: Path) -> dict[str, Any]:
         else:
             raise SiteError(f"{path}: there is no key {key}.", f"Known are {', '.join(_KEYS)}.")
     return found
+
+
+def _python(text: str, path: Path) -> str:
+    """An interpreter or environment: a path is relative to the file, a name or a version is not
+    one.
+    """
+    local = path.parent / Path(text).expanduser()
+    return str(local) if "/" in text or local.exists() else text
 
 
 def _texts(value: object) -> bool:

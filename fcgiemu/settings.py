@@ -11,6 +11,9 @@ from pathlib import Path
 from .app_service.environment import AppSetting
 from .profiles import DEFAULT
 
+#: The key for every application where something is given by the application's path.
+EVERY = "*"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
@@ -40,5 +43,7 @@ class Settings:
     site_name: str = "Default Web Site"
     #: (Windows path prefix, local path) pairs of --map, tried before the built-in ones.
     path_map: tuple[tuple[str, str], ...] = ()
+    #: (application path or EVERY, interpreter or environment) pairs of --python and python.
+    python: tuple[tuple[str, str], ...] = ()
     #: Python callables that stand in for rewrite providers (.NET types), by name.
     providers: Mapping[str, Callable[[str], str]] = field(default_factory=dict)

@@ -20,6 +20,18 @@ settings.register_profile("same every time", derandomize=True, database=None, de
 settings.load_profile("same every time")
 
 
+@pytest.fixture(autouse=True)
+def no_active_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests do not depend on the environment that is active where they are run."""
+    for name in (
+        "VIRTUAL_ENV",
+        "CONDA_PREFIX",
+        "UV_PROJECT_ENVIRONMENT",
+        "POETRY_VIRTUALENVS_PATH",
+    ):
+        monkeypatch.delenv(name, raising=False)
+
+
 @pytest.fixture
 def make_site(tmp_path: Path) -> Callable[..., Site]:
     """``make_site({"web.config": …}, strict=True)``: a Site over freshly written files."""

@@ -29,3 +29,17 @@ def without_config(folder: Path) -> str:
         f"There is no web.config, only {' and '.join(configs)}: a deployment copies the one of the"
         " Python that runtime.txt or --python chooses."
     )
+
+
+def nearest_config(folder: Path, version: Version) -> Path | None:
+    """The web.X.Y.config file of the version that is nearest to one for which there is none; None
+    where there is a web.config, or no such file. Of two that are equally near the later one.
+    """
+    configs = versioned_configs(folder)
+    if not configs or version in configs or find(folder, "web.config") is not None:
+        return None
+
+    def distance(known: Version) -> tuple[bool, int, int]:
+        return known[0] != version[0], abs(known[1] - version[1]), -known[1]
+
+    return configs[min(configs, key=distance)]

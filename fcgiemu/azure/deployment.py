@@ -24,8 +24,9 @@ from pathlib import Path
 from .. import project
 from ..app_service.environment import AppSetting, read, variables
 from ..app_service.home import Home, LeadsOut
-from ..app_service.versioned_configs import versioned_configs, without_config
+from ..app_service.versioned_configs import nearest_config, versioned_configs, without_config
 from ..files import content, find
+from ..programs.requirements import remedy_of, windows_only
 from . import programs, virtual_environment
 from .runtime import Runtime, RuntimeRefused, choose
 
@@ -75,6 +76,8 @@ class Deployment:
     say: Say
     python: str | None = None
     custom: bool = False
+    #: Whether the web.X.Y.config of the nearest version stands for one that is not there.
+    nearest: bool = False
     #: App settings, which Kudu has in its environment: collectstatic may need them.
     settings: tuple[AppSetting, ...] = ()
     #: Told of each step as it begins: its number, how many there are, its name.
@@ -123,7 +126,7 @@ class Deployment:
             ),
         ]
         steps.append(Step("pip", "requirements.txt, every deployment", self._install))
-        config = versioned_configs(self.source).get(runtime.version)
+        config = self._versioned(runtime)
         if config is not None:
             steps.append(
                 Step(
@@ -140,6 +143,13 @@ class Deployment:
                 )
             )
         return steps
+
+    def _versioned(self, runtime: Runtime) -> Path | None:
+        """The web.X.Y.config that takes the place of web.config."""
+        exact = versioned_configs(self.source).get(runtime.version)
+        if exact is None and self.nearest:
+            return nearest_config(self.source, runtime.version)
+        return exact
 
     def is_python(self) -> bool:
         """Kudu's test: requirements.txt, and a Python file in the root or a runtime.txt that says
@@ -252,9 +262,27 @@ class Deployment:
             )
         if (self.source / "env").is_dir():
             self._tell("note: the env of the source is left out; a deployment makes its own")
-        if self.runtime is None or self.runtime.version not in versioned_configs(self.source):
-            if lack := without_config(self.source):
-                self._tell(f"warning: {lack} Without web.config nothing reaches Python.")
+        if lack := self._without_config():
+            self._tell(f"warning: {lack}")
+        for requirement in windows_only(self.source) if self.runtime is not None else ():
+            self._tell(
+                f"warning: {requirement.source.name} requires {requirement.name}, which can be"
+                f" installed on Windows only: {remedy_of(requirement)}"
+            )
+
+    def _without_config(self) -> str:
+        """What to say where no web.config will be there, or one for another version."""
+        version = self.runtime.version if self.runtime is not None else None
+        lack = "" if version in versioned_configs(self.source) else without_config(self.source)
+        nearest = nearest_config(self.source, version) if version is not None else None
+        if not lack or nearest is None:
+            return f"{lack} Without web.config nothing reaches Python." if lack else ""
+        if self.nearest:
+            return f"{lack} {nearest.name}, the nearest, is copied, which Azure would not do."
+        return (
+            f"{lack} Without web.config nothing reaches Python. The nearest is {nearest.name}:"
+            " --nearest-config copies it."
+        )
 
     def _record(self, status: str) -> None:
         folder = self.home.deployments / self.identifier
@@ -539,6 +567,7 @@ def of_home(
     *,
     python: str | None = None,
     custom: bool = False,
+    nearest: bool | None = None,
     identifier: str = "",
     progress: Progress = lambda number, count, name: None,
 ) -> Deployment:
@@ -552,7 +581,15 @@ def of_home(
     if "app_settings" in kept:
         settings += tuple(read(Path(kept["app_settings"])))
     return Deployment(
-        source, home, say, python or kept.get("python"), custom, settings, progress, identifier
+        source,
+        home,
+        say,
+        python=python or kept.get("python"),
+        custom=custom,
+        nearest=nearest if nearest is not None else kept.get("nearest_config") == "true",
+        settings=settings,
+        progress=progress,
+        identifier=identifier,
     )
 
 

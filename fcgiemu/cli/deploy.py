@@ -51,6 +51,14 @@ HOME = Path(".fcgiemu") / "home"
     is_flag=True,
     help="Run the command of .deployment, which is only shown otherwise.",
 )
+@click.option(
+    "--nearest-config/--no-nearest-config",
+    default=None,
+    help=(
+        "Where there is no web.config and no web.X.Y.config of the chosen Python, copy the one of"
+        " the nearest version; kept for what follows."
+    ),
+)
 @click.option("--dry-run", is_flag=True, help="Print the plan only.")
 @click.option(
     "--git-init", is_flag=True, help="Make a repository to push to instead; each push deploys."
@@ -62,6 +70,7 @@ def command(
     python: str | None,
     app_settings: Path | None,
     run_custom: bool,
+    nearest_config: bool | None,
     dry_run: bool,
     git_init: bool,
     receive: bool,
@@ -80,7 +89,9 @@ def command(
             read(app_settings)
         if not dry_run:
             home.remember(
-                python=python, app_settings=str(app_settings.absolute()) if app_settings else None
+                python=python,
+                app_settings=str(app_settings.absolute()) if app_settings else None,
+                nearest_config=None if nearest_config is None else str(nearest_config).lower(),
             )
         if git_init:
             path = repository.create(home)
@@ -93,12 +104,28 @@ def command(
             sys.exit(0 if repository.receive(home, sys.stdin, _say) else 1)
         if dry_run:
             for number, step in enumerate(
-                of_home(source, home, _say, python=python, custom=run_custom).plan(), 1
+                of_home(
+                    source,
+                    home,
+                    _say,
+                    python=python,
+                    custom=run_custom,
+                    nearest=nearest_config,
+                ).plan(),
+                1,
             ):
                 click.echo(f"{number}. {step.name}: {step.why}")
             return
         with _shown() as (say, progress):
-            of_home(source, home, say, python=python, custom=run_custom, progress=progress).run()
+            of_home(
+                source,
+                home,
+                say,
+                python=python,
+                custom=run_custom,
+                nearest=nearest_config,
+                progress=progress,
+            ).run()
     except DeploymentFailed as error:
         if dry_run:
             fail(error)

@@ -14,7 +14,8 @@ from .. import project
 from ..app_service.environment import read as read_app_settings
 from ..app_service.home import home_of
 from ..errors import SiteError
-from ..settings import Settings
+from ..programs.python_choice import resolve
+from ..settings import EVERY, Settings
 from ..site import Site
 
 #: Options of every command that opens a site.
@@ -72,6 +73,14 @@ _SITE_OPTIONS = (
         help="A Python callable that stands in for a rewrite provider.",
     ),
     click.option(
+        "--python",
+        metavar="PATH",
+        help=(
+            "The Python that runs the site: an interpreter, the folder of an environment, or a"
+            " version such as 3.11."
+        ),
+    ),
+    click.option(
         "--map",
         "maps",
         multiple=True,
@@ -98,6 +107,7 @@ def settings_of(
     maps: tuple[str, ...],
     providers: tuple[str, ...],
     app_settings: tuple[Path, ...],
+    python: str | None = None,
     **settings: Any,
 ) -> Settings:
     """The settings that the options describe, over those that the site keeps with itself. Raises
@@ -118,6 +128,7 @@ def settings_of(
         **{
             **kept,
             **given,
+            "python": _pythons(python, kept.get("python", ())),
             "path_map": (*(_pair(text) for text in maps), *kept.get("path_map", ())),
             "app_settings": (
                 *kept.get("app_settings", ()),
@@ -126,6 +137,16 @@ def settings_of(
             "providers": dict(_provider(text, path) for text in providers),
         }
     )
+
+
+def _pythons(option: str | None, kept: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+    """What is said of Pythons, the command line alone where it says anything. Raises SiteError for
+    what is not one.
+    """
+    said = ((EVERY, option),) if option is not None else kept
+    for _, text in said:
+        resolve(text)
+    return said
 
 
 def _provider(text: str, site: Path) -> tuple[str, Callable[[str], str]]:

@@ -214,9 +214,10 @@ def _missing(application: Application, module: str) -> str:
             " application in WSGI_ALT_VIRTUALENV_HANDLER, and the path of env\\Scripts\\python.exe"
             " in WSGI_ALT_VIRTUALENV_ACTIVATE_THIS."
         )
-    name, file = package_of(application.path, module)
-    if not name:
+    found = package_of(application.path, module)
+    if found is None:
         return ""
+    name, file = found.name, found.source.name
     install = "env/bin/pip install " + ("." if file == "pyproject.toml" else f"-r {file}")
     if packages is None:
         return f"{name} is in {file}, and there is no env: python -m venv env && {install}."

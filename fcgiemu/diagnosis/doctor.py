@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -18,18 +19,15 @@ from ..decision import Handler, Respond
 from ..fastcgi.process import StartFailed
 from ..http.request import make_request
 from ..modules import handlers, http_platform
-from ..programs import probing
+from ..programs import environments, probing
 from ..programs.http_platform import command_line
-from ..programs.interpreters import (
-    EXAMPLE,
-    Program,
-    ProgramMissing,
-    environment_of,
-    find_program,
-    lost_environment,
-    path_pairs,
-)
+from ..programs.installing import command, making
+from ..programs.interpreters import EXAMPLE, Program, ProgramMissing, because, find_program
 from ..programs.launching import Launcher, NotRegistered, PoolOptions
+from ..programs.python_choice import activated_folder
+from ..programs.pythons import version_name
+from ..programs.requirements import source_of
+from ..programs.windows_paths import is_ours, known_pairs, path_pairs
 from ..site import Site
 from ..worker import paths
 from .causes import causes
@@ -39,7 +37,7 @@ from .settings import unexpanded
 _OWN_FRAME = re.compile(
     r'  File "[^"]*[\\/]fcgiemu[\\/]worker[\\/][^"]*", line \d+, in .*\n(?:    .*\n)*'
 )
-_ACTIVATE = "WSGI_ALT_VIRTUALENV_ACTIVATE_THIS"
+_NO_ENV = "there is no environment: the site's packages have to be those of the interpreter"
 _HANGS = (
     "It waits for something while it is imported: move that into a function, or under if __name__"
     " == '__main__'."
@@ -200,7 +198,7 @@ def _interpreter(site: Site, application: Application, handler: Handler) -> Any:
         yield Step("interpreter", "problem", str(error), error.hint)
         return None
     version = f" (Python {program.version[0]}.{program.version[1]})" if program.version else ""
-    yield Step("interpreter", "ok", program.path + version)
+    yield Step("interpreter", "ok", f"{program.path}{version}: {because(program)}")
     for note in program.notes:
         yield Step("interpreter", "note", note)
     if re.search(r"\\Users\\", handler.script_processor, re.IGNORECASE):
@@ -214,36 +212,46 @@ def _interpreter(site: Site, application: Application, handler: Handler) -> Any:
 
 
 def _environment(site: Site, application: Application, program: Program) -> Iterator[Step]:
-    found = environment_of(site, application)
-    if found is None and (lost := lost_environment(site, application)):
-        yield Step(
-            "env",
-            "problem",
-            lost,
-            "Make it again here: python -m venv env && env/bin/pip install -r requirements.txt",
-        )
-        return
-    if found is None:
-        setting = site.app_settings(application).get(_ACTIVATE)
-        if setting or (application.path / "requirements.txt").exists():
+    """The environment that the application gets, and the one that web.config names for it."""
+    named = activated_folder(site, application)
+    environment = environments.read(named) if named is not None else program.environment
+    source = source_of(application.path)
+    if environment is not None:
+        words = f"{environment.folder}, made with Python {version_name(environment.version)}"
+        if program.version is not None and environment.version != program.version:
             yield Step(
                 "env",
-                "note",
-                "there is no virtual environment with a pyvenv.cfg",
-                "Make one: python -m venv env && env/bin/pip install -r requirements.txt",
+                "problem",
+                f"{words}, the worker runs on {version_name(program.version)}",
+                "Make the environment again with the worker's Python: rm -r "
+                f"{shlex.quote(str(environment.folder))} && "
+                + making(program.path, environment.folder),
             )
+        else:
+            yield Step("env", "ok", words)
         return
-    base, version, _ = found
-    words = f"made with Python {version[0]}.{version[1]} ({base})"
-    if program.version is not None and version != program.version:
+    lost = [note for note in program.notes if note in _unusable(site, application)]
+    if lost or named is not None or source is not None:
+        place = named or application.path / "env"
+        words = lost[0] if lost else f"there is no environment {place}" if named else _NO_ENV
         yield Step(
             "env",
-            "problem",
-            f"{words}, the worker runs on {program.version[0]}.{program.version[1]}",
-            "Make the environment again with the worker's Python.",
+            "problem" if lost else "note",
+            words,
+            ("Make it again here: " if lost else "Make one: ")
+            + (f"rm -r {shlex.quote(str(place))} && " if lost else "")
+            + (
+                command(program, application.path, place if lost else named, source)
+                if source is not None
+                else making(program.path, place)
+            ),
         )
-        return
-    yield Step("env", "ok", words)
+
+
+def _unusable(site: Site, application: Application) -> list[str]:
+    """What is said of the environments of an application that cannot be used."""
+    folders = (activated_folder(site, application), application.path / environments.AZURE_NAME)
+    return [environments.why_unusable(folder) for folder in folders if folder is not None]
 
 
 def _settings(site: Site, application: Application) -> Iterator[Step]:
@@ -260,11 +268,12 @@ def _settings(site: Site, application: Application) -> Iterator[Step]:
                 f"%{unknown[0]}% stays as it is: only PYTHONPATH is expanded ({span})",
                 "Write the value itself.",
             )
-        if paths.is_windows(value) and paths.map_path(value, path_pairs(site)) is None:
+        if paths.is_windows(value) and paths.map_path(value, known_pairs(site)) is None:
             yield Step(
                 name,
-                "problem",
-                f"{value} leads nowhere on this machine ({span})",
+                "note",
+                f"{value} leads nowhere on this machine ({span}); here it is"
+                f" {paths.map_path(value, path_pairs(site))}",
                 f"--map '{value}=/path/here'",
             )
 
@@ -304,14 +313,14 @@ def _python_path(site: Site, application: Application, handler: Handler) -> Iter
             )
             continue
         text = paths.expand(part.strip(), known)
-        local = str(application.path / text.replace("\\", "/"))
+        local = paths.below(str(application.path), text)
         if paths.is_windows(text):
-            local = paths.map_path(text, path_pairs(site))
+            local = paths.map_path(text, known_pairs(site))
         if local is None:
             remedy = f"--map '{text}=/path/here'"
             if "%SystemDrive%" in part and not site.settings.azure:
                 remedy = "On App Service the drive is D: there; say --azure."
-            yield Step("PYTHONPATH", "problem", f"{part} leads nowhere on this machine", remedy)
+            yield Step("PYTHONPATH", "note", f"{part} leads nowhere on this machine", remedy)
         elif not os.path.isdir(local):
             yield Step("PYTHONPATH", "note", f"{part} -> {local}, which is no folder")
         else:
@@ -333,18 +342,13 @@ def _worker_settings(site: Site, application: Application) -> Iterator[Step]:
             r"Write one, such as .*((\.py)|(\.config))$, or nothing.",
         )
     log = site.worker_setting("WSGI_LOG", application)
-    local = (
-        (
-            paths.map_path(log, path_pairs(site))
-            if paths.is_windows(log)
-            else str(application.path / log)
+    if log:
+        local = os.path.join(
+            application.path,
+            paths.map_setting("WSGI_LOG", log, path_pairs(site), str(application.path)),
         )
-        if log
-        else None
-    )
-    if local:
         folder = os.path.dirname(local)
-        made = re.search("logfiles", local, re.IGNORECASE)
+        made = is_ours(site, local)
         if (
             os.path.isdir(local)
             or not made

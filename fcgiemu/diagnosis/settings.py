@@ -13,7 +13,7 @@ from ..applications import Application
 from ..catalogue import finding
 from ..config.diagnostics import Finding, Span
 from ..config.file import ConfigFile
-from ..programs.interpreters import path_pairs
+from ..programs.windows_paths import path_pairs
 from ..site import Site
 from ..worker import paths
 

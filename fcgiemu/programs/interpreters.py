@@ -1,43 +1,53 @@
-"""Which program of this machine stands for a scriptProcessor of web.config, and where its Windows
-paths lead.
-"""
+"""Which program of this machine stands for a scriptProcessor or a processPath of web.config."""
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import re
 import shutil
-import subprocess
-import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 
 from ..applications import Application
+from ..config import values
+from ..errors import SiteError
 from ..fastcgi import php
-from ..hosting import AZURE_ROOT, WINDOWS_ROOT, Hosting
+from ..hosting import Hosting
 from ..worker import paths
-
-#: The oldest Python our worker runs on.
-OLDEST = (3, 6)
-Pair = tuple[str, str]
+from .environments import AZURE_NAME, Environment
+from .python_choice import Asked, activated_folder, choose
+from .pythons import Version, is_python, packaged_wfastcgi
+from .windows_paths import path_pairs
 
 
 @dataclass(slots=True)
 class Program:
-    """A local program for a scriptProcessor. ``version`` is set for Python; ``notes`` say what had
-    to be guessed.
+    """A local program for a scriptProcessor. ``version`` is set for Python; ``why`` says what made
+    it that one, ``notes`` what had to be guessed or passed over.
     """
 
     path: str
-    version: tuple[int, int] | None = None
+    version: Version | None = None
     is_wfastcgi: bool = False
     is_php: bool = False
     #: The wfastcgi.py that scriptProcessor names, as a local path, whether it exists or not.
     script: str = ""
     arguments: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    why: str = ""
+    #: The environment whose packages a Python finds, or whose program it is.
+    environment: Environment | None = None
+    #: Whether IIS would not show these packages: see python_choice.
+    is_courtesy: bool = False
+    #: Whether the user or web.config names this very file.
+    is_given: bool = False
+    #: Whether web.config names the launcher, ``py.exe``.
+    is_launcher: bool = False
+
+    def drops_first(self, words: Sequence[str]) -> bool:
+        """Whether the first argument is the launcher's own: which version, as in ``py -3.9``."""
+        return self.is_launcher and bool(words) and re.match(r"-\d", words[0]) is not None
 
 
 #: A scriptProcessor as it may stand in web.config.
@@ -52,25 +62,11 @@ class ProgramMissing(Exception):
         self.hint = hint
 
 
-def path_pairs(site: Hosting) -> tuple[Pair, ...]:
-    """(Windows prefix, local path): the user's, the virtual directories', then a folder of ours for
-    the rest of D:\\home.
-    """
-    root = str(site.path)
-    own = str(site.path / ".fcgiemu")
-    home = (
-        (f"{own}/LogFiles", f"{own}/home")
-        if site.home is None
-        else (str(site.home / "LogFiles"), str(site.home))
-    )
-    return (
-        *site.settings.path_map,
-        *site.layout.pairs,
-        (AZURE_ROOT, root),
-        (WINDOWS_ROOT, root),
-        ("D:\\home\\LogFiles", home[0]),
-        ("D:\\home", home[1]),
-    )
+def because(program: Program) -> str:
+    """Why a Python runs the site, as a part of a sentence."""
+    if not program.is_courtesy:
+        return program.why
+    return f"{program.why} (a courtesy: IIS would not show its packages, nor does --strict)"
 
 
 def split_processor(text: str) -> tuple[str, str]:
@@ -87,6 +83,52 @@ def find_program(processor: str, site: Hosting, application: Application | None 
     full_path, arguments = split_processor(processor)
     if not full_path:
         raise ProgramMissing("The handler has no scriptProcessor.", f"Write one: {EXAMPLE}")
+    _check_map(full_path, site)
+    pairs = path_pairs(site)
+    words = [word.strip('"') for word in re.findall(r'"[^"]*"|\S+', arguments)]
+    is_wfastcgi = words[-2:] == ["-m", "wfastcgi"] or any(
+        re.search(r"(?:^|[\\/])wfastcgi\.py$", word, re.IGNORECASE) for word in words
+    )
+    asked = Asked(site, application, full_path, _local(full_path, application, pairs), is_wfastcgi)
+    if is_wfastcgi or is_python(_name(full_path)):
+        program = _python(asked)
+        program.is_wfastcgi = is_wfastcgi
+        program.is_launcher = _name(full_path) in ("py", "pyw")
+        script = next((word for word in words if word.lower().endswith("wfastcgi.py")), "")
+        program.script = _mapped(script, pairs)
+    else:
+        program = _other(asked, processor)
+    program.is_php = php.is_php(processor)
+    if not program.is_wfastcgi:
+        words = words[1:] if program.drops_first(words) else words
+        program.arguments = [_mapped(word, pairs) for word in words]
+    return program
+
+
+def _local(full_path: str, application: Application, pairs: tuple[tuple[str, str], ...]) -> str:
+    """The local path that a program's path leads to, whether it exists or not; "" for a bare
+    name.
+    """
+    full_path = values.expand(full_path)
+    if paths.is_windows(full_path):
+        return paths.map_path(full_path, pairs) or ""
+    if os.path.isabs(full_path):
+        return full_path
+    if re.search(r"[\\/]", full_path) and "%" not in full_path:
+        return str(paths.below(str(application.path), full_path))
+    return ""
+
+
+def _mapped(word: str, pairs: tuple[tuple[str, str], ...]) -> str:
+    return paths.map_path(word, pairs) or word if paths.is_windows(word) else word
+
+
+def _name(full_path: str) -> str:
+    return re.split(r"[\\/]", full_path)[-1].lower().removesuffix(".exe")
+
+
+def _check_map(full_path: str, site: Hosting) -> None:
+    """Refuse a --map of the program itself that leads to none."""
     mapped = next(
         (
             local
@@ -95,54 +137,62 @@ def find_program(processor: str, site: Hosting, application: Application | None 
         ),
         None,
     )
-    if mapped is not None and not _is_program(mapped):
-        what = (
-            "is not there"
-            if not os.path.exists(mapped)
-            else "is a folder"
-            if os.path.isdir(mapped)
-            else "cannot be executed"
-        )
-        raise ProgramMissing(
-            f"--map leads {full_path} to {mapped}, which {what}.", "Name a program in --map."
-        )
-    local = (
-        paths.map_path(full_path, path_pairs(site)) if paths.is_windows(full_path) else full_path
+    if mapped is None or _is_program(mapped):
+        return
+    what = (
+        "is not there"
+        if not os.path.exists(mapped)
+        else "is a folder"
+        if os.path.isdir(mapped)
+        else "cannot be executed"
     )
-    words = [word.strip('"') for word in re.findall(r'"[^"]*"|\S+', arguments)]
-    is_wfastcgi = words[-2:] == ["-m", "wfastcgi"] or any(
-        re.search(r"(?:^|[\\/])wfastcgi\.py$", word, re.IGNORECASE) for word in words
+    raise ProgramMissing(
+        f"--map leads {full_path} to {mapped}, which {what}.", "Name a program in --map."
     )
-    name = re.split(r"[\\/]", full_path)[-1].lower().removesuffix(".exe")
-    if is_wfastcgi or re.fullmatch(r"pythonw?[\d.]*", name):
-        program = _python(full_path, local, site, application)
-        program.is_wfastcgi = is_wfastcgi
-        script = next((word for word in words if word.lower().endswith("wfastcgi.py")), "")
-        program.script = (
-            (paths.map_path(script, path_pairs(site)) or "") if paths.is_windows(script) else script
-        )
-    elif local and _is_program(local):
-        program = Program(local)
-    elif found := shutil.which(name):
-        program = Program(found, notes=[f"{full_path} -> {found}"])
-    elif "%" in full_path:
+
+
+def _python(asked: Asked) -> Program:
+    try:
+        choice = choose(asked)
+    except SiteError as error:
+        raise ProgramMissing(str(error), error.hint) from error
+    return Program(
+        choice.path,
+        choice.version,
+        notes=list(choice.notes),
+        why=choice.why,
+        environment=choice.environment,
+        is_courtesy=choice.is_courtesy,
+        is_given=choice.is_given,
+    )
+
+
+def _other(asked: Asked, processor: str) -> Program:
+    """A program that is not Python: the file that is named, one of the site's environment, or one
+    on PATH.
+    """
+    full_path = asked.full_path
+    if asked.local and _is_program(asked.local):
+        return Program(asked.local, why="web.config names it")
+    name = _name(full_path)
+    if re.search(r"(?i)(?:^|[\\/])(?:scripts|bin)[\\/][^\\/]+$", full_path):
+        beside = _python(asked)
+        script = os.path.join(os.path.dirname(beside.path), name)
+        if beside.environment is not None and _is_program(script):
+            beside.path, beside.version = script, None
+            return beside
+    if found := shutil.which(name):
+        return Program(found, notes=[f"{full_path} -> {found}"])
+    if "%" in full_path:
         raise ProgramMissing(
             f"scriptProcessor is '{processor}': a placeholder that Visual Studio fills in when it"
             " publishes.",
             f"Write what it stands for: {EXAMPLE}",
         )
-    else:
-        raise ProgramMissing(
-            f"There is no program here for {full_path}.",
-            f"Install {name}, or map it: --map '{full_path}=/path/to/{name}'.",
-        )
-    program.is_php = php.is_php(processor)
-    if not program.is_wfastcgi:
-        program.arguments = [
-            paths.map_path(word, path_pairs(site)) or word if paths.is_windows(word) else word
-            for word in words
-        ]
-    return program
+    raise ProgramMissing(
+        f"There is no program here for {full_path}.",
+        f"Install {name}, or map it: --map '{full_path}=/path/to/{name}'.",
+    )
 
 
 def _is_program(path: str) -> bool:
@@ -150,193 +200,14 @@ def _is_program(path: str) -> bool:
 
 
 def find_wfastcgi(program: Program, site: Hosting, application: Application) -> str | None:
-    """Microsoft's wfastcgi.py: the file that scriptProcessor names, else the env's, else the one
-    beside fcgiemu.
+    """Microsoft's wfastcgi.py: the file that scriptProcessor names, else the environment's, else
+    the one beside fcgiemu.
     """
     if program.script and os.path.isfile(program.script):
         return program.script
-    for folder in _environment_folders(site, application):
-        for found in sorted(folder.glob("lib/python*/site-packages/wfastcgi.py")):
+    folders = [activated_folder(site, application), application.path / AZURE_NAME]
+    folders += [program.environment.folder] if program.environment is not None else []
+    for folder in filter(None, folders):
+        for found in sorted(Path(folder).glob("lib/python*/site-packages/wfastcgi.py")):
             return str(found)
-    return _packaged_wfastcgi()
-
-
-def _packaged_wfastcgi() -> str | None:
-    spec = importlib.util.find_spec("wfastcgi")
-    return spec.origin if spec is not None else None
-
-
-def wanted_version(full_path: str) -> tuple[int, int] | None:
-    """The X.Y that a path such as D:\\Python34\\python.exe or D:\\home\\python364x64\\python.exe
-    names.
-    """
-    match = re.search(r"python[-_]?(\d)\.?(\d+)(x\d\d)?", full_path, re.IGNORECASE)
-    if not match:
-        return None
-    minor = match[2]
-    if (
-        match[3] and len(minor) > 1 or len(minor) > 2
-    ):  # python364x64, python2714x86: the micro version follows
-        minor = minor[:1]
-    return int(match[1]), int(minor)
-
-
-def _python(full_path: str, local: str | None, site: Hosting, application: Application) -> Program:
-    """The interpreter: the one named if it exists here, else one of that version, else the site's
-    env's, else ours.
-    """
-    if local and _is_program(local):
-        return Program(local, version_of(local))
-    wanted = wanted_version(full_path)
-    named = f"Python {wanted[0]}.{wanted[1]}" if wanted else "Python"
-    environment = environment_of(site, application)
-    if environment is not None:
-        base, version, folder = environment
-        program = Program(
-            base, version, notes=[f"{full_path} -> {base} (the interpreter of the site's env)"]
-        )
-        if _is_extension(full_path):
-            program = Program(
-                str(folder / "bin" / "python"),
-                version,
-                notes=[
-                    f"{full_path} -> {folder}/bin/python: the packages of env stand for those that"
-                    f" pip has installed in the site extension ({full_path} -m pip install -r"
-                    " requirements.txt on Azure)"
-                ],
-            )
-        if wanted and wanted != version:
-            program.notes.append(
-                f"web.config names {named}, the site's env was made with Python"
-                f" {version[0]}.{version[1]}"
-            )
-        return program
-    if wanted and (found := installed(wanted)) and (wanted >= OLDEST or _packaged_wfastcgi()):
-        return Program(found, wanted, notes=[f"{full_path} -> {found}"])
-    running = getattr(sys, "_base_executable", sys.executable) or sys.executable
-    version = sys.version_info[:2]
-    program = Program(
-        running, version, notes=[f"{full_path} -> {running} (the running interpreter)"]
-    )
-    if wanted and wanted != version:
-        program.notes.append(
-            f"{named} is not installed here; the site runs on Python {version[0]}.{version[1]}"
-            " instead"
-        )
-    return program
-
-
-def environment_of(
-    site: Hosting, application: Application
-) -> tuple[str, tuple[int, int], Path] | None:
-    """Base interpreter, version and folder of an application's virtual environment, or None where
-    it has none.
-    """
-    for folder in _environment_folders(site, application):
-        found = _base_of(folder)
-        if found is not None:
-            return (*found, folder)
-    return None
-
-
-def lost_environment(site: Hosting, application: Application) -> str:
-    """Why an environment that lies in the site is none here; "" where that is not so."""
-    for folder in _environment_folders(site, application):
-        if (folder / "Scripts").is_dir() and not (folder / "bin").is_dir():
-            return (
-                f"{folder.name} was made on Windows (it has Scripts and no bin): nothing of it runs"
-                " here"
-            )
-        if (folder / "pyvenv.cfg").exists() and _base_of(folder) is None:
-            return (
-                f"the Python that {folder.name} was made with is gone (see"
-                f" {folder.name}/pyvenv.cfg)"
-            )
-    return ""
-
-
-def _is_extension(full_path: str) -> bool:
-    """Whether a path is that of a Python that came as a site extension of App Service: it has
-    packages of its own.
-    """
-    return (
-        re.match(r"(?:D:\\home|%HOME%)\\python", full_path.replace("/", "\\"), re.IGNORECASE)
-        is not None
-    )
-
-
-def _environment_folders(site: Hosting, application: Application) -> list[Path]:
-    folders = [application.path / "env"]
-    setting = site.worker_setting("WSGI_ALT_VIRTUALENV_ACTIVATE_THIS", application)
-    if setting:
-        local = paths.map_path(setting, path_pairs(site)) if paths.is_windows(setting) else setting
-        if local:
-            folders.insert(0, Path(local).parent.parent)
-    return folders
-
-
-def _base_of(folder: Path) -> tuple[str, tuple[int, int]] | None:
-    """From pyvenv.cfg: the interpreter that an environment was made with."""
-    try:
-        text = (folder / "pyvenv.cfg").read_text("utf-8", "replace")
-    except OSError:
-        return None
-    settings = {
-        key.strip().lower(): value.strip()
-        for key, _, value in (line.partition("=") for line in text.splitlines())
-    }
-    match = re.match(r"(\d+)\.(\d+)", settings.get("version", settings.get("version_info", "")))
-    if not match:
-        return None
-    version = int(match[1]), int(match[2])
-    candidates = [settings.get("executable", ""), settings.get("base-executable", "")]
-    home = settings.get("home", "")
-    candidates += [
-        f"{home}/python{version[0]}.{version[1]}",
-        f"{home}/python3",
-        f"{home}/python",
-        str(folder / "bin/python"),
-    ]
-    for candidate in candidates:
-        if candidate and os.access(candidate, os.X_OK):
-            return candidate, version
-    return None
-
-
-def installed(version: tuple[int, int]) -> str | None:
-    """An interpreter X.Y on PATH (no shim), of pyenv, or of uv."""
-    name = f"python{version[0]}.{version[1]}"
-    for folder in os.environ.get("PATH", "").split(os.pathsep):
-        candidate = os.path.join(folder, name)
-        if "shims" not in folder and os.access(candidate, os.X_OK):
-            return candidate
-    prefix = f"{version[0]}.{version[1]}."
-    home = Path.home()
-    for base, program in (
-        (Path(os.environ.get("PYENV_ROOT", home / ".pyenv")) / "versions", "bin/python"),
-        (home / ".local/share/uv/python", "bin/python3"),
-    ):
-        if base.is_dir():
-            for installed in sorted(base.iterdir(), reverse=True):
-                if installed.name.removeprefix("cpython-").startswith(prefix) and os.access(
-                    installed / program, os.X_OK
-                ):
-                    return str(installed / program)
-    return None
-
-
-@cache
-def version_of(path: str) -> tuple[int, int] | None:
-    """X.Y of an interpreter, by asking it; None where it does not answer."""
-    try:
-        output = subprocess.run(
-            [path, "-c", "import sys; print('%d %d' % sys.version_info[:2])"],
-            capture_output=True,
-            text=True,
-            timeout=10,
-            stdin=subprocess.DEVNULL,
-            check=True,
-        ).stdout.split()
-        return int(output[0]), int(output[1])
-    except (OSError, subprocess.SubprocessError, ValueError, IndexError):
-        return None
+    return packaged_wfastcgi()

@@ -21,7 +21,9 @@ from ..hosting import Hosting
 from ..lifeline import guarded
 from ..modules import fast_cgi
 from ..worker import paths
-from .interpreters import OLDEST, Program, find_wfastcgi, path_pairs, split_processor
+from .interpreters import Program, find_wfastcgi, split_processor
+from .pythons import OLDEST
+from .windows_paths import is_ours, path_pairs
 
 #: Variables of our own process that would lead the site's interpreter astray.
 _NOT_INHERITED = (
@@ -193,21 +195,20 @@ class Launcher:
         )
 
     def _local(self, value: str) -> str:
-        return (
-            paths.map_path(value, path_pairs(self.site)) or value
-            if paths.is_windows(value)
-            else value
-        )
+        return str(paths.map_setting("", value, path_pairs(self.site)))
 
     def _make_log_folder(self, place: Application) -> None:
-        """D:\\home\\LogFiles exists on Azure; here it is made where a setting names it."""
-        named = any(
-            re.search("logfiles", value, re.IGNORECASE)
-            for value, _ in self.site.app_settings(place).values()
-        )
-        for windows, local in path_pairs(self.site):
-            if named and windows == "D:\\home\\LogFiles":
-                Path(local).mkdir(parents=True, exist_ok=True)
+        """A folder of the server that stands for one of its own is made where a setting names a
+        log in it: D:\\home\\LogFiles exists on Azure, D:\\logs may on any server.
+        """
+        names = {"WSGI_LOG", *self.site.app_settings(place)}
+        for name in names:
+            value = self.site.worker_setting(name, place) or ""
+            if name == "WSGI_LOG" or re.search("logfiles", value, re.IGNORECASE):
+                local = paths.map_setting(name, value, path_pairs(self.site), str(place.path))
+                if is_ours(self.site, local):
+                    folder = Path(local).parent if Path(local).suffix else Path(local)
+                    folder.mkdir(parents=True, exist_ok=True)
 
 
 def _folder_of(package: str) -> str:

@@ -23,10 +23,9 @@ from ..http.url import encode_path
 from ..lifeline import Lifeline, guarded
 from ..modules import sending
 from ..modules.http_platform import PORT_VARIABLE, HttpPlatform, compiled
-from ..programs.http_platform import command_line
-from ..programs.interpreters import ProgramMissing, path_pairs
+from ..programs.http_platform import command_line, log_file
+from ..programs.interpreters import ProgramMissing
 from ..site import Site
-from ..worker import paths
 from .exchange import Exchange
 from .forward import Forwarder
 from .output import Output
@@ -201,15 +200,11 @@ class Platform:
         return PlatformProcess(port, process, lifeline, self._output, self._log_file(process.pid))
 
     def _log_file(self, pid: int) -> Path | None:
-        name = self.settings.stdout_log
-        if name is None:
+        suffix = f"_{pid}_{time.strftime('%Y%m%d%H%M%S')}.log"
+        local = log_file(self.site, self.application, self.settings, suffix)
+        if not local:
             return None
-        local = (
-            paths.map_path(name, path_pairs(self.site))
-            if paths.is_windows(name)
-            else name.replace("\\", "/")
-        )
-        path = self.application.path / f"{local}_{pid}_{time.strftime('%Y%m%d%H%M%S')}.log"
+        path = Path(local)
         with contextlib.suppress(OSError):
             path.parent.mkdir(parents=True, exist_ok=True)
         return path

@@ -14,8 +14,10 @@ from ..decision import Handler
 from ..fastcgi.limits import Limits
 from ..modules import handlers, http_platform
 from ..programs.http_platform import command_line
-from ..programs.interpreters import ProgramMissing, find_program
+from ..programs.interpreters import Program, ProgramMissing, because, find_program
 from ..programs.launching import Launcher, NotRegistered
+from ..programs.pythons import version_name
+from ..programs.windows_paths import inferred
 from ..reload import is_ignored
 from ..rewrite.compiler import inbound
 from ..site import Site
@@ -31,6 +33,11 @@ def report(site: Site, launcher: Launcher, reload: bool) -> Iterator[str]:
     if lack := without_config(site.path) or last_failure(site.path):
         yield f"  missing     {lack}"
     yield from _hidden_settings(site)
+    if (folder := inferred(site)) is not None:
+        yield (
+            f"  folder      {folder.windows} is taken for this one: {folder.because} (to say"
+            f" otherwise: --map '{folder.windows}=/path/here')"
+        )
     for application in site.layout.applications:
         if application.url:
             yield f"  application {application.url}: {application.path}"
@@ -54,7 +61,7 @@ def _handlers(
             yield from _fast_cgi(site, launcher, application, handler, reload)
         elif "httpPlatformHandler" in handler.modules:
             yield f"  handler     {handler.name}: path={handler.path}"
-            yield _platform(site, application)
+            yield from _platform(site, application)
 
 
 def _fast_cgi(
@@ -65,8 +72,7 @@ def _fast_cgi(
     except ProgramMissing as error:
         yield f"  missing     {error} {error.hint}"
         return
-    for note in program.notes:
-        yield f"  mapped      {note}"
+    yield from _program(program)
     try:
         limits = launcher.limits(handler.script_processor, application)
         yield "  workers     " + _words(limits, reload)
@@ -88,13 +94,23 @@ def _fast_cgi(
         )
 
 
-def _platform(site: Site, application: Application) -> str:
+def _program(program: Program) -> Iterator[str]:
+    """Which Python runs the site and why, or which other program, and what was passed over."""
+    if program.version is not None:
+        yield f"  python      {version_name(program.version)}, {program.path}: {because(program)}"
+    for note in program.notes:
+        yield f"  {'mapped' if program.version is None else 'note':<10}  {note}"
+
+
+def _platform(site: Site, application: Application) -> Iterator[str]:
     settings = site.effective(application.url or "/").view(http_platform.compiled)
     try:
         command, _ = command_line(site, application, settings, "PORT")
+        yield from _program(find_program(settings.process_path, site, application))
     except ProgramMissing as error:
-        return f"  missing     {error} {error.hint}"
-    return f"  process     {' '.join(command)}, started by the first request"
+        yield f"  missing     {error} {error.hint}"
+        return
+    yield f"  process     {' '.join(command)}, started by the first request"
 
 
 def _hidden_settings(site: Site) -> Iterator[str]:

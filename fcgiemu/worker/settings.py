@@ -32,7 +32,7 @@ def read(folder, pairs, portal=()):
                     found[key.strip()] = add.getAttribute(
                         "value"
                     )  # a blank key cannot be set: that stops wfastcgi too
-    return {key: paths.map_setting(key, value, pairs) for key, value in found.items()}
+    return {key: paths.map_setting(key, value, pairs, folder) for key, value in found.items()}
 
 
 def python_path(settings, pairs, variables):
@@ -45,6 +45,5 @@ def python_path(settings, pairs, variables):
             text = paths.expand(value, dict(variables, **({"HOME": "D:\\home"} if pairs else {})))
             for part in text.split(";"):
                 if part:
-                    local = paths.map_path(part, pairs) if paths.is_windows(part) else None
-                    found.append(local or part)
+                    found.append(paths.map_setting("PYTHONPATH", part, pairs))
     return found

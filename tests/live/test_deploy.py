@@ -18,13 +18,15 @@ import pytest
 from click.testing import CliRunner
 
 from fcgiemu.app_service.home import Home
+from fcgiemu.app_service.versioned_configs import nearest_config
 from fcgiemu.azure import deployment as module
 from fcgiemu.azure.deployment import FAILED, Deployment, DeploymentFailed, of_home
 from fcgiemu.azure.programs import reason
 from fcgiemu.azure.repository import create, receive
 from fcgiemu.azure.runtime import RuntimeRefused, choose, parse, wanted
 from fcgiemu.cli import main
-from fcgiemu.programs.interpreters import installed
+from fcgiemu.programs.pythons import installed
+from fcgiemu.programs.requirements import remedy_of, windows_only
 
 from ..sites import PROCESSOR, python_handler, web_config, write
 from .server import LiveServer
@@ -426,6 +428,73 @@ def test_a_site_without_the_config_of_its_version(source: Path, tmp_path: Path) 
     (source / "web.config").rename(source / "web.2.7.config")
     told = deploy(source, tmp_path / "home")
     assert any("warning: There is no web.config, only web.2.7.config" in line for line in told)
+    assert any("The nearest is web.2.7.config: --nearest-config copies it" in line for line in told)
+    assert not (tmp_path / "home/site/wwwroot/web.config").exists()
+
+
+def test_the_config_of_the_nearest_version(source: Path, tmp_path: Path) -> None:
+    (source / "web.config").rename(source / "web.2.7.config")
+    to = str(tmp_path / "home")
+    for option, copied in (("--nearest-config", True), ("--no-nearest-config", False)):
+        done = CliRunner().invoke(main, ["deploy", str(source), "--to", to, option])
+        assert done.exit_code == 0, done.output
+        assert ("web.2.7.config takes its place" in done.output) is copied
+        assert ("web.2.7.config, the nearest, is copied, which Azure would not" in done.output) is (
+            copied
+        )
+        plan = CliRunner().invoke(main, ["deploy", str(source), "--to", to, "--dry-run"])
+        assert ("web.2.7.config takes its place" in plan.output) is copied  # it is kept
+
+
+@pytest.mark.parametrize(
+    ("names", "version", "nearest"),
+    [
+        (["web.2.7.config", "web.3.4.config"], (3, 11), "web.3.4.config"),
+        (["web.2.7.config", "web.3.4.config"], (2, 6), "web.2.7.config"),
+        (["web.3.8.config", "web.3.10.config"], (3, 9), "web.3.10.config"),
+        (["web.3.4.config"], (3, 4), None),
+        (["web.3.4.config", "Web.Config"], (3, 11), None),
+        ([], (3, 11), None),
+    ],
+)
+def test_which_config_is_the_nearest(
+    tmp_path: Path, names: list[str], version: tuple[int, int], nearest: str | None
+) -> None:
+    write(tmp_path, dict.fromkeys(names, CONFIG))
+    found = nearest_config(tmp_path, version)
+    assert (found and found.name) == nearest
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("pywin32==306", 'write pywin32==306; sys_platform == "win32"'),
+        ("WMI", 'write WMI; sys_platform == "win32"'),
+        ("six @ file:///C:/ci/six_1", "write six alone"),
+        ("numpy @ file:///D%3A/bld/numpy", "write numpy alone"),
+        ("x @ https://host/x-1-cp39-cp39-win_amd64.whl", "write x alone"),
+        ('pywin32; sys_platform == "win32"', None),
+        ("six @ file:///tmp/six", None),
+        ("flask", None),
+    ],
+)
+def test_what_is_required_on_windows_only(tmp_path: Path, line: str, words: str | None) -> None:
+    write(tmp_path, {"requirements.txt": f"bottle\n{line}\n"})
+    found = windows_only(tmp_path)
+    assert [remedy_of(requirement)[: len(words or "")] for requirement in found] == (
+        [words] if words is not None else []
+    )
+
+
+def test_a_deployment_names_what_is_for_windows(source: Path, tmp_path: Path) -> None:
+    write(source, {"requirements.txt": "six @ file:///C:/ci/six_1\n"})
+    said: list[str] = []
+    with pytest.raises(DeploymentFailed):
+        Deployment(source, Home(tmp_path / "home"), said.append).run()
+    assert any(
+        "warning: requirements.txt requires six, which can be installed on Windows only" in line
+        for line in said
+    )
 
 
 @pytest.mark.parametrize("project", ["..", "../outside", "nowhere", "app.py", ".git"])

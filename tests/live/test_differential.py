@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from fcgiemu.programs.interpreters import installed
+from fcgiemu.programs.pythons import installed
 
 from ..sites import PROCESSOR, python_handler, web_config, write
 from .server import Answer, LiveServer

@@ -41,8 +41,8 @@ subprocess.Popen(["sh", "-c", "while sleep 0.01; do echo noise; done"])
 """
 
 
-def doctor(folder: Path) -> tuple[int, str]:
-    result = CliRunner().invoke(main, ["doctor", str(folder)])
+def doctor(folder: Path, *options: str) -> tuple[int, str]:
+    result = CliRunner().invoke(main, ["doctor", str(folder), *options])
     return result.exit_code, result.output
 
 
@@ -260,7 +260,7 @@ def test_no_web_config_and_no_handler(tmp_path: Path) -> None:
                 "env/bin/": "",
                 "env/pyvenv.cfg": "home = /nowhere/bin\nversion = 3.8.1\n",
             },
-            "the Python that env was made with is gone",
+            "/env was made with is gone",
             "Make it again here",
         ),
         (
@@ -311,7 +311,7 @@ def test_a_map_that_leads_nowhere(tmp_path: Path) -> None:
                 "reqs/more.txt": "a\nyaml",
             },
             "yaml",
-            ("yaml", "reqs/more.txt"),
+            ("yaml", "requirements.txt"),
         ),
         (
             {
@@ -319,20 +319,21 @@ def test_a_map_that_leads_nowhere(tmp_path: Path) -> None:
                 "base.txt": "-r requirements.txt\nPyYAML>=5\n",
             },
             "yaml",
-            ("PyYAML", "base.txt"),
+            ("PyYAML", "requirements.txt"),
         ),
         (
             {"pyproject.toml": '[project]\ndependencies = ["Pillow[webp]>=9"]\n'},
             "PIL",
             ("Pillow", "pyproject.toml"),
         ),
-        ({"pyproject.toml": "[project\n", "requirements.txt": "-r missing.txt"}, "yaml", ("", "")),
+        ({"pyproject.toml": "[project\n", "requirements.txt": "-r missing.txt"}, "yaml", None),
     ],
 )
 def test_what_a_site_requires(
-    tmp_path: Path, files: dict[str, str], module: str, found: tuple[str, str]
+    tmp_path: Path, files: dict[str, str], module: str, found: tuple[str, str] | None
 ) -> None:
-    assert package_of(write(tmp_path, files), module) == found
+    requirement = package_of(write(tmp_path, files), module)
+    assert (requirement and (requirement.name, requirement.source.name)) == found
 
 
 def test_every_handler_is_looked_at(tmp_path: Path) -> None:
@@ -396,6 +397,8 @@ def test_a_package_that_env_has_and_nothing_activates(tmp_path: Path) -> None:
     )
     (make_env(tmp_path) / "only_in_env.py").write_text("")
     code, text = doctor(tmp_path)
+    assert code == 0 and "the site's env (a courtesy: IIS would not show its packages" in text, text
+    code, text = doctor(tmp_path, "--strict")
     assert code == 1 and "only_in_env is in env, but the worker does not see env" in text, text
 
 
@@ -422,7 +425,11 @@ def test_an_env_of_another_python(tmp_path: Path) -> None:
             "env/pyvenv.cfg": f"home = {tmp_path}\nversion = 3.5.1\nexecutable = {sys.executable}\n",
             "web.config": web_config(
                 python_handler().replace("D:\\Python34\\python.exe", sys.executable),
-                {"WSGI_HANDLER": "app.application"},
+                {
+                    "WSGI_HANDLER": "ptvs_virtualenv_proxy.get_venv_handler()",
+                    "WSGI_ALT_VIRTUALENV_HANDLER": "app.application",
+                    "WSGI_ALT_VIRTUALENV_ACTIVATE_THIS": "D:\\home\\site\\wwwroot\\env\\Scripts\\python.exe",
+                },
             ),
         },
     )

@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 
 from fcgiemu import Settings, Site
-from fcgiemu.programs.interpreters import installed
 from fcgiemu.programs.launching import PoolOptions
+from fcgiemu.programs.pythons import installed
 from fcgiemu.server.fastcgi import FastCgi
 
 from ..sites import PROCESSOR, python_handler, web_config, write, wsgi_site

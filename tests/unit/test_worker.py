@@ -13,13 +13,9 @@ from pathlib import Path
 import pytest
 
 from fcgiemu.fastcgi.records import encode_pair
-from fcgiemu.programs.interpreters import (
-    ProgramMissing,
-    environment_of,
-    find_program,
-    path_pairs,
-    wanted_version,
-)
+from fcgiemu.programs.interpreters import ProgramMissing, find_program
+from fcgiemu.programs.pythons import wanted_version
+from fcgiemu.programs.windows_paths import path_pairs
 from fcgiemu.site import Site
 from fcgiemu.worker import environ, paths, resolver, settings
 
@@ -222,10 +218,11 @@ def test_interpreters(make_site: Callable[..., Site], tmp_path: Path) -> None:
     site = make_site({"web.config": web_config()})
     program = find_program("D:\\Python34\\python.exe|D:\\Python34\\Scripts\\wfastcgi.py", site)
     assert program.is_wfastcgi and program.version == sys.version_info[:2]
-    assert any("Python 3.4 is not installed" in note for note in program.notes)
+    assert any(
+        "names Python 3.4" in note and "not installed here" in note for note in program.notes
+    )
     make_env(tmp_path)
-    assert environment_of(site, site.root) is not None
-    assert "the site's env" in find_program("D:\\Python34\\python.exe|wfastcgi.py", site).notes[0]
+    assert "the site's env" in find_program("D:\\Python34\\python.exe|wfastcgi.py", site).why
     assert find_program(f"{sys.executable}|wfastcgi.py", site).path == sys.executable
     with pytest.raises(
         ProgramMissing, match="a placeholder that Visual Studio fills in when it publishes"
@@ -247,7 +244,7 @@ def test_a_site_extension_has_the_packages_of_env(
     make_env(tmp_path)
     program = find_program(f"{full_path}|wfastcgi.py", site)
     assert program.path == str(tmp_path / "env/bin/python")
-    assert "pip has installed in the site extension" in program.notes[0]
+    assert "pip has installed in the site extension" in program.why and not program.is_courtesy
 
 
 #: Python 3.14's site.main: the environment of sys.executable is not looked for any more.

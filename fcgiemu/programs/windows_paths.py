@@ -1,0 +1,184 @@
+"""Where the Windows paths of a site lead on this machine.
+
+Paths are mapped by pairs of a Windows folder and a local one, the longest folder first; of two that
+are equal the earlier pair wins:
+
+1. those of ``--map`` and of the site's own settings;
+2. the site's virtual directories: what a host configuration says of them, else where IIS and App
+   Service have the site (``C:\\inetpub\\wwwroot``, ``D:\\home\\site\\wwwroot``);
+3. the folder that the site has on its server, where its configuration tells: see ``inferred``;
+4. ``D:\\home``, App Service's home, a folder of ours but for the site in it. Newer units call it
+   ``C:\\home``: whatever is known of one drive's home holds for the other's;
+5. everything else: a folder of ours for each drive, so that no file is created here that has a
+   Windows path as its name.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from ..hosting import AZURE_ROOT, WINDOWS_ROOT, Hosting
+from ..modules import handlers, http_platform
+from ..worker import paths
+
+Pair = tuple[str, str]
+
+#: Both names of App Service's home.
+_HOMES = ("D:\\home", "C:\\home")
+_DRIVES = "drives"
+
+
+class Inferred(NamedTuple):
+    """The site's folder on its server: ``windows``, and what the configuration says that leads
+    there.
+    """
+
+    windows: str
+    because: str
+
+
+def path_pairs(site: Hosting) -> tuple[Pair, ...]:
+    """(Windows folder, local folder) of everything: see the text at the top."""
+    return (*known_pairs(site), (paths.DRIVES, str(_own(site) / _DRIVES)))
+
+
+def known_pairs(site: Hosting) -> tuple[Pair, ...]:
+    """The pairs but for the last one: those that lead to something."""
+    fixed = _fixed_pairs(site)
+    found = inferred(site, fixed)
+    return fixed if found is None else (*fixed, (found.windows, str(site.path)))
+
+
+def _fixed_pairs(site: Hosting) -> tuple[Pair, ...]:
+    root, own = str(site.path), _own(site)
+    home = site.home
+    pairs = (
+        *site.settings.path_map,
+        *site.layout.pairs,
+        (AZURE_ROOT, root),
+        (WINDOWS_ROOT, root),
+        ("D:\\home\\LogFiles", str((home or own) / "LogFiles")),
+        ("D:\\home", str(home or own / "home")),
+    )
+    return (*pairs, *_twins(pairs))
+
+
+def is_ours(site: Hosting, local: str) -> bool:
+    """Whether a local path lies in a folder that stands for a part of the server: it is made when
+    something is to be written there.
+    """
+    return any(Path(local).is_relative_to(folder) for folder in (_own(site), site.home) if folder)
+
+
+def _own(site: Hosting) -> Path:
+    return site.path / ".fcgiemu"
+
+
+def _twins(pairs: tuple[Pair, ...]) -> Iterator[Pair]:
+    """The pairs below one drive's home for the other drive's."""
+    for windows, local in pairs:
+        for home, other in (_HOMES, _HOMES[::-1]):
+            if re.match(re.escape(home) + r"(?:\\|$)", windows, re.IGNORECASE):
+                yield other + windows[len(home) :], local
+
+
+# -- the site's folder on its server ---------------------------------------------------------------
+
+
+#: How many signs have to agree on a folder.
+_ENOUGH = 2
+
+
+def inferred(site: Hosting, known: tuple[Pair, ...] | None = None) -> Inferred | None:
+    """The folder that the site has on its server, as far as its configuration tells; None where it
+    does not, or where the paths in it are known anyway.
+
+    A path whose end exists in the site leads there by itself. Of the weaker signs two have to
+    agree: the name of the site's own folder, the folder of an environment, of a log, or in
+    PYTHONPATH.
+    """
+    pairs = _fixed_pairs(site) if known is None else known
+    signs: dict[str, set[str]] = {}
+    first: dict[str, Inferred] = {}
+    for named in dict.fromkeys(_named(site)):
+        if paths.map_path(named.path, pairs) is not None:
+            continue
+        for folder, sign in _signs(site.path, named):
+            signs.setdefault(folder.lower(), set()).add(sign)
+            because = Inferred(folder, f"{named.where} names {named.path}")
+            if sign == _CERTAIN or folder.lower() not in first:
+                first[folder.lower()] = because
+    weights = {key: len(found) + (_CERTAIN in found) for key, found in signs.items()}
+    best = max(weights, key=lambda key: (weights[key], len(key)), default=None)
+    return first[best] if best is not None and weights[best] >= _ENOUGH else None
+
+
+class _Named(NamedTuple):
+    """A Windows path that the configuration names, and where: scriptProcessor, PYTHONPATH …"""
+
+    where: str
+    path: str
+
+
+def _named(site: Hosting) -> Iterator[_Named]:
+    """Every absolute Windows path that the root application's programs and settings name."""
+    for where, text in _texts(site):
+        for path in re.findall(r'"([^"]+)"|([^;|"]+)', text):
+            candidate = (path[0] or path[1]).strip()
+            # Arguments may hold more than one path, and values in front: --log=D:\x.log
+            for word in (candidate, *re.split(r"[\s=]+", candidate)):
+                if re.match(r"[A-Za-z]:[\\/]", word):
+                    yield _Named(where, word.replace("/", "\\").rstrip("\\"))
+
+
+def _texts(site: Hosting) -> Iterator[tuple[str, str]]:
+    root = site.effective("/")
+    uses_platform = False
+    for handler, _ in root.view(handlers.table).entries:
+        uses_platform = uses_platform or "httpPlatformHandler" in handler.modules
+        if handler.script_processor and handler.origin:
+            yield "scriptProcessor", handler.script_processor
+    if uses_platform:
+        platform = root.view(http_platform.compiled)
+        yield "processPath", platform.process_path
+        yield "arguments of httpPlatform", platform.arguments
+        yield "stdoutLogFile", platform.stdout_log or ""
+        for name, value in platform.environment:
+            yield name, value
+    for name, (value, _span) in site.app_settings().items():
+        yield name, value
+
+
+#: The sign that is enough by itself.
+_CERTAIN = "its end exists in the site"
+
+
+def _signs(site: Path, named: _Named) -> Iterator[tuple[str, str]]:
+    """Folders that may be the site's, by one path, and what speaks for each."""
+    names = named.path.split("\\")
+    is_interpreter = re.fullmatch(r"(?i)python[\w.-]*|wfastcgi\.py", names[-1]) is not None
+    for count in range(2, len(names)):
+        if is_interpreter and count == len(names) - 1:
+            break  # it is installed elsewhere: the folder that it lies in is not that of a site
+        if os.path.exists(paths.below(str(site), "\\".join(names[count:]))):
+            yield "\\".join(names[:count]), _CERTAIN
+            return
+    is_log = re.search(r"(?i)log", named.where) is not None
+    environment = re.match(
+        r"(?i)(.+\\.+)\\[^\\]+\\(?:scripts|lib\\site-packages)(?:\\|$)", named.path
+    )
+    if environment:
+        yield environment[1], "an environment"
+    for count in range(2, len(names) + 1 if not is_log else 0):
+        if names[count - 1].lower() == site.name.lower():
+            yield "\\".join(names[:count]), "its name"
+    if named.where.upper() == "PYTHONPATH":
+        yield named.path, "PYTHONPATH"
+    elif is_log and len(names) > 2:
+        yield "\\".join(names[:-1]), "a log"
+        if re.fullmatch(r"(?i)logs?", names[-2]) and len(names) > 3:
+            yield "\\".join(names[:-2]), "a log"
