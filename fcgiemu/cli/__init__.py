@@ -17,6 +17,7 @@ COMMANDS = {
     "check": "Find what is wrong or surprising in a site's configuration.",
     "test": "Compare what IIS would do with expectations in a file.",
     "diff": "Say which URLs change destination between two versions of a site.",
+    "xdt": "Apply web.Release.config or applicationHost.xdt to a file.",
     "deploy": "Deploy a site as Azure's Kudu would.",
     "doctor": "Look for what keeps the Python of a site from answering.",
     "completion": "Print the completion script for a shell.",
