@@ -2,8 +2,8 @@
 of start tags, and where everything stands.
 
 lxml keeps none of the last two, and its XPath cannot be bounded; so this is a small tree of our
-own. expat decides first whether the text is well-formed, which lets the reader here be a few regular
-expressions. Nothing is fetched and nothing is expanded: a DOCTYPE is refused.
+own. expat decides first whether the text is well-formed, which lets the reader here be a few
+regular expressions. Nothing is fetched and nothing is expanded: a DOCTYPE is refused.
 """
 
 from __future__ import annotations
