@@ -20,6 +20,8 @@ COMMANDS = {
     "xdt": "Apply web.Release.config or applicationHost.xdt to a file.",
     "deploy": "Deploy a site as Azure's Kudu would.",
     "doctor": "Look for what keeps the Python of a site from answering.",
+    "freb": "Show failed-request traces of IIS, and compare them with a site.",
+    "compare": "Ask a deployed site and the local one the same, and say what differs.",
     "completion": "Print the completion script for a shell.",
     "support": "Say what each section and attribute does here.",
 }

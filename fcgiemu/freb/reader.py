@@ -21,6 +21,7 @@ MAX_BYTES = 64 * 1024 * 1024
 MAX_EVENTS = 200_000
 _EVENT = "{http://schemas.microsoft.com/win/2004/08/events/event}Event"
 _VALUE = re.compile(rb"<(?:Data|freb:Description|Description)\b[^<>]*>[^<]*")
+_DOCTYPE = re.compile(rb"(?i)<!DOCTYPE")
 _CHUNK = 1 << 16
 
 
@@ -41,7 +42,10 @@ def parse(data: bytes, source: str) -> FrebTrace:
             f"{source} has more than {MAX_BYTES >> 20} MiB.", "IIS's own limit is 512 KiB."
         )
     notes: list[str] = []
-    data = _VALUE.sub(lambda found: found[0].replace(b"\r", b"&#13;"), _utf8(data, notes))
+    data = _utf8(data, notes)
+    if _DOCTYPE.search(data.partition(b"<failedRequest")[0]):
+        raise _has_doctype(source)  # before its entities reach the parser
+    data = _VALUE.sub(lambda found: found[0].replace(b"\r", b"&#13;"), data)
     attributes: tuple[tuple[str, str], ...] = ()
     events: list[FrebEvent] = []
     for element in _elements(data, source, notes):
@@ -87,6 +91,7 @@ def _elements(data: bytes, source: str, notes: list[str]) -> Iterator[etree._Ele
         except etree.XMLSyntaxError as error:
             broken = str(error)
         for action, element in parser.read_events():
+            assert isinstance(element, etree._Element)
             if not begun:
                 _check(element, source)
                 begun = True
@@ -104,11 +109,15 @@ def _elements(data: bytes, source: str, notes: list[str]) -> Iterator[etree._Ele
         notes.append(f"the file breaks off or is damaged ({broken}); events before that were read")
 
 
+def _has_doctype(source: str) -> TraceError:
+    return TraceError(
+        f"{source} has a DOCTYPE, which no trace of IIS has.", "Remove it from the file."
+    )
+
+
 def _check(root: etree._Element, source: str) -> None:
-    if root.getroottree().docinfo.doctype:
-        raise TraceError(
-            f"{source} has a DOCTYPE, which no trace of IIS has.", "Remove it from the file."
-        )
+    if root.getroottree().docinfo.internalDTD is not None:
+        raise _has_doctype(source)
     if root.tag != "failedRequest":
         raise TraceError(
             f"{source} is not a failed-request trace: its root element is {root.tag!r}.",

@@ -1,8 +1,8 @@
 """The events of failed-request tracing: names, numbers, levels, keywords, data, friendly names.
 
 The table is events.txt; its head explains the form. An event is known by its name
-(``RenderingInfo/Opcode``) or by its key, (task's GUID, opcode). Measured: one key has the same name,
-level, keywords, version and data in every genuine trace from IIS 7.5 to 10.
+(``RenderingInfo/Opcode``) or by its key, (task's GUID, opcode). Measured: one key has the same
+name, level, keywords, version and data in every genuine trace from IIS 7.5 to 10.
 """
 
 from __future__ import annotations

@@ -1,0 +1,137 @@
+"""``fcgiemu freb``: genuine failed-request traces, shown, listed, and compared with a site."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..freb import listing, story
+from ..freb.model import FrebTrace, TraceError
+from . import fail
+
+
+@click.command(
+    help=(
+        "Show failed-request traces of IIS: the story of one, a list of many. PATH is a file, a"
+        " folder such as FailedReqLogFiles or LogFiles, or a zip."
+    )
+)
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PATH…")
+@click.option("--json", "as_json", is_flag=True, help="The answer as JSON; see docs/freb.md.")
+@click.option(
+    "--html",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write one self-contained page.",
+)
+@click.option("--all", "every", is_flag=True, help="Every event on a line of its own.")
+@click.option("--story", "stories", is_flag=True, help="The story of each trace, not a list.")
+@click.option(
+    "--sort", type=click.Choice(listing.SORTS), default="file", show_default=True, help="Order."
+)
+@click.option("--status", metavar="N", help="Only traces of this status, such as 404 or 404.7.")
+@click.option("--url", metavar="TEXT", help="Only traces whose URL holds this text.")
+@click.option("--module", metavar="TEXT", help="Only traces that failed in such a module.")
+def command(
+    paths: tuple[Path, ...],
+    as_json: bool,
+    html: Path | None,
+    every: bool,
+    stories: bool,
+    sort: str,
+    status: str | None,
+    url: str | None,
+    module: str | None,
+) -> None:
+    several = len(paths) > 1 or listing.is_several(paths[0])
+    errors: list[TraceError] = []
+    found: list[FrebTrace] = []
+    rows: list[listing.Summary] = []
+    keep = not several or stories or html is not None
+    for trace in listing.traces(paths):
+        if isinstance(trace, TraceError):
+            errors.append(trace)
+            continue
+        row = listing.summary(trace)
+        if _wanted(row, status, url, module):
+            rows.append(row)
+            if keep:
+                found.append(trace)
+    if errors and not rows:
+        fail(errors[0], errors[0].hint)
+    if html is not None:
+        _write_page(html, found, sort, errors)
+    elif keep:
+        _show(_sorted(found, rows, sort), as_json, every)
+    else:
+        _list(listing.ordered(rows, sort), as_json)
+    for error in errors:
+        click.echo(f"fcgiemu: {error} {error.hint}".rstrip(), err=True)
+    sys.exit(2 if errors else 0)
+
+
+def _wanted(row: listing.Summary, status: str | None, url: str | None, module: str | None) -> bool:
+    return (
+        (status is None or status in (row.status, row.status.partition(".")[0]))
+        and (url is None or url.lower() in row.url.lower())
+        and (module is None or module.lower() in row.module.lower())
+    )
+
+
+def _sorted(found: list[FrebTrace], rows: list[listing.Summary], sort: str) -> list[FrebTrace]:
+    order = {row.source: place for place, row in enumerate(listing.ordered(rows, sort))}
+    return sorted(found, key=lambda trace: order[trace.source])
+
+
+def _show(found: list[FrebTrace], as_json: bool, every: bool) -> None:
+    if as_json:
+        answers = [story.as_json(trace) for trace in found]
+        click.echo(json.dumps(answers[0] if len(answers) == 1 else answers, indent=1))
+        return
+    for position, trace in enumerate(found):
+        if position:
+            click.echo()
+        click.echo(_coloured(trace, every))
+
+
+#: Role of a line -> how click shows it on a terminal.
+_STYLES: dict[str, dict[str, Any]] = {
+    "request": {"bold": True},
+    "rule": {"bold": True},
+    "yes": {"fg": "green"},
+    "no": {"dim": True},
+    "action": {"fg": "blue"},
+    "warning": {"fg": "yellow"},
+    "error": {"fg": "red"},
+}
+
+
+def _coloured(trace: FrebTrace, every: bool) -> str:
+    shown = story.timed(trace, story.lines(trace, every=every))
+    return "\n".join(
+        "  " * line.depth + when + click.style(line.text, **_STYLES.get(line.role, {}))
+        for line, when in shown
+    )
+
+
+def _list(rows: list[listing.Summary], as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps([row.as_json() for row in rows], indent=1))
+    elif rows:
+        click.echo(listing.table(rows))
+    else:
+        click.echo("No trace was found.")
+
+
+def _write_page(path: Path, found: list[FrebTrace], sort: str, errors: list[TraceError]) -> None:
+    from ..freb.page import page
+
+    try:
+        path.write_bytes(page(found, sort, errors))
+    except OSError as error:
+        fail(error)
+    click.echo(f"wrote {path}")
