@@ -19,7 +19,7 @@ SECTION = "system.webServer/httpErrors"
 #: The bodies for remote clients where there is no error file: 401, 403, 404, 405, 413 and 500 are
 #: measured; 400, 409, 410, 415 and 502 stand in logs of public clients; 406, 412 and 503 are
 #: inferred.
-_ONE_LINERS = {
+ONE_LINERS = {
     400: "Bad Request",
     401: "You do not have permission to view this directory or page.",
     403: "You do not have permission to view this directory or page.",
@@ -271,4 +271,4 @@ def _masked(line: str) -> str:
 
 def one_liner(status: int) -> str:
     """The built-in text for a status: what remote clients get."""
-    return _ONE_LINERS.get(status, _UNKNOWN)
+    return ONE_LINERS.get(status, _UNKNOWN)

@@ -1,0 +1,256 @@
+"""``fcgiemu compare``: a deployed site and the same site here, asked the same."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .. import diff
+from ..applications import SiteError
+from ..parity import asking, cases, comparing, crawling, normal
+from ..parity import baseline as baselines
+from ..parity.asking import SAFE, Answer, Asker, Origin, Question
+from ..parity.comparing import Found, Report
+from ..parity.serving import LocalSite
+from ..site import Site
+from . import fail
+from .options import open_site, site_options
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Input:
+    """Where the questions come from."""
+
+    urls: tuple[Path, ...]
+    logs: tuple[Path, ...]
+    crawl: int | None
+    limit: int
+    any_method: bool
+
+
+@click.command(
+    help=(
+        "Ask the deployed site at URL and the local one in SITE the same, slowly, and say what"
+        " differs: status, Location, headers, bodies, by rule."
+    )
+)
+@click.argument("site", type=click.Path(path_type=Path))
+@click.argument("url")
+@click.option(
+    "--urls",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    metavar="FILE",
+    help="One URL a line; - = standard input.",
+)
+@click.option(
+    "--log",
+    "logs",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    metavar="FILE",
+    help="IIS's W3C log; may be repeated.",
+)
+@click.option("--crawl", type=click.IntRange(1), metavar="N", help="Follow links, N pages at most.")
+@click.option("--limit", type=click.IntRange(1), default=500, show_default=True, help="Requests.")
+@click.option(
+    "--rate",
+    type=click.FloatRange(0, 100, min_open=True),
+    default=2.0,
+    show_default=True,
+    help="Requests a second to the deployed site; never two at a time.",
+)
+@click.option(
+    "--headers",
+    "secrets",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Cookies and authorization: 'Name: value' lines, sent to both sides.",
+)
+@click.option("--any-method", is_flag=True, help="Not only GET and HEAD; sent without a body.")
+@click.option("--ignore-header", multiple=True, metavar="NAME", help="Leave a header out.")
+@click.option(
+    "--ignore-text", multiple=True, metavar="REGEX", help="Take such text out of bodies first."
+)
+@click.option("--insecure", is_flag=True, help="Accept any certificate of the deployed site.")
+@click.option(
+    "--baseline",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Known differences, which are only counted.",
+)
+@click.option("--update-baseline", is_flag=True, help="Write what differs now into --baseline.")
+@click.option(
+    "--capture",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="FOLDER",
+    help="Write each difference as a case file without secrets.",
+)
+@click.option(
+    "--format", "kind", type=click.Choice(["text", "json"]), default="text", show_default=True
+)
+@site_options
+def command(
+    site: Path,
+    url: str,
+    urls: tuple[Path, ...],
+    logs: tuple[Path, ...],
+    crawl: int | None,
+    limit: int,
+    rate: float,
+    secrets: Path | None,
+    any_method: bool,
+    ignore_header: tuple[str, ...],
+    ignore_text: tuple[str, ...],
+    insecure: bool,
+    baseline: Path | None,
+    update_baseline: bool,
+    capture: Path | None,
+    kind: str,
+    **settings: Any,
+) -> None:
+    if (bool(urls), bool(logs), crawl is not None).count(True) != 1:
+        raise click.UsageError("Give one of --urls FILE, --log FILE or --crawl N.")
+    if update_baseline and baseline is None:
+        raise click.UsageError("--update-baseline needs --baseline FILE.")
+    given = _Input(urls=urls, logs=logs, crawl=crawl, limit=limit, any_method=any_method)
+    masks = tuple(_mask(text) for text in ignore_text)
+    try:
+        where = asking.origin(url)
+        opened = open_site(site, **settings)
+        report = comparing.Report(where.url, str(site))
+        headers = asking.secret_headers(secrets) if secrets else ()
+        known = baselines.read(baseline) if baseline and not update_baseline else frozenset()
+        with ExitStack() as stack:
+            running = stack.enter_context(
+                LocalSite(site, _again(settings), where.scheme == "https")
+            )
+            here = asking.origin(running.url)
+            live = stack.enter_context(
+                asking.Asker(where, asking.Pace(rate), headers, verify=not insecure)
+            )
+            local = stack.enter_context(
+                asking.Asker(here, None, headers, authority=where.authority, verify=False)
+            )
+            ignored = frozenset(name.lower() for name in ignore_header)
+            policy = normal.Policy(where, here, ignored=ignored, masks=masks)
+            questions, learn = _questions(given, live, report)
+            comparing.compare(
+                opened,
+                live,
+                local,
+                _shown(questions, report),
+                report,
+                policy,
+                baseline=known,
+                learn=learn,
+                capture=_capture(capture, opened, where) if capture else None,
+            )
+        if update_baseline and baseline is not None:
+            baselines.write(baseline, where.url, report.keys)
+    except SiteError as error:
+        fail(error, error.hint)
+    except (OSError, UnicodeError) as error:
+        fail(error)
+    click.echo(
+        json.dumps(comparing.as_json(report), indent=1)
+        if kind == "json"
+        else comparing.text(report)
+    )
+    if update_baseline:
+        click.echo(f"wrote {baseline}", err=True)
+    sys.exit(1 if report.differing and not update_baseline else 0)
+
+
+def _mask(text: str) -> re.Pattern[str]:
+    try:
+        return re.compile(text)
+    except re.error as error:
+        raise click.UsageError(
+            f"--ignore-text {text!r} is not a regular expression: {error}."
+        ) from None
+
+
+def _again(settings: dict[str, Any]) -> list[str]:
+    """The options of the site for another command."""
+    names = {"maps": "map", "providers": "provider"}
+    options: list[str] = []
+    for name, value in settings.items():
+        option = "--" + names.get(name, name).replace("_", "-")
+        if value is True:
+            options.append(option)
+        elif isinstance(value, tuple):
+            options += [word for one in value for word in (option, str(one))]
+        elif value not in (False, None):
+            options += [option, str(value)]
+    return options
+
+
+def _questions(
+    given: _Input, live: Asker, report: Report
+) -> tuple[Iterable[Question], Callable[[Question, Answer], None] | None]:
+    """The questions, and who learns from their answers."""
+    if given.crawl is not None:
+        crawler = crawling.Crawler(live.where, given.crawl, crawling.robots(live))
+        return crawler, crawler.learn
+    found = _from_files(given, live.where, report)
+    return asking.unique(found, given.limit, report.left_out), None
+
+
+def _from_files(given: _Input, where: Origin, report: Report) -> Iterator[Question]:
+    """Questions of lists and logs; what is not asked is counted and said at the end."""
+    skipped = diff.Report()
+    methods: dict[str, int] = {}
+    elsewhere = 0
+    for path in given.urls or given.logs:
+        with click.open_file(str(path), "rb") as stream:
+            lines = (line.decode("utf-8", "replace").removeprefix("\ufeff") for line in stream)
+            found = diff.from_urls(lines) if given.urls else diff.from_log(lines, skipped)
+            for asked in found:
+                if asked.method not in SAFE and not given.any_method:
+                    methods[asked.method] = methods.get(asked.method, 0) + 1
+                elif given.urls and asked.host not in ("localhost", where.host):
+                    elsewhere += 1
+                else:
+                    yield Question(asked.target, asked.method)
+    for method, count in sorted(methods.items()):
+        report.left_out.append(
+            f"{count} {method} requests were not sent; give --any-method to send them"
+        )
+    if elsewhere:
+        report.left_out.append(f"{elsewhere} URLs of other hosts were not asked")
+    if skipped.skipped:
+        report.left_out.append(f"{skipped.skipped} lines of the log hold no request")
+
+
+def _shown(questions: Iterable[Question], report: Report) -> Iterator[Question]:
+    """The questions, with what is being asked on a terminal."""
+    for question in questions:
+        if sys.stderr.isatty():
+            words = f"\r\x1b[K{report.asked + 1}  {question.method} {question.target}"[:120]
+            click.echo(words, err=True, nl=False)
+        yield question
+    if sys.stderr.isatty():
+        click.echo("\r\x1b[K", err=True, nl=False)
+
+
+def _capture(folder: Path, site: Site, where: Origin) -> Callable[[Found], None]:
+    """Writes cases as case-0001.json and so on, behind those that are there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    number = len(list(folder.glob("case-*.json")))
+
+    def write(found: Found) -> None:
+        nonlocal number
+        number += 1
+        case = cases.of_comparison(found, site, where.url, where.host)
+        cases.write(folder / f"case-{number:04}.json", case)
+
+    return write

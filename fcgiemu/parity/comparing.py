@@ -1,0 +1,239 @@
+"""A deployed site and the same site here, asked the same: what differs, by rule.
+
+The local side is a real ``fcgiemu serve`` on a free port, so bodies, headers and applications are
+real too; which rule or handler stands behind an answer is asked of ``Site.explain``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ..site import Site
+from . import normal
+from .asking import Answer, Asker, Question
+from .normal import Difference, Policy
+
+#: Examples kept of each difference.
+EXAMPLES = 3
+#: Differences told apart; what comes beyond is counted together.
+MAX_GROUPS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """What decided here: the last rule that applied with its place, else the handler or module."""
+
+    words: str
+    place: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One question that was answered differently."""
+
+    question: Question
+    live: Answer
+    local: Answer
+    differences: tuple[Difference, ...]
+    cause: Cause
+    rules: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Group:
+    """A difference that several questions share."""
+
+    cause: Cause
+    aspect: str
+    live: str
+    local: str
+    count: int = 0
+    examples: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Report:
+    """What a comparison found. ``known`` counts differences that the baseline has; ``gone`` are
+    entries of the baseline that do not differ any more.
+    """
+
+    live: str
+    site: str
+    asked: int = 0
+    differing: int = 0
+    known: int = 0
+    groups: dict[tuple[str, str, str, str], Group] = field(default_factory=dict)
+    gone: list[str] = field(default_factory=list)
+    #: What was not asked or not compared, in words.
+    left_out: list[str] = field(default_factory=list)
+    #: Every difference, for a new baseline.
+    keys: list[tuple[str, str, str, str, str]] = field(default_factory=list)
+
+
+def compare(
+    site: Site,
+    live: Asker,
+    local: Asker,
+    questions: Iterable[Question],
+    report: Report,
+    policy: Policy,
+    *,
+    baseline: frozenset[tuple[str, ...]] = frozenset(),
+    learn: Callable[[Question, Answer], None] | None = None,
+    capture: Callable[[Found], None] | None = None,
+) -> None:
+    """Ask both sides every question; ``report`` is filled as answers come.
+
+    ``learn`` hears every live answer (a crawler), ``capture`` every one that differs. Raises
+    SiteError where a side stops answering.
+    """
+    still: set[tuple[str, ...]] = set()
+    asked: set[tuple[str, str]] = set()
+    for question in questions:
+        there = live.ask(question)
+        if learn is not None:
+            learn(question, there)
+        here = local.ask(question)
+        report.asked += 1
+        asked.add((question.method, question.target))
+        if normal.is_foreign(there) and not policy.foreign:
+            policy = replace(policy, foreign=True)
+            server = there.header("server").partition("/")[0]
+            report.left_out.append(
+                f"the live server is {server}, not IIS: Server, X-Powered-By and X-AspNet-Version"
+                " are not compared"
+            )
+        found = tuple(normal.differences(question, there, here, policy))
+        new = []
+        for difference in found:
+            key = _key(question, difference)
+            report.keys.append(key)
+            if key in baseline:
+                still.add(key)
+                report.known += 1
+            else:
+                new.append(difference)
+        if new:
+            _count(report, site, question, there, here, tuple(new), capture)
+    report.gone = [
+        f"{method} {target}: {aspect}"
+        for method, target, aspect, *_ in sorted(baseline - still)
+        if (method, target) in asked
+    ]
+
+
+def _key(question: Question, found: Difference) -> tuple[str, str, str, str, str]:
+    return question.method, question.target, found.aspect, found.live, found.local
+
+
+def _count(
+    report: Report,
+    site: Site,
+    question: Question,
+    there: Answer,
+    here: Answer,
+    new: tuple[Difference, ...],
+    capture: Callable[[Found], None] | None,
+) -> None:
+    report.differing += 1
+    cause, rules = _cause(site, question, report.live)
+    for difference in new:
+        # bodies and places differ from one URL to the next: they are counted together
+        own = difference.aspect in ("body", "Location", "Content-Length")
+        values = ("", "") if own else (difference.live, difference.local)
+        key = (cause.words, difference.aspect, *values)
+        if key not in report.groups and len(report.groups) >= MAX_GROUPS:
+            cause, key = Cause("further differences"), ("further differences", "", "", "")
+        group = report.groups.setdefault(key, Group(cause, key[1], *values))
+        group.count += 1
+        if len(group.examples) < EXAMPLES:
+            shown = f"{question.method} {question.target}"
+            if own:
+                shown += f": live {difference.live}, local {difference.local}"
+            group.examples.append(shown)
+    if capture is not None:
+        capture(Found(question, there, here, new, cause, rules))
+
+
+def _cause(site: Site, question: Question, live: str) -> tuple[Cause, tuple[str, ...]]:
+    """The rule that decided here, as ``explain`` tells it; never raises."""
+    answer = site.explain(
+        live + question.target,
+        question.method,
+        question.headers,
+        body_length=0 if question.method not in ("GET", "HEAD") else None,
+    )
+    return cause_of(answer), tuple(answer["rules"])
+
+
+def cause_of(answer: dict[str, Any]) -> Cause:
+    """What decided in an answer of ``explain``."""
+    outcome = answer["outcome"]
+    if answer["rules"]:
+        name = answer["rules"][-1]
+        return Cause(f"rule '{name}'", _place(answer.get("events", ()), name))
+    if outcome["kind"] == "respond" and outcome["module"]:
+        return Cause(f"no rule, {outcome['module']}")
+    if outcome["handler"]:
+        return Cause(f"no rule, handler {outcome['handler']}")
+    return Cause(f"no rule, {outcome['module'] or 'http.sys'}")
+
+
+def _place(events: Iterable[dict[str, Any]], rule: str) -> str:
+    """File and line of the rule, from its last evaluation."""
+    place = ""
+    for event in events:
+        if event["name"] == "RULE_EVALUATION_START" and event["RuleName"] == rule:
+            place = f"{event['File']}:{event['Line']}" if event.get("File") else ""
+    return place
+
+
+def text(report: Report) -> str:
+    """The report for people: by rule, most frequent first."""
+    lines: list[str] = []
+    causes: dict[str, list[Group]] = {}
+    for group in report.groups.values():
+        causes.setdefault(group.cause.words, []).append(group)
+    for words, groups in sorted(causes.items(), key=_weight):
+        place = groups[0].cause.place
+        lines.append(f"{words} ({place})" if place else words)
+        for group in sorted(groups, key=lambda group: (-group.count, group.aspect)):
+            values = f": live {group.live}, local {group.local}" if group.live else ""
+            lines.append(f"{group.count:6}  {group.aspect}{values}")
+            lines += [f"          {example}" for example in group.examples]
+    lines += [f"not different any more: {entry}" for entry in report.gone]
+    lines += [f"note: {entry}" for entry in report.left_out]
+    known = f", {report.known} known differences" if report.known else ""
+    lines.append(f"{report.differing} of {report.asked} answers differ{known}")
+    return "\n".join(lines)
+
+
+def _weight(entry: tuple[str, list[Group]]) -> tuple[int, str]:
+    return -sum(group.count for group in entry[1]), entry[0]
+
+
+def as_json(report: Report) -> dict[str, Any]:
+    """The report as a JSON object; see docs/compare.md."""
+    return {
+        "live": report.live,
+        "site": report.site,
+        "asked": report.asked,
+        "differing": report.differing,
+        "known": report.known,
+        "gone": report.gone,
+        "leftOut": report.left_out,
+        "differences": [
+            {
+                "cause": group.cause.words,
+                "place": group.cause.place or None,
+                "aspect": group.aspect,
+                "live": group.live or None,
+                "local": group.local or None,
+                "count": group.count,
+                "examples": group.examples,
+            }
+            for group in report.groups.values()
+        ],
+    }
