@@ -13,8 +13,8 @@ from typing import Any
 
 import click
 
-from .. import diff
-from ..applications import SiteError
+from ..diff import compare as diff
+from ..errors import SiteError
 from ..parity import asking, cases, comparing, crawling, normal
 from ..parity import baseline as baselines
 from ..parity.asking import SAFE, Answer, Asker, Origin, Question

@@ -6,15 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
+from ..errors import SiteError
 from . import table
 
 
-class TraceError(Exception):
-    """A file that is not a failed-request trace, or cannot be read; ``hint`` says what to do."""
-
-    def __init__(self, message: str, hint: str = "") -> None:
-        super().__init__(message)
-        self.hint = hint
+class TraceError(SiteError):
+    """A file that is not a failed-request trace, or cannot be read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from .. import __version__
 from ..pages import render
+from ..version import __version__
 from . import listing, masking, story
 from .model import FrebTrace, TraceError
 

@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from .. import __version__
-from ..applications import SiteError
+from ..errors import SiteError
+from ..version import __version__
 
 Header = tuple[str, str]
 USER_AGENT = f"fcgiemu-compare/{__version__}"

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from ..applications import SiteError
+from ..errors import SiteError
 
 _FIELDS = ("method", "target", "aspect", "live", "local")
 

@@ -11,9 +11,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from .. import __version__
 from ..freb import masking
 from ..site import Site
+from ..version import __version__
 from .asking import Answer, Header
 from .comparing import Found
 

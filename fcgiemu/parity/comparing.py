@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from ..report.explanation import Explanation
 from ..site import Site
 from . import normal
 from .asking import Answer, Asker, Question
@@ -168,7 +169,7 @@ def _cause(site: Site, question: Question, live: str) -> tuple[Cause, tuple[str,
     return cause_of(answer), tuple(answer["rules"])
 
 
-def cause_of(answer: dict[str, Any]) -> Cause:
+def cause_of(answer: Explanation) -> Cause:
     """What decided in an answer of ``explain``."""
     outcome = answer["outcome"]
     if answer["rules"]:

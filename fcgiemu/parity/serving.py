@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..applications import SiteError
+from ..errors import SiteError
 
 _READY_SECONDS = 60
 _STOP_SECONDS = 15
