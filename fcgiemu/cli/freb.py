@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 import sys
+import textwrap
 from pathlib import Path
 from typing import Any
 
 import click
 
-from ..freb import listing, story
+from ..errors import SiteError
+from ..freb import listing, masking, story
 from ..freb.model import FrebTrace, TraceError
+from ..http.url import UrlRefused
+from ..parity import cases, findings, replay
 from . import fail
+from .options import open_site, site_options
 
 
 @click.command(
@@ -36,6 +41,25 @@ from . import fail
 @click.option("--status", metavar="N", help="Only traces of this status, such as 404 or 404.7.")
 @click.option("--url", metavar="TEXT", help="Only traces whose URL holds this text.")
 @click.option("--module", metavar="TEXT", help="Only traces that failed in such a module.")
+@click.option(
+    "--site",
+    type=click.Path(path_type=Path),
+    metavar="SITE",
+    help="Run each request here, and show the first event that differs.",
+)
+@click.option(
+    "--expect",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Add what the server did to a file for fcgiemu test.",
+)
+@click.option(
+    "--case",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="With --site: write the first difference for a bug report, without secrets.",
+)
+@site_options
 def command(
     paths: tuple[Path, ...],
     as_json: bool,
@@ -46,12 +70,18 @@ def command(
     status: str | None,
     url: str | None,
     module: str | None,
+    site: Path | None,
+    expect: Path | None,
+    case: Path | None,
+    **settings: Any,
 ) -> None:
+    if case is not None and site is None:
+        raise click.UsageError("--case needs --site SITE.")
     several = len(paths) > 1 or listing.is_several(paths[0])
     errors: list[TraceError] = []
     found: list[FrebTrace] = []
     rows: list[listing.Summary] = []
-    keep = not several or stories or html is not None
+    keep = not several or stories or any(one is not None for one in (html, site, expect))
     for trace in listing.traces(paths):
         if isinstance(trace, TraceError):
             errors.append(trace)
@@ -63,15 +93,21 @@ def command(
                 found.append(trace)
     if errors and not rows:
         fail(errors[0], errors[0].hint)
-    if html is not None:
+    found = _sorted(found, rows, sort) if keep else found
+    differs = False
+    if expect is not None:
+        _add_expectations(expect, found)
+    if site is not None:
+        differs = _compare(site, settings, found, as_json, case)
+    elif html is not None:
         _write_page(html, found, sort, errors)
-    elif keep:
-        _show(_sorted(found, rows, sort), as_json, every)
-    else:
+    elif keep and expect is None:
+        _show(found, as_json, every)
+    elif expect is None:
         _list(listing.ordered(rows, sort), as_json)
     for error in errors:
         click.echo(f"fcgiemu: {error} {error.hint}".rstrip(), err=True)
-    sys.exit(2 if errors else 0)
+    sys.exit(2 if errors else 1 if differs else 0)
 
 
 def _wanted(row: listing.Summary, status: str | None, url: str | None, module: str | None) -> bool:
@@ -135,3 +171,45 @@ def _write_page(path: Path, found: list[FrebTrace], sort: str, errors: list[Trac
     except OSError as error:
         fail(error)
     click.echo(f"wrote {path}")
+
+
+def _add_expectations(path: Path, found: list[FrebTrace]) -> None:
+    try:
+        with path.open("a", encoding="utf-8") as stream:
+            stream.writelines(findings.expectation(trace) for trace in found)
+    except OSError as error:
+        fail(error)
+    click.echo(f"wrote {path}", err=True)
+
+
+def _compare(
+    path: Path,
+    settings: dict[str, Any],
+    found: list[FrebTrace],
+    as_json: bool,
+    case: Path | None,
+) -> bool:
+    """Compare each trace with the site; whether any differs."""
+    try:
+        site = open_site(path, **settings)
+        results = [(trace, replay.compare(trace, site)) for trace in found]
+    except SiteError as error:
+        fail(error, error.hint)
+    except UrlRefused as error:
+        fail(error)
+    if as_json:
+        answers = [{"file": trace.source, **replay.as_json(one)} for trace, one in results]
+        click.echo(json.dumps(answers[0] if len(answers) == 1 else answers, indent=1))
+    else:
+        for trace, one in results:
+            click.echo(f"{trace.source}: {story.headline(masking.masked(trace))}")
+            click.echo(textwrap.indent(replay.text(one), "  "))
+    different = [(trace, one) for trace, one in results if one.difference is not None]
+    if case is not None and different:
+        trace, one = different[0]
+        try:
+            cases.write(case, findings.case(trace, one, site))
+        except OSError as error:
+            fail(error)
+        click.echo(f"wrote {case}", err=True)
+    return bool(different)

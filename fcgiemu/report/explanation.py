@@ -17,6 +17,7 @@ from ..decision import (
     ServeFile,
 )
 from ..fastcgi.wfastcgi import is_wfastcgi
+from ..freb import translate
 from ..hosting import Hosting
 from ..http.response import Response, reason_phrase
 from ..modules import answering, custom_error, sending, static_file
@@ -24,6 +25,7 @@ from ..modules.fastcgi_variables import variables
 from ..rewrite.state import State
 from ..trace import Trace
 from ..worker import environ as wsgi
+from . import exchanges
 
 
 class CannedResponse(TypedDict, total=False):
@@ -93,6 +95,9 @@ class Explanation(TypedDict):
     response: NotRequired[ResponseJson]
     findings: list[FindingJson]
     events: NotRequired[list[dict[str, Any]]]
+    #: The same in the form of IIS's failed-request tracing; absent without events, empty where
+    #: http.sys answers.
+    trace: NotRequired[list[dict[str, object]]]
 
 
 #: What a WSGI application sees of the request, beside whatever else IIS sent.
@@ -164,7 +169,16 @@ def explanation(
         }
     if trace is not None:
         found["events"] = [event.as_json() for event in trace.events]
+        found["trace"] = _in_iis_form(hosting, decision, response, trace) if decision else []
     return found
+
+
+def _in_iis_form(
+    hosting: Hosting, decision: Decision, response: Response | None, trace: Trace
+) -> list[dict[str, object]]:
+    answer = exchanges.answered(hosting, decision, response)
+    told = exchanges.exchange(hosting, decision, trace.events, answer)
+    return translate.as_json(translate.translate(told))
 
 
 def _outcome(

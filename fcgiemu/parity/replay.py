@@ -1,0 +1,448 @@
+"""A genuine trace and the same request here: the first event that differs.
+
+Compared is what says something about the site: rewrite events, the handler, the files that are
+looked at, statuses that modules set, error pages, child requests, response headers, the status.
+What tells of the server, the process or the moment is left out. What differs by design (managed
+code, the server's own configuration, answers of applications) is listed apart.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from urllib.parse import quote, urlsplit
+
+from ..freb import wire
+from ..freb.model import FrebTrace
+from ..freb.rewriting import PREFIX
+from ..report.explanation import Explanation
+from ..site import Site
+
+#: Modules whose answers fcgiemu cannot know, or that it does not have.
+_FOREIGN = re.compile(
+    r"Managed|FastCgi|iisnode|AspNetCore|httpPlatform|Isapi|CgiModule|ServerSideInclude|WebDAV"
+    r"|ApplicationRequestRouting|__DynamicModule|AspNet"
+)
+_CONDITIONAL = frozenset(
+    "if-none-match if-modified-since if-match if-unmodified-since if-range".split()
+)
+#: Response headers of the server, the moment or the file's times.
+_HEADERS_APART = frozenset(
+    "server x-sourcefiles x-aspnet-version x-aspnetmvc-version etag last-modified expires".split()
+)
+#: Fields of each event that are compared, in order.
+_FIELDS: dict[str, tuple[str, ...]] = {
+    "URL_REWRITE_START": ("RequestURL", "Scope"),
+    "RULE_EVALUATION_START": (
+        *("RuleName", "RequestURL", "QueryString"),
+        *("PatternSyntax", "StopProcessing", "RelativePath"),
+    ),
+    "PATTERN_MATCH": ("Pattern", "Input", "Negate", "Matched"),
+    "CONDITIONS_EVALUATION_START": ("LogicalGrouping",),
+    "CONDITION_EVALUATION": (
+        *("Input", "ExpandedInput", "MatchType", "Pattern", "Negate", "Succeeded"),
+    ),
+    "CONDITIONS_EVALUATION_END": ("Succeeded",),
+    "RULE_EVALUATION_END": ("RuleName", "StopProcessing", "Succeeded"),
+    "HANDLER_CHANGED": ("NewHandlerName", "NewHandlerModules", "NewHandlerScriptProcessor"),
+    "FILE_CACHE_ACCESS": ("FileName", "Successful"),
+    "MODULE_SET_RESPONSE_ERROR_STATUS": (
+        *("ModuleName", "Notification", "HttpStatus", "HttpSubStatus"),
+    ),
+    "MODULE_SET_RESPONSE_SUCCESS_STATUS": ("ModuleName", "Notification", "HttpStatus"),
+    "GENERAL_SEND_CUSTOM_ERROR": ("HttpStatus", "HttpSubStatus", "FileNameOrURL"),
+    "GENERAL_CHILD_REQUEST_START": ("RequestURL", "RecursiveLevel"),
+    "GENERAL_RESPONSE_HEADERS": (),
+    "GENERAL_REQUEST_END": ("HttpStatus", "HttpSubStatus"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The request of a trace, as ``Site.explain`` takes it."""
+
+    method: str
+    url: str
+    headers: tuple[tuple[str, str], ...]
+    remote_addr: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sign:
+    """An event that is compared, its values made comparable."""
+
+    name: str
+    values: dict[str, str]
+    place: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """The first event that differs. ``rows``: field, value on the server, value here; ``place`` is
+    the line of configuration here, ``line`` its text.
+    """
+
+    server: str
+    here: str
+    rows: tuple[tuple[str, str, str], ...]
+    place: str = ""
+    line: str = ""
+
+
+@dataclass(slots=True)
+class Comparison:
+    """What came of comparing a trace with a site."""
+
+    asked: Asked
+    compared: int = 0
+    difference: Difference | None = None
+    #: What differs by design or could not be compared, in words.
+    apart: list[str] = field(default_factory=list)
+    answer: Explanation | None = None
+
+
+def request_of(trace: FrebTrace) -> Asked:
+    """The request that a trace tells of. Headers are missing where the trace begins late."""
+    parts = urlsplit(trace.url)
+    path = quote(parts.path, safe="/:@!$&'()*+,;=~", errors="replace")
+    url = f"{parts.scheme}://{parts.netloc}{path or '/'}"
+    url += f"?{parts.query}" if parts.query else ""
+    block = next((found["Headers"] for found in trace.named("GENERAL_REQUEST_HEADERS")), "")
+    remote = next(
+        (found["RemoteAddress"] for found in trace.named("GENERAL_ENDPOINT_INFORMATION")), ""
+    )
+    return Asked(trace.verb or "GET", url, tuple(wire.pairs(block)), remote or "127.0.0.1")
+
+
+def compare(trace: FrebTrace, site: Site) -> Comparison:
+    """Run the request of a trace here, and compare."""
+    asked = request_of(trace)
+    found = Comparison(asked)
+    headers = [pair for pair in asked.headers if pair[0].lower() not in _CONDITIONAL]
+    if len(headers) < len(asked.headers):
+        found.apart.append("conditional headers were left out: files have other times")
+    answer = site.explain(asked.url, asked.method, headers, remote_addr=asked.remote_addr)
+    found.answer = answer
+    server = list(_signs(_of_trace(trace), _root_of(trace)))
+    here = _placed(_signs(_of_answer(answer), site.files.physical_path("/").rstrip("\\")))
+    server, here = _aligned(trace, server, here, found)
+    for number, (one, other) in enumerate(zip(server, here, strict=False)):
+        difference = _difference(one, other, found)
+        if difference is not None:
+            found.compared, found.difference = number, _explained(difference, one, answer, site)
+            return found
+    found.compared = min(len(server), len(here))
+    whole = not trace.notes or "begins late" in trace.notes[0] and len(trace.notes) == 1
+    missing = Sign("nothing", {})
+    if len(server) > len(here):
+        last = _difference(server[len(here)], missing, found)
+        found.difference = last and _explained(last, server[len(here)], answer, site)
+    elif len(here) > len(server) and whole and not _is_open(trace):
+        last = _difference(missing, here[len(server)], found)
+        found.difference = last and _explained(last, here[len(server)], answer, site)
+    return found
+
+
+def _is_open(trace: FrebTrace) -> bool:
+    """Whether a trace does not reach the end of its request."""
+    return not any(True for _ in trace.named("GENERAL_REQUEST_END"))
+
+
+# -- events that are compared ----------------------------------------------------------------------
+
+_Told = tuple[str, dict[str, str], str]
+
+
+def _of_trace(trace: FrebTrace) -> Iterator[_Told]:
+    for event in trace.events:
+        values = dict(event.data)
+        values.update(
+            (name, text) for name, text in event.descriptions if name in ("Scope", "Notification")
+        )
+        yield event.name, values, ""
+
+
+def _of_answer(answer: Explanation) -> Iterator[_Told]:
+    for event in answer.get("trace", []):
+        data, described = event["data"], event.get("descriptions", {})
+        assert isinstance(data, dict) and isinstance(described, dict)
+        values = {str(name): str(value) for name, value in data.items()}
+        values.update(
+            (name, text) for name, text in described.items() if name in ("Scope", "Notification")
+        )
+        yield str(event["name"]), values, str(event.get("place", ""))
+
+
+def _signs(told: Iterable[_Told], root: str) -> Iterator[Sign]:
+    """The events that are compared; a look at a file becomes one."""
+    file = ""
+    changed = False
+    for name, values, place in told:
+        if name.startswith(PREFIX):
+            continue
+        if name == "URL_CHANGED":
+            changed = True
+        if name == "FILE_CACHE_ACCESS_START":
+            file = values.get("FileName", "")
+            continue
+        if name == "FILE_CACHE_ACCESS_END":
+            name = "FILE_CACHE_ACCESS"
+            values = {"FileName": file, "Successful": values.get("Successful", "")}
+            if root and not file.lower().startswith(root.lower()):
+                continue  # an error page of the server
+        if name not in _FIELDS or name == "HANDLER_CHANGED" and changed:
+            continue
+        if name == "GENERAL_RESPONSE_HEADERS":
+            pairs = wire.pairs(values.get("Headers", ""))
+            yield Sign(name, dict(_headers(pairs)), place)
+            continue
+        kept = {key: _plain(values.get(key, ""), root) for key in _FIELDS[name]}
+        if name == "GENERAL_CHILD_REQUEST_START":
+            kept["RequestURL"] = urlsplit(kept["RequestURL"]).path
+        yield Sign(name, kept, place)
+
+
+def _placed(signs: Iterable[Sign]) -> list[Sign]:
+    """Signs, a run of rules with the place of its first rule."""
+    found = list(signs)
+    for index, (sign, following) in enumerate(itertools.pairwise(found)):
+        if sign.name == "URL_REWRITE_START":
+            found[index] = replace(sign, place=following.place)
+    return found
+
+
+def _headers(pairs: list[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    found: dict[str, list[str]] = {}
+    for name, value in pairs:
+        if name.lower() not in _HEADERS_APART:
+            found.setdefault(name.lower(), []).append(value)
+    for name, values in sorted(found.items()):
+        yield name, ", ".join(values)
+
+
+def _plain(text: str, root: str) -> str:
+    """A value with the site's folder taken out of it, and line ends as one."""
+    if root and root.lower() in text.lower():
+        text = re.sub(re.escape(root), "{root}", text, flags=re.IGNORECASE)
+    return text.replace("\r\n", "\n")
+
+
+def _root_of(trace: FrebTrace) -> str:
+    """The folder of the site on the server: what stands before the URL's path in a file's name."""
+    names = [found["FileName"] for found in trace.named("FILE_CACHE_ACCESS_START")]
+    for found in trace.named("GENERAL_REQUEST_START"):
+        path = urlsplit(found["RequestURL"]).path.replace("/", "\\").rstrip("\\").lower()
+        for name in names:
+            if path and name.lower().endswith(path):
+                return name[: -len(path)]
+    path = urlsplit(trace.url).path.replace("/", "\\").rstrip("\\").lower()
+    for name in names:
+        if name.lower().endswith(path):
+            return name[: len(name) - len(path)]
+    return ""
+
+
+# -- what differs by design ------------------------------------------------------------------------
+
+
+def _aligned(
+    trace: FrebTrace, server: list[Sign], here: list[Sign], found: Comparison
+) -> tuple[list[Sign], list[Sign]]:
+    """Both sides without what cannot be compared; ``found.apart`` says what that is."""
+    if any("begins late" in note for note in trace.notes):
+        found.apart.append("the trace begins late: headers, global rules and handler are unknown")
+        here = [sign for sign in _without_global(here) if sign.name != "HANDLER_CHANGED"]
+    if _has_global(server) and not _has_global(here):
+        found.apart.append(
+            "global rules of the server ran first: give its applicationHost.config with"
+            " --host-config"
+        )
+        server = _without_global(server)
+    if _has_global(here) and not _has_global(server):
+        here = _without_global(here)
+    decided = next((sign for sign in server if sign.name.startswith("MODULE_SET_")), None)
+    foreign = next((sign for sign in server if _is_foreign(sign)), None)
+    if foreign is not None and decided is not None and not _is_foreign(decided):
+        # a native module answered before the handler could
+        server, here = _without_handler(server), _without_handler(here)
+    elif foreign is not None:
+        who = foreign.values.get("ModuleName") or foreign.values["NewHandlerModules"]
+        found.apart.append(f"what {who} answers is not known here: only rewriting is compared")
+        return _rewriting(server), _rewriting(here)
+    if trace.status == 304:
+        return _without_304(server), _without_304(here)
+    return server, here
+
+
+def _has_global(signs: list[Sign]) -> bool:
+    return any(sign.values.get("Scope") == "Global" for sign in signs)
+
+
+def _without_global(signs: list[Sign]) -> list[Sign]:
+    """Without the global run of rules, which lasts to the first event that is not a rule's."""
+    kept, inside = [], False
+    for sign in signs:
+        if sign.name == "URL_REWRITE_START":
+            inside = sign.values["Scope"] == "Global"
+        elif not _is_rewriting(sign):
+            inside = False
+        if not inside:
+            kept.append(sign)
+    return kept
+
+
+def _is_rewriting(sign: Sign) -> bool:
+    return sign.name.startswith(("URL_REWRITE", "RULE_", "PATTERN_", "CONDITION"))
+
+
+def _rewriting(signs: list[Sign]) -> list[Sign]:
+    return [sign for sign in signs if _is_rewriting(sign)]
+
+
+def _without_handler(signs: list[Sign]) -> list[Sign]:
+    return [sign for sign in signs if sign.name != "HANDLER_CHANGED"]
+
+
+def _without_304(signs: list[Sign]) -> list[Sign]:
+    """A 304 and the 200 that stands for it here: without what tells them apart."""
+    apart = ("MODULE_SET_RESPONSE_SUCCESS_STATUS", "GENERAL_RESPONSE_HEADERS")
+    return [sign for sign in signs if sign.name not in (*apart, "GENERAL_REQUEST_END")]
+
+
+def is_foreign(modules: str) -> bool:
+    """Whether modules answer with what is not known here."""
+    return bool(_FOREIGN.search(modules))
+
+
+def _is_foreign(sign: Sign) -> bool:
+    """Whether an event is of a module whose answers are not known here."""
+    if sign.name == "HANDLER_CHANGED":
+        return is_foreign(sign.values["NewHandlerModules"])
+    if sign.name.startswith("MODULE_SET_RESPONSE"):
+        return is_foreign(sign.values["ModuleName"])
+    return False
+
+
+# -- differences -----------------------------------------------------------------------------------
+
+
+def _difference(one: Sign, other: Sign, found: Comparison) -> Difference | None:
+    """What differs between two events; None where nothing does, or only by design."""
+    if one.name != other.name:
+        rows = [(name, one.values.get(name, ""), "") for name in one.values]
+        rows += [(name, "", value) for name, value in other.values.items()]
+        return Difference(one.name, other.name, tuple(rows), other.place)
+    names = list(dict.fromkeys([*one.values, *other.values]))
+    rows = [(name, one.values.get(name, ""), other.values.get(name, "")) for name in names]
+    differing = [row for row in rows if row[1] != row[2] and not _by_design(one, row, found)]
+    if not differing:
+        return None
+    shown = differing if one.name == "GENERAL_RESPONSE_HEADERS" else rows
+    return Difference(one.name, other.name, tuple(shown), other.place)
+
+
+#: Variables that tell of the server or the connection.
+_OF_SERVER = re.compile(
+    r"(?i)\{(?:LOCAL_ADDR|REMOTE_PORT|SERVER_SOFTWARE|INSTANCE_ID|APPL_MD_PATH|INSTANCE_META_PATH"
+    r"|COMPUTERNAME|APP_POOL_ID)\}"
+)
+
+
+def _by_design(sign: Sign, row: tuple[str, str, str], found: Comparison) -> bool:
+    """Whether two values must differ; says so once."""
+    name, server, here = row
+    note = ""
+    if sign.name == "FILE_CACHE_ACCESS" and name == "FileName":
+        if server.lower() == here.lower():
+            return True
+    elif sign.name == "GENERAL_SEND_CUSTOM_ERROR" and name == "FileNameOrURL":
+        if re.match(r"(?i)[a-z]:\\|\\\\", server) and not here:
+            note = f"the error file {server} lies outside of the site"
+    elif name == "ExpandedInput" and _OF_SERVER.search(sign.values["Input"]):
+        note = f"{sign.values['Input']} tells of the server"
+    elif sign.name == "HANDLER_CHANGED" and name == "NewHandlerScriptProcessor":
+        note = "the script processor's path is the server's" if server and here else ""
+    elif sign.name == "GENERAL_RESPONSE_HEADERS" and name == "x-powered-by":
+        note = "X-Powered-By is set by the server's configuration"
+    if note and note not in found.apart:
+        found.apart.append(note)
+    return bool(note)
+
+
+def _explained(difference: Difference, server: Sign, answer: Explanation, site: Site) -> Difference:
+    """The difference with the line of configuration that explains it: of the event here, else of
+    the rule that the server's event names.
+    """
+    place = difference.place or _place_of_rule(server.values.get("RuleName", ""), answer)
+    return Difference(
+        difference.server, difference.here, difference.rows, place, line_of(site, place)
+    )
+
+
+def _place_of_rule(rule: str, answer: Explanation) -> str:
+    for event in answer.get("events", []):
+        if rule and event["name"] == "RULE_EVALUATION_START" and event["RuleName"] == rule:
+            return f"{event['File']}:{event['Line']}" if event.get("File") else ""
+    return ""
+
+
+def line_of(site: Site, place: str) -> str:
+    """The text of a line of the site's configuration; empty where there is none."""
+    file, _, number = place.rpartition(":")
+    if not file or not number.isdecimal():
+        return ""
+    lines = (site.files.read("/" + file) or b"").decode("utf-8-sig", "replace").splitlines()
+    return lines[int(number) - 1].strip() if 0 < int(number) <= len(lines) else ""
+
+
+# -- for people ------------------------------------------------------------------------------------
+
+
+def text(found: Comparison) -> str:
+    """The comparison as text: the difference with values beside each other, then what is apart."""
+    lines = []
+    difference = found.difference
+    if difference is None:
+        lines.append(f"no difference in {found.compared} events")
+    else:
+        lines.append(f"{found.compared} events are the same; then")
+        lines += _table(difference)
+        if difference.place:
+            lines.append(f"{difference.place}: {difference.line}".rstrip(": "))
+    lines += [f"by design: {note}" for note in found.apart]
+    return "\n".join(lines)
+
+
+def _table(difference: Difference) -> list[str]:
+    rows = [("", "on the server", "here"), ("event", difference.server, difference.here)]
+    rows += list(difference.rows)
+    widths = [max(len(row[column]) for row in rows) for column in range(2)]
+    marked = []
+    for name, one, other in rows:
+        mark = "!" if name and one != other else " "
+        line = f"{mark} {name.ljust(widths[0])}  {one.ljust(min(widths[1], 60))}  {other}"
+        marked.append(line.rstrip())
+    return marked
+
+
+def as_json(found: Comparison) -> dict[str, object]:
+    """The comparison as a JSON object."""
+    difference = found.difference
+    return {
+        "request": {"method": found.asked.method, "url": found.asked.url},
+        "same": difference is None,
+        "compared": found.compared,
+        "byDesign": found.apart,
+        "difference": difference
+        and {
+            "server": difference.server,
+            "here": difference.here,
+            "values": [
+                {"name": name, "server": one, "here": other} for name, one, other in difference.rows
+            ],
+            "place": difference.place or None,
+            "line": difference.line or None,
+        },
+    }
