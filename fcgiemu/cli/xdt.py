@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from ..applications import SiteError
+from ..errors import SiteError
 from . import fail
 
 _COLOURS = {"error": "red", "warning": "yellow"}

@@ -148,7 +148,7 @@ def answered(
     if response is None and isinstance(action, ServeFile):
         return _static(hosting, decision, action)
     if response is None and isinstance(action, Redirect | Respond):
-        response = sending.own_response(decision, detailed=False, trace=trace)
+        response = sending.own_response(decision, local=False, trace=trace)
     if response is None:
         return None
     substatus = action.substatus if isinstance(action, Respond) else 0
