@@ -54,6 +54,8 @@ class Layout:
     #: (Windows folder, local folder) of every virtual directory.
     pairs: list[Pair] = field(default_factory=list)
     hsts: Hsts | None = None
+    #: The host names of the site's bindings.
+    host_names: list[str] = field(default_factory=list)
 
 
 def whole(file: ConfigFile) -> bool:
@@ -115,6 +117,10 @@ class _Reader:
         self.site = site
         self.beside = beside
         self.layout = Layout(site.attributes.get("name", ""))
+        self.layout.host_names = [
+            binding.attributes.get("bindingInformation", "").rpartition(":")[2]
+            for binding in site.iter("binding")
+        ]
         self.path_map = path_map
 
     def read(self) -> Layout:

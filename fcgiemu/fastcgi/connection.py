@@ -7,13 +7,16 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 from typing import cast
 
 from . import records
 from .records import ProtocolError, RecordReader
 
+#: The id that encoded parameters have; ``send`` gives them that of their request.
 REQUEST_ID = 1
+#: Requests of a connection are numbered to tell their answers apart; the protocol has 16 bits.
+MAX_REQUEST_ID = 0xFFFF
 #: Bytes of response beyond those that are waited for, before reading from the application pauses.
 HIGH_WATER = 1 << 20
 #: STDERR beyond this is counted, not kept.
@@ -39,6 +42,9 @@ class FastCgiConnection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._reader = RecordReader()
         self._chunks: deque[bytes] = deque()
+        self._id = 0
+        #: Whether the application has sent something about an earlier request.
+        self.is_stray = False
         self._call: Callable[[], None] | None = None
         self._threshold = 0
         self._writable: asyncio.Future[None] | None = None
@@ -111,12 +117,15 @@ class FastCgiConnection(asyncio.Protocol):
     def alive(self) -> bool:
         """Whether another request can be sent."""
         return (
-            self._transport is not None and not self._transport.is_closing() and self.error is None
+            self._transport is not None
+            and not self._transport.is_closing()
+            and self.error is None
+            and not self.is_stray
         )
 
-    def send(self, params: bytes, has_body: bool) -> None:
-        """Begin a request. ``params`` is the whole PARAMS stream; STDIN follows where there is a
-        body.
+    def send(self, params: bytes, body: bytes | None = b"") -> None:
+        """Begin a request. ``params`` is the whole PARAMS stream, ``body`` all of STDIN; where that
+        is None it follows.
 
         A connection that has been closed meanwhile says so as one that breaks later: see ``wait``.
         """
@@ -134,8 +143,18 @@ class FastCgiConnection(asyncio.Protocol):
                 ConnectionClosed("the application closed the connection before it was asked")
             )
             return
+        number = self._id = self._id % MAX_REQUEST_ID + 1
+        begin, end = _frame(number)
+        stdin = records.encode_stream(records.STDIN, number, body) if body else b""
         self._transport.write(
-            _BEGIN + params if has_body else b"%b%b%b" % (_BEGIN, params, _STDIN_END)
+            b"".join(
+                (
+                    begin,
+                    records.renumbered(params, number),
+                    stdin,
+                    b"" if body is None else end,
+                )
+            )
         )
 
     async def send_body(self, data: bytes) -> None:
@@ -145,14 +164,14 @@ class FastCgiConnection(asyncio.Protocol):
         if self._transport is None or self.ended:
             return
         self.last_activity = self._loop.time()
-        self._transport.write(records.encode_stream(records.STDIN, REQUEST_ID, data))
+        self._transport.write(records.encode_stream(records.STDIN, self._id, data))
         if self._writable is not None and not self._writable.done():
             await self._writable
 
     def end_body(self) -> None:
         """STDIN is complete."""
         if self._transport is not None and not self.ended:
-            self._transport.write(_STDIN_END)
+            self._transport.write(_frame(self._id)[1])
 
     def expect(self, threshold: int, call: Callable[[], None]) -> None:
         """Have ``call`` called, once, when the response has ended or broken, or more than
@@ -228,9 +247,8 @@ class FastCgiConnection(asyncio.Protocol):
     # -- records -----------------------------------------------------------------------------------
 
     def _receive(self, kind: int, request_id: int, content: bytes) -> None:
-        if request_id != REQUEST_ID:
-            if request_id:  # 0: management records, which answer questions that are never asked
-                raise ProtocolError(f"a record of request {request_id}, which nobody has made")
+        if request_id != self._id:
+            self._of_another(request_id)
             return
         if self.ended:
             raise ProtocolError(f"record of type {kind} outside of a request")
@@ -256,6 +274,16 @@ class FastCgiConnection(asyncio.Protocol):
         else:
             raise ProtocolError(f"record of type {kind} from an application")
 
+    def _of_another(self, request_id: int) -> None:
+        """A record that is not of the present request. One of an earlier request is too late for
+        its client, and nobody else's: it is dropped, and the process is not asked again.
+        """
+        if not request_id:  # management records, which answer questions that are never asked
+            return
+        if self.ended or not 0 < (self._id - request_id) % MAX_REQUEST_ID < self.asked:
+            raise ProtocolError(f"a record of request {request_id}, which nobody has made")
+        self.is_stray = True
+
     def _fail(self, error: Exception) -> None:
         if self.error is None:
             self.error = error
@@ -274,5 +302,7 @@ def _resolve(waiter: asyncio.Future[None]) -> None:
         waiter.set_result(None)
 
 
-_BEGIN = records.encode_begin(REQUEST_ID)
-_STDIN_END = records.encode(records.STDIN, REQUEST_ID)
+@lru_cache(maxsize=1024)
+def _frame(number: int) -> tuple[bytes, bytes]:
+    """BEGIN_REQUEST, and the end of STDIN, of a request."""
+    return records.encode_begin(number), records.encode(records.STDIN, number)

@@ -95,6 +95,17 @@ def encode_params(request_id: int, pairs: Iterable[bytes]) -> bytes:
     return b"".join(records)
 
 
+def renumbered(stream: bytes, request_id: int) -> bytes:
+    """Records as ``encode`` makes them, of another request."""
+    position = 0
+    number = request_id.to_bytes(2, "big")
+    copy = bytearray(stream)
+    while position < len(copy):
+        copy[position + 2 : position + 4] = number
+        position += 8 + (copy[position + 4] << 8 | copy[position + 5]) + copy[position + 6]
+    return bytes(copy)
+
+
 def decode_pairs(data: bytes) -> list[tuple[bytes, bytes]]:
     """The pairs of a complete PARAMS stream. Raises ProtocolError for lengths that run over its
     end.

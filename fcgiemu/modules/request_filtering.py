@@ -147,7 +147,7 @@ class Filter:
 
     def _request(self, request: Request) -> Respond | None:
         if request.body_length is not None and request.body_length > self.max_content_length:
-            return _refuse(413, 1, "a request that exceeds the request content length")
+            return too_large()
         for name, limit in self.header_limits.items():
             if len(request.fields.get(name, "")) > limit:
                 return _refuse(431, 0, f"a request whose header '{name}' is too long")
@@ -218,6 +218,13 @@ def _filter(section: Filter, original: bool, context: Context) -> Respond | None
             HttpReason=refusal.message,
         )
     return refusal
+
+
+def too_large() -> Respond:
+    """The refusal of a body with more bytes than maxAllowedContentLength, told by its length or
+    counted.
+    """
+    return _refuse(413, 1, "a request that exceeds the request content length")
 
 
 def _refuse(status: int, substatus: int, what: str) -> Respond:

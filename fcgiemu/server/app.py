@@ -1,6 +1,4 @@
-"""The ASGI application: a request becomes a decision, the decision an action, the action a response
-and a log line.
-"""
+"""A request becomes a decision, the decision an action, the action a response and a log line."""
 
 from __future__ import annotations
 
@@ -9,12 +7,13 @@ import contextlib
 import logging
 import time
 import uuid
-from collections.abc import Callable, Collection, Coroutine
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 from ..app_service.front_end import affinity_cookie
+from ..config.tree import Effective
 from ..decision import (
     Abort,
     CallFastCgi,
@@ -29,21 +28,41 @@ from ..decision import (
     ServeFile,
 )
 from ..http.url import UrlRefused
-from ..modules import compression, custom_error, protocol_support, sending
+from ..modules import compression, custom_error, protocol_support, request_filtering, sending
 from ..modules.pipeline import decide_error_page
 from ..site import Site
 from . import static, websocket
 from .decisions import decide
-from .exchange import ClientGone, Exchange, Message, Receive, Send
+from .exchange import ClientGone, EntityTooLarge, Exchange
 from .fastcgi import FastCgi
 from .forward import Forwarder
 from .http_platform import HttpPlatforms
+from .local_view import trusted_names
 from .output import Output
-from .protocol import IisProtocol
-
-KEEP_ALIVE_SECONDS = 120  # http.sys's connectionTimeout
+from .protocol import Connection, Timers
+from .spool import Budget
 
 _log = logging.getLogger(__name__)
+
+#: http.sys's names for its refusals, as its error log has them (Microsoft's article 820729), by the
+#: heading of the page; a 400 with another heading is a BadRequest.
+_REASONS = {
+    "Bad Request - Invalid Verb": "Verb",
+    "Bad Request - Invalid URL": "URL",
+    "Bad Request - Invalid Header": "Header",
+    "Bad Request - Invalid Hostname": "Hostname",
+    "Bad Request - Request Too Long": "RequestLength",
+    "Request URL Too Long": "URL_Length",
+    "Length Required": "LengthRequired",
+    "Forbidden URL": "Forbidden",
+    "HTTP Version Not Supported": "Version_N/S",
+    "Not Implemented": "N/I",
+}
+#: What a refusal that is about a limit says of it.
+_LIMITS = {
+    "RequestLength": "the head is longer than MaxRequestBytes, 16384 bytes",
+    "URL_Length": "the request line is longer than MaxRequestBytes, 16384 bytes",
+}
 
 
 @dataclass(slots=True)
@@ -61,12 +80,14 @@ class LogEntry:
     seconds: float
     bytes_sent: int
     client_gone: bool
-    #: Why the response is an error of FastCGI, or was cut short.
+    #: Why the response is an error of FastCGI, was cut short, or is a refusal.
     remark: str = ""
 
 
 class Server:
-    """Serves one site. Start and stop come through ASGI's lifespan."""
+    """Serves one site: what connections ask for comes to ``begin``. See Listener for the
+    sockets.
+    """
 
     def __init__(
         self,
@@ -74,37 +95,54 @@ class Server:
         fastcgi: FastCgi,
         log: Callable[[LogEntry], None],
         output: Output = lambda *_: None,
-        on_start: Callable[[], None] = lambda: None,
-        on_stop: Callable[[], None] = lambda: None,
+        local_hosts: tuple[str, ...] = (),
     ) -> None:
         self.site = site
         self.fastcgi = fastcgi
         fastcgi.front = self
-        self.forwarder = Forwarder()
+        self.forwarder = Forwarder(lambda text: output(0, "", text))
         self.platforms = HttpPlatforms(site, self.forwarder, output)
+        self.budget = Budget()
+        self.timers = timers(site)
+        self.connections: set[Connection] = set()
+        #: Names that a client on this machine may have asked for to see detailed pages.
+        self.trusted_names = trusted_names(site, local_hosts)
         self._log = log
-        self._on_start = on_start
-        self._on_stop = on_stop
-        #: The connections that exist, set by whoever runs the server.
-        self.connections: Collection[object] = ()
         self._ticker: asyncio.Task[None] | None = None
         self._ended = False
 
-    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
-        """What uvicorn asks over ASGI; requests come to ``begin``."""
-        if scope["type"] == "lifespan":
-            await self._lifespan(receive, send)
-        elif scope["type"] == "websocket":
-            await websocket.relay(scope, receive, send, self.site, self.platforms)
+    # -- start and end -----------------------------------------------------------------------------
 
-    def takes_websocket(self, exchange: Exchange) -> bool:
-        """Whether a request for a WebSocket goes to a process of <httpPlatform>; nothing else here
-        can answer one.
-        """
-        try:
-            return isinstance(self.site.decide(exchange.request()).action, CallHttpPlatform)
-        except UrlRefused:
-            return False
+    def start(self) -> None:
+        """Begin to keep time. To be called in the loop."""
+        self._ticker = asyncio.ensure_future(self._tick())
+
+    async def close(self) -> None:
+        """Cut what is still in progress, and end all processes."""
+        self._ended = True
+        if self._ticker is not None:
+            self._ticker.cancel()
+        tasks = [task for connection in self.connections for task in connection.tasks]
+        for task in tasks:
+            task.cancel()
+        for connection in list(self.connections):
+            connection.abort()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self.platforms.close()
+        await self.forwarder.close()
+        await self.fastcgi.close()
+
+    async def _tick(self) -> None:
+        loop = asyncio.get_running_loop()
+        with contextlib.suppress(asyncio.CancelledError):
+            while True:
+                await asyncio.sleep(1)
+                now = loop.time()
+                self.fastcgi.tick(now)
+                for connection in list(self.connections):
+                    connection.tick(now)
+
+    # -- requests ----------------------------------------------------------------------------------
 
     def begin(self, exchange: Exchange) -> None:
         """Begin to answer a request; ``ended`` follows."""
@@ -112,25 +150,43 @@ class Server:
         try:
             decision = self._decide(exchange)
             action = decision.action
-            if not (
-                isinstance(action, CallFastCgi) and self.fastcgi.begin(exchange, decision, action)
-            ):
-                self.go_on(exchange, decision, self.act(exchange, decision))
+            if isinstance(action, CallFastCgi) and self.fastcgi.begin(exchange, decision, action):
+                return
+            self.go_on(exchange, decision, self.act(exchange, decision))
         except UrlRefused as error:
-            refused = Refused.of(error)
-            self.go_on(exchange, refused, exchange.respond(sending.refusal(refused)))
+            self.refuse(exchange, error)
         except Exception as error:
             exchange.protocol.run(exchange, self._defect(exchange, error))
+
+    def refuse(self, exchange: Exchange, error: UrlRefused) -> None:
+        """Answer as http.sys does, without any configuration."""
+        exchange.begun = exchange.begun or time.perf_counter()
+        self.go_on(exchange, Refused.of(error), self._refuse(exchange, error))
+
+    async def _refuse(self, exchange: Exchange, error: UrlRefused) -> None:
+        exchange.reason = _REASONS.get(error.heading, "BadRequest")
+        exchange.remark = _LIMITS.get(exchange.reason, error.text)
+        if exchange.started:
+            exchange.cut(error.text, exchange.reason)
+            return
+        exchange.cookie = exchange.compress = None
+        exchange.protocol.give_body_up()
+        await exchange.respond(sending.refusal(Refused.of(error)))
+
+    def timed_out(self, exchange: Exchange | None, reason: str, limit: str) -> None:
+        """A connection has been closed by one of http.sys's timers, outside of an answer."""
+        text = f"the connection was closed: the client exceeded {limit}"
+        refused = Refused(0, reason, text)
+        remark = f"{text} [{reason}]"
+        self._log(LogEntry("-", "-", refused, 0, 0, time.time(), 0.0, 0, False, remark))
 
     def go_on(
         self, exchange: Exchange, outcome: Outcome, acting: Coroutine[Any, Any, None]
     ) -> None:
-        """Answer a request by a task; a server that has ended drops it, as uvicorn does with those
-        that have one.
-        """
+        """Answer a request by a task; a server that has ended drops it."""
         if self._ended:
             acting.close()
-            exchange.protocol.transport.abort()
+            exchange.protocol.abort()
             return
         exchange.protocol.run(exchange, self._act(exchange, outcome, acting))
 
@@ -142,9 +198,24 @@ class Server:
             await acting
         except ClientGone:
             gone = True
+        except UrlRefused as error:
+            outcome = Refused.of(error)
+            await self._refuse(exchange, error)
+        except EntityTooLarge:
+            assert isinstance(outcome, Decision)
+            outcome = await self._too_large(exchange, outcome)
         except Exception as error:
             await self._defect(exchange, error)
         self.ended(exchange, outcome, gone)
+
+    async def _too_large(self, exchange: Exchange, decision: Decision) -> Decision:
+        """Answer a body that turns out to be longer than it may be."""
+        action = request_filtering.too_large()
+        exchange.remark = f"maxAllowedContentLength is {exchange.body_limit} bytes"
+        failed = replace(decision, action=action, module="RequestFilteringModule")
+        with contextlib.suppress(ClientGone):
+            await self.act(exchange, failed)
+        return failed
 
     async def _defect(self, exchange: Exchange, error: Exception) -> None:
         _log.error(
@@ -153,16 +224,22 @@ class Server:
             exchange.target.decode("latin-1"),
             exc_info=error,
         )
-        await exchange.broken()
+        with contextlib.suppress(ClientGone):
+            await exchange.broken()
 
     def ended(self, exchange: Exchange, outcome: Outcome, gone: bool = False) -> None:
-        """Log how a request went. ``gone`` = its client did not wait for the answer."""
+        """Log how a request went. ``gone`` = its client did not wait for the answer. What
+        the end of the server has cut is told by that.
+        """
+        if self._ended:
+            return
         substatus, url = exchange.substatus, exchange.target.decode("latin-1")
         if isinstance(outcome, Decision):
             if not substatus and isinstance(outcome.action, Respond):
                 substatus = outcome.action.substatus
             if outcome.rewrite.log_rewritten:
                 url = outcome.path + ("?" + outcome.query if outcome.query else "")
+        remark = f"{exchange.remark} [{exchange.reason}]" if exchange.reason else exchange.remark
         self._log(
             LogEntry(
                 exchange.method,
@@ -174,7 +251,7 @@ class Server:
                 time.perf_counter() - exchange.begun,
                 exchange.bytes_sent,
                 (gone or exchange.gone) and not exchange.was_cut,
-                exchange.remark,
+                remark,
             )
         )
 
@@ -188,6 +265,9 @@ class Server:
             decision = decide(self.site, exchange)
         if not decision.effective.view(protocol_support.keeps_alive):
             exchange.keep_alive = False
+        if exchange.has_body:
+            exchange.look_for_expect()
+            exchange.body_limit = decision.effective.view(_content_limit)
         if settings.compression:
             exchange.compress = partial(compression.dynamic, decision)
         return decision
@@ -211,7 +291,10 @@ class Server:
         elif isinstance(action, Abort):
             exchange.reset()
         elif isinstance(action, CallHttpPlatform):
-            await self.platforms.call(exchange, decision)
+            if websocket.is_asked_for(decision.request):
+                await websocket.relay(exchange, decision, self.platforms)
+            else:
+                await self.platforms.call(exchange, decision)
         elif isinstance(action, Proxy):
             await self.forwarder.forward(exchange, decision, action)
 
@@ -231,34 +314,17 @@ class Server:
         await self.act(exchange, decide_error_page(decision, url, status))
         return True
 
-    async def _lifespan(self, receive: Receive, send: Send) -> None:
-        while True:
-            try:
-                message = await receive()
-            except asyncio.CancelledError:  # asked to end twice: at once
-                return
-            if message["type"] == "lifespan.startup":
-                self._ticker = asyncio.ensure_future(self._tick())
-                self._on_start()
-                await send({"type": "lifespan.startup.complete"})
-            elif message["type"] == "lifespan.shutdown":
-                if self._ticker is not None:
-                    self._ticker.cancel()
-                self._ended = True
-                self._on_stop()
-                await self.platforms.close()
-                await self.forwarder.close()
-                await self.fastcgi.close()
-                await send({"type": "lifespan.shutdown.complete"})
-                return
 
-    async def _tick(self) -> None:
-        loop = asyncio.get_running_loop()
-        with contextlib.suppress(asyncio.CancelledError):
-            while True:
-                await asyncio.sleep(1)
-                now = loop.time()
-                self.fastcgi.tick(now)
-                for connection in list(self.connections):
-                    if isinstance(connection, IisProtocol):
-                        connection.close_if_idle(now, KEEP_ALIVE_SECONDS)
+def _content_limit(effective: Effective) -> int:
+    """The bytes that a body may have. A view: see Effective.view."""
+    return effective.view(request_filtering.compiled).max_content_length
+
+
+def timers(site: Site) -> Timers:
+    """http.sys's timers: <webLimits> of the host configuration."""
+    limits = site.effective("/").section("system.applicationHost/webLimits")
+    return Timers(
+        limits.seconds("connectionTimeout"),
+        limits.seconds("headerWaitTimeout"),
+        limits.integer("minBytesPerSecond"),
+    )

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 from ..config.tree import Effective
 from ..decision import CallFastCgi, Decision, ServeFile
 from ..files import FileView, Listing, is_settled
 from ..hosting import Answers, SiteFiles
+from ..http.framing import RequestHead
 from ..site import Site
 from .exchange import Exchange
 
@@ -31,20 +32,11 @@ LONGEST_HEAD = 4096
 _LINE = re.compile(rb"([A-Z]+) (/[A-Za-z0-9/._~%?&=+,;:@!$'()*-]*) HTTP/1\.1")
 
 
-class Head(NamedTuple):
-    """What a parser makes of the head of a request."""
-
-    method: str
-    target: bytes
-    headers: list[tuple[bytes, bytes]]
-    version: str
-
-
 @dataclass(slots=True)
 class Kept:
     """A request, its decision, and what that depends on beside it."""
 
-    head: Head
+    head: RequestHead
     decision: Decision
     generation: int
     #: What was found, and the folders whose listings show, while they hold, that all else was not.
@@ -64,9 +56,9 @@ class Decisions:
     def __init__(self) -> None:
         self._kept: dict[bytes, Kept] = {}
         #: What follows the request line -> a head with it.
-        self._heads: dict[bytes, Head] = {}
+        self._heads: dict[bytes, RequestHead] = {}
 
-    def recall(self, data: bytes) -> tuple[Head, Kept | None] | None:
+    def recall(self, data: bytes) -> tuple[RequestHead, Kept | None] | None:
         """The head that ``data`` is, where it is known, and what is kept of the request if it has
         come before.
 
@@ -80,7 +72,7 @@ class Decisions:
         match = _LINE.fullmatch(line) if like is not None else None
         if like is None or match is None or match[1].decode() != like.method:
             return None
-        return Head(like.method, match[2], like.headers, like.version), None
+        return like._replace(target=match[2]), None
 
     def keep(self, data: bytes, exchange: Exchange) -> None:
         """Remember a request that has been decided, if it may be: the bytes were its head, all of
@@ -129,7 +121,7 @@ def decide(site: Site, exchange: Exchange) -> Decision:
                 folders[view] = listing
                 del answers[view, relative]
         exchange.kept = Kept(
-            Head(exchange.method, exchange.target, exchange.headers, exchange.version),
+            RequestHead(exchange.method, exchange.target, exchange.headers, exchange.version, True),
             decision,
             site.tree.generation,
             answers,

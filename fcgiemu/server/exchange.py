@@ -1,64 +1,94 @@
 """One HTTP exchange as the actions see it: the request, its body as it arrives, and the response as
 it goes out.
+
+An exchange has two sides, and neither waits for the pace of a client longer than it must.
+
+The request's body arrives until the connection says that it is complete (``body_complete``). It
+collects in a spool. An action that passes it on waits for all of it (``whole_body``) before it
+takes a worker; an action that does not want it answers at once. Too much of it (``body_limit``), or
+bytes that are not a body, end the waiting with an exception.
+
+The response goes through these phases; only methods of this class change them:
+
+    READY     nothing has been sent: any response may follow (``respond``, ``start``).
+    STARTED   the head has been made; it leaves with the first part of the body. There are two ways
+              to send more. ``write`` waits while the client is slower: for files, whose end nobody
+              waits for. ``pass_on`` does not: what the client is too slow for goes to a spool, so
+              that a back end is free when it has said its last word; ``room`` waits while that
+              spool is full.
+    ENDING    the last part has been given; some of it waits in the spool.
+    OVER      the last byte has been handed to the transport, or never will be.
+
+``disconnected`` is beside them: the connection is no more, before the phase was OVER. ``was_cut``
+says that we ended it.
 """
 
 from __future__ import annotations
 
 import asyncio
+import enum
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from ..http.numbers import MAX_LENGTH, MAX_PORT, bounded
 from ..http.request import Request, joined
 from ..http.response import Header, Response, reason_phrase
 from ..http.url import UrlRefused, canonicalize
 from ..modules import compression
 from ..modules.compression import Encoder
 from . import heads
+from .spool import MAX_WAITING_RESPONSE, Spool
 
 if TYPE_CHECKING:
     from .decisions import Kept
-    from .protocol import IisProtocol
+    from .protocol import Connection
 
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-
-#: http.sys's MaxRequestBytes: request line and headers together.
-MAX_REQUEST_BYTES = 16384
-#: Methods that must say how long their body is (http.sys answers 411).
-_BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
+#: Bytes that are taken from a spool at once.
+PORTION = 1 << 16
 
 
 class ClientGone(Exception):
     """The client closed its connection before the response was complete."""
 
 
-class Exchange:
-    """A request in progress. ``started`` = the head of the response is on its way.
+class EntityTooLarge(Exception):
+    """The body has more bytes than the request may have (maxAllowedContentLength)."""
 
-    Stands where uvicorn's protocol has its request-response cycle, with what the protocol reads and
-    sets of that.
-    """
+
+class Phase(enum.Enum):
+    """How far the response is."""
+
+    READY = "ready"
+    STARTED = "started"
+    ENDING = "ending"
+    OVER = "over"
+
+    __hash__ = object.__hash__
+
+
+class Exchange:
+    """A request in progress, and its response."""
 
     # How every exchange begins; what stays like that need not be set anew for each.
-    body: bytes = b""
-    more_body = True
+    phase = Phase.READY
     disconnected = False
-    response_complete = False
-    #: When its answering began, by the process's clock.
+    was_cut = False
+    #: When its answering began, by the process's clock; 0 = it has not.
     begun = 0.0
     #: What is remembered of the request, or may be.
     kept: Kept | None = None
     #: What to call when the client goes away in mid-request.
     when_lost: Callable[[], object] | None = None
-    #: Whether the client sends a body at all; known once the request is.
+    #: Whether the client sends a body, and whether all of it is here.
     has_body = False
-    started = False
-    was_cut = False
-    #: What the log says of the response beside its status.
+    body_complete = True
+    #: Bytes that the body may have.
+    body_limit = MAX_LENGTH
+    #: What the log says of the response beside its status, and http.sys's name for it.
     remark = ""
+    reason = ""
     status = 0
     substatus = 0
     bytes_sent = 0
@@ -66,7 +96,12 @@ class Exchange:
     compress: Callable[[int, list[Header]], Encoder | None] | None = None
     #: What the front end of App Service sets with every answer.
     cookie: Header | None = None
-    #: Set where somebody waits for more of the body.
+    #: Whether the client waits for 100 Continue before it sends its body.
+    owes_continue = False
+    _body: Spool | None = None
+    _body_error: Exception | None = None
+    _unsent: Spool | None = None
+    #: Set where a task waits: for more of the body, for room, or for the end.
     _awake: asyncio.Event | None = None
     _encoder: Encoder | None = None
     _head = b""
@@ -77,13 +112,12 @@ class Exchange:
 
     def __init__(
         self,
-        protocol: IisProtocol,
+        protocol: Connection,
         method: str,
         target: bytes,
         headers: list[tuple[bytes, bytes]],
         version: str,
         keep_alive: bool,
-        too_long: bool = False,
     ) -> None:
         self.protocol = protocol
         self.method = method
@@ -91,47 +125,108 @@ class Exchange:
         self.headers = headers
         self.version = version
         self.keep_alive = keep_alive
-        #: Whether the head was longer than http.sys takes.
-        self.too_long = too_long
 
     @property
-    def message_event(self) -> Exchange:
-        """What uvicorn's protocol sets when more of the body has come, or no more will."""
-        return self
+    def started(self) -> bool:
+        """Whether the head of the response is on its way."""
+        return self.phase is not Phase.READY
 
-    def wake(self) -> None:
-        """Something has happened that whoever reads the body waits for."""
-        if self._awake is not None:
-            self._awake.set()
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more is sent."""
+        return self.phase is Phase.OVER or self.disconnected
 
-    set = wake
+    @property
+    def response_complete(self) -> bool:
+        """Whether all of the response has been handed over."""
+        return self.phase is Phase.OVER
+
+    @property
+    def gone(self) -> bool:
+        """Whether the client has closed its connection, before anybody here did."""
+        return self.disconnected and not self.was_cut
 
     def tell_when_lost(self, call: Callable[[], object] | None) -> None:
         """Have ``call`` called when the client goes away in mid-request."""
         self.when_lost = call
 
+    # -- what the connection says ------------------------------------------------------------------
+
+    def body_arrived(self, data: bytes, complete: bool) -> None:
+        """More of the body, or its end."""
+        if data:
+            if self._body is None:
+                self._body = Spool(self.protocol.app.budget)
+            body = self._body
+            if body.received + len(data) > self.body_limit:
+                self._stop_body(EntityTooLarge())
+                return
+            try:
+                body.write(data)
+            except OSError as error:
+                self._stop_body(error)
+                return
+            if body.is_full and not complete:
+                self.protocol.pause_reading()
+        self.body_complete = complete
+        if complete or self._body_error is not None:
+            self._wake()
+
+    def _stop_body(self, error: Exception) -> None:
+        self._body_error = self._body_error or error
+        self.protocol.give_body_up()
+        self._wake()
+
+    def refused(self, error: UrlRefused) -> bool:
+        """The request stops being one. Returns whether it is for the caller to answer that."""
+        if not self.begun:
+            return True
+        self._body_error = error
+        self._wake()
+        return False
+
+    def can_write(self) -> None:
+        """The client has taken what waited for it."""
+        if self._unsent is not None:
+            self._pump()
+        else:
+            self._wake()
+
+    def lost(self) -> None:
+        """The connection is no more."""
+        over = self.phase is Phase.OVER
+        self._close_spools()
+        if over:
+            return
+        self.disconnected = True
+        self._wake()
+        if self.when_lost is not None:
+            self.when_lost()
+
+    def tick(self) -> None:
+        """Once a second: the budget of all spools may have room again."""
+        if not self.body_complete and self._body is not None and not self._body.is_full:
+            self.protocol.resume_reading()
+
+    def _wake(self) -> None:
+        if self._awake is not None:
+            self._awake.set()
+
+    async def _next_event(self) -> None:
+        self._awake = asyncio.Event()
+        await self._awake.wait()
+
     # -- the request -------------------------------------------------------------------------------
 
     def request(self) -> Request:
         """The request as data. Raises UrlRefused where http.sys would answer by itself."""
-        if len(self.target) > MAX_REQUEST_BYTES:
-            raise UrlRefused(414, "Request URL Too Long", "The request URL is too long.")
-        if self.too_long:
-            raise UrlRefused(
-                400,
-                "Bad Request - Request Too Long",
-                "The size of the request headers is too long.",
-            )
         headers, fields = _decoded(tuple(self.headers))
         method = self.method
         length = fields.get("content-length")
-        self.has_body = "transfer-encoding" in fields or (
-            length is not None and length.strip() != "0"
-        )
         target, authority = _origin_form(self.target.decode("utf-8", "surrogateescape"), method)
         host = fields.get("host")
         if host is None:
-            if self.version == "1.1" and authority is None:
+            if self.version == "1.1":  # RFC 9112, 3.2: also with a target that names one
                 raise _invalid_hostname()
             host = ""
         name, port = _host_and_port(host)
@@ -142,53 +237,56 @@ class Exchange:
                 *(pair for pair in headers if pair[0].lower() != "host"),
             )
             fields = {**fields, "host": authority}
-        if length is None and method in _BODY_METHODS and "transfer-encoding" not in fields:
-            raise UrlRefused(
-                411, "Length Required", "The request must be chunked or have a content length."
-            )
         protocol = self.protocol
-        client, server = protocol.client or ("127.0.0.1", 0), protocol.server or ("127.0.0.1", 80)
+        client, server = protocol.client, protocol.server
         return Request(
             method,
             canonicalize(target),
             headers,
-            protocol.scheme or "http",
+            protocol.scheme,
             name or "localhost",
             port or server[1] or 80,
             client[0],
             client[1],
             server[0],
             "HTTP/" + self.version,
-            int(length) if length is not None and length.isdigit() else None,
+            bounded(length, MAX_LENGTH) if length is not None else None,
             fields=fields,
         )
 
-    async def received(self) -> AsyncIterator[bytes]:
-        """The body as it arrives. Raises ClientGone where it is cut short."""
-        expects = any(
-            name.lower() == b"expect" and value.lower() == b"100-continue"
-            for name, value in self.headers
-        )
-        if expects and not self.started and self.version != "1.0":
-            self.protocol.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        while not (self.disconnected or self.response_complete):
-            self.protocol.flow.resume_reading()
-            if self.more_body and not self.body:
-                self._awake = asyncio.Event()
-                await self._awake.wait()
-            part, self.body = self.body, b""
+    async def whole_body(self) -> Spool | None:
+        """The body, once all of it is here. Raises ClientGone, EntityTooLarge, UrlRefused for what
+        is not a body, and OSError where there is no place for it.
+        """
+        if not self.body_complete and self._expects():
+            self.owes_continue = False
+            self.protocol.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        while not self.body_complete or self._body_error is not None:
+            if self._body_error is not None:
+                raise self._body_error
             if self.disconnected:
-                break
-            if part:
-                yield part
-            if not self.more_body and not self.body:
-                return
-        raise ClientGone
+                raise ClientGone
+            await self._next_event()
+        return self._body
 
     @property
-    def gone(self) -> bool:
-        """Whether the client has closed its connection, before anybody here did."""
-        return self.disconnected and not self.was_cut
+    def collected(self) -> Spool | None:
+        """What has arrived of the body."""
+        return self._body
+
+    def look_for_expect(self) -> None:
+        """Note whether the client waits for 100 Continue."""
+        self.owes_continue = not self.body_complete and self._expects()
+
+    def _expects(self) -> bool:
+        return (
+            self.version != "1.0"
+            and self._body is None
+            and any(
+                name.lower() == b"expect" and value.lower() == b"100-continue"
+                for name, value in self.headers
+            )
+        )
 
     # -- the response ------------------------------------------------------------------------------
 
@@ -203,7 +301,7 @@ class Exchange:
         self, status: int, reason: str, headers: Iterable[Header], substatus: int = 0
     ) -> None:
         """Send the head; it leaves together with the first part of the body."""
-        self.started, self.status, self.substatus = True, status, substatus
+        self.phase, self.status, self.substatus = Phase.STARTED, status, substatus
         if self.cookie is not None:
             headers = [*headers, self.cookie]
         if self.compress is not None:
@@ -213,23 +311,31 @@ class Exchange:
                 headers = compression.encoded(headers)
         self._no_body = self.method == "HEAD" or status in (204, 304)
         self._head = b"%b%b\r\n\r\n" % (
-            heads.encoded(status, reason, self._framed(headers)),
+            heads.encoded(status, reason, self._framed(status, headers)),
             self.protocol.date(),
         )
 
-    def _framed(self, headers: Iterable[Header]) -> list[Header]:
+    def _framed(self, status: int, headers: Iterable[Header]) -> list[Header]:
         """The headers with those that say how the body and the connection end, which is settled
-        here.
+        here: a Transfer-Encoding that somebody else sets is dropped, and so is every Content-Length
+        but the first, and that of a response that has no body at all.
         """
         length: int | None = None
         framed = []
         for pair in headers:
             lower = pair[0].lower()
             if lower == "content-length":
-                length = int(pair[1])
+                if length is not None or status == 204:
+                    continue
+                length = bounded(pair[1], MAX_LENGTH)
+                if length is None:
+                    continue
+                pair = (pair[0], str(length))
             elif lower == "connection":
                 if "close" in pair[1].lower():
                     self.keep_alive = False
+                continue
+            elif lower in ("transfer-encoding", "keep-alive"):
                 continue
             framed.append(pair)
         if not self._no_body:
@@ -247,16 +353,62 @@ class Exchange:
         """Send a part of the body, or with ``more=False`` the last one; waits while the client is
         slower.
         """
+        if self._unsent is not None or not more:
+            self.pass_on(data, more)
+            if not more:
+                await self.sent()
+            return
+        while self.protocol.write_paused and not self.disconnected:
+            await self._next_event()
+        self.pass_on(data)
+
+    def pass_on(self, data: bytes, more: bool = True) -> None:
+        """Send a part of the body as ``write`` does, but wait for nobody: see ``room``."""
         if self._encoder is not None:
             data = self._encoder.part(data) if more else self._encoder.end(data)
-        flow = self.protocol.flow
-        if flow.write_paused and not self.disconnected:
-            await flow.drain()
         if self.disconnected:
             return
-        self._send(b"" if self._no_body else data, more)
+        data = self._wrapped(b"" if self._no_body else data, more)
+        if data:
+            if self._unsent is None and self.protocol.write_paused:
+                self._unsent = Spool(self.protocol.app.budget, MAX_WAITING_RESPONSE)
+            if self._unsent is None:
+                self.protocol.write(data)
+            else:
+                self._unsent.write(data)
+        if not more:
+            self.phase = Phase.ENDING
+            if self._unsent is None:
+                self._end()
 
-    def _send(self, data: bytes, more: bool) -> None:
+    async def room(self) -> None:
+        """Wait while more of the response waits for the client than may."""
+        while self._unsent is not None and self._unsent.is_full and not self.disconnected:
+            await self._next_event()
+
+    async def sent(self) -> None:
+        """Wait until the client, or its transport, has all of the response. Raises ClientGone."""
+        while self.phase is not Phase.OVER:
+            if self.disconnected:
+                raise ClientGone
+            await self._next_event()
+
+    def _pump(self) -> None:
+        """Send what waits, as long as the client takes it."""
+        unsent, protocol = self._unsent, self.protocol
+        assert unsent is not None
+        while unsent.waiting and not protocol.write_paused:
+            protocol.write(unsent.read(PORTION))
+        if not unsent.waiting:
+            unsent.close()
+            self._unsent = None
+            if self.phase is Phase.ENDING:
+                self._end()
+        if not unsent.is_full:
+            self._wake()
+
+    def _wrapped(self, data: bytes, more: bool) -> bytes:
+        """A part of the body as it goes over the wire, with the head before the first one."""
         if self._left is not None:
             data = data[: self._left]
             self._left -= len(data)
@@ -268,15 +420,24 @@ class Exchange:
                 data += b"0\r\n\r\n"
         if self._head:
             data, self._head = self._head + data, b""
-        protocol = self.protocol
-        if data:
-            protocol.transport.write(data)
-        if not more:
-            self.response_complete = True
-            self.wake()
-            if not self.keep_alive or self._left:  # a body shorter than promised: its end must show
-                protocol.transport.close()
-            protocol.on_response_complete()
+        return data
+
+    def _end(self) -> None:
+        if self._left:  # a body shorter than promised: its end must show
+            self.keep_alive = False
+        self._over()
+
+    def _over(self) -> None:
+        self.phase = Phase.OVER
+        self._close_spools()
+        self._wake()
+        self.protocol.answered()
+
+    def _close_spools(self) -> None:
+        for spool in (self._body, self._unsent):
+            if spool is not None:
+                spool.close()
+        self._body = self._unsent = None
 
     @property
     def is_simple(self) -> bool:
@@ -285,32 +446,28 @@ class Exchange:
             self.compress is None
             and self.cookie is None
             and self.method != "HEAD"
-            and not self.protocol.flow.write_paused
+            and not self.protocol.write_paused
             and not self.disconnected
         )
 
     def send_whole(self, head: heads.Known, body: bytes) -> None:
-        """Send a complete response whose head is known. For simple ones only, to requests that have
-        no body.
-        """
+        """Send a complete response whose head is known. For simple ones only."""
         protocol = self.protocol
-        protocol.transport.write(b"%b%b\r\n\r\n%b" % (head.data, protocol.date(), body))
-        self.started = self.response_complete = True
+        protocol.write(b"%b%b\r\n\r\n%b" % (head.data, protocol.date(), body))
         self.status, self.bytes_sent = head.status, len(body)
-        if not self.keep_alive:
-            protocol.transport.close()
-        protocol.on_response_complete()
+        self._over()
 
-    def cut(self, why: str) -> None:
+    def cut(self, why: str, reason: str = "") -> None:
         """Break a response off that cannot be completed."""
-        self.remark = f"cut short: {why}"
+        self.remark, self.reason = f"cut short: {why}", reason
         self.was_cut = self.disconnected = True
-        self.protocol.transport.abort()
+        self.protocol.abort()
+        self._wake()
 
     def reset(self) -> None:
         """Reset the connection without a byte of response, as AbortRequest does."""
-        self.started = True
-        self.disconnected = True
+        self.phase = Phase.OVER
+        self.was_cut = self.disconnected = True
         self.protocol.reset()
 
     async def broken(self) -> None:
@@ -348,13 +505,18 @@ def _invalid_hostname() -> UrlRefused:
 def _host_and_port(host: str) -> tuple[str, int | None]:
     """The parts of a Host field. Raises UrlRefused for what is none, two joined ones among it."""
     match = _HOST.fullmatch(host)
-    if match is None:
+    port = bounded(match[2], MAX_PORT) if match is not None and match[2] else None
+    if match is None or match[2] and port is None:
         raise _invalid_hostname()
-    return match[1].strip("[]"), int(match[2]) if match[2] else None
+    return match[1].strip("[]"), port
 
 
 def _origin_form(target: str, method: str) -> tuple[str, str | None]:
-    """The origin form of any request target, and the authority where it names one."""
+    """The origin form of any request target, and the authority where it names one. The form of
+    CONNECT asks for a tunnel, which http.sys does not make.
+    """
+    if method == "CONNECT":
+        raise UrlRefused(400, "Bad Request - Invalid Verb", "The request verb is invalid.")
     if target.startswith("/"):
         return target, None
     scheme, found, rest = target.partition("://")

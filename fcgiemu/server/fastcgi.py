@@ -25,7 +25,7 @@ from ..programs.launching import Launcher, NotRegistered, PoolOptions
 from ..reload import restart_pattern, restarts
 from ..site import Site
 from .exchange import ClientGone, Exchange
-from .fastcgi_call import FastCgiCall, Front, TimedOut, collected
+from .fastcgi_call import FastCgiCall, Front, TimedOut
 
 #: Characters of STDERR that are shown in the console.
 MAX_PRINTED = 1 << 14
@@ -165,16 +165,18 @@ class FastCgi:
     # -- one request -------------------------------------------------------------------------------
 
     def begin(self, exchange: Exchange, decision: Decision, action: CallFastCgi) -> bool:
-        """Begin a request that has no body: nothing waits for its answer, which comes by itself.
+        """Begin a request whose body, if it has one, is all here: nothing waits for its answer,
+        which comes by itself.
 
         False where there is more to it; ``call`` says what.
         """
-        if exchange.has_body:
+        if not exchange.body_complete or exchange.has_body and decision.request.body_length is None:
             return False
         try:
             application = self.application(action.handler.script_processor, decision.path)
+            params = _params(exchange, decision, action)
             call = FastCgiCall(
-                self, exchange, decision, action, application, _params(exchange, decision, action)
+                self, exchange, decision, action, application, params, exchange.collected
             )
             if not application.ask(call):
                 exchange.when_lost = call.leave
@@ -183,15 +185,15 @@ class FastCgi:
         return True
 
     async def call(self, exchange: Exchange, decision: Decision, action: CallFastCgi) -> None:
-        """Pass the request to a process and its answer to the client."""
-        spool = None
+        """Pass the request to a process and its answer to the client. Its body comes first."""
+        body = await exchange.whole_body() if exchange.has_body else None
         if decision.request.body_length is None and exchange.has_body:
-            spool, decision = await collected(exchange, decision)
+            request = replace(decision.request, body_length=body.received if body else 0)
+            decision = replace(decision, request=request)
         try:
             application = self.application(action.handler.script_processor, decision.path)
-            params = _params(
-                exchange, decision, action
-            )  # before a process is free: it need not wait for that
+            # before a process is free: it need not wait for that
+            params = _params(exchange, decision, action)
             worker = await application.acquire(exchange.tell_when_lost)
         except asyncio.CancelledError:
             if exchange.gone:
@@ -200,13 +202,8 @@ class FastCgi:
         except REFUSALS as error:
             await self.refuse(exchange, decision, action, error)
             return
-        try:
-            await FastCgiCall(self, exchange, decision, action, application, params, spool).run(
-                worker
-            )
-        finally:
-            if spool is not None:
-                spool.close()
+        call = FastCgiCall(self, exchange, decision, action, application, params, body)
+        await call.run(worker)
 
     async def refuse(
         self, exchange: Exchange, decision: Decision, action: CallFastCgi, error: Exception

@@ -1,15 +1,33 @@
 """One request through a FastCGI process: what is sent, how the answer is followed, and what goes
 wrong with it.
+
+A call is in one state, and ``ALLOWED`` says which may follow:
+
+    QUEUED      it has no process yet: the client may leave the queue.
+    ASKED       a process has the request; its answer is awaited, up to responseBufferLimit bytes of
+                it. Anything may still become the response: the answer, an error page, a 500.
+    STREAMING   the head has left: what comes is passed on, and what goes wrong can only cut the
+                response short.
+    DRAINING    the client has gone: the process may finish its answer, which nobody reads, within a
+                time, so that it can be used again.
+    ENDED       the process has been given back or ended. Nothing happens any more.
+
+The request's body is complete before a call exists, and the client's pace cannot hold the process:
+what the client does not read goes to the exchange's spool. Only a spool that is full makes the
+process wait, in which time its timeouts do not run (``client_owes``).
+
+A call is answered in one of two ways. Without a task: the call itself stands in the queue (see
+Application.ask), and looks at the response when that is whole, as most are (``_arrived``). With
+one: ``run``, or ``finish`` where the first way found that there is more to do.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import tempfile
-from collections.abc import Awaitable, Coroutine
-from dataclasses import replace
-from typing import IO, TYPE_CHECKING, Any, Protocol, TypeVar, cast
+import enum
+from collections.abc import Coroutine, Mapping
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..decision import CallFastCgi, Decision, Respond
 from ..diagnosis.causes import SILENT_DEATHS
@@ -21,12 +39,11 @@ from ..fastcgi.process import StartFailed, WorkerProcess
 from ..http.response import Response
 from ..modules import custom_error, outbound, sending
 from . import heads
-from .exchange import ClientGone, Exchange
+from .exchange import PORTION, ClientGone, Exchange
+from .spool import Spool
 
 if TYPE_CHECKING:
     from .fastcgi import FastCgi
-
-T = TypeVar("T")
 
 E_TIMEOUT = 0x80070102
 #: Methods that do no harm when they are asked twice (RFC 9110, 9.2.1).
@@ -37,8 +54,8 @@ SHORT_PAGE = 1000
 DRAIN_SECONDS = 5.0
 #: Seconds in which a wfastcgi.py that could not initialise itself has ended.
 SELF_END_SECONDS = 0.25
-#: Bodies without a length are kept in memory up to this size before they go to a temporary file.
-SPOOL_BYTES = 1 << 20
+#: A body up to this size goes out together with the parameters.
+INLINE_BODY = 1 << 16
 
 
 class Front(Protocol):
@@ -73,35 +90,37 @@ class TimedOut(Exception):
         self.seconds = seconds
 
 
-async def collected(exchange: Exchange, decision: Decision) -> tuple[IO[bytes], Decision]:
-    """A body without a length, whole, before a process is taken for it; CONTENT_LENGTH can be right
-    then.
-    """
-    spool = tempfile.SpooledTemporaryFile(SPOOL_BYTES)
-    size = 0
-    async for part in exchange.received():
-        spool.write(part)
-        size += len(part)
-    spool.seek(0)
-    request = replace(decision.request, body_length=size)
-    return cast(IO[bytes], spool), replace(decision, request=request)
+class CallState(enum.Enum):
+    """How far a call is; ALLOWED says what may follow."""
+
+    QUEUED = "queued"
+    ASKED = "asked"
+    STREAMING = "streaming"
+    DRAINING = "draining"
+    ENDED = "ended"
+
+    __hash__ = object.__hash__  # as ProcessState
+
+
+_S = CallState
+ALLOWED: Mapping[CallState, frozenset[CallState]] = {
+    _S.QUEUED: frozenset({_S.ASKED, _S.ENDED}),
+    _S.ASKED: frozenset({_S.ASKED, _S.STREAMING, _S.DRAINING, _S.ENDED}),  # asked again
+    _S.STREAMING: frozenset({_S.DRAINING, _S.ENDED}),
+    _S.DRAINING: frozenset({_S.ENDED}),
+    _S.ENDED: frozenset(),
+}
 
 
 class FastCgiCall:
-    """One request on one process, whose PARAMS stream is ``params``.
-
-    Two ways through it. ``run`` is a task's. Else the call itself stands in the queue (see
-    Application.ask) and looks at the response when that is whole, as most are; only where there is
-    more to do does a task take over, with ``finish``.
-    """
+    """One request on one process, whose PARAMS stream is ``params``, and its body ``spool``."""
 
     worker: WorkerProcess
     connection: FastCgiConnection
     reader: HeadReader
+    state = CallState.QUEUED
+    #: What passes a large body on.
     upload: asyncio.Task[None] | None = None
-    uploaded = False
-    #: Whether its place in the queue has been given up.
-    gone = False
     #: The application's error that a child request answers for.
     answered_by_page = 0
 
@@ -113,7 +132,7 @@ class FastCgiCall:
         action: CallFastCgi,
         application: Application,
         params: bytes,
-        spool: IO[bytes] | None = None,
+        spool: Spool | None = None,
     ) -> None:
         self.pools = pools
         self.exchange = exchange
@@ -128,7 +147,7 @@ class FastCgiCall:
 
     def done(self) -> bool:
         """Whether the place in the queue has been given up."""
-        return self.gone
+        return self.state is not _S.QUEUED
 
     def set_result(self, worker: WorkerProcess) -> None:
         """Its turn has come."""
@@ -138,16 +157,18 @@ class FastCgiCall:
     def set_exception(self, failure: StartFailed) -> None:
         """There is no process."""
         self.exchange.when_lost = None
+        self._to(_S.ENDED)
         self._go_on(self.pools.refuse(self.exchange, self.decision, self.action, failure))
 
     def cancel(self) -> None:
         """The queue is no more: neither is the server."""
-        self.gone, self.exchange.when_lost = True, None
-        self.exchange.protocol.transport.close()
+        self.exchange.when_lost = None
+        self._to(_S.ENDED)
+        self.exchange.protocol.close()
 
     def leave(self) -> None:
         """The client has gone while the call stood in the queue."""
-        self.gone = True
+        self._to(_S.ENDED)
         self.application.leave(self)
         self.exchange.when_lost = None
         self.pools.front.ended(self.exchange, self.decision, gone=True)
@@ -167,9 +188,9 @@ class FastCgiCall:
             self._go_on(self.finish())
             return
         exchange.when_lost = None
-        self.application.release(
-            self.worker
-        )  # before the client has its response: the next request need not wait for that
+        self._to(_S.ENDED)
+        # before the client has its response: the next request need not wait for that
+        self.application.release(self.worker)
         exchange.send_whole(head, parts[1])
         self.pools.front.ended(exchange, self.decision)
 
@@ -193,6 +214,7 @@ class FastCgiCall:
         await self.finish()
 
     def _begin(self, worker: WorkerProcess) -> None:
+        self._to(_S.ASKED)
         self.worker = worker
         self.connection = worker.connection
         request = self.decision.request
@@ -202,9 +224,24 @@ class FastCgiCall:
         self.connection.stderr_interrupts = (
             self.application.limits.stderr_mode == "TerminateProcess"
         )
-        self.connection.send(self.params, self.exchange.has_body)
-        if self.exchange.has_body:
-            self.upload = asyncio.ensure_future(self._upload())
+        body = self.spool
+        if body is None or body.waiting <= INLINE_BODY:
+            data = b"" if body is None else body.read(INLINE_BODY)
+            while body is not None and body.waiting:
+                data += body.read(INLINE_BODY)
+            self.connection.send(self.params, data)
+        else:
+            self.connection.send(self.params, None)
+            self.upload = asyncio.ensure_future(self._upload(body))
+
+    @property
+    def is_uploaded(self) -> bool:
+        """Whether the process has been sent all of the body."""
+        return self.upload is None or self.upload.done() and not self.upload.cancelled()
+
+    def _to(self, state: CallState) -> None:
+        assert state in ALLOWED[self.state], f"{self.state} -> {state}"
+        self.state = state
 
     async def finish(self) -> None:
         """Pass the answer on."""
@@ -228,30 +265,35 @@ class FastCgiCall:
             return
         except BaseException:
             self.connection.abort()
-            self.application.discard(self.worker)
+            self._give_up()
             raise
         finally:
             self.exchange.when_lost = None
+            uploaded = self.is_uploaded
             if self.upload is not None:
                 self.upload.cancel()
+        streamed = self.state is _S.STREAMING
         if self.worker.launch.watches and self.connection.stderr:
-            self.pools.later(self._give_back_late())
+            self.pools.later(self._give_back_late(uploaded))
         else:
             # before the client has all of its response: the next request need not wait for that
-            self._give_back()
+            self._give_back(uploaded)
         if response is not None:
             await self.exchange.respond(response)
+        elif streamed and not self.exchange.was_cut:
+            await self.exchange.write(b"", more=False)
         elif self.answered_by_page:
             await self.pools.front.error_page(
                 self.exchange, self.decision, self.answered_by_page, 0, False
             )
 
-    def _give_back(self) -> None:
+    def _give_back(self, uploaded: bool) -> None:
         """The process is free, unless it has said that it ends, as ours does after a failed
         initialisation, or has
         answered before it had all of the body."""
+        self._to(_S.ENDED)
         ends = self.worker.launch.mark != "" and self.connection.status[0] != 0
-        if self.connection.error is None and not ends and (self.upload is None or self.uploaded):
+        if self.connection.error is None and not ends and uploaded:
             self.application.release(self.worker)
         else:
             self.application.discard(self.worker)
@@ -271,39 +313,21 @@ class FastCgiCall:
         self._begin(self.worker)
         return True
 
-    async def _give_back_late(self) -> None:
+    async def _give_back_late(self, uploaded: bool) -> None:
         """wfastcgi.py ends after a failed initialisation, and says so only by ending."""
         await self.worker.wait_exit(SELF_END_SECONDS)
-        self._give_back()
+        self._give_back(uploaded)
 
     def _client_lost(self) -> None:
         self.connection.interrupt(ClosedByClient())
 
     # -- request -----------------------------------------------------------------------------------
 
-    async def _upload(self) -> None:
-        """STDIN as the client sends it; the response is followed meanwhile."""
-        try:
-            if self.spool is None:
-                parts = self.exchange.received()
-                while (part := await self._from_client(anext(parts, None))) is not None:
-                    await self.connection.send_body(part)
-            else:
-                while part := self.spool.read(1 << 16):
-                    await self.connection.send_body(part)
-        except ClientGone:
-            self.connection.interrupt(ClosedByClient())
-            return
+    async def _upload(self, body: Spool) -> None:
+        """STDIN as the process takes it; the response is followed meanwhile."""
+        while part := body.read(PORTION):
+            await self.connection.send_body(part)
         self.connection.end_body()
-        self.uploaded = True
-
-    async def _from_client(self, waiting: Awaitable[T]) -> T:
-        """Wait for the client, which the application's timeouts are not about."""
-        self.connection.client_owes += 1
-        try:
-            return await waiting
-        finally:
-            self.connection.client_owes -= 1
 
     # -- response ----------------------------------------------------------------------------------
 
@@ -383,21 +407,32 @@ class FastCgiCall:
             if error is not None:
                 self.connection.abort()
                 return sending.failed(self.decision, error)
+        self._to(_S.STREAMING)
         await self.exchange.start(head.status, head.reason, headers)
         if body:
-            await self._from_client(self.exchange.write(body))
+            await self._pass_on(body)
         while not self.connection.ended or self.connection.buffered:
             await self.connection.wait(0)
             data = self.connection.take()
             if data:
-                await self._from_client(self.exchange.write(data))
+                await self._pass_on(data)
             if self.exchange.gone:
                 raise ClosedByClient
         if self._has_failed:
             return await self._stderr()
         self._check_protocol_status()
-        await self.exchange.write(b"", more=False)
         return None
+
+    async def _pass_on(self, data: bytes) -> None:
+        """Give a part of the body to the client or its spool; wait where that is full, which the
+        application's timeouts are not about.
+        """
+        self.exchange.pass_on(data)
+        self.connection.client_owes += 1
+        try:
+            await self.exchange.room()
+        finally:
+            self.connection.client_owes -= 1
 
     async def _stderr(self) -> Response | None:
         """What stderrMode makes of a response that came with STDERR; one that has begun can only be
@@ -473,6 +508,7 @@ class FastCgiCall:
         )
 
     async def _broken(self, message: str, hresult: int = 0, hints: tuple[str, ...] = ()) -> None:
+        self._to(_S.ENDED)
         self.worker.kill()
         await self.worker.wait_exit(EXIT_PATIENCE)
         self.application.failed(self.worker)
@@ -492,9 +528,10 @@ class FastCgiCall:
         """The client has gone. A response in progress may end within a time; an upload cut short
         ends the process.
         """
-        if self.upload is not None and not self.uploaded:
+        if not self.is_uploaded:
             self._give_up()
             return
+        self._to(_S.DRAINING)
         self.pools.later(self._drain())
 
     async def _drain(self) -> None:
@@ -504,7 +541,7 @@ class FastCgiCall:
                 while not self.connection.ended:
                     await self.connection.wait(0)
                     self.connection.take()
-            self._give_back()
+            self._give_back(True)
         except (TimeoutError, ConnectionClosed, TimedOut, WroteStderr, records.ProtocolError):
             self._give_up()
         except BaseException:
@@ -512,6 +549,9 @@ class FastCgiCall:
             raise
 
     def _give_up(self) -> None:
+        if self.state is _S.ENDED:
+            return
+        self._to(_S.ENDED)
         self.worker.kill()
         self.application.discard(self.worker)
 

@@ -4,8 +4,10 @@ headers ARR adds.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
@@ -16,7 +18,8 @@ from ..http.url import encode_path
 from ..modules import application_request_routing, outbound, sending
 from ..rewrite.compiler import inbound
 from ..rewrite.state import original_url
-from .exchange import ClientGone, Exchange
+from .exchange import PORTION, ClientGone, Exchange
+from .spool import Spool
 
 if TYPE_CHECKING:
     import httpx
@@ -35,37 +38,80 @@ _HOP_BY_HOP = frozenset(
         "proxy-connection",
     }
 )
+#: Fields that are set anew: Proxy would become HTTP_PROXY in the environment of a CGI program.
+_OWN = frozenset({"host", "proxy"})
 #: ARR's proxy timeout by default, in seconds.
 TIMEOUT = 120.0
+#: Requests that may be in progress at one upstream; others wait.  # our own: IIS has no such limit
+UPSTREAM_REQUESTS = 512
+#: Connections to one upstream that are kept for the next request.  # our own
+KEPT_CONNECTIONS = 20
+#: What httpPlatformHandler 1.2 collects of an answer before its first bytes leave.
+PLATFORM_BUFFER = 8192
+
+
+class Upstream:
+    """One server that requests are forwarded to: its HTTP client, and who may use it now. No
+    upstream's slowness is another one's.
+    """
+
+    def __init__(self) -> None:
+        import httpx
+
+        #: No redirects of its own, no proxies of the environment, no decoding of bodies.
+        self.client = httpx.AsyncClient(
+            follow_redirects=False,
+            trust_env=False,
+            limits=httpx.Limits(max_keepalive_connections=KEPT_CONNECTIONS, max_connections=None),
+        )
+        self.free = asyncio.Semaphore(UPSTREAM_REQUESTS)
+        self.waiting = 0
 
 
 class Forwarder:
-    """Holds one HTTP client, made when the first request is forwarded."""
+    """The upstreams of a site, each made when the first request is forwarded to it. ``say`` prints
+    a line.
+    """
 
-    def __init__(self) -> None:
-        self._client: httpx.AsyncClient | None = None
+    def __init__(self, say: Callable[[str], None] = lambda text: None) -> None:
+        self._upstreams: dict[str, Upstream] = {}
+        self._say = say
 
     async def close(self) -> None:
-        if self._client is not None:
-            await self._client.aclose()
+        for upstream in self._upstreams.values():
+            await upstream.client.aclose()
 
-    def client(self) -> httpx.AsyncClient:
-        """The client: no redirects of its own, no proxies of the environment, no decoding of
-        bodies.
-        """
-        import httpx
-
-        if self._client is None:
-            self._client = httpx.AsyncClient(follow_redirects=False, trust_env=False)
-        return self._client
+    @contextlib.asynccontextmanager
+    async def _upstream(self, url: str) -> AsyncIterator[httpx.AsyncClient]:
+        """The client for a URL's host, when there is a place at that."""
+        scheme, _, rest = url.partition("://")
+        name = f"{scheme}://{rest.partition('/')[0]}"
+        upstream = self._upstreams.get(name)
+        if upstream is None:
+            upstream = self._upstreams[name] = Upstream()
+        if upstream.free.locked():
+            if not upstream.waiting:
+                self._say(
+                    f"requests wait for {name}: {UPSTREAM_REQUESTS} are in progress there already"
+                )
+            upstream.waiting += 1
+            try:
+                await upstream.free.acquire()
+            finally:
+                upstream.waiting -= 1
+        else:
+            await upstream.free.acquire()
+        try:
+            yield upstream.client
+        finally:
+            upstream.free.release()
 
     async def forward(self, exchange: Exchange, decision: Decision, action: Proxy) -> None:
         """Send the request to ``action.url`` and its answer to the client; 502.3 where there is
         none.
         """
-        await self._send(
-            exchange, decision, target(decision, action.url), request_headers(decision, action.url)
-        )
+        headers = request_headers(decision, action.url)
+        await self._send(exchange, decision, target(decision, action.url), headers)
 
     async def forward_local(
         self, exchange: Exchange, decision: Decision, url: str, timeout: float
@@ -73,11 +119,8 @@ class Forwarder:
         """Send the request to a process of the site, which gets the client's own Host and
         ``timeout`` seconds to answer.
         """
-        headers = [
-            pair for pair in _client_headers(decision) if pair[0].lower() != "x-forwarded-for"
-        ]
-        headers += [("Host", decision.request.authority), _forwarded_for(decision)]
-        await self._send(exchange, decision, url, headers, timeout)
+        headers = local_headers(decision)
+        await self._send(exchange, decision, url, headers, timeout, PLATFORM_BUFFER)
 
     async def _send(
         self,
@@ -86,56 +129,68 @@ class Forwarder:
         url: str,
         headers: list[Header],
         timeout: float = TIMEOUT,
+        buffer: int = 0,
     ) -> None:
         import httpx
 
-        client = self.client()
-        request = client.build_request(
-            decision.request.method,
-            url,
-            timeout=timeout,
-            headers=[(name.encode(), value.encode("latin-1")) for name, value in headers],
-            content=_body(exchange) if exchange.has_body else None,
-        )
-        for name in ("accept", "accept-encoding", "user-agent", "connection"):
-            if name not in decision.request.fields:
-                request.headers.pop(name, None)
-        try:
-            answer = await client.send(request, stream=True)
-        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-            await self._fail(exchange, decision, error)
-            return
-        try:
-            await self._answer(exchange, decision, url, answer)
-        except httpx.HTTPError as error:  # cut short in the middle
-            if exchange.started:
-                exchange.cut(f"the answer of {url} broke off")
-            else:
+        body = await exchange.whole_body() if exchange.has_body else None
+        if exchange.has_body:
+            headers = [pair for pair in headers if pair[0].lower() != "content-length"]
+            headers.append(("Content-Length", str(body.received if body is not None else 0)))
+        async with self._upstream(url) as client:
+            try:
+                answer = await client.send(
+                    _request(client, decision, url, headers, timeout, body), stream=True
+                )
+            except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
                 await self._fail(exchange, decision, error)
-        finally:
-            await answer.aclose()
+                return
+            try:
+                await self._answer(exchange, decision, url, answer, buffer)
+            except httpx.HTTPError as error:  # cut short in the middle
+                if exchange.started:
+                    exchange.cut(f"the answer of {url} broke off")
+                else:
+                    await self._fail(exchange, decision, error)
+            finally:
+                await answer.aclose()
+        if exchange.started and not exchange.was_cut:
+            await exchange.sent()
 
     async def _answer(
-        self, exchange: Exchange, decision: Decision, url: str, answer: httpx.Response
+        self,
+        exchange: Exchange,
+        decision: Decision,
+        url: str,
+        answer: httpx.Response,
+        buffer: int,
     ) -> None:
         headers = response_headers(decision, answer)
         reason = answer.reason_phrase or reason_phrase(answer.status_code)
         decorated = sending.decorate(headers, decision.effective)
         sender = outbound.sender(decision, answer.status_code, decorated)
+        parts = answer.aiter_raw()
         if sender is not None and sender.wants_body:
-            body = b"".join([part async for part in answer.aiter_raw()])
+            body = b"".join([part async for part in parts])
             await exchange.respond(
                 sending.send(decision, Response(answer.status_code, reason, headers, body))
             )
             return
+        begun = bytearray()
+        async for part in parts:
+            begun += part
+            if len(begun) > buffer:
+                break
         await exchange.start(
             answer.status_code, reason, sender.headers() if sender is not None else decorated
         )
-        async for part in answer.aiter_raw():
+        exchange.pass_on(bytes(begun))
+        async for part in parts:
+            exchange.pass_on(part)
+            await exchange.room()
             if exchange.gone:
                 raise ClientGone
-            await exchange.write(part)
-        await exchange.write(b"", more=False)
+        exchange.pass_on(b"", more=False)
 
     async def _fail(self, exchange: Exchange, decision: Decision, error: Exception) -> None:
         action = Respond(
@@ -150,8 +205,35 @@ class Forwarder:
         )
 
 
-async def _body(exchange: Exchange) -> AsyncIterator[bytes]:
-    async for part in exchange.received():
+def _request(
+    client: httpx.AsyncClient,
+    decision: Decision,
+    url: str,
+    headers: list[Header],
+    timeout: float,
+    body: Spool | None,
+) -> httpx.Request:
+    """The request as it goes out: its target is exactly that of ``url``, which a library would
+    change here and there.
+    """
+    _, _, rest = url.partition("://")
+    path = "/" + rest.partition("/")[2]
+    request = client.build_request(
+        decision.request.method,
+        url,
+        timeout=timeout,
+        headers=[(name.encode(), value.encode("latin-1", "replace")) for name, value in headers],
+        content=_parts(body) if body is not None else None,
+        extensions={"target": path.encode("ascii")},
+    )
+    for name in ("accept", "accept-encoding", "user-agent", "connection"):
+        if name not in decision.request.fields:
+            request.headers.pop(name, None)
+    return request
+
+
+async def _parts(body: Spool) -> AsyncIterator[bytes]:
+    while part := body.read(PORTION):
         yield part
 
 
@@ -165,8 +247,14 @@ def target(decision: Decision, url: str) -> str:
     if decision.effective.view(inbound).use_original_url_encoding:
         encoded = encode_path(path)
     else:
-        encoded = quote(path, safe="/%:@&=+$,;!~*'()|[]-_.")
-    return f"{scheme}://{authority}/{encoded}{mark}{quote(query, safe='%/?:@&=+$,;!~*()|[]-_.')}"
+        encoded = quote(path, safe="/%:@&=+$,;!~*'()|[]-_.", errors="replace")
+    return f"{scheme}://{authority}/{encoded}{mark}{encode_query(query)}"
+
+
+def encode_query(query: str) -> str:
+    """A query as it may stand in a target; raw bytes of the client's are encoded one by one."""
+    data = query.encode("utf-8", "surrogateescape")
+    return quote(data, safe="%/?:@&=+$,;!~*()|[]-_.")
 
 
 def request_headers(decision: Decision, url: str) -> list[Header]:
@@ -193,13 +281,21 @@ def _client_headers(decision: Decision) -> list[Header]:
         for name, value in rewrite.assigned.items()
         if name.startswith("HTTP_")
     }
-    headers = [
-        (name, value)
-        for name, value in request.headers
-        if name.lower() not in _HOP_BY_HOP | {"host", "proxy"} and name.lower() not in assigned
-    ]
+    dropped = _HOP_BY_HOP | _OWN | _named(request.fields.get("connection", "")) | assigned.keys()
+    headers = [(name, value) for name, value in request.headers if name.lower() not in dropped]
     headers += [(name, value) for name, value in assigned.items() if value and name != "host"]
     return headers
+
+
+def _named(connection: str) -> set[str]:
+    """The fields that a Connection field names: they concern this connection alone."""
+    return {name.strip(" \t").lower() for name in connection.split(",")}
+
+
+def local_headers(decision: Decision) -> list[Header]:
+    """The headers that a process of the site gets: the client's own Host among them."""
+    headers = [pair for pair in _client_headers(decision) if pair[0].lower() != "x-forwarded-for"]
+    return [*headers, ("Host", decision.request.authority), _forwarded_for(decision)]
 
 
 def _forwarded_for(decision: Decision) -> Header:
@@ -211,10 +307,11 @@ def _forwarded_for(decision: Decision) -> Header:
 
 def response_headers(decision: Decision, answer: httpx.Response) -> list[Header]:
     """The answer's end-to-end headers, as ARR passes them on."""
+    dropped = _HOP_BY_HOP | _named(answer.headers.get("connection", ""))
     headers = [
         (name.decode("latin-1"), value.decode("latin-1"))
         for name, value in answer.headers.raw
-        if name.decode("latin-1").lower() not in _HOP_BY_HOP
+        if name.decode("latin-1").lower() not in dropped
     ]
     if not isinstance(decision.action, Proxy):
         return headers

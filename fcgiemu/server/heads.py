@@ -4,6 +4,7 @@ with the same few headers.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, NamedTuple
@@ -20,7 +21,10 @@ if TYPE_CHECKING:
 #: application's may have.
 KEPT = 512
 LONGEST = 512
-_FRAMING = frozenset({"content-length", "connection", "transfer-encoding"})
+_FRAMING = frozenset({"content-length", "connection", "transfer-encoding", "keep-alive"})
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+#: What no value may hold (RFC 9110, 5.5), folds among it.
+_CONTROL = re.compile(r"[\r\n]+[ \t]*|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
 class Known(NamedTuple):
@@ -31,12 +35,17 @@ class Known(NamedTuple):
 
 
 def encoded(status: int, reason: str, headers: Iterable[Header]) -> bytes:
-    """A head up to the value of Date, which is its last header. No header can start another one."""
-    text = f"HTTP/1.1 {status} {_one_line(reason)}\r\n"
+    """A head up to the value of Date, which is its last header: the one place that writes one.
+
+    No header can start another one: control characters in a value become blanks, as http.sys makes
+    of a fold, and a header whose name is not a token is left out.  # inferred
+    """
+    lines = [f"HTTP/1.1 {status} {_CONTROL.sub(' ', reason)}\r\n"]
     for name, value in headers:
-        line = f"{name}: {value}"
-        text += (line if "\r" not in line and "\n" not in line else _one_line(line)) + "\r\n"
-    return text.encode("latin-1", "replace") + b"Date: "
+        if _TOKEN.fullmatch(name):
+            text = value if value.isprintable() else _printable(value)
+            lines.append(f"{name}: {text}\r\n")
+    return "".join(lines).encode("latin-1", "replace") + b"Date: "
 
 
 def find(effective: Effective, block: bytes, length: int, keep_alive: bool) -> Known | None:
@@ -69,5 +78,5 @@ def _made(effective: Effective, block: bytes, length: int, keep_alive: bool) -> 
     return Known(head.status, encoded(head.status, head.reason, headers))
 
 
-def _one_line(text: str) -> str:
-    return text.replace("\r", " ").replace("\n", " ")
+def _printable(value: str) -> str:
+    return _CONTROL.sub(" ", value).strip(" ")

@@ -14,6 +14,7 @@ from collections import deque
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from urllib.parse import quote, unquote
 
 from ..applications import Application
 from ..decision import Decision, Respond
@@ -27,7 +28,7 @@ from ..programs.http_platform import command_line, log_file
 from ..programs.interpreters import ProgramMissing
 from ..site import Site
 from .exchange import Exchange
-from .forward import Forwarder
+from .forward import Forwarder, encode_query
 from .output import Output
 
 #: Pause between two tries to reach a process that starts.
@@ -289,11 +290,22 @@ class HttpPlatforms:
 
 
 def current_target(decision: Decision) -> str:
-    """The target to send on: as it came, or the rewritten URL encoded."""
-    request, rewrite = decision.request, decision.rewrite
+    """The target to send on, as it was decided: as it came where its path says just that, else the
+    path encoded anew. A ``#`` would begin a fragment there, so it is always encoded.
+    """
+    rewrite = decision.rewrite
+    query = encode_query(decision.query)
+    path = encode_path(decision.path)
     if not rewrite.shows_original:
-        return request.target.raw
-    return encode_path(decision.path) + (f"?{decision.query}" if decision.query else "")
+        raw, _, query = decision.request.target.raw.partition("?")
+        query = encode_query(query)
+        if "#" not in raw and "\\" not in raw and unquote(raw) == decision.path:
+            path = quote(raw, safe=_KEPT)
+    return path + (f"?{query}" if query or decision.request.target.raw.endswith("?") else "")
+
+
+#: What http.sys lets stand in a path, as it is.
+_KEPT = ";/?:@&=+$,%-_.!~*'(){}|^[]`\""
 
 
 def _free_port() -> int:

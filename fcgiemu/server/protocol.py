@@ -1,218 +1,327 @@
-"""uvicorn's HTTP protocol with what IIS needs beyond ASGI: the raw target, header limits,
-http.sys's own refusals, resets.
+"""One client connection: http.sys's states, limits and timers around the readers of
+``http.framing``.
 
-A complete head becomes an Exchange, which stands where uvicorn has its request-response cycle.
+A connection is in one state, and ``ALLOWED`` says which may follow:
+
+    HEAD        nothing has been asked, or a head is not complete yet. Bytes go to the buffer.
+    BODY        a request is being answered while its body still arrives.
+    ANSWERING   the request is complete, its answer is not. What arrives now belongs to the next
+                request: it waits in the buffer, and over READ_AHEAD bytes the socket is not read.
+    DRAINING    the answer is complete, the body is not: the rest of it is dropped.
+    LINGERING   the last answer has been sent and our side is closed; what the client still sends is
+                dropped for a while, so that a reset does not destroy the answer on its way.
+    TUNNEL      upgraded: bytes go to and come from somebody else (see tunnel).
+    CLOSED      nothing is sent any more.
+
+Only this class changes the state. Requests are looked at one after another, never while another one
+is answered: so whatever is wrong with the second one is found after the first has its answer, and
+nothing that follows a request can touch it. The buffer belongs to this class too; a reader takes
+from it what is its request's.
+
+The other side of a request is its Exchange. It is told of body bytes (``body_arrived``), of room
+for more output (``can_write``) and of the connection's end (``lost``), and calls ``answered`` when
+the last byte of its answer has been handed over.
+
+Timers are looked at once a second by ``tick``, not set for each request.
 """
 
 from __future__ import annotations
 
 import asyncio
-import re
+import enum
 import socket
 import struct
-from collections.abc import Coroutine
-from typing import Any
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, Protocol, cast
 
-import httptools
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from ..http.framing import (
+    BodyReader,
+    RequestHead,
+    body_of,
+    end_of_head,
+    parse_head,
+)
+from ..http.url import UrlRefused
+from .clock import date
+from .decisions import LONGEST_HEAD, Decisions
+from .exchange import Exchange
+from .spool import Budget
 
-from ..http.response import http_sys_body
-from .decisions import LONGEST_HEAD, Decisions, Head, Kept
-from .exchange import MAX_REQUEST_BYTES, Exchange
-
-_MAX_METHOD = 64
-#: Requests that may wait on a connection before reading from it pauses.
-MAX_PIPELINED = 16
+#: Bytes of the next request that may wait while one is answered.  # our own
+READ_AHEAD = 1 << 16
+#: Bytes of a body that are read and dropped behind an early answer so that the connection can be
+#: used again.  # our own
+MAX_DRAINED = 1 << 20
+#: Seconds and bytes for which a client may go on sending behind the last answer.  # our own
+LINGER_SECONDS = 2.0
+MAX_LINGERED = 1 << 22
 #: Seconds for which an idle connection's decisions are kept.
 REMEMBER_SECONDS = 5.0
-_TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-#: llhttp's methods that HTTP has; others, and those in lower case, it refuses.
-_PARSER_METHODS = frozenset(
-    b"DELETE GET HEAD POST PUT CONNECT OPTIONS TRACE COPY LOCK MKCOL MOVE PROPFIND PROPPATCH SEARCH"
-    b" UNLOCK BIND REBIND UNBIND ACL REPORT MKACTIVITY CHECKOUT MERGE M-SEARCH NOTIFY SUBSCRIBE"
-    b" UNSUBSCRIBE PATCH PURGE MKCALENDAR LINK UNLINK SOURCE QUERY".split()
-)
 
 
-class IisProtocol(HttpToolsProtocol):
-    """One client connection."""
+class State(enum.Enum):
+    """What a connection is doing; ALLOWED says what may follow."""
 
-    #: The loop's time since which nothing has been asked; None while a request is in progress.
-    _idle_since: float | None = None
-    #: Bytes received while a request's head is not complete.
-    _pending = 0
-    _reading_head = True
-    #: Requests that the last data has begun.
-    _heads = 0
-    #: Whether the parser has seen the first byte of a request, and not yet its last.
-    _begun = False
-    #: The method of a request that the parser has been told to read as GET.
-    _method: str | None = None
-    #: Whether the request is a WebSocket's, for which uvicorn gives the connection to another
-    #: protocol.
-    _is_websocket = False
-    #: The headers of a request that is read again without its Upgrade.
-    _again: list[tuple[bytes, bytes]] | None = None
-    #: The exchange that is being answered, and the task that does.
-    _running: Exchange | None = None
+    HEAD = "head"
+    BODY = "body"
+    ANSWERING = "answering"
+    DRAINING = "draining"
+    LINGERING = "lingering"
+    TUNNEL = "tunnel"
+    CLOSED = "closed"
+
+    __hash__ = object.__hash__  # as ProcessState
+
+
+_S = State
+ALLOWED: Mapping[State, frozenset[State]] = {
+    _S.HEAD: frozenset({_S.BODY, _S.ANSWERING, _S.LINGERING, _S.CLOSED}),
+    _S.BODY: frozenset({_S.ANSWERING, _S.DRAINING, _S.LINGERING, _S.CLOSED}),
+    _S.ANSWERING: frozenset({_S.HEAD, _S.TUNNEL, _S.LINGERING, _S.CLOSED}),
+    _S.DRAINING: frozenset({_S.HEAD, _S.LINGERING, _S.CLOSED}),
+    _S.LINGERING: frozenset({_S.CLOSED}),
+    _S.TUNNEL: frozenset({_S.CLOSED}),
+    _S.CLOSED: frozenset(),
+}
+
+
+class Timers:
+    """http.sys's limits on time: <webLimits>, in seconds, and bytes a second (0 = no minimum)."""
+
+    __slots__ = ("connection", "header_wait", "minimum_rate")
+
+    def __init__(
+        self, connection: float = 120.0, header_wait: float = 0.0, minimum_rate: int = 240
+    ) -> None:
+        self.connection = connection
+        self.header_wait = header_wait or connection
+        self.minimum_rate = minimum_rate
+
+
+class Tunnel(Protocol):
+    """What has taken a connection over."""
+
+    def received(self, data: bytes) -> None:
+        """Bytes of the client."""
+
+    def can_write(self) -> None:
+        """The client has taken what waited."""
+
+    def lost(self) -> None:
+        """The connection is no more."""
+
+
+class Application(Protocol):
+    """What answers requests."""
+
+    timers: Timers
+    budget: Budget
+    connections: set[Connection]
+
+    def begin(self, exchange: Exchange) -> None:
+        """Begin to answer a request."""
+
+    def refuse(self, exchange: Exchange, error: UrlRefused) -> None:
+        """Answer a request as http.sys does, at once."""
+
+    def timed_out(self, exchange: Exchange | None, reason: str, limit: str) -> None:
+        """A connection has been ended by a timer outside of an answer."""
+
+
+class _Rest:
+    """The reader of what follows a body that broke off: all of it is dropped."""
+
+    done = False
+    left = MAX_DRAINED + 1
+
+    def take(self, buffer: bytearray) -> bytes:
+        buffer.clear()
+        return b""
+
+
+class Connection(asyncio.Protocol):
+    """One client connection, from its first byte to its last."""
+
+    transport: asyncio.Transport
+    state = State.HEAD
+    #: Whether the transport has said that it has enough for now.
+    write_paused = False
+    #: The request that is being answered or whose answer has just ended.
+    exchange: Exchange | None = None
+    tunnel: Tunnel | None = None
+    #: Bytes that have been handed to the transport or the socket.
+    written = 0
+    #: Bytes of the buffer in which no end of a head was.
+    _seen = 0
+    _reader: BodyReader | None = None
+    _reading_paused = False
+    _advancing = False
+    #: Whether more belongs to the last request than has been read.
+    _incomplete = False
+    #: Bytes that have been dropped since the answer.
+    _dropped = 0
+    #: When the state's present wait began, and how much the client had taken by a time.
+    _since = 0.0
+    _mark: tuple[float, int] | None = None
+    #: Whether a file is on its way past the transport.
+    sending_file = False
     _task: asyncio.Task[None]
-    #: What answers a request that is no HTTP, once those before it have been answered.
-    _refusal: tuple[str, str] | None = None
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
-        self._idle_since = self.loop.time()
-        self.decisions = Decisions()  # for those that come again
+    def __init__(self, app: Application, scheme: str, loop: asyncio.AbstractEventLoop) -> None:
+        self.app = app
+        self.scheme = scheme
+        self.loop = loop
+        self.decisions = Decisions()
+        self.tasks: set[asyncio.Task[None]] = set()
+        self._buffer = bytearray()
 
-    def on_message_begin(self) -> None:
-        self._begun = True
-        self.url = b""
-        self.headers = []
-        self._head_bytes = 0
-        self._too_long = False
+    # -- asyncio.Protocol --------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+        self.client = _address(transport.get_extra_info("peername"), 0)
+        self.server = _address(transport.get_extra_info("sockname"), 80)
+        self._since = self.loop.time()
+        self.app.connections.add(self)
 
     def data_received(self, data: bytes) -> None:
-        if self._begun:
-            self._parse(data)
+        if self.state is _S.HEAD and not self._buffer:
+            known = self.decisions.recall(data) if len(data) <= LONGEST_HEAD else None
+            if known is not None:
+                self._begin_again(data, *known)
+                return
+        self._received(data)
+
+    def eof_received(self) -> bool:
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.app.connections.discard(self)
+        tunnel, self.tunnel = self.tunnel, None
+        if self.state is not _S.CLOSED:
+            self._to(_S.CLOSED)
+        self._buffer.clear()
+        if tunnel is not None:
+            tunnel.lost()
+        if self.exchange is not None:
+            self.exchange.lost()
+
+    def pause_writing(self) -> None:
+        self.write_paused = True
+
+    def resume_writing(self) -> None:
+        self.write_paused = False
+        if self.tunnel is not None:
+            self.tunnel.can_write()
+        elif self.exchange is not None:
+            self.exchange.can_write()
+
+    # -- requests ----------------------------------------------------------------------------------
+
+    def _received(self, data: bytes) -> None:
+        state = self.state
+        if state is _S.TUNNEL:
+            assert self.tunnel is not None
+            self.tunnel.received(data)
+        elif state is _S.LINGERING:
+            self._dropped += len(data)
+            if self._dropped > MAX_LINGERED:
+                self.close()
+        elif state is not _S.CLOSED:
+            if state is _S.BODY or state is _S.HEAD and not self._buffer:
+                self._since = self.loop.time()
+            self._buffer += data
+            self._advance()
+
+    def _advance(self) -> None:
+        """Take from the buffer what the state can use, as long as there is anything."""
+        if self._advancing:  # an answer has ended within a request's beginning
             return
-        known = (
-            self.decisions.recall(data)
-            if len(data) <= LONGEST_HEAD and not self.is_answering
-            else None
-        )
-        if known is not None:
-            exchange = self._begin_again(*known)
-            if exchange.kept is not known[1]:
-                self.decisions.keep(data, exchange)
-            return
-        self._heads = 0
-        self._parse(self._known_method(data))
-        if self._heads == 1 and not self._begun:  # the data was one request, and all of it
-            self.decisions.keep(data, self.cycle)  # type: ignore[arg-type]
-
-    @property
-    def is_answering(self) -> bool:
-        """Whether a request waits for the rest of its response."""
-        return self.cycle is not None and not self.cycle.response_complete
-
-    def _begin_again(self, head: Head, kept: Kept | None) -> Exchange:
-        """What has come before need not be parsed."""
-        exchange = Exchange(self, head.method, head.target, head.headers, head.version, True)
-        exchange.kept = kept
-        exchange.more_body = False
-        self._idle_since = None
-        self.cycle = self._running = exchange  # type: ignore[assignment]
-        self.app.begin(exchange)
-        return exchange
-
-    def _parse(self, data: bytes) -> None:
-        self._pending += len(data)
+        self._advancing = True
         try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade as upgrade:
-            if self._is_websocket:
-                self.handle_websocket_upgrade()
-            elif self.parser.get_method() != b"CONNECT":  # a tunnel: what follows is none of ours
-                self._read_again(data[upgrade.args[0] :])
-        except httptools.HttpParserError as error:
-            self._refuse(*_what_is_wrong(error))
-        if (
-            self._reading_head
-            and self._pending > 2 * MAX_REQUEST_BYTES
-            and not self.transport.is_closing()
-        ):
-            # A head that does not end must not fill the memory.
-            self._refuse(
-                "Bad Request - Request Too Long", "The size of the request headers is too long."
-            )
+            while self._buffer and self._step():
+                pass
+        except UrlRefused as error:
+            self._refuse(error)
+        finally:
+            self._advancing = False
+        if self.state is _S.ANSWERING and len(self._buffer) > READ_AHEAD:
+            self._pause_reading()
 
-    def _known_method(self, data: bytes) -> bytes:
-        """A method that the parser does not know is read as GET: http.sys passes any token on."""
-        token, blank, rest = data[:_MAX_METHOD].partition(b" ")
-        self._method = None
-        if not blank or token in _PARSER_METHODS or not _TOKEN.fullmatch(token):
-            return data
-        self._method = token.decode("ascii")
-        return b"GET" + data[len(token) :]
+    def _step(self) -> bool:
+        """One piece of progress; False where more bytes, or an answer, have to come first."""
+        if self.state is _S.HEAD:
+            return self._take_head()
+        if self.state is _S.BODY or self.state is _S.DRAINING:
+            return self._take_body()
+        return False
 
-    def _read_again(self, rest: bytes) -> None:
-        """Go on behind a request whose Upgrade nobody here knows: the parser stops there, http.sys
-        does not.
-        """
-        method = self._method.encode() if self._method is not None else self.parser.get_method()
-        head = b"%b %b HTTP/%b\r\n" % (method, self.url, self.parser.get_http_version().encode())
-        head += b"".join(
-            [b"%b: %b\r\n" % pair for pair in self.headers if pair[0].lower() != b"upgrade"]
-        )
-        self._again = self.headers
-        self._begun = False
-        self.parser = httptools.HttpRequestParser(self)
-        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn's own
-        self._parse(self._known_method(head + b"\r\n" + rest))
-
-    def _should_upgrade(self) -> bool:
-        return self._is_websocket
-
-    def on_url(self, url: bytes) -> None:
-        self.url += url
-        if len(self.url) > MAX_REQUEST_BYTES:
-            self._too_long = True
-            self.url = self.url[: MAX_REQUEST_BYTES + 1]
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self._head_bytes += len(name) + len(value) + 4
-        if self._head_bytes + len(self.url) > MAX_REQUEST_BYTES:
-            self._too_long = True
-            return
-        self.headers.append((name, value.rstrip(b" \t")))
-
-    def on_headers_complete(self) -> None:
-        self._reading_head = False
-        parser = self.parser
-        waiting = self.is_answering
-        if parser.should_upgrade() and parser.get_method() != b"CONNECT":
-            self._is_websocket = not waiting and self._wants_websocket()
-            return  # what follows is not read as HTTP; see data_received
-        method = self._method or parser.get_method().decode("ascii")
-        self._method = None
-        if self._again is not None:
-            self.headers, self._again = self._again, None
-        version = parser.get_http_version()
-        exchange = Exchange(
-            self,
-            method,
-            self.url,
-            self.headers,
-            version,
-            version != "1.0" and parser.should_keep_alive(),
-            self._too_long,
-        )
-        self._heads += 1
-        self._idle_since = None
-        self.cycle = exchange  # type: ignore[assignment]
-        if waiting:  # pipelined: its turn comes when the one before has been answered
-            if len(self.pipeline) >= MAX_PIPELINED:
-                self.flow.pause_reading()
-            self.pipeline.appendleft((exchange, self.app))  # type: ignore[arg-type]
-            return
-        self._begin(exchange)
-
-    def _wants_websocket(self) -> bool:
-        """Whether a request to upgrade is one for a WebSocket that something behind the site
-        takes.
-        """
-        headers = [(name.lower(), value) for name, value in self.headers]
-        if self.parser.get_method() != b"GET" or not any(
-            name == b"upgrade" and value.lower() == b"websocket" for name, value in headers
-        ):
+    def _take_head(self) -> bool:
+        buffer = self._buffer
+        while buffer.startswith(b"\r\n"):  # RFC 9112, 2.2
+            del buffer[:2]
+        end = end_of_head(buffer, self._seen) if buffer else -1
+        if end < 0:
+            self._seen = len(buffer)
             return False
-        self.scope = {"method": "GET", "headers": headers}  # type: ignore[typeddict-item]
-        exchange = Exchange(self, "GET", self.url, self.headers, "1.1", True, self._too_long)
-        return bool(self.app.takes_websocket(exchange))
+        self._seen = 0
+        data = bytes(buffer[:end])
+        head = parse_head(data)
+        reader = body_of(head)
+        del buffer[:end]  # not before: a refusal is logged with its request line
+        self._begin(head, data, reader)
+        return True
 
-    def _begin(self, exchange: Exchange) -> None:
-        self._running = exchange
+    def _begin(self, head: RequestHead, data: bytes, reader: BodyReader | None) -> None:
+        exchange = self.exchange = Exchange(
+            self, head.method, head.target, head.headers, head.version, head.keep_alive
+        )
+        if reader is None:
+            self._to(_S.ANSWERING)
+        else:
+            self._reader = reader
+            exchange.has_body = True
+            exchange.body_complete = False
+            self._since = self.loop.time()
+            self._to(_S.BODY)
+            if self._buffer:  # most bodies come with their head
+                self._take_body()
         self.app.begin(exchange)
+        if reader is None and exchange.kept is not None and len(data) <= LONGEST_HEAD:
+            self.decisions.keep(data, exchange)
+
+    def _begin_again(self, data: bytes, head: RequestHead, kept: Any) -> None:
+        """What has come before need not be parsed."""
+        exchange = self.exchange = Exchange(
+            self, head.method, head.target, head.headers, head.version, True
+        )
+        exchange.kept = kept
+        self._to(_S.ANSWERING)
+        self.app.begin(exchange)
+        if exchange.kept is not kept:
+            self.decisions.keep(data, exchange)
+
+    def _take_body(self) -> bool:
+        assert self._reader is not None and self.exchange is not None
+        data = self._reader.take(self._buffer)
+        ends = self._reader.done
+        if self.state is _S.DRAINING:
+            self._dropped += len(data)
+            if self._dropped > MAX_DRAINED and not ends:
+                self._linger()
+                return False
+            if ends:
+                self._to_next()
+            return ends
+        if ends:
+            self._to(_S.ANSWERING)
+        self.exchange.body_arrived(data, ends)
+        return ends
+
+    def _to_next(self) -> None:
+        self._reader = None
+        self._since = self.loop.time()
+        self._to(_S.HEAD)
 
     def run(self, exchange: Exchange, acting: Coroutine[Any, Any, None]) -> None:
         """Have a request answered by a task."""
@@ -225,73 +334,79 @@ class IisProtocol(HttpToolsProtocol):
             await acting
         finally:
             self.tasks.discard(task)
-        if not exchange.response_complete and not exchange.disconnected:
-            self.transport.close()
+        if not exchange.response_complete and self.state is not _S.CLOSED and not self.tunnel:
+            self.close()
 
-    def on_body(self, body: bytes) -> None:
-        if not self.parser.should_upgrade():
-            super().on_body(body)
-
-    def on_message_complete(self) -> None:
-        self._pending, self._reading_head, self._begun = 0, True, False
-        if not self.parser.should_upgrade():
-            super().on_message_complete()
-
-    def on_response_complete(self) -> None:
-        """As uvicorn's, but without a timer for each response: the server looks for idle
-        connections once a second.
-        """
-        self.server_state.total_requests += 1
-        if self.transport.is_closing():
+    def _refuse(self, error: UrlRefused) -> None:
+        """http.sys's answer to what is not a request, or stops being one within its body."""
+        exchange = self.exchange
+        if self.state is _S.HEAD:
+            method, target = _begun(self._buffer)
+            exchange = self.exchange = Exchange(self, method, target, [], "1.1", False)
+            self._to(_S.ANSWERING)
+        elif self.state is _S.DRAINING:  # it has its answer
+            self._linger()
             return
-        if self.flow.read_paused:
-            self.flow.resume_reading()
-        if self.pipeline:
-            self._begin(self.pipeline.pop()[0])  # type: ignore[arg-type]
-        elif self._refusal is not None:
-            self._refuse(*self._refusal)
+        assert exchange is not None
+        self.give_body_up()
+        if exchange.refused(error):
+            self.app.refuse(exchange, error)
+
+    def give_body_up(self) -> None:
+        """Read nothing more of the request, nor another one behind it."""
+        assert self.exchange is not None
+        self.exchange.keep_alive = False
+        self._incomplete = True
+        self._reader = _Rest()
+        self._buffer.clear()
+
+    def answered(self) -> None:
+        """The last byte of the answer has been handed over."""
+        exchange = self.exchange
+        assert exchange is not None
+        if self.state is _S.CLOSED or self.state is _S.LINGERING:
+            return
+        if not exchange.keep_alive:
+            self._linger()
+        elif self.state is _S.ANSWERING:
+            self._to_next()
         else:
-            self._idle_since = self.loop.time()
+            assert self._reader is not None
+            if self._reader.left > MAX_DRAINED or exchange.owes_continue:
+                self._linger()
+                return
+            self._dropped = 0
+            self._to(_S.DRAINING)
+        self.resume_reading()
+        if self._buffer:
+            self._advance()
 
-    def close_if_idle(self, now: float, seconds: float) -> None:
-        """Close a connection on which nothing has been asked for so long; a head that never ends
-        counts as nothing.
-        """
-        idle = 0.0 if self._idle_since is None else now - self._idle_since
-        if idle > seconds:
-            self.transport.close()
-        elif idle > REMEMBER_SECONDS:
-            self.decisions.forget()
+    # -- ends --------------------------------------------------------------------------------------
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        super().connection_lost(exc)
-        for exchange in (self._running, *(waiting for waiting, _ in self.pipeline)):
-            if isinstance(exchange, Exchange) and not exchange.response_complete:
-                exchange.disconnected = True
-                exchange.wake()
-        self.pipeline.clear()
-        if self._running is not None and self._running.when_lost is not None:
-            self._running.when_lost()
-
-    def _refuse(self, heading: str, text: str) -> None:
-        """http.sys's answer to what is no HTTP at all; those to the requests before it go first."""
-        if (
-            self._reading_head
-            and self.cycle is not None
-            and not self.cycle.response_complete
-            and self._refusal is None
-        ):
-            self._refusal = heading, text
-            self.flow.pause_reading()
+    def _linger(self) -> None:
+        """End our side; the client's ends by itself, or within a time."""
+        complete = self.state is _S.ANSWERING and not (self._buffer or self._incomplete)
+        self._buffer.clear()
+        if complete or self.scheme == "https" or not self.transport.can_write_eof():
+            self.close()  # nothing is under way that a reset could meet
             return
-        body = http_sys_body(heading, 400, text)
-        self.transport.write(
-            b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/html; charset=us-ascii\r\nServer:"
-            b" Microsoft-HTTPAPI/2.0\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
-            % len(body)
-            + body
-        )
+        self._to(_S.LINGERING)
+        self._dropped = 0
+        self._since = self.loop.time()
+        self.transport.write_eof()
+        self.resume_reading()
+
+    def close(self) -> None:
+        """Send what waits, and close."""
+        if self.state is not _S.CLOSED:
+            self._to(_S.CLOSED)
         self.transport.close()
+
+    def abort(self) -> None:
+        """Close without sending what waits."""
+        if self.state is not _S.CLOSED:
+            self._to(_S.CLOSED)
+        self.transport.abort()
 
     def reset(self) -> None:
         """Reset the connection without another byte."""
@@ -301,17 +416,125 @@ class IisProtocol(HttpToolsProtocol):
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             except OSError:
                 pass
-        self.transport.abort()
+        self.abort()
+
+    def upgrade(self, tunnel: Tunnel) -> bytes:
+        """Give the connection to ``tunnel``; what the client has sent already is the result."""
+        self._to(_S.TUNNEL)
+        self.tunnel = tunnel
+        data = bytes(self._buffer)
+        self._buffer.clear()
+        self.resume_reading()
+        return data
+
+    # -- writing and reading -----------------------------------------------------------------------
+
+    def write(self, data: bytes) -> None:
+        """Hand bytes to the transport."""
+        self.written += len(data)
+        self.transport.write(data)
+
+    def pause_reading(self) -> None:
+        """Take nothing from the client until ``resume_reading``."""
+        self._pause_reading()
+
+    def _pause_reading(self) -> None:
+        if not self._reading_paused and not self.transport.is_closing():
+            self._reading_paused = True
+            self.transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        if self._reading_paused and not self.transport.is_closing():
+            self._reading_paused = False
+            self.transport.resume_reading()
+
+    @property
+    def is_answering(self) -> bool:
+        """Whether a request waits for the rest of its answer."""
+        return self.exchange is not None and not self.exchange.is_over
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing has been asked, or nothing that is complete."""
+        return self.state is _S.HEAD
 
     def date(self) -> bytes:
-        """The Date of a response sent now, as uvicorn keeps it."""
-        return self.server_state.default_headers[0][1]
+        """The Date of a response sent now."""
+        return date()
+
+    def _to(self, state: State) -> None:
+        assert state in ALLOWED[self.state], f"{self.state} -> {state}"
+        self.state = state
+
+    # -- timers ------------------------------------------------------------------------------------
+
+    def tick(self, now: float) -> None:
+        """Once a second: enforce http.sys's limits on time."""
+        timers = self.app.timers
+        waited = now - self._since
+        if self.state is _S.HEAD:
+            if self._buffer and waited > timers.header_wait:
+                self._time_out("Timer_HeaderWait", "headerWaitTimeout", timers.header_wait)
+            elif not self._buffer and waited > timers.connection:
+                self.close()
+            elif waited > REMEMBER_SECONDS:
+                self.decisions.forget()
+        elif self.state is _S.LINGERING:
+            if self.transport.get_write_buffer_size():
+                self._since = now
+            elif waited > LINGER_SECONDS:
+                self.abort()
+        elif self.state in (_S.BODY, _S.DRAINING) and waited > timers.connection:
+            self._time_out("Timer_EntityBody", "connectionTimeout", timers.connection)
+        if self.exchange is not None:
+            self.exchange.tick()
+        self._check_rate(now, timers)
+
+    def _check_rate(self, now: float, timers: Timers) -> None:
+        """Whether the client takes what waits for it fast enough."""
+        waiting = self.transport.get_write_buffer_size()
+        if not (waiting or self.sending_file) or not timers.minimum_rate:
+            self._mark = None
+            return
+        taken = self.written - waiting
+        if self._mark is None:
+            self._mark = now, taken
+            return
+        since, before = self._mark
+        if now - since < timers.connection:
+            return
+        if taken - before < timers.minimum_rate * (now - since):
+            limit = f"minBytesPerSecond ({timers.minimum_rate}) over {timers.connection:g} seconds"
+            if self.exchange is not None and not self.exchange.is_over:
+                self.exchange.cut(f"the client is slower than {limit}", "Timer_MinBytesPerSecond")
+            else:
+                self.abort()
+        self._mark = now, taken
+
+    def _time_out(self, reason: str, limit: str, seconds: float) -> None:
+        exchange = self.exchange if self.state is _S.BODY else None
+        words = f"{limit} ({seconds:g} seconds)"
+        if exchange is not None and not exchange.is_over:
+            exchange.cut(f"the client exceeded {words}", reason)
+        else:
+            self.app.timed_out(exchange, reason, words)
+            self.abort()
 
 
-def _what_is_wrong(error: httptools.HttpParserError) -> tuple[str, str]:
-    """The heading and the sentence of http.sys's page, by what the parser stumbled over."""
-    if isinstance(error, httptools.HttpParserInvalidMethodError):
-        return "Bad Request - Invalid Verb", "The request verb is invalid."
-    if isinstance(error, httptools.HttpParserInvalidURLError):
-        return "Bad Request - Invalid URL", "The request URL is invalid."
-    return "Bad Request", "The request is badly formed."
+def _address(value: object, port: int) -> tuple[str, int]:
+    """Host and port of a socket's address; loopback where there is none (a Unix socket)."""
+    if isinstance(value, (tuple, list)) and len(value) >= 2:
+        return str(value[0]), int(value[1])
+    return "127.0.0.1", port
+
+
+def _begun(buffer: bytearray) -> tuple[str, bytes]:
+    """Method and target of what was no request, as far as they can be told, for the log."""
+    words = bytes(buffer[:256]).split(b"\r", 1)[0].split(b" ")
+    method = words[0][:32].decode("latin-1")
+    return (method if method.isprintable() and method else "-"), (
+        words[1] if len(words) > 1 else b"-"
+    )
+
+
+Factory = Callable[[], Connection]

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import logging
-import signal
 import socket
 import sys
 import time
@@ -13,9 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, TextIO
-
-import uvicorn
+from typing import TextIO
 
 from ..app_service.home import lock_of
 from ..errors import SiteError
@@ -25,12 +21,11 @@ from ..reload import Watcher
 from ..site import Site
 from . import log, start_up
 from .app import LogEntry, Server
+from .exchange import Exchange
 from .fastcgi import FastCgi
-from .protocol import IisProtocol
+from .listener import Listener, cut_words, run
 from .tls import Certificate
 
-#: Seconds that requests in progress have to end when the server is asked to stop.
-GRACE_SECONDS = 5
 #: Seconds that a log line may wait for company.
 LOG_SECONDS = 0.02
 
@@ -46,6 +41,8 @@ class Options:
     out: TextIO = sys.stdout
     log_format: str = "text"
     certificate: Certificate | None = None
+    #: Names of this machine beside its loopback ones, by which detailed pages may be asked for.
+    local_hosts: tuple[str, ...] = ()
 
 
 class Console:
@@ -107,8 +104,7 @@ class Serving:
             self.fastcgi,
             self.console.request,
             self.console.line,
-            self._started,
-            self._stopped,
+            options.local_hosts,
         )
         self._watchers: list[Watcher] = []
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -117,45 +113,18 @@ class Serving:
     def run(self) -> None:
         """Serve until interrupted. Raises SiteError where the port cannot be had."""
         sock = bind(self.options.host, self.options.port)
-        config = uvicorn.Config(
-            self.server,
-            http=IisProtocol,
-            ws="websockets-sansio",
-            proxy_headers=False,
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            lifespan="on",
-            timeout_graceful_shutdown=GRACE_SECONDS,
-            log_level="error",
-            **self._tls(),
-        )
-        server = uvicorn.Server(config)
-        self.server.connections = server.server_state.connections
-        logging.getLogger("uvicorn.error").addFilter(
-            lambda record: not str(record.msg).startswith("Cancel ")
-        )  # see _stopped
-        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as under nohup
-            signal.signal(
-                signal.SIGHUP, lambda *_: server.handle_exit(signal.SIGTERM, None)
-            )  # the terminal has been closed
         try:
             self.report(sock)
-            server.run(sockets=[sock])
+            run(self._serve(sock))
         except KeyboardInterrupt:
             pass
         finally:
             sock.close()
             self.console.say("stopped")
 
-    def _tls(self) -> dict[str, Any]:
-        """uvicorn's settings for HTTPS."""
-        files = self.options.certificate
-        return (
-            {}
-            if files is None
-            else {"ssl_certfile": str(files.certificate), "ssl_keyfile": str(files.key)}
-        )
+    async def _serve(self, sock: socket.socket) -> None:
+        listener = Listener(self.server, sock, self.options.certificate)
+        await listener.serve(self._started, self._stopped)
 
     # -- reload ------------------------------------------------------------------------------------
 
@@ -171,16 +140,9 @@ class Serving:
                 if watcher.polling:
                     self.console.say(f"file events do not arrive in {root}: it is polled instead")
 
-    def _stopped(self) -> None:
-        given_up = sum(
-            isinstance(known, IisProtocol) and known.is_answering
-            for known in self.server.connections
-        )
-        if given_up:
-            self.console.say(
-                f"{given_up} request{'s' * (given_up > 1)} in progress given up after"
-                f" {GRACE_SECONDS} seconds"
-            )
+    def _stopped(self, cut: list[Exchange]) -> None:
+        if cut:
+            self.console.say(cut_words(cut))
         for watcher in self._watchers:
             watcher.stop()
 

@@ -1,101 +1,192 @@
-"""WebSockets: passed on to the process of <httpPlatform>; nothing else here can answer one."""
+"""WebSockets: a request to upgrade goes to the process of <httpPlatform>, and when that agrees the
+two connections become one; nothing else here can answer one.
+
+Frames are not looked at. The handshake is between the client and the process, with its
+subprotocols and extensions; what follows passes at once, in both directions, and each side is read
+no faster than the other one takes it.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from typing import TYPE_CHECKING, Any
+from typing import cast
 
-from ..decision import CallHttpPlatform
-from ..http.request import Header, make_request
-from ..http.url import UrlRefused
+import httptools
+
+from ..decision import Decision
+from ..http.request import Header, Request
 from ..programs.interpreters import ProgramMissing
-from ..site import Site
-from .exchange import Message, Receive, Send
+from . import heads
+from .exchange import ClientGone, Exchange, Phase
+from .forward import local_headers
 from .http_platform import HttpPlatforms, StartFailed, current_target
+from .protocol import Connection
 
-if TYPE_CHECKING:
-    from websockets.asyncio.client import ClientConnection
-
-_HANDSHAKE = frozenset(
-    {
-        "host",
-        "connection",
-        "upgrade",
-        "sec-websocket-key",
-        "sec-websocket-version",
-        "sec-websocket-extensions",
-        "sec-websocket-protocol",
-    }
-)
+#: Bytes that the answer to a request to upgrade may have before its body.
+MAX_ANSWER = 65536
+#: Seconds in which a process has to answer a request to upgrade.  # inferred: requestTimeout
+UPGRADE_SECONDS = 120.0
 
 
-async def relay(
-    scope: Message, receive: Receive, send: Send, site: Site, platforms: HttpPlatforms
-) -> None:
-    """Connect the client's WebSocket with one of the site's process, or refuse it."""
-    from websockets.asyncio.client import connect
-    from websockets.exceptions import WebSocketException
+def is_asked_for(request: Request) -> bool:
+    """Whether a request wants its connection to become a WebSocket (RFC 6455, 4.1)."""
+    return (
+        request.method == "GET"
+        and request.protocol == "HTTP/1.1"
+        and request.fields.get("upgrade", "").lower() == "websocket"
+        and "upgrade" in request.fields.get("connection", "").lower()
+        and request.body_length is None
+    )
 
-    await receive()  # websocket.connect
-    headers = [
-        (name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]
-    ]
-    query = scope.get("query_string", b"").decode("latin-1")
-    target = scope["raw_path"].decode("latin-1") + (f"?{query}" if query else "")
+
+async def relay(exchange: Exchange, decision: Decision, platforms: HttpPlatforms) -> None:
+    """Connect the client with the site's process. Where that does not agree to upgrade, it is asked
+    as for any other page.
+    """
+    loop = asyncio.get_running_loop()
     try:
-        decision = site.decide(make_request(target, "GET", headers, remote_addr=scope["client"][0]))
-        if not isinstance(decision.action, CallHttpPlatform):
-            raise ConnectionRefusedError
         port = await platforms.port(decision)
-        backend = await connect(
-            f"ws://127.0.0.1:{port}{current_target(decision)}",
-            additional_headers=_passed_on(headers, scope),
-            subprotocols=scope.get("subprotocols") or None,
-            proxy=None,
-            max_size=None,
-        )
-    except (UrlRefused, StartFailed, ProgramMissing, OSError, WebSocketException):
-        await send({"type": "websocket.close", "code": 1011})
+        _, upstream = await loop.create_connection(Upstream, "127.0.0.1", port)
+    except (StartFailed, ProgramMissing, OSError):
+        await platforms.call(exchange, decision)
         return
-    async with backend:
-        await send({"type": "websocket.accept", "subprotocol": backend.subprotocol})
-        await _both_ways(receive, send, backend)
+    exchange.when_lost = upstream.close
+    try:
+        upstream.write(_request(decision))
+        async with asyncio.timeout(UPGRADE_SECONDS):
+            head = await upstream.answer()
+    except (TimeoutError, httptools.HttpParserError):
+        head = None
+    finally:
+        exchange.when_lost = None
+    if exchange.disconnected:
+        upstream.close()
+        raise ClientGone
+    if head is None:
+        upstream.close()
+        await platforms.call(exchange, decision)
+        return
+    exchange.phase, exchange.status, exchange.keep_alive = Phase.STARTED, 101, False
+    connection = exchange.protocol
+    data = heads.encoded(101, "Switching Protocols", head)
+    connection.write(b"%b%b\r\n\r\n" % (data, connection.date()))
+    exchange.bytes_sent = await upstream.join(connection)
+    exchange.phase = Phase.OVER
 
 
-def _passed_on(headers: list[Header], scope: Message) -> list[Header]:
-    return [
-        *(pair for pair in headers if pair[0].lower() not in _HANDSHAKE),
-        ("X-Forwarded-For", f"{scope['client'][0]}:{scope['client'][1]}"),
-    ]
+def _request(decision: Decision) -> bytes:
+    headers = [("Connection", "Upgrade"), ("Upgrade", "websocket"), *local_headers(decision)]
+    lines = [f"GET {current_target(decision)} HTTP/1.1"]
+    lines += [f"{name}: {value}" for name, value in headers]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace")
 
 
-async def _both_ways(receive: Receive, send: Send, backend: ClientConnection) -> None:
-    """Messages in both directions until one side closes."""
-    to_backend = asyncio.ensure_future(_to_backend(receive, backend))
-    to_client = asyncio.ensure_future(_to_client(send, backend))
-    done, pending = await asyncio.wait({to_backend, to_client}, return_when=asyncio.FIRST_COMPLETED)
-    for task in pending:
-        task.cancel()
-    await asyncio.gather(*pending, return_exceptions=True)
-    if to_client in done:
-        with contextlib.suppress(RuntimeError):
-            await send({"type": "websocket.close", "code": backend.close_code or 1000})
+class Upstream(asyncio.Protocol):
+    """The connection to the process: first its answer is read, then bytes pass through."""
 
+    transport: asyncio.Transport
 
-async def _to_backend(receive: Receive, backend: ClientConnection) -> None:
-    while True:
-        message: Any = await receive()
-        if message["type"] != "websocket.receive":
+    def __init__(self) -> None:
+        self._parser = httptools.HttpResponseParser(self)
+        self._headers: list[Header] = []
+        self._answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._early = bytearray()
+        self._client: Connection | None = None
+        self._write_paused = self._read_paused = False
+        self._passed = 0
+
+    # -- asyncio.Protocol --------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        if self._client is not None:
+            self._pass_on(data)
             return
-        text = message.get("text")
-        await backend.send(text if text is not None else message["bytes"])
+        self._early += data
+        if self._answer.done():
+            return
+        end = self._early.find(b"\r\n\r\n")
+        if end < 0 and len(self._early) <= MAX_ANSWER:
+            return
+        head = bytes(self._early[: end + 4])
+        del self._early[: end + 4]
+        try:
+            self._parser.feed_data(head)
+        except httptools.HttpParserUpgrade:
+            pass
+        except httptools.HttpParserError:
+            self._answer.set_result(False)
+            return
+        self._answer.set_result(end >= 0 and self._parser.get_status_code() == 101)
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._headers.append((name.decode("latin-1"), value.decode("latin-1")))
 
-async def _to_client(send: Send, backend: ClientConnection) -> None:
-    async for data in backend:
-        await send(
-            {"type": "websocket.send", "text": data}
-            if isinstance(data, str)
-            else {"type": "websocket.send", "bytes": data}
-        )
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self._answer.done():
+            self._answer.set_result(False)
+        if self._client is not None:
+            self._client.close()
+        if not self._ended.done():
+            self._ended.set_result(None)
+
+    def pause_writing(self) -> None:
+        self._write_paused = True
+        if self._client is not None:
+            self._client.pause_reading()
+
+    def resume_writing(self) -> None:
+        self._write_paused = False
+        if self._client is not None:
+            self._client.resume_reading()
+
+    # -- what relay does ---------------------------------------------------------------------------
+
+    def write(self, data: bytes) -> None:
+        """Send bytes to the process."""
+        self.transport.write(data)
+
+    def close(self) -> None:
+        """End the connection."""
+        self.transport.abort()
+
+    async def answer(self) -> list[Header] | None:
+        """The headers of a 101; None where the process answers anything else."""
+        return self._headers if await self._answer else None
+
+    async def join(self, client: Connection) -> int:
+        """Pass bytes in both directions until one side ends; the bytes that went to the client."""
+        self._client = client
+        self.transport.write(client.upgrade(self))
+        early = bytes(self._early)
+        if early:
+            self._pass_on(early)
+        await self._ended
+        return self._passed
+
+    def _pass_on(self, data: bytes) -> None:
+        assert self._client is not None
+        self._passed += len(data)
+        self._client.write(data)
+        if self._client.write_paused and not self._read_paused:
+            self._read_paused = True
+            self.transport.pause_reading()
+
+    # -- Tunnel ------------------------------------------------------------------------------------
+
+    def received(self, data: bytes) -> None:
+        """Bytes of the client."""
+        self.transport.write(data)
+
+    def can_write(self) -> None:
+        """The client has taken what waited."""
+        if self._read_paused:
+            self._read_paused = False
+            self.transport.resume_reading()
+
+    def lost(self) -> None:
+        """The client's connection is no more."""
+        self.transport.close()

@@ -18,18 +18,23 @@ from .server import LiveServer
 PROGRAM = f"""#!{sys.executable}
 import os, socket, struct, sys, time
 
-def record(kind, content=b"", request=1, version=1):
-    return struct.pack(">BBHHBx", version, kind, request, len(content), 0) + content
+NUMBER, LATE = 1, b""
 
-END = record(3, bytes(8))
-OK = record(6, b"Status: 200 OK\\r\\nX-Pid: %d\\r\\n\\r\\nfine" % os.getpid()) + END
-ANSWERS = {{
+def record(kind, content=b"", request=0, version=1):
+    return struct.pack(">BBHHBx", version, kind, request or NUMBER, len(content), 0) + content
+
+def answers():
+  END = record(3, bytes(8))
+  OK = record(6, b"Status: 200 OK\\r\\nX-Pid: %d\\r\\n\\r\\nfine" % os.getpid()) + END
+  ANSWERS = {{
+    b"ok": OK,
+    b"late": OK,
     b"garbage": b"HTTP/1.1 200 OK\\r\\n\\r\\nnot FastCGI at all",
     b"version": record(6, b"x", version=9),
     b"type": record(77, b"x"),
     b"early-end": record(3, bytes(8)),
     b"refused": record(3, struct.pack(">IB3x", 0, 3)),
-    b"stranger": record(6, b"Status: 200 OK\\r\\n\\r\\nof another", request=7) + record(3, bytes(8), request=7),
+    b"stranger": record(6, b"Status: 200 OK\\r\\n\\r\\nof another", request=777) + record(3, bytes(8), request=777),
     b"short-end": record(3, b"12"),
     b"after-end": OK + record(6, b"more"),
     b"no-headers": record(6, b"just text without any header") + END,
@@ -41,7 +46,9 @@ ANSWERS = {{
     b"hangs-up": b"",
     b"cut": record(6, b"Status: 200 OK\\r\\nContent-Length: 100\\r\\n\\r\\npart"),
     b"half-record": record(6, b"x" * 100)[:50],
-}}
+  }}
+  return ANSWERS
+
 CLOSES = (b"cut", b"half-record", b"leaves", b"hangs-up")
 
 listening = socket.socket(fileno=os.dup(0))
@@ -53,10 +60,12 @@ while True:
         if not part:
             break
         data += part
+        NUMBER = int.from_bytes(data[2:4], "big")
         if record(5) not in data:
             continue
         mode = data.partition(b"QUERY_STRING")[2][:20]
-        mode = next((name for name in (*ANSWERS, b"flood", b"silence", b"exit", b"crash") if mode.startswith(name)), b"ok")
+        known = answers()
+        mode = next((name for name in (*known, b"flood", b"silence", b"exit", b"crash") if mode.startswith(name)), b"ok")
         data = b""
         if mode == b"exit":
             sys.stderr.write("last words\\n")
@@ -69,7 +78,8 @@ while True:
                 connection.sendall(record(7, b"e" * 60000))
             if mode == b"silence":
                 time.sleep(3600)
-            connection.sendall(ANSWERS.get(mode, OK))
+            connection.sendall(LATE + known[mode])
+            LATE = record(6, b"Status: 200 OK\\r\\n\\r\\nof another") + record(3, bytes(8)) if mode == b"late" else b""
         except OSError:
             break
         if mode in CLOSES:
@@ -91,7 +101,7 @@ TABLE = [
     ("type", "record of type 77"),
     ("early-end", "headers"),
     ("refused", "protocol status 3"),
-    ("stranger", "a record of request 7"),
+    ("stranger", "a record of request 777"),
     ("short-end", "END_REQUEST"),
     ("no-headers", "headers"),
     ("bad-header", "headers"),
@@ -179,6 +189,10 @@ STDERR_ANSWERS = r"""
 def test_words_after_the_end_spoil_the_connection_only(server: LiveServer) -> None:
     assert server.get("/?after-end").text == "fine"
     assert server.get("/?ok").text == "fine"
+
+
+def test_a_late_second_answer_is_given_to_nobody(server: LiveServer) -> None:
+    assert [server.get(f"/?{mode}").text for mode in ("late", "ok", "ok")] == ["fine"] * 3
 
 
 def test_a_program_that_closes_its_connections_is_asked_over_new_ones(tmp_path: Path) -> None:

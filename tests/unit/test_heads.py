@@ -18,7 +18,8 @@ from fcgiemu.http.response import Response
 from fcgiemu.modules import sending
 from fcgiemu.server import heads
 from fcgiemu.server.exchange import Exchange
-from fcgiemu.server.protocol import IisProtocol
+from fcgiemu.server.protocol import Connection
+from fcgiemu.server.spool import Budget
 from fcgiemu.site import Site
 
 from ..sites import python_handler, web_config
@@ -34,12 +35,14 @@ def custom(name: str, value: str) -> str:
     return f'<httpProtocol><customHeaders><add name="{name}" value="{value}" /></customHeaders></httpProtocol>'
 
 
-class Connection:
+class FakeConnection:
     """A protocol and its transport, as an exchange needs them."""
 
     def __init__(self) -> None:
         self.transport = self
-        self.flow = SimpleNamespace(write_paused=False)
+        self.write_paused = False
+        self.app = SimpleNamespace(budget=Budget())
+        self.exchange: Exchange
         self.sent = b""
         self.closed = False
         self.completed = 0
@@ -47,21 +50,20 @@ class Connection:
     def write(self, data: bytes) -> None:
         self.sent += data
 
-    def close(self) -> None:
-        self.closed = True
-
     def date(self) -> bytes:
         return DATE
 
-    def on_response_complete(self) -> None:
+    def answered(self) -> None:
         self.completed += 1
+        self.closed = not self.exchange.keep_alive
 
 
 def outcome(
     send: Callable[[Exchange], None], keep_alive: bool
 ) -> tuple[bytes, bool, int, int, int]:
-    connection = Connection()
-    exchange = Exchange(cast(IisProtocol, connection), "GET", b"/x", [], "1.1", keep_alive)
+    connection = FakeConnection()
+    exchange = Exchange(cast(Connection, connection), "GET", b"/x", [], "1.1", keep_alive)
+    connection.exchange = exchange
     send(exchange)
     assert exchange.response_complete and exchange.started
     return (

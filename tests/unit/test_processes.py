@@ -178,7 +178,7 @@ def test_a_connection_that_is_lost_before_it_is_asked() -> None:
         connection = FastCgiConnection()
         connection.connection_made(Transport())  # type: ignore[arg-type]
         connection.connection_lost(None)
-        connection.send(b"", has_body=True)
+        connection.send(b"", None)
         called: list[bool] = []
         connection.expect(0, lambda: called.append(connection.is_whole))
         assert called == [False] and not connection.alive

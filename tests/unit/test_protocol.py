@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-import uvicorn
-from uvicorn.server import ServerState
 
+from fcgiemu.http.framing import RequestHead
 from fcgiemu.http.url import UrlRefused
-from fcgiemu.server.decisions import Head, decide
+from fcgiemu.server.decisions import decide
 from fcgiemu.server.exchange import Exchange
-from fcgiemu.server.protocol import IisProtocol
+from fcgiemu.server.heads import Known
+from fcgiemu.server.protocol import Connection, Timers
+from fcgiemu.server.spool import Budget
 from fcgiemu.site import Site
 
 from ..sites import python_handler, web_config, write
@@ -29,8 +30,13 @@ Seen = tuple[str, bool]
 class Transport:
     """Enough of one for a protocol that sends nothing."""
 
+    closing = False
+
     def is_closing(self) -> bool:
-        return False
+        return self.closing
+
+    def can_write_eof(self) -> bool:
+        return True
 
     def get_extra_info(self, name: str) -> Any:
         return {"peername": ("127.0.0.1", 5), "sockname": ("127.0.0.1", 80)}.get(name)
@@ -39,9 +45,10 @@ class Transport:
         pass
 
     def close(self) -> None:
-        pass
+        self.closing = True
 
-    pause_reading = resume_reading = close
+    abort = close
+    pause_reading = resume_reading = write_eof = lambda self: None
 
 
 class App:
@@ -52,6 +59,9 @@ class App:
         self.at_once = at_once
         self.seen: list[Seen] = []
         self.exchanges: list[Exchange] = []
+        self.timers = Timers()
+        self.budget = Budget()
+        self.connections: set[Connection] = set()
 
     def begin(self, exchange: Exchange) -> None:
         known = exchange.kept
@@ -70,8 +80,14 @@ class App:
             self.end(exchange)
 
     def end(self, exchange: Exchange) -> None:
-        exchange.response_complete = True
-        exchange.protocol.on_response_complete()
+        exchange.send_whole(Known(200, b"HTTP/1.1 200 OK\r\nDate: "), b"")
+
+    def refuse(self, exchange: Exchange, error: UrlRefused) -> None:
+        exchange.protocol.give_body_up()
+        self.end(exchange)
+
+    def timed_out(self, exchange: Exchange | None, reason: str, limit: str) -> None:
+        raise AssertionError
 
 
 def get(target: str, *lines: str, method: str = "GET") -> bytes:
@@ -91,10 +107,7 @@ def received(site: Site, packets: list[bytes], at_once: bool = True) -> App:
     app = App(site, at_once)
 
     async def run() -> None:
-        config = uvicorn.Config(cast(Any, app), http=IisProtocol, log_config=None)
-        config.load()
-        config.loaded_app = cast(Any, app)
-        protocol = IisProtocol(config, ServerState(), {})
+        protocol = Connection(app, "http", asyncio.get_running_loop())
         protocol.connection_made(cast(asyncio.Transport, Transport()))
         for packet in packets:
             protocol.data_received(packet)
@@ -121,12 +134,12 @@ CASES: list[tuple[list[bytes], list[Seen]]] = [
             ("OPTIONS /a", False),
         ],
     ),
-    ([A + B, A + B, A], [("GET /a", False), ("GET /b", False)] * 2 + [("GET /a", False)]),
-    ([A[:9], A[9:], A, A], [("GET /a", False), ("GET /a", False), ("GET /a", True)]),
+    ([A + B, A + B, A], [("GET /a", False), ("GET /b", False)] * 2 + [("GET /a", True)]),
+    ([A[:9], A[9:], A, A], [("GET /a", False), ("GET /a", True), ("GET /a", True)]),
     ([A, A[:9], A[9:], A], [("GET /a", False), ("GET /a", False), ("GET /a", True)]),
     ([A + B[:5], B[5:], A + B[:5], B[5:]], [("GET /a", False), ("GET /b", False)] * 2),
-    ([A + b"\r\n", A + b"\r\n", A], [("GET /a", False), ("GET /a", True), ("GET /a", False)]),
-    ([b"\r\n" + A, A, b"\r\n" + A], [("GET /a", False), ("GET /a", False), ("GET /a", True)]),
+    ([A + b"\r\n", A + b"\r\n", A], [("GET /a", False), ("GET /a", False), ("GET /a", True)]),
+    ([b"\r\n" + A, A, b"\r\n" + A], [("GET /a", False), ("GET /a", True), ("GET /a", False)]),
     ([b"\r\n" + A, b"GET /b HTTP/1.1\r\n" + A], [("GET /a", False)]),
     (
         [b"\r\n\r\n" + A, b"GET /b HTTP/1.1\r\n\r\n" + A],
@@ -136,6 +149,7 @@ CASES: list[tuple[list[bytes], list[Seen]]] = [
         [BODY + b"abc", BODY + b"abc", BODY, b"abc", A],
         [("POST /a", False)] * 3 + [("GET /a", False)],
     ),
+    ([BODY[:-4], BODY[-4:], b"a", b"b", b"c" + A], [("POST /a", False), ("GET /a", False)]),
     ([BODY, A[:3], A, A], [("POST /a", False), ("GET /a", False), ("GET /a", True)]),
     ([get("/a", "Content-Length: 0")] * 2, [("GET /a", False), ("GET /a", True)]),
     ([A, LF, LF], [("GET /a", False)]),  # line feeds alone are refused
@@ -174,9 +188,7 @@ OWN = get("/b", "X: own")
     ],
 )
 def test_each_request_has_its_own_headers(site: Site, packets: list[bytes]) -> None:
-    """An Upgrade that nobody takes is parsed again without it (found by a fuzzer: the next request
-    got its headers).
-    """
+    """Also where an Upgrade is asked for, behind which a parser would stop (found by a fuzzer)."""
     wanted = [
         line.partition(b": ")[::2] for line in b"".join(packets).split(b"\r\n") if b": " in line
     ]
@@ -187,10 +199,10 @@ def test_each_request_has_its_own_headers(site: Site, packets: list[bytes]) -> N
 
 def test_requests_that_come_before_the_answer_wait(site: Site) -> None:
     app = received(site, [A, A, B, A], at_once=False)
-    for _ in range(4):
+    for number in range(4):
+        assert len(app.exchanges) == number + 1
         app.end(app.exchanges[-1])
     assert app.seen == [("GET /a", False), ("GET /a", False), ("GET /b", False), ("GET /a", False)]
-    assert all(not exchange.more_body for exchange in app.exchanges)
 
 
 def test_a_request_that_is_known_is_the_same_request(site: Site) -> None:
@@ -202,9 +214,8 @@ def test_a_request_that_is_known_is_the_same_request(site: Site) -> None:
         "headers",
         "version",
         "keep_alive",
-        "too_long",
         "has_body",
-        "body",
+        "body_complete",
     ):
         assert getattr(first, name) == getattr(second, name), name
 
@@ -234,5 +245,8 @@ def test_headers_that_come_again_are_known_below_plain_lines_only(
     found = first.protocol.decisions.recall(line.encode() + b"\r\n" + rest)
     assert (found is not None) is known
     if found is not None:
-        assert found == (Head("GET", line.split()[1].encode(), [(b"Host", b"h")], "1.1"), None)
+        assert found == (
+            RequestHead("GET", line.split()[1].encode(), [(b"Host", b"h")], "1.1", True),
+            None,
+        )
     assert first.protocol.decisions.recall(line.encode() + b"\r\nX: y\r\n" + rest) is None
