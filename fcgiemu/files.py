@@ -118,7 +118,8 @@ class FileView:
         self._remembered = count
 
     def forget(self) -> None:
-        """Drop what was remembered of folders."""
+        """Drop what was remembered of folders, the root among them: it may be another one now."""
+        self._real_root = os.path.realpath(self.root)
         self._listings.clear()
         self._found.clear()
         self._inside.clear()

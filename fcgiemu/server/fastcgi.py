@@ -123,6 +123,11 @@ class FastCgi:
         except re.error:
             return restarts(relative, restart_pattern(None))
 
+    def restart(self) -> None:
+        """Let every next request run new code."""
+        for pool in self.applications.values():
+            pool.restart()
+
     def forget_programs(self) -> None:
         """Configuration has changed: pools that are not in use look for their program again at the
         next request.

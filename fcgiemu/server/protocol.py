@@ -54,7 +54,7 @@ READ_AHEAD = 1 << 16
 MAX_DRAINED = 1 << 20
 #: Seconds and bytes for which a client may go on sending behind the last answer.  # our own
 LINGER_SECONDS = 2.0
-MAX_LINGERED = 1 << 22
+MAX_LINGERED = 1 << 18
 #: Seconds for which an idle connection's decisions are kept.
 REMEMBER_SECONDS = 5.0
 

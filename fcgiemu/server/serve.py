@@ -24,6 +24,7 @@ from .app import LogEntry, Server
 from .exchange import Exchange
 from .fastcgi import FastCgi
 from .listener import Listener, cut_words, run
+from .roots import LOOK_SECONDS, Roots
 from .tls import Certificate
 
 #: Seconds that a log line may wait for company.
@@ -106,7 +107,7 @@ class Serving:
             self.console.line,
             options.local_hosts,
         )
-        self._watchers: list[Watcher] = []
+        self._watchers: dict[Path, Watcher] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._told: set[str] = set()
 
@@ -134,16 +135,46 @@ class Serving:
             self.fastcgi.warm_up()
         if self.options.reload:
             for root in self.site.roots():
-                watcher = Watcher(root, partial(self._changed, root))
-                watcher.start()
-                self._watchers.append(watcher)
-                if watcher.polling:
-                    self.console.say(f"file events do not arrive in {root}: it is polled instead")
+                self._watch(root)
+        self._look = asyncio.ensure_future(self._look_at_roots(Roots(self.site.roots())))
+
+    def _watch(self, root: Path) -> None:
+        watcher = Watcher(root, partial(self._changed, root))
+        watcher.start()
+        self._watchers[root] = watcher
+        if watcher.polling:
+            self.console.say(f"file events do not arrive in {root}: it is polled instead")
+
+    async def _look_at_roots(self, roots: Roots) -> None:
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            for root in roots.replaced():
+                await self._replaced(root)
+
+    async def _replaced(self, root: Path) -> None:
+        """Another folder has taken the place of one of the site's: nothing of the old one counts
+        any more.
+        """
+        for directory in self.site.layout.directories:
+            directory.view.forget()
+        self.site.tree.invalidate()
+        self.fastcgi.forget_programs()
+        words = "its workers run on in the old one (--no-reload)"
+        if self.options.reload:
+            words = "workers restart"
+            await asyncio.to_thread(self._watchers.pop(root).stop)
+            self._watch(root)
+            self.fastcgi.restart()
+            await self.server.platforms.restart()
+        self.console.say(
+            f"{time.strftime('%H:%M:%S')} {root} has been replaced by another folder: {words}"
+        )
 
     def _stopped(self, cut: list[Exchange]) -> None:
         if cut:
             self.console.say(cut_words(cut))
-        for watcher in self._watchers:
+        self._look.cancel()
+        for watcher in self._watchers.values():
             watcher.stop()
 
     def _changed(self, root: Path, relative: str, is_folder: bool) -> None:

@@ -217,9 +217,9 @@ def run(request):
             log("wfastcgi.py %s initializing" % VERSION)
             fatal = True
             message = "Error occurred while reading WSGI handler"
-            _Site.handler = load(environ.get("APPL_PHYSICAL_PATH", _HERE))
+            _Site.handler = load(_folder(environ))
             message = "Error occurred starting file watcher"
-            _announce_restarts(environ.get("APPL_PHYSICAL_PATH", _HERE))
+            _announce_restarts(_folder(environ))
             fatal = False
             message = ""
             log("wfastcgi.py %s initialized" % VERSION)
@@ -331,6 +331,12 @@ def _body(request):
         body.write(data)
     body.seek(0)
     return body
+
+
+def _folder(environ):
+    """The site's folder. Its name came as bytes, whatever their encoding: see environ.decoded."""
+    name = environ.get("APPL_PHYSICAL_PATH")
+    return _HERE if name is None else os.fsdecode(name.encode("latin-1"))
 
 
 def load(folder):

@@ -54,7 +54,9 @@ def exchange(target: str, *headers: tuple[str, str], method: str = "GET") -> Exc
         (b"Host", b"localhost"),
         *((name.encode(), value.encode()) for name, value in headers),
     ]
-    return Exchange(PROTOCOL, method, target.encode(), fields, "1.1", True)
+    made = Exchange(PROTOCOL, method, target.encode(), fields, "1.1", True)
+    made.has_body = any(name in ("Content-Length", "Transfer-Encoding") for name, _ in headers)
+    return made
 
 
 def aged(site: Path) -> None:
