@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from typing import NoReturn
 
@@ -48,6 +49,11 @@ class _Lazy(click.Group):
 @click.version_option(__version__, prog_name="fcgiemu")
 def main() -> None:
     """A local emulator of IIS and its FastCGI module for Python sites."""
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        gone = FileNotFoundError("The current folder has been deleted.")
+        fail(gone, "Type cd / and then cd to the site, and start again.")
 
 
 def fail(error: Exception, hint: str = "") -> NoReturn:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
 
+from ..http.numbers import MAX_LENGTH, bounded
 from .limits import Limits
 
 #: After how many requests php-cgi ends by itself: 500 where nothing says otherwise, 0 = never.
@@ -35,11 +36,10 @@ def limits(known: Limits, environment: Mapping[str, str]) -> Limits:
     requests.
     """
     text = environment.get(_MAX_REQUESTS, "")
-    return (
-        replace(known, instance_max_requests=int(text))
-        if text.isdigit() and not known.instance_max_requests
-        else known
-    )
+    count = bounded(text, MAX_LENGTH)
+    if count is None or known.instance_max_requests:
+        return known
+    return replace(known, instance_max_requests=count)
 
 
 def environment(known: Limits) -> dict[str, str]:

@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from ..http.numbers import MAX_LENGTH, bounded
 from ..http.request import Request
 from ..lifeline import Lifeline
 from .connection import FastCgiConnection
@@ -374,7 +375,7 @@ class WorkerProcess:
                 else "the debugger has left: timeouts and recycling are on again",
             )
         else:
-            self._current = self._begun.get(int(said), ("", ""))
+            self._current = self._begun.get(bounded(said, MAX_LENGTH) or 0, ("", ""))
 
     def _close_pipes(self) -> None:
         if self._lifeline is not None:

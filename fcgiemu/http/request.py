@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import quote, urlsplit
 
+from .numbers import MAX_LENGTH, MAX_PORT, bounded
 from .url import Target, UrlRefused, canonicalize
 
 Header = tuple[str, str]
@@ -77,8 +78,8 @@ def make_request(
         sent = authority if port == (443 if scheme == "https" else 80) else f"{authority}:{port}"
         given.insert(0, ("Host", sent))
         fields["host"] = sent
-    if body_length is None and fields.get("content-length", "").isdigit():
-        body_length = int(fields["content-length"])
+    if body_length is None and "content-length" in fields:
+        body_length = bounded(fields["content-length"], MAX_LENGTH)
     elif body_length and "content-length" not in fields:
         given.append(("Content-Length", str(body_length)))
         fields["content-length"] = str(body_length)
@@ -135,7 +136,5 @@ def _host_of(authority: str) -> str | None:
 
 
 def _port_of(authority: str) -> int | None:
-    try:
-        return urlsplit("//" + authority).port
-    except ValueError:
-        return None
+    digits = authority.rpartition("]")[2].rpartition(":")[2]
+    return bounded(digits, MAX_PORT) if ":" in authority else None

@@ -46,15 +46,34 @@ def compiled(effective: Effective) -> Browse:
     return Browse(section.flag("enabled"), section.names("showFlags"))
 
 
+def is_text(name: str) -> bool:
+    """Whether a name can be written: others hold bytes that are no characters."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def moment(mtime_ns: int) -> datetime:
+    """A time stamp in local time, 1970 where it is one that no calendar has."""
+    try:
+        return datetime.fromtimestamp(mtime_ns / 1e9)
+    except (ValueError, OverflowError, OSError):
+        return datetime.fromtimestamp(0)
+
+
 def rows(view: FileView, folder: FileEntry) -> list[Row]:
     """The entries of a folder that can be asked for, in NTFS's order: by name without case, files
-    and folders mixed.
+    and folders mixed. Raises PermissionError.
+
+    A name that is not UTF-8 is one that NTFS cannot have.
     """
     parent = view.relative(folder)
     found = []
     for name in os.listdir(folder.path):
         entry = view.find(f"{parent}/{name}")
-        if entry is not None:
+        if entry is not None and is_text(name):
             size = None if entry.is_directory else entry.size
-            found.append(Row(name, datetime.fromtimestamp(entry.mtime_ns / 1e9), size))
+            found.append(Row(name, moment(entry.mtime_ns), size))
     return sorted(found, key=lambda row: row.name.upper())

@@ -247,6 +247,19 @@ def not_found(notification: str) -> Respond:
     )
 
 
+def access_denied() -> Respond:
+    """401.3: the operating system does not let the server read what it would send."""
+    return Respond(
+        401,
+        3,
+        "You do not have permission to view this directory or page because of the access control"
+        " list (ACL) configuration or encryption settings for this resource on the Web server.",
+        0x80070005,
+        notification="ExecuteRequestHandler",
+        hints=("Give the user that runs the server permission to read it.",),
+    )
+
+
 def bad_module(handler: Handler, module: str) -> Respond:
     """500.21: a handler names a module that the application does not have."""
     return Respond(

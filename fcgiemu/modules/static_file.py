@@ -15,6 +15,7 @@ from functools import lru_cache
 from ..config.tree import Effective
 from ..decision import Action, Redirect, Respond, ServeFile, configuration_error
 from ..files import FileEntry
+from ..http.numbers import MAX_LENGTH, bounded
 from ..http.request import Request
 from ..http.url import encode_location
 from ..rewrite.policy import POLICY
@@ -148,14 +149,21 @@ def etag(mtime_ns: int) -> str:
     """IIS's form: the eight bytes of the FILETIME, low byte first, in hexadecimal without padding,
     then ``:0``.
     """
-    filetime = mtime_ns // 100 + _FILETIME_EPOCH
+    filetime = (mtime_ns // 100 + _FILETIME_EPOCH) % (1 << 64)
     return '"' + "".join(f"{byte:x}" for byte in filetime.to_bytes(8, "little")) + ':0"'
+
+
+#: The years that a date can have, 1 and 9999, in seconds since 1970.
+_FIRST_SECOND = -62135596800
+_LAST_SECOND = 253402300799
 
 
 @lru_cache(maxsize=1024)
 def _modified(seconds: int) -> tuple[datetime, str]:
-    """A time stamp as a date and as HTTP writes it."""
-    moment = datetime.fromtimestamp(seconds, UTC)
+    """A time stamp as a date and as HTTP writes it. A file system may tell one that no calendar
+    has.
+    """
+    moment = datetime.fromtimestamp(min(max(seconds, _FIRST_SECOND), _LAST_SECOND), UTC)
     return moment, format_datetime(moment, usegmt=True)
 
 
@@ -214,6 +222,15 @@ def respond(
     return FileResponse(200, base, ((0, entry.size),) if send else (), footer=footer)
 
 
+def is_timeless(request: Request, entry: FileEntry) -> bool:
+    """Whether the same request for the same state of a file has the same response at any time."""
+    return (
+        time.time() - entry.mtime_ns / 1e9 >= WEAK_SECONDS
+        and request.fields.keys().isdisjoint(_CONDITIONS)
+        and request.method == "GET"
+    )
+
+
 def _precondition(
     fields: Mapping[str, str], tag: str, modified: datetime, now: datetime | None
 ) -> int:
@@ -248,9 +265,14 @@ _CONDITIONS = frozenset({"if-match", "if-unmodified-since", "if-none-match", "if
 
 
 def _date(text: str | None) -> datetime | None:
+    """A date of HTTP in UTC; None for what is none, or lies where no calendar reaches."""
     from werkzeug.http import parse_date
 
-    return parse_date(text) if text else None
+    try:
+        date = parse_date(text) if text else None
+        return date.astimezone(UTC) if date is not None else None
+    except (ValueError, OverflowError):
+        return None
 
 
 def _range(
@@ -304,8 +326,14 @@ def part_head(mime_type: str, start: int, end: int, size: int) -> bytes:
     ).encode("latin-1")
 
 
-#: More digits than a file can have bytes are no number of any use.
+#: More digits than a file can have bytes are not a number of any use.
 _DIGITS = re.compile(r"[0-9]{1,20}")
+
+
+def _number(digits: str) -> int:
+    """A position in a file; beyond all of them where it is too large."""
+    number = bounded(digits, MAX_LENGTH)
+    return MAX_LENGTH if number is None else number
 
 
 def parse_ranges(text: str, size: int) -> tuple[list[tuple[int, int]], int] | None:
@@ -326,10 +354,10 @@ def parse_ranges(text: str, size: int) -> tuple[list[tuple[int, int]], int] | No
         ):
             return None
         if not first:
-            start, end = max(0, size - int(last)), size
+            start, end = max(0, size - _number(last)), size
         else:
-            start, end = int(first), min(size, int(last) + 1) if last else size
-            if last and int(last) < start:
+            start, end = _number(first), min(size, _number(last) + 1) if last else size
+            if last and _number(last) < start:
                 return None
         if start < end:
             found.append((start, end))

@@ -18,6 +18,7 @@ from ..fastcgi import php
 from ..fastcgi.limits import IIS_LIMITS, Limits
 from ..fastcgi.process import Launch, StartFailed
 from ..hosting import Hosting
+from ..http.numbers import MAX_PORT, bounded
 from ..lifeline import guarded
 from ..modules import fast_cgi
 from ..worker import paths
@@ -73,7 +74,7 @@ class Launcher:
         if not settings.keys() & {"WSGI_PTVSD_SECRET", "WSGI_PTVSD_ADDRESS"}:
             return None
         port = settings.get("WSGI_PTVSD_ADDRESS", ("", None))[0].rpartition(":")[2]
-        return int(port) if port.isdigit() else PTVSD_PORT
+        return bounded(port, MAX_PORT) or PTVSD_PORT
 
     def limits(self, processor: str, place: Application) -> Limits:
         """The limits for a scriptProcessor: development's defaults, then the host configuration,

@@ -150,8 +150,13 @@ class Server:
         try:
             decision = self._decide(exchange)
             action = decision.action
-            if isinstance(action, CallFastCgi) and self.fastcgi.begin(exchange, decision, action):
-                return
+            if isinstance(action, CallFastCgi):
+                if self.fastcgi.begin(exchange, decision, action):
+                    return
+            elif isinstance(action, ServeFile):
+                if static.serve_at_once(exchange, decision, action):
+                    self.ended(exchange, decision)
+                    return
             self.go_on(exchange, decision, self.act(exchange, decision))
         except UrlRefused as error:
             self.refuse(exchange, error)
@@ -278,7 +283,9 @@ class Server:
         if isinstance(action, CallFastCgi):
             await self.fastcgi.call(exchange, decision, action)
         elif isinstance(action, ServeFile):
-            await static.serve_file(exchange, decision, action)
+            failure = await static.serve_file(exchange, decision, action)
+            if failure is not None:
+                await self.act(exchange, replace(decision, action=failure))
         elif isinstance(action, (Redirect, Respond)):
             if isinstance(action, Respond) and await self.error_page(
                 exchange, decision, action.status, action.substatus, has_entity=False
@@ -287,7 +294,9 @@ class Server:
             response = sending.own_response(decision, decision.request.is_local)
             await exchange.respond(response, exchange.substatus)
         elif isinstance(action, ListDirectory):
-            await static.list_directory(exchange, decision, action)
+            failure = await static.list_directory(exchange, decision, action)
+            if failure is not None:
+                await self.act(exchange, replace(decision, action=failure))
         elif isinstance(action, Abort):
             exchange.reset()
         elif isinstance(action, CallHttpPlatform):

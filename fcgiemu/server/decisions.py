@@ -19,6 +19,7 @@ from ..hosting import Answers, SiteFiles
 from ..http.framing import RequestHead
 from ..site import Site
 from .exchange import Exchange
+from .heads import Known
 
 T = TypeVar("T")
 
@@ -44,6 +45,8 @@ class Kept:
     folders: tuple[tuple[FileView, Listing], ...]
     #: The FastCGI parameters of the request, once they have been encoded.
     params: bytes | None = None
+    #: The whole answer, where it is a small file's and the same at any time: head and body.
+    ready: tuple[Known, bytes] | None = None
 
 
 class Decisions:

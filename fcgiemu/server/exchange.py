@@ -381,6 +381,28 @@ class Exchange:
             if self._unsent is None:
                 self._end()
 
+    async def send_file(self, descriptor: int, start: int, end: int) -> bool:
+        """Send a part of a file as the whole body, without reading it; False where that cannot be
+        done here.
+        """
+        if self._encoder is not None or self._no_body or self._left != end - start:
+            return False
+        sender = self.protocol.file_sender()
+        if sender is None:
+            return False
+        head, self._head = self._head, b""
+        self.protocol.sending_file = True
+        try:
+            reached = await sender.send(head, descriptor, start, end)
+        finally:
+            self.protocol.sending_file = False
+        self.bytes_sent += reached - start
+        self._left = end - reached
+        self.pass_on(b"", more=False)
+        if self.disconnected:
+            raise ClientGone
+        return True
+
     async def room(self) -> None:
         """Wait while more of the response waits for the client than may."""
         while self._unsent is not None and self._unsent.is_full and not self.disconnected:

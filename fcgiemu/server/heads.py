@@ -67,7 +67,21 @@ def _made(effective: Effective, block: bytes, length: int, keep_alive: bool) -> 
     head = cgi.parse(block)
     if head.status >= 400 or head.status in (204, 304) or outbound.wanted(effective) is not None:
         return None
-    headers = sending.decorate(head.headers, effective)
+    return whole(
+        head.status,
+        head.reason,
+        sending.decorate(head.headers, effective),
+        length,
+        keep_alive,
+    )
+
+
+def whole(
+    status: int, reason: str, headers: list[Header], length: int, keep_alive: bool
+) -> Known | None:
+    """The head of a response with a body of so many bytes; None where its headers say something
+    else about that.
+    """
     framing = [(name.lower(), value) for name, value in headers if name.lower() in _FRAMING]
     if not framing:
         headers.append(("Content-Length", str(length)))
@@ -75,7 +89,7 @@ def _made(effective: Effective, block: bytes, length: int, keep_alive: bool) -> 
         return None
     if not keep_alive:
         headers.append(("Connection", "close"))
-    return Known(head.status, encoded(head.status, head.reason, headers))
+    return Known(status, encoded(status, reason, headers))
 
 
 def _printable(value: str) -> str:

@@ -45,6 +45,7 @@ from ..http.url import UrlRefused
 from .clock import date
 from .decisions import LONGEST_HEAD, Decisions
 from .exchange import Exchange
+from .send_file import FileSender
 from .spool import Budget
 
 #: Bytes of the next request that may wait while one is answered.  # our own
@@ -165,6 +166,7 @@ class Connection(asyncio.Protocol):
     _mark: tuple[float, int] | None = None
     #: Whether a file is on its way past the transport.
     sending_file = False
+    _file_sender: FileSender | None = None
     _task: asyncio.Task[None]
 
     def __init__(self, app: Application, scheme: str, loop: asyncio.AbstractEventLoop) -> None:
@@ -197,6 +199,8 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.app.connections.discard(self)
+        if self._file_sender is not None:
+            self._file_sender.close()
         tunnel, self.tunnel = self.tunnel, None
         if self.state is not _S.CLOSED:
             self._to(_S.CLOSED)
@@ -434,6 +438,18 @@ class Connection(asyncio.Protocol):
         self.written += len(data)
         self.transport.write(data)
 
+    def file_sender(self) -> FileSender | None:
+        """What sends files past the transport, while that has nothing to send; None where there is
+        no such thing.
+        """
+        if self.scheme == "https" or self.transport.get_write_buffer_size():
+            return None
+        if self._file_sender is None and FileSender.is_possible():
+            sock = self.transport.get_extra_info("socket")
+            if sock is not None:
+                self._file_sender = FileSender(sock.fileno(), self.loop)
+        return self._file_sender
+
     def pause_reading(self) -> None:
         """Take nothing from the client until ``resume_reading``."""
         self._pause_reading()
@@ -497,6 +513,8 @@ class Connection(asyncio.Protocol):
             self._mark = None
             return
         taken = self.written - waiting
+        if self._file_sender is not None:
+            taken += self._file_sender.taken
         if self._mark is None:
             self._mark = now, taken
             return

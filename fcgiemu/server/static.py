@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import replace
 
 from .. import pages
 from ..decision import Decision, ListDirectory, Respond, ServeFile
 from ..files import FileEntry, is_settled
 from ..http.response import Response, reason_phrase
 from ..modules import compression, directory_listing, outbound, sending, static_file
-from ..modules.handlers import not_found
+from ..modules.handlers import access_denied, not_found
 from ..modules.static_file import FileResponse
+from . import heads
 from .exchange import Exchange
 
 #: Files up to this size are read and sent in one piece.
@@ -55,42 +55,68 @@ _gzipped = FileCache(largest=1 << 22)
 _hits = compression.Hits()
 
 
-async def serve_file(exchange: Exchange, decision: Decision, action: ServeFile) -> None:
-    """Send the file that the decision names. A file that has vanished meanwhile is a 404."""
+def serve_at_once(exchange: Exchange, decision: Decision, action: ServeFile) -> bool:
+    """Send a small file that is known, as most are asked for; False where there is more to do."""
+    kept = exchange.kept
+    if kept is not None and kept.ready is not None and kept.decision is decision:
+        if not exchange.is_simple:
+            return False
+        exchange.send_whole(*kept.ready)
+        return True
+    body = _cache.get(action.entry)
+    if body is None or not exchange.is_simple or decision.site.settings.compression:
+        return False
+    if outbound.wanted(decision.effective) is not None:
+        return False
+    content = decision.effective.view(static_file.compiled)
+    if content.footer:
+        return False
+    answer = static_file.respond(action, content, decision.request)
+    if answer.status != 200 or answer.ranges != ((0, len(body)),):
+        return False
+    headers = sending.decorate(answer.headers, decision.effective)
+    known = heads.whole(200, reason_phrase(200), headers, len(body), exchange.keep_alive)
+    if known is None:
+        return False
+    if (
+        kept is not None
+        and kept.decision is decision
+        and static_file.is_timeless(decision.request, action.entry)
+    ):
+        kept.ready = known, body
+    exchange.send_whole(known, body)
+    return True
+
+
+async def serve_file(exchange: Exchange, decision: Decision, action: ServeFile) -> Respond | None:
+    """Send the file that the decision names; the error to answer instead where that cannot be
+    done.
+    """
     exchange.compress = None  # that is for what programs answer
     content = decision.effective.view(static_file.compiled)
     answer = static_file.respond(
         action, content, decision.request, footer=_footer(decision, content)
     )
     if answer.status in (412, 416):
-        await _failed(exchange, decision, answer)
-        return
-    if await _compressed(exchange, decision, action, answer):
-        return
-    kept = _cache.get(action.entry) if len(answer.ranges) == 1 and not answer.footer else None
-    if kept is not None and outbound.sender(decision, answer.status, answer.headers) is None:
-        start, end = answer.ranges[0]
-        await exchange.start(
-            answer.status,
-            reason_phrase(answer.status),
-            sending.decorate(answer.headers, decision.effective),
-        )
-        await exchange.write(kept[start:end], more=False)
-        return
+        return _failed(answer)
     try:
-        descriptor = (
-            os.open(action.entry.path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
-            if answer.ranges
-            else -1
-        )
-    except OSError:
-        await exchange.respond(sending.own_response(_missing(decision), decision.request.is_local))
-        return
+        if await _compressed(exchange, decision, action, answer):
+            return None
+        descriptor = os.open(action.entry.path, _OPEN) if answer.ranges else -1
+    except PermissionError:
+        return access_denied()
+    except OSError:  # it has vanished meanwhile
+        return not_found("ExecuteRequestHandler")
     try:
         await _send(exchange, decision, answer, descriptor)
     finally:
         if descriptor >= 0:
             os.close(descriptor)
+    return None
+
+
+#: A file that has become a pipe meanwhile must not be waited for.
+_OPEN = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
 async def _send(
@@ -113,6 +139,9 @@ async def _send(
             _cache.put(decision.action.entry, data)
         await exchange.write(data + answer.footer, more=False)
         return
+    if len(answer.ranges) == 1 and not answer.footer and not answer.multipart:
+        if await exchange.send_file(descriptor, *answer.ranges[0]):
+            return
     async for part in _parts(answer, decision, descriptor):
         if exchange.gone:
             return
@@ -178,33 +207,33 @@ async def _compressed(
     return True
 
 
-async def _failed(exchange: Exchange, decision: Decision, answer: FileResponse) -> None:
+def _failed(answer: FileResponse) -> Respond:
     message = (
         "The requested range cannot be satisfied."
         if answer.status == 416
         else "A precondition of the request is not met."
     )
-    failed = Respond(
+    return Respond(
         answer.status,
         0,
         message,
         headers=tuple(answer.headers),
         notification="ExecuteRequestHandler",
     )
-    await exchange.respond(
-        sending.own_response(replace(decision, action=failed), decision.request.is_local)
-    )
 
 
-def _missing(decision: Decision) -> Decision:
-    return replace(decision, action=not_found("ExecuteRequestHandler"))
-
-
-async def list_directory(exchange: Exchange, decision: Decision, action: ListDirectory) -> None:
-    """Send the listing of a folder."""
+async def list_directory(
+    exchange: Exchange, decision: Decision, action: ListDirectory
+) -> Respond | None:
+    """Send the listing of a folder; the error to answer instead where it cannot be read."""
     flags = decision.effective.view(directory_listing.compiled).flags
     path = decision.path if decision.path.endswith("/") else decision.path + "/"
-    rows = directory_listing.rows(decision.site.directory(path).view, action.entry)
+    try:
+        rows = directory_listing.rows(decision.site.directory(path).view, action.entry)
+    except PermissionError:
+        return access_denied()
+    except OSError:  # it has vanished meanwhile
+        return not_found("ExecuteRequestHandler")
     body = pages.listing(decision.request.host, path, rows, flags)
     response = Response(
         200,
@@ -213,3 +242,4 @@ async def list_directory(exchange: Exchange, decision: Decision, action: ListDir
         body,
     )
     await exchange.respond(sending.send(decision, response))
+    return None
