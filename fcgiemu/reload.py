@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -36,6 +37,8 @@ RESTART_REGEX = r".*((\.py)|(\.config))$"
 #: Seconds within which a touched file must be reported, else the folder is polled.
 SELF_TEST_SECONDS = 1.0
 POLL_SECONDS = 0.5
+#: Seconds that a file which is being written is given to be closed, before it counts as changed.
+WRITE_SECONDS = 0.05
 #: What counts as a change, a new time stamp among it (``touch``), by whichever event this watchdog
 #: has for that; files that
 #: are only read do not.
@@ -119,6 +122,8 @@ class Watcher:
         self._changed = changed
         self._observer: BaseObserver = Observer()
         self._seen = threading.Event()
+        #: Files that are being written, as far as is known.
+        self._written: dict[str, threading.Timer] = {}
 
     def start(self) -> None:
         """Watch; where native events do not arrive (some network and container mounts), poll."""
@@ -171,7 +176,30 @@ class Watcher:
                 continue
             if event.is_directory and event.event_type == "created":
                 self._watch_new(Path(os.fsdecode(path)))
-            self._changed(relative, event.is_directory)
+            if event.event_type == "modified" and self._tells_closing:
+                self._wait_for_end(relative)
+            else:
+                self._tell(relative, event.is_directory)
+
+    @property
+    def _tells_closing(self) -> bool:
+        return sys.platform == "linux" and not self.polling
+
+    def _wait_for_end(self, relative: str) -> None:
+        """A file is being written: it is told of when it is closed, which is a moment later in most
+        cases. Before that it may be empty, and whoever loads it would have to load it twice.
+        """
+        if relative not in self._written:
+            timer = threading.Timer(WRITE_SECONDS, self._tell, (relative, False))
+            timer.daemon = True
+            self._written[relative] = timer
+            timer.start()
+
+    def _tell(self, relative: str, is_folder: bool) -> None:
+        timer = self._written.pop(relative, None)
+        if timer is not None:
+            timer.cancel()
+        self._changed(relative, is_folder)
 
     def _watch_new(self, folder: Path) -> None:
         """A folder made below one that is watched without what lies below it."""

@@ -29,6 +29,12 @@ from .options import open_site, site_options
     help="Restart workers when files change.",
 )
 @click.option(
+    "--standby/--no-standby",
+    default=True,
+    show_default=True,
+    help="Keep an interpreter ready that takes the site up when files change.",
+)
+@click.option(
     "--workers",
     type=click.IntRange(1, 64),
     help="Processes per scriptProcessor; by default what the host configuration says, else 2.",
@@ -83,6 +89,7 @@ def command(
     port: int,
     host: str,
     reload: bool,
+    standby: bool,
     workers: int | None,
     no_timeouts: bool,
     log_format: str,
@@ -102,7 +109,9 @@ def command(
     if debug_port is not None and worker == "wfastcgi":
         raise click.UsageError("--debugpy needs fcgiemu's own worker: leave --worker wfastcgi out.")
     reaps_for_server()
-    pool = PoolOptions(workers, worker, strict_pool, no_timeouts, debug_port)
+    pool = PoolOptions(
+        workers, worker, strict_pool, no_timeouts, debug_port, standby=standby and reload
+    )
     try:
         certificate = (
             tls.own(cert, key)

@@ -25,6 +25,11 @@ EXIT_PATIENCE = 2.0
 #: Requests before its last one with which a process that is going to be recycled gets its
 #: replacement, at most.
 LEAD = 20
+#: What a process loads ahead of which nothing is known yet.
+NOTHING = '{"modules": [], "late": [], "taken": [], "path": [], "skip": []}'
+#: Times in a row that a process has not been able to take a site up from its stand-by, before
+#: nothing is loaded ahead any more.
+MAX_GIVEN_UP = 3
 #: Gives a place in the queue up.
 Abandon = Callable[[], object]
 
@@ -51,7 +56,9 @@ class Waiter(Protocol):
 class Application:
     """Hands out idle processes, starts new ones on demand, queues what exceeds ``max_instances``.
 
-    ``clock`` gives seconds; the running loop's own where there is none.
+    ``clock`` gives seconds; the running loop's own where there is none. With ``standby``, one
+    process more stands by as soon as another one has loaded the site: it takes the place of the
+    next that ends, in most cases because a file has changed.
     """
 
     def __init__(
@@ -61,6 +68,8 @@ class Application:
         sink: OutputSink,
         spawn: Spawner | None = None,
         clock: Callable[[], float] | None = None,
+        *,
+        standby: bool = False,
     ) -> None:
         self.limits = limits
         self._launch = launch
@@ -75,6 +84,12 @@ class Application:
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
         self._clock = clock
+        #: Whether a process is kept that stands by, that process, and what it loads ahead.
+        self._keeps_standby = standby
+        self._standby: WorkerProcess | None = None
+        self._preparing = False
+        self._loads = ""
+        self._given_up = 0
         self._fails: deque[float] = deque(maxlen=max(1, limits.rapid_fails_per_minute))
         self.restarts = 0
         self.recycled = 0
@@ -155,6 +170,8 @@ class Application:
         lives = worker.connection.alive or worker.may_close and worker.connection.error is None
         if worker.state is ProcessState.BUSY and lives and not over and not self._closed:
             worker.to(ProcessState.IDLE)
+            if worker.launch.watches and self._standby is None:
+                self._prepare_standby()  # the others say themselves when they have loaded the site
             if worker.connection.alive and not worker.closes:
                 self._offer(worker)
             else:
@@ -207,9 +224,16 @@ class Application:
                 self._discard(worker, EXIT_PATIENCE if worker.launch.watches else 0.0)
         self._start_one()
 
+    def forget_standby(self) -> None:
+        """End the process that stands by: what it was started with has changed."""
+        standby, self._standby = self._standby, None
+        if standby is not None:
+            self._run(standby.stop())
+
     async def close(self) -> None:
         """End every process and wait until all are reaped."""
         self._closed = True
+        self.forget_standby()
         for waiter in list(self._waiting):
             waiter.cancel()
         while self._all or self._tasks:
@@ -280,6 +304,8 @@ class Application:
     def _discard(self, worker: WorkerProcess, patience: float = 0.0) -> None:
         self._all.discard(worker)
         self._run(worker.stop(patience))
+        if worker.requests and not self._all and self._standby is None:
+            self._prepare_standby()
         if self._spare and self._serving < self.limits.max_instances:
             spare = self._spare.pop()
             if spare.connection.alive:
@@ -305,8 +331,12 @@ class Application:
 
     async def _start(self) -> None:
         try:
-            worker = WorkerProcess(self._launch(), self._sink)
-            await worker.start(self._spawn)
+            launch = self._launch()
+            worker = self._take_standby(launch)
+            if worker is None:
+                worker = WorkerProcess(launch, self._sink)
+                worker.when_reported = self._reported
+                await worker.start(self._spawn)
         except Exception as error:
             self._starting -= 1
             if not (self._all or self._starting):  # nobody is left whom the others could wait for
@@ -326,6 +356,53 @@ class Application:
             self._spare.append(worker)
         else:
             self._offer(worker)
+
+    def _take_standby(self, launch: Launch) -> WorkerProcess | None:
+        """The process that stands by, where ``launch`` would start the same."""
+        worker, self._standby = self._standby, None
+        if worker is None:
+            return None
+        if (
+            worker.state is ProcessState.IDLE
+            and worker.connection.alive
+            and worker.launch.is_like(launch)
+        ):
+            return worker
+        self._run(worker.stop())
+        return None
+
+    def _reported(self, worker: WorkerProcess) -> None:
+        """A process has loaded the site, and says what another one can load ahead."""
+        self._given_up = self._given_up + 1 if worker.gave_up else 0
+        self._loads = worker.report if self._given_up < MAX_GIVEN_UP else ""
+        if self._standby is not None:  # of an older report
+            self.forget_standby()
+        self._prepare_standby()
+
+    def _prepare_standby(self) -> None:
+        if self._keeps_standby and not self._closed and not self._preparing:
+            self._preparing = True
+            self._run(self._start_standby())
+
+    async def _start_standby(self) -> None:
+        """Start a process that stands by; where that fails, the next one is started when it is
+        needed, and says why.
+        """
+        try:
+            launch = self._launch()
+            if not launch.may_stand_by:
+                return
+            worker = WorkerProcess(launch.ahead(self._loads or NOTHING), self._sink)
+            worker.when_reported = self._reported
+            await worker.start(self._spawn)
+        except Exception:
+            return
+        finally:
+            self._preparing = False
+        if self._closed or self._standby is not None:
+            await worker.stop()
+        else:
+            self._standby = worker
 
     def _fail_waiting(self, failure: StartFailed) -> None:
         while self._waiting:

@@ -11,7 +11,7 @@ import socket
 import tempfile
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from ..http.numbers import MAX_LENGTH, bounded
@@ -30,6 +30,10 @@ KEPT_LINES = 200
 KEPT_REQUESTS = 64
 #: A longer line is left out.
 MAX_LINE = 1 << 16
+#: The variable by which a process knows that it stands by.
+STANDBY = "FCGIEMU_STANDBY"
+#: Characters of a worker's report that are kept; worker/standby.py stays below.
+MAX_REPORT = 1 << 18
 
 
 class ProcessState(enum.Enum):
@@ -84,6 +88,28 @@ class Launch:
     #: Our worker's own: begins the lines that say which request its output belongs to, and nobody
     #: else knows it.
     mark: str = ""
+    #: Whether one may be started ahead, to stand by until another one is needed.
+    may_stand_by: bool = False
+
+    def is_like(self, other: Launch) -> bool:
+        """Whether both start the same, but for the mark."""
+        return replace(self, environment={}, mark="") == replace(
+            other, environment={}, mark=""
+        ) and self._named(STANDBY) == other._named(STANDBY)
+
+    def _named(self, without: str) -> dict[str, str]:
+        """The environment, but for ``without`` and with a word in place of the mark."""
+        return {
+            name: value.replace(self.mark, "mark") if self.mark else value
+            for name, value in self.environment.items()
+            if name != without
+        }
+
+    def ahead(self, loads: str) -> Launch:
+        """The same, of one that stands by. ``loads`` says what it loads meanwhile: see
+        worker/standby.py.
+        """
+        return replace(self, environment={**self.environment, STANDBY: loads})
 
 
 class Spawned(Protocol):
@@ -120,6 +146,16 @@ class WorkerProcess:
         #: Whether a debugger is attached: no timeout ends a request then, and nothing recycles the
         #: process.
         self.debugged = False
+        #: What the process has loaded that another one could load ahead, as it says itself; and who
+        #: is told when it has said so.
+        self.report = ""
+        self.when_reported: Callable[[WorkerProcess], None] = lambda _: None
+        #: Why it has started itself anew instead of taking the site up from its stand-by.
+        self.gave_up = ""
+        self._reporting = ""
+        #: The request that each of ``lines`` belongs to, 0 where that is unknown.
+        self._owners: deque[int] = deque(maxlen=KEPT_LINES)
+        self._owner = 0
         self._begun: dict[int, tuple[str, str]] = {}
         self._sink = sink
         self._process: Spawned | None = None
@@ -152,6 +188,7 @@ class WorkerProcess:
         self._begun.pop(self.requests - KEPT_REQUESTS, None)
         if not self.launch.mark:
             self._current = name
+            self._owner = self.requests
 
     def overdue(self, limits: Limits, now: float) -> tuple[str, float] | None:
         """The timeout that the request has run into, by its attribute's name, and its seconds.
@@ -227,6 +264,8 @@ class WorkerProcess:
         except OSError as error:
             await self.stop()
             raise StartFailed(str(error)) from error
+        if self.launch.mark:  # our own keeps its connection: nobody connects a second time
+            self._forget_socket()
         if self.state is ProcessState.STARTING:
             self.to(ProcessState.IDLE)
 
@@ -319,8 +358,14 @@ class WorkerProcess:
         self._insist()
 
     def words(self) -> str:
-        """What the process wrote last."""
-        return "\n".join(self.lines)
+        """What the process wrote last, but for what belongs to requests before the one in
+        progress.
+        """
+        return "\n".join(
+            line
+            for line, owner in zip(self.lines, self._owners, strict=True)
+            if owner in (0, self.requests)
+        )
 
     def _insist(self) -> None:
         """End the process and all it has started at once."""
@@ -361,12 +406,16 @@ class WorkerProcess:
                 self._told(said)
                 continue
             self.lines.append(text)
+            self._owners.append(self._owner)
             self._sink(self, name, text)
 
     def _told(self, said: str) -> None:
-        """Our own worker's word: whose output follows, or that a debugger has come or gone."""
-        if said.startswith("debugger "):
-            self.debugged = said == "debugger attached"
+        """Our own worker's word: whose output follows, that a debugger has come or gone, or what it
+        has loaded.
+        """
+        word, _, rest = said.partition(" ")
+        if word == "debugger":
+            self.debugged = rest == "attached"
             self._sink(
                 self,
                 "note",
@@ -374,8 +423,17 @@ class WorkerProcess:
                 if self.debugged
                 else "the debugger has left: timeouts and recycling are on again",
             )
+        elif word == "report":
+            self._reporting = (self._reporting + rest)[:MAX_REPORT]
+        elif word == "reported":
+            self.report, self._reporting = self._reporting, ""
+            self.when_reported(self)
+        elif word == "standby":
+            self.gave_up = rest
+            self._sink(self, "note", "STANDBY " + rest)
         else:
-            self._current = self._begun.get(bounded(said, MAX_LENGTH) or 0, ("", ""))
+            self._owner = bounded(said, MAX_LENGTH) or 0
+            self._current = self._begun.get(self._owner, ("", ""))
 
     def _close_pipes(self) -> None:
         if self._lifeline is not None:

@@ -17,6 +17,7 @@ from ..applications import Application
 from ..fastcgi import php
 from ..fastcgi.limits import IIS_LIMITS, Limits
 from ..fastcgi.process import Launch, StartFailed
+from ..files import UNWATCHED
 from ..hosting import Hosting
 from ..http.numbers import MAX_PORT, bounded
 from ..lifeline import guarded
@@ -51,6 +52,8 @@ class PoolOptions:
     strict_pool: bool = False
     no_timeouts: bool = False
     debug_port: int | None = None
+    #: Whether an interpreter stands by for when files change.
+    standby: bool = False
 
 
 class NotRegistered(Exception):
@@ -63,6 +66,11 @@ class Launcher:
     def __init__(self, site: Hosting, options: PoolOptions) -> None:
         self.site = site
         self.options = options
+
+    @property
+    def stands_by(self) -> bool:
+        """Whether each pool keeps a process that stands by; a debugger's port is one process's."""
+        return self.options.standby and self.options.debug_port is None
 
     def debug_port(self, place: Application) -> int | None:
         """The port for a debugger: that of --debugpy, else that of the old WSGI_PTVSD_ADDRESS of
@@ -146,8 +154,30 @@ class Launcher:
             options["debugpy"] = {"port": port, "folder": _folder_of("debugpy")}
         mark = options["mark"] = secrets.token_hex(8)
         environment.update(FCGIEMU_FLUP=_folder_of("flup"), FCGIEMU_WORKER=json.dumps(options))
+        stands_by = self.stands_by and port is None
+        if stands_by:
+            environment["FCGIEMU_REPORTS"] = self._folders(place)
         command = (program.path, str(_WORKER / "main.py"))
-        return Launch(command, environment, str(place.path), tcp=tcp, grace=grace, mark=mark)
+        return Launch(
+            command,
+            environment,
+            str(place.path),
+            tcp=tcp,
+            grace=grace,
+            mark=mark,
+            may_stand_by=stands_by,
+        )
+
+    def _folders(self, place: Application) -> str:
+        """What a worker must know to tell which modules another one may load ahead."""
+        roots = [str(root) for root in self.site.roots()]
+        return json.dumps(
+            {
+                "folder": str(place.path),
+                "watched": sorted({*roots, *map(os.path.realpath, roots)}),
+                "ignored": sorted(UNWATCHED),
+            }
+        )
 
     def environment(self, place: Application, limits: Limits) -> dict[str, str]:
         """What a process of an application finds in its environment, but for what is between us and
@@ -193,6 +223,7 @@ class Launcher:
             watches=True,
             grace=grace,
             guarded=True,
+            may_stand_by=self.stands_by,
         )
 
     def _local(self, value: str) -> str:

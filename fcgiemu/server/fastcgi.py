@@ -75,7 +75,7 @@ class FastCgi:
                     find_program(processor, self.site, place), place, limits
                 )
 
-            found = Application(launch, limits, self._sink)
+            found = Application(launch, limits, self._sink, standby=self.launcher.stands_by)
             self.applications[key] = found
             if limits.monitor_changes_to:
                 self._monitored[found] = _stamp(limits.monitor_changes_to)
@@ -133,6 +133,7 @@ class FastCgi:
         next request.
         """
         for key, application in list(self.applications.items()):
+            application.forget_standby()
             if application.is_unused:
                 self._monitored.pop(self.applications.pop(key), None)
         self._of_text.clear()
@@ -153,6 +154,7 @@ class FastCgi:
             stamp = _stamp(pool.limits.monitor_changes_to)
             if self._monitored[pool] != stamp:
                 self._monitored[pool] = stamp
+                pool.forget_standby()
                 pool.restart()
 
     async def close(self) -> None:

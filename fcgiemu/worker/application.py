@@ -14,11 +14,13 @@ import tempfile
 import traceback
 
 from . import environ as wsgi
-from . import environments, paths, resolver, settings
+from . import environments, paths, resolver, settings, standby
 
 VERSION = "3.0.0"
-#: Request bodies above this are kept in a temporary file instead of memory.
-BODY_IN_MEMORY = 1 << 20
+#: Request bodies above this are kept in a temporary file instead of memory; it is above IIS's
+#: own maxAllowedContentLength (30,000,000 bytes), so that without another one every body is a
+#: BytesIO, as wfastcgi has it.
+BODY_IN_MEMORY = 32 << 20
 _HERE = os.path.dirname(os.path.abspath(__file__))
 
 
@@ -34,12 +36,19 @@ class _Site:
     console = None
     requests = 0
     busy = False
+    #: The request that the server believes to be printing; 0 is none.
     announced = 0
     #: Whether the last output has not ended its line.
     amid_line = False
+    #: Where the first request's output goes, from before its request where the site is loaded ahead.
+    first = None
+    #: Output that waits for the site to be loaded.
+    held = ""
+    #: What is called when the site has been loaded.
+    loaded = ()
 
 
-def configure(options):
+def configure(options, resumed=False):
     """Options of the server: ``map`` (Windows prefix, local path pairs), ``strict``, ``mark``,
     ``portal``.
 
@@ -48,8 +57,32 @@ def configure(options):
     _Site.options = options
     _Site.pairs = tuple(tuple(pair) for pair in options.get("map", ()))
     _Site.console = sys.stderr
-    log("wfastcgi.py %s started" % VERSION)
-    log("Python version: %s" % sys.version)
+    if not resumed:
+        log("wfastcgi.py %s started" % VERSION)
+        log("Python version: %s" % sys.version)
+
+
+def when_loaded(call):
+    """Have ``call`` called when the site has been loaded."""
+    _Site.loaded = _Site.loaded + (call,)
+
+
+def load_ahead():
+    """Where the process stands by: load what the site will ask for, in the site's environment."""
+    if not standby.stands_by():
+        return
+    _Site.first = _capture()
+    found = {}
+    try:
+        found = settings.read(os.getcwd(), _Site.pairs, _Site.options.get("portal", ()))
+        _adapt_virtual_environment(found)
+    except Exception:  # the first request says so
+        standby.State.options.update(modules=[], late=[])
+    try:
+        standby.load_ahead(found)
+    except ValueError:  # settings that no environment can hold
+        standby.start_with(dict(standby.State.options, modules=[], late=[]))
+    os.environ.pop("FCGIEMU_ENV", None)
 
 
 def log(text):
@@ -85,19 +118,19 @@ def close():
 class Tee(io.StringIO):
     """Captured output, as wfastcgi keeps it, that is also shown on the console at once.
 
-    The first output of a request is preceded by a line with its number, so that the server can name
-    the request. Else it is to a site what it is behind wfastcgi: an io.StringIO, by its name, its
-    copies and its error texts.
+    A line with the request's number precedes its first output, so that the server can name the
+    request: that of the moment, also where a site keeps the stream of its first one (``logging``
+    set up at import). Else it is to a site what it is behind wfastcgi: an io.StringIO, by its name,
+    its copies and its error texts.
     """
 
     _stream = None
-    _number = 0
 
     @classmethod
-    def of(cls, stream, number):
+    def of(cls, stream):
         """A new one, for the output of a request."""
         made = cls()
-        made._stream, made._number = stream, number
+        made._stream = stream
         return made
 
     def __repr__(self):
@@ -117,18 +150,40 @@ class Tee(io.StringIO):
         if self._stream is None:  # made by a site
             return written
         try:
-            if _Site.announced != self._number:
-                _Site.announced = self._number
-                before = "\n" if _Site.amid_line else ""
-                self._stream.write(
-                    "%s\x1e%s %d\n" % (before, _Site.options.get("mark", ""), self._number)
-                )
-            _Site.amid_line = not text.endswith("\n") if text else _Site.amid_line
-            self._stream.write(text)
-            self._stream.flush()
+            _show(self._stream, text)
         except (OSError, ValueError):
             pass
         return written
+
+
+def _show(stream, text):
+    if standby.stands_by():  # it may all be said again
+        _Site.held = _Site.held + text
+        return
+    announce(stream, _Site.requests if _Site.busy else 0)
+    _Site.amid_line = not text.endswith("\n") if text else _Site.amid_line
+    stream.write(text)
+    stream.flush()
+
+
+def announce(stream, number):
+    """Tell the server whose output follows, where that is another request's."""
+    if _Site.announced != number:
+        _Site.announced = number
+        before = "\n" if _Site.amid_line else ""
+        _Site.amid_line = False
+        stream.write("%s\x1e%s %d\n" % (before, _Site.options.get("mark", ""), number))
+        stream.flush()
+
+
+def _show_held():
+    """What a stand-by has held back until its site had been loaded."""
+    held, _Site.held = _Site.held, ""
+    if held:
+        try:
+            _show(_Site.console, held)
+        except (OSError, ValueError):
+            pass
 
 
 Tee.__name__ = Tee.__qualname__ = "StringIO"
@@ -202,13 +257,23 @@ def _text(value):
     return value if isinstance(value, str) else value.decode("latin-1")
 
 
+def _capture():
+    """Output and errors of a request: new streams, which are everybody's from now on."""
+    output = sys.stdout = sys.__stdout__ = Tee.of(_Site.console)
+    errors = sys.stderr = sys.__stderr__ = Tee.of(_Site.console)
+    return output, errors
+
+
 def run(request):
     """Answer one request. Returns an exit code where the process must end with it, else None."""
+    standby.adopt()
     _Site.requests += 1
-    errors = sys.stderr = sys.__stderr__ = Tee.of(_Site.console, _Site.requests)
-    output = sys.stdout = sys.__stdout__ = Tee.of(_Site.console, _Site.requests)
-    response = handle_response(request)
     _Site.busy = True
+    if _Site.announced:  # what comes past the streams belongs to this request as well
+        announce(_Site.console, _Site.requests)
+    output, errors = _Site.first or _capture()
+    _Site.first = None
+    response = handle_response(request)
     message = ""
     fatal = False
     try:
@@ -217,17 +282,21 @@ def run(request):
             log("wfastcgi.py %s initializing" % VERSION)
             fatal = True
             message = "Error occurred while reading WSGI handler"
-            _Site.handler = load(_folder(environ))
+            _initialize(environ)
             message = "Error occurred starting file watcher"
             _announce_restarts(_folder(environ))
             fatal = False
             message = ""
             log("wfastcgi.py %s initialized" % VERSION)
             _Site.initialized = True
+            _show_held()
         _set_environment()
         wsgi.script_name(environ, os.environ)
         _call(environ, response)
     except BaseException as error:
+        if fatal:
+            standby.failed()
+        _show_held()
         printed = _printed(output, errors)
         response.fail(
             "%s:\n\n%s\n\nStdOut: %s\n\nStdErr: %s"
@@ -240,6 +309,21 @@ def run(request):
     finally:
         _Site.busy = False
     return None
+
+
+def _initialize(environ):
+    _Site.handler = load(_folder(environ))
+    standby.loaded()
+    standby.note_early()
+    calls, _Site.loaded = _Site.loaded, ()
+    for call in calls:
+        call()
+
+
+def _folder(environ):
+    """APPL_PHYSICAL_PATH, whose bytes are those of a file name here."""
+    path = environ.get("APPL_PHYSICAL_PATH")
+    return _HERE if path is None else os.fsdecode(path.encode("latin-1"))
 
 
 def _printed(*streams):
@@ -274,8 +358,8 @@ def _announce_restarts(folder):
 
 
 def _explain(error):
-    """The traceback, with one frame of ours as wfastcgi has; behind it the import error that a
-    proxy script has swallowed.
+    """The traceback, with one frame of ours as wfastcgi has; before it the failure that it hides,
+    where a site could not be loaded.
     """
     text = "".join(
         traceback.format_exception(
@@ -283,7 +367,7 @@ def _explain(error):
         )
     )
     hidden = "" if _Site.initialized else resolver.hidden_reason(error)
-    return text + "\nThe import error behind it:\n\n" + hidden if hidden else text
+    return "%s\n\n%s\n\n%s" % (resolver.HIDDEN, hidden, text) if hidden else text
 
 
 def _call(environ, response):
@@ -313,30 +397,40 @@ def _environ(request, errors):
     return environ
 
 
+class LargeBody(io.BufferedRandom):
+    """A body in a temporary file, with what a BytesIO has besides."""
+
+    def getvalue(self):
+        """The whole body, wherever the position is."""
+        position = self.tell()
+        self.seek(0)
+        try:
+            return self.read()
+        finally:
+            self.seek(position)
+
+    def getbuffer(self):
+        """The same as a memoryview; what is written to it does not reach the body."""
+        return memoryview(bytearray(self.getvalue()))
+
+
 def _body(request):
-    """The whole body, seekable: in memory, a large one in a temporary file."""
-    length = request.stdin
-    first = length.read(BODY_IN_MEMORY + 1)
+    """The whole body, seekable: in memory, a very large one in a temporary file."""
+    first = request.stdin.read(BODY_IN_MEMORY + 1)
     if len(first) <= BODY_IN_MEMORY:
         return io.BytesIO(first)
     try:
-        body = tempfile.TemporaryFile()
+        body = LargeBody(tempfile.TemporaryFile(buffering=0))
     except OSError:  # no folder for it
         body = io.BytesIO()
     body.write(first)
     while True:
-        data = length.read(1 << 16)
+        data = request.stdin.read(1 << 16)
         if not data:
             break
         body.write(data)
     body.seek(0)
     return body
-
-
-def _folder(environ):
-    """The site's folder. Its name came as bytes, whatever their encoding: see environ.decoded."""
-    name = environ.get("APPL_PHYSICAL_PATH")
-    return _HERE if name is None else os.fsdecode(name.encode("latin-1"))
 
 
 def load(folder):
@@ -350,6 +444,7 @@ def load(folder):
     sys.path[0] = "."
     _Site.environment = settings.read(folder, _Site.pairs, _Site.options.get("portal", ()))
     _adapt_virtual_environment(_Site.environment)
+    standby.check_settings(_Site.environment)
     os.environ.update(_Site.environment)
     sys.path.extend(settings.python_path(_Site.environment, _Site.pairs, os.environ))
     sys.meta_path.append(_ProxyFinder)
@@ -380,6 +475,7 @@ def _show_modules_of(folder):
     for entry in os.listdir(folder):
         name = entry[:-3] if entry.endswith(".py") else entry
         if name in ours and name in sys.modules:
+            standby.start_anew_with_modules("the site has a module %s of its own" % name)
             for loaded in [key for key in sys.modules if key == name or key.startswith(name + ".")]:
                 del sys.modules[loaded]
 

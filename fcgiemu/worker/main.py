@@ -16,6 +16,9 @@ BEFORE = frozenset(sys.modules)
 import importlib.util  # noqa: E402
 import os  # noqa: E402
 
+#: What the process was started with, for a stand-by that has to start itself anew.
+STARTED_WITH = dict(os.environ)
+
 
 def _load(name, folder):
     """The package at ``folder`` as ``name``."""

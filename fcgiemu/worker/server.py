@@ -16,7 +16,7 @@ import sys
 from flup.server import fcgi_base
 from flup.server.fcgi_single import WSGIServer
 
-from . import application, environ, lifeline
+from . import application, environ, lifeline, standby
 
 _HEADER = struct.Struct(">BBHHBx")
 _RECORD_LIMIT = 65535
@@ -26,9 +26,9 @@ _FLUSH_AT = 1 << 16
 class BufferedSocket:
     """What flup needs of a socket, with one system call where it would make many."""
 
-    def __init__(self, sock):
+    def __init__(self, sock, received=b""):
         self._sock = sock
-        self._input = b""
+        self._input = received
         self._position = 0
         self._output = []
         self._waiting = 0
@@ -58,6 +58,8 @@ class BufferedSocket:
             # well
             self._readable.poll()
             self._input = self._sock.recv(1 << 16)
+            if standby.State.received is not None:
+                standby.State.received.write(self._input)
             self._position = 0
         data = self._input[self._position : self._position + size]
         self._position += len(data)
@@ -89,10 +91,13 @@ class BufferedSocket:
 
 
 class Connection(fcgi_base.Connection):
-    """flup's connection over a BufferedSocket."""
+    """flup's connection over a BufferedSocket. ``received`` is what another process has read of
+    it.
+    """
 
-    def __init__(self, sock, addr, server, timeout):
-        fcgi_base.Connection.__init__(self, BufferedSocket(sock), addr, server, timeout)
+    def __init__(self, sock, addr, server, timeout, received=b""):
+        buffered = BufferedSocket(sock, received)
+        fcgi_base.Connection.__init__(self, buffered, addr, server, timeout)
         self._params = {}
 
     def process_input(self):
@@ -180,6 +185,7 @@ class Request(fcgi_base.Request):
             pass
         if fatal is not None:
             sys.exit(fatal)
+        standby.report()
 
 
 class Server(WSGIServer):
@@ -191,7 +197,19 @@ class Server(WSGIServer):
     def __init__(self):
         WSGIServer.__init__(self, None)
         self.asked_to_end = False
+        #: The lifeline as long as no thread watches it, where the kernel does not.
+        self.unwatched = None
         signal.signal(signal.SIGTERM, self._end)
+
+    def watch_later(self, descriptor):
+        """Watch the lifeline with a thread, once the site has been loaded."""
+        self.unwatched = descriptor
+
+        def watch():
+            self.unwatched = None
+            lifeline.watch(descriptor)
+
+        application.when_loaded(watch)
 
     def _end(self, number, frame):
         """Asked to end: between requests in good order, within one at once."""
@@ -200,38 +218,60 @@ class Server(WSGIServer):
         self.asked_to_end = True
         raise EOFError
 
-    def run(self):
+    def run(self, resumed=()):
+        """Serve. ``resumed`` are descriptors of the connection that a stand-by has given up, and of
+        what it had received.
+        """
         listening = socket.socket(fileno=os.dup(0))
         devnull = os.open(os.devnull, os.O_RDONLY)
         os.dup2(devnull, 0)
         os.close(devnull)
         sys.stdin.detach()  # as wfastcgi leaves it: nothing can be read
-        while True:
+        standby.State.listening = listening.fileno()
+        application.load_ahead()
+        if resumed:
+            with os.fdopen(resumed[1], "rb") as received:
+                self._serve(socket.socket(fileno=resumed[0]), "", received.read())
+        while not self.asked_to_end:
             try:
-                sock, address = listening.accept()
+                sock, address = self._accept(listening)
             except (OSError, EOFError):
                 return
-            try:
-                Connection(sock, address, self, None).run()
-            except OSError:
-                pass
-            if self.asked_to_end:
-                return
+            self._serve(sock, address)
+
+    def _accept(self, listening):
+        if self.unwatched is not None:
+            waiting = select.poll()
+            for descriptor in (listening.fileno(), self.unwatched):
+                waiting.register(descriptor, select.POLLIN)
+            waiting.poll()
+            lifeline.end_if_closed(self.unwatched)
+        return listening.accept()
+
+    def _serve(self, sock, address, received=b""):
+        standby.State.connection = sock.fileno()
+        try:
+            Connection(sock, address, self, None, received).run()
+        except OSError:
+            pass
+        standby.State.connection = -1
 
 
 def serve():
     """Run the worker until its server goes away."""
     options = json.loads(os.environ.pop("FCGIEMU_WORKER", "{}"))
+    resumed = standby.begin(sys.modules["__main__"].STARTED_WITH, options.get("mark", ""))
+    server = Server()
     descriptor = lifeline.take()
-    if descriptor is not None:
-        lifeline.watch(descriptor)
+    if descriptor is not None and not lifeline.hold(descriptor):
+        server.watch_later(descriptor)
     if "debugpy" in options:
         from . import debugger
 
         debugger.listen(options["debugpy"]["folder"], options["debugpy"]["port"], options["mark"])
-    application.configure(options)
+    application.configure(options, bool(resumed))
     sys.argv = [options.get("argv0", "wfastcgi.py")]
     try:
-        Server().run()
+        server.run(resumed)
     finally:
         application.close()
