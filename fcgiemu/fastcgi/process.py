@@ -430,7 +430,6 @@ class WorkerProcess:
             self.when_reported(self)
         elif word == "standby":
             self.gave_up = rest
-            self._sink(self, "note", "STANDBY " + rest)
         else:
             self._owner = bounded(said, MAX_LENGTH) or 0
             self._current = self._begun.get(self._owner, ("", ""))

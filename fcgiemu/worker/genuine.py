@@ -4,9 +4,10 @@ Windows.
 With FCGIEMU_PROBE (a folder) in the environment, the handler is only loaded by the file's own
 function, and described.
 
-Descriptor 0 is the connection. What stands in for Windows, and nothing else: the six functions of
-kernel32 that the file asks for, ``Web.config`` by that name whatever the file's case, and the
-Windows paths in its settings. Changes of files come as lines through a pipe of the server. Python
+Descriptor 0 is the connection. What stands in for Windows: the six functions of kernel32 that the
+file asks for, ``Web.config`` by that name whatever the file's case, the site's folder by its name
+here, and the Windows paths in its settings. What is added: where a site cannot be loaded, the
+failure that another one hides. Changes of files come as lines through a pipe of the server. Python
 2.7 and 3.6 syntax.
 """
 
@@ -24,6 +25,8 @@ import traceback
 import types
 from xml.dom import minidom
 
+#: What the process was started with, to start it anew.
+_COMMAND, _ENVIRONMENT = [sys.executable] + sys.argv, dict(os.environ)
 _HERE = sys.path[0] = os.path.dirname(os.path.abspath(__file__))
 import environments  # noqa: E402
 import paths  # noqa: E402
@@ -106,6 +109,60 @@ class Changes(object):
         return line.decode("utf-8")
 
 
+def _local_name(path):
+    """APPL_PHYSICAL_PATH as wfastcgi.py has decoded it (Latin-1) -> the name of the folder here."""
+    if not isinstance(path, str) or sys.version_info[0] < 3 or posixpath.exists(path):
+        return path
+    try:
+        return os.fsdecode(path.encode("latin-1"))
+    except UnicodeEncodeError:
+        return path
+
+
+def _accept_any_folder():
+    """Until wfastcgi.py has gone to the site's folder: that folder by its name here."""
+    chdir = os.chdir
+
+    def to_site(path):
+        os.chdir = chdir
+        chdir(_local_name(path))
+
+    os.chdir = to_site
+
+
+def _explain_failures(file):
+    """Until a handler has been loaded, the failure that wfastcgi.py hides behind another one stands
+    before it in its error text. Whoever else formats a traceback gets Python's own text.
+    """
+    format_exc, format_exception = traceback.format_exc, traceback.format_exception
+
+    def is_for_worker():
+        return sys._getframe(2).f_code.co_filename == file
+
+    def format_passed_over(*args, **more):
+        text = format_exc(*args, **more)
+        frame = sys._getframe(1)
+        if is_for_worker() and frame.f_code.co_name == "get_wsgi_handler":
+            tried = frame.f_locals["module_name"]
+            name = frame.f_locals["callable_name"]
+            called = "()" if frame.f_locals["should_call"] else ""
+            resolver.pass_over(
+                sys.exc_info()[1], "%s.%s%s" % (tried, name, called) if tried else name
+            )
+        return text
+
+    def format_with_reason(kind, error, trace, *args, **more):
+        lines = format_exception(kind, error, trace, *args, **more)
+        frame = sys._getframe(1)
+        if is_for_worker() and getattr(frame.f_locals.get("self"), "fatal_errors", False):
+            hidden = resolver.hidden_reason(error)
+            if hidden:
+                lines.insert(0, "%s\n\n%s\n\n" % (resolver.HIDDEN, hidden))
+        return lines
+
+    traceback.format_exc, traceback.format_exception = format_passed_over, format_with_reason
+
+
 class _WinDll(object):
     def __init__(self, kernel32):
         self.kernel32 = kernel32
@@ -179,6 +236,7 @@ def _show_web_config(pairs, portal):
     exists, parse = posixpath.exists, minidom.parse
 
     def spelled(path):
+        path = _local_name(path)
         folder, name = posixpath.split(path)
         if name != "Web.config" or exists(path) or not exists(folder):
             return path
@@ -203,8 +261,36 @@ def _show_web_config(pairs, portal):
     posixpath.exists, minidom.parse = exists_spelled, parse_mapped
 
 
+def _stand_by():
+    """Wait for the first request. What the interpreter has loaded by itself (.pth files may import)
+    must be as it was then; else the process starts anew.
+    """
+
+    def stamps():
+        found = {}
+        for module in list(sys.modules.values()):
+            name = getattr(module, "__file__", None)
+            if name and not name.startswith(
+                (_HERE, os.path.dirname(os.__file__) + os.sep + "lib-")
+            ):
+                try:
+                    status = os.stat(name[:-1] if name.endswith(".pyc") else name)
+                    found[name] = (status.st_mtime, status.st_size, status.st_ino)
+                except OSError:
+                    found[name] = None
+        return found
+
+    before = stamps()
+    select.select([0], [], [])
+    if stamps() != before:
+        _ENVIRONMENT.pop("FCGIEMU_STANDBY")
+        os.execve(_COMMAND[0], _COMMAND, _ENVIRONMENT)
+
+
 def main():
     """Run the file."""
+    if os.environ.pop("FCGIEMU_STANDBY", None) is not None:
+        _stand_by()
     options = json.loads(os.environ.pop("FCGIEMU_WORKER", "{}"))
     terminated = threading.Event()
     if os.environ.get("_FCGI_SHUTDOWN_EVENT_"):
@@ -219,6 +305,8 @@ def main():
     sys.path[0] = os.path.dirname(os.path.abspath(sys.argv[0]))
     folder = os.environ.pop("FCGIEMU_PROBE", None)
     if folder is None:
+        _accept_any_folder()
+        _explain_failures(sys.argv[0])
         runpy.run_path(sys.argv[0], run_name="__main__")
     else:
         _probe(folder)

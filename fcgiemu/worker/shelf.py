@@ -12,7 +12,8 @@ file, by the import path of that moment; else ``unfit`` is called, which does no
 import os
 import sys
 from functools import partial
-from importlib.machinery import ExtensionFileLoader, ModuleSpec
+from importlib.machinery import ExtensionFileLoader, ModuleSpec, SourceFileLoader
+from importlib.util import spec_from_file_location
 
 
 class Giver:
@@ -47,7 +48,12 @@ class Shelf:
         self._asked = []
         self._bound = {}
         self._closed = False
+        #: The import path, finders and hooks while loading ahead; those of the last check.
+        self._path = list(sys.path)
+        self._searched = None
         self._checked = None
+        #: Packages -> the folders of their modules.
+        self._folders = {}
 
     # -- finding -----------------------------------------------------------------------------------
 
@@ -178,45 +184,90 @@ class Shelf:
     def close(self):
         """Everything that has been loaded goes out of sight."""
         self._hide()
+        for name, module in self.modules.items():
+            folders = getattr(module, "__path__", None)
+            if isinstance(folders, list):
+                self._folders[name] = list(folders)
+        path = [entry for entry in dict.fromkeys(self._path)]
+        self._searched = path, list(map(id, sys.meta_path)), list(map(id, sys.path_hooks))
         self._closed = True
 
     # -- giving ------------------------------------------------------------------------------------
 
     def check(self):
         """Whether all names still lead where they led; ``unfit`` is called where one does not."""
-        state = (
-            tuple(sys.path),
-            tuple(map(id, sys.meta_path)),
-            tuple(map(id, sys.path_hooks)),
-            os.getcwd(),
-        )
+        state = (tuple(sys.path), tuple(map(id, sys.meta_path)), os.getcwd())
         if state == self._checked:
             return
-        for name, file in self._leads.items():
+        for name in self._suspects():
             try:
-                same = _file(self._find(name, None)) == file
+                same = _file(self._find(name, None)) == self._leads[name]
             except Exception:
                 same = False
             if not same:
                 self._unfit("%s leads to another file" % name)
         self._checked = state
 
+    def _suspects(self):
+        """The names that may lead elsewhere by now: all of them, or where the import path has only
+        become longer, those that its new folders hold.
+        """
+        path, finders, hooks = self._searched
+        added = [entry for entry in sys.path if entry not in path]
+        if (
+            [entry for entry in dict.fromkeys(sys.path) if entry in path] != path
+            or list(map(id, sys.meta_path))[: len(finders)] != finders
+            or list(map(id, sys.path_hooks)) != hooks
+        ):
+            return list(self._leads)
+        held = set()
+        for entry in added:
+            try:
+                held.update(name.partition(".")[0].lower() for name in os.listdir(entry or "."))
+            except OSError:
+                if os.path.exists(entry):
+                    return list(self._leads)
+        more = len(sys.meta_path) > len(finders)  # asked last, about what nothing else has found
+        return [
+            name for name, file in self._leads.items() if name.lower() in held or more and not file
+        ]
+
     def _give(self, name, path):
         if name not in self.modules:
             return None
         self.check()
-        spec = self._find(name, path)
+        put = partial(self._put, name)
+        spec = self._known(name, path) or self._find(name, path)
         if spec is None:  # one that another module has put into sys.modules by itself
             return None
         if _file(spec) != _file(getattr(self.modules[name], "__spec__", None)):
             self._unfit("%s leads to another file" % name)
-        put = partial(self._put, name)
         if hasattr(spec.loader, "__dict__") and not isinstance(spec.loader, type):
             # the very loader, for those who look at it
             spec.loader.create_module = Giver(put).create_module
             spec.loader.exec_module = put
             return spec
         return ModuleSpec(name, Giver(put), origin=spec.origin)
+
+    def _known(self, name, path):
+        """The spec of a module in a package of ours, whose folders are those that they were."""
+        parent = self.modules.get(name.rpartition(".")[0])
+        spec = getattr(self.modules[name], "__spec__", None)
+        if (
+            parent is None
+            or path is not getattr(parent, "__path__", None)
+            or self._folders.get(parent.__name__) != list(path)
+            or type(getattr(spec, "loader", None)) not in (SourceFileLoader, ExtensionFileLoader)
+            or spec.name != name
+        ):
+            return None
+        loader = type(spec.loader)(name, spec.origin)
+        return spec_from_file_location(
+            name,
+            spec.origin,
+            loader=loader,
+            submodule_search_locations=spec.submodule_search_locations,
+        )
 
     def _put(self, name, _empty):
         """Put a module into sight with all it needs."""

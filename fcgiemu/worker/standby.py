@@ -10,6 +10,7 @@ any other worker would: what it had received goes along.
 """
 
 import builtins
+import gc
 import json
 import os
 import re
@@ -111,6 +112,9 @@ def load_ahead(settings):
             del os.environ[key]
         os.environ.update(before)
     made.close()
+    if hasattr(gc, "freeze"):  # nothing of it is garbage: collections need not look at it now
+        gc.collect()
+        gc.freeze()
     State.shelf, State.settings = made, settings
     State.signature.update(_signature(_files(made.modules), State.started))
 
@@ -355,6 +359,8 @@ def report():
     """Tell the server, after the first request, what another interpreter can load ahead."""
     if not State.early:
         return
+    if hasattr(gc, "unfreeze"):
+        gc.unfreeze()
     told = {"modules": [], "late": [], "taken": [], "path": [], "skip": State.options["skip"]}
     if not NEVER.intersection(sys.modules):
         told.update(_found(State.early))
