@@ -40,7 +40,8 @@ class _Site:
     announced = 0
     #: Whether the last output has not ended its line.
     amid_line = False
-    #: Where the first request's output goes, from before its request where the site is loaded ahead.
+    #: Where the first request's output goes, from before its request where the site is loaded
+    #: ahead.
     first = None
     #: Output that waits for the site to be loaded.
     held = ""

@@ -81,7 +81,9 @@ class Shelf:
     # -- loading ahead -----------------------------------------------------------------------------
 
     def load(self, name):
-        """Load a module with nothing of the others in sight; ``failed`` says whether that failed."""
+        """Load a module with nothing of the others in sight; ``failed`` says whether that
+        failed.
+        """
         self._asked.append({})
         try:
             __import__(name)
@@ -188,7 +190,7 @@ class Shelf:
             folders = getattr(module, "__path__", None)
             if isinstance(folders, list):
                 self._folders[name] = list(folders)
-        path = [entry for entry in dict.fromkeys(self._path)]
+        path = list(dict.fromkeys(self._path))
         self._searched = path, list(map(id, sys.meta_path)), list(map(id, sys.path_hooks))
         self._closed = True
 
