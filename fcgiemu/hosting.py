@@ -20,8 +20,10 @@ from .config import file as config_file
 from .config.diagnostics import Finding, Span
 from .config.file import ConfigFile, Policy
 from .config.tree import ConfigTree, Effective
+from .config.xdt.chain import named as transform_named
+from .config.xdt.chain import names_beside as transforms_beside
 from .errors import SiteError
-from .files import FileEntry, FileView, VirtualDirectory
+from .files import FileEntry, FileView, VirtualDirectory, find
 from .profiles import PROFILES, Profile
 from .settings import Settings
 
@@ -76,6 +78,7 @@ class Hosting:
             providers=settings.providers,
             policy=Policy(settings.strict_locks, settings.strict or settings.strict_locks),
             root_config=settings.root_config,
+            transforms=self._transforms(),
         )
         self.physical_roots = self._physical_roots()
         self.files = SiteFiles(self)
@@ -100,6 +103,25 @@ class Hosting:
         if broken is not None:
             raise SiteError(f"{path}: {broken.message}", broken.hint)
         return loaded
+
+    def _transforms(self) -> tuple[Path, ...]:
+        """The files of Settings.transforms."""
+        found = []
+        for text in self.settings.transforms:
+            path = transform_named(self.path, text)
+            if path is None:
+                there = ", ".join(transforms_beside(self.path)) or "none"
+                raise SiteError(
+                    f"There is no transform web.{text}.config in {self.path}, and no file {text}.",
+                    f"Name one of those that are there ({there}), or a file.",
+                )
+            found.append(path.absolute())
+        if found and self.settings.root_config is None and find(self.path, "web.config") is None:
+            raise SiteError(
+                f"There is no web.config in {self.path} to transform.",
+                "Name the folder that holds web.config, or leave --transform out.",
+            )
+        return tuple(found)
 
     # -- places ------------------------------------------------------------------------------------
 
@@ -209,7 +231,9 @@ class Hosting:
     def findings(self) -> list[Finding]:
         """Everything said about the configuration files read so far."""
         host = [finding for file in self.tree.host for finding in file.findings]
-        return host + [finding for file in self.tree.files() for finding in file.findings]
+        return host + [
+            self.tree.as_written(finding) for file in self.tree.files() for finding in file.findings
+        ]
 
 
 def _profile(name: str) -> Profile:

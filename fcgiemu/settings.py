@@ -39,6 +39,9 @@ class Settings:
     host_config: Path | None = None
     #: Read in the place of the root folder's web.config.
     root_config: Path | None = None
+    #: Transforms of the root folder's web.config, in order: ``Release`` for web.Release.config, or
+    #: paths.
+    transforms: tuple[str, ...] = ()
     #: Which <site> of the host configuration; the first one where it has none of this name.
     site_name: str = "Default Web Site"
     #: (Windows path prefix, local path) pairs of --map, tried before the built-in ones.

@@ -58,6 +58,16 @@ _SITE_OPTIONS = (
         help="An applicationHost.config, or a part of one.",
     ),
     click.option(
+        "--transform",
+        "transforms",
+        multiple=True,
+        metavar="NAME",
+        help=(
+            "Read web.config through web.NAME.config, as it is published; may be repeated, or name"
+            " a file."
+        ),
+    ),
+    click.option(
         "--site-name",
         metavar="NAME",
         help="Which <site> of the host configuration; by default the first one.",
@@ -123,7 +133,7 @@ def settings_of(
         )
     if portal is not None:
         app_settings = (Path(portal), *app_settings)
-    given = {name: value for name, value in settings.items() if value not in (False, None)}
+    given = {name: value for name, value in settings.items() if value not in (False, None, ())}
     return Settings(
         **{
             **kept,

@@ -29,12 +29,15 @@ def load(
     application_root: bool = True,
     policy: Policy = SHIPPED_POLICY,
     overrides: Overrides = NO_OVERRIDES,
+    content: bytes | None = None,
 ) -> ConfigFile:
     """Load a file (or its bytes). A file that is not well-formed yields a ConfigFile whose only
     content is the error.
 
-    ``overrides`` is what the files above lock and unlock.
+    ``overrides`` is what the files above lock and unlock. ``content`` is read in the place of the
+    file's own.
     """
+    given = path if isinstance(path, bytes) else content
     file = ConfigFile(
         name=name,
         directory=directory,
@@ -42,7 +45,11 @@ def load(
         is_shipped=is_host and isinstance(path, bytes),
     )
     try:
-        document = read_bytes(path, name) if isinstance(path, bytes) else read_file(path, name)
+        document = (
+            read_file(path, name)
+            if given is None and isinstance(path, Path)
+            else read_bytes(given or b"", name)
+        )
     except ConfigurationError as error:
         file.findings.append(error.finding)
         return file

@@ -13,10 +13,12 @@ from typing import Any, TypeVar
 
 from ..files import VirtualDirectory
 from . import file as config_file
-from .diagnostics import Finding
+from .diagnostics import Finding, Span
 from .locks import overrides
 from .merge import Level, Node, merge_section
 from .model import SHIPPED_POLICY, ConfigFile, Policy
+from .reader import MAX_BYTES
+from .xdt.findings import Transformed, transformed
 
 T = TypeVar("T")
 #: A section, and what its merging brought up.
@@ -201,6 +203,7 @@ class ConfigTree:
         site_name: str = "",
         policy: Policy = SHIPPED_POLICY,
         root_config: Path | None = None,
+        transforms: tuple[Path, ...] = (),
         providers: Mapping[str, Callable[[str], str]] = MappingProxyType({}),
     ) -> None:
         self.directories = {directory.path.lower(): directory for directory in directories}
@@ -209,6 +212,10 @@ class ConfigTree:
         self.policy = policy
         #: A file that is read in the place of the root folder's web.config.
         self.root_config = root_config
+        #: Transform files that the root folder's web.config is read through, in order.
+        self.transforms = transforms
+        #: Where what stands in a transformed file was written.
+        self._origins: Mapping[Span, Span] = {}
         self.providers = providers
         #: How often everything read has been forgotten.
         self.generation = 0
@@ -365,19 +372,54 @@ class ConfigTree:
             else:
                 usable = spelled is not None and os.path.isfile(full) and view.contains(full)
             if usable:
-                self._stamps[full] = _stamp(full)
-                files = (
-                    *files,
-                    config_file.load(
-                        Path(full),
-                        f"{path}/{spelled}".lstrip("/"),
-                        path,
-                        policy=self.policy,
-                        application_root=path.lower() == directory.application.lower(),
-                        overrides=overrides(files, path, self.site_name),
-                    ),
-                )
+                files = (*files, self._load(full, f"{path}/{spelled}", path, directory, files))
         return Folder(path, physical, files, directory)
+
+    def _load(
+        self,
+        full: str,
+        name: str,
+        path: str,
+        directory: VirtualDirectory,
+        above: tuple[ConfigFile, ...],
+    ) -> ConfigFile:
+        self._stamps[full] = _stamp(full)
+        name = name.lstrip("/")
+        changed = None
+        if self.transforms and not path:
+            changed = self._transformed(Path(full), name)
+        loaded = config_file.load(
+            Path(full),
+            name if changed is None else changed.name,
+            path,
+            policy=self.policy,
+            application_root=path.lower() == directory.application.lower(),
+            overrides=overrides(above, path, self.site_name),
+            content=None if changed is None else changed.data,
+        )
+        if changed is not None:
+            loaded.findings += changed.findings
+        return loaded
+
+    def _transformed(self, full: Path, name: str) -> Transformed | None:
+        """The root folder's web.config after its transforms; None where it cannot be read."""
+        for file in self.transforms:
+            self._stamps[str(file)] = _stamp(str(file))
+        try:
+            with full.open("rb") as stream:
+                base = stream.read(MAX_BYTES + 1)
+        except OSError:
+            return None
+        changed = transformed(base, name, self.transforms)
+        self._origins = changed.origins
+        return changed
+
+    def as_written(self, finding: Finding) -> Finding:
+        """A finding with the place in the file that somebody wrote, where its own is in a
+        transformed one.
+        """
+        span = self._origins.get(finding.span) if finding.span is not None else None
+        return finding if span is None else replace(finding, span=span)
 
 
 def _inherited(file: ConfigFile) -> ConfigFile:

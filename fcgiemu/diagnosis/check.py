@@ -20,7 +20,7 @@ from ..modules import handlers as handler_mappings
 from ..rewrite.compiler import inbound
 from ..rewrite.outbound import outbound
 from ..site import Site
-from . import handlers, hidden_files, redirects, rules, settings
+from . import handlers, hidden_files, redirects, rules, settings, transforms
 
 _IGNORE = re.compile(r"fcgiemu:\s*ignore\[([^\]]*)\]")
 _ORDER = {"error": 0, "warning": 1, "info": 2}
@@ -46,7 +46,7 @@ def check(site: Site, ignored: Iterable[str] = ()) -> list[Finding]:
             and _is_silenced(finding, silenced[finding.span.file])
         )
     ]
-    return sorted(kept, key=_place)
+    return sorted(map(site.tree.as_written, kept), key=_place)
 
 
 def _place(finding: Finding) -> tuple[str, int, int, str]:
@@ -67,6 +67,7 @@ def _findings(site: Site, files: list[ConfigFile]) -> Iterator[Finding]:
             yield from _of_configuration(site, effective, file)
         yield from _unknown_codes(file)
     yield from settings.findings(site)
+    yield from transforms.findings(site)
     yield from hidden_files.findings(site)
 
 

@@ -227,6 +227,8 @@ def _report(decision: Decision, action: Respond, reason: str) -> pages.ErrorRepo
         rows.append(("Rewritten URL", decision.path + query))
         rows.append(("Rewrite rules", ", ".join(decision.rules)))
     finding = action.finding
+    if finding is not None:
+        finding = decision.site.tree.as_written(finding)
     return pages.ErrorReport(
         status=action.status,
         substatus=action.substatus,

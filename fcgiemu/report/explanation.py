@@ -339,7 +339,7 @@ def _findings(decision: Decision) -> list[Finding]:
     action = decision.action
     if isinstance(action, Respond) and action.finding is not None:
         found.insert(0, action.finding)
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(map(decision.site.tree.as_written, found)))
 
 
 def _header_map(response: Response) -> dict[str, str]:

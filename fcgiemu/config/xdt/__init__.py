@@ -20,28 +20,30 @@ not loaded, and the work of one file is bounded.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..diagnostics import ConfigurationError, Span
 from .document import Document, parse
 from .engine import Run
 from .layout import lay_out
 from .messages import Failed, Message
-from .writer import bytes_of, text_of
+from .writer import Origins, bytes_of, text_of
 
-__all__ = ["Message", "Result", "transform"]
+__all__ = ["Message", "Origins", "Result", "transform"]
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
     """What a run leaves: ``text`` is the transformed file, also after errors (as far as it came),
-    None where it cannot be written; ``data`` the same as bytes.
+    None where it cannot be written; ``data`` the same as bytes. ``origins`` tells where each of its
+    elements stood before.
     """
 
     ok: bool
     messages: tuple[Message, ...]
-    text: str | None
-    data: bytes | None
+    text: str | None = None
+    data: bytes | None = None
+    origins: Origins = field(default_factory=dict)
 
     def of_kind(self, *kinds: str) -> list[Message]:
         """The messages of some kinds."""
@@ -68,16 +70,17 @@ def transform(base: bytes, changes: bytes, base_name: str, changes_name: str) ->
 
 def _result(run: Run, document: Document) -> Result:
     text = data = None
+    origins: Origins = {}
     if document.root is None:
         run.log.fail(Failed("no-root", "The result has no root element"))
     try:
         lay_out(document)
-        text = text_of(document)
+        text, origins = text_of(document)
         data = bytes_of(document, text)
     except Failed as failure:
         text = None
         run.log.fail(failure)
-    return Result(run.log.ok, tuple(run.log.messages), text, data)
+    return Result(run.log.ok, tuple(run.log.messages), text, data, origins)
 
 
 def unreadable(error: ConfigurationError) -> Message:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from ...files import find
 from ..diagnostics import ConfigurationError
 from ..reader import MAX_BYTES
-from . import Message, Result, transform, unreadable
+from . import Message, Origins, Result, transform, unreadable
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +23,12 @@ class Applied:
 @dataclass(frozen=True, slots=True)
 class Chain:
     """What a chain leaves: ``data`` is the base file after every transform file up to the first
-    that failed.
+    that failed; ``origins`` tells where each element of it stood before.
     """
 
     data: bytes
     applied: tuple[Applied, ...]
+    origins: Origins
 
     @property
     def ok(self) -> bool:
@@ -49,17 +51,28 @@ def apply_all(
     does.
     """
     applied: list[Applied] = []
+    origins: Origins = {}
     for name, changes in files:
         try:
             result = transform(base, changes, base_name, name)
         except ConfigurationError as error:
-            result = Result(False, (unreadable(error),), None, None)
+            result = Result(False, (unreadable(error),))
         applied.append(Applied(name, result))
         if result.data is not None and (result.ok or keep_going):
-            base = result.data
+            base, origins = result.data, _composed(origins, result.origins, base_name)
         if not result.ok and not keep_going:
             break
-    return Chain(base, tuple(applied))
+    return Chain(base, tuple(applied), origins)
+
+
+def _composed(first: Origins, second: Origins, base_name: str) -> Origins:
+    """Where elements come from after a second file: the base of that one is the first's result."""
+    if not first:
+        return second
+    return {
+        place: first.get((span.line, span.column), span) if span.file == base_name else span
+        for place, span in second.items()
+    }
 
 
 def read(path: Path) -> bytes:
@@ -81,3 +94,13 @@ def named(folder: Path, text: str) -> Path | None:
         if path.is_file():
             return path
     return None
+
+
+def names_beside(folder: Path) -> list[str]:
+    """What --transform may name in a folder: ``Release`` where web.Release.config lies there."""
+    return sorted(
+        match[1]
+        for file in folder.iterdir()
+        if (match := re.fullmatch(r"web\.(.+)\.config", file.name, re.IGNORECASE))
+        and file.is_file()
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from ..diagnostics import Span
 from .document import XML_NAMESPACE, XMLNS_NAMESPACE, Document, Element
 from .messages import Failed
 from .transforms import escaped, text_markup
@@ -13,7 +14,11 @@ LINE = 160
 _DECLARED = re.compile(r"([\w:]+)\s*=\s*[\"']([^\"']*)[\"']")
 
 
-def text_of(document: Document) -> str:
+#: (line, column) of each ``<`` that begins an element in a written text -> where it comes from.
+Origins = dict[tuple[int, int], Span]
+
+
+def text_of(document: Document) -> tuple[str, Origins]:
     """The document as text. Raises Failed where it cannot be written: a comment with ``--``."""
     writer = _Writer()
     for node in document.children:
@@ -25,7 +30,7 @@ def text_of(document: Document) -> str:
             if node.kind == "comment" and ("--" in node.value or node.value.endswith("-")):
                 raise _unwritable(node.value)
             writer.write(text_markup(node))
-    return "".join(writer.parts)
+    return "".join(writer.parts), writer.origins
 
 
 def bytes_of(document: Document, text: str) -> bytes:
@@ -60,11 +65,13 @@ class _Writer:
 
     def __init__(self) -> None:
         self.parts: list[str] = []
-        self._column = 1
+        self.origins: Origins = {}
+        self._line = self._column = 1
 
     def write(self, text: str) -> None:
         self.parts.append(text)
         line = text.rfind("\n")
+        self._line += text.count("\n")
         self._column = self._column + len(text) if line < 0 else len(text) - line
 
     def element(self, element: Element, scope: dict[str, str], depth: int) -> None:
@@ -77,6 +84,8 @@ class _Writer:
         scope = {**scope, **declared} if declared else scope
         added: dict[str, str] = {}
         name = self._name(element, scope, added)
+        source = element.span
+        self.origins[self._line, self._column] = Span(source.file, source.line, source.column - 1)
         self.write("<" + name)
         self._attributes(element, {**scope, **added}, added, depth)
         for prefix, uri in added.items():

@@ -1,0 +1,54 @@
+"""Transform files beside web.config, tried on it: locators that match nothing, a namespace that the
+engine does not know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from ..app_service.versioned_configs import versioned_configs
+from ..config.diagnostics import Finding, Span
+from ..config.xdt.chain import names_beside, read
+from ..config.xdt.findings import is_transform, trial
+from ..files import find
+from ..site import Site
+
+#: Code -> severity of what this module says beside the messages of the transforms themselves, whose
+#: codes begin with xdt- too and are listed in docs/xdt.md.
+SEVERITY = {"xdt-not-applied": "info"}
+
+
+def findings(site: Site) -> Iterator[Finding]:
+    """What each transform file in the site's folder says of web.config as it is; those that are
+    applied already have said it.
+    """
+    base = find(site.path, "web.config")
+    if base is None:
+        return
+    try:
+        data = read(base)
+    except OSError:
+        return
+    versions = set(versioned_configs(site.path).values())
+    for name in names_beside(site.path):
+        file = find(site.path, f"web.{name}.config")
+        if file is None or file in versions or file.absolute() in site.tree.transforms:
+            continue
+        yield from trial(data, base.name, file, file.name)
+        if name.lower() == "release" and not site.tree.transforms and _transforms(file):
+            yield Finding(
+                "xdt-not-applied",
+                SEVERITY["xdt-not-applied"],
+                f"{base.name} is not what runs where {file.name} is applied to it",
+                Span(file.name, 1, 1),
+                f"Look at the published file: fcgiemu check --transform {name}",
+                hresult=0,
+            )
+
+
+def _transforms(file: Path) -> bool:
+    try:
+        return is_transform(read(file))
+    except OSError:
+        return False
