@@ -14,12 +14,15 @@ from importlib import resources
 from pathlib import Path
 
 from . import applications
+from .app_service.environment import of_worker
 from .app_service.home import home_of
 from .applications import Application, Layout
 from .config import file as config_file
 from .config.diagnostics import Finding, Span
 from .config.file import ConfigFile, Policy
 from .config.tree import ConfigTree, Effective
+from .config.xdt import application_host
+from .config.xdt.application_host import HostTransforms
 from .config.xdt.chain import named as transform_named
 from .config.xdt.chain import names_beside as transforms_beside
 from .errors import SiteError
@@ -47,6 +50,8 @@ class Hosting:
     layout: Layout = field(init=False)
     tree: ConfigTree = field(init=False)
     files: SiteFiles = field(init=False)
+    #: The server's configuration after applicationHost.xdt; None where there is no such file.
+    host_transforms: HostTransforms | None = field(init=False)
     #: (physical folder in lower case, URL path) of every folder of the site, the longest first.
     physical_roots: list[tuple[str, str]] = field(init=False)
 
@@ -59,17 +64,28 @@ class Hosting:
         settings = self.settings
         self.profile = _profile(settings.profile)
         host = self._host_config()
+        shipped = shipped_configuration(self.profile, settings.azure)
+        files = (
+            shipped if host is None else (host,) if applications.whole(host) else (*shipped, host)
+        )
+        self.host_transforms = self._host_transforms(files)
+        if self.host_transforms is not None:
+            whole = files[0] is host
+            server = config_file.load(
+                Path(application_host.NAME) if whole else self.host_transforms.data,
+                application_host.NAME,
+                is_host=True,
+                content=self.host_transforms.data,
+            )
+            files = (server, *(file for file in files[len(shipped) :] if host is not files[0]))
+            host = server if host is None or host not in files else host
         self.layout = applications.layout(
             self.path,
             AZURE_ROOT if settings.azure else WINDOWS_ROOT,
             settings.site_name,
             host,
             settings.host_config.parent if settings.host_config else self.path,
-            settings.path_map,
-        )
-        shipped = shipped_configuration(self.profile, settings.azure)
-        files = (
-            shipped if host is None else (host,) if applications.whole(host) else (*shipped, host)
+            self._path_map(),
         )
         self.tree = ConfigTree(
             self.layout.directories,
@@ -103,6 +119,36 @@ class Hosting:
         if broken is not None:
             raise SiteError(f"{path}: {broken.message}", broken.hint)
         return loaded
+
+    def _host_transforms(self, files: tuple[ConfigFile, ...]) -> HostTransforms | None:
+        """What applicationHost.xdt files make of the server's configuration, as App Service applies
+        them. ``files`` are the server's own.
+        """
+        settings = self.settings
+        if not settings.azure or self.home is None:
+            return None
+        given = {setting.name: setting.value for setting in settings.app_settings}
+        switch = given.get("WEBSITE_PRIVATE_EXTENSIONS", "1")
+        found = application_host.places(self.home, private_extensions=switch != "0")
+        if not found:
+            return None
+        if settings.host_config is not None and applications.whole(files[0]):
+            base = settings.host_config.read_bytes()
+        else:
+            shipped = resources.files("fcgiemu.config")
+            base = application_host.model(
+                shipped.joinpath(self.profile.configuration[0]).read_bytes(),
+                shipped.joinpath("azure.config").read_bytes(),
+                self.azure_name,
+            )
+        environment = {**os.environ, **of_worker(self.azure_name, settings.app_settings)}
+        return application_host.applied(base, found, self.azure_name, environment)
+
+    def _path_map(self) -> tuple[tuple[str, str], ...]:
+        """Where Windows paths lead: --map, and D:\\home where the site lies in one."""
+        if self.host_transforms is None or self.home is None:
+            return self.settings.path_map
+        return (*self.settings.path_map, ("D:\\home", str(self.home)))
 
     def _transforms(self) -> tuple[Path, ...]:
         """The files of Settings.transforms."""
@@ -231,6 +277,8 @@ class Hosting:
     def findings(self) -> list[Finding]:
         """Everything said about the configuration files read so far."""
         host = [finding for file in self.tree.host for finding in file.findings]
+        if self.host_transforms is not None:
+            host += self.host_transforms.findings
         return host + [
             self.tree.as_written(finding) for file in self.tree.files() for finding in file.findings
         ]

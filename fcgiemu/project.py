@@ -17,7 +17,15 @@ from .settings import EVERY
 
 #: Keys that are switches of Settings by the same name, but for the hyphens.
 _SWITCHES = ("strict", "strict-locks", "azure", "portal-wins", "arr", "compression")
-_KEYS = (*_SWITCHES, "site-name", "host-config", "map", "app-settings", "python")
+_KEYS = (
+    *_SWITCHES,
+    "site-name",
+    "host-config",
+    "map",
+    "app-settings",
+    "python",
+    "transform",
+)
 
 
 def read(folder: Path) -> dict[str, Any]:
@@ -76,6 +84,14 @@ def _fields(table: dict[str, Any], path: Path) -> dict[str, Any]:
             found[field] = value
         elif key == "host-config" and isinstance(value, str):
             found[field] = path.parent / value
+        elif key == "transform" and isinstance(value, str):
+            found["transforms"] = (value,)
+        elif (
+            key == "transform"
+            and isinstance(value, list)
+            and all(isinstance(name, str) for name in value)
+        ):
+            found["transforms"] = tuple(value)
         elif key == "map" and _texts(value):
             found["path_map"] = tuple(
                 (windows, str(path.parent / local)) for windows, local in value.items()

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from shlex import quote
 
 from ..app_service.versioned_configs import versioned_configs
 from ..config.diagnostics import Finding, Span
@@ -23,6 +24,8 @@ def findings(site: Site) -> Iterator[Finding]:
     """What each transform file in the site's folder says of web.config as it is; those that are
     applied already have said it.
     """
+    if site.host_transforms is not None:
+        yield from site.host_transforms.findings
     base = find(site.path, "web.config")
     if base is None:
         return
@@ -42,7 +45,8 @@ def findings(site: Site) -> Iterator[Finding]:
                 SEVERITY["xdt-not-applied"],
                 f"{base.name} is not what runs where {file.name} is applied to it",
                 Span(file.name, 1, 1),
-                f"Look at the published file: fcgiemu check --transform {name}",
+                "Look at what is published: "
+                f"fcgiemu check {quote(str(site.path))} --transform {name}",
                 hresult=0,
             )
 

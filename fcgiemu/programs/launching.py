@@ -14,6 +14,7 @@ from pathlib import Path
 
 from ..app_service import environment as azure
 from ..applications import Application
+from ..config.xdt.application_host import environment_of
 from ..fastcgi import php
 from ..fastcgi.limits import IIS_LIMITS, Limits
 from ..fastcgi.process import Launch, StartFailed
@@ -189,7 +190,11 @@ class Launcher:
         )
         if self.site.settings.azure:
             given = azure.of_worker(self.site.azure_name, self.site.settings.app_settings)
+            for server in self.site.tree.host:
+                given |= environment_of(server.root)
             found.update((name, self._local(value)) for name, value in given.items())
+            if "PATH" in given:  # a list of folders, where others are one
+                found["PATH"] = os.pathsep.join(map(self._local, given["PATH"].split(";")))
         found.update((name, self._local(value)) for name, value in limits.environment)
         if limits.signal_before_terminate:
             found["_FCGI_SHUTDOWN_EVENT_"] = "1"

@@ -19,7 +19,7 @@ from ..fastcgi.process import WorkerProcess
 from ..programs.launching import PoolOptions
 from ..reload import Watcher
 from ..site import Site
-from . import log, start_up
+from . import log, start_up, transform_log
 from .app import LogEntry, Server
 from .exchange import Exchange
 from .fastcgi import FastCgi
@@ -208,6 +208,8 @@ class Serving:
         """What is served, from which files, by which programs, and what looks wrong; then where."""
         for line in start_up.report(self.site, self.fastcgi.launcher, self.options.reload):
             self.console.say(line)
+        if log := transform_log.write(self.site):
+            self.console.say(f"  transforms  of applicationHost.config; their log: {log}")
         host, port = sock.getsockname()[:2]
         shown = f"[{host}]" if ":" in host else host
         tls = self.options.certificate

@@ -86,4 +86,10 @@ def _result(run: Run, document: Document) -> Result:
 def unreadable(error: ConfigurationError) -> Message:
     """A file that cannot be read, as a message."""
     finding = error.finding
-    return Message("error", finding.code, finding.message, finding.span or Span("", 1, 1))
+    return Message(
+        "error",
+        finding.code,
+        finding.message,
+        finding.span or Span("", 1, 1),
+        hint=finding.hint,
+    )

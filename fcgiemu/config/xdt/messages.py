@@ -58,7 +58,7 @@ class Message:
 
     ``kind`` is ``error`` (the run fails), ``warning``, ``message``, or ``verbose`` (a step's own
     account). ``about`` is the path, name or argument that it is about. ``depth`` is 1 inside of a
-    step's section.
+    step's section. ``hint`` takes the place of the code's own remedy.
     """
 
     kind: str
@@ -67,11 +67,12 @@ class Message:
     span: Span | None = None
     about: str = ""
     depth: int = 0
+    hint: str = ""
 
     @property
     def remedy(self) -> str:
         """What to do about it, "" where there is nothing to do."""
-        return REMEDIES.get(self.code, "") if self.kind != "verbose" else ""
+        return self.hint or REMEDIES.get(self.code, "") if self.kind != "verbose" else ""
 
     def __str__(self) -> str:
         place = f"{self.span}: " if self.span else ""
