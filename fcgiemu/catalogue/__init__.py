@@ -73,6 +73,8 @@ class Kind:
     #: a whole file, or for error texts the text.
     before: str = ""
     after: str = ""
+    #: The file that the example is.
+    file: str = "web.config"
     #: Files beside the example, by name; EXAMPLE_FILES always lie there.
     files: Mapping[str, str] = field(default_factory=dict)
 

@@ -45,6 +45,9 @@ def _section(found: Kind) -> Iterator[str]:
     if found.files:
         yield ""
         yield f"Beside it: {', '.join(f'`{name}`' for name in found.files)}."
+    if found.file != "web.config":
+        yield ""
+        yield f"The example is `{found.file}`, beside a web.config."
     language = "xml" if found.needs in ("configuration", "files") else "text"
     for example in filter(None, (found.before, found.after)):
         yield ""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from ..config.xdt import Message
 from ..errors import SiteError
 from . import fail
 
@@ -48,9 +49,9 @@ def command(base: Path, transforms: tuple[Path, ...], output: Path | None, expla
     for message in chain.messages:
         shown = message.kind in _COLOURS or message.code != ""
         if explain:
-            click.echo("  " * message.depth + _line(message.text, message.kind, message.span))
+            click.echo("  " * message.depth + _line(message))
         elif shown:
-            click.echo(_line(message.text, message.kind, message.span), err=True)
+            click.echo(_line(message), err=True)
         if shown and message.remedy:
             click.echo("  " * (message.depth + 1) + message.remedy, err=not explain)
     if not chain.ok:
@@ -62,11 +63,13 @@ def command(base: Path, transforms: tuple[Path, ...], output: Path | None, expla
         sys.stdout.buffer.write(chain.data)
 
 
-def _line(text: str, kind: str, span: object) -> str:
-    if kind not in _COLOURS:
-        return text
-    place = f"{span}: " if span is not None else ""
-    return f"{place}{click.style(kind, fg=_COLOURS[kind])}: {text}"
+def _line(message: Message) -> str:
+    """A message with its place and code, as ``check`` shows a finding."""
+    if message.kind not in _COLOURS:
+        return message.text
+    place = f"{message.span}: " if message.span is not None else ""
+    kind = click.style(message.kind, fg=_COLOURS[message.kind])
+    return f"{place}{kind}: {message.text} [{message.code}]"
 
 
 def _read(path: Path) -> bytes:

@@ -8,16 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from shlex import quote
 
+from .. import catalogue
 from ..app_service.versioned_configs import versioned_configs
 from ..config.diagnostics import Finding, Span
 from ..config.xdt.chain import names_beside, read
 from ..config.xdt.findings import is_transform, trial
 from ..files import find
 from ..site import Site
-
-#: Code -> severity of what this module says beside the messages of the transforms themselves, whose
-#: codes begin with xdt- too and are listed in docs/xdt.md.
-SEVERITY = {"xdt-not-applied": "info"}
 
 
 def findings(site: Site) -> Iterator[Finding]:
@@ -40,13 +37,12 @@ def findings(site: Site) -> Iterator[Finding]:
             continue
         yield from trial(data, base.name, file, file.name)
         if name.lower() == "release" and not site.tree.transforms and _transforms(file):
-            yield Finding(
+            yield catalogue.finding(
                 "xdt-not-applied",
-                SEVERITY["xdt-not-applied"],
-                f"{base.name} is not what runs where {file.name} is applied to it",
                 Span(file.name, 1, 1),
-                "Look at what is published: "
-                f"fcgiemu check {quote(str(site.path))} --transform {name}",
+                base=base.name,
+                file=file.name,
+                command=f"fcgiemu check {quote(str(site.path))} --transform {name}",
                 hresult=0,
             )
 

@@ -112,7 +112,8 @@ def test_a_kind_is_complete(kind: Kind) -> None:
 def found_in(folder: Path, kind: Kind, example: str) -> set[str]:
     whole = re.match(r"\s*<(?:configuration|config |!DOCTYPE|!--.*--><config|\?xml)", example)
     config = example.strip() if whole else web_config(example)
-    write(folder, {**EXAMPLE_FILES, **kind.files, "web.config": config})
+    beside = {"web.config": web_config()} if kind.file != "web.config" else {}
+    write(folder, {**EXAMPLE_FILES, **beside, **kind.files, kind.file: config})
     return {finding.code for finding in check(Site(folder))}
 
 

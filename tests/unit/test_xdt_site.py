@@ -89,13 +89,13 @@ def test_a_transform_that_fails_fails_every_request(tmp_path: Path) -> None:
     assert target(site, "/own") == "500.19"
     finding = site.explain("/own")["findings"][0]
     assert (finding["code"], finding["file"], finding["line"], finding["column"]) == (
-        "xdt-unknown-name",
+        "xdt-failed",
         "web.Release.config",
         3,
         18,
     )
     write(tmp_path, {"web.Release.config": "<configuration"})
-    assert site.explain("/own")["findings"][0]["code"] == "config-malformed-xml"
+    assert site.explain("/own")["findings"][0]["code"] == "xdt-failed"
 
 
 def test_what_is_wrong_is_placed_where_it_is_written(tmp_path: Path) -> None:
@@ -163,8 +163,8 @@ def test_the_project_names_transforms(tmp_path: Path) -> None:
         ),
         ("web.QA.config", "<configuration/>", []),
         ("web.3.4.config", RELEASE.replace('"Insert"', '"Inset"'), []),
-        ("web.QA.config", RELEASE.replace('"Insert"', '"Inset"'), ["xdt-unknown-name"]),
-        ("web.QA.config", RELEASE + "<", ["config-malformed-xml"]),
+        ("web.QA.config", RELEASE.replace('"Insert"', '"Inset"'), ["xdt-failed"]),
+        ("web.QA.config", RELEASE + "<", ["xdt-failed"]),
     ],
 )
 def test_check_tries_the_files_beside_web_config(

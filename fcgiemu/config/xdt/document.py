@@ -309,7 +309,7 @@ def _check(text: str, name: str) -> None:
         depth += 1
         if depth > MAX_DEPTH:
             raise _refused(
-                "xdt-too-deep",
+                "config-malformed-xml",
                 f"More than {MAX_DEPTH} elements within each other",
                 here(),
                 "Write the file with fewer levels.",

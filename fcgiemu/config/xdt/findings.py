@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from ... import catalogue
 from ..diagnostics import Finding, Span
 from . import Message
 from .chain import apply_all, read
@@ -13,8 +14,14 @@ from .locators import TRANSFORM_NAMESPACE
 
 #: What is appended to the name of a file whose transformed text is meant.
 MARK = " (transformed)"
-#: Messages that are told as warnings although the engine does not warn.
-_TOLD = {"no-namespace": "warning", "import-ignored": "info"}
+#: Code of a warning -> of its finding; the others are xdt-warning.
+_CODES = {
+    "no-match": "xdt-no-match",
+    "taken-by-earlier": "xdt-taken-by-earlier",
+    "several-targets": "xdt-several-targets",
+}
+#: The same for messages that are told although the engine does not warn.
+_TOLD = {"no-namespace": "xdt-no-namespace", "import-ignored": "xdt-import-ignored"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +45,12 @@ def transformed(base: bytes, name: str, files: Sequence[Path]) -> Transformed:
         try:
             given.append((path.name, read(path)))
         except OSError as error:
-            unreadable = f"The transform file cannot be read: {error.strerror}"
-            hint = "Make it readable, or leave its --transform out."
-            found = Finding("xdt-unreadable", "error", unreadable, Span(path.name, 1, 1), hint)
+            found = catalogue.finding(
+                "xdt-failed",
+                Span(path.name, 1, 1),
+                message=f"The transform file cannot be read: {error.strerror}",
+                remedy="Make it readable, or leave its --transform out.",
+            )
             return Transformed(name, base, (found,))
     chain = apply_all(base, name, given)
     findings = [
@@ -56,15 +66,22 @@ def transformed(base: bytes, name: str, files: Sequence[Path]) -> Transformed:
 
 
 def of_messages(messages: Sequence[Message], file: str) -> list[Finding]:
-    """The messages that are worth telling, each with the code ``xdt-...``."""
+    """The messages that are worth telling."""
     found = []
     for message in messages:
-        severity = message.kind if message.kind in ("error", "warning") else _TOLD.get(message.code)
-        if severity is not None:
-            code = message.code if message.code.startswith("config-") else f"xdt-{message.code}"
+        code = _code(message)
+        if code:
             span = message.span or Span(file, 1, 1)
-            found.append(Finding(code, severity, message.text, span, message.remedy))
+            found.append(catalogue.finding(code, span, message=message.text, remedy=message.remedy))
     return found
+
+
+def _code(message: Message) -> str:
+    if message.kind == "error":
+        return "xdt-failed"
+    if message.code in _TOLD:
+        return _TOLD[message.code]
+    return _CODES.get(message.code, "xdt-warning") if message.kind == "warning" else ""
 
 
 def trial(base: bytes, base_name: str, file: Path, name: str) -> list[Finding]:
