@@ -39,6 +39,9 @@ _AUTHENTICATION = {
 }
 #: Who opens files: the anonymous user of a site as installed. # inferred
 _USER = ("IUSR", "NT AUTHORITY")
+#: Measured: events that IIS before 10 does not have.
+_OF_IIS_10 = frozenset({"FILE_CACHE_CREATE_FILE", "GENERAL_SET_RESPONSE_HEADER"})
+_OLD_SERVERS = frozenset({"iis-express-8", "azure-2012"})
 #: Notifications in which a decision ends the request, in order.
 _STAGES = (
     "PRE_BEGIN_REQUEST",
@@ -56,6 +59,8 @@ _HANDLER_STAGE = _STAGES.index("EXECUTE_REQUEST_HANDLER")
 def translate(exchange: Exchange, *, measured_only: bool = False) -> list[Step]:
     """The trace of a request in IIS's form. What only an application could tell is not in it."""
     steps = list(_Translator(exchange).whole())
+    if exchange.server in _OLD_SERVERS:
+        steps = [step for step in steps if step.event.name not in _OF_IIS_10]
     if measured_only:
         steps = [step for step in steps if step.measured and _is_measured(step)]
     return steps
@@ -279,11 +284,11 @@ class _Translator:
                 and not answered.substatus,
             )
             return
-        yield _step("MODULE_SET_RESPONSE_SUCCESS_STATUS", *where)
+        # measured for managed modules; IIS's own redirects and responses have not been seen
+        yield _step("MODULE_SET_RESPONSE_SUCCESS_STATUS", *where, measured=False)
         for name in ("Location", "Content-Type"):
             for key, value in answered.headers:
                 if key == name:
-                    # measured for a managed module; IIS's own redirects have not been seen
                     yield _step("GENERAL_SET_RESPONSE_HEADER", key, value, "true", measured=False)
 
     def finish_in_core(self, notification: str) -> Iterator[Step]:
@@ -409,7 +414,11 @@ class _Translator:
                 yield _step("GENERAL_SET_RESPONSE_HEADER", name, value, "false")
         elif module == "DynamicCompressionModule":
             reason = self.not_compressed(answered)
-            if reason:
+            if any(name.lower() == "content-encoding" for name, _ in answered.headers):
+                yield _step("DYNAMIC_COMPRESSION_START")
+                yield _step("DYNAMIC_COMPRESSION_SUCCESS", measured=False)
+                yield _step("DYNAMIC_COMPRESSION_END")
+            elif reason:
                 yield _step("DYNAMIC_COMPRESSION_START")
                 yield _step("DYNAMIC_COMPRESSION_NOT_SUCCESS", reason)
                 yield _step("DYNAMIC_COMPRESSION_END")
