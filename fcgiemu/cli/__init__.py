@@ -23,6 +23,7 @@ COMMANDS = {
     "doctor": "Look for what keeps the Python of a site from answering.",
     "freb": "Show failed-request traces of IIS, and compare them with a site.",
     "compare": "Ask a deployed site and the local one the same, and say what differs.",
+    "capture": "Read what the capture kit collected from a server with IIS, and compare.",
     "completion": "Print the completion script for a shell.",
     "support": "Say what each section and attribute does here.",
 }
