@@ -66,6 +66,11 @@ def translate(exchange: Exchange, *, measured_only: bool = False) -> list[Step]:
     return steps
 
 
+def is_anonymous(exchange: Exchange) -> bool:
+    """Whether the request came as far as authentication: before that, it has no user."""
+    return _Translator(exchange).stage >= _AUTHENTICATED
+
+
 def _is_measured(step: Step) -> bool:
     known = table.named(step.event.name)
     return known is not None and known.measured
