@@ -13,6 +13,7 @@ TIME = "2026-03-01T10:20:30.{:03}Z"
 #: Notifications by number, as NOTIFY_ events name them.
 BEGIN, AUTHENTICATE, AUTHORIZE, MAP, EXECUTE = "1", "2", "4", "16", "128"
 LOG, END, SEND, MAP_PATH = "1024", "2048", "536870912", "2147483648"
+MODULES = "StaticFileModule,DefaultDocumentModule,DirectoryListingModule"
 REQUEST_HEADERS = (
     "Connection: close\r\nAccept: */*\r\nCookie: session=very-secret-value; theme=dark\r\n"
     "Host: www.garden.example\r\nUser-Agent: Probe/1\r\n"
@@ -70,7 +71,7 @@ def start(url: str = "https://www.garden.example:443/tulips.html") -> list[FrebE
         at("URL_CACHE_ACCESS_START", "/tulips.html"),
         at("URL_CACHE_ACCESS_END", "", "false", "true", "0"),
         at("GENERAL_GET_URL_METADATA", "", "513"),
-        at("HANDLER_CHANGED", "", "StaticFile", "StaticFileModule,DefaultDocumentModule", "", ""),
+        at("HANDLER_CHANGED", "", "StaticFile", MODULES, "", ""),
     ]
 
 

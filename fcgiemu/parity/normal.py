@@ -130,7 +130,9 @@ def _location(question: Question, answer: Answer, policy: Policy) -> str:
 
 
 def _headers(live: Answer, local: Answer, policy: Policy) -> Iterator[Difference]:
-    one, other = _comparable(live, policy), _comparable(local, policy)
+    # what a server says of a page that it makes itself is its own
+    generic = any(_is_own_page(answer) or 300 <= answer.status < 400 for answer in (live, local))
+    one, other = _comparable(live, policy, generic), _comparable(local, policy, generic)
     for name in sorted(one.keys() | other.keys()):
         if one.get(name) != other.get(name):
             shown = next(key for key, _ in (*live.headers, *local.headers) if key.lower() == name)
@@ -141,9 +143,8 @@ def _values(found: list[str] | None) -> str:
     return "none" if found is None else ", ".join(found)
 
 
-def _comparable(answer: Answer, policy: Policy) -> dict[str, list[str]]:
+def _comparable(answer: Answer, policy: Policy, generic: bool) -> dict[str, list[str]]:
     """Headers by lower-case name, values normalised; those left out that must differ."""
-    generic = _is_own_page(answer) or 300 <= answer.status < 400
     found: dict[str, list[str]] = {}
     for name, value in answer.headers:
         key = name.lower()

@@ -125,8 +125,11 @@ def compare(trace: FrebTrace, site: Site) -> Comparison:
         found.apart.append("conditional headers were left out: files have other times")
     answer = site.explain(asked.url, asked.method, headers, remote_addr=asked.remote_addr)
     found.answer = answer
-    server = list(_signs(_of_trace(trace), _root_of(trace)))
+    root = _root_of(trace)
+    server = list(_signs(_of_trace(trace), root))
     here = _placed(_signs(_of_answer(answer), site.files.physical_path("/").rstrip("\\")))
+    if not root:
+        server, here = _last_names(server), _last_names(here)
     server, here = _aligned(trace, server, here, found)
     for number, (one, other) in enumerate(zip(server, here, strict=False)):
         difference = _difference(one, other, found)
@@ -213,6 +216,20 @@ def _placed(signs: Iterable[Sign]) -> list[Sign]:
     return found
 
 
+def _last_names(signs: list[Sign]) -> list[Sign]:
+    """Signs whose files have their last names only."""
+    return [
+        replace(sign, values={**sign.values, "FileName": _last_name(sign.values["FileName"])})
+        if "FileName" in sign.values
+        else sign
+        for sign in signs
+    ]
+
+
+def _last_name(path: str) -> str:
+    return path.rstrip("\\").rpartition("\\")[2]
+
+
 def _headers(pairs: list[tuple[str, str]]) -> Iterator[tuple[str, str]]:
     found: dict[str, list[str]] = {}
     for name, value in pairs:
@@ -230,17 +247,25 @@ def _plain(text: str, root: str) -> str:
 
 
 def _root_of(trace: FrebTrace) -> str:
-    """The folder of the site on the server: what stands before the URL's path in a file's name."""
+    """The folder of the site on the server: what stands before a URL's path in a file's name.
+
+    Empty where no file's name ends like a URL of the trace; then only last names are compared.
+    """
+    urls = [found["RequestURL"] for found in trace.named("GENERAL_REQUEST_START")]
+    urls += [trace.url, *(found["RequestURL"] for found in trace.named("URL_REWRITE_END"))]
     names = [found["FileName"] for found in trace.named("FILE_CACHE_ACCESS_START")]
-    for found in trace.named("GENERAL_REQUEST_START"):
-        path = urlsplit(found["RequestURL"]).path.replace("/", "\\").rstrip("\\").lower()
+    names += [
+        found["ExpandedInput"]
+        for found in trace.named("CONDITION_EVALUATION")
+        if found["Input"].upper() == "{REQUEST_FILENAME}"
+    ]
+    for url in urls:
+        path = urlsplit(url).path.replace("/", "\\").rstrip("\\").lower()
         for name in names:
             if path and name.lower().endswith(path):
                 return name[: -len(path)]
-    path = urlsplit(trace.url).path.replace("/", "\\").rstrip("\\").lower()
-    for name in names:
-        if name.lower().endswith(path):
-            return name[: len(name) - len(path)]
+    if urlsplit(trace.url).path == "/" and names:  # the folder itself
+        return names[0].rstrip("\\")
     return ""
 
 

@@ -263,7 +263,7 @@ def test_story() -> None:
     assert told[1] == "failed in IIS Web Core, MAP_REQUEST_HANDLER"
     for line in (
         "PRE_BEGIN_REQUEST: Rewrite",
-        "handler StaticFile: StaticFileModule,DefaultDocumentModule",
+        f"handler StaticFile: {traces.MODULES}",
         "BEGIN_REQUEST: RequestFiltering",
         "  distributed rules for /tulips.html",
         "    rule 'to https' does not apply",
