@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
-import json
-import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..errors import SiteError
 from . import fail
+from .logs import Bar, log_options, options_of
 from .options import settings_of, site_options
+
+if TYPE_CHECKING:
+    from ..logs.comparison import Comparison
+
+_USAGE = "Give either --urls FILE or --log FILE."
 
 
 @click.command(
     help=(
         "Say which URLs change destination from OLD to NEW: folders, web.config files or git"
-        " revisions of a site."
+        " revisions of a site. NEW is the current folder by default."
     )
 )
-@click.argument("old")
-@click.argument("new", default=".")
+@click.argument("versions", nargs=-1, metavar="OLD [NEW]")
 @click.option(
     "--urls",
     type=click.Path(path_type=Path),
@@ -35,10 +38,12 @@ from .options import settings_of, site_options
 @click.option(
     "--log",
     "logs",
-    type=click.Path(path_type=Path),
     multiple=True,
     metavar="FILE",
-    help="IIS's W3C log; may be repeated.",
+    help=(
+        "A log of IIS, App Service, Front Door or Application Gateway: a file, a folder, a pattern"
+        " in quotes, a URL, or - for standard input; may be repeated."
+    ),
 )
 @click.option(
     "--site",
@@ -48,54 +53,169 @@ from .options import settings_of, site_options
     help="The site that a web.config or a revision belongs to.",
 )
 @click.option(
-    "--format", "kind", type=click.Choice(["text", "json"]), default="text", show_default=True
+    "--format",
+    "kind",
+    type=click.Choice(["text", "json", "junit", "html"]),
+    default="text",
+    show_default=True,
 )
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write the report there.",
+)
+@click.option(
+    "--ignore-kind",
+    "ignored",
+    multiple=True,
+    metavar="OLD:NEW",
+    help="A kind of outcome that becomes another one is no change, as fastcgi:httpPlatform.",
+)
+@click.option(
+    "--part",
+    metavar="K/N",
+    help="Decide about the logs of one machine out of N, and write them down for --merge.",
+)
+@click.option(
+    "--save",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Where the part goes; part-K-of-N.json by default.",
+)
+@click.option(
+    "--merge", is_flag=True, help="Report about the parts that are named in the place of versions."
+)
+@log_options
 @site_options
 def command(
-    old: str,
-    new: str,
+    versions: tuple[str, ...],
     urls: tuple[Path, ...],
-    logs: tuple[Path, ...],
+    logs: tuple[str, ...],
     site: Path,
     kind: str,
+    output: Path | None,
+    ignored: tuple[str, ...],
+    part: str | None,
+    save: Path | None,
+    merge: bool,
+    jobs: int | None,
+    memory: str,
+    engine: str,
+    dask: str | None,
+    checkpoint: Path | None,
+    log_encoding: str,
     **settings: Any,
 ) -> None:
-    from ..diff import compare as diff
+    from ..logs.comparison import merged
     from ..diff import report as changes
 
-    if bool(urls) == bool(logs):
-        raise click.UsageError("Give either --urls FILE or --log FILE.")
-    report = diff.Report()
     try:
-        with ExitStack() as stack:
+        if merge:
+            comparison = merged([Path(name) for name in versions])
+        else:
             given = settings_of(site, **settings)
-            sites = [diff.open_version(text, site, given, stack) for text in (old, new)]
-            lines = _lines(urls or logs)
-            requests = diff.from_urls(lines) if urls else diff.from_log(lines, report)
-            diff.compare(sites[0], sites[1], requests, report)
+            bar = Bar()
+            options = options_of(
+                jobs=jobs,
+                memory=memory,
+                engine=engine,
+                dask=dask,
+                checkpoint=checkpoint,
+                encoding=log_encoding,
+                ignored=frozenset(map(_kinds, ignored)),
+                part=_part(part),
+                folders=(str(site.absolute()),) if given.providers else (),
+                progress=bar,
+            )
+            if part is not None and save is None:
+                save = Path("part-{}-of-{}.json".format(*options.part))
+            with ExitStack() as stack:
+                stack.enter_context(bar)
+                sites = _sites(_two(versions), site, given, stack)
+                comparison = _compare(sites, urls, logs, options, save)
+        text = changes.FORMATS[kind](comparison)
+        if output is not None:
+            output.write_text(text + "\n", "utf-8")
+        else:
+            click.echo(text)
     except SiteError as error:
         fail(error, error.hint)
     except OSError as error:
         fail(error)
-    click.echo(
-        json.dumps(changes.as_json(report), indent=1) if kind == "json" else changes.text(report)
-    )
-    sys.exit(1 if report.changed else 0)
+    if not comparison.complete:
+        if checkpoint is not None:
+            click.echo("fcgiemu: The same command goes on where this one has stopped.", err=True)
+        sys.exit(130 if not merge else 2)
+    sys.exit(1 if comparison.totals.changed else 0)
+
+
+def _two(versions: tuple[str, ...]) -> tuple[str, str]:
+    if not 1 <= len(versions) <= 2:
+        raise click.UsageError("Name one version or two: OLD [NEW].")
+    return versions[0], versions[1] if len(versions) == 2 else "."
+
+
+def _sites(versions: tuple[str, str], folder: Path, settings: Any, stack: ExitStack) -> list[Any]:
+    from ..diff import compare as diff
+
+    return [diff.open_version(text, folder, settings, stack) for text in versions]
+
+
+def _compare(
+    sites: list[Any],
+    urls: tuple[Path, ...],
+    logs: tuple[str, ...],
+    options: Any,
+    save: Path | None,
+) -> Comparison:
+    from ..diff import compare as diff
+    from ..logs import run
+
+    if bool(urls) == bool(logs):
+        raise click.UsageError(_USAGE)
+    if urls:
+        return diff.compare(sites[0], sites[1], diff.from_urls(_lines(urls)), options.ignored)
+    with run.place(options) as folder:
+        counted = run.count(logs, sites, folder, options)
+        if counted.complete and not counted.facts.requests and options.part == (1, 1):
+            _nothing(counted.facts.named())
+        return run.decide(counted, sites[0], sites[1], options, save)
+
+
+def _nothing(problems: Iterable[object]) -> None:
+    """Nothing could be read, and there are reasons. Raises SiteError."""
+    first = next(iter(problems), None)
+    if first is not None:
+        raise SiteError(
+            f"There is no request in the log. {first}.", "See docs/logs.md for formats."
+        )
+
+
+def _kinds(text: str) -> tuple[str, str]:
+    old, colon, new = text.replace("->", ":").partition(":")
+    if not (old.strip() and colon and new.strip()):
+        raise SiteError(
+            f"--ignore-kind {text} is not OLD:NEW.", "Write --ignore-kind fastcgi:httpPlatform."
+        )
+    return old.strip(), new.strip()
+
+
+def _part(text: str | None) -> tuple[int, int]:
+    if text is None:
+        return 1, 1
+    number, slash, parts = text.partition("/")
+    if (
+        not (slash and number.isdigit() and parts.isdigit())
+        or not 1 <= int(number) <= int(parts) <= 10_000
+    ):
+        raise SiteError(f"--part {text} is not K/N.", "Write --part 3/16 for the third of sixteen.")
+    return int(number), int(parts)
 
 
 def _lines(files: tuple[Path, ...]) -> Iterator[str]:
-    """The lines of all files, with a progress bar on a terminal."""
-    sizes = [os.path.getsize(path) if str(path) != "-" else 0 for path in files]
-    with click.progressbar(
-        length=sum(sizes), file=sys.stderr, label="reading", hidden=not sys.stderr.isatty()
-    ) as bar:
-        for path in files:
-            with click.open_file(str(path), "rb") as stream:
-                read = 0
-                for line in stream:
-                    read += len(line)
-                    if read > 1 << 20:
-                        bar.update(read)
-                        read = 0
-                    yield line.decode("utf-8", "replace").removeprefix("\ufeff")
-                bar.update(read)
+    """The lines of all files."""
+    for path in files:
+        with click.open_file(str(path), "rb") as stream:
+            for line in stream:
+                yield line.decode("utf-8", "replace").removeprefix("\ufeff")

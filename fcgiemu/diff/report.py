@@ -1,47 +1,246 @@
-"""What ``fcgiemu diff`` found, as text and JSON."""
+"""What ``fcgiemu diff`` found, as text, JSON, JUnit and one HTML page."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import json
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from .compare import Change, Report
+from ..logs.comparison import Comparison
+from ..logs.deciding import GRAVITY
+from ..logs.results import Change, Group
+from ..pages import changes as page
+from ..report.findings import suite
+
+#: What the gravities are called above a list of changes.
+HEADINGS = {
+    "new 404": "New 404s",
+    "new error": "New errors",
+    "new redirect hop": "More redirects",
+    "other": "Other changes",
+}
+_BASIC = "method, path, port"
 
 
-def text(report: Report) -> str:
-    """Changes by frequency, each with examples; then what the log shows otherwise; a count at the
-    end.
+def ranked(found: dict[Group, Change]) -> list[tuple[Group, Change]]:
+    """Groups by gravity, then by traffic."""
+    order = {name: number for number, name in enumerate(GRAVITY)}
+    return sorted(
+        found.items(), key=lambda pair: (order.get(pair[0][0], 0), -pair[1].count, pair[0])
+    )
+
+
+def share(count: int, whole: int) -> str:
+    """A part of the traffic in per cent."""
+    return f"{100 * count / whole:.1f} %" if whole else "0.0 %"
+
+
+# -- text ------------------------------------------------------------------------------------------
+
+
+def text(comparison: Comparison) -> str:
+    """Changes by gravity and traffic, each with examples; what the log shows otherwise; rules; a
+    count at the end.
     """
-    lines = list(_groups(report.changes.values(), "{old}  ->  {new}"))
-    if report.unlike_log:
-        lines += ["The log shows another status than the old version gives:"]
-        lines += _groups(report.unlike_log.values(), "logged {old}, predicted {new}")
-    skipped = f", {report.skipped} lines without a request" if report.skipped else ""
-    return "\n".join([*lines, f"{report.changed} of {report.asked} change{skipped}"])
+    lines = [*_changes(comparison), *_parity(comparison), *_rules(comparison), *_input(comparison)]
+    return "\n".join([*lines, _count(comparison)])
 
 
-def _groups(changes: Iterable[Change], form: str) -> Iterator[str]:
-    for change in _sorted(changes):
-        yield f"{change.count:8}  {form.format(old=change.old, new=change.new)}"
-        yield from (f"            {example}" for example in change.examples)
+def _changes(comparison: Comparison) -> Iterator[str]:
+    whole = comparison.totals.requests
+    last = ""
+    for group, change in ranked(comparison.totals.changes):
+        if group[0] != last:
+            last = group[0]
+            yield f"{HEADINGS[last]}:"
+        yield f"{change.count:8}  {share(change.count, whole):>7}  {group[1]}  ->  {group[2]}"
+        yield from _examples(change)
 
 
-def _sorted(changes: Iterable[Change]) -> list[Change]:
-    return sorted(changes, key=lambda change: (-change.count, change.old, change.new))
+def _examples(change: Change) -> Iterator[str]:
+    for example, count in change.examples.items():
+        yield f"            {example}" + (f"  ({count} times)" if count > 1 else "")
 
 
-def as_json(report: Report) -> dict[str, Any]:
-    """The report as a JSON object."""
+def _parity(comparison: Comparison) -> Iterator[str]:
+    compared, alike = comparison.parity
+    if not compared:
+        return
+    yield (
+        f"The log shows the status that the old version gives for {alike} of {compared} requests"
+        f" that IIS answers itself ({share(alike, compared)})"
+        + (". It shows another one:" if comparison.totals.unlike else ".")
+    )
+    for group, change in ranked(comparison.totals.unlike):
+        yield f"{change.count:8}  logged {group[1]}, predicted {group[2]}"
+        yield from _examples(change)
+
+
+def _rules(comparison: Comparison) -> Iterator[str]:
+    for words, found in (
+        ("No request has hit:", comparison.unused),
+        ("Every request goes the same way without:", comparison.removable),
+    ):
+        if found and comparison.totals.requests:
+            yield words
+            yield from (f"            rule '{name}' ({place})" for name, place in found.items())
+    if comparison.lacking:
+        yield "Not replayable, as no log holds it:"
+        yield from (f"            {one}" for one in comparison.lacking)
+
+
+def _input(comparison: Comparison) -> Iterator[str]:
+    facts = comparison.facts
+    if not facts.formats:
+        return
+    yield f"Decided by {'; '.join(decided_by(comparison))}"
+    missing = sorted(facts.missing & set(comparison.reasons))
+    if missing:
+        yield f"Some log lacks: {', '.join(missing)}; decided as if it were empty"
+    yield from comparison.notes
+    named = facts.named()
+    if named:
+        yield "Not read:"
+        yield from (f"            {problem}" for problem in named)
+
+
+def decided_by(comparison: Comparison) -> list[str]:
+    """The columns that decide, each with what reads it."""
+    return [
+        _BASIC,
+        *(f"{name} ({_some(reasons)})" for name, reasons in comparison.reasons.items()),
+    ]
+
+
+def _some(words: list[str]) -> str:
+    return ", ".join(words[:3]) + (f" and {len(words) - 3} more" if len(words) > 3 else "")
+
+
+def _count(comparison: Comparison) -> str:
+    found, facts = comparison.totals, comparison.facts
+    words = f"{found.changed} of {found.requests} change"
+    if found.ignored:
+        words += f", {found.ignored} ignored"
+    if facts.skipped:
+        words += f", {facts.skipped} lines without a request"
+    if not comparison.complete:
+        words += "; stopped before all was decided"
+    return words
+
+
+# -- JSON ------------------------------------------------------------------------------------------
+
+
+def as_json(comparison: Comparison) -> dict[str, Any]:
+    """The comparison as a JSON object; see docs/logs.md."""
+    found = comparison.totals
+    compared, alike = comparison.parity
     return {
-        "asked": report.asked,
-        "changed": report.changed,
-        "skipped": report.skipped,
-        "changes": [_object(change, "old", "new") for change in _sorted(report.changes.values())],
-        "unlike_log": [
-            _object(change, "logged", "predicted") for change in _sorted(report.unlike_log.values())
+        "asked": found.requests,
+        "changed": found.changed,
+        "ignored": found.ignored,
+        "skipped": comparison.facts.skipped,
+        "complete": comparison.complete,
+        "decided_by": ["method", "path", "port", *comparison.reasons],
+        "read_by": comparison.reasons,
+        "changes": [
+            {"kind": group[0], "old": group[1], "new": group[2], **_object(change, found.requests)}
+            for group, change in ranked(found.changes)
         ],
+        "flows": [
+            {"before": flow[0], "after": flow[1], "count": count}
+            for flow, count in sorted(found.flows.items(), key=lambda pair: (-pair[1], pair[0]))
+        ],
+        "parity": {
+            "compared": compared,
+            "alike": alike,
+            "by_rule": {
+                rule: {"compared": pair[0], "alike": pair[1]}
+                for rule, pair in sorted(found.parity.items())
+            },
+        },
+        "unlike_log": [
+            {"logged": group[1], "predicted": group[2], **_object(change, found.requests)}
+            for group, change in ranked(found.unlike)
+        ],
+        "rules": {
+            name: {"place": place, "requests": found.new_hits.get(name, 0)}
+            for name, place in comparison.rules.items()
+        },
+        "unused_rules": list(comparison.unused),
+        "removable_rules": list(comparison.removable),
+        "not_replayable": comparison.lacking,
+        "logs": comparison.facts.as_json(),
+        "notes": comparison.notes,
     }
 
 
-def _object(change: Change, old: str, new: str) -> dict[str, Any]:
-    return {old: change.old, new: change.new, "count": change.count, "examples": change.examples}
+def _object(change: Change, whole: int) -> dict[str, Any]:
+    return {
+        "count": change.count,
+        "share": round(change.count / whole, 6) if whole else 0.0,
+        "urls": change.different,
+        "examples": list(change.examples),
+        "example_counts": list(change.examples.values()),
+    }
+
+
+# -- JUnit and HTML --------------------------------------------------------------------------------
+
+
+def junit(comparison: Comparison) -> str:
+    """A failed test case a group of changes."""
+    cases = [
+        (
+            f"fcgiemu diff.{group[0]}",
+            f"{group[1]} -> {group[2]}",
+            "\n".join([f"{change.count} requests", *change.examples]),
+        )
+        for group, change in ranked(comparison.totals.changes)
+    ]
+    return suite("fcgiemu diff", cases or [("fcgiemu diff", _count(comparison), "")])
+
+
+def html(comparison: Comparison) -> str:
+    """One page that needs nothing else."""
+    found = comparison.totals
+    return page.rendered(
+        page.Values(
+            count=_count(comparison),
+            requests=found.requests,
+            flows=found.flows,
+            changes=[
+                page.Row(HEADINGS[group[0]], group[1], group[2], change.count, change.examples)
+                for group, change in ranked(found.changes)
+            ],
+            unlike=[
+                page.Row("", group[1], group[2], change.count, change.examples)
+                for group, change in ranked(found.unlike)
+            ],
+            parity=comparison.parity,
+            by_rule=[(rule, *pair) for rule, pair in sorted(found.parity.items())],
+            lists=[
+                ("Rules that no request has hit", _places(comparison.unused)),
+                (
+                    "Rules without which every request goes the same way",
+                    _places(comparison.removable),
+                ),
+                ("Not replayable, as no log holds it", comparison.lacking),
+                ("What decides", decided_by(comparison)),
+                ("Lines that were not read", list(map(str, comparison.facts.named()))),
+                ("Notes", comparison.notes),
+            ],
+        )
+    )
+
+
+def _places(found: dict[str, str]) -> Iterable[str]:
+    return [f"rule '{name}' ({place})" for name, place in found.items()]
+
+
+FORMATS: dict[str, Callable[[Comparison], str]] = {
+    "text": text,
+    "json": lambda comparison: json.dumps(as_json(comparison), indent=1),
+    "junit": junit,
+    "html": html,
+}

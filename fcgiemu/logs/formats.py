@@ -1,0 +1,270 @@
+"""Which format a log has, told from its content, and the reader of each."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
+from pathlib import Path
+from typing import Protocol
+
+from .entry import Columns, NotARequest
+from .records import folded, has_requests, request, requests
+from .sources import Source, Stream, Unreadable, as_utf8, streams, whole_lines
+from .tally import Tally, count_w3c
+from .text_lines import iis, ncsa
+
+#: Bytes of a log that are looked at to tell its format.
+_HEAD = 1 << 16
+#: A JSON text that is not one of lines is read as a whole up to this size.
+MAX_DOCUMENT = 128 << 20
+_FIELDS_OF_LINES = ("method", "stem", "query", "status", "client")
+
+Reader = Callable[[Tally, str, Iterable[bytes]], None]
+
+
+class Engine(Protocol):
+    """What counts W3C logs: by lines, or DuckDB."""
+
+    def count_file(self, tally: Tally, path: Path) -> bool:
+        """Count a file as it lies there. Returns whether that was possible."""
+
+    def count(self, tally: Tally, file: str, blocks: Iterable[bytes]) -> None:
+        """Count lines."""
+
+    def close(self) -> None:
+        """Give back what it holds."""
+
+
+class Lines:
+    """The engine that needs nothing else."""
+
+    def count_file(self, _tally: Tally, _path: Path) -> bool:
+        """Never: lines are read from a stream."""
+        return False
+
+    def count(self, tally: Tally, file: str, blocks: Iterable[bytes]) -> None:
+        """Count lines."""
+        count_w3c(tally, file, blocks)
+
+    def close(self) -> None:
+        """Nothing to give back."""
+
+
+def count(source: Source, tally: Tally, engine: Engine) -> None:
+    """Count a source, all its members. What cannot be read is named in the tally's facts."""
+    try:
+        if source.is_local and engine.count_file(tally, Path(source.name)):
+            return
+        for stream in streams(source):
+            try:
+                count_stream(stream, tally, engine)
+            except Unreadable as error:
+                tally.skip(stream.name, 0, str(error), 0)
+    except (Unreadable, OSError) as error:
+        tally.skip(source.name, 0, str(error), 0)
+
+
+def count_stream(stream: Stream, tally: Tally, engine: Engine) -> None:
+    """Count one text. Raises Unreadable."""
+    blocks = (as_utf8(block, tally.encoding) for block in whole_lines(stream.blocks))
+    first = next(blocks, None)
+    if first is None:
+        return
+    name = recognized(first[:_HEAD])
+    tally.facts.formats[name] = tally.facts.formats.get(name, 0) + 1
+    broken: list[Unreadable] = []
+    whole = _until_broken(chain((first,), blocks), broken)
+    if name == "W3C":
+        engine.count(tally, stream.name, whole)
+    else:
+        READERS[name](tally, stream.name, whole)
+    if broken:
+        raise broken[0]
+
+
+def _until_broken(blocks: Iterable[bytes], broken: list[Unreadable]) -> Iterator[bytes]:
+    """Blocks as far as they can be read: what came before a defect counts."""
+    try:
+        yield from blocks
+    except Unreadable as error:
+        broken.append(error)
+
+
+# -- telling ---------------------------------------------------------------------------------------
+
+_NAME_OF_OTHERS = {
+    "Microsoft HTTP API": "it is HTTPERR, the log of requests that IIS has never seen",
+    "Microsoft Exchange": "it is a log of Exchange",
+}
+
+
+def recognized(head: bytes) -> str:
+    """The format of a log with this beginning. Raises Unreadable."""
+    if b"\0" in head:
+        raise Unreadable("it is not text: binary logs of IIS (.ibl) are not read")
+    lines = [line for line in head.decode("utf-8", "replace").splitlines() if line.strip()]
+    if not lines:
+        return "W3C"
+    if lines[0].startswith("#"):
+        for mark, words in _NAME_OF_OTHERS.items():
+            if mark in lines[0]:
+                raise Unreadable(words)
+        return "W3C"
+    if lines[0].lstrip()[:1] in ("{", "["):
+        return "JSON"
+    if has_requests(frozenset(map(folded, _cells(lines[0])))):
+        return "CSV"
+    for name, parse in (("NCSA", ncsa), ("IIS", iis)):
+        if any(_is(parse, line) for line in lines[:50]):
+            return name
+    if any(line.startswith("#Fields:") for line in lines):
+        return "W3C"
+    raise Unreadable(
+        "no log format is known in it: it has no #Fields line, is no JSON, CSV, NCSA or IIS format"
+    )
+
+
+def _is(parse: Callable[[str], Columns], line: str) -> bool:
+    try:
+        parse(line)
+    except NotARequest:
+        return False
+    return True
+
+
+def _cells(line: str) -> list[str]:
+    return next(csv.reader([line], delimiter=_delimiter(line)), [])
+
+
+def _delimiter(line: str) -> str:
+    return max(",;\t", key=line.count)
+
+
+# -- lines -----------------------------------------------------------------------------------------
+
+
+def _lines(blocks: Iterable[bytes]) -> Iterator[tuple[int, str]]:
+    """Numbers and texts of the lines that hold something."""
+    number = 0
+    for block in blocks:
+        for line in block.decode().split("\n"):
+            number += 1
+            if line and not line.isspace():
+                yield number, line.removesuffix("\r")
+        number -= block.endswith(b"\n")
+
+
+def _by_lines(parse: Callable[[str], Columns], present: tuple[str, ...]) -> Reader:
+    def reader(tally: Tally, file: str, blocks: Iterable[bytes]) -> None:
+        tally.lacks(present)
+        for number, line in _lines(blocks):
+            try:
+                tally.add(parse(line), 1)
+            except NotARequest as error:
+                tally.skip(file, number, str(error))
+
+    return reader
+
+
+def _json(tally: Tally, file: str, blocks: Iterable[bytes]) -> None:
+    """JSON Lines, or one JSON text over many lines."""
+    tally.lacks(Columns._fields)
+    lines = _lines(blocks)
+    first = next(lines, None)
+    if first is None:
+        return
+    try:
+        json.loads(first[1])
+    except ValueError:
+        if not re.match(r'\s*(\[|\{\s*("[^"]*"\s*:\s*)?[\[{]?\s*$)', first[1]):
+            first = _line(tally, file, *first)  # a broken line of many
+        else:
+            _document(tally, file, chain((first,), lines))
+            return
+    for number, line in chain((first,) if first else (), lines):
+        _line(tally, file, number, line)
+
+
+def _line(tally: Tally, file: str, number: int, line: str) -> None:
+    try:
+        value = json.loads(line)
+    except (ValueError, RecursionError):
+        tally.skip(file, number, "it is not JSON")
+        return
+    _value(tally, file, number, value)
+
+
+def _document(tally: Tally, file: str, lines: Iterable[tuple[int, str]]) -> None:
+    texts: list[str] = []
+    size = 0
+    for _, line in lines:
+        texts.append(line)
+        size += len(line)
+        if size > MAX_DOCUMENT:
+            raise Unreadable("it is one JSON text of more than 128 MB: export JSON Lines")
+    try:
+        value = json.loads("\n".join(texts))
+    except (ValueError, RecursionError) as error:
+        line = getattr(error, "lineno", 1)
+        tally.skip(file, line, "from here on it is not JSON", len(texts))
+        return
+    _value(tally, file, 1, value)
+
+
+def _value(tally: Tally, file: str, number: int, value: object) -> None:
+    """Count the requests of a JSON value, each record on its own."""
+    for record in _records(value):
+        try:
+            for columns, count, decoded in requests(record):
+                tally.add(columns, count, decoded)
+        except NotARequest as error:
+            tally.skip(file, number, str(error))
+
+
+def _records(value: object) -> Iterator[object]:
+    if isinstance(value, list):
+        yield from value
+    elif isinstance(value, dict) and isinstance(value.get("records"), list):
+        yield from value["records"]
+    else:
+        yield value
+
+
+def _csv(tally: Tally, file: str, blocks: Iterable[bytes]) -> None:
+    """A table of Log Analytics, exported with a head line."""
+    lines = _lines(blocks)
+    number, head = next(lines)
+    names = [folded(name) for name in _cells(head)]
+    tally.lacks(Columns._fields)
+    numbers: list[int] = []
+
+    def texts() -> Iterator[str]:
+        for line, text in lines:
+            numbers.append(line)
+            yield text + "\n"
+
+    rows = csv.reader(texts(), delimiter=_delimiter(head), strict=False)
+    while True:
+        try:
+            row = next(rows)
+            if len(row) != len(names):
+                raise NotARequest("it has other columns than the head line")
+            tally.add(*request(dict(zip(names, row, strict=True))))
+        except StopIteration:
+            return
+        except NotARequest as error:
+            tally.skip(file, numbers[0], str(error))
+        except csv.Error:
+            tally.skip(file, numbers[0], "it is not CSV")
+        numbers.clear()
+
+
+READERS: dict[str, Reader] = {
+    "NCSA": _by_lines(ncsa, (*_FIELDS_OF_LINES, "agent", "referer")),
+    "IIS": _by_lines(iis, _FIELDS_OF_LINES),
+    "JSON": _json,
+    "CSV": _csv,
+}

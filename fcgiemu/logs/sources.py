@@ -1,0 +1,386 @@
+"""Where logs come from: files, folders, patterns, standard input, URLs; unpacked as they are read.
+
+What a file is packed with is told from its first bytes. Nothing is unpacked as a whole: blocks go
+through, so neither memory nor disk holds a log.
+"""
+
+from __future__ import annotations
+
+import bz2
+import glob
+import importlib
+import io
+import lzma
+import os
+import re
+import sys
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import IO, Any, Protocol
+
+from ..errors import SiteError
+
+#: Bytes that are read at a time.
+BLOCK = 8 << 20
+_PACKED_BLOCK = 1 << 20
+STDIN = "-"
+_URL = re.compile(r"[a-z][a-z0-9+.:-]*://")
+
+
+class Unreadable(Exception):
+    """A source that cannot be read, or not to its end; the words say why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One log. ``size`` in bytes as it lies there, 0 where unknown; ``stamp`` changes with its
+    content.
+    """
+
+    name: str
+    size: int = 0
+    stamp: str = ""
+
+    @property
+    def is_local(self) -> bool:
+        return self.name != STDIN and not is_url(self.name)
+
+
+def is_url(name: str) -> bool:
+    """Whether a name is one for fsspec (``az://``, ``s3://``, ``https://``)."""
+    return _URL.match(name) is not None
+
+
+# -- listing ---------------------------------------------------------------------------------------
+
+
+def listed(names: Iterable[str]) -> list[Source]:
+    """The logs that ``names`` stand for, each once, sorted by name. Raises SiteError."""
+    found: dict[str, Source] = {}
+    for name in names:
+        for source in _listed(name):
+            key = os.path.realpath(source.name) if source.is_local else source.name
+            found.setdefault(key, source)
+    return sorted(found.values(), key=lambda source: source.name)
+
+
+def _listed(name: str) -> list[Source]:
+    if name == STDIN:
+        return [Source(STDIN)]
+    if is_url(name):
+        return _remote(name)
+    if os.path.isdir(name):
+        files = sorted(
+            os.path.join(folder, file) for folder, _, below in os.walk(name) for file in below
+        )
+    elif os.path.exists(name):
+        files = [name]
+    else:
+        files = sorted(file for file in glob.glob(name, recursive=True) if os.path.isfile(file))
+    if not files:
+        raise SiteError(
+            f"There is no log {name}.",
+            "Name a file, a folder, a pattern in quotes ('logs/**/*.log.gz'), a URL, or - for"
+            " standard input.",
+        )
+    return [_local(file) for file in files]
+
+
+def _local(file: str) -> Source:
+    info = os.stat(file)
+    return Source(file, info.st_size, str(info.st_mtime_ns))
+
+
+def _remote(url: str) -> list[Source]:
+    """A URL, or those that its pattern or folder stands for."""
+    file_system, path = _file_system(url)
+    scheme = url.partition("://")[0]
+    try:
+        if scheme in ("http", "https"):
+            return [Source(url)]
+        if any(mark in path for mark in "*?["):
+            paths = file_system.glob(path)
+        else:
+            paths = [path] if file_system.isfile(path) else file_system.find(path)
+        details = [(one, file_system.info(one)) for one in sorted(paths)]
+    except Exception as error:  # every file system has errors of its own
+        raise SiteError(f"{url} cannot be listed: {_words(error)}.") from error
+    if not details:
+        raise SiteError(f"There is no log at {url}.", "Check the container, and the pattern.")
+    return [
+        Source(
+            f"{scheme}://{one.removeprefix(f'{scheme}://')}",
+            int(info.get("size") or 0),
+            str(info.get("etag") or info.get("mtime") or info.get("last_modified") or ""),
+        )
+        for one, info in details
+    ]
+
+
+def _file_system(url: str) -> tuple[Any, str]:
+    """fsspec's file system for a URL, and the path in it. Raises SiteError."""
+    try:
+        fsspec = importlib.import_module("fsspec")
+    except ImportError as error:
+        raise SiteError(
+            f"{url} needs fsspec, which is not installed.",
+            "Install it: pip install 'fcgiemu[logs]'",
+        ) from error
+    try:
+        found: tuple[Any, str] = fsspec.core.url_to_fs(url)
+    except (ImportError, ValueError) as error:
+        raise SiteError(
+            f"{url}: {_words(error)}.",
+            "Install the package that fsspec wants for it, such as adlfs for az:// or s3fs for"
+            " s3://.",
+        ) from error
+    return found
+
+
+def _words(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).rstrip(".").splitlines()[0]
+
+
+def look_alike(sources: Sequence[Source]) -> list[str]:
+    """Names of logs that seem to be there twice: packed and unpacked."""
+    names = {source.name for source in sources}
+    return sorted(
+        name for name in names for end in (".gz", ".zst", ".bz2", ".zip") if name + end in names
+    )
+
+
+def share(sources: Sequence[Source], part: int, parts: int) -> list[Source]:
+    """The sources of one machine out of several: shares of about the same size."""
+    loads = [0] * parts
+    chosen: list[Source] = []
+    for source in sorted(sources, key=lambda one: (-one.size, one.name)):
+        lightest = loads.index(min(loads))
+        loads[lightest] += source.size + 1
+        if lightest == part - 1:
+            chosen.append(source)
+    return sorted(chosen, key=lambda one: one.name)
+
+
+# -- reading ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """The unpacked text of a log. ``name`` says where it comes from, members of archives
+    included.
+    """
+
+    name: str
+    blocks: Iterator[bytes]
+
+
+def streams(source: Source) -> Iterator[Stream]:
+    """The texts of a source: one, or one a member of an archive. Raises Unreadable."""
+    with _told(source), _opened(source) as file:
+        for stream in _unpacked(source.name, file, nested=False):
+            yield Stream(stream.name, _watched(source, stream.blocks))
+
+
+def _watched(source: Source, blocks: Iterator[bytes]) -> Iterator[bytes]:
+    with _told(source):
+        yield from blocks
+
+
+@contextmanager
+def _told(source: Source) -> Iterator[None]:
+    """What goes wrong with a source as Unreadable."""
+    try:
+        yield
+    except (OSError, SiteError) as error:
+        raise Unreadable(_words(error)) from error
+    except Unreadable:
+        raise
+    except Exception as error:  # every remote file system has errors of its own
+        if not is_url(source.name):
+            raise
+        raise Unreadable(_words(error)) from error
+
+
+def _opened(source: Source) -> IO[bytes]:
+    if source.name == STDIN:
+        return io.BufferedReader(_Shared(sys.stdin.buffer))
+    if not source.is_local:
+        file_system, path = _file_system(source.name)
+        opened: IO[bytes] = file_system.open(path, "rb")
+        return opened
+    return open(source.name, "rb")
+
+
+class _Shared(io.RawIOBase):
+    """A stream that stays open when its reader is closed."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, target: Any) -> int:
+        data = self._stream.read(len(target))
+        target[: len(data)] = data
+        return len(data)
+
+
+def _unpacked(name: str, file: IO[bytes], nested: bool) -> Iterator[Stream]:
+    head = file.read(8)
+    for magic, words in _REFUSED.items():
+        if head.startswith(magic):
+            raise Unreadable(words)
+    if head.startswith(b"PK\x03\x04"):
+        if nested:
+            raise Unreadable("it is an archive in an archive in an archive: unpack it")
+        yield from _members(name, _seekable(head, file))
+        return
+    for magic, maker in _UNPACKERS.items():
+        if head.startswith(magic):
+            yield Stream(name, _expanded(head, file, maker))
+            return
+    yield Stream(name, _plain(head, file))
+
+
+def _seekable(head: bytes, file: IO[bytes]) -> IO[bytes]:
+    """The whole of a file as one in which ``zipfile`` can move."""
+    if file.seekable():
+        file.seek(0)
+        return file
+    kept = tempfile.SpooledTemporaryFile(max_size=BLOCK)
+    kept.write(head)
+    while block := file.read(BLOCK):
+        kept.write(block)
+    kept.seek(0)
+    return kept
+
+
+def _members(name: str, file: IO[bytes]) -> Iterator[Stream]:
+    try:
+        with zipfile.ZipFile(file) as archive:
+            for member in sorted(archive.infolist(), key=lambda one: one.filename):
+                if not member.is_dir():
+                    with archive.open(member) as stream:
+                        yield from _unpacked(f"{name}/{member.filename}", stream, nested=True)
+    except (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError) as error:
+        raise Unreadable(f"the archive cannot be read: {_words(error)}") from error
+
+
+def _plain(head: bytes, file: IO[bytes]) -> Iterator[bytes]:
+    if head:
+        yield head + file.read(BLOCK)
+    while block := file.read(BLOCK):
+        yield block
+
+
+class Unpacker(Protocol):
+    """What zlib, bz2, lzma and zstandard have in common."""
+
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def unused_data(self) -> bytes: ...
+    def decompress(self, data: bytes, /) -> bytes: ...
+
+
+def _zstandard() -> Unpacker:
+    for module, name in (("compression.zstd", "ZstdDecompressor"), ("zstandard", "")):
+        try:
+            found = importlib.import_module(module)
+        except ImportError:
+            continue
+        made: Unpacker = (
+            getattr(found, name)() if name else found.ZstdDecompressor().decompressobj()
+        )
+        return made
+    raise Unreadable("zstd needs a package that is not installed: pip install 'fcgiemu[logs]'")
+
+
+_UNPACKERS: dict[bytes, Callable[[], Unpacker]] = {
+    b"\x1f\x8b": lambda: zlib.decompressobj(31),
+    b"BZh": bz2.BZ2Decompressor,
+    b"\xfd7zXZ\x00": lzma.LZMADecompressor,
+    b"\x28\xb5\x2f\xfd": _zstandard,
+}
+_REFUSED = {
+    b"7z\xbc\xaf\x27\x1c": "it is a 7z archive: unpack it",
+    b"Rar!": "it is a RAR archive: unpack it",
+    b"PAR1": "it is a Parquet file, which is not read: export CSV or JSON",
+    b"SQLite f": "it is a SQLite database, not a log",
+}
+
+
+def _expanded(head: bytes, file: IO[bytes], maker: Callable[[], Unpacker]) -> Iterator[bytes]:
+    """The text of a packed stream, of all the members that follow each other in it."""
+    unpacker, begun = maker(), True
+    data = head + file.read(_PACKED_BLOCK)
+    try:
+        while data:
+            if text := unpacker.decompress(data):
+                yield text
+            if unpacker.eof:
+                data = unpacker.unused_data or file.read(_PACKED_BLOCK)
+                data = data.lstrip(b"\0") or file.read(_PACKED_BLOCK)  # padding of tapes
+                unpacker, begun = maker(), bool(data)
+            else:
+                data = file.read(_PACKED_BLOCK)
+    except (zlib.error, OSError, EOFError, lzma.LZMAError, ValueError) as error:
+        raise Unreadable(f"its compression is damaged: {_words(error)}") from error
+    except Exception as error:
+        if type(error).__name__ != "ZstdError":
+            raise
+        raise Unreadable(f"its compression is damaged: {_words(error)}") from error
+    if begun:
+        raise Unreadable("it ends in the middle of its compression")
+
+
+# -- lines -----------------------------------------------------------------------------------------
+
+
+def whole_lines(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """Blocks cut behind the last line end, without the mark of UTF-8 at the head; the last one may
+    lack its line end.
+    """
+    rest, first = b"", True
+    for block in blocks:
+        if first:
+            block, first = block.removeprefix(b"\xef\xbb\xbf"), False
+        end = block.rfind(b"\n") + 1
+        if not end:
+            rest += block
+            if len(rest) > 8 * BLOCK:
+                raise Unreadable("a line is longer than 64 MB")
+            continue
+        yield rest + block[:end]
+        rest = block[end:]
+    if rest:
+        yield rest
+
+
+def as_utf8(block: bytes, encoding: str) -> bytes:
+    """A block of lines in UTF-8: lines that are not are taken as ``encoding`` (an ANSI code
+    page).
+    """
+    if block.isascii():
+        return block
+    try:
+        block.decode()
+    except UnicodeDecodeError:
+        return b"\n".join(_line_as_utf8(line, encoding) for line in block.split(b"\n"))
+    return block
+
+
+def _line_as_utf8(line: bytes, encoding: str) -> bytes:
+    try:
+        line.decode()
+    except UnicodeDecodeError:
+        try:
+            return line.decode(encoding).encode()
+        except UnicodeDecodeError:  # five bytes of cp1252 stand for nothing
+            return line.decode("latin-1").encode()
+    return line

@@ -1,0 +1,131 @@
+"""Who does the work: this process, others on this machine, or Dask's on any.
+
+A task is a function of a module and an argument that can be pickled; results come as they are
+ready. Tasks write what they find to files of their own, so nothing large travels.
+"""
+
+from __future__ import annotations
+
+import importlib
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing.synchronize import Event
+from typing import Any, Protocol, TypeVar
+
+from ..errors import SiteError
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class Workers(Protocol):
+    """Runs tasks; closed when all is done, or given up."""
+
+    def run(self, function: Callable[[T], R], tasks: Sequence[T]) -> Iterator[R]: ...
+    def close(self) -> None: ...
+
+
+class Here:
+    """This process, one task after the other."""
+
+    def run(self, function: Callable[[T], R], tasks: Sequence[T]) -> Iterator[R]:
+        """The results in the order of the tasks."""
+        return map(function, tasks)
+
+    def close(self) -> None:
+        """Nothing to end."""
+
+
+_stop: Event | None = None
+
+
+def stopping() -> bool:
+    """Whether the process that has started this one wants it to give up."""
+    return _stop is not None and _stop.is_set()
+
+
+class Processes:
+    """Processes of this machine, started afresh (spawn) as on every system."""
+
+    def __init__(self, jobs: int) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._stop = context.Event()
+        self._pool = ProcessPoolExecutor(jobs, context, _begin, (self._stop,))
+
+    def run(self, function: Callable[[T], R], tasks: Sequence[T]) -> Iterator[R]:
+        """The results as they are ready."""
+        for future in as_completed([self._pool.submit(function, task) for task in tasks]):
+            yield future.result()
+
+    def close(self) -> None:
+        """End the processes; what they are at is given up."""
+        self._stop.set()
+        self._pool.shutdown(cancel_futures=True)
+
+
+def _begin(stop: Event) -> None:
+    """In a new process: Ctrl-C is its parent's business, and it ends with its parent."""
+    global _stop
+    _stop = stop
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+class Dask:
+    """Workers of Dask: of a cluster made here (``local``), or of a scheduler at an address."""
+
+    def __init__(self, address: str, jobs: int) -> None:
+        try:
+            distributed = importlib.import_module("distributed")
+        except ImportError as error:
+            raise SiteError(
+                "--dask needs Dask, which is not installed.",
+                "Install it: pip install 'fcgiemu[logs]'",
+            ) from error
+        self._as_completed: Callable[[Any], Iterator[Any]] = distributed.as_completed
+        self._cluster: Any = None
+        if address == "local":
+            self._cluster = distributed.LocalCluster(
+                n_workers=jobs,
+                threads_per_worker=1,
+                processes=True,
+                host="127.0.0.1",
+                dashboard_address=None,
+            )
+        try:
+            self._client: Any = distributed.Client(self._cluster or address, timeout="15s")
+        except (OSError, ValueError) as error:
+            raise SiteError(
+                f"There is no scheduler of Dask at {address}: {error}.",
+                "Start one with 'dask scheduler', or write --dask local.",
+            ) from error
+
+    def run(self, function: Callable[[T], R], tasks: Sequence[T]) -> Iterator[R]:
+        """The results as they are ready."""
+        futures = [self._client.submit(function, task, pure=False) for task in tasks]
+        for future in self._as_completed(futures):
+            yield future.result()
+
+    def close(self) -> None:
+        """End the client, and the cluster that was made here."""
+        self._client.close()
+        if self._cluster is not None:
+            self._cluster.close()
+
+
+def workers(jobs: int, dask: str | None) -> Workers:
+    """Those that the options name. Raises SiteError."""
+    if dask is not None:
+        return Dask(dask, jobs)
+    return Processes(jobs) if jobs > 1 else Here()

@@ -1,0 +1,161 @@
+"""The page of ``fcgiemu diff``: where traffic went before and goes now, as a plot and as tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from . import render
+
+#: Kinds of outcome with a band of their own; smaller ones share one.
+MAX_BANDS = 10
+_OTHERS = "others"
+_WIDTH, _HEIGHT, _GAP, _BAR = 960, 420, 6, 14
+_MARGIN = 150
+#: A flow is at least this thick, so that a rare one can be seen and pointed at.
+_THINNEST = 1.5
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Values:
+    """What the page shows."""
+
+    count: str
+    requests: int
+    flows: dict[tuple[str, str], int]
+    changes: list[Row]
+    unlike: list[Row]
+    parity: tuple[int, int]
+    #: Rule ("" for none), requests compared, requests alike.
+    by_rule: list[tuple[str, int, int]]
+    lists: list[tuple[str, Iterable[str]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A group of requests."""
+
+    heading: str
+    old: str
+    new: str
+    count: int
+    examples: dict[str, int]
+
+
+@dataclass(slots=True)
+class Band:
+    """All requests of a kind on one side. ``top`` and ``height`` in units of the plot."""
+
+    name: str
+    count: int
+    top: float
+    height: float
+    #: How much of the height flows have taken.
+    used: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """Requests that went one way and now go another."""
+
+    before: str
+    after: str
+    count: int
+    path: str
+    thickness: float
+
+    @property
+    def is_change(self) -> bool:
+        """Whether the kind of outcome is another one."""
+        return self.before != self.after
+
+
+@dataclass(frozen=True, slots=True)
+class Plot:
+    """Two columns of bands with flows between them."""
+
+    before: list[Band]
+    after: list[Band]
+    flows: list[Flow]
+    width: int = _WIDTH
+    height: int = _HEIGHT
+    margin: int = _MARGIN
+    bar: int = _BAR
+
+
+def plot(counts: dict[tuple[str, str], int]) -> Plot:
+    """Lay out the flows; the height of a band is its share of the requests."""
+    folded = _folded(counts)
+    before = _bands(folded, 0)
+    after = _bands(folded, 1)
+    left = {band.name: band for band in before}
+    right = {band.name: band for band in after}
+    flows = [
+        _flow(left[flow[0]], right[flow[1]], flow, count)
+        for flow, count in sorted(folded.items(), key=lambda pair: _order(before, after, pair[0]))
+    ]
+    return Plot(before, after, flows)
+
+
+def _folded(counts: dict[tuple[str, str], int]) -> dict[tuple[str, str], int]:
+    """Flows between the largest kinds; the rest is others."""
+    kept: list[frozenset[str]] = []
+    for side in (0, 1):
+        sums: dict[str, int] = {}
+        for flow, count in counts.items():
+            sums[flow[side]] = sums.get(flow[side], 0) + count
+        largest = sorted(sums, key=lambda name: (-sums[name], name))
+        kept.append(frozenset(largest if len(largest) <= MAX_BANDS else largest[: MAX_BANDS - 1]))
+    found: dict[tuple[str, str], int] = {}
+    for (old, new), count in counts.items():
+        flow = old if old in kept[0] else _OTHERS, new if new in kept[1] else _OTHERS
+        found[flow] = found.get(flow, 0) + count
+    return found
+
+
+def _bands(counts: dict[tuple[str, str], int], side: int) -> list[Band]:
+    sums: dict[str, int] = {}
+    for flow, count in counts.items():
+        sums[flow[side]] = sums.get(flow[side], 0) + count
+    whole = sum(sums.values()) or 1
+    room = _HEIGHT - _GAP * (len(sums) - 1)
+    bands: list[Band] = []
+    top = 0.0
+    for name in sorted(sums, key=lambda name: (-sums[name], name)):
+        height = room * sums[name] / whole
+        bands.append(Band(name, sums[name], top, height))
+        top += height + _GAP
+    return bands
+
+
+def _order(before: list[Band], after: list[Band], flow: tuple[str, str]) -> tuple[int, int]:
+    return (
+        next(number for number, band in enumerate(before) if band.name == flow[0]),
+        next(number for number, band in enumerate(after) if band.name == flow[1]),
+    )
+
+
+def _flow(left: Band, right: Band, flow: tuple[str, str], count: int) -> Flow:
+    thickness = left.height * count / left.count
+    other = right.height * count / right.count
+    start = left.top + left.used + thickness / 2
+    end = right.top + right.used + other / 2
+    left.used += thickness
+    right.used += other
+    x0, x1 = _MARGIN + _BAR, _WIDTH - _MARGIN - _BAR
+    middle = (x0 + x1) / 2
+    path = f"M{x0},{start:.1f} C{middle},{start:.1f} {middle},{end:.1f} {x1},{end:.1f}"
+    return Flow(*flow, count, path, round(max(thickness, other, _THINNEST), 2))
+
+
+def rendered(values: Values) -> str:
+    """The page."""
+    from .. import __version__
+
+    return render(
+        "changes.html",
+        values=values,
+        plot=plot(values.flows) if values.requests else None,
+        lists=[(title, list(entries)) for title, entries in values.lists],
+        version=__version__,
+    ).decode()
