@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -107,8 +108,8 @@ def command(
     log_encoding: str,
     **settings: Any,
 ) -> None:
-    from ..logs.comparison import merged
     from ..diff import report as changes
+    from ..logs.comparison import merged
 
     try:
         if merge:
@@ -116,13 +117,15 @@ def command(
         else:
             given = settings_of(site, **settings)
             bar = Bar()
-            options = options_of(
-                jobs=jobs,
-                memory=memory,
-                engine=engine,
-                dask=dask,
-                checkpoint=checkpoint,
-                encoding=log_encoding,
+            options = replace(
+                options_of(
+                    jobs=jobs,
+                    memory=memory,
+                    engine=engine,
+                    dask=dask,
+                    checkpoint=checkpoint,
+                    encoding=log_encoding,
+                ),
                 ignored=frozenset(map(_kinds, ignored)),
                 part=_part(part),
                 folders=(str(site.absolute()),) if given.providers else (),

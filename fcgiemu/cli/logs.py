@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Callable
@@ -66,7 +67,15 @@ def log_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def options_of(jobs: int | None, memory: str, encoding: str, **given: Any) -> Options:
+def options_of(
+    *,
+    jobs: int | None,
+    memory: str,
+    encoding: str,
+    dask: str | None,
+    checkpoint: Path | None,
+    engine: str,
+) -> Options:
     """The options for logs. Raises SiteError."""
     from ..logs.run import Options
 
@@ -76,13 +85,19 @@ def options_of(jobs: int | None, memory: str, encoding: str, **given: Any) -> Op
         raise SiteError(
             f"--log-encoding {encoding} is not an encoding.", "Write for example cp1251."
         ) from error
-    if given["dask"] is not None and given["dask"] != "local" and given["checkpoint"] is None:
+    if dask not in (None, "local") and checkpoint is None:
         raise SiteError(
             "Workers on other machines need a folder that all of them see.",
             "Name it with --checkpoint DIR.",
         )
-    more = {} if jobs is None else {"jobs": jobs}
-    return Options(memory=_bytes(memory), encoding=encoding, **more, **given)
+    return Options(
+        jobs=jobs or os.cpu_count() or 1,
+        memory=_bytes(memory),
+        encoding=encoding,
+        dask=dask,
+        checkpoint=checkpoint,
+        engine=engine,
+    )
 
 
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9}

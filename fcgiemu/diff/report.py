@@ -218,7 +218,7 @@ def html(comparison: Comparison) -> str:
                 for group, change in ranked(found.unlike)
             ],
             parity=comparison.parity,
-            by_rule=[(rule, *pair) for rule, pair in sorted(found.parity.items())],
+            by_rule=[(rule, pair[0], pair[1]) for rule, pair in sorted(found.parity.items())],
             lists=[
                 ("Rules that no request has hit", _places(comparison.unused)),
                 (

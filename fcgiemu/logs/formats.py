@@ -176,16 +176,23 @@ def _json(tally: Tally, file: str, blocks: Iterable[bytes]) -> None:
     first = next(lines, None)
     if first is None:
         return
-    try:
-        json.loads(first[1])
-    except ValueError:
-        if not re.match(r'\s*(\[|\{\s*("[^"]*"\s*:\s*)?[\[{]?\s*$)', first[1]):
-            first = _line(tally, file, *first)  # a broken line of many
-        else:
-            _document(tally, file, chain((first,), lines))
-            return
-    for number, line in chain((first,) if first else (), lines):
+    if _OPENING.fullmatch(first[1]) and not _is_json(first[1]):
+        _document(tally, file, chain((first,), lines))
+        return
+    for number, line in chain((first,), lines):
         _line(tally, file, number, line)
+
+
+#: The first line of a JSON text over many: no more than brackets and the name of a list.
+_OPENING = re.compile(r'\s*(\[.*|\{\s*("[^"]*"\s*:\s*)?[\[{]?\s*)')
+
+
+def _is_json(line: str) -> bool:
+    try:
+        json.loads(line)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _line(tally: Tally, file: str, number: int, line: str) -> None:
@@ -208,8 +215,8 @@ def _document(tally: Tally, file: str, lines: Iterable[tuple[int, str]]) -> None
     try:
         value = json.loads("\n".join(texts))
     except (ValueError, RecursionError) as error:
-        line = getattr(error, "lineno", 1)
-        tally.skip(file, line, "from here on it is not JSON", len(texts))
+        place = error.lineno if isinstance(error, json.JSONDecodeError) else 1
+        tally.skip(file, place, "from here on it is not JSON", len(texts))
         return
     _value(tally, file, 1, value)
 

@@ -1,4 +1,4 @@
-"""What a version of a site does with a request, so that two versions can be compared and grouped."""
+"""What a version of a site does with a request, so that versions can be compared."""
 
 from __future__ import annotations
 
