@@ -46,6 +46,24 @@ PATTERN = "*.expect"
 @click.option(
     "--init", is_flag=True, help="Write a first file, site.expect, from the site's rules and files."
 )
+@click.option(
+    "--from-log",
+    "logs",
+    multiple=True,
+    metavar="FILE",
+    help=(
+        "Write log.expect, from what is asked most in a log (as diff --log takes it); may be"
+        " repeated."
+    ),
+)
+@click.option(
+    "--top",
+    type=click.IntRange(1, 100_000),
+    default=100,
+    show_default=True,
+    metavar="N",
+    help="How many URLs --from-log takes.",
+)
 @site_options
 def command(
     files: tuple[Path, ...],
@@ -54,6 +72,8 @@ def command(
     kind: str,
     junit: Path | None,
     init: bool,
+    logs: tuple[str, ...],
+    top: int,
     **settings: Any,
 ) -> None:
     from ..testing import report
@@ -66,6 +86,11 @@ def command(
         opened = open_site(folder, **settings)
         if init:
             _write(folder / "site.expect", first_file(opened))
+            return
+        if logs:
+            from ..testing.from_log import expectations as from_log
+
+            _write(folder / "log.expect", from_log(opened, logs, top))
             return
         found = files or tuple(sorted(folder.glob(PATTERN)))
         if not found:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
@@ -104,7 +105,13 @@ def count(names: Iterable[str], sites: Iterable[Site], folder: Path, options: Op
     ``names`` are files, folders, patterns, URLs, or ``-``. What is in ``folder`` already is not
     counted again. After Ctrl-C the counts are those that are complete. Raises SiteError.
     """
-    asked = inputs(sites)
+    return count_by(names, inputs(sites), folder, options)
+
+
+def count_by(names: Iterable[str], asked: Inputs, folder: Path, options: Options) -> Counted:
+    """Count the requests of logs as far as the columns of ``asked`` tell them apart. Raises
+    SiteError.
+    """
     found = listed(names)
     chosen = share(found, *options.part) if options.part != (1, 1) else found
     mark = fingerprint.of_logs(chosen, asked.wanted, options.encoding)
@@ -183,7 +190,18 @@ def _count_all(wanted: list[CountTask], options: Options) -> bool:
                     options.progress("counting", task.size, whole)
     except KeyboardInterrupt:
         return False
+    for task in wanted[:1]:
+        _remove_leftovers(task.target.parent)
     return True
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """What runs that were ended have left beside the counts."""
+    for path in (*folder.glob("*.tmp"), *folder.glob("counting-*")):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
 
 # -- deciding --------------------------------------------------------------------------------------

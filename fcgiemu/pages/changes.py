@@ -12,6 +12,8 @@ MAX_BANDS = 10
 _OTHERS = "others"
 _WIDTH, _HEIGHT, _GAP, _BAR = 960, 420, 6, 14
 _MARGIN = 150
+#: Height of a line of text.
+_LINE = 16
 #: A flow is at least this thick, so that a rare one can be seen and pointed at.
 _THINNEST = 1.5
 
@@ -50,6 +52,8 @@ class Band:
     count: int
     top: float
     height: float
+    #: Where its name is written: names keep apart where bands are thin.
+    label: float = 0.0
     #: How much of the height flows have taken.
     used: float = 0.0
 
@@ -62,7 +66,6 @@ class Flow:
     after: str
     count: int
     path: str
-    thickness: float
 
     @property
     def is_change(self) -> bool:
@@ -94,6 +97,7 @@ def plot(counts: dict[tuple[str, str], int]) -> Plot:
         _flow(left[flow[0]], right[flow[1]], flow, count)
         for flow, count in sorted(folded.items(), key=lambda pair: _order(before, after, pair[0]))
     ]
+    flows.sort(key=lambda flow: flow.is_change)  # changes are drawn on top
     return Plot(before, after, flows)
 
 
@@ -125,7 +129,19 @@ def _bands(counts: dict[tuple[str, str], int], side: int) -> list[Band]:
         height = room * sums[name] / whole
         bands.append(Band(name, sums[name], top, height))
         top += height + _GAP
+    _keep_apart(bands)
     return bands
+
+
+def _keep_apart(bands: list[Band]) -> None:
+    """Place the names: beside the middle of their bands, but not over each other."""
+    last = -_LINE
+    for band in bands:
+        last = band.label = max(band.top + band.height / 2, last + _LINE)
+    limit = float(_HEIGHT)
+    for band in reversed(bands):
+        limit = band.label = min(band.label, limit)
+        limit -= _LINE
 
 
 def _order(before: list[Band], after: list[Band], flow: tuple[str, str]) -> tuple[int, int]:
@@ -136,16 +152,18 @@ def _order(before: list[Band], after: list[Band], flow: tuple[str, str]) -> tupl
 
 
 def _flow(left: Band, right: Band, flow: tuple[str, str], count: int) -> Flow:
-    thickness = left.height * count / left.count
-    other = right.height * count / right.count
-    start = left.top + left.used + thickness / 2
-    end = right.top + right.used + other / 2
-    left.used += thickness
+    share, other = left.height * count / left.count, right.height * count / right.count
+    a, c = left.top + left.used, right.top + right.used
+    b, d = a + max(share, _THINNEST), c + max(other, _THINNEST)
+    left.used += share
     right.used += other
     x0, x1 = _MARGIN + _BAR, _WIDTH - _MARGIN - _BAR
     middle = (x0 + x1) / 2
-    path = f"M{x0},{start:.1f} C{middle},{start:.1f} {middle},{end:.1f} {x1},{end:.1f}"
-    return Flow(*flow, count, path, round(max(thickness, other, _THINNEST), 2))
+    path = (
+        f"M{x0},{a:.2f} C{middle},{a:.2f} {middle},{c:.2f} {x1},{c:.2f}"
+        f" L{x1},{d:.2f} C{middle},{d:.2f} {middle},{b:.2f} {x0},{b:.2f} Z"
+    )
+    return Flow(*flow, count, path)
 
 
 def rendered(values: Values) -> str:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import re
 import time
+import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import lru_cache
 
-from ..decision import CallFastCgi, Decision, Outcome, Refused, Respond, ServeFile
+from ..decision import CallFastCgi, Decision, Outcome, Proxy, Refused, Respond, ServeFile
 from .app import LogEntry
 
 #: IIS's default fields, in their fixed order.
@@ -85,6 +86,8 @@ def w3c(entry: LogEntry) -> str | None:
     stem, query = request.target.path, request.target.query
     if decision.rewrite.log_rewritten:
         stem, query = decision.path, decision.query
+    if isinstance(decision.action, Proxy):
+        query = _as_routed(query, entry.status)
     values = (
         f"{moment:%Y-%m-%d}",
         f"{moment:%H:%M:%S}",
@@ -103,6 +106,14 @@ def w3c(entry: LogEntry) -> str | None:
         str(round(entry.seconds * 1000)),
     )
     return " ".join(map(_field, values))
+
+
+def _as_routed(query: str, status: int) -> str:
+    """The query with what Application Request Routing appends to it in the log (seen)."""
+    added = (
+        f"X-ARR-CACHE-HIT=0&X-ARR-LOG-ID={uuid.uuid4()}&SERVER-STATUS={status}"  # nothing is cached
+    )
+    return f"{query}&{added}" if query else added
 
 
 def _win32_status(entry: LogEntry, decision: Decision) -> int:
