@@ -316,7 +316,9 @@ def preflight(path: Path) -> tuple[Layout, int] | None:
             return None
         layout, comments = _only_layout(text)
         lines = _clean_lines(text)
-    return None if layout is None or lines is None else (layout, lines - comments)
+    if layout is None or lines is None or lines == comments:
+        return None
+    return layout, lines - comments
 
 
 def _only_layout(text: mmap.mmap) -> tuple[Layout | None, int]:

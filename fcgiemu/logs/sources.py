@@ -26,8 +26,11 @@ from ..errors import SiteError
 
 #: Bytes that are read at a time.
 BLOCK = 8 << 20
-_PACKED_BLOCK = 1 << 20
+#: Of packed bytes: zlib makes a thousand times as much of them at most.
+_PACKED_BLOCK = 1 << 17
 STDIN = "-"
+#: What reading a file, an archive or a packed stream raises.
+_DEFECTS = (OSError, EOFError, NotImplementedError, zipfile.BadZipFile, zlib.error, lzma.LZMAError)
 _URL = re.compile(r"[a-z][a-z0-9+.:-]*://")
 
 
@@ -107,6 +110,7 @@ def _remote(url: str) -> list[Source]:
         else:
             paths = [path] if file_system.isfile(path) else file_system.find(path)
         details = [(one, file_system.info(one)) for one in sorted(paths)]
+        details = [(one, info) for one, info in details if info.get("type") == "file"]
     except Exception as error:  # every file system has errors of its own
         raise SiteError(f"{url} cannot be listed: {_words(error)}.") from error
     if not details:
@@ -181,7 +185,7 @@ class Stream:
 def streams(source: Source) -> Iterator[Stream]:
     """The texts of a source: one, or one a member of an archive. Raises Unreadable."""
     with _told(source), _opened(source) as file:
-        for stream in _unpacked(source.name, file, nested=False):
+        for stream in _unpacked(source.name, file, 0):
             yield Stream(stream.name, _watched(source, stream.blocks))
 
 
@@ -195,7 +199,7 @@ def _told(source: Source) -> Iterator[None]:
     """What goes wrong with a source as Unreadable."""
     try:
         yield
-    except (OSError, SiteError) as error:
+    except (SiteError, *_DEFECTS) as error:
         raise Unreadable(_words(error)) from error
     except Unreadable:
         raise
@@ -230,15 +234,15 @@ class _Shared(io.RawIOBase):
         return len(data)
 
 
-def _unpacked(name: str, file: IO[bytes], nested: bool) -> Iterator[Stream]:
+def _unpacked(name: str, file: IO[bytes], depth: int) -> Iterator[Stream]:
     head = file.read(8)
     for magic, words in _REFUSED.items():
         if head.startswith(magic):
             raise Unreadable(words)
     if head.startswith(b"PK\x03\x04"):
-        if nested:
+        if depth > 1:
             raise Unreadable("it is an archive in an archive in an archive: unpack it")
-        yield from _members(name, _seekable(head, file))
+        yield from _members(name, _seekable(head, file), depth + 1)
         return
     for magic, maker in _UNPACKERS.items():
         if head.startswith(magic):
@@ -260,15 +264,25 @@ def _seekable(head: bytes, file: IO[bytes]) -> IO[bytes]:
     return kept
 
 
-def _members(name: str, file: IO[bytes]) -> Iterator[Stream]:
+def _members(name: str, file: IO[bytes], depth: int) -> Iterator[Stream]:
     try:
         with zipfile.ZipFile(file) as archive:
             for member in sorted(archive.infolist(), key=lambda one: one.filename):
                 if not member.is_dir():
-                    with archive.open(member) as stream:
-                        yield from _unpacked(f"{name}/{member.filename}", stream, nested=True)
-    except (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError) as error:
+                    own = f"{name}/{member.filename}"
+                    try:
+                        with archive.open(member) as stream:
+                            yield from _unpacked(own, stream, depth)
+                    except Unreadable as error:
+                        yield Stream(own, _failing(error))
+    except (RuntimeError, *_DEFECTS) as error:  # RuntimeError: a password is wanted
         raise Unreadable(f"the archive cannot be read: {_words(error)}") from error
+
+
+def _failing(error: Unreadable) -> Iterator[bytes]:
+    """A member that cannot be read: the others can."""
+    raise error
+    yield b""
 
 
 def _plain(head: bytes, file: IO[bytes]) -> Iterator[bytes]:
@@ -315,21 +329,30 @@ _REFUSED = {
 }
 
 
+def _texts(unpacker: Unpacker, data: bytes) -> Iterator[bytes]:
+    """What packed bytes hold, in bounded pieces where the packer can do that."""
+    if not isinstance(unpacker, bz2.BZ2Decompressor | lzma.LZMADecompressor):
+        yield unpacker.decompress(data)
+        return
+    yield unpacker.decompress(data, BLOCK)
+    while not unpacker.eof and not unpacker.needs_input:
+        yield unpacker.decompress(b"", BLOCK)
+
+
 def _expanded(head: bytes, file: IO[bytes], maker: Callable[[], Unpacker]) -> Iterator[bytes]:
     """The text of a packed stream, of all the members that follow each other in it."""
     unpacker, begun = maker(), True
     data = head + file.read(_PACKED_BLOCK)
     try:
         while data:
-            if text := unpacker.decompress(data):
-                yield text
+            yield from _texts(unpacker, data)
             if unpacker.eof:
                 data = unpacker.unused_data or file.read(_PACKED_BLOCK)
                 data = data.lstrip(b"\0") or file.read(_PACKED_BLOCK)  # padding of tapes
                 unpacker, begun = maker(), bool(data)
             else:
                 data = file.read(_PACKED_BLOCK)
-    except (zlib.error, OSError, EOFError, lzma.LZMAError, ValueError) as error:
+    except (ValueError, *_DEFECTS) as error:
         raise Unreadable(f"its compression is damaged: {_words(error)}") from error
     except Exception as error:
         if type(error).__name__ != "ZstdError":

@@ -1,0 +1,154 @@
+"""Counting: DuckDB and the reader by lines say the same, memory is bounded, checkpoints hold."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import pytest
+
+from fcgiemu.logs import formats, store
+from fcgiemu.logs.entry import OPTIONAL, Wanted
+from fcgiemu.logs.sources import listed
+from fcgiemu.logs.tally import Tally
+
+from ..logs import DEFAULT, w3c, write_w3c
+
+duckdb = pytest.importorskip("duckdb")
+duck = pytest.importorskip("fcgiemu.logs.duck")
+
+Counts = dict[str, list[tuple[int, int]]]
+
+
+def counted(
+    path: Path, engine: str, folder: Path, wanted: Wanted = Wanted(), memory: int = 1 << 28
+) -> tuple[Counts, dict[str, object]]:
+    """All counts of a log, and the facts."""
+    folder.mkdir(exist_ok=True)
+    target = folder / f"{engine}.sqlite"
+    made = duck.Engine(1, memory, folder) if engine == "duckdb" else formats.Lines()
+    writer = store.Writer(target, memory)
+    tally = Tally(writer, wanted)
+    try:
+        for source in listed([str(path)]):
+            formats.count(source, tally, made)
+        writer.close(tally.facts)
+    finally:
+        made.close()
+    assert sorted(one.name for one in folder.glob("*.log")) == []
+    rows: Counts = {}
+    for number in range(store.SECTIONS):
+        rows |= store.section([target], number)
+    return rows, store.facts_of(target)[0].as_json()
+
+
+def same(path: Path, folder: Path, wanted: Wanted = Wanted()) -> tuple[Counts, dict[str, object]]:
+    """What both engines say of a log."""
+    by_lines = counted(path, "lines", folder, wanted)
+    assert counted(path, "duckdb", folder, wanted) == by_lines
+    return by_lines
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize(
+    "mess", [{}, {"messy": True}, {"marked": True}, {"messy": True, "marked": True}]
+)
+@pytest.mark.parametrize("wanted", [Wanted(), Wanted(frozenset()), Wanted(frozenset({"host"}), 3)])
+def test_both_engines_say_the_same(
+    tmp_path: Path, seed: int, mess: dict[str, bool], wanted: Wanted
+) -> None:
+    path = write_w3c(tmp_path / "u_ex.log", 2000, seed, **mess)
+    _, facts = same(path, tmp_path / "work", wanted)
+    data = path.read_bytes()
+    lines = [line for line in data.split(b"\n") if line.strip() and not line.startswith(b"#")]
+    assert facts["requests"] + facts["skipped"] == len(lines)  # type: ignore[operator]
+
+
+HEAD = f"#Fields: {' '.join(DEFAULT)}\n".encode()
+LINE = b"2026-11-22 10:00:00 10.0.0.4 GET /a x=1 80 - 203.0.113.7 A+(b) - 200 0 0 31\n"
+
+
+@pytest.mark.parametrize(
+    ("data", "requests", "skipped"),
+    [
+        (HEAD + LINE * 3, 3, 0),
+        (HEAD + LINE * 3 + LINE[:-1], 4, 0),
+        (HEAD + LINE * 3 + LINE[:40], 3, 1),
+        (HEAD + LINE + HEAD + LINE, 2, 0),
+        (HEAD + LINE.replace(b"\n", b"\r\n") + LINE, 2, 0),
+        (HEAD + LINE.replace(b"/a", b"/a\rb") + LINE, 1, 1),
+        (HEAD + LINE.replace(b" ", b"\t") + LINE, 2, 0),
+        (HEAD + LINE.replace(b" GET ", b"  GET ") + LINE, 2, 0),
+        (HEAD + LINE.replace(b"31", b"31 ") + LINE, 2, 0),
+        (HEAD + b"\n\r\n  \n" + LINE, 1, 0),
+        (HEAD + LINE.replace(b"A+(b)", b'"A#b') + LINE, 2, 0),
+        (HEAD + LINE.replace(b"A+(b)", b"#'\\x,;") + LINE, 2, 0),
+        (HEAD + LINE.replace(b"/a", b"/\xff") + LINE, 2, 0),
+        (HEAD + LINE.replace(b"/a", b"/\xc3\xa4") + LINE, 2, 0),
+        (HEAD + LINE.replace(b"/a", b"/\0") + LINE, 2, 0),
+        (HEAD + LINE.replace(b"/a", b"/\x1f") + LINE, 2, 0),
+        (HEAD + LINE.replace(b"x=1", b"...") + LINE.replace(b"A+(b)", b"..."), 1, 1),
+        (HEAD + LINE.replace(b"/a", b"a") + LINE.replace(b"x=1", b"..."), 0, 2),
+        (HEAD + LINE.replace(b"x=1", b"q=" + b"x" * 2_000_000) + LINE, 2, 0),
+        (HEAD + LINE + b"#Software: x\n#Fields: cs-uri-stem\n/a\n#x y\n/b\n", 3, 0),
+        (b"#Fields: cs-uri-stem\n/a\n/b c\n#c\n", 1, 1),
+        (HEAD + LINE + b"#Fields: date time\n1 2\n" + HEAD + LINE, 2, 1),
+        (b"\xef\xbb\xbf" + HEAD + LINE, 1, 0),
+        (LINE + HEAD + LINE, 1, 1),
+        (HEAD, 0, 0),
+        (b"\n\n", 0, 0),
+    ],
+)
+def test_odd_lines(tmp_path: Path, data: bytes, requests: int, skipped: int) -> None:
+    path = tmp_path / "odd.log"
+    path.write_bytes(data)
+    for wanted in (Wanted(), Wanted(frozenset())):
+        _, facts = same(path, tmp_path / "work", wanted)
+        assert (facts["requests"], facts["skipped"]) == (requests, skipped)
+
+
+def test_a_stream_is_counted_in_chunks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(duck, "CHUNK", 20_000)
+    path = tmp_path / "u_ex.log.gz"
+    path.write_bytes(gzip.compress(b"".join(w3c(2000, 1, messy=True))))
+    same(path, tmp_path / "work")
+
+
+def test_problems_have_the_line_of_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "u_ex.log"
+    lines = [HEAD, *[LINE] * 500, LINE.replace(b"x=1", b"..."), *[LINE] * 10]
+    for data in (b"".join(lines), b"".join(lines) + HEAD.replace(b"s-ip", b"x") + LINE):
+        path.write_bytes(data)
+        _, facts = same(path, tmp_path / "work")
+        assert [problem["line"] for problem in facts["problems"]] == [502]  # type: ignore[attr-defined]
+
+
+def test_counts_spill_to_disk(tmp_path: Path) -> None:
+    path = write_w3c(tmp_path / "u_ex.log", 5000, 1)
+    wide = Wanted(frozenset(OPTIONAL))
+    small = counted(path, "lines", tmp_path / "small", wide, memory=1)
+    assert small == counted(path, "lines", tmp_path / "large", wide)
+
+
+def test_counts_exist_only_when_they_are_complete(tmp_path: Path) -> None:
+    writer = store.Writer(tmp_path / "a.sqlite", 1)
+    writer.add("x", 200, 1)
+    assert not (tmp_path / "a.sqlite").exists()
+    writer.discard()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_facts_add_up_in_any_order() -> None:
+    parts = [store.Facts(number, 1) for number in range(3)]
+    for number, part in enumerate(parts):
+        for line in range(30):
+            part.problems[f"{number}.log", f"w{line}"] = store.Problem(
+                f"{number}.log", line, f"w{line}", 1
+            )
+    found = []
+    for order in ((0, 1, 2), (2, 0, 1)):
+        facts = store.Facts()
+        for number in order:
+            facts.add(store.Facts.of_json(parts[number].as_json()))
+        found.append(facts.as_json())
+    assert found[0] == found[1] and len(found[0]["problems"]) == store.NAMED  # type: ignore[arg-type]
