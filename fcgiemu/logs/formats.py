@@ -103,7 +103,7 @@ _NAME_OF_OTHERS = {
 
 def recognized(head: bytes) -> str:
     """The format of a log with this beginning. Raises Unreadable."""
-    if b"\0" in head:
+    if b"\0" in head and not head.startswith(b"#"):  # a crash leaves some in text as well
         raise Unreadable("it is not text: binary logs of IIS (.ibl) are not read")
     lines = [line for line in head.decode("utf-8", "replace").splitlines() if line.strip()]
     if not lines:

@@ -15,9 +15,9 @@ _SECRET = re.compile(
 )
 _JWT = re.compile(r"eyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]*)?")
 _GUID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
-#: A run that could be a token: long, without the separators of words.
-_RUN = re.compile(r"[A-Za-z0-9_+~=-]{20,}|(?:[A-Za-z0-9_+~-]|%2[BbFf]|%3[Dd]){24,}")
-_WORDS = re.compile(r"[A-Za-z]+|[0-9]+")
+#: A run that could be a token, and what separates the words of a name.
+_RUN = re.compile(r"[A-Za-z0-9_+~-]{16,}={0,2}")
+_SEPARATORS = re.compile(r"[-_+~=]")
 
 
 def masked(text: str) -> str:
@@ -33,13 +33,14 @@ def masked(text: str) -> str:
 
 
 def _token(found: re.Match[str]) -> str:
-    """Digits and letters that alternate, or one endless word, are a token; words in a row are
+    """Digits and letters in one long word are a token, or one endless word; words in a row are
     not.
     """
     run = found[0]
-    words = _WORDS.findall(run)
+    for word in _SEPARATORS.split(run):
+        digits = sum(character.isdigit() for character in word)
+        if len(word) >= 32 or (len(word) >= 16 and 3 <= digits <= len(word) - 3):
+            return MASK
     digits = sum(character.isdigit() for character in run)
-    alternates = digits >= 4 and len(words) >= 4 and len(run) / len(words) < 5
-    is_hex = len(run) >= 24 and re.fullmatch(r"[0-9a-fA-F]+", run) is not None
-    endless = any(len(word) >= 32 for word in words)
-    return MASK if alternates or is_hex or endless else run
+    is_mixed = run.lower() != run and run.upper() != run
+    return MASK if len(run) >= 24 and digits >= 4 and is_mixed else run

@@ -173,7 +173,7 @@ class Totals:
 def _take(groups: Groups, section: Groups) -> None:
     for group, change in section.items():
         if group not in groups and len(groups) >= MAX_GROUPS:
-            group = (group[0], group[1], SOMETHING_ELSE)
+            group = (group[0], SOMETHING_ELSE, SOMETHING_ELSE)
         groups.setdefault(group, Change()).add(change)
 
 

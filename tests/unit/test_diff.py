@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from fcgiemu import Site, SiteError
+from fcgiemu import Settings, Site
 from fcgiemu.cli import main
-from fcgiemu.diff.compare import MAX_GROUPS, Asked, Report, compare, from_log, from_urls
+from fcgiemu.diff.compare import Asked, compare, from_urls
 
 from ..sites import rules, write
 
@@ -69,11 +69,13 @@ def test_two_configurations(folder: Path) -> None:
     )
     assert code == 1
     assert text.splitlines() == [
-        "       3  redirect 301 by rule 'a'  ->  redirect 301 by rule 'a'",
+        "Other changes:",
+        "       3   50.0 %  redirect 301 by rule 'a'  ->  redirect 301 by rule 'a'",
         "            /old/1: redirect 301 http://localhost/new/1 -> redirect 301 http://localhost/newer/1",
         "            /old/2: redirect 301 http://localhost/new/2 -> redirect 301 http://localhost/newer/2",
-        "            /old/3?q=1: redirect 301 https://www.example.org/new/3?q=1 -> redirect 301 https://www.example.org/newer/3?q=1",
-        "       1  404.0  ->  410.0 by rule 'b'",
+        "            https://www.example.org/old/3?q=1: redirect 301 https://www.example.org/new/3?q=1"
+        " -> redirect 301 https://www.example.org/newer/3?q=1",
+        "       1   16.7 %  404.0  ->  410.0 by rule 'b'",
         "            /gone: 404.0 -> 410.0",
         "4 of 6 change",
     ]
@@ -154,21 +156,14 @@ def test_wrong_use(folder: Path) -> None:
     assert run(folder / "site", folder / "site", "--urls", folder / "missing.txt")[0] == 2
 
 
-def test_groups_and_examples_are_bounded(folder: Path) -> None:
-    many = rules(
-        "".join(
-            f'<rule name="{number}"><match url="^p{number}$" /><action type="Redirect" url="/x" /></rule>'
-            for number in range(MAX_GROUPS + 10)
-        )
-    )
-    write(folder, {"many/web.config": many})
-    report = compare(
+def test_many_urls_are_decided_in_batches(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fcgiemu.diff.compare._BATCH", 10)
+    sites = [
         Site(folder / "site"),
-        Site(folder / "many"),
-        (Asked(f"/p{number}") for number in range(MAX_GROUPS + 10)),
-    )
-    assert report.changed == MAX_GROUPS + 10 and len(report.changes) == MAX_GROUPS + 1
-    assert report.changes[("404.0", "something else")].count == 10
+        Site(folder / "site", Settings(root_config=folder / "new.config")),
+    ]
+    found = compare(sites[0], sites[1], (Asked(f"/old/{number}") for number in range(95)))
+    assert found.totals.requests == found.totals.changed == found.facts.requests == 95
 
 
 def test_inputs() -> None:
@@ -181,11 +176,3 @@ def test_inputs() -> None:
         Asked("/a%20b/%C3%A4"),
         Asked("/z", "GET", "[::1]"),
     ]
-    report = Report()
-    found = list(from_log(LOG.splitlines(), report))
-    assert found[3] == Asked("/static/no.css?v=1", "GET", "localhost", 443, 200) and found[
-        5
-    ] == Asked("/old/9")
-    assert found[4].target == "/a%20b/%C3%A4.css" and report.skipped == 1
-    with pytest.raises(SiteError):
-        list(from_log(["no fields"], Report()))
