@@ -15,6 +15,7 @@ import click
 
 from ..diff import compare as diff
 from ..errors import SiteError
+from ..logs.asked import requests
 from ..parity import asking, cases, comparing, crawling, normal
 from ..parity import baseline as baselines
 from ..parity.asking import SAFE, Answer, Asker, Origin, Question
@@ -207,28 +208,38 @@ def _questions(
 
 def _from_files(given: _Input, where: Origin, report: Report) -> Iterator[Question]:
     """Questions of lists and logs; what is not asked is counted and said at the end."""
-    skipped = diff.Report()
     methods: dict[str, int] = {}
     elsewhere = 0
-    for path in given.urls or given.logs:
-        with click.open_file(str(path), "rb") as stream:
-            lines = (line.decode("utf-8", "replace").removeprefix("\ufeff") for line in stream)
-            found = diff.from_urls(lines) if given.urls else diff.from_log(lines, skipped)
-            for asked in found:
-                if asked.method not in SAFE and not given.any_method:
-                    methods[asked.method] = methods.get(asked.method, 0) + 1
-                elif given.urls and asked.host not in ("localhost", where.host):
-                    elsewhere += 1
-                else:
-                    yield Question(asked.target, asked.method)
+    for host, question in _from_lists(given.urls) if given.urls else _from_logs(given, report):
+        if question.method not in SAFE and not given.any_method:
+            methods[question.method] = methods.get(question.method, 0) + 1
+        elif given.urls and host not in ("localhost", where.host):
+            elsewhere += 1
+        else:
+            yield question
     for method, count in sorted(methods.items()):
         report.left_out.append(
             f"{count} {method} requests were not sent; give --any-method to send them"
         )
     if elsewhere:
         report.left_out.append(f"{elsewhere} URLs of other hosts were not asked")
-    if skipped.skipped:
-        report.left_out.append(f"{skipped.skipped} lines of the log hold no request")
+
+
+def _from_lists(paths: Iterable[Path]) -> Iterator[tuple[str, Question]]:
+    for path in paths:
+        with click.open_file(str(path), "rb") as stream:
+            lines = (line.decode("utf-8", "replace").removeprefix("\ufeff") for line in stream)
+            for asked in diff.from_urls(lines):
+                yield asked.host, Question(asked.target, asked.method)
+
+
+def _from_logs(given: _Input, report: Report) -> Iterator[tuple[str, Question]]:
+    with requests(map(str, given.logs)) as (asked, facts):
+        for key, _ in asked:
+            query = f"?{key.query}" if key.query else ""
+            yield key.host, Question(key.target + query, key.method)
+        if facts.skipped:
+            report.left_out.append(f"{facts.skipped} lines of the log hold no request")
 
 
 def _shown(questions: Iterable[Question], report: Report) -> Iterator[Question]:

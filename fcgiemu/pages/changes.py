@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from ..version import __version__
 from . import render
 
 #: Kinds of outcome with a band of their own; smaller ones share one.
@@ -135,7 +136,7 @@ def _bands(counts: dict[tuple[str, str], int], side: int) -> list[Band]:
 
 def _keep_apart(bands: list[Band]) -> None:
     """Place the names: beside the middle of their bands, but not over each other."""
-    last = -_LINE
+    last = -float(_LINE)
     for band in bands:
         last = band.label = max(band.top + band.height / 2, last + _LINE)
     limit = float(_HEIGHT)
@@ -168,8 +169,6 @@ def _flow(left: Band, right: Band, flow: tuple[str, str], count: int) -> Flow:
 
 def rendered(values: Values) -> str:
     """The page."""
-    from .. import __version__
-
     return render(
         "changes.html",
         values=values,

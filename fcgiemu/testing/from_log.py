@@ -6,18 +6,14 @@ import heapq
 from collections.abc import Iterable, Iterator
 
 from ..errors import SiteError
-from ..logs import store
+from ..logs.asked import requests
 from ..logs.deciding import ALIKE, shown_url
-from ..logs.entry import SEPARATOR, Keyed
-from ..logs.inputs import Inputs
+from ..logs.entry import Keyed
 from ..logs.masking import masked
-from ..logs.run import Options, count_by, place
-from ..logs.store import SECTIONS
+from ..logs.run import Options
 from ..site import Site
 from .client import Client
 from .coverage import expectation_line
-
-_WHY = ["a URL is to be asked as it was"]
 
 
 def expectations(site: Site, names: Iterable[str], top: int, options: Options | None = None) -> str:
@@ -26,21 +22,17 @@ def expectations(site: Site, names: Iterable[str], top: int, options: Options | 
     URLs with a token or an e-mail address in them are left out. Where the log shows another status,
     that is said.
     """
-    options = options or Options()
-    asked = Inputs({"query": _WHY, "host": _WHY})
-    with place(options) as folder:
-        counted = count_by(names, asked, folder, options)
+    with requests(names, options) as (asked, facts):
         found = heapq.nsmallest(
             top,
             (
                 (-sum(count for _, count in statuses), key, statuses)
-                for number in range(SECTIONS)
-                for key, statuses in store.section(counted.paths, number).items()
-                if masked(shown_url(_key(key))) == shown_url(_key(key))
+                for key, statuses in asked
+                if masked(shown_url(key)) == shown_url(key)
             ),
         )
     if not found:
-        problem = next(iter(counted.facts.named()), None)
+        problem = next(iter(facts.named()), None)
         raise SiteError(f"There is no request in the log. {problem or ''}".rstrip())
     lines = [
         f"# The {len(found)} URLs that are asked most in the log, and what this site does with"
@@ -48,12 +40,8 @@ def expectations(site: Site, names: Iterable[str], top: int, options: Options | 
     ]
     client = Client(site)
     for negative, key, statuses in found:
-        lines += _lines(client, _key(key), -negative, statuses)
+        lines += _lines(client, key, -negative, statuses)
     return "\n".join(lines) + "\n"
-
-
-def _key(text: str) -> Keyed:
-    return Keyed(*text.split(SEPARATOR))
 
 
 def _lines(
