@@ -155,7 +155,7 @@ def last_failure(folder: Path) -> str:
     logs = sorted(home.deployments.glob("*/log.log"), key=lambda log: log.stat().st_mtime)
     lines = logs[-1].read_text("utf-8", "replace").splitlines() if logs else []
     failed = next((line for line in reversed(lines) if " failed: " in line), "")
-    return f"The deployment has failed: {failed}" if failed else ""
+    return failed
 
 
 def lock_of(wwwroot: Path) -> Path:

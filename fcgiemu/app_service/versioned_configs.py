@@ -20,17 +20,6 @@ def versioned_configs(folder: Path) -> dict[Version, Path]:
     return dict(sorted(found.items()))
 
 
-def without_config(folder: Path) -> str:
-    """What to say of a folder that has web.X.Y.config files and no web.config; "" for any other."""
-    configs = [file.name for file in versioned_configs(folder).values()]
-    if not configs or find(folder, "web.config") is not None:
-        return ""
-    return (
-        f"There is no web.config, only {' and '.join(configs)}: a deployment copies the one of the"
-        " Python that runtime.txt or --python chooses."
-    )
-
-
 def nearest_config(folder: Path, version: Version) -> Path | None:
     """The web.X.Y.config file of the version that is nearest to one for which there is none; None
     where there is a web.config, or no such file. Of two that are equally near the later one.

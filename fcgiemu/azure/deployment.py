@@ -24,7 +24,9 @@ from pathlib import Path
 from .. import project
 from ..app_service.environment import AppSetting, read, variables
 from ..app_service.home import Home, LeadsOut
-from ..app_service.versioned_configs import nearest_config, versioned_configs, without_config
+from ..app_service.versioned_configs import nearest_config, versioned_configs
+from ..diagnosis import configuration
+from ..diagnosis.causes import in_words
 from ..files import content, find
 from ..programs.requirements import remedy_of, windows_only
 from . import programs, virtual_environment
@@ -273,7 +275,9 @@ class Deployment:
     def _without_config(self) -> str:
         """What to say where no web.config will be there, or one for another version."""
         version = self.runtime.version if self.runtime is not None else None
-        lack = "" if version in versioned_configs(self.source) else without_config(self.source)
+        missing = configuration.missing(self.source)
+        is_copied = version in versioned_configs(self.source)
+        lack = "" if missing is None or is_copied else in_words(missing)
         nearest = nearest_config(self.source, version) if version is not None else None
         if not lack or nearest is None:
             return f"{lack} Without web.config nothing reaches Python." if lack else ""

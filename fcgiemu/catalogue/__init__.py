@@ -16,8 +16,9 @@ as ``code/form``; what a form leaves out it takes from its code.
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from functools import cache
 from importlib import resources
@@ -77,6 +78,8 @@ class Kind:
     file: str = "web.config"
     #: Files beside the example, by name; EXAMPLE_FILES always lie there.
     files: Mapping[str, str] = field(default_factory=dict)
+    #: Of a kind about error texts: whether only those fit that come from the worker's own code.
+    of_worker: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,25 +112,36 @@ def finding(
     ``severity`` and ``hresult`` replace those of the catalogue where the place decides. Raises
     UnknownCode, and KeyError for a value that is missing.
     """
+    made = filled(code, values, span)
+    return replace(
+        made,
+        severity=severity or made.severity,
+        hresult=made.hresult if hresult is None else hresult,
+        section=section,
+        location=location,
+    )
+
+
+def filled(code: str, values: Mapping[str, object], span: Span | None = None) -> Finding:
+    """As ``finding``, with the values of the placeholders in a mapping."""
     name, _, form = code.partition("/")
     found = kind(name)
     text = found.forms[form]
     return Finding(
         found.code,
-        severity or found.severity,
+        found.severity,
         Template(text.message).substitute(values),
         span,
         Template(text.hint).substitute(values),
-        found.hresult if hresult is None else hresult,
-        section,
-        location,
+        found.hresult,
     )
 
 
-def hint(code: str, /, **values: object) -> str:
-    """What to do about a kind of finding, for an error page: the hint of ``finding``."""
+@cache
+def hint(code: str, /) -> str:
+    """What to do about a kind of finding, for an error page; its hint takes no values."""
     name, _, form = code.partition("/")
-    return Template(kind(name).forms[form].hint).substitute(values)
+    return Template(kind(name).forms[form].hint).substitute()
 
 
 def kind(code: str) -> Kind:
@@ -175,8 +189,6 @@ def _aliases() -> dict[str, str]:
 @cache
 def topic(name: str) -> Topic:
     """One file of the catalogue. Raises ValueError for a file that is not as it should be."""
-    import tomllib  # its start costs as much as a small run of explain, which needs none of this
-
     text = resources.files(__package__).joinpath(f"{name}.toml").read_text("utf-8")
     data: dict[str, Any] = tomllib.loads(text)
     title, order = data.pop("title"), data.pop("order")

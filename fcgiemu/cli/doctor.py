@@ -12,7 +12,7 @@ from ..errors import SiteError
 from . import fail
 from .options import open_site, site_options
 
-_COLOURS = {"ok": "green", "note": "yellow", "problem": "red"}
+_COLOURS = {"ok": "green", "note": "cyan", "warning": "yellow", "problem": "red"}
 
 
 @click.command(
@@ -32,9 +32,10 @@ def command(site: Path, **settings: Any) -> None:
             for step in examine(opened, application):
                 problems += step.status == "problem"
                 unsure = unsure or "not tried" in step.text
+                code = f" [{step.finding.code}]" if step.finding is not None else ""
                 click.echo(
                     f"{click.style(f'{step.status:<8}', fg=_COLOURS[step.status])}{step.name:<13}"
-                    f" {step.text}"
+                    f" {step.text}{code}"
                 )
                 if step.remedy:
                     click.echo(f"{'':<22}{step.remedy}")

@@ -20,7 +20,7 @@ from ..modules import handlers as handler_mappings
 from ..rewrite.compiler import inbound
 from ..rewrite.outbound import outbound
 from ..site import Site
-from . import handlers, hidden_files, redirects, rules, settings, transforms
+from . import configuration, handlers, hidden_files, redirects, rules, settings, transforms
 
 _IGNORE = re.compile(r"fcgiemu:\s*ignore\[([^\]]*)\]")
 _ORDER = {"error": 0, "warning": 1, "info": 2}
@@ -60,6 +60,8 @@ def worst(findings: Iterable[Finding]) -> int:
 
 
 def _findings(site: Site, files: list[ConfigFile]) -> Iterator[Finding]:
+    if not files and (lack := configuration.missing(site.path)):
+        yield lack
     for file in files:
         yield from file.findings
         places = [file.directory or "/", *(f"{file.directory}/{place}" for place in file.locations)]

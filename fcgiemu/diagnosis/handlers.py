@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from difflib import get_close_matches
 
@@ -12,7 +13,7 @@ from ..config.merge import Node
 from ..config.tree import Effective
 from ..modules import loaded, pipeline
 from ..modules.handlers import SECTION, met, path_matcher
-from ..programs.interpreters import EXAMPLE
+from ..programs.interpreters import EXAMPLE, split_processor
 
 _KNOWN = sorted(
     {*loaded.EMULATED, *pipeline.FOREIGN_MODULES, "httpPlatformHandler", "ProtocolSupportModule"}
@@ -38,6 +39,8 @@ def findings(effective: Effective, file: ConfigFile) -> Iterator[Finding]:
                     module=module,
                     near="".join(near),
                 )
+        if "FastCgiModule" in item.text("modules"):
+            yield from _program(item)
         if "%" in item.text("scriptProcessor").partition("|")[0]:
             yield finding(
                 "handler-placeholder",
@@ -55,6 +58,20 @@ def findings(effective: Effective, file: ConfigFile) -> Iterator[Finding]:
                 earlier=earlier.text("name"),
                 where=earlier.span,
             )
+
+
+def _program(item: Node) -> Iterator[Finding]:
+    """What a scriptProcessor lacks."""
+    name, processor = item.text("name"), item.text("scriptProcessor")
+    program, arguments = split_processor(processor)
+    if not program:
+        yield finding("handler-no-processor", item.span, handler=name, example=EXAMPLE)
+    elif not arguments and re.search(r"(?i)(?:^|[\\/])pythonw?[\d.]*(?:\.exe)?$", program):
+        yield finding(
+            "handler-python-alone", item.span, handler=name, processor=processor, example=EXAMPLE
+        )
+    if re.search(r"(?i)\\Users\\", processor):
+        yield finding("handler-user-profile", item.span, handler=name, processor=processor)
 
 
 def _covers(earlier: Node, later: Node) -> bool:

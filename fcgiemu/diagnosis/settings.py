@@ -13,6 +13,7 @@ from ..applications import Application
 from ..catalogue import finding
 from ..config.diagnostics import Finding, Span
 from ..config.file import ConfigFile
+from ..modules import handlers
 from ..programs.windows_paths import path_pairs
 from ..site import Site
 from ..worker import paths
@@ -44,6 +45,8 @@ def findings(site: Site) -> Iterator[Finding]:
         for name, (value, span) in found.items():
             yield from _value(site, application, name, value, span)
         yield from _modules(site, application, found)
+        yield from _worker(site, application, found)
+        yield from _portal(site, found)
     for file in site.tree.files():
         yield from _secrets(file)
 
@@ -133,6 +136,45 @@ def _modules(
         ):
             yield finding(
                 "settings-missing-module/module", span, name=name, value=value, missing=first
+            )
+
+
+def _worker(
+    site: Site, application: Application, found: dict[str, tuple[str, Span]]
+) -> Iterator[Finding]:
+    """What wfastcgi itself reads."""
+    handler = _wfastcgi_handler(site, application)
+    named = site.worker_setting("WSGI_HANDLER", application)
+    if (
+        handler is not None
+        and not named
+        and not any(key.upper() == "WSGI_HANDLER" for key in found)
+    ):
+        yield finding("settings-no-handler", handler)
+    pattern, span = found.get("WSGI_RESTART_FILE_REGEX", ("", None))
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        yield finding("settings-restart-pattern", span, pattern=pattern, reason=error)
+
+
+def _wfastcgi_handler(site: Site, application: Application) -> Span | None:
+    """Where the first handler stands that gives requests of an application to wfastcgi."""
+    for node in site.effective(application.url or "/").section(handlers.SECTION).items:
+        if "fastcgimodule" in node.text("modules").lower() and "wfastcgi" in node.text(
+            "scriptProcessor"
+        ):
+            return node.span
+    return None
+
+
+def _portal(site: Site, found: dict[str, tuple[str, Span]]) -> Iterator[Finding]:
+    """App settings of the portal that web.config sets as well, where the two differ."""
+    for setting in site.settings.app_settings if site.settings.azure else ():
+        if not setting.kind and setting.name in found and found[setting.name][0] != setting.value:
+            winner = "the portal's value" if site.settings.portal_wins else "web.config"
+            yield finding(
+                "settings-portal", found[setting.name][1], name=setting.name, winner=winner
             )
 
 

@@ -5,14 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from urllib.parse import urlsplit, urlunsplit
 
+from .. import catalogue
 from ..decision import Decision, Proxy, Respond
 from ..http.response import Header
 from .context import CORE, Context
-
-_NEEDS_ARR = (
-    "The rule rewrites to another host, which needs Application Request Routing with its proxy"
-    " enabled: start with --arr."
-)
 
 
 def front_headers(decision: Decision, headers: Iterable[Header]) -> list[Header]:
@@ -47,5 +43,5 @@ def forward(context: Context) -> Proxy | Respond:
         "The resource you are looking for does not have a handler associated with it.",
         0x8007007B,
         notification="MapRequestHandler",
-        hints=(_NEEDS_ARR,),
+        hints=(catalogue.hint("error-no-proxy"),),
     )

@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from datetime import datetime
 
+from .. import catalogue
 from ..config.tree import Effective
 from ..decision import ListDirectory, Respond, configuration_error
 from ..files import FileEntry, FileView
@@ -36,7 +37,7 @@ def handle(context: Context) -> ListDirectory | Respond | None:
         14,
         "The Web server is configured to not list the contents of this directory.",
         notification="ExecuteRequestHandler",
-        hints=("Add a default document to the folder, or enable directoryBrowse.",),
+        hints=(catalogue.hint("error-no-default-document"),),
     )
 
 

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from email.utils import format_datetime
 from functools import lru_cache
 
+from .. import catalogue
 from ..config.tree import Effective
 from ..decision import Action, Redirect, Respond, ServeFile, configuration_error
 from ..files import FileEntry
@@ -89,7 +90,7 @@ def handle(context: Context) -> Action | None:
             "The page you are requesting cannot be served because of the extension configuration.",
             0x80070032,
             notification="ExecuteRequestHandler",
-            hints=("Add a <mimeMap> for the extension, or a handler if the file is a script.",),
+            hints=(catalogue.hint("error-no-mime-type"),),
         )
     return ServeFile(entry, mime_type)
 

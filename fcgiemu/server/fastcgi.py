@@ -12,9 +12,10 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from .. import catalogue
 from ..applications import Application as Place
 from ..decision import CallFastCgi, Decision, Respond
-from ..diagnosis.causes import causes
+from ..diagnosis.causes import causes, in_words
 from ..fastcgi.application import Application, QueueFull, RapidFails
 from ..fastcgi.process import Launch, OutputSink, StartFailed, WorkerProcess
 from ..fastcgi.records import ProtocolError
@@ -254,7 +255,7 @@ class FastCgi:
             0,
             f"{limits.rapid_fails_per_minute} FastCGI processes have ended unasked within a minute "
             "(rapidFailsPerMinute): none is started until the minute is over.",
-            hints=("Look at what they wrote last in the console.",),
+            hints=(catalogue.hint("error-rapid-fails"),),
         )
 
     def _nearest(self, processor: str) -> str:
@@ -268,7 +269,8 @@ class FastCgi:
 
     def likely(self, worker: WorkerProcess, decision: Decision, text: str) -> list[str]:
         """The likely causes of an error text, which the console gets as well."""
-        found = causes(text, self.site.application(decision.path))
+        application = self.site.application(decision.path)
+        found = [in_words(cause) for cause in causes(text, application)]
         for words in found:
             self._sink(worker, "note", f"likely cause: {words}")
         return found

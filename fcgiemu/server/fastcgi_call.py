@@ -29,8 +29,8 @@ import enum
 from collections.abc import Coroutine, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
+from .. import catalogue
 from ..decision import CallFastCgi, Decision, Respond
-from ..diagnosis.causes import SILENT_DEATHS
 from ..fastcgi import cgi, records
 from ..fastcgi.application import EXIT_PATIENCE, Application
 from ..fastcgi.cgi import MAX_HEADER_BLOCK, BadHeaders, Head, HeadReader
@@ -502,7 +502,7 @@ class FastCgiCall:
         name = self.action.handler.script_processor.partition("|")[0]
         hints = _exit_hints(code)
         if code == 0 and self.worker.launch.watches:
-            hints += (SILENT_DEATHS,)
+            hints += (catalogue.hint("error-silent-exit"),)
         await self._broken(
             f"{name} - The FastCGI process exited unexpectedly", max(code or 0, 0), hints
         )

@@ -24,6 +24,7 @@ from .app import LogEntry, Server
 from .exchange import Exchange
 from .fastcgi import FastCgi
 from .listener import Listener, cut_words, run
+from .review import Review
 from .roots import LOOK_SECONDS, Roots
 from .tls import Certificate
 
@@ -107,6 +108,7 @@ class Serving:
             self.console.line,
             options.local_hosts,
         )
+        self.review = Review(site, self.console.say)
         self._watchers: dict[Path, Watcher] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._told: set[str] = set()
@@ -131,6 +133,7 @@ class Serving:
 
     def _started(self) -> None:
         self._loop = asyncio.get_running_loop()
+        self.review.start()
         if self.options.pool.debug_port is not None:
             self.fastcgi.warm_up()
         if self.options.reload:
@@ -191,6 +194,7 @@ class Serving:
             is_folder or lock_of(root).exists()
         ):  # a deployment exchanges files: it touches web.config when it is through
             return
+        self.review.changed(relative, is_folder)
         restarted = bool(self.fastcgi.changed(root / relative))
         platforms = self.server.platforms
         if platforms.running and (

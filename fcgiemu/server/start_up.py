@@ -7,10 +7,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
-from ..app_service.home import last_failure
-from ..app_service.versioned_configs import without_config
+from .. import catalogue
 from ..applications import Application
+from ..catalogue.values import Finding
 from ..decision import Handler
+from ..diagnosis import configuration, python
 from ..fastcgi.limits import Limits
 from ..modules import handlers, http_platform
 from ..programs.http_platform import command_line
@@ -19,7 +20,6 @@ from ..programs.launching import Launcher, NotRegistered
 from ..programs.pythons import version_name
 from ..programs.windows_paths import inferred
 from ..reload import is_ignored
-from ..rewrite.compiler import inbound
 from ..site import Site
 
 
@@ -30,9 +30,8 @@ def report(site: Site, launcher: Launcher, reload: bool) -> Iterator[str]:
     yield "  web.config  " + (
         ", ".join(file.name for file in files) or "none: the server's defaults apply"
     )
-    if lack := without_config(site.path) or last_failure(site.path):
-        yield f"  missing     {lack}"
-    yield from _hidden_settings(site)
+    if lack := configuration.missing(site.path):
+        yield line(lack)
     if (folder := inferred(site)) is not None:
         yield (
             f"  folder      {folder.windows} is taken for this one: {folder.because} (to say"
@@ -42,12 +41,13 @@ def report(site: Site, launcher: Launcher, reload: bool) -> Iterator[str]:
         if application.url:
             yield f"  application {application.url}: {application.path}"
         yield from _handlers(site, launcher, application, reload)
-    for finding in site.findings():
-        if finding.severity != "info":
-            hint = f" ({finding.hint})" if finding.hint else ""
-            yield f"  {finding.severity:<10}  {finding.span}: {finding.message}{hint}"
-    for warning in site.effective("/").view(inbound).warnings:
-        yield f"  note        {warning.span}: {warning.message}"
+
+
+def line(finding: Finding, word: str = "") -> str:
+    """A finding as a line of the report: severity (or another word), place, message and remedy."""
+    where = f"{finding.span}: " if finding.span is not None else ""
+    hint = f" ({finding.hint})" if finding.hint else ""
+    return f"  {word or finding.severity:<10}  {where}{finding.message} [{finding.code}]{hint}"
 
 
 def _handlers(
@@ -70,7 +70,7 @@ def _fast_cgi(
     try:
         program = find_program(handler.script_processor, site, application)
     except ProgramMissing as error:
-        yield f"  missing     {error} {error.hint}"
+        yield line(python.program_missing(error))
         return
     yield from _program(program)
     try:
@@ -79,19 +79,11 @@ def _fast_cgi(
         if others := _others(limits):
             yield f"  limits      {others}"
         if limits.monitor_changes_to and not os.path.exists(limits.monitor_changes_to):
-            yield (
-                f"  missing     monitorChangesTo is {limits.monitor_changes_to}, which is not there"
+            yield line(
+                catalogue.finding("python-monitored-file", None, file=limits.monitor_changes_to)
             )
     except NotRegistered:
-        yield (
-            "  missing     this scriptProcessor is not registered under <fastCgi> of the host"
-            " configuration"
-        )
-    if program.is_wfastcgi and not site.worker_setting("WSGI_HANDLER", application):
-        yield (
-            "  missing     WSGI_HANDLER is not set in appSettings: every request to Python will"
-            " fail"
-        )
+        yield line(catalogue.finding("python-not-registered", None))
 
 
 def _program(program: Program) -> Iterator[str]:
@@ -108,25 +100,9 @@ def _platform(site: Site, application: Application) -> Iterator[str]:
         command, _ = command_line(site, application, settings, "PORT")
         yield from _program(find_program(settings.process_path, site, application))
     except ProgramMissing as error:
-        yield f"  missing     {error} {error.hint}"
+        yield line(python.program_missing(error))
         return
     yield f"  process     {' '.join(command)}, started by the first request"
-
-
-def _hidden_settings(site: Site) -> Iterator[str]:
-    """App settings of the portal that web.config sets as well, where the two differ."""
-    written = site.app_settings()
-    for setting in site.settings.app_settings if site.settings.azure else ():
-        if (
-            not setting.kind
-            and setting.name in written
-            and written[setting.name][0] != setting.value
-        ):
-            winner = "the portal's value" if site.settings.portal_wins else "web.config"
-            yield (
-                f"  note        {written[setting.name][1]}: {setting.name} is an app setting too,"
-                f" with another value; {winner} wins"
-            )
 
 
 def _words(limits: Limits, reload: bool) -> str:

@@ -1,0 +1,295 @@
+"""What the Python of an application needs of this machine: programs, its environment, folders, and
+that the application can be loaded.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Any
+
+from ..applications import Application
+from ..catalogue import finding
+from ..catalogue.values import Finding
+from ..decision import Handler
+from ..fastcgi.process import StartFailed
+from ..modules import handlers, http_platform
+from ..programs import environments, probing
+from ..programs.http_platform import command_line
+from ..programs.installing import command, making
+from ..programs.interpreters import (
+    Program,
+    ProgramMissing,
+    because,
+    find_program,
+    split_processor,
+)
+from ..programs.launching import Launcher, NotRegistered, PoolOptions
+from ..programs.python_choice import activated_folder
+from ..programs.pythons import version_name
+from ..programs.requirements import source_of
+from ..programs.windows_paths import is_ours, known_pairs, path_pairs
+from ..site import Site
+from ..worker import paths
+from .causes import causes, in_words
+from .steps import Step
+
+#: A frame of the worker's own in a traceback.
+_OWN_FRAME = re.compile(
+    r'  File "[^"]*[\\/]fcgiemu[\\/]worker[\\/][^"]*", line \d+, in .*\n(?:    .*\n)*'
+)
+
+
+def fast_cgi(
+    site: Site, application: Application, chosen: Handler, wrong: Collection[str]
+) -> Iterator[Step]:
+    """What stands behind a handler of FastCgiModule. ``wrong`` are the places of which something is
+    said already.
+    """
+    if chosen.origin not in wrong:
+        yield Step("handler", "ok", f"{chosen.name}: path={chosen.path} {chosen.origin}")
+    try:
+        program = find_program(chosen.script_processor, site, application)
+    except ProgramMissing as error:
+        if split_processor(chosen.script_processor)[0]:  # else check has said so
+            yield Step.of("interpreter", program_missing(error))
+        return
+    version = f" (Python {program.version[0]}.{program.version[1]})" if program.version else ""
+    yield Step("interpreter", "ok", f"{program.path}{version}: {because(program)}")
+    for note in program.notes:
+        yield Step("interpreter", "note", note)
+    if not program.is_wfastcgi:
+        return
+    yield from _environment(site, application, program)
+    yield from _settings(site, application, wrong)
+    yield from _python_path(site, application, chosen)
+    yield from _load(site, application, chosen, program)
+
+
+def program_missing(error: ProgramMissing) -> Finding:
+    """That no program of this machine stands for one of the configuration."""
+    return finding("python-no-program", None, reason=error, remedy=error.hint)
+
+
+def platform(site: Site, application: Application) -> Iterator[Step]:
+    """The program of <httpPlatform>, where a handler uses that."""
+    effective = site.effective(application.url or "/")
+    chosen = next(
+        (
+            handler
+            for handler, _ in effective.view(handlers.table).entries
+            if "httpPlatformHandler" in handler.modules
+        ),
+        None,
+    )
+    if chosen is None:
+        yield Step.of("handler", finding("python-no-handler", None))
+        return
+    yield Step("handler", "ok", f"{chosen.name}: path={chosen.path} {chosen.origin}")
+    try:
+        settings = effective.view(http_platform.compiled)
+        words, environment = command_line(site, application, settings, "PORT")
+    except ProgramMissing as error:
+        yield Step.of("process", program_missing(error))
+        return
+    yield Step("process", "ok", " ".join(words))
+    is_python = re.match(r"python", os.path.basename(words[0])) is not None
+    if is_python and words[1:2] == ("-m",) and len(words) > 2:
+        yield from _module(application, words[0], words[2], environment)
+    yield Step("import", "note", "not tried: the process starts with the first request")
+
+
+def _module(
+    application: Application, python: str, module: str, environment: dict[str, str]
+) -> Iterator[Step]:
+    """Whether Python has the module that <httpPlatform> runs with -m."""
+    words = (python, "-c", f"import {module.partition('.')[0]}")
+    ended = probing.run(words, environment, application.path)
+    if ended.code is None:
+        yield Step.of("process", _timeout(module))
+    elif ended.code:
+        remedies = [in_words(cause) for cause in causes(ended.output, application)]
+        yield Step.of(
+            "process",
+            finding(
+                "python-load-error",
+                None,
+                reason=(ended.output.strip().splitlines() or ["it ends at once"])[-1],
+                remedy=" ".join(remedies) or f"Install {module} for {python}.",
+            ),
+        )
+
+
+def _timeout(what: str) -> Finding:
+    return finding("python-load-timeout", None, what=what, seconds=f"{probing.SECONDS:g}")
+
+
+def _environment(site: Site, application: Application, program: Program) -> Iterator[Step]:
+    """The environment that the application gets, and the one that web.config names for it."""
+    named = activated_folder(site, application)
+    environment = environments.read(named) if named is not None else program.environment
+    if environment is None:
+        yield from _no_environment(site, application, program, named)
+        return
+    what = f"{environment.folder}, made with Python {version_name(environment.version)}"
+    if program.version is None or environment.version == program.version:
+        yield Step("env", "ok", what)
+        return
+    made = making(program.path, environment.folder)
+    other = finding(
+        "python-other-environment",
+        None,
+        what=what,
+        running=version_name(program.version),
+        remedy=f"rm -r {shlex.quote(str(environment.folder))} && {made}",
+    )
+    yield Step.of("env", other)
+
+
+def _no_environment(
+    site: Site, application: Application, program: Program, named: Path | None
+) -> Iterator[Step]:
+    """That an environment is not there or cannot be used, where one is needed."""
+    source = source_of(application.path)
+    lost = [note for note in program.notes if note in _unusable(site, application)]
+    place = named or application.path / "env"
+    made = (
+        command(program, application.path, place if lost else named, source)
+        if source is not None
+        else making(program.path, place)
+    )
+    if lost:
+        remedy = f"rm -r {shlex.quote(str(place))} && {made}"
+        yield Step.of("env", finding("python-lost-environment", None, what=lost[0], remedy=remedy))
+    elif named is not None or source is not None:
+        form = "/named" if named is not None else ""
+        code = f"python-no-environment{form}"
+        yield Step.of("env", finding(code, None, place=place, remedy=made))
+
+
+def _unusable(site: Site, application: Application) -> list[str]:
+    """What is said of the environments of an application that cannot be used."""
+    folders = (activated_folder(site, application), application.path / environments.AZURE_NAME)
+    return [environments.why_unusable(folder) for folder in folders if folder is not None]
+
+
+def _settings(site: Site, application: Application, wrong: Collection[str]) -> Iterator[Step]:
+    found = site.app_settings(application)
+    yield Step("appSettings", "ok" if found else "note", ", ".join(found) or "none")
+    name = site.worker_setting("WSGI_HANDLER", application)
+    if name and str(found.get("WSGI_HANDLER", ("", ""))[1]) not in wrong:
+        yield Step("WSGI_HANDLER", "ok", name)
+    for other, (_, span) in found.items():
+        if not name and other.upper() == "WSGI_HANDLER":
+            yield Step.of(other, finding("python-setting-case", span, other=other))
+    for key, (value, span) in found.items():
+        is_path = key.lower() != "pythonpath" and paths.is_windows(value)
+        if is_path and paths.map_path(value, known_pairs(site)) is None:
+            local = paths.map_path(value, path_pairs(site))
+            absent = finding("python-path-not-here", span, name=key, value=value, local=local)
+            yield Step.of(key, absent)
+    yield from _log(site, application)
+
+
+def _log(site: Site, application: Application) -> Iterator[Step]:
+    """That the worker's log cannot be written, which ends it before it has loaded anything."""
+    log = site.worker_setting("WSGI_LOG", application)
+    if not log:
+        return
+    mapped = paths.map_setting("WSGI_LOG", log, path_pairs(site), str(application.path))
+    local = os.path.join(application.path, mapped)
+    place = local if os.path.exists(local) else os.path.dirname(local)
+    if os.path.isdir(local) or not is_ours(site, local) and not os.access(place, os.W_OK):
+        yield Step.of("WSGI_LOG", finding("python-log-file", None, log=log, local=local))
+
+
+def _python_path(site: Site, application: Application, handler: Handler) -> Iterator[Step]:
+    """Where the parts of PYTHONPATH lie on this machine."""
+    written = {name.lower(): value for name, value in site.app_settings(application).items()}
+    setting = written.get("pythonpath")
+    if setting is None:
+        return
+    launcher = Launcher(site, PoolOptions())
+    limits = launcher.limits(handler.script_processor, application)
+    known = {**launcher.environment(application, limits), "HOME": "D:\\home"}
+    for part in filter(None, setting[0].split(";")):
+        unknown = [name for name in re.findall(r"%(\w+)%", part) if name not in known]
+        if unknown:
+            wrong = finding("python-path-variable", setting[1], variable=unknown[0], part=part)
+            yield Step.of("PYTHONPATH", wrong)
+            continue
+        text = paths.expand(part.strip(), known)
+        local: str | None = paths.below(str(application.path), text)
+        if paths.is_windows(text):
+            local = paths.map_path(text, known_pairs(site))
+        if local is None:
+            drive = "%SystemDrive%" in part and not site.settings.azure
+            code = f"python-path-not-here{'/drive' if drive else '/part'}"
+            absent = finding(code, setting[1], name="PYTHONPATH", value=text)
+            yield Step.of("PYTHONPATH", absent)
+        elif not os.path.isdir(local):
+            wrong = finding("python-path-no-folder", setting[1], part=part, local=local)
+            yield Step.of("PYTHONPATH", wrong)
+        else:
+            yield Step("PYTHONPATH", "ok", f"{part} -> {local}")
+
+
+def _load(
+    site: Site, application: Application, handler: Handler, program: Program
+) -> Iterator[Step]:
+    """Load the handler in the worker's own environment and look at what it is."""
+    launcher = Launcher(site, PoolOptions())
+    try:
+        launch = launcher.launch(
+            program, application, launcher.limits(handler.script_processor, application)
+        )
+        found, ended = probing.probe(launch, f"{application.path}/")
+    except (StartFailed, NotRegistered, OSError) as error:
+        reason = f"the handler could not be loaded: {error}"
+        yield Step.of("import", finding("python-load-error", None, reason=reason, remedy=""))
+        return
+    if found is None and ended.code is None:
+        yield Step.of("import", _timeout("the handler"))
+    elif found is None:
+        module = (site.worker_setting("WSGI_HANDLER", application) or "").rpartition(".")[0]
+        yield Step.of("import", _exit(application, ended, program, module))
+    elif "error" in found:
+        yield Step.of("import", _error(application, found))
+    elif not found["callable"]:
+        yield Step.of("import", finding("python-not-callable", None, type=found["kind"]))
+    elif found["takes_two"] is False:
+        form = "/factory" if found["factory"] else ""
+        yield Step.of("import", finding(f"python-wrong-arguments{form}", None))
+    else:
+        version = ".".join(map(str, found["version"]))
+        yield Step("import", "ok", f"loaded on Python {version}, of type {found['kind']}")
+
+
+def _exit(application: Application, ended: probing.Ended, program: Program, module: str) -> Finding:
+    """That the interpreter ended while the application was loaded."""
+    remedy = " ".join(in_words(cause) for cause in causes(ended.output, application))
+    return finding(
+        f"python-load-exit{'/known' if remedy else ''}",
+        None,
+        status=ended.code,
+        output=ended.output[-500:].strip(),
+        python=program.path,
+        module=module,
+        remedy=remedy,
+    )
+
+
+def _error(application: Application, found: dict[str, Any]) -> Finding:
+    """That loading the application raised an error."""
+    lines = found["error"].splitlines() or [""]
+    behind = (
+        lines[1:] or found["hidden"].strip().splitlines()
+    )  # a proxy script may have dropped the reason
+    reason = lines[0].partition(": Traceback")[0] + (f"; behind it: {behind[-1]}" if behind else "")
+    text = "\n".join([*behind, found["error"], found["traceback"]])
+    remedy = " ".join(in_words(cause) for cause in causes(text, application))
+    shown = "Its traceback:\n" + _OWN_FRAME.sub("", found["traceback"])
+    return finding("python-load-error", None, reason=reason, remedy=remedy or shown)

@@ -1,0 +1,33 @@
+"""What ``doctor`` shows: one line for each thing it looked at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..catalogue.values import Finding
+
+#: Severity of a finding -> status of its step.
+_STATUS = {"error": "problem", "warning": "warning", "info": "note"}
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing that was looked at. ``status`` is "ok", "note", "warning" or "problem"; ``finding``
+    is what was found, ``remedy`` what to do.
+    """
+
+    name: str
+    status: str
+    text: str
+    finding: Finding | None = None
+
+    @property
+    def remedy(self) -> str:
+        """What to change; "" where nothing need be."""
+        return self.finding.hint if self.finding is not None else ""
+
+    @classmethod
+    def of(cls, name: str, finding: Finding) -> Step:
+        """A step that found something."""
+        where = f"{finding.span}: " if finding.span is not None else ""
+        return cls(name, _STATUS[finding.severity], f"{where}{finding.message}", finding)

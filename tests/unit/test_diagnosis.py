@@ -1,0 +1,99 @@
+"""``check`` and ``doctor`` say the same of every site of the test data, as far as configuration and
+files show it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fcgiemu import catalogue
+from fcgiemu.catalogue import EXAMPLE_FILES
+from fcgiemu.diagnosis.check import check
+from fcgiemu.diagnosis.doctor import examine
+from fcgiemu.fastcgi.process import StartFailed
+from fcgiemu.programs import probing
+from fcgiemu.site import Site
+
+from ..cases import golden
+from ..sites import web_config, write
+
+SAMPLES = Path(__file__).parents[2] / "samples"
+
+
+def examples() -> Iterator[tuple[str, dict[str, str]]]:
+    """The sites of the catalogue."""
+    for kind in catalogue.kinds():
+        if kind.needs in ("configuration", "files"):
+            for name in ("before", "after"):
+                text = getattr(kind, name).strip()
+                whole = re.match(r"<(?:configuration|config |!|\?xml)", text)
+                config = text if whole else web_config(text)
+                yield f"{kind.code}-{name}", {**EXAMPLE_FILES, **kind.files, "web.config": config}
+
+
+@pytest.fixture
+def no_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise StartFailed("none is started here")
+
+    monkeypatch.setattr(probing, "probe", refuse)
+    monkeypatch.setattr(probing, "run", lambda *_: probing.Ended(0, ""))
+
+
+def agree(site: Site) -> None:
+    found = check(site)
+    steps = [
+        step for application in site.layout.applications for step in examine(site, application)
+    ]
+    said = [step.finding for step in steps if step.finding is not None]
+    shared = {
+        finding
+        for finding in said
+        if catalogue.kind(finding.code).needs in ("configuration", "files")
+    }
+    assert shared == set(found)
+    wrong = {str(finding.span) for finding in found if finding.severity != "info"}
+    for step in steps:
+        if step.status == "ok" and step.name == "handler":
+            assert step.text.rpartition(" ")[2] not in wrong
+        if step.status == "ok" and step.name == "WSGI_HANDLER":
+            assert not any(
+                finding.code == "settings-handler-name" and "WSGI_HANDLER is" in finding.message
+                for finding in found
+            )
+
+
+@pytest.mark.parametrize(("name", "files"), list(examples()), ids=lambda value: str(value)[:60])
+@pytest.mark.usefixtures("no_processes")
+def test_the_examples_of_the_catalogue(tmp_path: Path, name: str, files: dict[str, str]) -> None:
+    agree(Site(write(tmp_path, files)))
+
+
+@pytest.mark.parametrize("folder", sorted(SAMPLES.iterdir()), ids=lambda folder: folder.name)
+@pytest.mark.usefixtures("no_processes")
+def test_the_samples(folder: Path) -> None:
+    agree(Site(folder))
+
+
+@pytest.mark.parametrize(
+    "path", sorted((golden.FOLDER / "rewrite").glob("*.txt")), ids=lambda path: path.stem
+)
+@pytest.mark.usefixtures("no_processes")
+def test_the_golden_cases(tmp_path: Path, path: Path) -> None:
+    seen: set[str] = set()
+    for number, case in enumerate(golden.read(path)):
+        if case.files and str(case.files) not in seen:
+            seen.add(str(case.files))
+            agree(Site(write(tmp_path / str(number), case.files)))
+
+
+@pytest.mark.usefixtures("no_processes")
+def test_a_folder_without_web_config(tmp_path: Path) -> None:
+    agree(Site(tmp_path))
+    write(tmp_path, {"web.3.4.config": web_config()})
+    agree(Site(tmp_path))
+    assert [finding.code for finding in check(Site(tmp_path))] == ["config-missing"]
