@@ -44,6 +44,11 @@ from .options import open_site, site_options
 )
 @click.option("--no-events", is_flag=True, help="Leave the trace out of the JSON.")
 @click.option(
+    "--measured-only",
+    is_flag=True,
+    help="Only such events in 'trace' as genuine traces have shown.",
+)
+@click.option(
     "--batch",
     type=click.File("r", encoding="utf-8"),
     metavar="FILE",
@@ -67,6 +72,7 @@ def command(
     only_matching: bool,
     html: Path | None,
     no_events: bool,
+    measured_only: bool,
     batch: TextIO | None,
     fail_on_error: bool,
     **settings: Any,
@@ -76,7 +82,7 @@ def command(
     try:
         opened = open_site(site, **settings)
         if batch is not None:
-            broken = _batch(opened, batch, as_json, not no_events, only_matching)
+            broken = _batch(opened, batch, as_json, not no_events, only_matching, measured_only)
         else:
             assert url is not None
             answer = opened.explain(
@@ -88,6 +94,8 @@ def command(
                 body_length=body_length,
                 events=not (as_json and no_events),
             )
+            if measured_only:
+                _leave_unmeasured_out(answer)
             if html is not None:
                 _write_page(html, answer)
             else:
@@ -159,7 +167,20 @@ def _is_broken(answer: Explanation) -> bool:
     )
 
 
-def _batch(site: Site, lines: TextIO, as_json: bool, events: bool, only_matching: bool) -> bool:
+def _leave_unmeasured_out(answer: Explanation) -> None:
+    """Keep of ``trace`` what genuine traces have shown."""
+    if "trace" in answer:
+        answer["trace"] = [event for event in answer["trace"] if event["measured"]]
+
+
+def _batch(
+    site: Site,
+    lines: TextIO,
+    as_json: bool,
+    events: bool,
+    only_matching: bool,
+    measured_only: bool,
+) -> bool:
     """One answer a line, in the order of the questions. A line that cannot be answered says so in
     its place and stops no other; the exit status is 2 then.
     """
@@ -172,6 +193,8 @@ def _batch(site: Site, lines: TextIO, as_json: bool, events: bool, only_matching
         try:
             question = _question(line)
             answer = _answer(site, sites, question, events)
+            if measured_only:
+                _leave_unmeasured_out(answer)
         except Exception as error:  # also a defect of ours: the other lines have their answers
             failed = True
             _say_why(number, question, error, as_json)

@@ -83,6 +83,17 @@ from .options import open_site, site_options
     show_default=True,
     help="How a request's line looks: for people, as in IIS's log, or as JSON.",
 )
+@click.option(
+    "--freb",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="FOLDER",
+    help="Write failed-request traces, by <traceFailedRequests>; without it, of every error.",
+)
+@click.option(
+    "--measured-only",
+    is_flag=True,
+    help="Leave out of traces what genuine ones have not shown.",
+)
 @site_options
 def command(
     site: Path,
@@ -99,6 +110,8 @@ def command(
     https: bool,
     cert: Path | None,
     key: Path | None,
+    freb: Path | None,
+    measured_only: bool,
     **settings: Any,
 ) -> None:
     from ..programs.launching import PoolOptions
@@ -120,7 +133,16 @@ def command(
             if https
             else None
         )
-        options = Options(host, port, reload, pool, log_format=log_format, certificate=certificate)
+        options = Options(
+            host,
+            port,
+            reload,
+            pool,
+            log_format=log_format,
+            certificate=certificate,
+            freb=freb,
+            measured_only=measured_only,
+        )
         Serving(open_site(site, **settings), options).run()
     except SiteError as error:
         fail(error, error.hint)

@@ -88,6 +88,8 @@ class Exchange:
     custom_headers: tuple[Header, ...] = ()
     #: Path of the error file that was sent; empty for one line; None where no page was made.
     error_file: str | None = None
+    #: Whether the page was the detailed one; what a trace says of it is not known.
+    detailed: bool = False
     answered: Answered | None = None
     site_id: int = 1
     pool: str = "DefaultAppPool"

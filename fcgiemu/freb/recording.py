@@ -47,6 +47,7 @@ class Occasion:
     computer: str
     reason: str = "STATUS_CODE"
     trigger: str = "0"
+    connection: str = "0"
 
 
 def record(exchange: Exchange, steps: list[Step], occasion: Occasion, kept: Filter) -> FrebTrace:
@@ -54,7 +55,7 @@ def record(exchange: Exchange, steps: list[Step], occasion: Occasion, kept: Filt
     first, last = _time(occasion.began), _time(occasion.ended)
     turn = _turning_point(steps)
     times = [first if number < turn else last for number in range(len(steps))]
-    events = placed(steps, context=occasion.activity, times=times)
+    events = placed(steps, context=occasion.activity, times=times, connection=occasion.connection)
     placed_events = writer.placed(
         [event for event in events if kept.keeps(event)],
         process=str(occasion.process),

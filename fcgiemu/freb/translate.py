@@ -445,6 +445,8 @@ class _Translator:
         file = self.exchange.error_file
         if answered.status < 400:
             yield _step("GENERAL_NOT_SEND_CUSTOM_ERROR", "1")
+        elif self.exchange.detailed:
+            return
         elif file is None:
             # a handler's own page stays: httpErrors existingResponse="Auto". # inferred
             yield _step("GENERAL_NOT_SEND_CUSTOM_ERROR", "4", measured=False)

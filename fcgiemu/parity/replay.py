@@ -296,6 +296,8 @@ def _aligned(
         who = foreign.values.get("ModuleName") or foreign.values["NewHandlerModules"]
         found.apart.append(f"what {who} answers is not known here: only rewriting is compared")
         return _rewriting(server), _rewriting(here)
+    if trace.status >= 400 and _is_local(trace):
+        server, here = _without_page(server, found), _without_page(here, found)
     if trace.status == 304:
         return _without_304(server), _without_304(here)
     return server, here
@@ -324,6 +326,29 @@ def _is_rewriting(sign: Sign) -> bool:
 
 def _rewriting(signs: list[Sign]) -> list[Sign]:
     return [sign for sign in signs if _is_rewriting(sign)]
+
+
+def _is_local(trace: FrebTrace) -> bool:
+    """Whether the client was on the server's own machine, where it gets detailed pages."""
+    return any(
+        event["RemoteAddress"] in ("127.0.0.1", "::1", event["LocalAddress"])
+        for event in trace.named("GENERAL_ENDPOINT_INFORMATION")
+    )
+
+
+def _without_page(signs: list[Sign], found: Comparison) -> list[Sign]:
+    """Without what tells a detailed page from the one for remote clients."""
+    note = "the client was local: its error page may be the detailed one"
+    if note not in found.apart:
+        found.apart.append(note)
+    page = ("content-type", "cache-control", "content-language")
+    return [
+        replace(sign, values={k: v for k, v in sign.values.items() if k not in page})
+        if sign.name == "GENERAL_RESPONSE_HEADERS"
+        else sign
+        for sign in signs
+        if sign.name != "GENERAL_SEND_CUSTOM_ERROR"
+    ]
 
 
 def _without_handler(signs: list[Sign]) -> list[Sign]:

@@ -72,6 +72,7 @@ def exchange(
         facts=partial(_facts, hosting),
         custom_headers=decision.effective.view(protocol_support.custom_headers),
         error_file=_error_file(decision, answered),
+        detailed=answered is not None and b"Detailed Error" in answered.body[:4096],
         answered=answered,
     )
 
@@ -113,10 +114,11 @@ def _documents(hosting: Hosting, decision: Decision) -> tuple[str, ...]:
 def _facts(hosting: Hosting, url_path: str) -> FileFacts | None:
     """The file that a URL path names."""
     entry = hosting.files.find(url_path)
-    return None if entry is None else _file(hosting, entry)
+    return None if entry is None else file_facts(hosting, entry)
 
 
-def _file(hosting: Hosting, entry: FileEntry) -> FileFacts:
+def file_facts(hosting: Hosting, entry: FileEntry) -> FileFacts:
+    """What a trace says of a file."""
     moment = datetime.fromtimestamp(entry.mtime_ns // 1_000_000_000, UTC)
     spelled = hosting.files.physical_path("/" + hosting.spelled(entry))
     return FileFacts(spelled, entry.is_directory, entry.size, format_datetime(moment, usegmt=True))
@@ -172,5 +174,5 @@ def _static(hosting: Hosting, decision: Decision, action: ServeFile) -> Answered
         reason=reason_phrase(found.status),
         headers=tuple(headers),
         size=sum(end - start for start, end in found.ranges) + len(found.footer),
-        file=_file(hosting, action.entry),
+        file=file_facts(hosting, action.entry),
     )

@@ -41,6 +41,7 @@ from .local_view import trusted_names
 from .output import Output
 from .protocol import Connection, Timers
 from .spool import Budget
+from .tracing import Recorder
 
 _log = logging.getLogger(__name__)
 
@@ -108,6 +109,8 @@ class Server:
         #: Names that a client on this machine may have asked for to see detailed pages.
         self.trusted_names = trusted_names(site, local_hosts)
         self._log = log
+        #: Writes failed-request traces, where that is wanted.
+        self.recorder: Recorder | None = None
         self._ticker: asyncio.Task[None] | None = None
         self._ended = False
 
@@ -244,6 +247,8 @@ class Server:
                 substatus = outcome.action.substatus
             if outcome.rewrite.log_rewritten:
                 url = outcome.path + ("?" + outcome.query if outcome.query else "")
+        if self.recorder is not None:
+            self.recorder.ended(exchange, outcome, substatus)
         remark = f"{exchange.remark} [{exchange.reason}]" if exchange.reason else exchange.remark
         self._log(
             LogEntry(

@@ -92,6 +92,8 @@ class Exchange:
     status = 0
     substatus = 0
     bytes_sent = 0
+    #: The head of the response up to the value of Date, which traces show.
+    sent_head = b""
     #: Says how a response goes out compressed, where compression is on.
     compress: Callable[[int, list[Header]], Encoder | None] | None = None
     #: What the front end of App Service sets with every answer.
@@ -310,10 +312,8 @@ class Exchange:
             if self._encoder is not None:
                 headers = compression.encoded(headers)
         self._no_body = self.method == "HEAD" or status in (204, 304)
-        self._head = b"%b%b\r\n\r\n" % (
-            heads.encoded(status, reason, self._framed(status, headers)),
-            self.protocol.date(),
-        )
+        self.sent_head = heads.encoded(status, reason, self._framed(status, headers))
+        self._head = b"%b%b\r\n\r\n" % (self.sent_head, self.protocol.date())
 
     def _framed(self, status: int, headers: Iterable[Header]) -> list[Header]:
         """The headers with those that say how the body and the connection end, which is settled
@@ -476,7 +476,7 @@ class Exchange:
         """Send a complete response whose head is known. For simple ones only."""
         protocol = self.protocol
         protocol.write(b"%b%b\r\n\r\n%b" % (head.data, protocol.date(), body))
-        self.status, self.bytes_sent = head.status, len(body)
+        self.status, self.bytes_sent, self.sent_head = head.status, len(body), head.data
         self._over()
 
     def cut(self, why: str, reason: str = "") -> None:

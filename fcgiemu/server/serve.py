@@ -27,6 +27,7 @@ from .listener import Listener, cut_words, run
 from .review import Review
 from .roots import LOOK_SECONDS, Roots
 from .tls import Certificate
+from .tracing import Recorder
 
 #: Seconds that a log line may wait for company.
 LOG_SECONDS = 0.02
@@ -45,6 +46,9 @@ class Options:
     certificate: Certificate | None = None
     #: Names of this machine beside its loopback ones, by which detailed pages may be asked for.
     local_hosts: tuple[str, ...] = ()
+    #: Where failed-request traces are written; None = nowhere.
+    freb: Path | None = None
+    measured_only: bool = False
 
 
 class Console:
@@ -109,6 +113,10 @@ class Serving:
             options.local_hosts,
         )
         self.review = Review(site, self.console.say)
+        if options.freb is not None:
+            self.server.recorder = Recorder(
+                site, options.freb, options.measured_only, self._say_from_anywhere
+            )
         self._watchers: dict[Path, Watcher] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._told: set[str] = set()
@@ -123,11 +131,22 @@ class Serving:
             pass
         finally:
             sock.close()
+            self._loop = None
+            if self.server.recorder is not None:
+                self.server.recorder.close()
             self.console.say("stopped")
 
     async def _serve(self, sock: socket.socket) -> None:
         listener = Listener(self.server, sock, self.options.certificate)
         await listener.serve(self._started, self._stopped)
+
+    def _say_from_anywhere(self, text: str) -> None:
+        """Print a line that another thread has to say."""
+        loop = self._loop
+        if loop is not None and not loop.is_closed():
+            loop.call_soon_threadsafe(self.console.say, text)
+        else:
+            self.console.say(text)
 
     # -- reload ------------------------------------------------------------------------------------
 
@@ -222,6 +241,10 @@ class Serving:
                 f"  https       browsers trust it once they trust {tls.authority}; "
                 "its key is gone, it signs nothing else"
             )
+        recorder = self.server.recorder
+        if recorder is not None:
+            what = "by traceFailedRequests" if recorder.has_rules else "every status from 400 on"
+            self.console.say(f"  traces      {recorder.folder}: {what}")
         self.console.say(
             f"  listening   http{'s' if tls is not None else ''}://{shown}:{port}/  (Ctrl-C stops)"
         )
