@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import re
 import sys
@@ -80,7 +81,7 @@ def options_of(
     from ..logs.run import Options
 
     try:
-        b"".decode(encoding)
+        codecs.lookup(encoding)
     except LookupError as error:
         raise SiteError(
             f"--log-encoding {encoding} is not an encoding.", "Write for example cp1251."

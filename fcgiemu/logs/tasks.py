@@ -111,9 +111,9 @@ def pickled(old: Site, new: Site, ignored: Kinds) -> bytes:
 
 
 @lru_cache(maxsize=1)
-def judge(versions: bytes, folders: tuple[str, ...]) -> Judge:
-    """The judge of both versions, made once a process. ``folders`` may hold modules of
-    providers.
+def judge(versions: bytes, folders: tuple[str, ...], _mark: str) -> Judge:
+    """The judge of both versions, made once a process and state of their files, which ``_mark``
+    stands for. ``folders`` may hold modules of providers.
     """
     sys.path[:0] = folders
     try:
@@ -141,7 +141,9 @@ def decide(task: DecideTask) -> int:
         return read(task.target).requests
     counts = store.section(task.counts, task.number)
     try:
-        found = judge(task.versions, task.folders).section(counts, stopping)
+        found = judge(task.versions, task.folders, task.target.parent.name).section(
+            counts, stopping
+        )
     except Stopped:
         return -1
     write(task.target, found)

@@ -140,7 +140,9 @@ def first_file(site: Site) -> str:
 def expectation_line(answer: Answer) -> str:
     """The line that expects exactly this answer."""
     request = answer.data["request"]
-    url = request["url"].removeprefix("http://localhost")
+    url = request["url"]
+    if url.startswith("http://localhost/"):
+        url = url.removeprefix("http://localhost")
     method = "" if request["method"] == "GET" else f"{request['method']} "
     if answer.kind == "redirect":
         said = f"{answer.status} {shlex.quote(answer.location or '')}".replace(
