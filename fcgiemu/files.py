@@ -152,6 +152,21 @@ class FileView:
             entry = self._entry(spelled) if spelled else None
         return entry
 
+    def has_still(self, relative: str, entry: FileEntry) -> bool:
+        """Whether ``find`` would answer with an entry that it has found before: one look at the file
+        where its name is spelled as on disk, since an exact name comes before all others.
+        """
+        path = entry.path
+        if self._remembered or path != f"{self.root}/{relative.strip('/')}":
+            return self.find(relative) == entry
+        try:
+            info = os.lstat(path)
+        except OSError:
+            return False
+        if info.st_mtime_ns != entry.mtime_ns or info.st_size != entry.size:
+            return False
+        return stat.S_ISREG(info.st_mode) or self.find(relative) == entry
+
     def absent_while(self, relative: str) -> Listing | None:
         """Nothing is at ``relative`` while this listing of the root ``holds``; None where there is
         no such one.

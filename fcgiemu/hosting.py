@@ -235,6 +235,8 @@ class Hosting:
         """A file's path relative to the site, in the spelling on disk; virtual directories count as
         folders.
         """
+        if len(self.layout.directories) == 1:
+            return self.layout.directories[0].view.relative(entry)
         directory = next(
             directory
             for directory in sorted(

@@ -111,7 +111,7 @@ def _put(memory: dict[bytes, T], key: bytes, value: T) -> None:
 def decide(site: Site, exchange: Exchange) -> Decision:
     """What the site does with a request. Raises UrlRefused where http.sys answers by itself."""
     kept = exchange.kept
-    if kept is not None and kept.generation == site.tree.generation and _same(kept):
+    if kept is not None and holds(site, kept):
         return kept.decision
     answers: Answers = {}
     decision = site.decide(exchange.request(), files=SiteFiles(site, answers))
@@ -133,12 +133,20 @@ def decide(site: Site, exchange: Exchange) -> Decision:
     return decision
 
 
+def holds(site: Site, kept: Kept) -> bool:
+    """Whether a decision would be made again: nothing that it depends on has changed."""
+    return kept.generation == site.tree.generation and _same(kept)
+
+
 def _same(kept: Kept) -> bool:
     for view, listing in kept.folders:
         if not view.holds(listing):
             return False
     for (view, relative), answer in kept.answers.items():
-        if view.find(relative) != answer:
+        if answer is None:
+            if view.find(relative) is not None:
+                return False
+        elif not view.has_still(relative, answer):
             return False
     return True
 

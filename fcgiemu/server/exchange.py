@@ -47,6 +47,8 @@ if TYPE_CHECKING:
 
 #: Bytes that are taken from a spool at once.
 PORTION = 1 << 16
+#: A body up to this size is copied behind its head; a larger one is given on as it is.
+JOINED = 1 << 14
 
 
 class ClientGone(Exception):
@@ -475,7 +477,10 @@ class Exchange:
     def send_whole(self, head: heads.Known, body: bytes) -> None:
         """Send a complete response whose head is known. For simple ones only."""
         protocol = self.protocol
-        protocol.write(b"%b%b\r\n\r\n%b" % (head.data, protocol.date(), body))
+        if len(body) <= JOINED:
+            protocol.write(b"%b%b\r\n\r\n%b" % (head.data, protocol.date(), body))
+        else:
+            protocol.write_both(b"%b%b\r\n\r\n" % (head.data, protocol.date()), body)
         self.status, self.bytes_sent, self.sent_head = head.status, len(body), head.data
         self._over()
 

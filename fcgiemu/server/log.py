@@ -49,9 +49,25 @@ def _clock(second: int) -> str:
     return time.strftime("%H:%M:%S", time.localtime(second))
 
 
+#: The last outcomes and their words: many requests in a row have the same one.
+_last: dict[int, tuple[Outcome, str]] = {}
+_KEPT = 64
+
+
 def handled_by(entry: LogEntry) -> str:
     """What handled a request, in a few words."""
-    decision = entry.outcome
+    outcome = entry.outcome
+    kept = _last.get(id(outcome))
+    if kept is not None and kept[0] is outcome:
+        return kept[1]
+    if len(_last) >= _KEPT:
+        _last.clear()
+    words = _handled_by(outcome)
+    _last[id(outcome)] = outcome, words
+    return words
+
+
+def _handled_by(decision: Outcome) -> str:
     if isinstance(decision, Refused):
         return f"http.sys {decision.kind}"
     action = decision.action

@@ -43,7 +43,7 @@ from ..http.framing import (
 )
 from ..http.url import UrlRefused
 from .clock import date
-from .decisions import LONGEST_HEAD, Decisions
+from .decisions import LONGEST_HEAD, Decisions, Kept
 from .exchange import Exchange
 from .send_file import FileSender
 from .spool import Budget
@@ -122,6 +122,9 @@ class Application(Protocol):
     def begin(self, exchange: Exchange) -> None:
         """Begin to answer a request."""
 
+    def answer_again(self, connection: Connection, kept: Kept) -> bool:
+        """Answer a request whose whole answer is kept; False where that has changed."""
+
     def refuse(self, exchange: Exchange, error: UrlRefused) -> None:
         """Answer a request as http.sys does, at once."""
 
@@ -190,7 +193,9 @@ class Connection(asyncio.Protocol):
         if self.state is _S.HEAD and not self._buffer:
             known = self.decisions.recall(data) if len(data) <= LONGEST_HEAD else None
             if known is not None:
-                self._begin_again(data, *known)
+                kept = known[1]
+                if kept is None or kept.ready is None or not self.app.answer_again(self, kept):
+                    self._begin_again(data, *known)
                 return
         self._received(data)
 
@@ -433,10 +438,20 @@ class Connection(asyncio.Protocol):
 
     # -- writing and reading -----------------------------------------------------------------------
 
+    def send_again(self, head: bytes, body: bytes) -> None:
+        """Send a whole answer to a request that needs no exchange, because nothing of it waits."""
+        self._since = self.loop.time()
+        self.write(b"%b%b\r\n\r\n%b" % (head, date(), body))
+
     def write(self, data: bytes) -> None:
         """Hand bytes to the transport."""
         self.written += len(data)
         self.transport.write(data)
+
+    def write_both(self, head: bytes, body: bytes) -> None:
+        """Hand a head and its body to the transport, without a copy of them."""
+        self.written += len(head) + len(body)
+        self.transport.writelines((head, body))
 
     def file_sender(self) -> FileSender | None:
         """What sends files past the transport, while that has nothing to send; None where there is

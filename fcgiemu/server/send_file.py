@@ -13,7 +13,7 @@ import os
 import socket
 
 #: Bytes after which others have their turn.  # our own
-TURN = 1 << 20
+TURN = 1 << 18
 _MORE: int = getattr(socket, "MSG_MORE", 0)
 
 

@@ -25,7 +25,7 @@ class FileCache:
     which every request asks.
     """
 
-    def __init__(self, limit: int = 16 << 20, largest: int = 1 << 16) -> None:
+    def __init__(self, limit: int = 1 << 24, largest: int = 1 << 16) -> None:
         self._limit = limit
         self._largest = largest
         self._kept: dict[str, tuple[FileEntry, bytes]] = {}
@@ -58,11 +58,6 @@ _hits = compression.Hits()
 def serve_at_once(exchange: Exchange, decision: Decision, action: ServeFile) -> bool:
     """Send a small file that is known, as most are asked for; False where there is more to do."""
     kept = exchange.kept
-    if kept is not None and kept.ready is not None and kept.decision is decision:
-        if not exchange.is_simple:
-            return False
-        exchange.send_whole(*kept.ready)
-        return True
     body = _cache.get(action.entry)
     if body is None or not exchange.is_simple or decision.site.settings.compression:
         return False
@@ -81,6 +76,7 @@ def serve_at_once(exchange: Exchange, decision: Decision, action: ServeFile) -> 
     if (
         kept is not None
         and kept.decision is decision
+        and not decision.rewrite.log_rewritten
         and static_file.is_timeless(decision.request, action.entry)
     ):
         kept.ready = known, body
