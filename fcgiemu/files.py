@@ -51,6 +51,21 @@ def is_settled(mtime_ns: int) -> bool:
     return time.time() - mtime_ns / 1e9 > SETTLED_SECONDS
 
 
+#: Where this program keeps things of its own beside a site's files.
+OWN_FOLDER = ".fcgiemu"
+
+
+def make_own_folder(folder: Path) -> None:
+    """Make a folder with its parents. If one of them is OWN_FOLDER, git is told to leave that out.
+
+    Raises OSError.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for own in (folder, *folder.parents):
+        if own.name == OWN_FOLDER and not (own / ".gitignore").exists():
+            (own / ".gitignore").write_text("*\n", encoding="ascii")
+
+
 @dataclass(frozen=True, slots=True)
 class FileEntry:
     """An existing file or directory. ``path`` is absolute; ``size`` in bytes; ``mtime_ns`` since
@@ -145,6 +160,8 @@ class FileView:
             return None
         if _NO_SUCH_NAME.search(relative) or not self._plain(relative):
             return None
+        if relative.partition("/")[0].lower() == OWN_FOLDER:
+            return None  # what stands for parts of the server lies outside of its wwwroot
         path = f"{self.root}/{relative}"
         entry = self._entry(path)
         if entry is None:

@@ -7,6 +7,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..files import make_own_folder
+
 
 class LeadsOut(Exception):
     """A link in the home leads out of it, and would be written through."""
@@ -89,7 +91,7 @@ class Home:
             self.root / "data",
         ):
             self.check(folder)
-            folder.mkdir(parents=True, exist_ok=True)
+            make_own_folder(folder)
         for place in (
             self.work,
             self.repository,

@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 import click
 
 from ..errors import SiteError
+from ..pages import masking
 from ..report.explanation import Explanation
 from ..report.story import as_page, story
 from ..settings import Settings
@@ -42,6 +43,7 @@ from .options import open_site, site_options
     metavar="FILE",
     help="Write one self-contained page.",
 )
+@click.option("--mask", is_flag=True, help="Leave passwords, keys and tokens out.")
 @click.option("--no-events", is_flag=True, help="Leave the trace out of the JSON.")
 @click.option(
     "--measured-only",
@@ -71,6 +73,7 @@ def command(
     as_json: bool,
     only_matching: bool,
     html: Path | None,
+    mask: bool,
     no_events: bool,
     measured_only: bool,
     batch: TextIO | None,
@@ -81,8 +84,9 @@ def command(
         raise click.UsageError("Give a URL or --batch FILE.")
     try:
         opened = open_site(site, **settings)
+        finish = partial(_finished, mask=mask, measured_only=measured_only)
         if batch is not None:
-            broken = _batch(opened, batch, as_json, not no_events, only_matching, measured_only)
+            broken = _batch(opened, batch, as_json, not no_events, only_matching, finish)
         else:
             assert url is not None
             answer = opened.explain(
@@ -94,8 +98,7 @@ def command(
                 body_length=body_length,
                 events=not (as_json and no_events),
             )
-            if measured_only:
-                _leave_unmeasured_out(answer)
+            answer = finish(answer)
             if html is not None:
                 _write_page(html, answer)
             else:
@@ -105,6 +108,11 @@ def command(
         fail(error, error.hint)
     if fail_on_error and broken:
         sys.exit(1)
+
+
+def _masked(answer: Explanation) -> Explanation:
+    """An answer without the secrets in it."""
+    return cast(Explanation, masking.data(answer))
 
 
 def _json(answer: Explanation, indent: int | None = None) -> str:
@@ -167,10 +175,11 @@ def _is_broken(answer: Explanation) -> bool:
     )
 
 
-def _leave_unmeasured_out(answer: Explanation) -> None:
-    """Keep of ``trace`` what genuine traces have shown."""
-    if "trace" in answer:
+def _finished(answer: Explanation, mask: bool, measured_only: bool) -> Explanation:
+    """The answer as the options want it."""
+    if measured_only and "trace" in answer:
         answer["trace"] = [event for event in answer["trace"] if event["measured"]]
+    return _masked(answer) if mask else answer
 
 
 def _batch(
@@ -179,7 +188,7 @@ def _batch(
     as_json: bool,
     events: bool,
     only_matching: bool,
-    measured_only: bool,
+    finish: Callable[[Explanation], Explanation],
 ) -> bool:
     """One answer a line, in the order of the questions. A line that cannot be answered says so in
     its place and stops no other; the exit status is 2 then.
@@ -192,9 +201,7 @@ def _batch(
         question: dict[str, Any] = {}
         try:
             question = _question(line)
-            answer = _answer(site, sites, question, events)
-            if measured_only:
-                _leave_unmeasured_out(answer)
+            answer = finish(_answer(site, sites, question, events))
         except Exception as error:  # also a defect of ours: the other lines have their answers
             failed = True
             _say_why(number, question, error, as_json)

@@ -23,6 +23,13 @@ from .options import open_site, site_options
 )
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
+    "--local-host",
+    "local_hosts",
+    multiple=True,
+    metavar="NAME",
+    help="Another name of this machine by which detailed error pages may be asked for.",
+)
+@click.option(
     "--reload/--no-reload",
     default=True,
     show_default=True,
@@ -99,6 +106,7 @@ def command(
     site: Path,
     port: int,
     host: str,
+    local_hosts: tuple[str, ...],
     reload: bool,
     standby: bool,
     workers: int | None,
@@ -142,6 +150,7 @@ def command(
             certificate=certificate,
             freb=freb,
             measured_only=measured_only,
+            local_hosts=local_hosts,
         )
         Serving(open_site(site, **settings), options).run()
     except SiteError as error:

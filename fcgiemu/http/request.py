@@ -33,6 +33,8 @@ class Request:
     overrides: Mapping[str, str] = field(default_factory=dict)
     #: Header name in lower case -> value; repeated headers joined with ", " as http.sys does.
     fields: Mapping[str, str] = field(default_factory=dict)
+    #: Whether the host is a name of this machine's own, by which detailed errors may be asked for.
+    is_own_host: bool = True
 
     @property
     def https(self) -> bool:
@@ -40,8 +42,12 @@ class Request:
 
     @property
     def is_local(self) -> bool:
-        """Whether the client is on the server's own machine, which is who sees detailed errors."""
-        return self.remote_addr in ("127.0.0.1", "::1") or self.remote_addr == self.local_addr
+        """Whether the client is on the server's own machine and asks for it by a name of its own:
+        that is who sees detailed errors.
+        """
+        return self.is_own_host and (
+            self.remote_addr in ("127.0.0.1", "::1") or self.remote_addr == self.local_addr
+        )
 
     @property
     def authority(self) -> str:

@@ -5,12 +5,13 @@ beside this file.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
 from typing import Any, Protocol
 
 from ..http.url import encode_path
+from . import masking
 
 
 @cache
@@ -69,9 +70,23 @@ class ErrorReport:
 
 def detailed_error(report: ErrorReport) -> bytes:
     """The page that local clients get: what failed, where, the line of web.config, and what to
-    try.
+    try. Without secrets: see masking.
     """
-    return render("error.html", report=report)
+    return render("error.html", report=_masked(report))
+
+
+def _masked(report: ErrorReport) -> ErrorReport:
+    clean, error = masking.text, report.error
+    return replace(
+        report,
+        message=clean(report.message),
+        rows=[(label, masking.value(label, words)) for label, words in report.rows],
+        hints=tuple(clean(hint) for hint in report.hints),
+        description=clean(report.description),
+        error=error and ConfigError(clean(error.message), clean(error.place), clean(error.hint)),
+        source=[replace(line, text=clean(line.text)) for line in report.source],
+        output=clean(report.output),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

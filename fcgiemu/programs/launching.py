@@ -18,7 +18,7 @@ from ..config.xdt.application_host import environment_of
 from ..fastcgi import php
 from ..fastcgi.limits import IIS_LIMITS, Limits
 from ..fastcgi.process import Launch, StartFailed
-from ..files import UNWATCHED
+from ..files import UNWATCHED, make_own_folder
 from ..hosting import Hosting
 from ..http.numbers import MAX_PORT, bounded
 from ..lifeline import guarded
@@ -245,7 +245,7 @@ class Launcher:
                 local = paths.map_setting(name, value, path_pairs(self.site), str(place.path))
                 if is_ours(self.site, local):
                     folder = Path(local).parent if Path(local).suffix else Path(local)
-                    folder.mkdir(parents=True, exist_ok=True)
+                    make_own_folder(folder)
 
 
 def _folder_of(package: str) -> str:

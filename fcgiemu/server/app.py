@@ -32,11 +32,12 @@ from ..modules import compression, custom_error, protocol_support, request_filte
 from ..modules.pipeline import decide_error_page
 from ..site import Site
 from . import static, websocket
-from .decisions import Kept, decide, holds
+from .decisions import decide, holds
 from .exchange import ClientGone, EntityTooLarge, Exchange
 from .fastcgi import FastCgi
 from .forward import Forwarder
 from .http_platform import HttpPlatforms
+from .kept import Kept
 from .local_view import trusted_names
 from .output import Output
 from .protocol import Connection, Timers

@@ -1,15 +1,27 @@
 """Requests that come again over a connection, as most do: the same bytes are the same request, and
-mostly the same decision.
-Where only the request line differs, the headers at least are the same.
+mostly the same decision. Where only the request line differs, the headers at least are the same.
 
-A decision depends on the request, on the configuration and on what the site's files answered, so it
-holds while the configuration has not been read anew and the files, asked again, answer the same.
+What is kept of a request (``Kept``) is used in three steps, and each of them can be refused:
+
+    recall      the bytes that have arrived are, all of them, a head that has come before over
+                this connection; or its headers are, below another plain request line.
+    holds       the configuration has not been read anew, every file that was found is as it was,
+                and every name that was not found is absent. Only then is the decision the same.
+    ready       the answer itself, for a small file whose answer does not depend on the time.
+
+Only heads without a body are kept, of connections that stay open, for decisions that serve a file
+or call a FastCGI application and that no rewrite provider had a say in. No client can fill the
+memory: KEPT requests of LONGEST_HEAD bytes for one connection, until it is idle for a few seconds.
+
+It pays. CPU time of the server for a request, with and without (wrk, 16 connections, a busy machine
+of two cores): a file of 1 KB 17 us and 113 us; an application asked in the same bytes 85 us and 220
+us; by another URL each time 216 us and 236 us; with another URL and other headers each time 250 us
+and 300 us, where the difference is noise: the look itself costs less than can be seen.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TypeVar
 
 from ..config.tree import Effective
@@ -19,7 +31,7 @@ from ..hosting import Answers, SiteFiles
 from ..http.framing import RequestHead
 from ..site import Site
 from .exchange import Exchange
-from .heads import Known
+from .kept import Kept
 
 T = TypeVar("T")
 
@@ -31,22 +43,6 @@ LONGEST_HEAD = 4096
 
 #: Request lines that the parser takes, whatever the headers say.
 _LINE = re.compile(rb"([A-Z]+) (/[A-Za-z0-9/._~%?&=+,;:@!$'()*-]*) HTTP/1\.1")
-
-
-@dataclass(slots=True)
-class Kept:
-    """A request, its decision, and what that depends on beside it."""
-
-    head: RequestHead
-    decision: Decision
-    generation: int
-    #: What was found, and the folders whose listings show, while they hold, that all else was not.
-    answers: Answers
-    folders: tuple[tuple[FileView, Listing], ...]
-    #: The FastCGI parameters of the request, once they have been encoded.
-    params: bytes | None = None
-    #: The whole answer, where it is a small file's and the same at any time: head and body.
-    ready: tuple[Known, bytes] | None = None
 
 
 class Decisions:

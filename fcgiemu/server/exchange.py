@@ -28,9 +28,9 @@ from __future__ import annotations
 import asyncio
 import enum
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 from ..http.numbers import MAX_LENGTH, MAX_PORT, bounded
 from ..http.request import Request, joined
@@ -39,16 +39,61 @@ from ..http.url import UrlRefused, canonicalize
 from ..modules import compression
 from ..modules.compression import Encoder
 from . import heads
-from .spool import MAX_WAITING_RESPONSE, Spool
-
-if TYPE_CHECKING:
-    from .decisions import Kept
-    from .protocol import Connection
+from .kept import Kept
+from .local_view import is_trusted
+from .send_file import FileSender
+from .spool import MAX_WAITING_RESPONSE, Budget, Spool
 
 #: Bytes that are taken from a spool at once.
 PORTION = 1 << 16
 #: A body up to this size is copied behind its head; a larger one is given on as it is.
 JOINED = 1 << 14
+
+
+class Room(Protocol):
+    """What the server has for all of its connections."""
+
+    budget: Budget
+    trusted_names: frozenset[str]
+
+
+class Peer(Protocol):
+    """A connection as its exchange sees it; what each does is said at Connection."""
+
+    client: tuple[str, int]
+    server: tuple[str, int]
+    scheme: str
+    write_paused: bool
+    sending_file: bool
+
+    @property
+    def app(self) -> Room: ...
+    def date(self) -> bytes: ...
+    def write(self, data: bytes) -> None: ...
+    def write_both(self, head: bytes, body: bytes) -> None: ...
+    def file_sender(self) -> FileSender | None: ...
+    def pause_reading(self) -> None: ...
+    def resume_reading(self) -> None: ...
+    def give_body_up(self) -> None: ...
+    def answered(self) -> None: ...
+    def run(self, exchange: Exchange, acting: Coroutine[Any, Any, None]) -> None: ...
+    def upgrade(self, tunnel: Tunnel) -> bytes: ...
+    def close(self) -> None: ...
+    def abort(self) -> None: ...
+    def reset(self) -> None: ...
+
+
+class Tunnel(Protocol):
+    """What has taken a connection over."""
+
+    def received(self, data: bytes) -> None:
+        """Bytes of the client."""
+
+    def can_write(self) -> None:
+        """The client has taken what waited."""
+
+    def lost(self) -> None:
+        """The connection is no more."""
 
 
 class ClientGone(Exception):
@@ -116,7 +161,7 @@ class Exchange:
 
     def __init__(
         self,
-        protocol: Connection,
+        protocol: Peer,
         method: str,
         target: bytes,
         headers: list[tuple[bytes, bytes]],
@@ -256,6 +301,7 @@ class Exchange:
             "HTTP/" + self.version,
             bounded(length, MAX_LENGTH) if length is not None else None,
             fields=fields,
+            is_own_host=is_trusted(name, protocol.app.trusted_names),
         )
 
     async def whole_body(self) -> Spool | None:

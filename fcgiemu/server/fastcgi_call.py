@@ -27,7 +27,7 @@ import asyncio
 import contextlib
 import enum
 from collections.abc import Coroutine, Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from .. import catalogue
 from ..decision import CallFastCgi, Decision, Respond
@@ -38,12 +38,10 @@ from ..fastcgi.connection import ConnectionClosed, FastCgiConnection, WroteStder
 from ..fastcgi.process import StartFailed, WorkerProcess
 from ..http.response import Response
 from ..modules import custom_error, outbound, sending
+from ..pages import masking
 from . import heads
 from .exchange import PORTION, ClientGone, Exchange
 from .spool import Spool
-
-if TYPE_CHECKING:
-    from .fastcgi import FastCgi
 
 E_TIMEOUT = 0x80070102
 #: Methods that do no harm when they are asked twice (RFC 9110, 9.2.1).
@@ -75,6 +73,20 @@ class Front(Protocol):
         self, exchange: Exchange, decision: Decision, acting: Coroutine[Any, Any, None]
     ) -> None:
         """Have a request answered by a task."""
+
+
+class Pools(Protocol):
+    """The FastCGI applications of a site, as a call sees them; see FastCgi."""
+
+    front: Front
+
+    def later(self, work: Coroutine[Any, Any, None]) -> None: ...
+    def likely(self, worker: WorkerProcess, decision: Decision, text: str) -> list[str]: ...
+    def show(self, worker: WorkerProcess, text: str) -> None: ...
+    async def fail(self, exchange: Exchange, decision: Decision, action: Respond) -> None: ...
+    async def refuse(
+        self, exchange: Exchange, decision: Decision, action: CallFastCgi, error: Exception
+    ) -> None: ...
 
 
 class ClosedByClient(Exception):
@@ -126,7 +138,7 @@ class FastCgiCall:
 
     def __init__(
         self,
-        pools: FastCgi,
+        pools: Pools,
         exchange: Exchange,
         decision: Decision,
         action: CallFastCgi,
@@ -446,7 +458,7 @@ class FastCgiCall:
         while mode != "TerminateProcess" and not connection.ended:
             await connection.wait(0)
             connection.take()
-        text = _text(bytes(connection.stderr))
+        text = masking.text(_text(bytes(connection.stderr)))
         self.pools.show(self.worker, text)
         self.pools.likely(self.worker, self.decision, text)
         if self.exchange.started:

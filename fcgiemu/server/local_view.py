@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable
+from functools import lru_cache
 
 from ..site import Site
 
@@ -22,11 +23,14 @@ def trusted_names(site: Site, given: Iterable[str] = ()) -> frozenset[str]:
     )
 
 
+@lru_cache(maxsize=1024)
 def is_trusted(host: str, names: frozenset[str]) -> bool:
     """Whether a host, as a request names it (without port and brackets), is a name of this
     machine's own.
     """
     lower = host.lower().rstrip(".")
+    if not lower:  # HTTP/1.0: no browser asks like that
+        return True
     if lower == _LOOPBACK_NAME or lower.endswith("." + _LOOPBACK_NAME) or lower in names:
         return True
     try:

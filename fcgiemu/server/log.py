@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 
 from ..decision import CallFastCgi, Decision, Outcome, Proxy, Refused, Respond, ServeFile
+from ..pages import masking
 from .app import LogEntry
 
 #: IIS's default fields, in their fixed order.
@@ -34,9 +35,14 @@ def text(entry: LogEntry) -> str:
         "  client went away" if entry.client_gone else f"  {entry.remark}" if entry.remark else ""
     )
     return (
-        f"{_clock(int(entry.when))} {entry.method} {entry.url} -> {handled_by(entry)} {status} "
-        f"{entry.seconds * 1000:.1f} ms{note}"
+        f"{_clock(int(entry.when))} {entry.method} {_shown(entry.url)} -> {handled_by(entry)}"
+        f" {status} {entry.seconds * 1000:.1f} ms{note}"
     )
+
+
+def _shown(url: str) -> str:
+    """A URL without the secrets in its query."""
+    return masking.text(url) if "=" in url or "@" in url else url
 
 
 def _is_error(outcome: Outcome) -> bool:
@@ -110,12 +116,12 @@ def w3c(entry: LogEntry) -> str | None:
         request.local_addr,
         request.method,
         stem,
-        query,
+        masking.text(query),
         str(request.port),
         "",  # cs-username: nobody is authenticated
         request.remote_addr,
         request.fields.get("user-agent", ""),
-        request.fields.get("referer", ""),
+        masking.text(request.fields.get("referer", "")),
         str(entry.status or 200),
         str(entry.substatus),
         str(_win32_status(entry, decision)),
@@ -154,7 +160,7 @@ def as_json(entry: LogEntry) -> str:
         {
             "time": datetime.fromtimestamp(entry.when, UTC).isoformat(timespec="milliseconds"),
             "method": entry.method,
-            "url": entry.url,
+            "url": _shown(entry.url),
             "status": entry.status or None,
             "substatus": entry.substatus,
             "handled_by": handled_by(entry),

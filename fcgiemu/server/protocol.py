@@ -43,8 +43,9 @@ from ..http.framing import (
 )
 from ..http.url import UrlRefused
 from .clock import date
-from .decisions import LONGEST_HEAD, Decisions, Kept
-from .exchange import Exchange
+from .decisions import LONGEST_HEAD, Decisions
+from .exchange import Exchange, Tunnel
+from .kept import Kept
 from .send_file import FileSender
 from .spool import Budget
 
@@ -99,25 +100,13 @@ class Timers:
         self.minimum_rate = minimum_rate
 
 
-class Tunnel(Protocol):
-    """What has taken a connection over."""
-
-    def received(self, data: bytes) -> None:
-        """Bytes of the client."""
-
-    def can_write(self) -> None:
-        """The client has taken what waited."""
-
-    def lost(self) -> None:
-        """The connection is no more."""
-
-
 class Application(Protocol):
     """What answers requests."""
 
     timers: Timers
     budget: Budget
     connections: set[Connection]
+    trusted_names: frozenset[str]
 
     def begin(self, exchange: Exchange) -> None:
         """Begin to answer a request."""

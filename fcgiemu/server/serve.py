@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import ipaddress
 import socket
 import sys
 import time
@@ -16,6 +17,7 @@ from typing import TextIO
 from ..app_service.home import lock_of
 from ..errors import SiteError
 from ..fastcgi.process import WorkerProcess
+from ..pages import masking
 from ..programs.launching import PoolOptions
 from ..reload import Watcher
 from ..site import Site
@@ -94,6 +96,7 @@ class Console:
 
     def line(self, pid: int, label: str, text: str) -> None:
         """A line of a process, with the request it belongs to."""
+        text = masking.text(text)
         self.say(f"  [{pid} {label}] {text}" if label else f"  [{pid}] {text}")
 
 
@@ -245,13 +248,31 @@ class Serving:
         if recorder is not None:
             what = "by traceFailedRequests" if recorder.has_rules else "every status from 400 on"
             self.console.say(f"  traces      {recorder.folder}: {what}")
+        if exposed(host):
+            self.console.say(
+                f"  warning     every machine that reaches {host} can ask this site, and this is a"
+                " tool for development; --host 127.0.0.1 keeps it to this machine"
+            )
         self.console.say(
             f"  listening   http{'s' if tls is not None else ''}://{shown}:{port}/  (Ctrl-C stops)"
         )
 
 
+def exposed(host: str) -> bool:
+    """Whether an address can be reached from other machines."""
+    try:
+        return not ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() != "localhost"
+
+
 def bind(host: str, port: int) -> socket.socket:
     """A listening socket. Raises SiteError with one sentence where there is none to be had."""
+    if not host.strip():
+        raise SiteError(
+            "--host is empty.",
+            "Write 127.0.0.1 for this machine alone, or 0.0.0.0 for every machine that reaches it.",
+        )
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     sock = socket.socket(family)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

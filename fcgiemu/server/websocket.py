@@ -17,10 +17,9 @@ from ..decision import Decision
 from ..http.request import Header, Request
 from ..programs.interpreters import ProgramMissing
 from . import heads
-from .exchange import ClientGone, Exchange, Phase
+from .exchange import ClientGone, Exchange, Peer, Phase
 from .forward import local_headers
 from .http_platform import HttpPlatforms, StartFailed, current_target
-from .protocol import Connection
 
 #: Bytes that the answer to a request to upgrade may have before its body.
 MAX_ANSWER = 65536
@@ -92,7 +91,7 @@ class Upstream(asyncio.Protocol):
         self._answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._early = bytearray()
-        self._client: Connection | None = None
+        self._client: Peer | None = None
         self._write_paused = self._read_paused = False
         self._passed = 0
 
@@ -157,7 +156,7 @@ class Upstream(asyncio.Protocol):
         """The headers of a 101; None where the process answers anything else."""
         return self._headers if await self._answer else None
 
-    async def join(self, client: Connection) -> int:
+    async def join(self, client: Peer) -> int:
         """Pass bytes in both directions until one side ends; the bytes that went to the client."""
         self._client = client
         self.transport.write(client.upgrade(self))

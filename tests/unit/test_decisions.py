@@ -45,7 +45,13 @@ MAPPED = """<rewrite><rules>
 SITE = {"web.config": web_config(RULES), "site.css": "one", "map.txt": "key=site.css\n"}
 LONG = "x" * LONGEST_HEAD
 PROTOCOL = cast(
-    Connection, SimpleNamespace(client=("127.0.0.1", 5), server=("127.0.0.1", 80), scheme="http")
+    Connection,
+    SimpleNamespace(
+        client=("127.0.0.1", 5),
+        server=("127.0.0.1", 80),
+        scheme="http",
+        app=SimpleNamespace(trusted_names=frozenset()),
+    ),
 )
 
 

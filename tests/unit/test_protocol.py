@@ -62,6 +62,7 @@ class App:
         self.timers = Timers()
         self.budget = Budget()
         self.connections: set[Connection] = set()
+        self.trusted_names: frozenset[str] = frozenset()
 
     def begin(self, exchange: Exchange) -> None:
         known = exchange.kept
