@@ -170,7 +170,8 @@ class FileView:
         return entry
 
     def has_still(self, relative: str, entry: FileEntry) -> bool:
-        """Whether ``find`` would answer with an entry that it has found before: one look at the file
+        """Whether ``find`` would answer with an entry that it has found before: one look at the
+        file
         where its name is spelled as on disk, since an exact name comes before all others.
         """
         path = entry.path

@@ -1,9 +1,10 @@
-"""What pages and logs never show: secrets, found by the name that stands before them or by their own
+"""What pages and logs never show: secrets, found by the name that stands before them or by their
+own
 shape.
 
 Names are whole words of a setting, a variable or a parameter (``DB_PASSWORD``, ``api-key``,
-``SECRET_KEY``); what follows them behind ``=`` or ``:``, or as the ``value`` of the same element, is
-masked. Shapes are the user part of a URL, a key's own prefix and a private key. The text around
+``SECRET_KEY``); what follows them behind ``=`` or ``:``, or as the ``value`` of the same element,
+is masked. Shapes are the user part of a URL, a key's own prefix and a private key. The text around
 stays, so that a page still says what it is about.
 """
 
