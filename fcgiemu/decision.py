@@ -11,6 +11,7 @@ from .config.tree import Effective
 from .files import FileEntry
 from .hosting import Hosting
 from .http.request import Request
+from .http.response import Header
 from .http.url import UrlRefused
 from .rewrite.state import RewriteResult
 
@@ -152,6 +153,8 @@ class Decision:
     rules: tuple[str, ...]
     rewrite: RewriteResult
     findings: tuple[Finding, ...]
+    #: Headers that modules have set at the beginning: whatever answers, they are sent.
+    extra_headers: tuple[Header, ...] = ()
     #: Whether this is the child request of an error page (ExecuteURL): its own errors get the
     #: built-in text.
     is_error_page: bool = False

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -28,7 +28,7 @@ from .config.xdt.chain import names_beside as transforms_beside
 from .errors import SiteError
 from .files import FileEntry, FileView, VirtualDirectory, find
 from .profiles import PROFILES, Profile
-from .settings import Settings
+from .settings import OPTIONAL_MODULES, Settings
 
 WINDOWS_ROOT = "C:\\inetpub\\wwwroot"
 AZURE_ROOT = "D:\\home\\site\\wwwroot"
@@ -61,7 +61,7 @@ class Hosting:
             raise SiteError(
                 f"There is no folder {self.path}.", "Name the folder that holds web.config."
             )
-        settings = self.settings
+        settings = self.settings = _with_modules(self.settings)
         self.profile = _profile(settings.profile)
         host = self._host_config()
         shipped = shipped_configuration(self.profile, settings.azure)
@@ -89,10 +89,14 @@ class Hosting:
         )
         self.tree = ConfigTree(
             self.layout.directories,
-            files,
+            (*files, *_optional(settings)),
             site_name=self.layout.name,
             providers=settings.providers,
-            policy=Policy(settings.strict_locks, settings.strict or settings.strict_locks),
+            policy=Policy(
+                settings.strict_locks,
+                settings.strict or settings.strict_locks,
+                frozenset(settings.modules),
+            ),
             root_config=settings.root_config,
             transforms=self._transforms(),
         )
@@ -284,6 +288,34 @@ class Hosting:
         return host + [
             self.tree.as_written(finding) for file in self.tree.files() for finding in file.findings
         ]
+
+
+def _with_modules(settings: Settings) -> Settings:
+    """The settings with what an optional module means for them. Raises SiteError for one that is
+    not known.
+    """
+    for name in settings.modules:
+        if name not in OPTIONAL_MODULES:
+            raise SiteError(
+                f"There is no optional module '{name}'.",
+                f"Known are {', '.join(OPTIONAL_MODULES)}.",
+            )
+    if "ApplicationRequestRouting" in settings.modules and not settings.arr:
+        return replace(settings, arr=True)
+    return settings
+
+
+def _optional(settings: Settings) -> tuple[ConfigFile, ...]:
+    """The entries of optional modules in <modules>, as their installers write them."""
+    added = "".join(
+        f'<add name="{name}" />'
+        for name in dict.fromkeys(settings.modules)
+        if name != "ApplicationRequestRouting"
+    )
+    if not added:
+        return ()
+    text = f"<system.webServer><modules>{added}</modules></system.webServer>"
+    return (config_file.load(text.encode(), "applicationHost.config", is_host=True),)
 
 
 def _profile(name: str) -> Profile:

@@ -29,6 +29,7 @@ class Profile:
 #: Measured in 14 traces of IIS Express 10, all alike.
 _IIS_EXPRESS_10: Order = {
     "PRE_BEGIN_REQUEST": (
+        "CorsModule",  # documented: before the other modules
         "DynamicIpRestrictionModule",
         "FailedRequestsTracingModule",
         "RequestMonitorModule",
@@ -55,6 +56,7 @@ _IIS_EXPRESS_10: Order = {
     ),
     "AUTHORIZE_REQUEST": ("UrlAuthorizationModule",),
     "MAP_REQUEST_HANDLER": (
+        "WebDAVModule",
         "StaticCompressionModule",
         "HttpRedirectionModule",
         "ManagedPipelineHandler",
@@ -79,6 +81,7 @@ _IIS_EXPRESS_10: Order = {
 #: Measured in traces of the full IIS 10.
 _IIS_10: Order = {
     "PRE_BEGIN_REQUEST": (
+        "CorsModule",  # documented: before the other modules
         "FailedRequestsTracingModule",
         "DynamicIpRestrictionModule",
         "IsapiFilterModule",
@@ -105,6 +108,7 @@ _IIS_10: Order = {
     "AUTHORIZE_REQUEST": ("UrlAuthorizationModule",),
     "RESOLVE_REQUEST_CACHE": ("HttpCacheModule",),
     "MAP_REQUEST_HANDLER": (
+        "WebDAVModule",
         "ApplicationRequestRouting",
         "StaticCompressionModule",
         "HttpRedirectionModule",

@@ -15,6 +15,10 @@ from .profiles import DEFAULT
 EVERY = "*"
 
 
+#: Modules that a server may have beside those of its profile.
+OPTIONAL_MODULES = ("ApplicationRequestRouting", "CorsModule", "WebDAVModule")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """How faithful and for which host. Every field has a default: ``Settings()`` is a plain server
@@ -32,6 +36,8 @@ class Settings:
     #: wfastcgi has it the other way.
     portal_wins: bool = False
     arr: bool = False
+    #: Optional modules of the server: see OPTIONAL_MODULES.
+    modules: tuple[str, ...] = ()
     rewrite_module: bool = True
     #: Whether static and dynamic compression work; off because which hits of a file are compressed
     #: depends on time.

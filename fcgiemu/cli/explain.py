@@ -266,10 +266,15 @@ def _look_up(table: dict[str, str], argument: str) -> str:
     return table.get(argument, "")
 
 
+def _given(value: Any) -> Any:
+    """A value of a batch line, as Settings has it."""
+    return tuple(map(str, value)) if isinstance(value, list) else value
+
+
 def _site_of(default: Site, sites: dict[tuple[Any, ...], Site], question: dict[str, Any]) -> Site:
     """The site a line asks about; opened once for each combination of its keys."""
-    keys = ("site", "host_config", "strict", "azure", "arr")
-    given = {key: question[key] for key in keys if question.get(key) is not None}
+    keys = ("site", "host_config", "strict", "azure", "arr", "modules", "transforms")
+    given = {key: _given(question[key]) for key in keys if question.get(key) is not None}
     tables = question.get("providers") or {}
     key = (*sorted(given.items()), json.dumps(tables, sort_keys=True)) if given or tables else ()
     if key not in sites:
@@ -281,6 +286,8 @@ def _site_of(default: Site, sites: dict[tuple[Any, ...], Site], question: dict[s
             strict=bool(given.get("strict", known.strict)),
             azure=bool(given.get("azure", known.azure)),
             arr=bool(given.get("arr", known.arr)),
+            modules=given.get("modules", known.modules),
+            transforms=given.get("transforms", known.transforms),
             host_config=Path(given["host_config"]) if "host_config" in given else known.host_config,
             providers={
                 **known.providers,

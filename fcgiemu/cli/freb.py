@@ -40,7 +40,9 @@ from .options import open_site, site_options
 )
 @click.option("--status", metavar="N", help="Only traces of this status, such as 404 or 404.7.")
 @click.option("--url", metavar="TEXT", help="Only traces whose URL holds this text.")
-@click.option("--module", metavar="TEXT", help="Only traces that failed in such a module.")
+@click.option(
+    "--failed-in", "module", metavar="TEXT", help="Only traces that failed in such a module."
+)
 @click.option(
     "--site",
     type=click.Path(path_type=Path),

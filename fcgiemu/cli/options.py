@@ -15,7 +15,7 @@ from ..app_service.environment import read as read_app_settings
 from ..app_service.home import home_of
 from ..errors import SiteError
 from ..programs.python_choice import resolve
-from ..settings import EVERY, Settings
+from ..settings import EVERY, OPTIONAL_MODULES, Settings
 from ..site import Site
 
 #: Options of every command that opens a site.
@@ -50,6 +50,13 @@ _SITE_OPTIONS = (
         "--arr",
         is_flag=True,
         help="Application Request Routing is installed: rewrites to other hosts are proxied.",
+    ),
+    click.option(
+        "--module",
+        "modules",
+        multiple=True,
+        type=click.Choice(OPTIONAL_MODULES),
+        help="A module that is installed on the server beside the usual ones; may be repeated.",
     ),
     click.option(
         "--host-config",

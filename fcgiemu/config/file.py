@@ -224,15 +224,24 @@ class _Loader:
             relative = (prefix + child.tag).removeprefix(schema.WEB_SERVER)
             if relative in schema.GROUPS:
                 self.group(child, prefix + child.tag + "/", location, inherit)
-            elif prefix + child.tag in schema.sections():
+            elif self.is_declared(prefix + child.tag):
                 self.section(prefix + child.tag, child, location, inherit)
             elif relative.partition("/")[0] in schema.TOLERATED | self.declared:
                 continue
             else:
                 self.unknown_section(prefix, child)
 
+    def is_declared(self, path: str) -> bool:
+        """Whether the server knows a section."""
+        module = schema.EXTENSIONS.get(path)
+        return path in schema.sections() and (module is None or module in self.policy.modules)
+
     def unknown_section(self, prefix: str, child: Element) -> None:
-        known = [path.removeprefix(prefix) for path in schema.sections() if path.startswith(prefix)]
+        known = [
+            path.removeprefix(prefix)
+            for path in schema.sections()
+            if path.startswith(prefix) and path not in schema.EXTENSIONS
+        ]
         self.file.unknown_names += 1
         near = (
             get_close_matches(child.tag, [*known, *schema.GROUPS], 1)
@@ -245,7 +254,12 @@ class _Loader:
             if near
             else "Install the module that brings this section, or remove it."
         )
-        if elsewhere:
+        if module := schema.EXTENSIONS.get(prefix + child.tag):
+            hint = (
+                f"Install {module} on the server, and say here that it is: --module {module}. Or"
+                " remove the section."
+            )
+        elif elsewhere:
             hint = f"This section belongs in {elsewhere[0].rpartition('/')[0]}."
         message = (
             f"Unrecognized element '{child.tag}'"

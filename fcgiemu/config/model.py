@@ -167,10 +167,14 @@ class ConfigFile:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """How strictly the locks of the server are applied: unlocked with a finding by default."""
+    """How strictly the locks of the server are applied: unlocked with a finding by default; and
+    which sections of extensions it has.
+    """
 
     strict_locks: bool = False
     strict_rewrite_locks: bool = False
+    #: Optional modules that are installed; see schema.EXTENSIONS.
+    modules: frozenset[str] = frozenset()
 
 
 SHIPPED_POLICY = Policy()

@@ -53,6 +53,9 @@ LOCKED = {
     )
 }
 
+#: Sections of extensions that no server has from the start -> the module that brings them.
+EXTENSIONS = {WEB_SERVER + "cors": "CorsModule"}
+
 #: Sections read from an application's root folder only (allowDefinition="MachineToApplication").
 APPLICATION_ROOT_ONLY = {WEB_SERVER + "modules", WEB_SERVER + "applicationInitialization"}
 

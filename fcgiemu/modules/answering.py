@@ -41,7 +41,8 @@ def handled(decision: Decision, response: Response, trace: Trace | None = None) 
 
 
 def _sent(decision: Decision, response: Response) -> Response:
-    """With what the site sends over HTTPS."""
+    """With what the site sends over HTTPS, and what modules have set at the beginning."""
+    response.headers += decision.extra_headers
     strict = decision.site.layout.hsts
     if strict is not None and decision.request.https:
         set_header(response, "Strict-Transport-Security", strict.value)

@@ -1,10 +1,11 @@
 """One request on its way through the modules, and what a module may say.
 
 A ``Context`` belongs to one call of ``decide``. The pipeline makes it and moves it from one
-notification to the next; modules read everything in it, and write only ``findings``, ``handler``
-with its ``script_length`` and ``entry`` (handler mapping), and the URL in ``state`` (RewriteModule,
-DefaultDocumentModule). A module answers with an action, which ends the request, with a word to the
-pipeline (``Rewritten``, ``SameRequest``, ``ChildRequest``), or with None: the next module is asked.
+notification to the next; modules read everything in it, and write only ``findings``,
+``extra_headers``, ``handler`` with its ``script_length`` and ``entry`` (handler mapping), and the
+URL in ``state`` (RewriteModule, DefaultDocumentModule). A module answers with an action, which ends
+the request, with a word to the pipeline (``Rewritten``, ``SameRequest``, ``ChildRequest``), or with
+None: the next module is asked.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from ..decision import Action, Handler
 from ..files import FileEntry
 from ..hosting import Hosting, SiteFiles
 from ..http.request import Request
+from ..http.response import Header
 from ..rewrite.state import State
 from ..trace import Trace
 
@@ -54,6 +56,7 @@ class Context:
         "depth",
         "effective",
         "entry",
+        "extra_headers",
         "files",
         "findings",
         "folder",
@@ -83,6 +86,8 @@ class Context:
         #: Names of the rules that applied.
         self.applied: list[str] = []
         self.findings: list[Finding] = []
+        #: Headers that the response will have, whatever makes it.
+        self.extra_headers: list[Header] = []
         self.handler: Handler | None = None
         #: Characters of the URL that name the script; the rest is path info.
         self.script_length = 0

@@ -68,7 +68,7 @@ def _prefix(address: str, mask: str) -> str:
     return "128" if ":" in address and mask == "255.255.255.255" else mask
 
 
-def _forwarded(text: str) -> Address:
+def forwarded(text: str) -> Address:
     """An address of X-Forwarded-For, with or without port. Raises ValueError."""
     text = text.strip()
     if text.startswith("["):
@@ -87,7 +87,7 @@ def _refuse(compiled: Addresses, context: Context) -> Respond | Abort | None:
     if compiled.proxy_mode:
         try:
             clients += [
-                _forwarded(text)
+                forwarded(text)
                 for text in request.fields.get("x-forwarded-for", "").split(",")
                 if text.strip()
             ]

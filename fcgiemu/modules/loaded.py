@@ -8,10 +8,12 @@ SECTION = "system.webServer/modules"
 #: The modules whose work fcgiemu does, and that an application may remove.
 EMULATED = frozenset(
     {
+        "CorsModule",
         "CustomErrorModule",
         "DefaultDocumentModule",
         "DirectoryListingModule",
         "DynamicCompressionModule",
+        "DynamicIpRestrictionModule",
         "FastCgiModule",
         "HttpRedirectionModule",
         "IpRestrictionModule",
@@ -21,6 +23,7 @@ EMULATED = frozenset(
         "StaticCompressionModule",
         "StaticFileModule",
         "UrlAuthorizationModule",
+        "WebDAVModule",
         "WebSocketModule",
     }
 )

@@ -31,6 +31,7 @@ from ..rewrite.state import State
 from ..trace import Trace
 from . import (
     access,
+    cors,
     default_document,
     directory_listing,
     fast_cgi,
@@ -45,6 +46,7 @@ from . import (
     request_filtering,
     static_file,
     url_authorization,
+    webdav,
 )
 from .context import (
     CORE,
@@ -73,6 +75,7 @@ class Row:
 
 
 TABLE = (
+    Row("PRE_BEGIN_REQUEST", "CorsModule", cors.plan),
     Row("PRE_BEGIN_REQUEST", "RewriteModule", inbound.global_rules),
     Row("BEGIN_REQUEST", "IpRestrictionModule", ip_restriction.plan, ip_restriction.plan),
     Row(
@@ -85,6 +88,7 @@ TABLE = (
     Row("AUTHENTICATE_REQUEST", CORE, access.tls),
     Row("AUTHENTICATE_REQUEST", CORE, handlers.look_up),
     Row("AUTHORIZE_REQUEST", "UrlAuthorizationModule", url_authorization.plan),
+    Row("MAP_REQUEST_HANDLER", "WebDAVModule", webdav.plan),
     Row("MAP_REQUEST_HANDLER", "HttpRedirectionModule", http_redirection.plan),
     Row("MAP_REQUEST_HANDLER", CORE, handlers.map_request_handler),
 )
@@ -170,6 +174,14 @@ def decide(hosting: Hosting, request: Request, trace: Trace | None, files: SiteF
     return _decision(context, action)
 
 
+def decide_refused(hosting: Hosting, request: Request, action: Action, module: str) -> Decision:
+    """The decision about a request that ``module`` refuses before all others are asked."""
+    context = _context(hosting, request, None, hosting.files)
+    context.effective = hosting.tree.effective(context.state.path)
+    context.module = module
+    return _decision(context, action)
+
+
 def decide_error_page(failed: Decision, url: str, status: int) -> Decision:
     """The child request that answers for an error (ExecuteURL): it sees
     ``404;http://host:port/original`` as its query.
@@ -184,7 +196,12 @@ def decide_error_page(failed: Decision, url: str, status: int) -> Decision:
     )
     run = _Run(context)
     action = run.enter() or run.execute() or handlers.not_found("ExecuteRequestHandler")
-    return replace(_decision(context, action), rules=failed.rules, is_error_page=True)
+    return replace(
+        _decision(context, action),
+        rules=failed.rules,
+        is_error_page=True,
+        extra_headers=failed.extra_headers,
+    )
 
 
 def _context(hosting: Hosting, request: Request, trace: Trace | None, files: SiteFiles) -> Context:
@@ -212,6 +229,7 @@ def _decision(context: Context, action: Action) -> Decision:
         rules=tuple(context.applied),
         rewrite=state.result(),
         findings=tuple(context.findings),
+        extra_headers=tuple(context.extra_headers),
     )
 
 

@@ -27,9 +27,17 @@ from ..decision import (
     Respond,
     ServeFile,
 )
+from ..http.request import Request
 from ..http.url import UrlRefused
-from ..modules import compression, custom_error, protocol_support, request_filtering, sending
-from ..modules.pipeline import decide_error_page
+from ..modules import (
+    compression,
+    custom_error,
+    dynamic_ip_restriction,
+    protocol_support,
+    request_filtering,
+    sending,
+)
+from ..modules.pipeline import decide_error_page, decide_refused
 from ..site import Site
 from . import static, websocket
 from .decisions import decide, holds
@@ -109,6 +117,11 @@ class Server:
         self.connections: set[Connection] = set()
         #: Names that a client on this machine may have asked for to see detailed pages.
         self.trusted_names = trusted_names(site, local_hosts)
+        #: Who has requests in progress, where <dynamicIpSecurity> limits that.
+        self.clients = dynamic_ip_restriction.Clients()
+        self._limits: dynamic_ip_restriction.Limits | None = None
+        #: The generation of the configuration that ``_limits`` was read from.
+        self._limits_read = -1
         self._log = log
         #: Writes failed-request traces, where that is wanted.
         self.recorder: Recorder | None = None
@@ -165,6 +178,7 @@ class Server:
         except UrlRefused as error:
             self.refuse(exchange, error)
         except Exception as error:
+            self._leave(exchange)
             exchange.protocol.run(exchange, self._defect(exchange, error))
 
     def answer_again(self, connection: Connection, kept: Kept) -> bool:
@@ -203,7 +217,7 @@ class Server:
         if exchange.started:
             exchange.cut(error.text, exchange.reason)
             return
-        exchange.cookie = exchange.compress = None
+        exchange.extra, exchange.compress = (), None
         exchange.protocol.give_body_up()
         await exchange.respond(sending.refusal(Refused.of(error)))
 
@@ -265,9 +279,10 @@ class Server:
         """Log how a request went. ``gone`` = its client did not wait for the answer. What
         the end of the server has cut is told by that.
         """
+        logged = self._leave(exchange)
         if self._ended:
             return
-        substatus, url = exchange.substatus, exchange.target.decode("latin-1")
+        substatus, url = exchange.substatus or logged, exchange.target.decode("latin-1")
         if isinstance(outcome, Decision):
             if not substatus and isinstance(outcome.action, Respond):
                 substatus = outcome.action.substatus
@@ -291,14 +306,41 @@ class Server:
             )
         )
 
+    def _refused(self, exchange: Exchange, request: Request | None = None) -> Decision | None:
+        """The decision about a request that <dynamicIpSecurity> refuses; None for all others."""
+        tree = self.site.tree
+        if self._limits_read != tree.generation:
+            self._limits_read = tree.generation
+            self._limits = self.site.effective("/").view(dynamic_ip_restriction.limits)
+        if self._limits is None:
+            return None
+        request = request or exchange.request()
+        now = asyncio.get_running_loop().time()
+        verdict = self.clients.enter(self.site.effective("/"), request, now)
+        exchange.verdict = verdict
+        if verdict is None or verdict.action is None:
+            return None
+        return decide_refused(self.site, request, verdict.action, dynamic_ip_restriction.MODULE)
+
+    def _leave(self, exchange: Exchange) -> int:
+        """A request that may have been counted is over. Returns the substatus that it would have
+        had, where <dynamicIpSecurity> only logs.
+        """
+        verdict, exchange.verdict = exchange.verdict, None
+        if verdict is None:
+            return 0
+        self.clients.leave(verdict)
+        return verdict.substatus
+
     def _decide(self, exchange: Exchange) -> Decision:
         settings = self.site.settings
         if settings.azure:
             request = self.site.arriving(exchange.request(), str(uuid.uuid4()))
-            exchange.cookie = affinity_cookie(self.site.azure_name, request)
-            decision = self.site.decide(request)
+            decision = self._refused(exchange, request) or self.site.decide(request)
+            exchange.extra = (affinity_cookie(self.site.azure_name, request),)
         else:
-            decision = decide(self.site, exchange)
+            decision = self._refused(exchange) or decide(self.site, exchange)
+        exchange.extra += decision.extra_headers
         if not decision.effective.view(protocol_support.keeps_alive):
             exchange.keep_alive = False
         if exchange.has_body:

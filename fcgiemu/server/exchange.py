@@ -38,6 +38,7 @@ from ..http.response import Header, Response, reason_phrase
 from ..http.url import UrlRefused, canonicalize
 from ..modules import compression
 from ..modules.compression import Encoder
+from ..modules.dynamic_ip_restriction import Verdict
 from . import heads
 from .kept import Kept
 from .local_view import is_trusted
@@ -143,8 +144,11 @@ class Exchange:
     sent_head = b""
     #: Says how a response goes out compressed, where compression is on.
     compress: Callable[[int, list[Header]], Encoder | None] | None = None
-    #: What the front end of App Service sets with every answer.
-    cookie: Header | None = None
+    #: Headers of every answer: what the front end of App Service sets, and what modules have set
+    #: at the beginning.
+    extra: tuple[Header, ...] = ()
+    #: What dynamicIpSecurity has said of the request, where that limits clients.
+    verdict: Verdict | None = None
     #: Whether the client waits for 100 Continue before it sends its body.
     owes_continue = False
     _body: Spool | None = None
@@ -352,8 +356,8 @@ class Exchange:
     ) -> None:
         """Send the head; it leaves together with the first part of the body."""
         self.phase, self.status, self.substatus = Phase.STARTED, status, substatus
-        if self.cookie is not None:
-            headers = [*headers, self.cookie]
+        if self.extra:
+            headers = [*headers, *self.extra]
         if self.compress is not None:
             headers = list(headers)
             self._encoder = self.compress(status, headers)
@@ -514,7 +518,7 @@ class Exchange:
         """Whether a response goes out as it is, and at once."""
         return (
             self.compress is None
-            and self.cookie is None
+            and not self.extra
             and self.method != "HEAD"
             and not self.protocol.write_paused
             and not self.disconnected
@@ -550,7 +554,7 @@ class Exchange:
         if self.started:
             self.cut("a defect of fcgiemu")
             return
-        self.cookie = self.compress = None
+        self.extra, self.compress = (), None
         self.keep_alive = False
         await self.respond(Response(500, reason_phrase(500), [("Content-Length", "0")]))
 

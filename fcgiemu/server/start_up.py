@@ -13,7 +13,7 @@ from ..catalogue.values import Finding
 from ..decision import Handler
 from ..diagnosis import configuration, python
 from ..fastcgi.limits import Limits
-from ..modules import handlers, http_platform
+from ..modules import dynamic_ip_restriction, handlers, http_platform
 from ..programs.http_platform import command_line
 from ..programs.interpreters import Program, ProgramMissing, because, find_program
 from ..programs.launching import Launcher, NotRegistered
@@ -41,6 +41,8 @@ def report(site: Site, launcher: Launcher, reload: bool) -> Iterator[str]:
         if application.url:
             yield f"  application {application.url}: {application.path}"
         yield from _handlers(site, launcher, application, reload)
+    if (limited := site.effective("/").view(dynamic_ip_restriction.limits)) is not None:
+        yield f"  limits      dynamicIpSecurity: {_client_limits(limited)}"
 
 
 def line(finding: Finding, word: str = "") -> str:
@@ -103,6 +105,15 @@ def _platform(site: Site, application: Application) -> Iterator[str]:
         yield line(python.program_missing(error))
         return
     yield f"  process     {' '.join(command)}, started by the first request"
+
+
+def _client_limits(limits: dynamic_ip_restriction.Limits) -> str:
+    parts = []
+    if limits.concurrent:
+        parts.append(f"at most {limits.concurrent} requests of a client in progress")
+    if limits.requests:
+        parts.append(f"at most {limits.requests} in {limits.interval * 1000:g} ms")
+    return ", ".join(parts) + (" (only logged)" if limits.logging_only else "")
 
 
 def _words(limits: Limits, reload: bool) -> str:

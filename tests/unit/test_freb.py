@@ -346,7 +346,7 @@ def test_listing_as_json_and_filtered(tmp_path: Path) -> None:
     run = CliRunner().invoke(main, ["freb", str(folder), "--json", "--status", "404"])
     [row] = json.loads(run.output)
     assert (row["status"], row["siteId"], row["timeTaken"]) == ("404.0", "3", 16)
-    run = CliRunner().invoke(main, ["freb", str(folder), "--module", "nobody"])
+    run = CliRunner().invoke(main, ["freb", str(folder), "--failed-in", "nobody"])
     assert run.output == "No trace was found.\n"
 
 

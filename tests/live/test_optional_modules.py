@@ -1,0 +1,78 @@
+"""CORS, WebDAV and dynamic IP restrictions with a server and an application."""
+
+from __future__ import annotations
+
+import http.client
+from collections.abc import Callable
+from pathlib import Path
+
+from ..sites import python_handler, web_config, write
+from .server import LiveServer
+
+APP = """
+def application(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [environ["REQUEST_METHOD"].encode()]
+"""
+ORIGIN = "https://app.example"
+CORS = (
+    f'<cors enabled="true"><add origin="{ORIGIN}"><exposeHeaders><add header="X-1" />'
+    "</exposeHeaders></add></cors>"
+)
+
+
+def site(folder: Path, inner: str, path: str = "app/*") -> Path:
+    settings = {"WSGI_HANDLER": "app.application"}
+    config = web_config(python_handler(path) + inner, settings)
+    return write(folder, {"app.py": APP, "page.html": "page", "web.config": config})
+
+
+def test_cors_headers_come_with_every_answer(
+    tmp_path: Path, serve: Callable[..., LiveServer]
+) -> None:
+    server = serve(site(tmp_path, CORS), "--module", "CorsModule")
+    for _ in range(2):  # the second time, decisions and heads are remembered
+        for url, status in (("/page.html", 200), ("/app/x", 200), ("/none", 404)):
+            answer = server.request("GET", url, headers={"Origin": ORIGIN})
+            assert answer.status == status
+            assert answer.headers["access-control-allow-origin"] == ORIGIN
+            assert answer.headers["access-control-expose-headers"] == "X-1"
+            plain = server.request("GET", url)
+            assert plain.status == status
+            assert "access-control-allow-origin" not in plain.headers
+    headers = {"Origin": ORIGIN, "Access-Control-Request-Method": "GET"}
+    preflight = server.request("OPTIONS", "/app/x", headers=headers)
+    assert (preflight.status, preflight.text) == (204, "")
+    assert preflight.headers["access-control-allow-origin"] == ORIGIN
+
+
+def test_webdav_keeps_put_from_the_application(
+    tmp_path: Path, serve: Callable[..., LiveServer]
+) -> None:
+    server = serve(site(tmp_path, ""), "--module", "WebDAVModule")
+    answer = server.request("PUT", "/app/x", body=b"body")
+    assert (answer.status, answer.headers["allow"]) == (405, "GET, HEAD, OPTIONS, TRACE")
+    assert server.request("POST", "/app/x", body=b"body").text == "POST"
+
+
+def test_requests_in_progress_are_limited(tmp_path: Path, serve: Callable[..., LiveServer]) -> None:
+    limit = (
+        "<security><dynamicIpSecurity><denyByConcurrentRequests"
+        ' enabled="true" maxConcurrentRequests="1" /></dynamicIpSecurity></security>'
+    )
+    server = serve(site(tmp_path, limit))
+    assert "at most 1 requests of a client in progress" in server.log()
+    waiting = http.client.HTTPConnection("127.0.0.1", server.port)
+    waiting.putrequest("POST", "/app/x")
+    waiting.putheader("Content-Length", "4")
+    waiting.endheaders()
+    waiting.send(b"ab")
+    while server.request("GET", "/page.html").status == 200:
+        pass  # until the head of the waiting request has been read
+    assert server.request("GET", "/page.html").status == 403
+    waiting.send(b"cd")
+    assert waiting.getresponse().read() == b"POST"
+    waiting.close()
+    while server.request("GET", "/page.html").status != 200:
+        pass  # until the end of the other one has been seen
+    assert server.request("GET", "/app/x").status == 200
