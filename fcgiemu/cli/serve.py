@@ -84,6 +84,11 @@ from .options import open_site, site_options
     "--no-timeouts", is_flag=True, help="No activityTimeout and requestTimeout, for debugging."
 )
 @click.option(
+    "--app-init",
+    is_flag=True,
+    help="Ask for the initialization pages of <applicationInitialization> at start.",
+)
+@click.option(
     "--log-format",
     type=click.Choice(["text", "w3c", "json"]),
     default="text",
@@ -111,6 +116,7 @@ def command(
     standby: bool,
     workers: int | None,
     no_timeouts: bool,
+    app_init: bool,
     log_format: str,
     worker: str,
     strict_pool: bool,
@@ -151,6 +157,7 @@ def command(
             freb=freb,
             measured_only=measured_only,
             local_hosts=local_hosts,
+            app_init=app_init,
         )
         Serving(open_site(site, **settings), options).run()
     except SiteError as error:

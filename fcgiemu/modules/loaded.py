@@ -8,6 +8,7 @@ SECTION = "system.webServer/modules"
 #: The modules whose work fcgiemu does, and that an application may remove.
 EMULATED = frozenset(
     {
+        "ApplicationInitializationModule",
         "CorsModule",
         "CustomErrorModule",
         "DefaultDocumentModule",

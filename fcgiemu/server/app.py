@@ -37,6 +37,7 @@ from ..modules import (
     request_filtering,
     sending,
 )
+from ..modules.application_initialization import WARMING_UP
 from ..modules.pipeline import decide_error_page, decide_refused
 from ..site import Site
 from . import static, websocket
@@ -51,6 +52,7 @@ from .output import Output
 from .protocol import Connection, Timers
 from .spool import Budget
 from .tracing import Recorder
+from .warm_up import WarmUp
 
 _log = logging.getLogger(__name__)
 
@@ -117,6 +119,8 @@ class Server:
         self.connections: set[Connection] = set()
         #: Names that a client on this machine may have asked for to see detailed pages.
         self.trusted_names = trusted_names(site, local_hosts)
+        #: Asks for initialization pages, with --app-init.
+        self.warm_up: WarmUp | None = None
         #: Who has requests in progress, where <dynamicIpSecurity> limits that.
         self.clients = dynamic_ip_restriction.Clients()
         self._limits: dynamic_ip_restriction.Limits | None = None
@@ -334,12 +338,15 @@ class Server:
 
     def _decide(self, exchange: Exchange) -> Decision:
         settings = self.site.settings
+        request: Request | None = None
         if settings.azure:
             request = self.site.arriving(exchange.request(), str(uuid.uuid4()))
-            decision = self._refused(exchange, request) or self.site.decide(request)
             exchange.extra = (affinity_cookie(self.site.azure_name, request),)
-        else:
-            decision = self._refused(exchange) or decide(self.site, exchange)
+        if self.warm_up is not None and self.warm_up.covers(exchange.protocol.client[1]):
+            request = replace(request or exchange.request(), overrides=WARMING_UP)
+        decision = self._refused(exchange, request) or (
+            decide(self.site, exchange) if request is None else self.site.decide(request)
+        )
         exchange.extra += decision.extra_headers
         if not decision.effective.view(protocol_support.keeps_alive):
             exchange.keep_alive = False

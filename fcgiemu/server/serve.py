@@ -30,6 +30,7 @@ from .review import Review
 from .roots import LOOK_SECONDS, Roots
 from .tls import Certificate
 from .tracing import Recorder
+from .warm_up import WarmUp
 
 #: Seconds that a log line may wait for company.
 LOG_SECONDS = 0.02
@@ -51,6 +52,8 @@ class Options:
     #: Where failed-request traces are written; None = nowhere.
     freb: Path | None = None
     measured_only: bool = False
+    #: Whether the initialization pages of applications are asked for.
+    app_init: bool = False
 
 
 class Console:
@@ -161,6 +164,8 @@ class Serving:
         if self.options.reload:
             for root in self.site.roots():
                 self._watch(root)
+        if self.server.warm_up is not None:
+            self.server.warm_up.begin()
         self._look = asyncio.ensure_future(self._look_at_roots(Roots(self.site.roots())))
 
     def _watch(self, root: Path) -> None:
@@ -199,6 +204,8 @@ class Serving:
         if cut:
             self.console.say(cut_words(cut))
         self._look.cancel()
+        if self.server.warm_up is not None:
+            self.server.warm_up.stop()
         for watcher in self._watchers.values():
             watcher.stop()
 
@@ -227,6 +234,8 @@ class Serving:
             self._tasks = asyncio.ensure_future(platforms.restart())
         if restarted:
             self.console.say(f"{time.strftime('%H:%M:%S')} {relative} changed: workers restart")
+            if self.server.warm_up is not None:
+                self.server.warm_up.begin(restart=True)
 
     # -- report ------------------------------------------------------------------------------------
 
@@ -237,6 +246,11 @@ class Serving:
         if log := transform_log.write(self.site):
             self.console.say(f"  transforms  of applicationHost.config; their log: {log}")
         host, port = sock.getsockname()[:2]
+        if self.options.app_init:
+            address = ("::1" if ":" in host else "127.0.0.1") if host in ("::", "0.0.0.0") else host
+            self.server.warm_up = WarmUp(
+                self.site, (address, port), self.options.certificate is not None, self.console.say
+            )
         shown = f"[{host}]" if ":" in host else host
         tls = self.options.certificate
         if tls is not None and tls.authority is not None:

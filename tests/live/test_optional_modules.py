@@ -76,3 +76,38 @@ def test_requests_in_progress_are_limited(tmp_path: Path, serve: Callable[..., L
     while server.request("GET", "/page.html").status != 200:
         pass  # until the end of the other one has been seen
     assert server.request("GET", "/app/x").status == 200
+
+
+WARMING = """
+import os, time
+def application(environ, start_response):
+    if environ["PATH_INFO"] == "/app/init":
+        open("asked", "w").close()
+        while not os.path.exists("ready"):
+            time.sleep(0.01)
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [environ["HTTP_USER_AGENT"].encode()]
+"""
+
+
+def test_rules_see_that_a_site_is_warming_up(
+    tmp_path: Path, serve: Callable[..., LiveServer]
+) -> None:
+    inner = (
+        "<applicationInitialization>"
+        '<add initializationPage="/app/init" hostName="shop.example" /></applicationInitialization>'
+        '<rewrite><rules><rule name="wait"><match url="^page" /><conditions>'
+        '<add input="{APP_WARMING_UP}" pattern="1" /></conditions>'
+        '<action type="CustomResponse" statusCode="503" statusReason="Wait" />'
+        "</rule></rules></rewrite>"
+    )
+    folder = write(site(tmp_path, inner), {"app.py": WARMING})
+    server = serve(folder, "--app-init", "--no-reload")
+    while not (folder / "asked").exists():
+        pass
+    assert server.request("GET", "/page.html").status == 503
+    write(folder, {"ready": ""})
+    while server.request("GET", "/page.html").status == 503:
+        pass
+    assert server.request("GET", "/page.html").text == "page"
+    assert "warming up: /app/init 200" in server.log()
