@@ -16,7 +16,12 @@ EVERY = "*"
 
 
 #: Modules that a server may have beside those of its profile.
-OPTIONAL_MODULES = ("ApplicationRequestRouting", "CorsModule", "WebDAVModule")
+OPTIONAL_MODULES = (
+    "ApplicationRequestRouting",
+    "CorsModule",
+    "HttpCacheModule",
+    "WebDAVModule",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

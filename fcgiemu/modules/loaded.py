@@ -16,6 +16,7 @@ EMULATED = frozenset(
         "DynamicCompressionModule",
         "DynamicIpRestrictionModule",
         "FastCgiModule",
+        "HttpCacheModule",
         "HttpRedirectionModule",
         "IpRestrictionModule",
         "ProtocolSupportModule",

@@ -28,11 +28,13 @@ from ..decision import (
     ServeFile,
 )
 from ..http.request import Request
+from ..http.response import Response
 from ..http.url import UrlRefused
 from ..modules import (
     compression,
     custom_error,
     dynamic_ip_restriction,
+    http_cache,
     protocol_support,
     request_filtering,
     sending,
@@ -49,6 +51,7 @@ from .http_platform import HttpPlatforms
 from .kept import Kept
 from .local_view import trusted_names
 from .output import Output
+from .output_cache import OutputCache
 from .protocol import Connection, Timers
 from .spool import Budget
 from .tracing import Recorder
@@ -119,6 +122,7 @@ class Server:
         self.connections: set[Connection] = set()
         #: Names that a client on this machine may have asked for to see detailed pages.
         self.trusted_names = trusted_names(site, local_hosts)
+        self.output_cache = OutputCache()
         #: Asks for initialization pages, with --app-init.
         self.warm_up: WarmUp | None = None
         #: Who has requests in progress, where <dynamicIpSecurity> limits that.
@@ -172,6 +176,8 @@ class Server:
             decision = self._decide(exchange)
             action = decision.action
             if isinstance(action, CallFastCgi):
+                if self._is_cached(exchange, decision):
+                    return
                 if self.fastcgi.begin(exchange, decision, action):
                     return
             elif isinstance(action, ServeFile):
@@ -209,6 +215,20 @@ class Server:
             )
         )
         return True
+
+    def _is_cached(self, exchange: Exchange, decision: Decision) -> bool:
+        """Answer from the output cache, or have the answer taken down for it."""
+        if decision.effective.view(http_cache.caching) is None:
+            return False
+        profile = http_cache.profile_of(decision)
+        if profile is not None:
+            exchange.extra += tuple(http_cache.cache_control(profile))
+        found = self.output_cache.find(decision, asyncio.get_running_loop().time())
+        if isinstance(found, Response):
+            self.go_on(exchange, decision, exchange.respond(found))
+            return True
+        exchange.recording = found
+        return False
 
     def refuse(self, exchange: Exchange, error: UrlRefused) -> None:
         """Answer as http.sys does, without any configuration."""
@@ -284,6 +304,8 @@ class Server:
         the end of the server has cut is told by that.
         """
         logged = self._leave(exchange)
+        if exchange.recording is not None and not (gone or exchange.gone):
+            self.output_cache.keep(exchange.recording)
         if self._ended:
             return
         substatus, url = exchange.substatus or logged, exchange.target.decode("latin-1")

@@ -42,6 +42,7 @@ from ..modules.dynamic_ip_restriction import Verdict
 from . import heads
 from .kept import Kept
 from .local_view import is_trusted
+from .output_cache import Recording
 from .send_file import FileSender
 from .spool import MAX_WAITING_RESPONSE, Budget, Spool
 
@@ -149,6 +150,8 @@ class Exchange:
     extra: tuple[Header, ...] = ()
     #: What dynamicIpSecurity has said of the request, where that limits clients.
     verdict: Verdict | None = None
+    #: Takes the answer down for the output cache.
+    recording: Recording | None = None
     #: Whether the client waits for 100 Continue before it sends its body.
     owes_continue = False
     _body: Spool | None = None
@@ -356,6 +359,9 @@ class Exchange:
     ) -> None:
         """Send the head; it leaves together with the first part of the body."""
         self.phase, self.status, self.substatus = Phase.STARTED, status, substatus
+        if self.recording is not None:
+            headers = list(headers)
+            self.recording.begin(status, reason, headers)
         if self.extra:
             headers = [*headers, *self.extra]
         if self.compress is not None:
@@ -416,6 +422,8 @@ class Exchange:
 
     def pass_on(self, data: bytes, more: bool = True) -> None:
         """Send a part of the body as ``write`` does, but wait for nobody: see ``room``."""
+        if self.recording is not None:
+            self.recording.add(data, more)
         if self._encoder is not None:
             data = self._encoder.part(data) if more else self._encoder.end(data)
         if self.disconnected:
@@ -519,6 +527,7 @@ class Exchange:
         return (
             self.compress is None
             and not self.extra
+            and self.recording is None
             and self.method != "HEAD"
             and not self.protocol.write_paused
             and not self.disconnected

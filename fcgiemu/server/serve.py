@@ -216,6 +216,7 @@ class Serving:
 
     def _apply(self, root: Path, relative: str, is_folder: bool) -> None:
         name = relative.rpartition("/")[2].lower()
+        self.server.output_cache.clear()
         if is_folder or name.endswith(".config"):
             self.site.tree.invalidate()
             self.fastcgi.forget_programs()

@@ -78,6 +78,57 @@ def test_requests_in_progress_are_limited(tmp_path: Path, serve: Callable[..., L
     assert server.request("GET", "/app/x").status == 200
 
 
+COUNTING = """
+count = 0
+def application(environ, start_response):
+    global count
+    count += 1
+    headers = [("Content-Type", "text/plain")]
+    if "cookie" in environ["PATH_INFO"]:
+        headers.append(("Set-Cookie", "a=b"))
+    start_response("200 OK", headers)
+    return [str(count).encode()]
+"""
+
+
+def profile(location: str, more: str) -> str:
+    return (
+        '<caching><profiles><add extension="*" policy="CacheForTimePeriod" duration="01:00:00"'
+        f' location="{location}" {more} /></profiles></caching>'
+    )
+
+
+def test_the_output_cache_gives_answers_again(
+    tmp_path: Path, serve: Callable[..., LiveServer]
+) -> None:
+    inner = profile("Any", 'varyByQueryString="a" varyByHeaders="Accept-Language"')
+    folder = write(site(tmp_path, inner), {"app.py": COUNTING})
+    server = serve(folder, "--module", "HttpCacheModule", "--workers", "1")
+
+    def text(url: str, **headers: str) -> str:
+        return server.request("GET", url, headers=headers).text
+
+    assert [text("/app/x"), text("/app/x"), text("/APP/x?b=1")] == ["1", "1", "1"]
+    assert [text("/app/x?a=1"), text("/app/x?b=2&a=1")] == ["2", "2"]
+    assert [text("/app/x", **{"Accept-Language": "de"}) for _ in range(2)] == ["3", "3"]
+    assert [text("/app/cookie"), text("/app/cookie")] == ["4", "5"]
+    assert server.request("POST", "/app/x", body=b"x").text == "6"
+    answer = server.request("GET", "/app/x")
+    assert answer.text == "1"
+    assert answer.headers["cache-control"] == "public, max-age=3600"
+    assert server.request("HEAD", "/app/x").headers["content-length"] == "1"
+
+
+def test_nothing_is_cached_without_the_module(
+    tmp_path: Path, serve: Callable[..., LiveServer]
+) -> None:
+    folder = write(site(tmp_path, profile("Any", "")), {"app.py": COUNTING})
+    server = serve(folder, "--workers", "1")
+    answers = [server.request("GET", "/app/x") for _ in range(2)]
+    assert [answer.text for answer in answers] == ["1", "2"]
+    assert "cache-control" not in answers[0].headers
+
+
 WARMING = """
 import os, time
 def application(environ, start_response):
@@ -110,4 +161,5 @@ def test_rules_see_that_a_site_is_warming_up(
     while server.request("GET", "/page.html").status == 503:
         pass
     assert server.request("GET", "/page.html").text == "page"
-    assert "warming up: /app/init 200" in server.log()
+    while "warming up: /app/init 200" not in server.log():
+        pass

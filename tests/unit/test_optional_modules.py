@@ -8,10 +8,12 @@ import pytest
 
 from fcgiemu import Site, SiteError
 from fcgiemu.config.diagnostics import Finding
-from fcgiemu.decision import Abort, Respond
+from fcgiemu.decision import Abort, Decision, Respond
 from fcgiemu.http.request import make_request
+from fcgiemu.http.response import Response
 from fcgiemu.modules import dynamic_ip_restriction
 from fcgiemu.modules.dynamic_ip_restriction import Clients
+from fcgiemu.server.output_cache import OutputCache, Recording
 from fcgiemu.settings import Settings
 
 from ..sites import python_handler, web_config
@@ -332,3 +334,103 @@ def test_nothing_is_limited_without_the_section(make_site: MakeSite) -> None:
     )
     found = site.effective("/").view(dynamic_ip_restriction.limits)
     assert found is None or site.findings()  # a locked module stays, with a finding
+
+
+# -- output cache ----------------------------------------------------------------------------------
+
+
+def cached(make_site: MakeSite, attributes: str, more: str = "") -> Site:
+    inner = (
+        f'{python_handler()}<caching {more}><profiles><add extension=".py" {attributes} />'
+        "</profiles></caching>"
+    )
+    return site_of(make_site, inner, "HttpCacheModule")
+
+
+def asked(site: Site, url: str, method: str = "GET", **headers: str) -> Decision:
+    return site.decide(make_request(url, method, {"Host": "h", **headers}))
+
+
+def answered(cache: OutputCache, decision: Decision, now: float, *parts: bytes, **head: str) -> str:
+    """What the cache does with a request whose application would answer with ``parts``."""
+    found = cache.find(decision, now)
+    if isinstance(found, Response):
+        return found.body.decode()
+    if found is None:
+        return "not cached"
+    found.begin(200, "OK", [(name.replace("_", "-"), value) for name, value in head.items()])
+    for part in parts:
+        found.add(part, True)
+    found.add(b"", False)
+    cache.keep(found)
+    return "asked"
+
+
+TIMED = 'policy="CacheForTimePeriod" duration="00:00:10"'
+
+
+def test_an_answer_is_kept_for_its_time(make_site: MakeSite) -> None:
+    site, cache = cached(make_site, TIMED), OutputCache()
+    decision = asked(site, "/a.py?x=1")
+    assert answered(cache, decision, 0, b"a", b"b") == "asked"
+    assert answered(cache, asked(site, "/A.py?x=2", "HEAD"), 9.9) == "ab"
+    assert answered(cache, decision, 10, b"c") == "asked"
+    assert answered(cache, decision, 11) == "c"
+    cache.clear()
+    assert answered(cache, decision, 11) == "asked"
+
+
+@pytest.mark.parametrize(
+    ("attributes", "url", "method"),
+    [
+        (TIMED, "/a.txt", "GET"),
+        (TIMED, "/a.py", "POST"),
+        ('policy="DontCache"', "/a.py", "GET"),
+        ('policy="DisableCache"', "/a.py", "GET"),
+        (f'{TIMED} location="Client"', "/a.py", "GET"),
+        (f'{TIMED} location="None"', "/a.py", "GET"),
+    ],
+)
+def test_what_is_not_cached(make_site: MakeSite, attributes: str, url: str, method: str) -> None:
+    site = cached(make_site, attributes)
+    assert answered(OutputCache(), asked(site, url, method), 0) == "not cached"
+
+
+def test_what_may_not_be_given_again(make_site: MakeSite) -> None:
+    site, cache = cached(make_site, TIMED, 'maxResponseSize="3"'), OutputCache()
+    decision = asked(site, "/a.py")
+    assert answered(cache, decision, 0, b"ab", b"cd") == "asked"
+    assert answered(cache, decision, 0, b"a", Set_Cookie="a=b") == "asked"
+    assert answered(cache, decision, 0, b"abc") == "asked"
+    assert answered(cache, decision, 0) == "abc"
+    assert answered(cache, asked(site, "/a.py", Range="bytes=0-1"), 0) == "not cached"
+
+
+def test_what_a_key_holds(make_site: MakeSite) -> None:
+    site = cached(make_site, f'{TIMED} varyByQueryString="a;b" varyByHeaders="Accept"')
+    cache = OutputCache()
+    assert answered(cache, asked(site, "/a.py?a=1&c=1"), 0, b"1") == "asked"
+    assert answered(cache, asked(site, "/a.py?A=1&c=2"), 0) == "asked"
+    assert answered(cache, asked(site, "/a.py?a=1&c=3"), 0) == "1"
+    assert answered(cache, asked(site, "/a.py?a=1", Accept="x/y"), 0) == "asked"
+    assert answered(cache, asked(site, "/a.py?a=1&b="), 0) == "asked"
+
+
+def test_the_cache_is_bounded(make_site: MakeSite, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fcgiemu.server.output_cache.KEPT", 2)
+    site, cache = cached(make_site, TIMED), OutputCache()
+    for name in "abc":
+        answered(cache, asked(site, f"/{name}.py"), 0, name.encode())
+    assert [answered(cache, asked(site, f"/{name}.py"), 0) for name in "cba"] == ["c", "b", "asked"]
+
+
+def test_an_answer_from_before_a_change_is_not_kept(make_site: MakeSite) -> None:
+    site, cache = cached(make_site, 'policy="CacheUntilChange"'), OutputCache()
+    decision = asked(site, "/a.py")
+    recording = cache.find(decision, 0)
+    assert isinstance(recording, Recording)
+    cache.clear()
+    recording.begin(200, "OK", [])
+    recording.add(b"old", False)
+    cache.keep(recording)
+    assert isinstance(cache.find(decision, 0), Recording)
