@@ -161,5 +161,4 @@ def test_rules_see_that_a_site_is_warming_up(
     while server.request("GET", "/page.html").status == 503:
         pass
     assert server.request("GET", "/page.html").text == "page"
-    while "warming up: /app/init 200" not in server.log():
-        pass
+    server.wait_for("warming up: /app/init 200")
