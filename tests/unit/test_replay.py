@@ -42,7 +42,8 @@ def written(site: Site, url: str, method: str = "GET", **headers: str) -> bytes:
     """The file that a server of this site would write."""
     trace = Trace()
     pairs = {name.replace("_", "-"): value for name, value in headers.items()}
-    decision = site.decide(make_request(url, method, pairs), trace)
+    request = make_request(url, method, pairs, remote_addr="203.0.113.9")
+    decision = site.decide(request, trace)
     answered = exchanges.answered(site, decision, None)
     exchange = exchanges.exchange(site, decision, trace.events, answered)
     steps = translate.translate(exchange)
