@@ -72,6 +72,9 @@ class Exchange:
     kind: str
     module: str
     notification: str
+    #: Status, substatus and reason that the deciding module set: an error page that is a child
+    #: request (ExecuteURL) may answer with another one.
+    decided: tuple[int, int, str] | None = None
     hresult: int = 0
     absent: frozenset[str] = frozenset()
     mapped: Mapping | None = None

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from functools import lru_cache
 
 from ..trace import Event
 from . import model, table, wire
@@ -39,6 +40,8 @@ _AUTHENTICATION = {
 }
 #: Who opens files: the anonymous user of a site as installed. # inferred
 _USER = ("IUSR", "NT AUTHORITY")
+#: Characters of values up to which an event may be the same in the next trace.
+_SHORT = 80
 #: Measured: events that IIS before 10 does not have.
 _OF_IIS_10 = frozenset({"FILE_CACHE_CREATE_FILE", "GENERAL_SET_RESPONSE_HEADER"})
 _OLD_SERVERS = frozenset({"iis-express-8", "azure-2012"})
@@ -78,23 +81,22 @@ def _is_measured(step: Step) -> bool:
 
 def as_json(steps: Iterable[Step]) -> list[dict[str, object]]:
     """Steps as JSON: the events' names, levels and values; ``measured``; ``place``."""
-    found = []
-    for step in steps:
-        event = step.event
-        entry: dict[str, object] = {
-            "name": event.name,
-            "level": event.level,
-            "data": {name: value for name, value in event.data if name != "ContextId"},
-            "measured": step.measured and _is_measured(step),
-        }
-        if event.descriptions:
-            entry["descriptions"] = {
-                name: text.replace("\r", "") for name, text in event.descriptions
-            }
-        if step.place:
-            entry["place"] = step.place
-        found.append(entry)
-    return found
+    return [_as_json(step) for step in steps]
+
+
+def _as_json(step: Step) -> dict[str, object]:
+    event = step.event
+    entry: dict[str, object] = {
+        "name": event.name,
+        "level": event.level,
+        "data": dict(event.data[1:]),  # without ContextId
+        "measured": step.measured and _is_measured(step),
+    }
+    if event.descriptions:
+        entry["descriptions"] = {name: text.replace("\r", "") for name, text in event.descriptions}
+    if step.place:
+        entry["place"] = step.place
+    return entry
 
 
 def _snake(notification: str) -> str:
@@ -103,7 +105,15 @@ def _snake(notification: str) -> str:
 
 
 def _step(name: str, *values: str, measured: bool = True, place: str = "") -> Step:
+    if not place and sum(map(len, values)) <= _SHORT:
+        return _common(name, values, measured)
     return Step(model.event(name, *values), measured, place)
+
+
+@lru_cache(1024)
+def _common(name: str, values: tuple[str, ...], measured: bool) -> Step:
+    """An event that every request has; most of a trace is made of such ones."""
+    return Step(model.event(name, *values), measured)
 
 
 class _Translator:
@@ -273,26 +283,27 @@ class _Translator:
 
     def outcome(self, notification: str) -> Iterator[Step]:
         """What a module says when it ends the request."""
-        answered, exchange = self.exchange.answered, self.exchange
-        if answered is None:
+        exchange = self.exchange
+        if exchange.decided is None:
             return
+        status, substatus, reason = exchange.decided
         number = _NOTIFICATIONS.get(notification, "0")
-        where = (exchange.module, number, str(answered.status), answered.reason)
-        if answered.status >= 400:
+        where = (exchange.module, number, str(status), reason)
+        if status >= 400:
             yield _step(
                 "MODULE_SET_RESPONSE_ERROR_STATUS",
                 *where,
-                *(str(answered.substatus), str(exchange.hresult), ""),
+                *(str(substatus), str(exchange.hresult), ""),
                 # measured: 404.0 of the core; errors of modules with ErrorCode 0
-                measured=(answered.status, exchange.hresult) == (404, _NOT_FOUND)
+                measured=(status, exchange.hresult) == (404, _NOT_FOUND)
                 or not exchange.hresult
-                and not answered.substatus,
+                and not substatus,
             )
             return
         # measured for managed modules; IIS's own redirects and responses have not been seen
         yield _step("MODULE_SET_RESPONSE_SUCCESS_STATUS", *where, measured=False)
         for name in ("Location", "Content-Type"):
-            for key, value in answered.headers:
+            for key, value in exchange.answered.headers if exchange.answered else ():
                 if key == name:
                     yield _step("GENERAL_SET_RESPONSE_HEADER", key, value, "true", measured=False)
 

@@ -18,7 +18,7 @@ _HEAD = (
 )
 _ESCAPES = str.maketrans(
     {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&apos;", "\ufffe": "\ufffd"}
-    | {chr(code): f"%{code:02X}" for code in range(32) if code not in (10, 13)}
+    | {chr(code): f"%{code:02X}" for code in range(32) if code not in (9, 10, 13)}
     | {"\uffff": "\ufffd"}
 )
 

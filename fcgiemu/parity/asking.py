@@ -26,6 +26,8 @@ SAFE = ("GET", "HEAD")
 #: Bytes of a body that are read and compared.
 MAX_BODY = 16 * 1024 * 1024
 SECONDS = 60.0
+#: Seconds after which a body that still arrives is taken as it is.
+BODY_SECONDS = 120.0
 #: Longest wait that a server may ask for with Retry-After, in seconds.
 MAX_RETRY_AFTER = 120.0
 FAILURES = 3
@@ -164,9 +166,11 @@ class Asker:
             answer = self._once(question)
         self._failures = self._failures + 1 if answer.error.startswith("no connection") else 0
         if self._failures >= FAILURES:
+            hint = "Look whether it runs and is reachable from here."
+            if "CERTIFICATE" in answer.error.upper():
+                hint = "Give --insecure if its certificate is to be accepted as it is."
             raise SiteError(
-                f"{self.where.url} did not answer {FAILURES} times in a row: {answer.error}.",
-                "Look whether it runs and is reachable from here.",
+                f"{self.where.url} did not answer {FAILURES} times in a row: {answer.error}.", hint
             )
         return answer
 
@@ -218,10 +222,11 @@ def _encoded(text: str) -> bytes:
 def _body(response: httpx.Response) -> tuple[bytes, bool]:
     """The body, and whether it has been cut."""
     parts, size = [], 0
+    end = time.monotonic() + BODY_SECONDS
     for part in response.iter_bytes():
         parts.append(part)
         size += len(part)
-        if size > MAX_BODY:
+        if size > MAX_BODY or time.monotonic() > end:
             return b"".join(parts)[:MAX_BODY], True
     return b"".join(parts), False
 

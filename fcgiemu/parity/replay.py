@@ -128,6 +128,7 @@ def compare(trace: FrebTrace, site: Site) -> Comparison:
     root = _root_of(trace)
     server = list(_signs(_of_trace(trace), root))
     here = _placed(_signs(_of_answer(answer), site.files.physical_path("/").rstrip("\\")))
+    is_open = not any(sign.name == "GENERAL_REQUEST_END" for sign in here)
     if not root:
         server, here = _last_names(server), _last_names(here)
     server, here = _aligned(trace, server, here, found)
@@ -139,7 +140,9 @@ def compare(trace: FrebTrace, site: Site) -> Comparison:
     found.compared = min(len(server), len(here))
     whole = not trace.notes or "begins late" in trace.notes[0] and len(trace.notes) == 1
     missing = Sign("nothing", {})
-    if len(server) > len(here):
+    if len(server) > len(here) and is_open and not _is_rewriting(server[len(here)]):
+        found.apart.append("what an application answers is not known here")
+    elif len(server) > len(here):
         last = _difference(server[len(here)], missing, found)
         found.difference = last and _explained(last, server[len(here)], answer, site)
     elif len(here) > len(server) and whole and not _is_open(trace):

@@ -59,6 +59,7 @@ def exchange(
         kind=action.kind,
         module=decision.module,
         notification=_notification(decision, kept),
+        decided=_decided(decision),
         hresult=action.hresult if isinstance(action, Respond) else 0,
         absent=absent,
         mapped=_mapped(hosting, path, request.method),
@@ -75,6 +76,17 @@ def exchange(
         detailed=answered is not None and b"Detailed Error" in answered.body[:4096],
         answered=answered,
     )
+
+
+def _decided(decision: Decision) -> tuple[int, int, str] | None:
+    """What the deciding module set, where IIS answers itself."""
+    action = decision.action
+    if isinstance(action, Respond):
+        reason = action.reason or reason_phrase(action.status)
+        return action.status, action.substatus, reason
+    if isinstance(action, Redirect):
+        return action.status, 0, reason_phrase(action.status)
+    return None
 
 
 def _notification(decision: Decision, events: tuple[Event, ...]) -> str:
@@ -149,6 +161,8 @@ def answered(
     action = decision.action
     if response is None and isinstance(action, ServeFile):
         return _static(hosting, decision, action)
+    if response is None and isinstance(action, Respond) and _runs_a_url(decision, action):
+        return None
     if response is None and isinstance(action, Redirect | Respond):
         response = sending.own_response(decision, local=False, trace=trace)
     if response is None:
@@ -162,6 +176,14 @@ def answered(
         body=response.body,
         size=len(response.body),
     )
+
+
+def _runs_a_url(decision: Decision, action: Respond) -> bool:
+    """Whether the error page is a child request (ExecuteURL), whose answer is its own."""
+    found = custom_error.execute_url(
+        decision, action.status, action.substatus, has_entity=False, local=False
+    )
+    return found is not None
 
 
 def _static(hosting: Hosting, decision: Decision, action: ServeFile) -> Answered:

@@ -111,7 +111,8 @@ class Recorder:
         reason = rule.reason(exchange.status, substatus, seconds, (step.event for step in steps))
         if not reason:
             return None
-        status = f"{exchange.status}.{substatus}" if substatus else str(exchange.status)
+        status = str(exchange.status)
+        status += f".{substatus}" if substatus and exchange.status >= 400 else ""
         now = time.time()
         self._connections += 1
         occasion = recording.Occasion(
@@ -168,7 +169,7 @@ def _answered(
         body = body if len(body) == size else b""
     return Answered(
         status=exchange.status,
-        substatus=substatus,
+        substatus=substatus if exchange.status >= 400 else 0,
         reason=reason or reason_phrase(exchange.status),
         headers=headers,
         body=body,

@@ -137,6 +137,26 @@ def test_a_changed_pattern(make_site: MakeSite, tmp_path: Path) -> None:
     assert "! Pattern  ^go/(.*)" in shown and "web.config:4: <rule" in shown
 
 
+def test_an_application_with_a_rule_that_is_not_here(make_site: MakeSite, tmp_path: Path) -> None:
+    rule = '<rewrite><rules><rule name="r"><match url="x"/><action type="None"/></rule></rules></rewrite>'
+    site = make_site({"web.config": web_config(python_handler() + rule)})
+    data = written(site, "/x")
+    (tmp_path / "web.config").write_text(web_config(python_handler()))
+    difference = compare(data, Site(tmp_path)).difference
+    assert difference is not None
+    assert (difference.server, difference.here) == ("URL_REWRITE_START", "nothing")
+
+
+def test_an_error_page_that_an_application_makes(make_site: MakeSite) -> None:
+    errors = (
+        '<httpErrors errorMode="Custom"><remove statusCode="404"/>'
+        '<error statusCode="404" path="/e.py" responseMode="ExecuteURL"/></httpErrors>'
+    )
+    site = make_site({"web.config": web_config(python_handler("*.py") + errors)})
+    assert site.explain("/x")["trace"][-1]["name"] == "NOTIFY_MODULE_END"
+    assert compare(written(site, "/x"), site).difference is None
+
+
 def test_a_rule_that_is_not_here(make_site: MakeSite, tmp_path: Path) -> None:
     data = written(make_site(FILES), "/index.html")
     (tmp_path / "web.config").write_text(rules(""))
