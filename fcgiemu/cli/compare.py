@@ -182,10 +182,10 @@ def _mask(text: str) -> re.Pattern[str]:
 
 def _again(settings: dict[str, Any]) -> list[str]:
     """The options of the site for another command."""
-    names = {"maps": "map", "providers": "provider"}
+    names = {param.name: param.opts[0] for param in click.get_current_context().command.params}
     options: list[str] = []
     for name, value in settings.items():
-        option = "--" + names.get(name, name).replace("_", "-")
+        option = names[name]
         if value is True:
             options.append(option)
         elif isinstance(value, tuple):
