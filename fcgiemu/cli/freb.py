@@ -179,7 +179,7 @@ def _add_expectations(path: Path, found: list[FrebTrace]) -> None:
     try:
         with path.open("a", encoding="utf-8") as stream:
             stream.writelines(findings.expectation(trace) for trace in found)
-    except OSError as error:
+    except (OSError, TraceError) as error:
         fail(error)
     click.echo(f"wrote {path}", err=True)
 

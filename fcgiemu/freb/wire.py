@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from http.client import responses as _phrases
+from typing import NamedTuple
 
 Header = tuple[str, str]
 
@@ -87,3 +88,36 @@ def absolute(scheme: str, host: str, port: int, path: str, query: str) -> str:
     """A URL as traces write it: with its port always, the path decoded, the query as sent."""
     shown = f"[{host}]" if ":" in host else host
     return f"{scheme}://{shown}:{port}{path}" + (f"?{query}" if query else "")
+
+
+class Address(NamedTuple):
+    """The parts of a URL as traces write it. The path is decoded: a ``#`` belongs to it, and a ``?``
+    that was sent as %3F cannot be told from the one before the query.
+    """
+
+    scheme: str = ""
+    authority: str = ""
+    path: str = ""
+    query: str = ""
+
+    @property
+    def host(self) -> str:
+        """The authority without its port."""
+        return re.sub(r":\d*$", "", self.authority).strip("[]")
+
+
+_ADDRESS = re.compile(
+    r"(?is)(https?)://(\[[0-9a-f:.%]+\](?::\d{1,5})?|[^/?#\[\]]+)(/[^?]*)?(?:\?(.*))?"
+)
+
+
+def split(url: str) -> Address:
+    """The parts of a URL, absolute or a path with its query; all empty where it is neither."""
+    match = _ADDRESS.fullmatch(url)
+    if match is not None:
+        scheme, authority, path, query = match.groups()
+        return Address(scheme.lower(), authority, path or "/", query or "")
+    if url.startswith("/"):
+        path, _, query = url.partition("?")
+        return Address(path=path, query=query)
+    return Address()

@@ -215,7 +215,11 @@ class Checked:
 def check(bundle: Bundle, site: Site) -> Iterator[Checked]:
     """Every trace and every answer of a bundle, compared with the site."""
     for trace in bundle.traces:
-        compared = replay.compare(trace, site)
+        try:
+            compared = replay.compare(trace, site)
+        except TraceError as error:
+            bundle.problems.append(str(error))
+            continue
         yield Checked(
             f"{trace.source}: {trace.verb} {trace.url}",
             replay.text(compared),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shlex
-from urllib.parse import urlsplit
 
 from ..freb import masking, wire
 from ..freb.model import FrebTrace
@@ -35,10 +34,10 @@ def expectation(trace: FrebTrace) -> str:
 
 def _shown(url: str) -> str:
     """A URL without the port that its scheme has anyway, secrets masked."""
-    parts = urlsplit(url)
+    parts = wire.split(url)
     default = {"http": ":80", "https": ":443"}.get(parts.scheme, "")
-    authority = parts.netloc.removesuffix(default) if default else parts.netloc
-    return masking.parameters(url.replace(parts.netloc, authority, 1))
+    authority = parts.authority.removesuffix(default) if default else parts.authority
+    return masking.parameters(url.replace(parts.authority, authority, 1))
 
 
 def _headers(trace: FrebTrace, asked: Asked) -> tuple[list[str], list[str]]:
@@ -111,7 +110,7 @@ def _rules(trace: FrebTrace) -> list[str]:
 def case(trace: FrebTrace, found: Comparison, site: Site) -> dict[str, object]:
     """The case of a trace that differs: request, the first difference, the rules behind it."""
     trace = masking.masked(trace)
-    host = urlsplit(trace.url).hostname or ""
+    host = wire.split(trace.url).host
     redactor = Redactor([host])
     asked = request_of(trace)
     compared = as_json(found)

@@ -12,10 +12,10 @@ import itertools
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from ..freb import wire
-from ..freb.model import FrebTrace
+from ..freb.model import FrebTrace, TraceError
 from ..freb.rewriting import PREFIX
 from ..report.explanation import Explanation
 from ..site import Site
@@ -104,10 +104,14 @@ class Comparison:
 
 
 def request_of(trace: FrebTrace) -> Asked:
-    """The request that a trace tells of. Headers are missing where the trace begins late."""
-    parts = urlsplit(trace.url)
+    """The request that a trace tells of. Headers are missing where the trace begins late. Raises
+    TraceError where it names no URL.
+    """
+    parts = wire.split(trace.url)
+    if not parts.authority:
+        raise TraceError(f"{trace.source} names no URL that could be asked: {trace.url!r}.")
     path = quote(parts.path, safe="/:@!$&'()*+,;=~", errors="replace")
-    url = f"{parts.scheme}://{parts.netloc}{path or '/'}"
+    url = f"{parts.scheme}://{parts.authority}{path}"
     url += f"?{parts.query}" if parts.query else ""
     block = next((found["Headers"] for found in trace.named("GENERAL_REQUEST_HEADERS")), "")
     remote = next(
@@ -206,7 +210,7 @@ def _signs(told: Iterable[_Told], root: str) -> Iterator[Sign]:
             continue
         kept = {key: _plain(values.get(key, ""), root) for key in _FIELDS[name]}
         if name == "GENERAL_CHILD_REQUEST_START":
-            kept["RequestURL"] = urlsplit(kept["RequestURL"]).path
+            kept["RequestURL"] = wire.split(kept["RequestURL"]).path
         yield Sign(name, kept, place)
 
 
@@ -263,11 +267,11 @@ def _root_of(trace: FrebTrace) -> str:
         if found["Input"].upper() == "{REQUEST_FILENAME}"
     ]
     for url in urls:
-        path = urlsplit(url).path.replace("/", "\\").rstrip("\\").lower()
+        path = wire.split(url).path.replace("/", "\\").rstrip("\\").lower()
         for name in names:
             if path and name.lower().endswith(path):
                 return name[: -len(path)]
-    if urlsplit(trace.url).path == "/" and names:  # the folder itself
+    if wire.split(trace.url).path == "/" and names:  # the folder itself
         return names[0].rstrip("\\")
     return ""
 

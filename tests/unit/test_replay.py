@@ -232,6 +232,28 @@ def test_truncated_and_late_traces(make_site: MakeSite) -> None:
     assert "begins late" in found.apart[0]
 
 
+@pytest.mark.parametrize(
+    ("url", "asked"),
+    [
+        ("http://h:80/a b%#c?q=1", "http://h:80/a%20b%25%23c?q=1"),
+        ("https://[::1]:444/x[1]", "https://[::1]:444/x%5B1%5D"),
+        ("HTTP://h", "http://h/"),
+        ("http://h/?a?b", "http://h/?a?b"),
+    ],
+)
+def test_urls_of_traces(url: str, asked: str) -> None:
+    assert replay.request_of(traces.of([], url=url)).url == asked
+
+
+@pytest.mark.parametrize("url", ["", "/x", "http://[", "ftp://h/", "nonsense"])
+def test_traces_without_a_url(tmp_path: Path, url: str) -> None:
+    file = _save(tmp_path, writer.write(traces.of(traces.start(), url=url)))
+    for option in (("--site", str(tmp_path)), ("--expect", str(tmp_path / "x.expect"))):
+        run = CliRunner().invoke(main, ["freb", str(file), *option])
+        assert run.exit_code == 2
+        assert "names no URL that could be asked" in run.output
+
+
 # -- expectations and cases ------------------------------------------------------------------------
 
 
