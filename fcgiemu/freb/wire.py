@@ -91,8 +91,8 @@ def absolute(scheme: str, host: str, port: int, path: str, query: str) -> str:
 
 
 class Address(NamedTuple):
-    """The parts of a URL as traces write it. The path is decoded: a ``#`` belongs to it, and a ``?``
-    that was sent as %3F cannot be told from the one before the query.
+    """The parts of a URL as traces write it. The path is decoded: a ``#`` belongs to it, and a
+    ``?`` that was sent as %3F cannot be told from the one before the query.
     """
 
     scheme: str = ""

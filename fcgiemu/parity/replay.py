@@ -432,7 +432,11 @@ def _explained(difference: Difference, server: Sign, answer: Explanation, site: 
     """The difference with the line of configuration that explains it: of the event here, else of
     the rule that the server's event names.
     """
-    place = difference.place or _place_of_rule(server.values.get("RuleName", ""), answer)
+    place = (
+        difference.place
+        or _place_of_rule(server.values.get("RuleName", ""), answer)
+        or _place_of_section(difference, answer, site)
+    )
     return Difference(
         difference.server, difference.here, difference.rows, place, line_of(site, place)
     )
@@ -443,6 +447,46 @@ def _place_of_rule(rule: str, answer: Explanation) -> str:
         if rule and event["name"] == "RULE_EVALUATION_START" and event["RuleName"] == rule:
             return f"{event['File']}:{event['Line']}" if event.get("File") else ""
     return ""
+
+
+#: Module or event -> the section of configuration that it obeys.
+_SECTIONS = {
+    "HttpRedirectionModule": "httpRedirect",
+    "RequestFilteringModule": "security/requestFiltering",
+    "UrlAuthorizationModule": "security/authorization",
+    "IpRestrictionModule": "security/ipSecurity",
+    "GENERAL_SEND_CUSTOM_ERROR": "httpErrors",
+    "HANDLER_CHANGED": "handlers",
+    "GENERAL_CHILD_REQUEST_START": "defaultDocument",
+    "GENERAL_RESPONSE_HEADERS": "httpProtocol",
+}
+
+
+def _place_of_section(difference: Difference, answer: Explanation, site: Site) -> str:
+    """Where the site's configuration says something about an event: the header that differs, else
+    the section.
+    """
+    modules = [one for row in difference.rows if row[0] == "ModuleName" for one in row[1:]]
+    named = next(
+        (
+            _SECTIONS[word]
+            for word in (*modules, difference.here, difference.server)
+            if word in _SECTIONS
+        ),
+        "",
+    )
+    path = answer["outcome"]["path"]
+    if not named or not path.startswith("/"):
+        return ""
+    node = site.effective(path).section(f"system.webServer/{named}")
+    names = {name for name, _, _ in difference.rows}
+    for header in node.child("customHeaders").items if named == "httpProtocol" else ():
+        if header.text("name").lower() in names:
+            node = header
+            break
+    if node.span is None or node.file is None or node.file.is_host:
+        return ""
+    return f"{node.span.file}:{node.span.line}"
 
 
 def line_of(site: Site, place: str) -> str:

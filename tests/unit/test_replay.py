@@ -179,6 +179,7 @@ def test_other_handler_status_and_headers(make_site: MakeSite, tmp_path: Path) -
     difference = compare(data, Site(tmp_path)).difference
     assert difference is not None
     assert difference.rows == (("x-a", "", "1"),)
+    assert (difference.place, '<add name="X-A"' in difference.line) == ("web.config:1", True)
     (tmp_path / "web.config").write_text(web_config(python_handler()))
     difference = compare(data, Site(tmp_path)).difference
     assert difference is not None and difference.server == "HANDLER_CHANGED"
