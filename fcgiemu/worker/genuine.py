@@ -27,10 +27,12 @@ from xml.dom import minidom
 
 #: What the process was started with, to start it anew.
 _COMMAND, _ENVIRONMENT = [sys.executable] + sys.argv, dict(os.environ)
-_HERE = sys.path[0] = os.path.dirname(os.path.abspath(__file__))
-import environments  # noqa: E402
-import paths  # noqa: E402
-import resolver  # noqa: E402
+_HERE = os.path.dirname(os.path.abspath(__file__))
+if __name__ == "__main__":
+    sys.path[0] = _HERE
+    import environments
+    import paths
+    import resolver
 
 _OVERFLOW = 1022  # ERROR_NOTIFY_ENUM_DIR
 _FAILED = 6  # ERROR_INVALID_HANDLE
@@ -111,7 +113,7 @@ class Changes(object):
 
 def _local_name(path):
     """APPL_PHYSICAL_PATH as wfastcgi.py has decoded it (Latin-1) -> the name of the folder here."""
-    if not isinstance(path, str) or sys.version_info[0] < 3 or posixpath.exists(path):
+    if not isinstance(path, str) or sys.version_info[0] < 3 or os.access(path, os.F_OK):
         return path
     try:
         return os.fsdecode(path.encode("latin-1"))
@@ -305,6 +307,7 @@ def main():
     sys.path[0] = os.path.dirname(os.path.abspath(sys.argv[0]))
     folder = os.environ.pop("FCGIEMU_PROBE", None)
     if folder is None:
+        sys.meta_path.insert(0, _Spawning)
         _accept_any_folder()
         _explain_failures(sys.argv[0])
         runpy.run_path(sys.argv[0], run_name="__main__")
@@ -337,4 +340,49 @@ def _probe(folder):
     os._exit(0)
 
 
-main()
+class _Spawning(object):
+    """Lets the processes that multiprocessing spawns find kernel32 as well: they load the main file
+    of their parent, and come here first.
+    """
+
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name != "multiprocessing.spawn" or target is not None:
+            return None
+        sys.meta_path.remove(_Spawning)
+        from importlib.util import find_spec
+
+        spec = find_spec(name)
+        execute = spec.loader.exec_module
+
+        def exec_module(module):
+            del spec.loader.exec_module
+            execute(module)
+            prepare = module.get_preparation_data
+
+            def get_preparation_data(name):
+                data = prepare(name)
+                if data.get("init_main_from_path") == os.path.abspath(sys.modules["__main__"].__file__):
+                    data["init_main_from_path"] = os.path.join(_HERE, "genuine.py")
+                return data
+
+            module.get_preparation_data = get_preparation_data
+
+        spec.loader.exec_module = exec_module
+        return spec
+
+
+def _spawned():
+    """In a process that a site's own has spawned: load wfastcgi.py as Windows would, for what is
+    pickled from it.
+    """
+    script = sys.argv[0] if sys.argv else ""
+    if os.path.basename(script) == "wfastcgi.py":
+        ctypes.windll = _WinDll(Kernel32(None, threading.Event()))
+        globals().update(runpy.run_path(script, run_name="__mp_main__"))
+
+
+if __name__ == "__main__":
+    main()
+else:
+    _spawned()
