@@ -16,13 +16,14 @@ import json
 import os
 import posixpath
 import runpy
-import select
 import signal
 import struct
 import sys
 import threading
 import traceback
 import types
+from os import read  # by themselves: a site may patch the modules (gevent)
+from select import select
 from xml.dom import minidom
 
 #: What the process was started with, to start it anew.
@@ -68,7 +69,7 @@ class Kernel32(object):
     def _watch(self, *args):
         """A handle sees what changes from now on: what the pipe holds already is old."""
         if self._changes is not None:
-            while select.select([self._changes], [], [], 0)[0] and self._changes.readline():
+            while select([self._changes], [], [], 0)[0] and self._changes.readline():
                 pass
         return 1
 
@@ -104,7 +105,7 @@ class Changes(object):
         """The next changed file; "" when the server has gone."""
         line = b""
         while not line.endswith(b"\n"):
-            data = os.read(self._descriptor, 1)
+            data = read(self._descriptor, 1)
             if not data:
                 return ""
             line += data
@@ -283,7 +284,7 @@ def _stand_by():
         return found
 
     before = stamps()
-    select.select([0], [], [])
+    select([0], [], [])
     if stamps() != before:
         _ENVIRONMENT.pop("FCGIEMU_STANDBY")
         os.execve(_COMMAND[0], _COMMAND, _ENVIRONMENT)

@@ -7,11 +7,11 @@ span records are put together, GET_VALUES is answered, output goes out in record
 
 import json
 import os
-import select
 import signal
 import socket
 import struct
 import sys
+from select import POLLIN, poll  # by themselves: a site may patch the module (gevent)
 
 from flup.server import fcgi_base
 from flup.server.fcgi_single import WSGIServer
@@ -32,8 +32,8 @@ class BufferedSocket:
         self._position = 0
         self._output = []
         self._waiting = 0
-        self._readable = select.poll()
-        self._readable.register(sock, select.POLLIN)
+        self._readable = poll()
+        self._readable.register(sock, POLLIN)
 
     def exactly(self, size):
         """So many bytes; EOFError where the stream ends before."""
@@ -241,9 +241,9 @@ class Server(WSGIServer):
 
     def _accept(self, listening):
         if self.unwatched is not None:
-            waiting = select.poll()
+            waiting = poll()
             for descriptor in (listening.fileno(), self.unwatched):
-                waiting.register(descriptor, select.POLLIN)
+                waiting.register(descriptor, POLLIN)
             waiting.poll()
             lifeline.end_if_closed(self.unwatched)
         return listening.accept()
