@@ -8,12 +8,23 @@ import os
 import sys
 from pathlib import Path
 
+from .worker import lifeline
+
 _GUARD = str(Path(__file__).parent / "worker" / "guard.py")
 
 
 def guarded(command: tuple[str, ...]) -> tuple[str, ...]:
     """A program that does not watch its lifeline, run by one that does: see worker/guard.py."""
     return (sys.executable, "-S", "-E", _GUARD, *command)
+
+
+def end_with_starter() -> None:
+    """Where whoever has started this process holds a lifeline of it: end with them, however they
+    end.
+    """
+    descriptor = lifeline.take()
+    if descriptor is not None and not lifeline.hold(descriptor):
+        lifeline.watch(descriptor)
 
 
 class Lifeline:

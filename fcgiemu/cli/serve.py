@@ -78,7 +78,7 @@ from .options import open_site, site_options
     "debug_port",
     type=click.IntRange(1, 65535),
     metavar="PORT",
-    help="One worker, without timeouts, that a debugger can attach to.",
+    help="One worker, without timeouts, that a debugger can attach to (needs fcgiemu[debug]).",
 )
 @click.option(
     "--no-timeouts", is_flag=True, help="No activityTimeout and requestTimeout, for debugging."
@@ -128,6 +128,7 @@ def command(
     measured_only: bool,
     **settings: Any,
 ) -> None:
+    from ..lifeline import end_with_starter
     from ..programs.launching import PoolOptions
     from ..server import tls
     from ..server.first_process import reaps_for_server
@@ -135,6 +136,7 @@ def command(
 
     if debug_port is not None and worker == "wfastcgi":
         raise click.UsageError("--debugpy needs fcgiemu's own worker: leave --worker wfastcgi out.")
+    end_with_starter()
     reaps_for_server()
     pool = PoolOptions(
         workers, worker, strict_pool, no_timeouts, debug_port, standby=standby and reload

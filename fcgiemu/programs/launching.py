@@ -9,12 +9,15 @@ import json
 import os
 import re
 import secrets
+import shlex
+import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..app_service import environment as azure
 from ..applications import Application
 from ..config.xdt.application_host import environment_of
+from ..errors import SiteError
 from ..fastcgi import php
 from ..fastcgi.limits import IIS_LIMITS, Limits
 from ..fastcgi.process import Launch, StartFailed
@@ -65,6 +68,12 @@ class Launcher:
     """Knows the limits and the start of every scriptProcessor of a site."""
 
     def __init__(self, site: Hosting, options: PoolOptions) -> None:
+        """Raises SiteError where a debugger is wanted that is not installed."""
+        if options.debug_port is not None and not _has_debugger():
+            raise SiteError(
+                "--debugpy needs the package debugpy, which is not installed beside fcgiemu.",
+                f"Type: {shlex.quote(sys.executable)} -m pip install 'fcgiemu[debug]'",
+            )
         self.site = site
         self.options = options
 
@@ -75,15 +84,20 @@ class Launcher:
 
     def debug_port(self, place: Application) -> int | None:
         """The port for a debugger: that of --debugpy, else that of the old WSGI_PTVSD_ADDRESS of
-        appSettings.
+        appSettings; None where no debugger is wanted, or appSettings want one that is not
+        installed, or at a port that is not one.
         """
         if self.options.debug_port is not None:
             return self.options.debug_port
-        settings = self.site.app_settings(place)
-        if not settings.keys() & {"WSGI_PTVSD_SECRET", "WSGI_PTVSD_ADDRESS"}:
+        if not self._wants_debugger(place) or not _has_debugger():
             return None
-        port = settings.get("WSGI_PTVSD_ADDRESS", ("", None))[0].rpartition(":")[2]
-        return bounded(port, MAX_PORT) or PTVSD_PORT
+        address = self.site.app_settings(place).get("WSGI_PTVSD_ADDRESS", ("", None))[0]
+        port = address.partition(":")[2]
+        return (bounded(port, MAX_PORT) or None) if port else PTVSD_PORT
+
+    def _wants_debugger(self, place: Application) -> bool:
+        """Whether appSettings have a WSGI_PTVSD_SECRET: without it wfastcgi starts no debugger."""
+        return bool(self.site.app_settings(place).get("WSGI_PTVSD_SECRET", ("", None))[0])
 
     def limits(self, processor: str, place: Application) -> Limits:
         """The limits for a scriptProcessor: development's defaults, then the host configuration,
@@ -109,7 +123,7 @@ class Launcher:
             limits = replace(limits, max_instances=options.workers)
         if self.debug_port(place) is not None:
             limits = replace(limits, max_instances=1)  # the one that the debugger's port belongs to
-        if options.no_timeouts:
+        if options.no_timeouts or options.debug_port is not None:
             limits = replace(limits, activity_timeout=_FOREVER, request_timeout=_FOREVER)
         return limits
 
@@ -153,6 +167,10 @@ class Launcher:
         port = self.debug_port(place)
         if port is not None:
             options["debugpy"] = {"port": port, "folder": _folder_of("debugpy")}
+        elif self._wants_debugger(place):
+            options["log"] = "unable to start debugpy to enable debugging"
+        if not self.site.settings.strict:
+            options.update(terminal=_terminal(), site=str(self.site.path))
         mark = options["mark"] = secrets.token_hex(8)
         environment.update(FCGIEMU_FLUP=_folder_of("flup"), FCGIEMU_WORKER=json.dumps(options))
         stands_by = self.stands_by and port is None
@@ -246,6 +264,18 @@ class Launcher:
                 if is_ours(self.site, local):
                     folder = Path(local).parent if Path(local).suffix else Path(local)
                     make_own_folder(folder)
+
+
+def _has_debugger() -> bool:
+    return importlib.util.find_spec("debugpy") is not None
+
+
+def _terminal() -> str:
+    """The device that the server reads from, where that is a terminal."""
+    try:
+        return os.ttyname(0) if os.isatty(0) and os.isatty(1) else ""
+    except OSError:
+        return ""
 
 
 def _folder_of(package: str) -> str:

@@ -261,15 +261,17 @@ def environ(hosting: Hosting, decision: Decision, action: CallFastCgi) -> dict[s
     """What a WSGI application behind wfastcgi would find in its environ; the variables that another
     program gets.
     """
-    pairs = dict(variables(decision, action))
+    texts = dict(variables(decision, action))
     if not is_wfastcgi(action.handler.script_processor):
-        return {name: value for name, value in pairs.items() if _is_shown(name)}
+        return {name: value for name, value in texts.items() if _is_shown(name)}
+    pairs: dict[str, str | bytes] = {**texts}
     wsgi.original_url(pairs)
     settings = hosting.app_settings(hosting.application(decision.path))
     wsgi.script_name(pairs, {name: value for name, (value, _) in settings.items()})
-    shown = {name: pairs[name] for name in _ENVIRON if name in pairs}
-    shown.update((name, value) for name, value in pairs.items() if name.startswith("HTTP_"))
-    shown["wsgi.url_scheme"] = "https" if pairs["HTTPS"] == "on" else "http"
+    texts = {name: value for name, value in pairs.items() if isinstance(value, str)}
+    shown = {name: texts[name] for name in _ENVIRON if name in texts}
+    shown.update((name, value) for name, value in texts.items() if name.startswith("HTTP_"))
+    shown["wsgi.url_scheme"] = "https" if texts["HTTPS"] == "on" else "http"
     return shown
 
 

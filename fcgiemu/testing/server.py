@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import quote
 
+from ..lifeline import Lifeline
+
 READY_SECONDS = 30
 STOP_SECONDS = 15
 
@@ -55,6 +57,7 @@ class Server:
         self.folder = folder
         self._lines = threading.Condition()
         self._output: list[str] = []
+        lifeline = self._lifeline = Lifeline()  # a killed test process takes the server along
         self.process = subprocess.Popen(
             [
                 sys.executable,
@@ -70,9 +73,11 @@ class Server:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            env={**os.environ, **(environment or {})},
+            env={**os.environ, **(environment or {}), **lifeline.environment},
             start_new_session=True,
+            pass_fds=(lifeline.theirs,),
         )
+        lifeline.passed()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self.port = 0
 
@@ -101,6 +106,7 @@ class Server:
                 f"the server did not end within {STOP_SECONDS} s:\n{self.log()}"
             ) from None
         finally:
+            self._lifeline.cut()
             self._reader.join(STOP_SECONDS)
             assert self.process.stdout is not None
             self.process.stdout.close()

@@ -288,6 +288,8 @@ def run(request):
             _announce_restarts(_folder(environ))
             fatal = False
             message = ""
+            if "log" in _Site.options:
+                log(_Site.options["log"])
             log("wfastcgi.py %s initialized" % VERSION)
             _Site.initialized = True
             _show_held()

@@ -257,6 +257,21 @@ class Server(WSGIServer):
         standby.State.connection = -1
 
 
+def _open_breakpoints(options):
+    """Have pdb loaded by the first ``breakpoint()``: until then a site may bring modules that are
+    called as those it loads.
+    """
+    console = sys.stderr
+
+    def hook(*args, **more):
+        from . import terminal
+
+        terminal.install(options["terminal"], options["site"], options["mark"], console)
+        return sys.breakpointhook.at(sys._getframe(1), *args, **more)
+
+    sys.breakpointhook = hook
+
+
 def serve():
     """Run the worker until its server goes away."""
     options = json.loads(os.environ.pop("FCGIEMU_WORKER", "{}"))
@@ -269,6 +284,8 @@ def serve():
         from . import debugger
 
         debugger.listen(options["debugpy"]["folder"], options["debugpy"]["port"], options["mark"])
+    elif "terminal" in options and hasattr(sys, "breakpointhook"):
+        _open_breakpoints(options)
     application.configure(options, bool(resumed))
     sys.argv = [options.get("argv0", "wfastcgi.py")]
     try:

@@ -22,8 +22,8 @@ from .server import LiveServer, all_end
 PREFORK = f"""#!{sys.executable}
 import os, socket, struct
 
-def record(kind, content):
-    return struct.pack(">BBHHBx", 1, kind, 1, len(content), 0) + content
+def record(kind, content, number=1):
+    return struct.pack(">BBHHBx", 1, kind, number, len(content), 0) + content
 
 os.setsid() if os.getpid() != os.getsid(0) else None
 family = [os.getpid()]
@@ -41,12 +41,14 @@ while True:
     data = b""
     while part := connection.recv(65536):
         data += part
-        if record(5, b"") in data:
+        number = int.from_bytes(data[2:4], "big")
+        if record(5, b"", number) in data:
             if b"QUERY_STRINGdie" in data:
                 os.kill(os.getppid(), 9)
                 connection.recv(1)
             answer = b"nonsense" if b"QUERY_STRINGgarbage" in data else record(
-                6, b"Content-Type: text/plain\\r\\n\\r\\n%d %d" % (os.getpid(), os.getppid())) + record(3, bytes(8))
+                6, b"Content-Type: text/plain\\r\\n\\r\\n%d %d" % (os.getpid(), os.getppid()), number
+            ) + record(3, bytes(8), number)
             data = b""
             connection.sendall(answer)
     connection.close()
