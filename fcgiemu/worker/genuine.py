@@ -363,7 +363,9 @@ class _Spawning(object):
 
             def get_preparation_data(name):
                 data = prepare(name)
-                if data.get("init_main_from_path") == os.path.abspath(sys.modules["__main__"].__file__):
+                if data.get("init_main_from_path") == os.path.abspath(
+                    sys.modules["__main__"].__file__
+                ):
                     data["init_main_from_path"] = os.path.join(_HERE, "genuine.py")
                 return data
 

@@ -93,18 +93,18 @@ def hidden_reason(error):
     if _passed:
         return _passed[0]
     if "populate() isn't reentrant" in text:
-        return _of_django()
+        return _of_django(error)
     if found:
-        return _of_import(found.group(1))
+        return _of_import(found.group(1), error)
     if isinstance(error, AttributeError) and "has no attribute" in text:
         for key in ("WSGI_ALT_VIRTUALENV_HANDLER", "WSGI_HANDLER"):
-            reason = _of_import(os.environ.get(key, ""))
+            reason = _of_import(os.environ.get(key, ""), error)
             if reason:
                 return reason
     return ""
 
 
-def _of_import(handler):
+def _of_import(handler, outer):
     """Why a module of a handler's name cannot be imported; "" as soon as one can be."""
     module, reason = handler, ""
     while "." in module:
@@ -113,16 +113,16 @@ def _of_import(handler):
             __import__(module)
         except ImportError as error:
             if not reason and not _is_absence(error, module):
-                return traceback.format_exc()
-            reason = reason or traceback.format_exc()
+                return _alone(error, outer)
+            reason = reason or _alone(error, outer)
         except Exception as error:
-            return _of_django() if "populate() isn't reentrant" in str(error) else ""
+            return _of_django(outer) if "populate() isn't reentrant" in str(error) else ""
         else:
             return ""  # it is no import that has failed
     return reason
 
 
-def _of_django():
+def _of_django(outer):
     """Why Django could not be set up the first time."""
     apps = sys.modules.get("django.apps")
     if apps is None:
@@ -132,6 +132,17 @@ def _of_django():
         registry.app_configs.clear()
         registry.loading = registry.apps_ready = registry.models_ready = registry.ready = False
         sys.modules["django"].setup()
-    except Exception:
-        return traceback.format_exc()
+    except Exception as error:
+        return _alone(error, outer)
     return ""
+
+
+def _alone(error, outer):
+    """The traceback of a second attempt, without the failure that is being explained by it."""
+    inner = error
+    while getattr(inner, "__context__", None) is not None:
+        if inner.__context__ is outer or "populate() isn't reentrant" in str(inner.__context__):
+            inner.__context__ = None
+            break
+        inner = inner.__context__
+    return traceback.format_exc()

@@ -327,9 +327,7 @@ def test_a_debugger_stops_a_request_and_the_clock_with_it(
         port = free.getsockname()[1]
     site = write(tmp_path, {"app.py": APP, "web.config": wsgi_site()})
     server = serve(site, "--debugpy", str(port))
-    server.wait_for(
-        "at most 1, restarted when files change, never recycled by count, no timeouts"
-    )
+    server.wait_for("at most 1, restarted when files change, never recycled by count, no timeouts")
     server.wait_for(f"Debugger listening on 127.0.0.1:{port}")
     assert server.get("/").status == 200
     editor = attached(port)

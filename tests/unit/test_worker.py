@@ -93,6 +93,45 @@ def test_the_reason_that_a_proxy_script_drops(
     assert resolver.hidden_reason(Mute()) == ""
 
 
+@pytest.mark.parametrize(
+    ("inner", "cause"),
+    [
+        ("import hidden_needed", "No module named 'hidden_needed'"),
+        ("from hidden_shop import nothing", "cannot import name 'nothing'"),
+        ("raise ImportError('on purpose')", "ImportError: on purpose"),
+    ],
+)
+@pytest.mark.parametrize("proxied", [False, True])
+def test_an_import_error_that_a_missing_attribute_hides(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, inner: str, cause: str, proxied: bool
+) -> None:
+    write(tmp_path, {"hidden_shop/__init__.py": "", "hidden_shop/wsgi.py": inner + "\n"})
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "hidden_shop", raising=False)
+    name = "hidden_shop.wsgi.application"
+    monkeypatch.setenv("WSGI_ALT_VIRTUALENV_HANDLER", name)
+    if proxied:  # its script has passed over the failure itself
+        resolver.resolve("sys.path")
+        error = AttributeError("module 'hidden_shop' has no attribute 'wsgi'")
+        reason = resolver.hidden_reason(error)
+    else:
+        with pytest.raises(AttributeError, match="has no attribute 'wsgi'") as failed:
+            resolver.resolve(name)
+        reason = resolver.hidden_reason(failed.value)
+    assert cause in reason.splitlines()[-1]
+
+
+def test_nothing_is_hidden_where_a_name_is_wrong(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, {"plain_app.py": "class holder: pass\n"})
+    monkeypatch.syspath_prepend(str(tmp_path))
+    for name in ("plain_app.missing", "plain_app.holder.missing()"):
+        with pytest.raises(AttributeError) as failed:
+            resolver.resolve(name)
+        assert resolver.hidden_reason(failed.value) == ""
+
+
 @pytest.mark.parametrize("length", [0, 1, 127, 128, 70000])
 def test_parameters_of_any_length(length: int) -> None:
     data = (
