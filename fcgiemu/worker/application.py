@@ -40,8 +40,7 @@ class _Site:
     announced = 0
     #: Whether the last output has not ended its line.
     amid_line = False
-    #: Where the first request's output goes, from before its request where the site is loaded
-    #: ahead.
+    #: Where the first request's output goes, where a stand-by has made that before the request.
     first = None
     #: Output that waits for the site to be loaded.
     held = ""

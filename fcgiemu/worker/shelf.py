@@ -81,8 +81,8 @@ class Shelf:
     # -- loading ahead -----------------------------------------------------------------------------
 
     def load(self, name):
-        """Load a module with nothing of the others in sight; ``failed`` says whether that
-        failed.
+        """Load a module with nothing of the others in sight; where that fails, ``failed`` says
+        so.
         """
         self._asked.append({})
         try:

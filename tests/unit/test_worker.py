@@ -105,14 +105,16 @@ def test_the_reason_that_a_proxy_script_drops(
 def test_an_import_error_that_a_missing_attribute_hides(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, inner: str, cause: str, proxied: bool
 ) -> None:
-    write(tmp_path, {"hidden_shop/__init__.py": "", "hidden_shop/wsgi.py": inner + "\n"})
+    files = {"hidden_shop/__init__.py": "", "hidden_shop/config/__init__.py": ""}
+    write(tmp_path, {**files, "hidden_shop/config/wsgi.py": inner + "\n"})
     monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.delitem(sys.modules, "hidden_shop", raising=False)
-    name = "hidden_shop.wsgi.application"
+    for loaded in ("hidden_shop", "hidden_shop.config"):
+        monkeypatch.delitem(sys.modules, loaded, raising=False)
+    name = "hidden_shop.config.wsgi.application"
     monkeypatch.setenv("WSGI_ALT_VIRTUALENV_HANDLER", name)
     if proxied:  # its script has passed over the failure itself
         resolver.resolve("sys.path")
-        error = AttributeError("module 'hidden_shop' has no attribute 'wsgi'")
+        error = AttributeError("module 'hidden_shop.config' has no attribute 'wsgi'")
         reason = resolver.hidden_reason(error)
     else:
         with pytest.raises(AttributeError, match="has no attribute 'wsgi'") as failed:
