@@ -10,7 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from . import cost, decide, diff, workers
+from . import cost, decide, diff, saves, workers
 from .load import Load, from_another_process
 from .neighbours import SERVERS
 
@@ -100,6 +100,7 @@ def main() -> None:
                 f"{case:28}{name:10}{row.rate:11.0f}{row.p50:9.2f}{row.p99:9.2f}{row.errors:8}   {ratio}"
             )
     print("\n".join(extra))
+    saves.main()
     workers.main()
     cost.main()
     decide.main()
