@@ -50,13 +50,20 @@ def not_under_nohup() -> Iterator[None]:
     signal.signal(signal.SIGHUP, before)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--no-standby", action="store_true", help="no interpreter stands by behind live servers"
+    )
+
+
 @pytest.fixture
-def serve() -> Iterator[Callable[..., LiveServer]]:
+def serve(request: pytest.FixtureRequest) -> Iterator[Callable[..., LiveServer]]:
     """``serve(folder, "--strict")``: a running server, stopped whatever happens; its log is shown
     when the test fails.
     """
     with ExitStack() as stack:
-        yield lambda folder, *options: stack.enter_context(LiveServer(folder, options))
+        first = ("--no-standby",) if request.config.getoption("--no-standby") else ()
+        yield lambda folder, *options: stack.enter_context(LiveServer(folder, (*first, *options)))
 
 
 @pytest.hookimpl(wrapper=True)

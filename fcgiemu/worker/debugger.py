@@ -21,9 +21,8 @@ def _listen(listen, port):
     end = time.time() + _PATIENCE
     while True:
         try:
-            with (
-                socket.socket() as trial
-            ):  # asks at less cost than an adapter that finds the port taken
+            # asks at less cost than an adapter that finds the port taken
+            with socket.socket() as trial:
                 trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 trial.bind(("127.0.0.1", port))
             listen(("127.0.0.1", port))

@@ -110,7 +110,9 @@ pytestmark = pytest.mark.skipif(
 
 
 @pytest.fixture
-def site(tmp_path: Path, serve: Callable[..., LiveServer]) -> Site:
+def site(tmp_path: Path, serve: Callable[..., LiveServer], request: pytest.FixtureRequest) -> Site:
+    if request.config.getoption("--no-standby"):
+        pytest.skip("the suite runs without a stand-by")
     made = Site(tmp_path / "site", serve)
     made.packaged({"package/__init__.py": PACKAGE % "os.environ['FROM_CONFIG']"})
     made.app()

@@ -10,6 +10,7 @@ import os
 import signal
 import socket
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -504,3 +505,106 @@ def test_a_debugged_process_is_not_recycled(pool: Callable[..., None]) -> None:
         assert await application.acquire() is not worker
 
     pool(work, Limits(max_instances=1, instance_max_requests=1))
+
+
+class StandbyPool:
+    """A pool that keeps a stand-by, over processes of our own; what is launched can be changed."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, may: bool = True) -> None:
+        self.launch = Launch(("program",), {"A": "1"}, "/", mark="m1", may_stand_by=may)
+        self.spawner = Spawner(monkeypatch)
+        self.application = Application(
+            lambda: self.launch,
+            Limits(max_instances=1),
+            lambda *_: None,
+            self.spawner,  # type: ignore[arg-type]
+            standby=True,
+        )
+
+    def report(self, worker: WorkerProcess, *lines: str) -> None:
+        """What a process says on its standard error."""
+        assert isinstance(worker._process, FakeProcess)
+        for line in lines:
+            worker._process.stderr.feed_data(f"\x1em1 {line}\n".encode())
+
+    async def prepared(self, *lines: str) -> WorkerProcess:
+        """A busy process that has reported, and by now a stand-by beside it."""
+        worker = await self.application.acquire()
+        self.report(worker, *(lines or ('report {"modu', 'report les": 1}', "reported")))
+        for _ in range(20):
+            await asyncio.sleep(0)
+            await asyncio.gather(*self.application._tasks)
+        return worker
+
+
+@pytest.mark.parametrize(
+    ("launch", "kept"),
+    [
+        ({}, True),
+        ({"mark": "m2", "environment": {"A": "1"}}, True),
+        ({"environment": {"A": "2"}}, False),
+        ({"command": ("another",)}, False),
+        ({"directory": "/tmp"}, False),
+    ],
+    ids=["same", "mark", "environment", "command", "directory"],
+)
+def test_a_standby_takes_the_place_of_a_stale_process(
+    monkeypatch: pytest.MonkeyPatch, launch: dict[str, Any], kept: bool
+) -> None:
+    async def main() -> None:
+        pool = StandbyPool(monkeypatch)
+        application = pool.application
+        stale = await pool.prepared()
+        assert len(pool.spawner.started) == 2 and application._standby is not None
+        standby = application._standby
+        assert standby.launch.environment["FCGIEMU_STANDBY"] == '{"modules": 1}'
+        application.release(stale)
+        pool.launch = replace(pool.launch, **launch)
+        application.restart()
+        assert (await application.acquire() is standby) is kept
+        await application.close()
+        assert all(process.ended.done() for process in pool.spawner.started)
+
+    asyncio.run(asyncio.wait_for(main(), 20))
+
+
+def test_a_standby_is_one_and_goes_when_it_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main() -> None:
+        pool = StandbyPool(monkeypatch)
+        await pool.prepared()
+        first = pool.application._standby
+        assert first is not None
+        assert isinstance(first._process, FakeProcess)
+        pool.application.forget_standby()
+        await asyncio.wait_for(asyncio.shield(first._process.ended), 5)
+        assert pool.application._standby is None
+        await pool.application.close()
+
+    asyncio.run(asyncio.wait_for(main(), 20))
+
+
+def test_a_standby_that_is_given_up_again_and_again_loads_nothing_ahead(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def main() -> None:
+        pool = StandbyPool(monkeypatch)
+        worker = await pool.prepared("standby given up: x", "report {}", "reported")
+        worker.report = "{1}"
+        for _ in range(2):
+            assert pool.application._loads == "{}"
+            worker.report = "{}"
+            pool.application._reported(worker)
+        assert pool.application._loads == ""
+        await pool.application.close()
+
+    asyncio.run(asyncio.wait_for(main(), 20))
+
+
+def test_programs_that_cannot_stand_by_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main() -> None:
+        pool = StandbyPool(monkeypatch, may=False)
+        await pool.prepared()
+        assert len(pool.spawner.started) == 1
+        await pool.application.close()
+
+    asyncio.run(asyncio.wait_for(main(), 20))
