@@ -116,7 +116,7 @@ def count_by(names: Iterable[str], asked: Inputs, folder: Path, options: Options
     chosen = share(found, *options.part) if options.part != (1, 1) else found
     mark = fingerprint.of_logs(chosen, asked.wanted, options.encoding)
     target = folder / f"counts-{mark}"
-    target.mkdir(exist_ok=True)
+    target.mkdir(parents=True, exist_ok=True)
     wanted = _count_tasks(chosen, target, asked, options)
     complete = _count_all(wanted, options)
     facts, rows = Facts(), 0

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 
 from fcgiemu.decision import Refused
 from fcgiemu.http.request import make_request
 from fcgiemu.http.url import UrlRefused
+from fcgiemu.logs.entry import sent_query
 from fcgiemu.server import log
 from fcgiemu.server.app import LogEntry
 from fcgiemu.site import Site
+
+from ..sites import rules
 
 NOW = datetime(2026, 3, 17, 8, 1, 15, tzinfo=UTC)
 
@@ -59,6 +63,22 @@ def test_w3c(make_site: Callable[..., Site]) -> None:
         is None
     )
     assert len(line.split()) == len(log.FIELDS.split())
+
+
+def test_what_is_routed_has_the_marks_of_arr(make_site: Callable[..., Site]) -> None:
+    rule = (
+        '<rule name="out"><match url="(.*)" />'
+        '<action type="Rewrite" url="http://other.example/{R:1}" /></rule>'
+    )
+    site = make_site({"web.config": rules(rule)}, arr=True)
+    for url, query in (("/a?q=1", "q=1"), ("/a", "")):
+        line = log.w3c(entry(site, url, 301))
+        assert line is not None
+        logged = line.split()[5]
+        assert re.fullmatch(
+            r".*X-ARR-CACHE-HIT=0&X-ARR-LOG-ID=[0-9a-f-]{36}&SERVER-STATUS=301", logged
+        )
+        assert sent_query(logged) == query
 
 
 def test_json_and_text(make_site: Callable[..., Site]) -> None:
