@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from ..decision import Abort, Decision, Outcome, Refused
 from ..http.request import Request
 from ..http.url import MAX_TARGET_BYTES, Target, UrlRefused, canonicalize
+from ..rewrite.regex import TooComplex
 from ..site import Site
 from . import outcome
 from .entry import SEPARATOR, Keyed
+from .inputs import inputs
 from .masking import masked
 from .outcome import MAX_HOPS, Way
 from .removal import Removal
@@ -28,6 +30,10 @@ GRAVITY = ("new 404", "new error", "new redirect hop", "other")
 #: Requests after which somebody may stop a section.
 _ASK_EVERY = 500
 
+_QUERY = Keyed._fields.index("query")
+
+#: How often a request was answered with which status.
+Statuses = Iterable[tuple[int, int]]
 #: (kind before, kind after), as --ignore-kind has them.
 Kinds = frozenset[tuple[str, str]]
 
@@ -45,6 +51,24 @@ class _Side:
     status: int
 
 
+class _Verdict:
+    """What both versions do with a request."""
+
+    __slots__ = ("change", "flow", "is_of_all", "new", "new_rules", "old", "old_rules")
+
+    def __init__(
+        self, old: _Side, new: _Side, change: tuple[int, int] | None, is_of_all: bool
+    ) -> None:
+        self.old, self.new = old, new
+        #: The redirects on both sides, where the versions do not do the same.
+        self.change = change
+        #: Whether it is one of all requests that differ only in what no rule tells apart.
+        self.is_of_all = is_of_all
+        self.flow = outcome.kind(old.decision), outcome.kind(new.decision)
+        self.old_rules = outcome.rules(old.decision)
+        self.new_rules = outcome.rules(new.decision)
+
+
 class Judge:
     """Decides at both sites; keeps what it has learned from section to section."""
 
@@ -58,6 +82,10 @@ class Judge:
         self._removal = Removal(new)
         self._needed: set[str] = set()
         self._target = Target("/", "", "/")
+        asked = inputs((old, new))
+        self._tests_tell, self._query_tests = asked.tests_tell, asked.query_tests
+        self._long_query = asked.long_query
+        self._known: dict[tuple[object, ...], _Verdict] = {}
 
     def section(self, counts: Counts, stop: Callable[[], bool] = lambda: False) -> Section:
         """Decide about the requests of a section. Raises Stopped."""
@@ -69,9 +97,30 @@ class Judge:
         found.needed = set(self._needed)
         return found
 
-    def _one(self, found: Section, key: Keyed, statuses: Iterable[tuple[int, int]]) -> None:
-        count = sum(count for _, count in statuses)
-        found.requests += count
+    def _one(self, found: Section, key: Keyed, statuses: Statuses) -> None:
+        kin = self._kin(key)
+        known = self._known.get(kin) if kin is not None else None
+        if known is None:
+            known = self._judged(key)
+            if kin is not None and known.is_of_all:
+                if len(self._known) >= MAX_REMEMBERED:
+                    self._known.clear()
+                self._known[kin] = known
+        self._account(found, key, known, statuses)
+
+    def _kin(self, key: Keyed) -> tuple[object, ...] | None:
+        """What requests have in common that differ in queries which no rule tells apart."""
+        query = key.query
+        if not self._tests_tell or len(query) > self._long_query:
+            return None
+        try:
+            tests = [test(query) is not None for test in self._query_tests]
+        except TooComplex:
+            return None
+        return (*key[:_QUERY], bool(query), *tests, *key[_QUERY + 1 :])
+
+    def _judged(self, key: Keyed) -> _Verdict:
+        """Decide about a request at both sites."""
         before: Outcome
         after: Outcome
         request: Request | None = None
@@ -83,35 +132,43 @@ class Judge:
             before, after = self._old_decide(request), self._new_decide(request)
         old = _Side(before, outcome.destination(before), outcome.status(before))
         new = _Side(after, outcome.destination(after), outcome.status(after))
-        flow = outcome.kind(before), outcome.kind(after)
+        if isinstance(after, Decision):
+            for name in after.rules:
+                if name not in self._needed:
+                    self._try_without(name, after, new.where)
+        change = self._change(request, old, new)
+        is_redirect = "redirect" in (old.where[0], new.where[0])  # to the query of each
+        return _Verdict(old, new, change, change is None and not is_redirect)
+
+    def _account(self, found: Section, key: Keyed, known: _Verdict, statuses: Statuses) -> None:
+        """Add requests to what was found."""
+        count = sum(count for _, count in statuses)
+        found.requests += count
+        flow = known.flow
         found.flows[flow] = found.flows.get(flow, 0) + count
-        for name in outcome.rules(before):
+        for name in known.old_rules:
             found.old_hits[name] = found.old_hits.get(name, 0) + count
-        for name in outcome.rules(after):
+        for name in known.new_rules:
             found.new_hits[name] = found.new_hits.get(name, 0) + count
-            if name not in self._needed and isinstance(after, Decision):
-                self._try_without(name, after, new.where)
-        self._compare(found, key, request, old, new, count)
-        if old.status:
-            self._compare_with_log(found, key, old, statuses)
+        if known.change is not None:
+            self._add_change(found, key, known, known.change, count)
+        if known.old.status:
+            self._compare_with_log(found, key, known, statuses)
 
     def _try_without(self, name: str, made: Decision, where: outcome.Destination) -> None:
         """Learn whether a rule is needed."""
         if outcome.destination(self._removal.decide(made, name)) != where:
             self._needed.add(name)
 
-    def _compare(
-        self,
-        found: Section,
-        key: Keyed,
-        request: Request | None,
-        old: _Side,
-        new: _Side,
-        count: int,
-    ) -> None:
+    def _change(self, request: Request | None, old: _Side, new: _Side) -> tuple[int, int] | None:
+        """None where both versions do the same, else the redirects on both sides."""
         hops = self._hops(request, old, new)
-        if old.where == new.where and hops[0] == hops[1]:
-            return
+        return None if old.where == new.where and hops[0] == hops[1] else hops
+
+    def _add_change(
+        self, found: Section, key: Keyed, known: _Verdict, hops: tuple[int, int], count: int
+    ) -> None:
+        old, new = known.old, known.new
         if (_kind(old), _kind(new)) in self.ignored:
             found.ignored += count
             return
@@ -134,9 +191,10 @@ class Judge:
         )
 
     def _compare_with_log(
-        self, found: Section, key: Keyed, old: _Side, statuses: Iterable[tuple[int, int]]
+        self, found: Section, key: Keyed, known: _Verdict, statuses: Statuses
     ) -> None:
-        rule = (outcome.rules(old.decision) or ("",))[-1]
+        old = known.old
+        rule = known.old_rules[-1] if known.old_rules else ""
         parity = found.parity.setdefault(rule, [0, 0])
         for status, count in statuses:
             if not status:

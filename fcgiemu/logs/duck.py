@@ -26,7 +26,7 @@ from .tally import Stretch, Tally, W3cCounter, skip_all, stretches
 from .w3c import FIELDS_LINE, NO_FIELDS, NO_STEM, Layout, full
 
 #: Bytes of text that are counted at once.
-CHUNK = 128 << 20
+CHUNK = 48 << 20
 #: A larger plain file is counted in chunks, so that its different requests fit into memory.
 LARGEST_PLAIN = 2 << 30
 #: A narrower layout could take a comment for a request.
@@ -149,18 +149,18 @@ class _Chunk:
         data = stretch.data
         self.stream.write(data)
         self.pieces.append((stretch.file, stretch.line, len(data)))
-        lines = data.count(b"\n")
-        self.lines += lines
+        self.lines += stretch.ends
         self.size += len(data)
-        self.is_odd = self.is_odd or is_odd(data, lines)
+        self.is_odd = self.is_odd or is_odd(data, stretch.ends)
 
     def stretches(self) -> Iterator[Stretch]:
         """What was put in."""
         with self.path.open("rb") as stream:
             for file, line, size in self.pieces:
                 for data in _blocks(stream, size):
-                    yield Stretch(file, line, data)
-                    line += data.count(b"\n")
+                    ends = data.count(b"\n")
+                    yield Stretch(file, line, data, ends)
+                    line += ends
 
 
 def _blocks(stream: IO[bytes], size: int) -> Iterator[bytes]:
@@ -175,8 +175,9 @@ def _blocks(stream: IO[bytes], size: int) -> Iterator[bytes]:
 
 def is_odd(data: bytes, lines: int) -> bool:
     """Whether lines hold what DuckDB and the reader by lines could take differently."""
-    returns = data.count(b"\r")
-    return returns not in (0, lines) or any(byte in data for byte in _ODD_BYTES)
+    if b"\r" in data and data.count(b"\r") != lines:
+        return True
+    return any(byte in data for byte in _ODD_BYTES)
 
 
 class _Streamed:
@@ -208,10 +209,10 @@ class _Streamed:
         end = stretch.data.rfind(b"\n") + 1
         if end == len(stretch.data):
             return stretch
-        tail = stretch.data[end:]
-        line = stretch.line + stretch.data.count(b"\n")
-        _by_lines(W3cCounter(self.tally, layout), [Stretch(stretch.file, line, tail)])
-        return Stretch(stretch.file, stretch.line, stretch.data[:end])
+        file, line, ends = stretch.file, stretch.line, stretch.ends
+        tail = Stretch(file, line + ends, stretch.data[end:], 0)
+        _by_lines(W3cCounter(self.tally, layout), [tail])
+        return Stretch(file, line, stretch.data[:end], ends)
 
     def _begin(self, layout: Layout) -> _Chunk:
         handle, name = tempfile.mkstemp(".log", dir=self.engine.folder)

@@ -15,7 +15,9 @@ from ..config.tree import Effective, fatal_error
 from ..files import UNWATCHED
 from ..modules import http_redirection, ip_restriction, request_filtering
 from ..rewrite.compiler import InboundRules, inbound
+from ..rewrite.pattern import Matcher
 from ..rewrite.rule import Condition, Rule
+from ..rewrite.template import Template
 from ..site import Site
 from .entry import OPTIONAL, Wanted
 
@@ -74,6 +76,10 @@ class Inputs:
     reasons: dict[str, list[str]] = field(default_factory=dict)
     lacking: list[str] = field(default_factory=list)
     long_query: int = _LONG_QUERY
+    #: Patterns of conditions on {QUERY_STRING}: where ``tests_tell``, a query decides by which of
+    #: them it matches.
+    query_tests: list[Matcher] = field(default_factory=list)
+    tests_tell: bool = True
 
     @property
     def wanted(self) -> Wanted:
@@ -82,6 +88,16 @@ class Inputs:
 
     def read(self, column: str, reason: str) -> None:
         """Note that ``reason`` reads a column."""
+        self._note(column, reason)
+        if column == "query":
+            self.tests_tell = False
+
+    def test_query(self, matcher: Matcher, reason: str) -> None:
+        """Note that ``reason`` asks whether the query matches a pattern, and nothing else."""
+        self._note("query", reason)
+        self.query_tests.append(matcher)
+
+    def _note(self, column: str, reason: str) -> None:
         reasons = self.reasons.setdefault(column, [])
         if reason not in reasons:
             reasons.append(reason)
@@ -162,9 +178,14 @@ def _of_rule(found: Inputs, rule: Rule, assigned: frozenset[str], azure: bool) -
             continue
         for column in columns:
             found.read(column, where)
+    for condition in rule.conditions:
+        if condition.matcher is not None and _tests_the_query(rule, condition):
+            found.test_query(condition.matcher, where)
     action = rule.action
     if action.type == "Redirect":
         found.read("host", where)
+    if action.type == "Rewrite" and action.url is not None and "?" in action.url.source:
+        found.tests_tell = False  # other rules test another query then
     if action.url is not None and not action.append_query_string and "?" in action.url.source:
         found.read("query", where)  # equal to what another rule appends, for that query alone
 
@@ -176,17 +197,36 @@ _URLS = frozenset({"{REQUEST_URI}", "{UNENCODED_URL}", "{HTTP_URL}"})
 
 def _variables(rule: Rule) -> set[str]:
     """The server variables that a rule reads, in capitals."""
-    action = rule.action
-    templates = [variable.value for variable in rule.variables]
-    templates += [one for one in (action.url, action.reason, action.description) if one is not None]
-    captured = any("{c:" in one.source.lower() for one in templates)
-    inputs = [one.input for one in rule.conditions]
-    captured = captured or any("{c:" in one.source.lower() for one in inputs)
+    templates = _results(rule)
     templates += [
-        one.input for one in rule.conditions if captured or not _reads_only_the_path(rule, one)
+        one.input
+        for one in rule.conditions
+        if not (_reads_only_the_path(rule, one) or _tests_the_query(rule, one))
     ]
     names = {name.strip().upper() for one in templates for name in _VARIABLE.findall(one.source)}
     return names | {one.name.upper() for one in rule.variables if not one.replace}
+
+
+def _results(rule: Rule) -> list[Template]:
+    """What a rule makes texts of."""
+    action = rule.action
+    texts = [one for one in (action.url, action.reason, action.description) if one is not None]
+    return texts + [variable.value for variable in rule.variables]
+
+
+def _uses_captures(rule: Rule) -> bool:
+    """Whether a rule uses what its conditions have captured."""
+    templates = [*_results(rule), *(condition.input for condition in rule.conditions)]
+    return any("{c:" in one.source.lower() for one in templates)
+
+
+def _tests_the_query(rule: Rule, condition: Condition) -> bool:
+    """Whether a condition only asks if the query matches a pattern."""
+    return (
+        condition.matcher is not None
+        and condition.input.source.strip().upper() == "{QUERY_STRING}"
+        and not _uses_captures(rule)
+    )
 
 
 def _reads_only_the_path(rule: Rule, condition: Condition) -> bool:
@@ -195,6 +235,7 @@ def _reads_only_the_path(rule: Rule, condition: Condition) -> bool:
     """
     return (
         rule.pattern_syntax == "ECMAScript"
+        and not _uses_captures(rule)
         and condition.match_type == "Pattern"
         and condition.input.source.strip().upper() in _URLS
         and _BEGINNING.fullmatch(condition.pattern) is not None

@@ -20,7 +20,7 @@ from typing import Any, Protocol
 from .entry import SEPARATOR
 
 #: Sections of the requests; a power of two.
-SECTIONS = 256
+SECTIONS = 128
 #: Problems that are named; the rest is counted.
 NAMED = 20
 #: Bytes in memory of a counted request, roughly.
@@ -189,12 +189,12 @@ def section_of(key: str) -> int:
 
 def facts_of(path: Path) -> tuple[Facts, int]:
     """The facts beside the counts of a file, and how many rows these are."""
-    with closing(_reading(path)) as file:
+    with closing(_opened(path)) as file:
         text, rows = file.execute("SELECT json, rows FROM facts").fetchone()
         return Facts.of_json(json.loads(text)), rows
 
 
-def _reading(path: Path) -> sqlite3.Connection:
+def _opened(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
 
 
@@ -202,7 +202,7 @@ def section(paths: Iterable[Path], number: int) -> Section:
     """A section of all counts together."""
     sums: dict[str, dict[int, int]] = {}
     for path in paths:
-        with closing(_reading(path)) as file:
+        with closing(_opened(path)) as file:
             pieces = file.execute("SELECT rows FROM piece WHERE section = ?", (number,))
             for (packed,) in pieces:
                 for row in zlib.decompress(packed).decode().split("\n"):

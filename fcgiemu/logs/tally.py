@@ -61,11 +61,14 @@ class Tally:
 
 @dataclass(slots=True)
 class Stretch:
-    """Lines of one layout: where they come from, and the number of the first one."""
+    """Lines of one layout: where they come from, the number of the first one, and how many line
+    ends there are.
+    """
 
     file: str
     line: int
     data: bytes
+    ends: int
 
 
 @dataclass(slots=True)
@@ -186,9 +189,10 @@ def stretches(file: str, blocks: Iterable[bytes]) -> Iterator[tuple[Layout | Non
             else:
                 found = block.find(b"\n#", position)
                 end = found + 1 if found >= 0 else len(block)
-                data = block[position:end]
-                yield layout, Stretch(file, line, data)
-                line += data.count(b"\n")
+                data = block[position:end] if position or end < len(block) else block
+                ends = data.count(b"\n")
+                yield layout, Stretch(file, line, data, ends)
+                line += ends
             position = end
 
 
