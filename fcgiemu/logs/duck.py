@@ -15,11 +15,18 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import duckdb
 
-from .entry import APPENDED_PATTERN, ASP_ERROR_PATTERN, CUT, SOME_QUERY, NotARequest
+from .entry import (
+    ANY_QUERY,
+    APPENDED_PATTERN,
+    ASP_ERROR_PATTERN,
+    CUT,
+    SOME_QUERY,
+    NotARequest,
+)
 from .sources import BLOCK
 from .store import Nowhere
 from .tally import Stretch, Tally, W3cCounter, skip_all, stretches
@@ -34,7 +41,7 @@ _NARROWEST = 10
 _LONGEST_LINE = 1 << 20
 _ROWS = 10_000
 #: White space beside the blank, where ``bytes.split`` would cut as well, and what IIS never writes.
-_ODD_BYTES = (b"\t", b"\x0b", b"\x0c", b"\0")
+_ODD_BYTES = (b"\t", b"\x0b", b"\x0c", b"\x1f", b"\0")
 
 Rows = Iterator[tuple[str, ...]]
 
@@ -73,11 +80,21 @@ class Engine:
             return None
         return int(found[0]) if found is not None and found[0] is not None else 0
 
-    def rows(self) -> Rows:
-        """The different requests of ``group``, with their counts as the last column."""
-        result = self.connection.execute("SELECT * FROM found")
-        while rows := result.fetchmany(_ROWS):
+    def plain(self, counter: W3cCounter) -> Iterator[list[tuple[str, int, int]]]:
+        """Of what ``group`` has found, the plain requests: key, status, count."""
+        key, status, is_plain = _as_key(counter)
+        yield from self._fetched(f"SELECT {key}, {status}, n::BIGINT FROM found WHERE {is_plain}")
+
+    def others(self, counter: W3cCounter) -> Rows:
+        """The other ones, with their counts as the last column."""
+        is_plain = _as_key(counter)[2]
+        for rows in self._fetched(f"SELECT * FROM found WHERE NOT ({is_plain})"):
             yield from rows
+
+    def _fetched(self, query: str) -> Iterator[list[Any]]:
+        result = self.connection.execute(query)
+        while rows := result.fetchmany(_ROWS):
+            yield rows
 
     def count_file(self, tally: Tally, path: Path) -> bool:
         """Count a file as it lies there, if DuckDB can. Returns whether it has."""
@@ -89,7 +106,7 @@ class Engine:
         if self.group(path, layout, counter) != lines:
             return False
         tally.facts.formats["W3C"] = tally.facts.formats.get("W3C", 0) + 1
-        hand_on(counter, self.rows(), lambda: _stretches_of(path))
+        hand_on(counter, self, lambda: _stretches_of(path))
         return True
 
     def count(self, tally: Tally, file: str, blocks: Iterable[bytes]) -> None:
@@ -101,7 +118,8 @@ def _query(path: Path, layout: Layout, counter: W3cCounter) -> str:
     width = layout.width
     names = ", ".join(f"'c{number}': 'VARCHAR'" for number in range(width + 1))
     chosen = ", ".join(
-        _simplified(f"c{position}", counter.tally) if name == "query" else f"c{position}"
+        (_simplified(f"c{position}", counter.tally) if name == "query" else f"c{position}")
+        + f' AS "{name}"'
         for name, position in zip(counter.columns, layout.positions(counter.columns), strict=True)
     )
     file = str(path).replace("'", "''")
@@ -123,12 +141,47 @@ def _simplified(column: str, tally: Tally) -> str:
         f" '{ASP_ERROR_PATTERN}', ''), ''), '-') ELSE {column} END"
     )
     if tally.wanted.query:
-        return f"{sent} AS query"
+        return sent
     return (
         f"CASE WHEN {sent} IN ('-', '{CUT}') THEN {sent}"
         f" WHEN strlen({sent}) <= {tally.wanted.long_query} THEN '{SOME_QUERY}' ELSE {sent} END"
-        " AS query"
     )
+
+
+#: Column -> what it is like in nearly all lines; keyed() takes it as it stands then.
+_PLAIN = {
+    "method": "[A-Z]+",
+    "stem": "/[A-Za-z0-9/._~-]*",
+    "host": "-|[a-z0-9.-]+",
+    "port": "[0-9]{1,4}",
+    "status": "[0-9]{3}",
+}
+_ABSENT = {"method": "GET", "port": "80"}
+
+
+def _as_key(counter: W3cCounter) -> tuple[str, str, str]:
+    """SQL for the key and the status of plain requests, and for whether one is plain: what keyed()
+    does, for most.
+    """
+    present, wanted = counter.columns, counter.tally.wanted
+    tests = [
+        f"regexp_full_match(\"{name}\", '{pattern}')"
+        for name, pattern in _PLAIN.items()
+        if name in present
+    ]
+    if "query" in present:
+        allowed = f"query <> '{CUT}'" if wanted.query else f"query IN ('-', '{SOME_QUERY}')"
+        tests.append(allowed)
+    texts = []
+    for name in ("method", "host", "port", "stem", "query", "agent", "referer", "cookie", "client"):
+        if name not in present:
+            texts.append(f"'{_ABSENT.get(name, '')}'")
+        elif name == "query" and not wanted.query:
+            texts.append(f"CASE query WHEN '-' THEN '' ELSE '{ANY_QUERY}' END")
+        else:
+            texts.append(f"CASE \"{name}\" WHEN '-' THEN '' ELSE \"{name}\" END")
+    key = " || chr(31) || ".join(texts)
+    return key, "status::INTEGER" if "status" in present else "0", " AND ".join(tests)
 
 
 @dataclass(slots=True)
@@ -232,7 +285,7 @@ class _Streamed:
             return
         chunk, counter, future = self.running
         if future.result() == chunk.lines:
-            hand_on(counter, self.engine.rows(), chunk.stretches)
+            hand_on(counter, self.engine, chunk.stretches)
         else:
             _by_lines(counter, chunk.stretches())
         chunk.path.unlink()
@@ -261,12 +314,17 @@ def _by_lines(counter: W3cCounter, found: Iterable[Stretch]) -> None:
 # -- handing on ------------------------------------------------------------------------------------
 
 
-def hand_on(counter: W3cCounter, rows: Rows, again: Callable[[], Iterable[Stretch]]) -> None:
+def hand_on(counter: W3cCounter, engine: Engine, again: Callable[[], Iterable[Stretch]]) -> None:
     """Hand on what DuckDB has counted. For requests that are none, the lines are looked at
     ``again``, to name the first.
     """
+    tally = counter.tally
+    for rows in engine.plain(counter):
+        for key, status, number in rows:
+            tally.writer.add(key, status, number)
+        tally.facts.requests += sum(row[2] for row in rows)
     bad: dict[str, int] = {}
-    for *raw, count in rows:
+    for *raw, count in engine.others(counter):
         try:
             counter.tally.add(full(counter.columns, tuple(raw)), int(count))
         except NotARequest as error:
