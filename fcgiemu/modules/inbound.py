@@ -10,7 +10,7 @@ from ..decision import Abort, Action, Redirect, Respond
 from ..rewrite import compose
 from ..rewrite.compiler import InboundRules, inbound
 from ..rewrite.policy import POLICY
-from ..rewrite.rule import Rule, Verdict, evaluate
+from ..rewrite.rule import RuleList, Verdict, evaluate
 from . import application_request_routing
 from .context import Context, Rewritten, SameRequest, Step
 
@@ -60,7 +60,7 @@ def _run(compiled: InboundRules, context: Context) -> Action | Rewritten | None:
     return action
 
 
-def _evaluate(rules: tuple[Rule, ...], context: Context, scope: str) -> Action | None:
+def _evaluate(rules: RuleList, context: Context, scope: str) -> Action | None:
     state, trace = context.state, context.trace
     if not rules:
         return None

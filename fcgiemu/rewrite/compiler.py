@@ -11,27 +11,28 @@ from ..config.diagnostics import Finding, Span
 from ..config.merge import Node
 from ..config.tree import Effective
 from . import page_rules, providers
-from .pattern import Matcher, compile_matcher
+from .pattern import Matcher, compile_matcher, required_prefix
 from .policy import POLICY
 from .regex import PatternError
-from .rule import Action, Condition, Rule, SetVariable
+from .rule import Action, Condition, Rule, RuleList, SetVariable
 from .state import State
 from .template import Lookup, Template, TemplateError, compile_template
 
 SECTION = "system.webServer/rewrite"
 OUTBOUND = SECTION + "/outboundRules"
 GLOBAL = SECTION + "/globalRules"
+_NOTHING = compile_template("", {})
 _REDIRECT_STATUS = {"Permanent": 301, "Found": 302, "SeeOther": 303, "Temporary": 307}
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class InboundRules:
     """The compiled inbound side of one configuration. With ``errors`` every governed URL answers
     500.
     """
 
-    global_rules: tuple[Rule, ...] = ()
-    rules: tuple[Rule, ...] = ()
+    global_rules: RuleList = RuleList()
+    rules: RuleList = RuleList()
     errors: tuple[Finding, ...] = ()
     global_errors: tuple[Finding, ...] = ()
     warnings: tuple[Finding, ...] = ()
@@ -132,6 +133,13 @@ class Compiler:
             )
             return lambda _text: None
 
+    def prefix(self, pattern: str, syntax: str, ignore_case: bool) -> str:
+        """What every URL that matches begins with; "" for a pattern that ``matcher`` refuses."""
+        try:
+            return required_prefix(pattern, syntax, ignore_case)
+        except PatternError:
+            return ""
+
 
 def inbound(effective: Effective) -> InboundRules:
     """Compile the inbound rules of a configuration. A view: see Effective.view."""
@@ -148,12 +156,12 @@ def inbound(effective: Effective) -> InboundRules:
     )
     local = tuple(_rule(compiler, node, "Distributed", allowed) for node in rules.items)
     return InboundRules(
-        tuple(rule for rule in global_rules if rule is not None),
-        tuple(rule for rule in local if rule is not None),
-        (*effective.errors_of(SECTION), *compiler.errors),
-        (*effective.errors_of(GLOBAL), *globals_compiler.errors),
-        tuple(compiler.warnings + globals_compiler.warnings),
-        rules.flag("useOriginalURLEncoding"),
+        global_rules=RuleList(rule for rule in global_rules if rule is not None),
+        rules=RuleList(rule for rule in local if rule is not None),
+        errors=(*effective.errors_of(SECTION), *compiler.errors),
+        global_errors=(*effective.errors_of(GLOBAL), *globals_compiler.errors),
+        warnings=tuple(compiler.warnings + globals_compiler.warnings),
+        use_original_url_encoding=rules.flag("useOriginalURLEncoding"),
     )
 
 
@@ -165,35 +173,41 @@ def _rule(compiler: Compiler, node: Node, scope: str, allowed: set[str] | None) 
     syntax = node.text("patternSyntax")
     match = node.child("match")
     pattern = match.given("url")
-    matcher = None
+    ignore_case = match.flag("ignoreCase")
+    matcher, prefix = None, ""
     if pattern is not None:
-        matcher = compiler.matcher(
-            pattern, syntax, match.flag("ignoreCase"), match.span or node.span, what
-        )
+        span = match.span or node.span
+        matcher = compiler.matcher(pattern, syntax, ignore_case, span, what)
+        prefix = compiler.prefix(pattern, syntax, ignore_case)
         if syntax == "Wildcard" and "?" in pattern:
             compiler.warn(
                 "rewrite-wildcard-question-mark",
                 f"{what}: '?' is not a wildcard and never occurs in a path",
-                match.span or node.span,
+                span,
                 "Only * is a wildcard; use ECMAScript for one character.",
             )
     conditions = node.child("conditions")
     rule = Rule(
-        name,
-        "" if scope == "Global" else node.file.directory,
-        scope,
-        pattern,
-        matcher,
-        syntax,
-        match.flag("ignoreCase"),
-        match.flag("negate"),
-        tuple(condition(compiler, item, syntax, scope, what) for item in conditions.items),
-        conditions.text("logicalGrouping") == "MatchAny",
-        conditions.flag("trackAllCaptures"),
-        tuple(_set(compiler, item, allowed, what) for item in node.child("serverVariables").items),
-        _action(compiler, node.child("action"), node.span, what),
-        node.flag("stopProcessing"),
-        node.span,
+        name=name,
+        base="" if scope == "Global" else node.file.directory,
+        scope=scope,
+        pattern=pattern,
+        matcher=matcher,
+        prefix=prefix,
+        pattern_syntax=syntax,
+        ignore_case=ignore_case,
+        negate=match.flag("negate"),
+        conditions=tuple(
+            condition(compiler, item, syntax, scope, what) for item in conditions.items
+        ),
+        match_any=conditions.text("logicalGrouping") == "MatchAny",
+        track_all_captures=conditions.flag("trackAllCaptures"),
+        variables=tuple(
+            _set(compiler, item, allowed, what) for item in node.child("serverVariables").items
+        ),
+        action=_action(compiler, node.child("action"), node.span, what),
+        stop_processing=node.flag("stopProcessing"),
+        span=node.span,
     )
     promise = page_rules.promise(node)
     if promise is not None and node.flag("enabled"):
@@ -221,13 +235,13 @@ def condition(compiler: Compiler, node: Node, syntax: str, scope: str, what: str
             "Move the rule into <rules> of the site's web.config.",
         )
     return Condition(
-        compiler.template(node.text("input"), node.span, f"{what}, condition"),
-        match_type,
-        pattern,
-        matcher,
-        node.flag("ignoreCase"),
-        node.flag("negate"),
-        node.span,
+        input=compiler.template(node.text("input"), node.span, f"{what}, condition"),
+        match_type=match_type,
+        pattern=pattern,
+        matcher=matcher,
+        ignore_case=node.flag("ignoreCase"),
+        negate=node.flag("negate"),
+        span=node.span,
     )
 
 
@@ -268,15 +282,15 @@ def _action(compiler: Compiler, node: Node, rule_span: Span, what: str) -> Actio
         return None if source is None else compiler.template(source, span, f"{what}, action")
 
     return Action(
-        kind,
-        text("url") or compile_template("", {}),
-        node.flag("appendQueryString"),
-        _REDIRECT_STATUS[node.text("redirectType")],
-        node.has("logRewrittenUrl") and node.flag("logRewrittenUrl"),
-        status,
-        node.integer("subStatusCode"),
-        text("statusReason"),
-        text("statusDescription"),
+        type=kind,
+        url=text("url") or _NOTHING,
+        append_query_string=node.flag("appendQueryString"),
+        redirect_status=_REDIRECT_STATUS[node.text("redirectType")],
+        log_rewritten_url=node.has("logRewrittenUrl") and node.flag("logRewrittenUrl"),
+        status=status,
+        substatus=node.integer("subStatusCode"),
+        reason=text("statusReason"),
+        description=text("statusDescription"),
     )
 
 

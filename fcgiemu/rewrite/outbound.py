@@ -46,7 +46,7 @@ class PreCondition:
     track_all_captures: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OutboundRule:
     """An outbound rule. ``header`` names a response header; ``tags`` maps tag to attributes;
     neither = the whole body.
@@ -161,24 +161,26 @@ def _rule(
     conditions = node.child("conditions")
     return (
         OutboundRule(
-            name,
-            known.get(wanted.lower()) if wanted else None,
-            header,
-            tags,
-            pattern,
-            compiler.matcher(pattern, syntax, match.flag("ignoreCase"), span, what),
-            _searcher(pattern, syntax, match.flag("ignoreCase")) if whole_body else None,
-            match.integer("occurrences"),
-            match.flag("negate"),
-            tuple(condition(compiler, item, syntax, "Outbound", what) for item in conditions.items),
-            conditions.text("logicalGrouping") == "MatchAny",
-            conditions.flag("trackAllCaptures"),
-            compiler.template(action.text("value"), action.span or node.span, what)
+            name=name,
+            pre_condition=known.get(wanted.lower()) if wanted else None,
+            header=header,
+            tags=tags,
+            pattern=pattern,
+            matcher=compiler.matcher(pattern, syntax, match.flag("ignoreCase"), span, what),
+            search=_searcher(pattern, syntax, match.flag("ignoreCase")) if whole_body else None,
+            occurrences=match.integer("occurrences"),
+            negate=match.flag("negate"),
+            conditions=tuple(
+                condition(compiler, item, syntax, "Outbound", what) for item in conditions.items
+            ),
+            match_any=conditions.text("logicalGrouping") == "MatchAny",
+            track_all_captures=conditions.flag("trackAllCaptures"),
+            value=compiler.template(action.text("value"), action.span or node.span, what)
             if action.text("type") == "Rewrite"
             else None,
-            action.flag("replace"),
-            node.flag("stopProcessing"),
-            node.span,
+            replace=action.flag("replace"),
+            stop_processing=node.flag("stopProcessing"),
+            span=node.span,
         )
         if node.flag("enabled")
         else None

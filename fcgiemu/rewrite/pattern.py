@@ -27,6 +27,15 @@ def compile_matcher(pattern: str, syntax: str, ignore_case: bool) -> Matcher:
     return compile_pattern(pattern, ignore_case).search
 
 
+def required_prefix(pattern: str, syntax: str, ignore_case: bool) -> str:
+    """The text with which every ASCII text without line ends begins that matches; "" where nothing
+    is sure. Raises PatternError.
+    """
+    if syntax == WILDCARD:
+        return pattern.partition("*")[0] if "?" not in pattern else ""
+    return pattern if syntax == EXACT else compile_pattern(pattern, ignore_case).prefix
+
+
 def capture_count(pattern: str, syntax: str, ignore_case: bool) -> int:
     """How many groups ``pattern`` captures besides the whole match. Raises PatternError."""
     if syntax == WILDCARD:

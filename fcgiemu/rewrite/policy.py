@@ -48,8 +48,13 @@ class RewritePolicy:
     response_growth: int = 16 * 1_048_576
     #: Steps after which IIS's engine gives up (error_complexity), as a bound on length ** degree.
     regex_step_limit: int = 10_000_000
-    #: Seconds that a pattern above that bound may run.
-    regex_seconds: float = 1.0
+    #: Steps that may be left to ``re``, which cannot be stopped: a millisecond or two.
+    regex_cheap_steps: int = 50_000
+    #: Units of work, of about a microsecond, that one search by the linear engine may take.
+    regex_work: int = 150_000
+    #: Seconds that a search may take which neither engine can bound: back-references, and patterns
+    #: on whole bodies.
+    regex_seconds: float = 0.05
 
 
 POLICY = RewritePolicy()

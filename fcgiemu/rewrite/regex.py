@@ -1,82 +1,45 @@
-"""The ECMAScript dialect of the module (section 17): validated as Microsoft's TR1 library does, run
-by Python's ``re``.
+"""Patterns as compiled objects: which engine searches, and for how long.
 
-A pattern is parsed once. What IIS's engine refuses is refused with its category and message; what
-it accepts is written again in Python's syntax. ``re`` cannot be stopped, so the parser also
-estimates what a pattern may cost: where a search could exceed the number of steps at which IIS
-gives up, the ``regex`` package runs it under a time limit instead.
+Python's ``re`` searches in the same order as IIS's library and is fast, but cannot be stopped, and
+while it runs nobody else does. So it only gets what is sure to be short: from the pattern alone
+there is a bound on the steps of a search (``cost.py``), and a text may be so long that the bound is
+``regex_cheap_steps``. What is longer goes to a linear engine (``automaton.py``), which also knows
+when IIS would give up. What that cannot express, and searches in whole bodies, go to the ``regex``
+package under a time limit. A pattern that has used up its limit gets half of it the next time, so
+that many requests with such texts cannot add up; one that has come to an end gets it back.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from functools import lru_cache
-from math import log2
-from typing import NoReturn
+from time import monotonic
 
 import regex as bounded_regex
 
+from .automaton import Automaton, Budget, Inexpressible, OutOfBudget
+from .cost import cost, takes_anything_first
+from .dialect import END as _END
+from .dialect import EXPONENTIAL, MAX_GROUPS, MESSAGES, PatternError, parse, required_prefix
 from .policy import POLICY
 
-#: Category -> the text Microsoft documents for it (cpp-docs, regex_constants::error_type).
-MESSAGES = {
-    "error_badbrace": "The expression contained an invalid count in a { } expression.",
-    "error_badrepeat": (
-        "A repeat expression (one of '*', '?', '+', '{' in most contexts) was not preceded by an"
-        " expression."
-    ),
-    "error_brace": "The expression contained an unmatched '{' or '}'.",
-    "error_brack": "The expression contained an unmatched '[' or ']'.",
-    "error_paren": "The expression contained an unmatched '(' or ')'.",
-    "error_range": "The expression contained an invalid character range specifier.",
-    "error_escape": "The expression contained an invalid escape character or a trailing escape.",
-    "error_backref": "The expression contained an invalid back reference.",
-    "error_ctype": "The expression contained an invalid character class name.",
-    "error_collate": "The expression contained an invalid collating element name.",
-    "error_syntax": "The expression has an invalid syntax.",
-    "error_stack": "There was insufficient memory to determine if the expression could match.",
-    "error_complexity": "The complexity of an attempted match exceeded a pre-set level.",
-}
-MAX_GROUPS = 31  # documented limit of that library
-#: Seconds that a pattern above the step limit may run.
+__all__ = [
+    "EXPONENTIAL",
+    "MAX_GROUPS",
+    "MESSAGES",
+    "Pattern",
+    "PatternError",
+    "TooComplex",
+    "compile_pattern",
+]
+
+#: Seconds that a search under a time limit may take.
 REGEX_SECONDS = POLICY.regex_seconds
-#: Stands for a cost that grows faster than any power of the input's length.
-EXPONENTIAL = 99
-MAX_DEPTH = 100  # the library's own stack limit is 600 to 1000 levels of matching
-MAX_SIZE = 100_000
-
-_CLASSES = {
-    "alnum": "A-Za-z0-9",
-    "alpha": "A-Za-z",
-    "blank": " \\t",
-    "cntrl": "\\x00-\\x1f\\x7f",
-    "digit": "0-9",
-    "d": "0-9",
-    "graph": "\\x21-\\x7e",
-    "lower": "a-z",
-    "print": "\\x20-\\x7e",
-    "punct": "!-/:-@\\[-`{-~",
-    "space": "\\s",
-    "s": "\\s",
-    "upper": "A-Z",
-    "xdigit": "A-Fa-f0-9",
-    "w": "\\w",
-}
-_CONTROL = {"t": "\t", "n": "\n", "v": "\v", "f": "\f", "r": "\r", "0": "\0"}
-
-
-class PatternError(ValueError):
-    """A pattern IIS's engine refuses: ``category`` of the library, its message, and the offset in
-    the pattern.
-    """
-
-    def __init__(self, category: str, position: int, hint: str = "") -> None:
-        super().__init__(MESSAGES[category])
-        self.category = category
-        self.position = position
-        self.hint = hint
+#: A pattern that never comes to an end keeps this part of its limits.
+_LEAST_PATIENCE = 1 / 64
+#: Bits of choice with which a search that passes a text once is quick, however long the text is.
+_FEW_WAYS = 6
 
 
 class TooComplex(Exception):
@@ -89,61 +52,129 @@ class Pattern:
     """
 
     __slots__ = (
+        "_at_start",
+        "_automaton",
         "_bounded",
         "_fast",
         "_flags",
         "_lines",
+        "_limits",
+        "_patience",
+        "_refined",
         "_safe_length",
         "_text",
         "groups",
+        "prefix",
         "source",
     )
 
     def __init__(self, source: str, ignore_case: bool) -> None:
-        parser = _Parser(_utf16(source))
-        piece = parser.parse()
-        self._text = piece.text
+        parsed = parse(_utf16(source))
         self.source = source
-        self.groups = parser.groups
-        # A search that is not anchored tries every start.
-        degree = piece.powers + (0 if self._text.startswith("^") and "|" not in self._text else 1)
+        self.groups = parsed.groups
+        #: The text with which everything begins that matches, where it has no line ends.
+        self.prefix = required_prefix(parsed.part)
+        self._text = parsed.python
         self._flags = re.ASCII | (re.IGNORECASE if ignore_case else 0)
-        #: The longest text for which length ** degree * 2 ** ways stays within IIS's own limit of
-        #: steps.
-        self._safe_length = (
-            int((POLICY.regex_step_limit / 2 ** min(piece.ways, 64)) ** (1 / max(1, degree))) - 1
-        )
-        self._fast: Callable[..., re.Match[str] | None] | None = None
+        # A search that is not anchored tries every start.
+        degree = parsed.powers + (0 if self._is_anchored else 1)
+        #: The longest text that is left to ``re``, and the longest for which it is sure that IIS
+        #: does not give up.
+        self._safe_length, self._limits = _lengths(degree, parsed.ways)
+        self._refined = False
+        #: Whether a match can only begin at the start of a text without line ends.
+        self._at_start = False
+        self._patience = 1.0
+        self._fast: Callable[[str], re.Match[str] | None] | None = None
         self._lines: re.Pattern[str] | None = None
         self._bounded: bounded_regex.Pattern[str] | None = None
+        self._automaton: Automaton | None = None
+
+    @property
+    def _is_anchored(self) -> bool:
+        return self._text.startswith("^") and "|" not in self._text
 
     def search(self, text: str) -> tuple[str, ...] | None:
         """The first match's captures, or None. Raises TooComplex."""
         if not text.isascii() and max(text) > "\uffff":
             captures = self.search(_utf16(text))
             return None if captures is None else tuple(map(_from_utf16, captures))
-        if len(text) <= self._safe_length and "\n" not in text:
-            found = (self._fast or self._compile())(text)
+        if len(text) > self._safe_length and not self._is_cheap(text):
+            return self._search_linear(text)
+        if "\n" in text:
+            found = self._by_lines().search(text)
         else:
-            found = self.find(text, 0)
+            found = (self._fast or self._compile())(text)
         return None if found is None else (found[0], *found.groups(""))
 
-    def _compile(self) -> Callable[..., re.Match[str] | None]:
+    def find(self, text: str, start: int) -> re.Match[str] | None:
+        """The first match at or after ``start`` of a long text. Raises TooComplex."""
+        if len(text) > self._safe_length and not self._is_cheap(text):
+            return self._search_bounded(text, start)
+        return self._by_lines().search(text, start)
+
+    def _is_cheap(self, text: str) -> bool:
+        """Whether a closer look at the pattern lets ``re`` have a text of this length."""
+        if not self._refined:
+            self._refined = True
+            part = parse(_utf16(self.source)).part
+            found = cost(part, bool(self._flags & re.IGNORECASE))
+            anchored = self._is_anchored
+            self._at_start = not anchored and takes_anything_first(part)
+            degree = found.degree + (0 if anchored or self._at_start else 1)
+            self._safe_length, self._limits = _lengths(degree, found.ways)
+            self._fast = None
+        if self._at_start and ("\r" in text or "\n" in text):
+            return False
+        return len(text) <= self._safe_length
+
+    def _compile(self) -> Callable[[str], re.Match[str] | None]:
         """The engine for a text without line ends, made when it is first needed: a long list
         compiles few of its patterns.
         """
-        self._fast = re.compile(self._text.replace(_END, r"\Z"), self._flags).search
+        compiled = re.compile(self._text.replace(_END, r"\Z"), self._flags)
+        self._fast = compiled.search
+        if self._at_start:
+            self._fast = lambda text: (compiled.search if "\r" in text else compiled.match)(text)
         return self._fast
 
-    def find(self, text: str, start: int) -> re.Match[str] | None:
-        """The first match at or after ``start``."""
-        if len(text) > self._safe_length:
-            return self._search_bounded(text, start)
-        if "\n" in text:
-            if self._lines is None:
-                self._lines = re.compile(self._text.replace(_END, "$"), self._flags | re.MULTILINE)
-            return self._lines.search(text, start)
-        return (self._fast or self._compile())(text, start)
+    def _by_lines(self) -> re.Pattern[str]:
+        if self._lines is None:
+            self._lines = re.compile(self._text.replace(_END, "$"), self._flags | re.MULTILINE)
+        return self._lines
+
+    # -- long texts --------------------------------------------------------------------------------
+
+    def _search_linear(self, text: str) -> tuple[str, ...] | None:
+        try:
+            if self._automaton is None:
+                part = parse(_utf16(self.source)).part
+                self._automaton = Automaton(part, self.groups, bool(self._flags & re.IGNORECASE))
+            found = self._run(self._automaton, text)
+        except (Inexpressible, RecursionError):
+            match = self._search_bounded(text, 0)
+            return None if match is None else (match[0], *match.groups(""))
+        except OutOfBudget as error:
+            self._lose_patience()
+            raise TooComplex(self.source) from error
+        self._patience = min(1.0, self._patience * 2)
+        return found
+
+    def _run(self, automaton: Automaton, text: str) -> tuple[str, ...] | None:
+        budget = Budget(int(POLICY.regex_work * self._patience))
+        if not automaton.has_lookaheads and not automaton.exists(text, budget):
+            # The library counts the parts it enters, about one for two characters. # inferred
+            limit = 2 * POLICY.regex_step_limit
+            if len(text) > self._limits and automaton.steps(text, limit, budget) > limit:
+                raise TooComplex(self.source)
+            return None
+        slots = automaton.captures(text, budget)
+        if slots is None:
+            return None
+        return tuple(
+            text[begin:end] if end >= 0 else ""
+            for begin, end in zip(slots[::2], slots[1::2], strict=True)
+        )
 
     def _search_bounded(self, text: str, start: int) -> re.Match[str] | None:
         if self._bounded is None:
@@ -151,10 +182,32 @@ class Pattern:
             if self._flags & re.IGNORECASE:
                 flags |= bounded_regex.IGNORECASE
             self._bounded = bounded_regex.compile(self._text.replace(_END, "$"), flags)
+        seconds = REGEX_SECONDS * self._patience
+        started = monotonic()
         try:
-            return self._bounded.search(text, start, timeout=REGEX_SECONDS)  # type: ignore[return-value]
+            found = self._bounded.search(text, start, timeout=seconds)
         except TimeoutError as error:
+            self._lose_patience()
             raise TooComplex(self.source) from error
+        if monotonic() - started > seconds / 2:
+            self._lose_patience()
+        else:
+            self._patience = min(1.0, self._patience * 2)
+        return found  # type: ignore[return-value]  # a match of the same shape
+
+    def _lose_patience(self) -> None:
+        self._patience = max(_LEAST_PATIENCE, self._patience / 2)
+
+
+def _lengths(degree: int, ways: float) -> tuple[int, int]:
+    """The longest texts for which length ** degree * 2 ** ways stays within what ``re`` may do, and
+    within IIS's own limit of steps.
+    """
+    choices: float = 2 ** min(ways, 64)
+    longest = int((POLICY.regex_step_limit / choices) ** (1 / max(1, degree))) - 1
+    if degree <= 1 and ways <= _FEW_WAYS:
+        return longest, longest
+    return int((POLICY.regex_cheap_steps / choices) ** (1 / max(1, degree))) - 1, longest
 
 
 def _utf16(text: str) -> str:
@@ -179,352 +232,3 @@ def _from_utf16(text: str) -> str:
 def compile_pattern(source: str, ignore_case: bool) -> Pattern:
     """Compile; the same text is compiled once. Raises PatternError."""
     return Pattern(source, ignore_case)
-
-
-#: Stands for ``$`` until it is known whether the text has lines; cannot occur in a pattern's own
-#: translation.
-_END = "\ue000$\ue000"
-
-
-@dataclass(slots=True)
-class _Piece:
-    """A translated part of a pattern: how many repetitions of variable length follow one another in
-    it, how many bits of choice
-    it holds besides, and how many atoms it unfolds to."""
-
-    text: str
-    powers: int = 0
-    ways: float = 0.0
-    size: int = 1
-
-
-_QUANTIFIERS = frozenset("*+?{")
-#: Characters that stand for themselves; the last one of a run is left out where a quantifier
-#: follows it.
-_LITERALS = re.compile(r"[A-Za-z0-9_/=&-]+(?![*+?{A-Za-z0-9_/=&-])")
-
-
-class _Parser:
-    """Recursive descent over section 17.2's grammar, writing Python's syntax as it goes."""
-
-    def __init__(self, source: str) -> None:
-        self.source = source
-        self.position = 0
-        self.groups = 0
-        self.closed: set[int] = set()
-        self.depth = 0
-
-    def parse(self) -> _Piece:
-        piece = self.alternatives()
-        if self.position < len(self.source):
-            self.fail("error_paren", hint="Write \\) for a literal parenthesis.")
-        return piece
-
-    def fail(self, category: str, position: int | None = None, hint: str = "") -> NoReturn:
-        raise PatternError(category, self.position if position is None else position, hint)
-
-    def peek(self, ahead: int = 0) -> str:
-        return self.source[self.position + ahead : self.position + ahead + 1]
-
-    def take(self, text: str) -> bool:
-        if self.source.startswith(text, self.position):
-            self.position += len(text)
-            return True
-        return False
-
-    def alternatives(self) -> _Piece:
-        branches = [self.sequence()]
-        while self.take("|"):
-            branches.append(self.sequence())
-        if len(branches) == 1:
-            return branches[0]
-        return _Piece(
-            "|".join(branch.text for branch in branches),
-            max(branch.powers for branch in branches),
-            max(branch.ways for branch in branches) + log2(len(branches)),
-            sum(branch.size for branch in branches),
-        )
-
-    def sequence(self) -> _Piece:
-        pieces: list[_Piece] = []
-        while (char := self.peek()) and char not in "|)":
-            if run := _LITERALS.match(self.source, self.position):
-                pieces.append(_Piece(run[0], size=len(run[0])))
-                self.position = run.end()
-                continue
-            pieces.append(self.quantified(*self.atom(char)))
-        if len(pieces) == 1:
-            return pieces[0]
-        return _Piece(
-            "".join(piece.text for piece in pieces),
-            sum(piece.powers for piece in pieces),
-            sum(piece.ways for piece in pieces),
-            sum(piece.size for piece in pieces),
-        )
-
-    # -- atoms, and whether a quantifier may follow ------------------------------------------------
-
-    def atom(self, char: str) -> tuple[_Piece, bool]:
-        if char == "(":
-            return self.group()
-        self.position += 1
-        if char == "^":
-            return _Piece("^"), False
-        if char == "$":
-            return _Piece(_END), False
-        if char == ".":
-            return _Piece("[^\\n\\r]"), True
-        if char == "[":
-            return _Piece(self.char_class()), True
-        if char == "\\":
-            return self.escape()
-        if char in "*+?":
-            self.fail(
-                "error_badrepeat",
-                self.position - 1,
-                'Use .* for any text, or patternSyntax="Wildcard".' if char == "*" else "",
-            )
-        if char == "{":
-            self.fail(
-                "error_badrepeat",
-                self.position - 1,
-                "Back-references such as {C:1} are not expanded in patterns; write \\{ for a"
-                " literal brace.",
-            )
-        if char == "}":
-            self.fail("error_brace", self.position - 1, "Write \\} for a literal brace.")
-        if char == "]":
-            self.fail("error_brack", self.position - 1, "Write \\] for a literal bracket.")
-        return _Piece(re.escape(char)), True
-
-    def group(self) -> tuple[_Piece, bool]:
-        start = self.position
-        self.position += 1
-        number = 0
-        opening, repeatable = "(", True
-        if self.take("?"):
-            mark = self.peek()
-            if mark not in (":", "=", "!") or not mark:
-                hint = "Lookbehind, named groups and inline flags do not exist in this dialect."
-                self.fail("error_syntax", start, hint if mark else "")
-            self.position += 1
-            opening, repeatable = "(?" + mark, mark == ":"
-        else:
-            self.groups += 1
-            number = self.groups
-            if self.groups > MAX_GROUPS:
-                self.fail(
-                    "error_complexity",
-                    start,
-                    f"At most {MAX_GROUPS} groups; use (?: ) where no capture is needed.",
-                )
-        self.depth += 1
-        if self.depth > MAX_DEPTH:
-            self.fail("error_stack", start, "Groups are nested too deeply.")
-        inner = self.alternatives()
-        self.depth -= 1
-        if not self.take(")"):
-            self.fail(
-                "error_paren", start, "Close this parenthesis, or write \\( for a literal one."
-            )
-        if number:
-            self.closed.add(number)
-        return replace(inner, text=f"{opening}{inner.text})"), repeatable
-
-    def quantified(self, piece: _Piece, repeatable: bool) -> _Piece:
-        start = self.position
-        if self.peek() not in _QUANTIFIERS:
-            return piece
-        counts = self.quantifier()
-        if counts is None:
-            return piece
-        if not repeatable:
-            self.fail("error_badrepeat", start, "An anchor or assertion cannot be repeated.")
-        low, high = counts
-        lazy = "?" if self.take("?") else ""
-        if self.peek() and self.peek() in "*+?{":
-            self.fail("error_badrepeat", self.position, "One quantifier after another.")
-        suffix = {(0, None): "*", (1, None): "+", (0, 1): "?"}.get((low, high))
-        if suffix is None:
-            suffix = f"{{{low}}}" if low == high else f"{{{low},{'' if high is None else high}}}"
-        powers, ways = piece.powers, piece.ways
-        if high is None or high > 1:
-            if powers or ways:
-                powers = EXPONENTIAL  # a repeated choice: the ways multiply with every turn
-            elif high != low:
-                powers = 1
-        elif high != low:
-            ways += 1
-        size = piece.size * max(1, high if high is not None else low)
-        if size > MAX_SIZE:
-            self.fail(
-                "error_complexity", start, "The counts multiply to a pattern that is too large."
-            )
-        return _Piece(f"{piece.text}{suffix}{lazy}", powers, ways, size)
-
-    def quantifier(self) -> tuple[int, int | None] | None:
-        if self.take("*"):
-            return 0, None
-        if self.take("+"):
-            return 1, None
-        if self.take("?"):
-            return 0, 1
-        if self.peek() != "{":
-            return None
-        start = self.position
-        match = re.compile(r"\{(\d+)(?:(,)(\d*))?\}").match(self.source, start)
-        if not match:
-            hint = (
-                "Back-references such as {C:1} are not expanded in patterns; write \\{ for a"
-                " literal brace."
-            )
-            if re.compile(r"\{\w+:").match(self.source, start):
-                self.fail(
-                    "error_badrepeat", start, hint
-                )  # the text IIS was seen to give for ^/{C:1}
-            self.fail(
-                "error_badbrace" if "}" in self.source[start:] else "error_brace", start, hint
-            )
-        self.position = match.end()
-        if len(match[1]) > 5 or len(match[3] or "") > 5:
-            self.fail("error_badbrace", start, "The count is too large.")
-        low = int(match[1])
-        high = low if not match[2] else int(match[3]) if match[3] else None
-        if high is not None and high < low:
-            self.fail("error_badbrace", start, "The counts stand in the wrong order.")
-        return low, high
-
-    def escape(self) -> tuple[_Piece, bool]:
-        start = self.position - 1
-        char = self.peek()
-        if not char:
-            self.fail("error_escape", start, "Write \\\\ for a literal backslash.")
-        if char in "bB":
-            self.position += 1
-            return _Piece("\\" + char), False
-        if char in "dDwWsS":
-            self.position += 1
-            return _Piece("\\" + char), True
-        if char.isdigit() and char in "123456789":
-            return _Piece(self.back_reference(start)), True
-        return _Piece(re.escape(self.character(start))), True
-
-    def back_reference(self, start: int) -> str:
-        match = re.compile(r"\d+").match(self.source, self.position)
-        assert match
-        number = int(match[0])
-        self.position = match.end()
-        if number not in self.closed:
-            self.fail(
-                "error_backref",
-                start,
-                "It names a group that does not exist, or is not closed, at this point.",
-            )
-        return f"(?:(?({number})\\{number}))"
-
-    def character(self, start: int) -> str:
-        """The single character an escape stands for; the position is behind the backslash."""
-        char = self.peek()
-        self.position += 1
-        if char in _CONTROL:
-            return _CONTROL[char]
-        if char == "c":
-            letter = self.peek()
-            if not (letter.isascii() and letter.isalpha()):
-                self.fail("error_escape", start)
-            self.position += 1
-            return chr(ord(letter) % 32)
-        if char in "xu":
-            length = 2 if char == "x" else 4
-            digits = self.source[self.position : self.position + length]
-            if not re.fullmatch(f"[0-9A-Fa-f]{{{length}}}", digits):
-                self.fail("error_escape", start, f"\\{char} wants {length} hexadecimal digits.")
-            self.position += length
-            return chr(int(digits, 16))
-        if char.isascii() and char.isalnum() and POLICY_LETTER_ESCAPES_REFUSED:
-            self.fail(
-                "error_escape",
-                start,
-                f"\\{char} has no meaning in this dialect; write {char} for the letter.",
-            )
-        return char
-
-    # -- character classes -------------------------------------------------------------------------
-
-    def char_class(self) -> str:
-        start = self.position - 1
-        negated = self.take("^")
-        items: list[str] = []
-        while True:
-            if not self.peek():
-                self.fail(
-                    "error_brack", start, "Close this bracket, or write \\[ for a literal one."
-                )
-            if self.take("]"):
-                break
-            items.append(self.class_item())
-        if not items:
-            return "[\\s\\S]" if negated else "(?!)"
-        return f"[{'^' if negated else ''}{''.join(items)}]"
-
-    def class_item(self) -> str:
-        position = self.position
-        low, is_set = self.class_atom()
-        if self.peek() != "-" or self.peek(1) in ("]", ""):
-            return low if is_set else _in_class(low)
-        if is_set:
-            return low  # [\w-.]: the dash is literal and comes next
-        self.position += 1
-        high, is_set = self.class_atom()
-        if is_set or ord(high) < ord(low):
-            self.fail("error_range", position, "A range wants two characters in ascending order.")
-        return f"{_in_class(low)}-{_in_class(high)}"
-
-    def class_atom(self) -> tuple[str, bool]:
-        """A character, or Python text for a set of them (True)."""
-        start = self.position
-        char = self.peek()
-        for mark, category in (
-            (":", "error_ctype"),
-            (".", "error_collate"),
-            ("=", "error_collate"),
-        ):
-            if self.take("[" + mark):
-                end = self.source.find(mark + "]", self.position)
-                if end < 0:
-                    self.fail("error_brack", start)
-                name = self.source[self.position : end]
-                self.position = end + 2
-                if mark == ":":
-                    if name.lower() not in _CLASSES:
-                        self.fail(
-                            category, start, "Known names: " + ", ".join(sorted(_CLASSES)) + "."
-                        )
-                    return _CLASSES[name.lower()], True
-                if len(name) != 1:
-                    self.fail(category, start)
-                return name, False
-        self.position += 1
-        if char != "\\":
-            return char, False
-        follower = self.peek()
-        if not follower:
-            self.fail("error_escape", start)
-        if follower in "dDwWsS":
-            self.position += 1
-            return "\\" + follower, True
-        if follower in "bB" or (follower.isdigit() and follower != "0"):
-            if follower.isdigit() or POLICY_LETTER_ESCAPES_REFUSED:
-                self.fail("error_escape", start)
-            self.position += 1
-            return follower, False
-        return self.character(start), False
-
-
-#: Documented: escaping a letter that has no meaning is an error. The library's 2019 source takes it
-#: as the letter.
-POLICY_LETTER_ESCAPES_REFUSED = True
-
-
-def _in_class(char: str) -> str:
-    return "\\" + char if char in "\\]^-[&~|#" else re.escape(char) if char.isspace() else char

@@ -1,9 +1,12 @@
-"""Rules and how a list of them is evaluated for a request (sections 4 to 6, 9 and 10)."""
+"""Rules and how a list of them is evaluated: pattern, conditions, variables, action."""
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Protocol
+from functools import cached_property
+from typing import Literal, Protocol
 
 from ..config.diagnostics import E_ACCESS_DENIED, E_INVALID_DATA, Span
 from ..trace import Trace
@@ -16,7 +19,7 @@ from .state import State
 from .template import MAX_BACK_REFERENCE, ExpansionError, Template
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:
     """One condition. ``match_type`` is Pattern, IsFile or IsDirectory."""
 
@@ -42,7 +45,7 @@ class SetVariable:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Action:
     """What a rule does; ``type`` is None, Rewrite, Redirect, CustomResponse or AbortRequest."""
 
@@ -57,7 +60,7 @@ class Action:
     description: Template | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
     """An inbound rule. ``base`` is the folder of the file that defines it, "" for the root."""
 
@@ -66,6 +69,8 @@ class Rule:
     scope: str
     pattern: str | None
     matcher: Matcher | None
+    #: What every URL that matches begins with, as far as the pattern says it.
+    prefix: str
     pattern_syntax: str
     ignore_case: bool
     negate: bool
@@ -81,11 +86,11 @@ class Rule:
     promise: PagePromise | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """How an evaluation ended, where it did not simply run to the end of the list."""
 
-    kind: str  # redirect, custom, abort, error
+    kind: Literal["redirect", "custom", "abort", "error"]
     rule: Rule
     status: int = 0
     substatus: int = 0
@@ -95,100 +100,187 @@ class Verdict:
     hresult: int = 0
 
 
-def evaluate(
-    rules: tuple[Rule, ...], state: State, applied: list[str], trace: Trace | None
-) -> Verdict | None:
-    """Run a list over ``state``, which it changes. Names of the rules that applied are added to
-    ``applied``.
+class RuleList(tuple[Rule, ...]):
+    """Rules in order, with an index of those that only match below a certain prefix: of a list of
+    thousands a request needs to look at few.
     """
-    base: str | None = None
-    relative: str | None = None
-    path = text = ""
-    for index, rule in enumerate(rules):
-        if rule.base != base or state.path != path:
-            base, path = rule.base, state.path
-            relative = _relative(base, path)
-            text = "" if relative is None else relative
-        if relative is None:
-            continue
-        try:
-            if rule.promise is not None and not state.strict and rule.promise.concerns(text, state):
-                if not rule.promise.source and _untouched_by(rules[index + 1 :], state):
+
+    def candidates(self, path: str, begin: int) -> Iterable[int]:
+        """The numbers, from ``begin`` on, of the rules that can match a URL path at all."""
+        if len(self) < _INDEXED or not path.isascii() or "\n" in path:
+            return range(begin, len(self))
+        found: list[int] = []
+        for base, index in self._index.items():
+            text = _relative(base, path)
+            if text is not None:
+                found += index.candidates(text.lower())
+        if len(self._index) > 1:
+            found.sort()
+        return found[bisect_left(found, begin) :] if begin else found
+
+    @cached_property
+    def _index(self) -> dict[str, _Index]:
+        by_base: dict[str, _Index] = {}
+        for number, rule in enumerate(self):
+            by_base.setdefault(rule.base, _Index()).add(number, rule)
+        return by_base
+
+
+#: Rules from which on a list has an index.
+_INDEXED = 8
+
+
+class _Index:
+    """The rules of one folder by the prefix that they require, in lower case."""
+
+    __slots__ = ("_always", "_by_prefix", "_lengths")
+
+    def __init__(self) -> None:
+        self._always: list[int] = []
+        self._by_prefix: dict[str, list[int]] = {}
+        self._lengths: list[int] = []
+
+    def add(self, number: int, rule: Rule) -> None:
+        if rule.negate or rule.promise is not None or not rule.prefix:
+            self._always.append(number)
+            return
+        prefix = rule.prefix.lower()
+        self._by_prefix.setdefault(prefix, []).append(number)
+        if len(prefix) not in self._lengths:
+            insort(self._lengths, len(prefix))
+
+    def candidates(self, text: str) -> list[int]:
+        """Numbers in order."""
+        found: list[int] = []
+        for length in self._lengths:
+            if length > len(text):
+                break
+            hits = self._by_prefix.get(text[:length])
+            if hits is not None:
+                found += hits
+        return sorted(found + self._always) if found else list(self._always)
+
+
+def evaluate(
+    rules: RuleList, state: State, applied: list[str], trace: Trace | None, begin: int = 0
+) -> Verdict | None:
+    """Run a list, from the rule number ``begin`` on, over ``state``, which it changes. Names of the
+    rules that applied are added to ``applied``.
+    """
+    while begin < len(rules):
+        path = state.path
+        base = text = None
+        numbers = rules.candidates(path, begin) if trace is None else range(begin, len(rules))
+        begin = len(rules)
+        for number in numbers:
+            rule = rules[number]
+            if rule.base != base:
+                base = rule.base
+                text = _relative(base, path)
+            if text is None:
+                continue
+            promise = rule.promise
+            if promise is not None and not state.strict and promise.concerns(text, state):
+                if not promise.source and _untouched_by(rules, number + 1, state):
                     continue  # the rules that follow leave the file alone by themselves
-                rule.promise.keep(text, rule.base, state)
+                _keep_promise(rule, promise, text, state, trace)
                 applied.append(rule.name)
-                if trace is not None:
-                    trace.add(
-                        "AZURE_PAGE_PROMISE",
-                        RuleName=rule.name,
-                        Line=rule.span.line,
-                        RewriteURL=state.path,
-                        Message=rule.promise.message,
-                    )
                 return None
-            if trace is not None:
-                trace.add(
-                    "RULE_EVALUATION_START",
-                    RuleName=rule.name,
-                    RequestURL=text,
-                    QueryString=state.query,
-                    PatternSyntax=rule.pattern_syntax,
-                    StopProcessing=rule.stop_processing,
-                    RelativePath=rule.base + "/",
-                    File=rule.span.file,
-                    Line=rule.span.line,
-                    Column=rule.span.column,
-                )
-            captures = (text,) if rule.matcher is None else rule.matcher(text)
-            if trace is None and (captures is None) != rule.negate:
-                continue  # as most rules of a list
-            matched = _applies(rule, text, captures, state, trace)
-            verdict = _act(rule, state, trace) if matched else None
-        except ExpansionError as error:
-            return _failed(rule, str(error), E_INVALID_DATA, trace)
-        except TooComplex:
-            return _failed(
-                rule,
-                "The complexity of an attempted match exceeded a pre-set level.",
-                E_INVALID_DATA,
-                trace,
-            )
-        except NotAllowed as error:
-            return _failed(rule, str(error), E_ACCESS_DENIED, trace)
-        if trace is not None:
-            trace.add(
-                "RULE_EVALUATION_END",
-                RuleName=rule.name,
-                RequestURL=state.path,
-                QueryString=state.query,
-                StopProcessing=matched and rule.stop_processing,
-                Succeeded=matched,
-            )
-        if not matched:
-            continue
-        applied.append(rule.name)
-        if verdict is not None:
-            return verdict
-        if rule.stop_processing or (compose.is_foreign(state.path) and POLICY.foreign_url_is_final):
-            return None
+            try:
+                matched, verdict = _try(rule, text, state, trace)
+            except (ExpansionError, NotAllowed, TooComplex) as error:
+                return _failed(rule, error, trace)
+            if not matched:
+                continue
+            applied.append(rule.name)
+            if verdict is not None:
+                return verdict
+            if rule.stop_processing or (
+                compose.is_foreign(state.path) and POLICY.foreign_url_is_final
+            ):
+                return None
+            if state.path != path:
+                begin = number + 1
+                break
     return None
 
 
-def _untouched_by(rules: tuple[Rule, ...], state: State) -> bool:
-    """Whether rules would leave the URL as it is."""
+def _try(rule: Rule, text: str, state: State, trace: Trace | None) -> tuple[bool, Verdict | None]:
+    """Whether one rule applies, and how that ends the evaluation."""
+    if trace is not None:
+        trace.add(
+            "RULE_EVALUATION_START",
+            RuleName=rule.name,
+            RequestURL=text,
+            QueryString=state.query,
+            PatternSyntax=rule.pattern_syntax,
+            StopProcessing=rule.stop_processing,
+            RelativePath=rule.base + "/",
+            File=rule.span.file,
+            Line=rule.span.line,
+            Column=rule.span.column,
+        )
+    captures = (text,) if rule.matcher is None else rule.matcher(text)
+    if trace is None and (captures is None) != rule.negate:
+        return False, None  # as most rules of a list
+    matched = _applies(rule, text, captures, state, trace)
+    verdict = _act(rule, state, trace) if matched else None
+    if trace is not None:
+        trace.add(
+            "RULE_EVALUATION_END",
+            RuleName=rule.name,
+            RequestURL=state.path,
+            QueryString=state.query,
+            StopProcessing=matched and rule.stop_processing,
+            Succeeded=matched,
+        )
+    return matched, verdict
+
+
+def _keep_promise(
+    rule: Rule, promise: PagePromise, text: str, state: State, trace: Trace | None
+) -> None:
+    promise.keep(text, rule.base, state)
+    if trace is not None:
+        trace.add(
+            "AZURE_PAGE_PROMISE",
+            RuleName=rule.name,
+            Line=rule.span.line,
+            RewriteURL=state.path,
+            Message=promise.message,
+        )
+
+
+def _untouched_by(rules: RuleList, begin: int, state: State) -> bool:
+    """Whether the rules from number ``begin`` on would leave the URL as it is."""
     copy = State(state.request, state.place, state.files, state.strict)
     copy.path, copy.query, copy.assigned = state.path, state.query, dict(state.assigned)
-    return evaluate(rules, copy, [], None) is None and not copy.rewritten
+    return evaluate(rules, copy, [], None, begin) is None and not copy.rewritten
 
 
 class NotAllowed(Exception):
     """A rule sets a server variable that the server does not allow."""
 
 
-def _failed(rule: Rule, message: str, hresult: int, trace: Trace | None) -> Verdict:
+def _failed(
+    rule: Rule, error: ExpansionError | NotAllowed | TooComplex, trace: Trace | None
+) -> Verdict:
+    message = (
+        "The complexity of an attempted match exceeded a pre-set level."
+        if isinstance(error, TooComplex)
+        else str(error)
+    )
+    hresult = E_ACCESS_DENIED if isinstance(error, NotAllowed) else E_INVALID_DATA
     if trace is not None:
         trace.add("RULE_EVALUATION_END", RuleName=rule.name, Succeeded=False, Error=message)
-    return Verdict("error", rule, 500, 50, description=message, hresult=hresult)
+    return Verdict(
+        kind="error",
+        rule=rule,
+        status=500,
+        substatus=50,
+        description=message,
+        hresult=hresult,
+    )
 
 
 def _relative(base: str, path: str) -> str | None:
@@ -331,7 +423,7 @@ def _act(rule: Rule, state: State, trace: Trace | None) -> Verdict | None:
     if action.type == "AbortRequest":
         if trace is not None:
             trace.add("ABORT_REQUEST_ACTION")
-        return Verdict("abort", rule)
+        return Verdict(kind="abort", rule=rule)
     return None
 
 
@@ -366,7 +458,7 @@ def _redirect(rule: Rule, state: State, trace: Trace | None) -> Verdict:
             StatusCode=action.redirect_status,
             AppendQueryString=action.append_query_string,
         )
-    return Verdict("redirect", rule, action.redirect_status, location=where)
+    return Verdict(kind="redirect", rule=rule, status=action.redirect_status, location=where)
 
 
 def _custom(rule: Rule, state: State, trace: Trace | None) -> Verdict:
@@ -382,5 +474,10 @@ def _custom(rule: Rule, state: State, trace: Trace | None) -> Verdict:
             StatusDescription=description,
         )
     return Verdict(
-        "custom", rule, action.status, action.substatus, reason=reason, description=description
+        kind="custom",
+        rule=rule,
+        status=action.status,
+        substatus=action.substatus,
+        reason=reason,
+        description=description,
     )
