@@ -26,7 +26,10 @@ def findings(effective: Effective, file: ConfigFile) -> Iterator[Finding]:
         item.text("name").lower() for item in effective.section(loaded.SECTION).items
     }
     entries = [item for item in effective.section(SECTION).items if met(item.text("preCondition"))]
-    for position, item in enumerate(entries):
+    before = _Before()
+    for item in entries:
+        earlier = before.covering(item)
+        before.add(item)
         if item.file is not file or item.span is None:
             continue
         for module in filter(None, (part.strip() for part in item.text("modules").split(","))):
@@ -49,7 +52,6 @@ def findings(effective: Effective, file: ConfigFile) -> Iterator[Finding]:
                 processor=item.text("scriptProcessor"),
                 example=EXAMPLE,
             )
-        earlier = next((other for other in entries[:position] if _covers(other, item)), None)
         if earlier is not None:
             yield finding(
                 "handler-never-reached",
@@ -72,6 +74,27 @@ def _program(item: Node) -> Iterator[Finding]:
         )
     if re.search(r"(?i)\\Users\\", processor):
         yield finding("handler-user-profile", item.span, handler=name, processor=processor)
+
+
+class _Before:
+    """The entries before one, by what their paths end with: few of them can cover it."""
+
+    def __init__(self) -> None:
+        self._by_end: dict[str, list[tuple[int, Node]]] = {}
+        self._count = 0
+
+    def add(self, item: Node) -> None:
+        end = item.text("path").lower().rpartition("*")[2]
+        self._by_end.setdefault(end, []).append((self._count, item))
+        self._count += 1
+
+    def covering(self, item: Node) -> Node | None:
+        """The first entry that takes every request of a later one."""
+        path = item.text("path").lower()
+        ends = (path[start:] for start in range(len(path) + 1))
+        candidates = [pair for end in ends for pair in self._by_end.get(end, ())]
+        candidates.sort(key=lambda pair: pair[0])
+        return next((other for _, other in candidates if _covers(other, item)), None)
 
 
 def _covers(earlier: Node, later: Node) -> bool:

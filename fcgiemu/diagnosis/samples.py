@@ -6,11 +6,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from re import _parser  # type: ignore[attr-defined]
-from typing import Any
+from typing import assert_never
 
 from ..http.request import Request, make_request
 from ..http.url import UrlRefused, encode_path
+from ..rewrite.dialect import (
+    DOT,
+    Assertion,
+    Choice,
+    Group,
+    Look,
+    Part,
+    PatternError,
+    Reference,
+    Repeat,
+    Sequence,
+    Set,
+    Text,
+    parse,
+)
+from ..rewrite.regex import TooComplex, compile_pattern
 from ..rewrite.rule import Condition, Rule
 
 #: What stands for "any characters", tried in this order.
@@ -20,27 +35,36 @@ _WORDS = ("sample", "1", "a-b", "2024")
 def begins_with_slash(pattern: str) -> bool:
     """Whether an ECMAScript pattern matches only where a slash comes first."""
     try:
-        return _slash_first(_parser.parse(pattern), False)
-    except (re.error, OverflowError, RecursionError):
+        return _slash_first(parse(pattern).part, False)[0]
+    except (PatternError, RecursionError):
         return False
 
 
-def _slash_first(items: Any, anchored: bool) -> bool:
-    for kind, value in items:
-        name = str(kind)
-        if name == "AT":
-            anchored = anchored or str(value) == "AT_BEGINNING"
-        elif name == "LITERAL":
-            return anchored and chr(value) == "/"
-        elif name == "SUBPATTERN":
-            return _slash_first(value[-1], anchored)
-        elif name == "BRANCH":
-            return all(_slash_first(branch, anchored) for branch in value[1])
-        elif name in ("MAX_REPEAT", "MIN_REPEAT") and value[0] > 0:
-            return _slash_first(value[2], anchored)
-        else:
-            return False
-    return False
+def _slash_first(part: Part, anchored: bool) -> tuple[bool, bool]:
+    """Whether a part wants a slash at the start of the text; and whether what follows it still
+    stands at that start.
+    """
+    match part:
+        case Text():
+            return anchored and part.text.startswith("/"), False
+        case Assertion():
+            return False, anchored or part.kind == "^"
+        case Group():
+            return _slash_first(part.inner, anchored)
+        case Choice():
+            return all(_slash_first(branch, anchored)[0] for branch in part.branches), False
+        case Repeat():
+            return part.low > 0 and _slash_first(part.inner, anchored)[0], False
+        case Sequence():
+            for inner in part.parts:
+                found, anchored = _slash_first(inner, anchored)
+                if found or not anchored:
+                    return found, False
+            return False, anchored
+        case Set() | Look() | Reference():
+            return False, False
+        case _:
+            assert_never(part)
 
 
 def example(pattern: str, word: str) -> str | None:
@@ -50,74 +74,51 @@ def example(pattern: str, word: str) -> str | None:
     A lone dot is most often meant as a dot.
     """
     try:
-        text = _of(_parser.parse(pattern), word)
-    except (re.error, OverflowError, RecursionError, NotImplementedError):
+        text = _of(parse(pattern).part, word)
+        found = text is not None and compile_pattern(pattern, False).search(text) is not None
+    except (PatternError, RecursionError, TooComplex):
         return None
-    return text if re.search(pattern, text) else None
+    return text if found else None
 
 
-def _of(parsed: Any, word: str) -> str:
-    return "".join(_item(kind, value, word) for kind, value in parsed)
+def _of(part: Part, word: str) -> str | None:
+    """A text for a part of a pattern; None where none is found."""
+    match part:
+        case Text():
+            return part.text
+        case Assertion() | Look():
+            return ""
+        case Set():
+            return "." if part.python == DOT else _member(part.python)
+        case Repeat():
+            return _repeated(part, word)
+        case Group():
+            return _of(part.inner, word)
+        case Choice():
+            return _of(part.branches[0], word)
+        case Sequence():
+            texts = [_of(inner, word) for inner in part.parts]
+            return None if None in texts else "".join(text or "" for text in texts)
+        case Reference():
+            return None
+        case _:
+            assert_never(part)
 
 
-def _item(kind: Any, value: Any, word: str) -> str:
-    name = str(kind)
-    if name == "LITERAL":
-        return chr(value)
-    if name in ("AT", "ASSERT_NOT"):
-        return ""
-    if name == "ANY":
-        return "."
-    if name == "NOT_LITERAL":
-        return "a" if value != ord("a") else "b"
-    if name == "IN":
-        return _member(value)
-    if name in ("MAX_REPEAT", "MIN_REPEAT", "POSSESSIVE_REPEAT"):
-        return _repeated(value[0], value[1], value[2], word)
-    if name == "SUBPATTERN":
-        return _of(value[-1], word)
-    if name == "BRANCH":
-        return _of(value[1][0], word)
-    if name == "ASSERT":
-        return ""
-    raise NotImplementedError(name)
-
-
-def _repeated(low: Any, high: Any, inner: Any, word: str) -> str:
-    if len(inner) == 1 and str(inner[0][0]) == "ANY" and high > 1:
+def _repeated(part: Repeat, word: str) -> str | None:
+    many = part.high is None or part.high > 1
+    if isinstance(part.inner, Set) and part.inner.python == DOT and many:
         return word
-    times = 1 if low == 0 and high > 1 and len(inner) == 1 else int(low)
-    return _of(inner, word) * times
+    single = not isinstance(part.inner, Sequence)
+    times = 1 if part.low == 0 and many and single else part.low
+    text = _of(part.inner, word)
+    return None if text is None else text * times
 
 
-def _member(choices: Any) -> str:
-    for candidate in "a1-_./A ":
-        if _belongs(candidate, choices):
-            return candidate
-    raise NotImplementedError
-
-
-def _belongs(candidate: str, choices: Any) -> bool:
-    negate, code = False, ord(candidate)
-    for kind, value in choices:
-        name = str(kind)
-        if name == "NEGATE":
-            negate = True
-        elif (
-            (name == "LITERAL" and value == code)
-            or (name == "RANGE" and value[0] <= code <= value[1])
-            or (
-                name == "CATEGORY"
-                and re.match(
-                    {"CATEGORY_DIGIT": r"\d", "CATEGORY_WORD": r"\w", "CATEGORY_SPACE": r"\s"}.get(
-                        str(value), r"\W"
-                    ),
-                    candidate,
-                )
-            )
-        ):
-            return not negate
-    return negate
+def _member(python: str) -> str | None:
+    """A character of a set, one that is common in URLs if possible."""
+    belongs = re.compile(python, re.ASCII).match
+    return next((candidate for candidate in "a1-_./A " if belongs(candidate)), None)
 
 
 def requests(rule: Rule) -> Iterator[Request]:

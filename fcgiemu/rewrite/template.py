@@ -7,6 +7,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from urllib.parse import quote, unquote
 
 from .policy import POLICY
@@ -126,7 +127,7 @@ def _variable(name: str) -> Part:
 def _call(name: str, argument: Template, lookups: Mapping[str, Lookup]) -> Part:
     lower = name.lower()
     if lower in ("r", "c"):
-        return _back_reference(lower, name, argument)
+        return _back_reference(lower, name, argument.source)
     function = _FUNCTIONS.get(lower)
     if function is not None:
         return lambda state: function(argument.expand(state))
@@ -136,8 +137,8 @@ def _call(name: str, argument: Template, lookups: Mapping[str, Lookup]) -> Part:
     return lambda state: lookup(argument.expand(state), state)
 
 
-def _back_reference(kind: str, name: str, argument: Template) -> Part:
-    text = argument.source
+@lru_cache(maxsize=256)
+def _back_reference(kind: str, name: str, text: str) -> Part:
     if not text.isascii() or not text.isdigit() or int(text) > MAX_BACK_REFERENCE:
         raise TemplateError(
             f"The back-reference {{{name}:{text}}} wants a number from 0 to {MAX_BACK_REFERENCE}"
