@@ -10,7 +10,6 @@ from .diagnostics import Finding, Span
 from .reader import Comment, Element, Run
 from .schema import ElementSchema
 
-_NO_VALUES: Mapping[str, values.Value] = {}
 _NO_LOCKS: Mapping[str, str] = {}
 
 
@@ -21,17 +20,29 @@ class TypedElement:
     Of those, ``kind`` says what an element does to its collection: ``add``, ``remove``, ``clear``.
     """
 
-    __slots__ = ("children", "directives", "kind", "locks", "schema", "source", "values")
+    __slots__ = ("_values", "children", "directives", "kind", "locks", "schema", "source")
 
     def __init__(self, schema: ElementSchema, source: Element, kind: str = "add") -> None:
         self.schema = schema
         self.source = source
         self.kind = kind
-        self.values: Mapping[str, values.Value] = _NO_VALUES
+        self._values: Mapping[str, values.Value] | None = None
         self.children: Sequence[TypedElement] = ()
         self.directives: Sequence[TypedElement | Entries] = ()
         #: lockAttributes, lockItem and their like, as written.
         self.locks: Mapping[str, str] = _NO_LOCKS
+
+    @property
+    def values(self) -> Mapping[str, values.Value]:
+        """The values of the attributes that the element has."""
+        return self.source.attributes if self._values is None else self._values
+
+    @values.setter
+    def values(self, found: Mapping[str, values.Value]) -> None:
+        # Where the values are the texts themselves, a dictionary would only say so again.
+        plain = self.source.attributes
+        same = len(found) == len(plain) and all(found[name] is plain.get(name) for name in found)
+        self._values = None if same else found
 
     @property
     def span(self) -> Span:
@@ -74,9 +85,7 @@ class Entries:
 
     def __getitem__(self, index: int) -> TypedElement:
         source = self.run[index]
-        typed = TypedElement(self.schema, source)
-        typed.values = source.attributes
-        return typed
+        return TypedElement(self.schema, source)
 
 
 @dataclass(slots=True)

@@ -107,8 +107,7 @@ class Typer:
                 self.locks = True
             elif name != "configSource":
                 self.unknown("attribute", name, element.span, known.attributes)
-        if found:
-            typed.values = found
+        typed.values = found
         if locks:
             typed.locks = locks
         return typed

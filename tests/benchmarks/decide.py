@@ -6,9 +6,11 @@ from __future__ import annotations
 
 import tempfile
 import time
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
+from fcgiemu.check import check
 from fcgiemu.http.request import make_request
 from fcgiemu.site import Site
 
@@ -79,6 +81,44 @@ def measure(name: str, text: str, url: str) -> None:
         )
 
 
+def memory(name: str, text: str, count: int) -> None:
+    """Bytes that each of ``count`` entries keeps, and at most takes while they are read."""
+    with tempfile.TemporaryDirectory() as folder:
+        site = Site(Path(folder))
+        site.decide(make_request("/"))
+        Path(folder, "web.config").write_text(text)
+        tracemalloc.start()
+        try:
+            site = Site(Path(folder))
+            site.decide(make_request("/old/7"))
+            kept, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        print(f"memory, {name:30}{kept / count:9.0f} bytes each   at most {peak / count:9.0f}")
+
+
+def locations(count: int) -> str:
+    return (
+        "<configuration>"
+        + "".join(
+            f'<location path="place{number}"><system.webServer><directoryBrowse enabled="true" />'
+            "</system.webServer></location>"
+            for number in range(count)
+        )
+        + "</configuration>"
+    )
+
+
+def checking(name: str, text: str) -> None:
+    """How long ``check`` takes."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "web.config").write_text(text)
+        site = Site(Path(folder))
+        started = time.perf_counter()
+        check(site)
+        print(f"check, {name:31}{(time.perf_counter() - started) * 1e3:9.1f} ms")
+
+
 def main() -> None:
     measure("the page's two rules", PAGE, "/a/b?x=1")
     measure("50 rules with conditions", conditional(50), "/nothing/here")
@@ -86,6 +126,9 @@ def main() -> None:
     measure("2,000 rules, 4,000 conditions", conditional(2000), "/nothing/here")
     measure("a map of 100 entries", mapped(100), "/old/7")
     measure("a map of 100,000 entries", mapped(100_000), "/old/7")
+    memory("a map of 100,000 entries", mapped(100_000), 100_000)
+    memory("10,000 rules", plain(10_000), 10_000)
+    checking("1,000 <location>", locations(1000))
 
 
 if __name__ == "__main__":
