@@ -1,5 +1,24 @@
 """The configuration of a site as a tree of folders, and the effective configuration of a URL in
 it.
+
+A URL's configuration comes from the server's file, then from the web.config of each folder on its
+way, from the site's root down; in each file first what stands at top level, then what stands in the
+<location> elements that cover the URL. So it depends on the URL only through two things: which files
+lie on the way, and which of their locations cover it. Everything is remembered by these:
+
+- A ``Folder`` is read once, with the names of its subfolders. A URL walks down as far as its
+  segments name folders; what follows may be files or path information and has no configuration.
+- A ``Level`` is one file with the locations that cover the URL. The tuple of levels is an
+  ``Effective``: all URLs with the same levels share one. A folder whose files have no locations has
+  one for everything directly in it.
+- A section is merged when it is first asked for. It is remembered for the tree by the parts that it
+  was merged from, since most levels say nothing about most sections: 1,000 locations that set one
+  section share all others.
+- A view is what a module makes of an Effective, such as a table of handlers, built once.
+
+Nothing remembered is ever changed. ``invalidate`` forgets all of it at once; ``refresh`` does so
+when a file or folder that has been read differs from what it was. Who holds an older Effective may
+go on with it: a request is decided by the configuration that it began with.
 """
 
 from __future__ import annotations

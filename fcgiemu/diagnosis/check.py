@@ -13,7 +13,6 @@ from collections.abc import Iterable, Iterator
 from .. import catalogue
 from ..config.diagnostics import Finding, Span
 from ..config.file import ConfigFile
-from ..config.reader import Element
 from ..config.tree import Effective
 from ..files import UNWATCHED
 from ..modules import handlers as handler_mappings
@@ -100,7 +99,7 @@ def _silenced(file: ConfigFile) -> dict[int, set[str]]:
     """Line -> codes that comments leave out there; 0 = in the whole file (a comment before the root
     element).
     """
-    lines = sorted(_lines(file.root)) if file.root is not None else []
+    lines = sorted(file.root.lines()) if file.root is not None else []
     found: dict[int, set[str]] = {}
     for comment in file.comments:
         for match in _IGNORE.finditer(comment.text):
@@ -136,12 +135,6 @@ def _unknown_codes(file: ConfigFile) -> Iterator[Finding]:
                         code=code,
                         near=near,
                     )
-
-
-def _lines(element: Element) -> Iterator[int]:
-    yield element.span.line
-    for child in element.children:
-        yield from _lines(child)
 
 
 def _is_silenced(finding: Finding, silenced: dict[int, set[str]]) -> bool:

@@ -7,10 +7,8 @@ from contextlib import contextmanager
 
 from ..decision import Decision
 from ..rewrite.compiler import InboundRules, inbound
-from ..rewrite.rule import Rule
+from ..rewrite.rule import RuleList
 from ..site import Site
-
-Rules = tuple[Rule, ...]
 
 
 class Removal:
@@ -19,7 +17,7 @@ class Removal:
     def __init__(self, site: Site) -> None:
         self._site = site
         #: (rules, name) -> the rules without that one; the first rules are kept, so ids stay.
-        self._known: dict[tuple[int, str], tuple[Rules, Rules]] = {}
+        self._known: dict[tuple[int, str], tuple[RuleList, RuleList]] = {}
 
     def decide(self, made: Decision, name: str) -> Decision:
         """What the site does with the request of ``made`` without the rule."""
@@ -47,9 +45,9 @@ class Removal:
             found.append(last)
         return found
 
-    def _filtered(self, rules: Rules, name: str) -> Rules:
+    def _filtered(self, rules: RuleList, name: str) -> RuleList:
         known = self._known.get((id(rules), name))
         if known is None:
-            without = tuple(rule for rule in rules if rule.name != name)
+            without = RuleList(rule for rule in rules if rule.name != name)
             known = self._known[id(rules), name] = rules, without
         return known[1]

@@ -1,5 +1,23 @@
-"""What one request knows while rules run: its current URL, captures, and server variables (section
-8).
+"""What one request knows while rules run: its current URL, captures, and server variables.
+
+The state is the only thing that rules change, and it belongs to one request:
+
+- ``path`` and ``query`` are the current URL. A Rewrite replaces them, and the rules that follow see
+  the new ones; {URL} and {QUERY_STRING} are read from here, {REQUEST_URI} and {UNENCODED_URL} from
+  the request, which stays as it was sent.
+- ``rule_captures`` belong to the rule that is being evaluated: set when its pattern has matched.
+  ``condition_captures`` are those of its last true condition, or of all of them with
+  trackAllCaptures. They begin anew with each rule; a reference to what nobody captured is an error
+  of this request.
+- ``assigned`` are variables that rules have set. They are asked before the request's own, and stay
+  until the request ends.
+- ``rewritten`` and ``folder_url`` say what the handler will be told about the rewriting: when the
+  default document of a rewritten folder runs, it counts as not rewritten (measured).
+
+What rules make is bounded, since a rule may repeat a capture and the next rule repeat that: a
+single text by ``text_limit``, all that a request keeps by ``keep``, and what outbound rules add to a
+response by ``grow``. All three end the evaluation with ExpansionError: 500.50, or 500.52 on the way
+out.
 """
 
 from __future__ import annotations

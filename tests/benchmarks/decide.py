@@ -10,7 +10,7 @@ import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
-from fcgiemu.check import check
+from fcgiemu.diagnosis.check import check
 from fcgiemu.http.request import make_request
 from fcgiemu.site import Site
 
