@@ -78,6 +78,8 @@ class Kind:
     file: str = "web.config"
     #: Files beside the example, by name; EXAMPLE_FILES always lie there.
     files: Mapping[str, str] = field(default_factory=dict)
+    #: What pip has to install, where that is the remedy: ``$install`` of the hint is the command.
+    install: str = ""
     #: Of a kind about error texts: whether only those fit that come from the worker's own code.
     of_worker: bool = False
 

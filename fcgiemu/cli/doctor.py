@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
+from ..diagnosis.steps import Step
 from ..errors import SiteError
 from . import fail
 from .options import open_site, site_options
@@ -19,30 +21,35 @@ _COLOURS = {"ok": "green", "note": "cyan", "warning": "yellow", "problem": "red"
     help="Look for what keeps the Python of SITE from answering, and say what to change."
 )
 @click.argument("site", default=".", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="A list of objects, one a step.")
 @site_options
-def command(site: Path, **settings: Any) -> None:
+def command(site: Path, as_json: bool, **settings: Any) -> None:
     from ..diagnosis.doctor import examine
 
-    problems, unsure = 0, False
+    found: list[tuple[str, Step]] = []
     try:
         opened = open_site(site, **settings)
         for application in opened.layout.applications:
-            if application.url:
+            if application.url and not as_json:
                 click.echo(f"application {application.url}")
             for step in examine(opened, application):
-                problems += step.status == "problem"
-                unsure = unsure or "not tried" in step.text
-                code = f" [{step.finding.code}]" if step.finding is not None else ""
-                click.echo(
-                    f"{click.style(f'{step.status:<8}', fg=_COLOURS[step.status])}{step.name:<13}"
-                    f" {step.text}{code}"
-                )
-                if step.remedy:
-                    click.echo(f"{'':<22}{step.remedy}")
+                found.append((application.url, step))
+                if not as_json:
+                    _show(step)
     except SiteError as error:
         fail(error, error.hint)
-    fine = (
-        "Nothing is missing, but the import was not tried." if unsure else "Everything is in place."
-    )
-    click.echo(fine if not problems else f"{problems} problem{'s' if problems > 1 else ''} found.")
+    problems = sum(step.status == "problem" for _, step in found)
+    if as_json:
+        click.echo(json.dumps([step.as_json(url) for url, step in found], indent=1))
+    else:
+        several = "s" if problems > 1 else ""
+        click.echo(f"{problems} problem{several} found." if problems else "Everything is in place.")
     sys.exit(1 if problems else 0)
+
+
+def _show(step: Step) -> None:
+    code = f" [{step.finding.code}]" if step.finding is not None else ""
+    status = click.style(f"{step.status:<8}", fg=_COLOURS[step.status])
+    click.echo(f"{status}{step.name:<13} {step.text}{code}")
+    if step.remedy:
+        click.echo(f"{'':<22}{step.remedy}")

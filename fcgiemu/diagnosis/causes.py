@@ -1,39 +1,73 @@
 """What is likely behind an error text of a worker: the complaints that users of wfastcgi bring, and
-their causes. What is looked for and what is said stands in the catalogue, error.toml.
+their causes. What is looked for and what is said stands in the catalogue, error.toml; what depends
+on the site's own files, in ``modules``.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import shlex
+from collections.abc import Iterator
 from functools import cache
 
 from .. import catalogue
 from ..applications import Application
 from ..catalogue.values import Finding
-from ..programs.requirements import package_of
+from ..programs import installing
+from ..programs.interpreters import Program
+from ..programs.requirements import package_named, package_of
 from ..worker import paths
+from .modules import elsewhere, hidden_module, shadowed
 
 #: Characters at both ends of a text that are looked at: error texts may be as long as an
 #: application likes.
 LOOKED_AT = 1 << 14
 
 
-def causes(text: str, application: Application) -> list[Finding]:
-    """What is likely behind an error text of a worker of ``application``; nothing where the text
-    says it all itself.
+_MISSING = re.compile(r"No module named '?([\w.]+)")
+
+
+def causes(text: str, application: Application, program: Program | None = None) -> list[Finding]:
+    """What is likely behind an error text of a process of ``application``, which ``program`` runs;
+    nothing where the text says it all itself.
     """
     text = text.partition("\n\nStdOut: ")[0]  # what the site has printed besides is none of it
     whole = len(text) <= 2 * LOOKED_AT
     text = text if whole else text[:LOOKED_AT] + text[-LOOKED_AT:]
-    match = re.search(r"No module named '?(\w+)", text)
-    if match and (missing := _missing(application, match[1])):
-        return [missing]
-    of_worker = _is_of_the_worker(text, whole)
+    found = next(_causes(text, _is_of_the_worker(text, whole), application, program), None)
+    return [found] if found is not None else []
+
+
+def _causes(
+    text: str, of_worker: bool, application: Application, program: Program | None
+) -> Iterator[Finding]:
+    """The causes of a text, the likeliest first: what depends on the site's own files comes
+    before what the catalogue says of the text.
+    """
+    missing = _MISSING.search(text)
+    yield from shadowed(text, of_worker, application)
+    if missing and (known := _missing(application, missing[1].partition(".")[0], program)):
+        yield known
     for code, pattern, worker_only in _patterns():
         if (of_worker or not worker_only) and (found := pattern.search(text)):
-            return [catalogue.filled(code, found.groupdict())]
-    return []
+            values = found.groupdict()
+            if code == "error-no-module" and missing:
+                yield from elsewhere(application, missing[1])
+                yield from _unlisted(application, missing[1], program)
+            elif code == "error-no-attribute":
+                yield from hidden_module(application, values["module"], values["name"], program)
+            yield catalogue.filled(
+                code, {**values, "install": _install(code, application, program)}
+            )
+
+
+def _install(code: str, application: Application, program: Program | None) -> str:
+    """The command that installs what a kind of error needs."""
+    packages = catalogue.kind(code).install.split()
+    if program is None or not packages:
+        return f"pip install {' '.join(map(shlex.quote, packages))}"
+    return installing.packages(program, application.path, *packages)
 
 
 def in_words(finding: Finding) -> str:
@@ -49,7 +83,7 @@ def _patterns() -> list[tuple[str, re.Pattern[str], bool]]:
     return [
         (kind.code, re.compile(form.pattern), kind.of_worker)
         for kind in catalogue.topic("error").kinds.values()
-        if (form := kind.forms[""]).pattern
+        if (form := kind.forms.get("")) is not None and form.pattern
     ]
 
 
@@ -72,22 +106,40 @@ def _is_of_the_worker(text: str, whole: bool) -> bool:
     return _WORKER.match(frames[-1]) is not None if frames else whole
 
 
-def _missing(application: Application, module: str) -> Finding | None:
+def _missing(application: Application, module: str, program: Program | None) -> Finding | None:
     """Why a module that the site has taken care of is not found; None for any other."""
     packages = paths.site_packages(str(application.path / "env"))
-    if packages and any(
-        os.path.exists(os.path.join(packages, module + end)) for end in ("", ".py")
+    is_seen = program is not None and program.environment is not None
+    if (
+        packages
+        and ("/python2." in packages or not is_seen)
+        and any(os.path.exists(os.path.join(packages, module + end)) for end in ("", ".py"))
     ):
         form = "python2" if "/python2." in packages else "environment"
         return catalogue.finding(f"error-no-module/{form}", None, module=module)
     found = package_of(application.path, module)
     if found is None:
         return None
-    file = found.source.name
+    environment = program.environment if program is not None else None
     return catalogue.finding(
-        f"error-no-module/{'no-environment' if packages is None else 'package'}",
+        f"error-no-module/{'missing' if environment is None else 'package'}",
         None,
         package=found.name,
-        file=file,
-        install="env/bin/pip install " + ("." if file == "pyproject.toml" else f"-r {file}"),
+        file=found.source.name,
+        place=environment.folder if environment is not None else "",
+        install=installing.command(program, application.path, None, found.source)
+        if program is not None
+        else f"pip install {' '.join(found.source.arguments)}",
     )
+
+
+def _unlisted(application: Application, module: str, program: Program | None) -> Iterator[Finding]:
+    """A package that everybody knows and no file of the site requires."""
+    package = package_named(module)
+    if package is not None and program is not None:
+        yield catalogue.finding(
+            "error-no-module/unlisted",
+            None,
+            package=package,
+            install=installing.packages(program, application.path, package),
+        )

@@ -19,7 +19,16 @@ from ..modules import handlers as handler_mappings
 from ..rewrite.compiler import inbound
 from ..rewrite.outbound import outbound
 from ..site import Site
-from . import configuration, handlers, hidden_files, redirects, rules, settings, transforms
+from . import (
+    configuration,
+    handlers,
+    hidden_files,
+    kinder,
+    redirects,
+    rules,
+    settings,
+    transforms,
+)
 
 _IGNORE = re.compile(r"fcgiemu:\s*ignore\[([^\]]*)\]")
 _ORDER = {"error": 0, "warning": 1, "info": 2}
@@ -68,6 +77,7 @@ def _findings(site: Site, files: list[ConfigFile]) -> Iterator[Finding]:
             yield from _of_configuration(site, effective, file)
         yield from _unknown_codes(file)
     yield from settings.findings(site)
+    yield from kinder.findings(site)
     yield from transforms.findings(site)
     yield from hidden_files.findings(site)
 

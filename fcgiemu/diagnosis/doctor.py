@@ -1,31 +1,33 @@
-"""A step-by-step look at what an application needs before its Python can answer: ``fcgiemu
-doctor``. What configuration and files show is ``check``'s; the rest asks the programs of this
-machine.
+"""A step-by-step look at what an application needs before it can answer, and whether it does answer
+for its first page: ``fcgiemu doctor``. What configuration and files show is ``check``'s; the rest
+asks the programs of this machine.
+
+The order is that in which IIS needs things: web.config, the handler and its program, what the
+program needs, and the request itself. The last one is made only where nothing before it failed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from urllib.parse import quote
 
 from ..applications import Application
 from ..catalogue import finding
 from ..catalogue.values import Finding
-from ..decision import Handler, Respond
-from ..http.request import make_request
+from ..decision import Handler
 from ..modules import handlers
 from ..site import Site
-from . import python
+from . import processes, python, reaching
 from .check import check
 from .steps import Step
 
 
 def examine(site: Site, application: Application) -> Iterator[Step]:
-    """Look at everything that must be right before an application can answer, in the order in which
-    IIS needs it.
+    """Look at everything that must be right before an application can answer; the last step says
+    who answers its first page.
     """
     found = [known for known in check(site) if _concerns(site, application, known)]
-    yield from (Step.of("web.config", known) for known in found)
+    steps = [Step.of("web.config", known) for known in found]
+    yield from steps
     file = site.tree.file_of(application.url)
     if any(known.code == "config-missing" for known in found):
         return
@@ -35,16 +37,45 @@ def examine(site: Site, application: Application) -> Iterator[Step]:
             return
         if not broken:
             yield Step("web.config", "ok", str(application.path / file.name.rpartition("/")[2]))
-    chosen: dict[str, Handler] = {}  # the first of each scriptProcessor
+    failed = any(step.status == "problem" for step in steps)
+    for step in _programs(site, application, found):
+        failed = failed or step.status == "problem"
+        yield step
+    decision = reaching.first_page(site, application)
+    yield from reaching.steps(site, application, decision, _handlers(site, application))
+    if not failed:
+        yield from processes.first_page(site, application, decision)
+
+
+def _handlers(site: Site, application: Application) -> list[Handler]:
+    """The handlers of an application that need a program: of each scriptProcessor the first, and
+    the first of httpPlatform.
+    """
+    chosen: dict[str, Handler] = {}
     for handler, _ in site.effective(application.url or "/").view(handlers.table).entries:
         if "FastCgiModule" in handler.modules:
             chosen.setdefault(handler.script_processor.lower(), handler)
+        elif "httpPlatformHandler" in handler.modules:
+            chosen.setdefault("httpPlatform", handler)
+    return list(chosen.values())
+
+
+def _programs(site: Site, application: Application, found: list[Finding]) -> Iterator[Step]:
+    """The steps for every program that handlers name."""
+    chosen = _handlers(site, application)
     if not chosen:
-        yield from python.platform(site, application)
+        yield Step.of("handler", finding("python-no-handler", None))
     wrong = {str(known.span) for known in found if known.severity != "info"}
-    for handler in chosen.values():
-        yield from python.fast_cgi(site, application, handler, wrong)
-    yield from _first_request(site, application)
+    for handler in chosen:
+        if "FastCgiModule" in handler.modules:
+            yield from python.fast_cgi(site, application, handler, wrong)
+        elif len(chosen) == 1:
+            fatal = [
+                known.code
+                for known in found
+                if known.severity == "error" and known.code.startswith("platform-")
+            ]
+            yield from processes.platform(site, application, handler, fatal)
 
 
 def _concerns(site: Site, application: Application, known: Finding) -> bool:
@@ -53,24 +84,3 @@ def _concerns(site: Site, application: Application, known: Finding) -> bool:
         return not application.url
     folder = "/" + known.span.file.rpartition("/")[0]
     return site.application(folder).url == application.url
-
-
-def _first_request(site: Site, application: Application) -> Iterator[Step]:
-    """What IIS itself answers, before any process is asked: a configuration that is refused, rules
-    that cannot be used.
-    """
-    action = site.decide(make_request(f"{quote(application.url)}/")).action
-    if isinstance(action, Respond) and action.status >= 500:
-        where = f"{action.finding.span}: " if action.finding is not None else ""
-        remedy = action.finding.hint if action.finding is not None else ""
-        yield Step.of(
-            "request",
-            finding(
-                "config-request-refused",
-                None,
-                url=f"{application.url}/",
-                status=f"{action.status}.{action.substatus}",
-                reason=f"{where}{action.message}",
-                remedy=" ".join(action.hints) or remedy,
-            ),
-        )

@@ -18,6 +18,8 @@ from ..programs.interpreters import EXAMPLE, split_processor
 _KNOWN = sorted(
     {*loaded.EMULATED, *pipeline.FOREIGN_MODULES, "httpPlatformHandler", "ProtocolSupportModule"}
 )
+#: Names of modules are compared with their case: in lower case -> as they are written.
+_SPELLED = {name.lower(): name for name in _KNOWN}
 
 
 def findings(effective: Effective, file: ConfigFile) -> Iterator[Finding]:
@@ -33,8 +35,9 @@ def findings(effective: Effective, file: ConfigFile) -> Iterator[Finding]:
         if item.file is not file or item.span is None:
             continue
         for module in filter(None, (part.strip() for part in item.text("modules").split(","))):
-            if module.lower() not in known and not item.text("type"):
-                near = get_close_matches(module, _KNOWN, 1)
+            right = _SPELLED.get(module.lower(), module)
+            if (module.lower() not in known or module != right) and not item.text("type"):
+                near = [right] if right != module else get_close_matches(module, _KNOWN, 1)
                 yield finding(
                     f"handler-unknown-module/{'near' if near else 'none'}",
                     item.span,

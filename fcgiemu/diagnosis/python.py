@@ -16,9 +16,7 @@ from ..catalogue import finding
 from ..catalogue.values import Finding
 from ..decision import Handler
 from ..fastcgi.process import StartFailed
-from ..modules import handlers, http_platform
 from ..programs import environments, probing
-from ..programs.http_platform import command_line
 from ..programs.installing import command, making
 from ..programs.interpreters import (
     Program,
@@ -30,13 +28,21 @@ from ..programs.interpreters import (
 from ..programs.launching import Launcher, NotRegistered, PoolOptions
 from ..programs.python_choice import activated_folder
 from ..programs.pythons import version_name
-from ..programs.requirements import source_of
+from ..programs.requirements import remedy_of, source_of, windows_only
 from ..programs.windows_paths import is_ours, known_pairs, path_pairs
 from ..site import Site
 from ..worker import paths
 from .causes import causes, in_words
+from .handler_names import module_file
 from .steps import Step
 
+#: What starts a server, or waits for ever, where it stands at the left margin of a module.
+_AT_IMPORT = re.compile(
+    r"^(?:\w+\.run(?:_server)?\(|uvicorn\.run\(|serve\(|waitress\.serve\(|\w+\.serve_forever\()",
+    re.MULTILINE,
+)
+#: Kinds of applications that speak ASGI.
+_ASGI = frozenset({"FastAPI", "Starlette", "ASGIHandler", "Quart", "Litestar", "Sanic", "Router"})
 #: A frame of the worker's own in a traceback.
 _OWN_FRAME = re.compile(
     r'  File "[^"]*[\\/]fcgiemu[\\/]worker[\\/][^"]*", line \d+, in .*\n(?:    .*\n)*'
@@ -57,16 +63,60 @@ def fast_cgi(
         if split_processor(chosen.script_processor)[0]:  # else check has said so
             yield Step.of("interpreter", program_missing(error))
         return
-    version = f" (Python {program.version[0]}.{program.version[1]})" if program.version else ""
-    yield Step("interpreter", "ok", f"{program.path}{version}: {because(program)}")
-    for note in program.notes:
-        yield Step("interpreter", "note", note)
+    yield from chosen_program(program)
     if not program.is_wfastcgi:
         return
     yield from _environment(site, application, program)
+    for requirement in windows_only(application.path):
+        windows = finding(
+            "python-windows-requirement",
+            None,
+            package=requirement.name,
+            file=requirement.source.name,
+            remedy=remedy_of(requirement),
+        )
+        yield Step.of("requirements", windows)
     yield from _settings(site, application, wrong)
     yield from _python_path(site, application, chosen)
-    yield from _load(site, application, chosen, program)
+    if not _is_dotted(site.worker_setting("WSGI_HANDLER", application)):
+        return  # a name that cannot be used: check has said so
+    at_import = _server_at_import(site, application)
+    if at_import is not None:
+        yield Step.of("import", at_import)
+    else:
+        yield from _load(site, application, chosen, program)
+
+
+def chosen_program(program: Program) -> Iterator[Step]:
+    """Which program runs the site and why, and what was passed over."""
+    version = f" (Python {version_name(program.version)})" if program.version else ""
+    why = f": {because(program)}" if program.why else ""
+    yield Step("interpreter", "ok", f"{program.path}{version}{why}")
+    for note in program.notes:
+        yield Step("interpreter", "note", note)
+
+
+def _is_dotted(name: str | None) -> bool:
+    """Whether wfastcgi can use a handler's name."""
+    return (
+        name is not None
+        and re.fullmatch(r"\S*[^\s\\/:]\.[^\s\\/:]+", name) is not None
+        and (not re.search(r"[\\/:]|\.py$", name))
+    )
+
+
+def _server_at_import(site: Site, application: Application) -> Finding | None:
+    """What would never end when the handler's module is imported."""
+    proxied = site.worker_setting("WSGI_ALT_VIRTUALENV_HANDLER", application)
+    name = proxied or site.worker_setting("WSGI_HANDLER", application) or ""
+    file = module_file(name, application.path)
+    text = file.read_text("utf-8", "replace") if file is not None else ""
+    match = _AT_IMPORT.search(text)
+    if file is None or match is None:
+        return None
+    line = text.count("\n", 0, match.start()) + 1
+    relative = os.path.relpath(file, application.path)
+    return finding("python-server-at-import", None, file=relative, line=line)
 
 
 def program_missing(error: ProgramMissing) -> Finding:
@@ -74,56 +124,8 @@ def program_missing(error: ProgramMissing) -> Finding:
     return finding("python-no-program", None, reason=error, remedy=error.hint)
 
 
-def platform(site: Site, application: Application) -> Iterator[Step]:
-    """The program of <httpPlatform>, where a handler uses that."""
-    effective = site.effective(application.url or "/")
-    chosen = next(
-        (
-            handler
-            for handler, _ in effective.view(handlers.table).entries
-            if "httpPlatformHandler" in handler.modules
-        ),
-        None,
-    )
-    if chosen is None:
-        yield Step.of("handler", finding("python-no-handler", None))
-        return
-    yield Step("handler", "ok", f"{chosen.name}: path={chosen.path} {chosen.origin}")
-    try:
-        settings = effective.view(http_platform.compiled)
-        words, environment = command_line(site, application, settings, "PORT")
-    except ProgramMissing as error:
-        yield Step.of("process", program_missing(error))
-        return
-    yield Step("process", "ok", " ".join(words))
-    is_python = re.match(r"python", os.path.basename(words[0])) is not None
-    if is_python and words[1:2] == ("-m",) and len(words) > 2:
-        yield from _module(application, words[0], words[2], environment)
-    yield Step("import", "note", "not tried: the process starts with the first request")
-
-
-def _module(
-    application: Application, python: str, module: str, environment: dict[str, str]
-) -> Iterator[Step]:
-    """Whether Python has the module that <httpPlatform> runs with -m."""
-    words = (python, "-c", f"import {module.partition('.')[0]}")
-    ended = probing.run(words, environment, application.path)
-    if ended.code is None:
-        yield Step.of("process", _timeout(module))
-    elif ended.code:
-        remedies = [in_words(cause) for cause in causes(ended.output, application)]
-        yield Step.of(
-            "process",
-            finding(
-                "python-load-error",
-                None,
-                reason=(ended.output.strip().splitlines() or ["it ends at once"])[-1],
-                remedy=" ".join(remedies) or f"Install {module} for {python}.",
-            ),
-        )
-
-
-def _timeout(what: str) -> Finding:
+def timeout(what: str) -> Finding:
+    """That something does not come to its end in time."""
     return finding("python-load-timeout", None, what=what, seconds=f"{probing.SECONDS:g}")
 
 
@@ -252,12 +254,21 @@ def _load(
         yield Step.of("import", finding("python-load-error", None, reason=reason, remedy=""))
         return
     if found is None and ended.code is None:
-        yield Step.of("import", _timeout("the handler"))
+        yield Step.of("import", timeout("the handler"))
     elif found is None:
         module = (site.worker_setting("WSGI_HANDLER", application) or "").rpartition(".")[0]
         yield Step.of("import", _exit(application, ended, program, module))
     elif "error" in found:
-        yield Step.of("import", _error(application, found))
+        yield Step.of("import", _error(application, found, program))
+    elif found["kind"] in _ASGI or found.get("asgi"):
+        called = f"{found['kind']}() missing 1 required positional argument: 'send'"
+        remedy = _remedy(causes(called, application, program))
+        yield Step.of("import", finding("python-asgi", None, type=found["kind"], remedy=remedy))
+    elif found["kind"] == "Dash" and not found["callable"]:
+        yield from (
+            Step.of("import", known)
+            for known in causes("'Dash' object is not callable", application, program)
+        )
     elif not found["callable"]:
         yield Step.of("import", finding("python-not-callable", None, type=found["kind"]))
     elif found["takes_two"] is False:
@@ -270,7 +281,7 @@ def _load(
 
 def _exit(application: Application, ended: probing.Ended, program: Program, module: str) -> Finding:
     """That the interpreter ended while the application was loaded."""
-    remedy = " ".join(in_words(cause) for cause in causes(ended.output, application))
+    remedy = _remedy(causes(ended.output, application, program))
     return finding(
         f"python-load-exit{'/known' if remedy else ''}",
         None,
@@ -282,7 +293,11 @@ def _exit(application: Application, ended: probing.Ended, program: Program, modu
     )
 
 
-def _error(application: Application, found: dict[str, Any]) -> Finding:
+def _remedy(found: list[Finding]) -> str:
+    return " ".join(map(in_words, found))
+
+
+def _error(application: Application, found: dict[str, Any], program: Program) -> Finding:
     """That loading the application raised an error."""
     lines = found["error"].splitlines() or [""]
     behind = (
@@ -290,6 +305,6 @@ def _error(application: Application, found: dict[str, Any]) -> Finding:
     )  # a proxy script may have dropped the reason
     reason = lines[0].partition(": Traceback")[0] + (f"; behind it: {behind[-1]}" if behind else "")
     text = "\n".join([*behind, found["error"], found["traceback"]])
-    remedy = " ".join(in_words(cause) for cause in causes(text, application))
+    remedy = _remedy(causes(text, application, program))
     shown = "Its traceback:\n" + _OWN_FRAME.sub("", found["traceback"])
     return finding("python-load-error", None, reason=reason, remedy=remedy or shown)

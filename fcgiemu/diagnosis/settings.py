@@ -17,6 +17,7 @@ from ..modules import handlers
 from ..programs.windows_paths import path_pairs
 from ..site import Site
 from ..worker import paths
+from .handler_names import meant
 
 _SECRET_NAME = re.compile(
     r"(?i)(secret|password|passwd|pwd|[_-]pass\b|api_?key|access_?key|private_?key|token)(?!.*(?:"
@@ -116,7 +117,7 @@ def _modules(
             continue
         value, span = found[name]
         if name != "DJANGO_SETTINGS_MODULE":
-            if wrong := _handler_name(name, value, span):
+            if wrong := _handler_name(name, value, span, application.path):
                 yield wrong
                 continue
         first, *parts = value.split(".")
@@ -178,29 +179,25 @@ def _portal(site: Site, found: dict[str, tuple[str, Span]]) -> Iterator[Finding]
             )
 
 
-def _handler_name(name: str, value: str, span: Span) -> Finding | None:
+def _handler_name(name: str, value: str, span: Span, folder: Path) -> Finding | None:
     """What is wrong with the dotted name of a handler, if anything."""
     if value != value.strip():
         return finding(
             "settings-handler-name/blank", span, name=name, value=value, meant=value.strip()
         )
-    module = re.sub(r"\.py$", "", re.split(r"[\\/]", value)[-1]) or "app"
-    if re.search(r"[\\/]|\.py$", value):
-        application = "get_venv_handler()" if module == "ptvs_virtualenv_proxy" else "app"
-        return finding(
-            "settings-handler-name/file",
-            span,
-            name=name,
-            value=value,
-            module=module,
-            application=application,
-        )
-    if ":" in value:
-        meant = value.replace(":", ".")
-        return finding("settings-handler-name/colon", span, name=name, value=value, meant=meant)
-    if "." not in value:
-        return finding("settings-handler-name/dot", span, name=name, value=value, module=module)
-    return None
+    form = (
+        "file"
+        if re.search(r"[\\/]|\.py$", value)
+        else "colon"
+        if ":" in value
+        else ""
+        if "." in value
+        else "dot"
+    )
+    if not form:
+        return None
+    code = f"settings-handler-name/{form}"
+    return finding(code, span, name=name, value=value, meant=meant(value, folder))
 
 
 def _missing_part(application: Application, package: str, part: str) -> str:

@@ -26,6 +26,17 @@ class Step:
         """What to change; "" where nothing need be."""
         return self.finding.hint if self.finding is not None else ""
 
+    def as_json(self, application: str) -> dict[str, str]:
+        """The shape of ``doctor --json``; ``application`` is the path of the application."""
+        return {
+            "application": application or "/",
+            "name": self.name,
+            "status": self.status,
+            "text": self.text,
+            "remedy": self.remedy,
+            "code": self.finding.code if self.finding is not None else "",
+        }
+
     @classmethod
     def of(cls, name: str, finding: Finding) -> Step:
         """A step that found something."""

@@ -270,7 +270,12 @@ class FastCgi:
     def likely(self, worker: WorkerProcess, decision: Decision, text: str) -> list[str]:
         """The likely causes of an error text, which the console gets as well."""
         application = self.site.application(decision.path)
-        found = [in_words(cause) for cause in causes(text, application)]
+        program = None
+        if isinstance(decision.action, CallFastCgi):
+            processor = decision.action.handler.script_processor
+            with contextlib.suppress(ProgramMissing):
+                program = find_program(processor, self.site, application)
+        found = [in_words(cause) for cause in causes(text, application, program)]
         for words in found:
             self._sink(worker, "note", f"likely cause: {words}")
         return found

@@ -9,7 +9,7 @@ import contextlib
 import uuid
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote, urlsplit
 
 from ..decision import Decision, Proxy, Respond
@@ -48,6 +48,31 @@ UPSTREAM_REQUESTS = 512
 KEPT_CONNECTIONS = 20
 #: What httpPlatformHandler 1.2 collects of an answer before its first bytes leave.
 PLATFORM_BUFFER = 8192
+
+
+#: WinHTTP's codes: nobody listens, nothing came in time (inferred for httpPlatform).
+E_CANNOT_CONNECT = 0x80072EFD
+E_TIMEOUT = 0x80072EE2
+
+
+class Backend(NamedTuple):
+    """Who is asked, in the words of an error page, and the attribute that limits its time."""
+
+    name: str
+    attribute: str
+
+    def too_late(self, decision: Decision, seconds: float) -> tuple[str, str]:
+        """What to say where nothing came in time: what was waited for, and what to change."""
+        request = decision.request
+        return (
+            f"{self.name} did not answer {request.method} {request.target.raw} within"
+            f" {seconds:g} seconds ({self.attribute}): no part of the answer has come.",
+            f"Let the answer begin earlier, or raise {self.attribute}.",
+        )
+
+
+_SERVER = Backend("The server that the request is forwarded to", "proxy timeout")
+_PROCESS = Backend("The process of httpPlatform", "requestTimeout")
 
 
 class Upstream:
@@ -120,7 +145,7 @@ class Forwarder:
         ``timeout`` seconds to answer.
         """
         headers = local_headers(decision)
-        await self._send(exchange, decision, url, headers, timeout, PLATFORM_BUFFER)
+        await self._send(exchange, decision, url, headers, timeout, PLATFORM_BUFFER, _PROCESS)
 
     async def _send(
         self,
@@ -130,6 +155,7 @@ class Forwarder:
         headers: list[Header],
         timeout: float = TIMEOUT,
         buffer: int = 0,
+        backend: Backend = _SERVER,
     ) -> None:
         import httpx
 
@@ -142,8 +168,11 @@ class Forwarder:
                 answer = await client.send(
                     _request(client, decision, url, headers, timeout, body), stream=True
                 )
+            except httpx.TimeoutException:
+                await self._fail(exchange, decision, *backend.too_late(decision, timeout))
+                return
             except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-                await self._fail(exchange, decision, error)
+                await self._fail(exchange, decision, f"{backend.name} does not answer: {error}")
                 return
             try:
                 await self._answer(exchange, decision, url, answer, buffer)
@@ -151,7 +180,7 @@ class Forwarder:
                 if exchange.started:
                     exchange.cut(f"the answer of {url} broke off")
                 else:
-                    await self._fail(exchange, decision, error)
+                    await self._fail(exchange, decision, f"{backend.name} does not answer: {error}")
             finally:
                 await answer.aclose()
         if exchange.started and not exchange.was_cut:
@@ -192,14 +221,18 @@ class Forwarder:
                 raise ClientGone
         exchange.pass_on(b"", more=False)
 
-    async def _fail(self, exchange: Exchange, decision: Decision, error: Exception) -> None:
+    async def _fail(
+        self, exchange: Exchange, decision: Decision, message: str, hint: str = ""
+    ) -> None:
         action = Respond(
             502,
             3,
-            f"The server that the request is forwarded to does not answer: {error}",
-            0x80072EFD,
+            message,
+            E_TIMEOUT if hint else E_CANNOT_CONNECT,
             notification="ExecuteRequestHandler",
+            hints=(hint,) if hint else (),
         )
+        exchange.remark = message
         await exchange.respond(
             sending.own_response(replace(decision, action=action), decision.request.is_local), 3
         )

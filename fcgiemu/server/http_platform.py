@@ -11,6 +11,7 @@ import signal
 import socket
 import time
 from collections import deque
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -18,6 +19,8 @@ from urllib.parse import quote, unquote
 
 from ..applications import Application
 from ..decision import Decision, Respond
+from ..diagnosis.causes import in_words
+from ..diagnosis.platform import by_hand, of_failed_start, suspicions
 from ..fastcgi.limits import GRACE_SECONDS
 from ..fastcgi.process import KEPT_LINES
 from ..http.url import encode_path
@@ -25,7 +28,8 @@ from ..lifeline import Lifeline, guarded
 from ..modules import sending
 from ..modules.http_platform import PORT_VARIABLE, HttpPlatform, compiled
 from ..programs.http_platform import command_line, log_file
-from ..programs.interpreters import ProgramMissing
+from ..programs.interpreters import ProgramMissing, find_program
+from ..programs.ports import listening_ports
 from ..site import Site
 from .exchange import Exchange
 from .forward import Forwarder, encode_query
@@ -36,11 +40,17 @@ _POLL_SECONDS = 0.02
 
 
 class StartFailed(Exception):
-    """The process did not come up; ``words`` is what it wrote last."""
+    """The process did not come up; ``words`` is what it wrote last, ``ports`` are those that it
+    listens on in place of its own.
+    """
 
-    def __init__(self, message: str, words: str = "") -> None:
+    def __init__(
+        self, message: str, words: str = "", pid: int = 0, ports: Sequence[int] = ()
+    ) -> None:
         super().__init__(message)
         self.words = words
+        self.pid = pid
+        self.ports = tuple(ports)
 
 
 class PlatformProcess:
@@ -100,7 +110,8 @@ class PlatformProcess:
                 " seconds (startupTimeLimit)"
             )
         )
-        raise StartFailed(why, "\n".join(self.lines))
+        ports = listening_ports(self._process.pid) if self.alive else ()
+        raise StartFailed(why, "\n".join(self.lines), self._process.pid, ports)
 
     async def stop(self) -> None:
         """End the process and its children; returns when it has been reaped."""
@@ -167,6 +178,8 @@ class Platform:
                 error = failure
                 self._fails.append(time.monotonic())
                 await process.stop()
+                if failure.ports:
+                    break  # it would listen on the same port again: kinder than IIS, which retries
         if error is None:
             error = StartFailed(
                 f"it failed {len(self._fails)} times within a minute (rapidFailsPerMinute)"
@@ -261,14 +274,34 @@ class HttpPlatforms:
             f"The process of httpPlatform, {path}, failed to start: {error}",
             0x80070002,
             notification="ExecuteRequestHandler",
-            output=getattr(error, "words", ""),
-            hints=(
-                getattr(error, "hint", "") or "Start the program by hand with the same arguments.",
-            ),
+            output=error.words if isinstance(error, StartFailed) else "",
+            hints=tuple(self._hints(decision, error)),
         )
+        exchange.remark = action.message
         await exchange.respond(
             sending.own_response(replace(decision, action=action), decision.request.is_local), 3
         )
+
+    def _hints(self, decision: Decision, error: StartFailed | ProgramMissing) -> Iterator[str]:
+        """What to do about a process that did not come up; the console gets what is likely behind
+        it as well.
+        """
+        if isinstance(error, ProgramMissing):
+            yield error.hint
+            return
+        settings = decision.effective.view(compiled)
+        place = self.site.application(decision.path)
+        program = None
+        with contextlib.suppress(ProgramMissing):
+            program = find_program(settings.process_path, self.site, place)
+        found = suspicions(self.site, place, settings, None)
+        likely = [known for known in found if known.severity == "error"]
+        for known in likely or of_failed_start(settings, place, program, error.words, error.ports):
+            words = in_words(known)
+            self._output(error.pid, "", f"likely cause: {words}")
+            yield words
+        command, _ = command_line(self.site, place, settings, "5000")
+        yield f"Start it by hand: {by_hand(place, command, 5000)}"
 
     @property
     def running(self) -> bool:

@@ -86,7 +86,7 @@ def test_all_is_well(tmp_path: Path) -> None:
         (
             {"WSGI_HANDLER": "ptvs_virtualenv_proxy.py"},
             "is a file name",
-            "ptvs_virtualenv_proxy.get_venv_handler(), say",
+            "ptvs_virtualenv_proxy.get_venv_handler()",
         ),
         ({"WSGI_HANDLER": "broken.app"}, "SyntaxError", "Python cannot read"),
         ({"WSGI_HANDLER": "leaves.app"}, "SystemExit", "ends the process while it is imported"),
@@ -117,13 +117,13 @@ def test_all_is_well(tmp_path: Path) -> None:
             "of type int, which cannot be called",
             "Name the application itself",
         ),
-        ({"WSGI_HANDLER": "app.py"}, "is a file name", "Write a dotted name: app.app, say"),
+        ({"WSGI_HANDLER": "app.py"}, "is a file name", "Write a dotted name: app.application"),
         (
             {"WSGI_HANDLER": "D:\\home\\site\\wwwroot\\app.py"},
             "is a file name",
-            "Write a dotted name: app.app, say",
+            "Write a dotted name: app.application",
         ),
-        ({"WSGI_HANDLER": "app"}, "has no dot", "app.app, say"),
+        ({"WSGI_HANDLER": "app"}, "has no dot", "app.application"),
         ({}, "WSGI_HANDLER is not set", "module.application"),
         (
             {"Wsgi_Handler": "app.application"},
@@ -368,8 +368,8 @@ def platform(arguments: str, program: str = sys.executable) -> str:
         ),
         (
             platform("app.py -m production"),
-            0,
-            f"process       {sys.executable} app.py -m production",
+            1,
+            "there is no app.py in the site",
         ),
         (
             platform("-m waitress_of_the_site %HTTP_PLATFORM_PORT%"),

@@ -197,3 +197,55 @@ def test_node(tmp_path: Path, serve: Callable[..., LiveServer]) -> None:
         },
     )
     assert serve(tmp_path).get("/x?y").text == "node /x?y"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ("none.py", r"likely cause: there is no none\.py in the site\. Correct the arguments"),
+        ("app.py %HTTP_PLATFORMPORT%", r"likely cause: %HTTP_PLATFORMPORT% is not a variable"),
+        ("needs.py", r"likely cause: flask-of-the-site is in requirements\.txt"),
+    ],
+)
+def test_the_console_names_why_a_process_does_not_start(
+    tmp_path: Path, serve: Callable[..., LiveServer], arguments: str, words: str
+) -> None:
+    files = {
+        "app.py": WSGI.replace('os.environ["HTTP_PLATFORM_PORT"]', "sys.argv[1]"),
+        "needs.py": "import flask_of_the_site\n",
+        "requirements.txt": "flask-of-the-site\n",
+        "web.config": config(arguments, 'startupRetryCount="0" startupTimeLimit="10"'),
+    }
+    server = serve(write(tmp_path, files))
+    answer = server.get("/")
+    assert answer.status == 502 and "Start it by hand: cd " in answer.text
+    server.wait_for(words)
+    server.wait_for(r"502\.3 .*The process of httpPlatform, .*, failed to start: it ended with")
+
+
+@pytest.mark.skipif(
+    not Path("/proc/net/tcp").exists(), reason="which ports a process listens on is told by Linux"
+)
+def test_a_process_that_listens_elsewhere(tmp_path: Path, serve: Callable[..., LiveServer]) -> None:
+    elsewhere = WSGI.replace('int(os.environ["HTTP_PLATFORM_PORT"])', "0")
+    write(tmp_path, {"app.py": elsewhere, "web.config": config("app.py", 'startupTimeLimit="2"')})
+    server = serve(tmp_path)
+    assert server.get("/").status == 502
+    server.wait_for(
+        r"likely cause: The process listens on port \d+, and IIS gives it another one each time"
+    )
+
+
+def test_a_request_timeout_says_what_it_waited_for(
+    tmp_path: Path, serve: Callable[..., LiveServer]
+) -> None:
+    slow = WSGI.replace("    length = ", "    import time; time.sleep(60)\n    length = ")
+    write(
+        tmp_path,
+        {"app.py": slow, "web.config": config("app.py", 'requestTimeout="00:00:01"')},
+    )
+    server = serve(tmp_path)
+    answer = server.get("/slow?x=1")
+    said = "did not answer GET /slow?x=1 within 1 seconds (requestTimeout): no part of the answer"
+    assert answer.status == 502 and said in answer.text and "raise requestTimeout" in answer.text
+    server.wait_for(r"502\.3 .*did not answer GET /slow\?x=1 within 1 seconds \(requestTimeout\)")

@@ -144,8 +144,14 @@ def test_what_check_finds_has_an_example() -> None:
         for kind in KINDS
         if kind.needs in ("configuration", "files") and not (kind.before and kind.after)
     }
-    # 32 MB; no file at all; an option
-    assert without == {"config-too-large", "config-missing", "settings-portal"}
+    # 32 MB; no file at all; an option; a host configuration; an environment
+    assert without == {
+        "config-too-large",
+        "config-missing",
+        "settings-portal",
+        "settings-no-script-name",
+        "settings-python-courtesy",
+    }
 
 
 def test_the_page_is_made_from_the_catalogue() -> None:

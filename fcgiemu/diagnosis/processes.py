@@ -1,0 +1,150 @@
+"""What ``doctor`` sees when it starts the programs of a site: whether a process of httpPlatform
+listens, and what the application answers for its first page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+from ..applications import Application
+from ..catalogue import finding
+from ..catalogue.values import Finding
+from ..decision import CallFastCgi, Decision, Handler
+from ..modules import http_platform
+from ..modules.fastcgi_variables import encode_params
+from ..modules.http_platform import HttpPlatform
+from ..programs import asking, installing, probing
+from ..programs.http_platform import command_line
+from ..programs.interpreters import Program, ProgramMissing, find_program
+from ..programs.launching import Launcher, NotRegistered, PoolOptions
+from ..site import Site
+from .causes import causes, in_words
+from .platform import by_hand, of_failed_start
+from .python import chosen_program, program_missing, timeout
+from .steps import Step
+
+
+def platform(
+    site: Site, application: Application, handler: Handler, wrong: Collection[str]
+) -> Iterator[Step]:
+    """The process of <httpPlatform>, started and asked for the first page where nothing that is
+    ``wrong`` already keeps it from that.
+    """
+    yield Step("handler", "ok", f"{handler.name}: path={handler.path} {handler.origin}")
+    settings = site.effective(application.url or "/").view(http_platform.compiled)
+    try:
+        program = find_program(settings.process_path, site, application)
+        words, environment = command_line(site, application, settings, "PORT")
+    except ProgramMissing as error:
+        yield Step.of("process", program_missing(error))
+        return
+    yield from chosen_program(program)
+    yield Step("process", "ok", " ".join(words))
+    missing = list(_module(application, program, words, environment))
+    yield from missing
+    if not missing and not wrong:
+        yield from _started(site, application, settings, program)
+
+
+def _module(
+    application: Application, program: Program, words: tuple[str, ...], environment: dict[str, str]
+) -> Iterator[Step]:
+    """Whether Python has the module that <httpPlatform> runs with -m."""
+    if words[1:2] != ("-m",) or len(words) < 3 or program.version is None:
+        return
+    module = words[2].partition(".")[0]
+    ended = probing.run((words[0], "-c", f"import {module}"), environment, application.path)
+    if ended.code is None:
+        yield Step.of("process", timeout(module))
+    elif ended.code:
+        likely = " ".join(map(in_words, causes(ended.output, application, program)))
+        install = installing.packages(program, application.path, module)
+        reason = (ended.output.strip().splitlines() or ["it ends at once"])[-1]
+        remedy = likely or f"Install {module}. Run: {install}"
+        yield Step.of("process", finding("python-load-error", None, reason=reason, remedy=remedy))
+
+
+def _started(
+    site: Site, application: Application, settings: HttpPlatform, program: Program
+) -> Iterator[Step]:
+    """Start the process as IIS would, and see whether it listens and what it answers."""
+    port = asking.free_port()
+    words, environment = command_line(site, application, settings, port)
+    try:
+        trial = asking.try_platform(
+            words, environment, str(application.path), port, settings.startup_time_limit
+        )
+    except OSError as error:
+        reason = f"{words[0]}: {error.strerror}"
+        yield Step.of("process", finding("platform-no-start", None, reason=reason, remedy=""))
+        return
+    if trial.listens and trial.answer is not None:
+        yield Step("process", "ok", "it listens on the port that it is given")
+        yield answered(application, trial.answer, program)
+        return
+    likely = of_failed_start(settings, application, program, trial.output, trial.ports)
+    hand = f"Start it by hand. Run: {by_hand(application, words, port)}"
+    remedy = " ".join(map(in_words, likely)) or hand
+    reason = _reason(trial, port, settings.startup_time_limit)
+    yield Step.of("process", finding("platform-no-start", None, reason=reason, remedy=remedy))
+
+
+def _reason(trial: asking.Trial, port: int, seconds: float) -> str:
+    """How a start failed, and what the process wrote last."""
+    why = (
+        f"the process ended with exit code {trial.code}"
+        if trial.code is not None
+        else f"the process does not listen on the port that it is given, {port}, within"
+        f" {seconds:g} seconds (startupTimeLimit)"
+    )
+    lines = trial.output.strip().splitlines()
+    return f"{why}: {lines[-1]}" if lines else why
+
+
+def first_page(site: Site, application: Application, decision: Decision) -> Iterator[Step]:
+    """What a FastCGI application itself answers for its first page."""
+    action = decision.action
+    if not isinstance(action, CallFastCgi):
+        return
+    processor = action.handler.script_processor
+    try:
+        program = find_program(processor, site, application)
+        launcher = Launcher(site, PoolOptions())
+        launch = launcher.launch(program, application, launcher.limits(processor, application))
+    except ProgramMissing as error:
+        yield Step.of("request", program_missing(error))
+        return
+    except NotRegistered:
+        yield Step.of("request", finding("python-not-registered", None))
+        return
+    answer = asking.ask_fastcgi(launch, encode_params(decision, action))
+    yield answered(application, answer, program)
+
+
+def answered(application: Application, answer: asking.Answer, program: Program | None) -> Step:
+    """What the application itself says of its first page."""
+    url = f"{application.url}/"
+    lines = answer.errors.partition("\n\nStdOut: ")[0].strip().splitlines()
+    likely = causes(answer.errors or answer.body, application, program)
+    found = _judged(url, application, answer, lines, " ".join(map(in_words, likely)))
+    if found is None:
+        return Step("request", "ok", f"the application answers {url} with {answer.status}")
+    return Step.of("request", found)
+
+
+def _judged(
+    url: str, application: Application, answer: asking.Answer, lines: list[str], remedy: str
+) -> Finding | None:
+    if not answer.status:
+        reason = (lines or ["no word"])[0]
+        return finding("python-no-answer", None, url=url, reason=reason, remedy=remedy)
+    if answer.status == 404:
+        form = "/below" if application.url else ""
+        code = f"python-answer-missing{form}"
+        return finding(code, None, url=url, application=application.url)
+    if answer.status >= 500 or answer.status == 400:
+        code = f"python-answer-error{'/said' if lines else ''}"
+        reason = lines[-1] if lines else ""
+        status = answer.status
+        return finding(code, None, url=url, status=status, reason=reason, remedy=remedy)
+    return None
