@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from . import environments
@@ -23,15 +24,24 @@ def command(program: Program, folder: Path, missing: Path | None, source: Source
     """
     if project := _project_tool(program, source):
         return project
+    return _install(program, folder, missing, source.arguments)
+
+
+def packages(program: Program, folder: Path, *names: str) -> str:
+    """What installs single packages where the program finds them."""
+    return _install(program, folder, None, names)
+
+
+def _install(program: Program, folder: Path, missing: Path | None, arguments: Sequence[str]) -> str:
     if program.environment is not None:
-        return _into(program.environment, source)
+        return _into(program.environment, arguments)
     if missing is None and program.is_given and not _is_managed(program):
-        return _words(program.path, "-m", "pip", "install", *source.arguments)
+        return _words(program.path, "-m", "pip", "install", *arguments)
     place = missing or folder / NAMES[0]
     made = f"{making(program.path, place)} && " + _words(
-        str(place / "bin" / "python"), "-m", "pip", "install", *source.arguments
+        str(place / "bin" / "python"), "-m", "pip", "install", *arguments
     )
-    return made if missing is not None or not program.is_given else f"{made}; then {_say(place)}"
+    return made if missing is not None or not program.is_given else f"{made} && {_say(place)}"
 
 
 def making(python: str, folder: Path) -> str:
@@ -58,16 +68,13 @@ def _project_tool(program: Program, source: Source) -> str:
     return ""
 
 
-def _into(environment: Environment, source: Source) -> str:
+def _into(environment: Environment, arguments: Sequence[str]) -> str:
+    install = _words(environment.python, "-m", "pip", "install", *arguments)
     if environment.has_pip or environments.is_conda(environment.folder):
-        return _words(environment.python, "-m", "pip", "install", *source.arguments)
+        return install
     if shutil.which("uv"):
-        return _words("uv", "pip", "install", "--python", environment.python, *source.arguments)
-    return (
-        _words(environment.python, "-m", "ensurepip")
-        + " && "
-        + _words(environment.python, "-m", "pip", "install", *source.arguments)
-    )
+        return _words("uv", "pip", "install", "--python", environment.python, *arguments)
+    return f"{_words(environment.python, '-m', 'ensurepip')} && {install}"
 
 
 def _is_managed(program: Program) -> bool:

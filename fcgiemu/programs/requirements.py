@@ -34,6 +34,12 @@ _PACKAGES = {
     "win32api": "pywin32",
     "yaml": "pyyaml",
 }
+#: Packages whose modules are called as they are, and that are none of a site's own.
+_SAME_NAME = frozenset(
+    "flask django bottle dash fastapi starlette uvicorn hypercorn waitress tornado pyramid falcon"
+    " cherrypy werkzeug jinja2 sqlalchemy requests httpx numpy pandas plotly streamlit whitenoise"
+    " pyodbc pymysql psycopg redis celery a2wsgi wfastcgi gevent eventlet".split()
+)
 #: Packages that pip can install on Windows only: they, or what they need, have no other wheels.
 _WINDOWS_ONLY = frozenset(
     "pywin32 pypiwin32 pywinpty winshell wmi windows-curses pywinauto twisted-iocpsupport winsdk"
@@ -78,6 +84,12 @@ def package_of(folder: Path, module: str) -> Requirement | None:
     """The required package that brings a module; None where none does."""
     wanted = {folded(module), folded(_PACKAGES.get(module.lower(), module))}
     return next((found for found in required(folder) if folded(found.name) in wanted), None)
+
+
+def package_named(module: str) -> str | None:
+    """The package that brings a well-known module; None for any other."""
+    first = module.partition(".")[0].lower()
+    return _PACKAGES.get(first) or (first if first in _SAME_NAME else None)
 
 
 def required(folder: Path) -> Iterator[Requirement]:

@@ -36,6 +36,16 @@ def _bare(handler):
     return True
 
 
+def _is_asgi(handler):
+    """Whether the handler wants scope, receive and send, as ASGI applications do."""
+    try:
+        names = list(inspect.signature(handler).parameters)
+    except (TypeError, ValueError):
+        return False
+    call = handler if inspect.isfunction(handler) else type(handler).__call__
+    return names[:3] == ["scope", "receive", "send"] or inspect.iscoroutinefunction(call)
+
+
 def probe():
     """Print one JSON object: ``error`` and ``hidden`` (texts), or what the handler is; ``path`` is
     sys.path.
@@ -50,6 +60,7 @@ def probe():
             callable=callable(handler),
             takes_two=_takes_two(handler),
             factory=callable(handler) and _bare(handler),
+            asgi=callable(handler) and _is_asgi(handler),
         )
     except BaseException as error:
         found["error"] = "".join(traceback.format_exception_only(type(error), error)).strip()

@@ -1,0 +1,161 @@
+"""One request to a site's own program, started for it and ended after it: what does it answer?"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import IO
+
+from ..fastcgi.cgi import BadHeaders, HeadReader
+from ..fastcgi.connection import ConnectionClosed
+from ..fastcgi.process import Launch, StartFailed, WorkerProcess
+from ..fastcgi.records import ProtocolError
+from ..lifeline import Lifeline, guarded
+from .ports import listening_ports
+
+#: Seconds that an answer may take.
+SECONDS = 60.0
+#: Bytes of an answer that are looked at.
+MAX_BODY = 1 << 16
+_POLL_SECONDS = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a program answered: ``status`` is 0 where it did not; ``errors`` is what it wrote to
+    STDERR, or why there is no answer.
+    """
+
+    status: int
+    body: str = ""
+    errors: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """How a program of httpPlatform came up. ``code`` is its exit code, None where it runs;
+    ``ports`` are those that it listens on in place of the one that it was given.
+    """
+
+    listens: bool
+    code: int | None
+    output: str
+    ports: tuple[int, ...] = ()
+    answer: Answer | None = None
+
+
+def ask_fastcgi(launch: Launch, params: bytes, seconds: float = SECONDS) -> Answer:
+    """Start a FastCGI program and send it one request without a body."""
+    return asyncio.run(_ask_fastcgi(launch, params, seconds))
+
+
+async def _ask_fastcgi(launch: Launch, params: bytes, seconds: float) -> Answer:
+    worker = WorkerProcess(launch, lambda *_: None)
+    try:
+        await worker.start()
+        connection = worker.connection
+        connection.send(params, b"")
+        async with asyncio.timeout(seconds):
+            await connection.wait(MAX_BODY)
+        reader = HeadReader()
+        body = reader.feed(connection.take())
+        errors = connection.stderr.decode("utf-8", "replace")
+        return Answer(reader.finish().status, body.decode("utf-8", "replace"), errors)
+    except TimeoutError:
+        return Answer(0, "", f"there is no answer within {seconds:g} seconds")
+    except (StartFailed, BadHeaders, ProtocolError) as error:
+        return Answer(0, "", str(error))
+    except ConnectionClosed:
+        code = await worker.wait_exit(2)
+        return Answer(0, "", f"the process ended with exit code {code}: {worker.words()}")
+    finally:
+        await worker.stop()
+
+
+def try_platform(
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    folder: str,
+    port: int,
+    seconds: float,
+    host: str = "localhost",
+) -> Trial:
+    """Start a program of httpPlatform, wait ``seconds`` for it to listen on ``port``, and ask it
+    for ``/``. Raises OSError where it cannot be started.
+    """
+    lifeline = Lifeline()
+    with tempfile.TemporaryFile() as output:
+        try:
+            process = subprocess.Popen(
+                guarded(tuple(command)),
+                env={**environment, **lifeline.environment},
+                cwd=folder,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                pass_fds=(lifeline.theirs,),
+                start_new_session=True,
+            )
+        except OSError:
+            lifeline.cut()
+            raise
+        finally:
+            lifeline.passed()
+        try:
+            return _watched(process, output, port, seconds, host)
+        finally:
+            lifeline.cut()
+            process.wait()
+            with contextlib.suppress(OSError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def _watched(
+    process: subprocess.Popen[bytes], output: IO[bytes], port: int, seconds: float, host: str
+) -> Trial:
+    end = time.monotonic() + seconds
+    while process.poll() is None and time.monotonic() < end:
+        if _listens(port):
+            answer = _ask_http(port, host)
+            return Trial(True, process.poll(), _said(output), answer=answer)
+        time.sleep(_POLL_SECONDS)
+    ports = tuple(listening_ports(process.pid)) if process.returncode is None else ()
+    return Trial(False, process.returncode, _said(output), ports)
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as sock:
+        return sock.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _ask_http(port: int, host: str) -> Answer:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=SECONDS)
+    try:
+        connection.request("GET", "/", headers={"Host": host})
+        response = connection.getresponse()
+        return Answer(response.status, response.read(MAX_BODY).decode("utf-8", "replace"))
+    except (OSError, http.client.HTTPException) as error:
+        return Answer(0, "", str(error) or repr(error))
+    finally:
+        connection.close()
+
+
+def _said(output: IO[bytes]) -> str:
+    output.seek(0)
+    return output.read().decode("utf-8", "replace")
+
+
+def free_port() -> int:
+    """A port of loopback that nobody uses."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
