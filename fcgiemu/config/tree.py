@@ -3,8 +3,8 @@ it.
 
 A URL's configuration comes from the server's file, then from the web.config of each folder on its
 way, from the site's root down; in each file first what stands at top level, then what stands in the
-<location> elements that cover the URL. So it depends on the URL only through two things: which files
-lie on the way, and which of their locations cover it. Everything is remembered by these:
+<location> elements that cover the URL. So it depends on the URL only through two things: which
+files lie on the way, and which of their locations cover it. Everything is remembered by these:
 
 - A ``Folder`` is read once, with the names of its subfolders. A URL walks down as far as its
   segments name folders; what follows may be files or path information and has no configuration.

@@ -15,9 +15,9 @@ The state is the only thing that rules change, and it belongs to one request:
   default document of a rewritten folder runs, it counts as not rewritten (measured).
 
 What rules make is bounded, since a rule may repeat a capture and the next rule repeat that: a
-single text by ``text_limit``, all that a request keeps by ``keep``, and what outbound rules add to a
-response by ``grow``. All three end the evaluation with ExpansionError: 500.50, or 500.52 on the way
-out.
+single text by ``text_limit``, all that a request keeps by ``keep``, and what outbound rules add to
+a response by ``grow``. All three end the evaluation with ExpansionError: 500.50, or 500.52 on the
+way out.
 """
 
 from __future__ import annotations

@@ -140,7 +140,8 @@ def test_error_file(make_site: MakeSite) -> None:
 
 
 def test_full_iis(make_site: MakeSite) -> None:
-    trace = traced(make_site({}, profile="iis10-default"), "/missing.css")
+    site = make_site({}, profile="iis10-default", modules=("HttpCacheModule",))
+    trace = traced(site, "/missing.css")
     assert modules(trace, "BEGIN_REQUEST") == [
         *("HttpCache", "RequestFiltering", "FailedRequestsTracing", "IpRestriction", "WebSocket"),
         *("ConfigurationValidation", "Rewrite", "ApplicationInitialization", "ProtocolSupport"),
