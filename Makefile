@@ -9,13 +9,17 @@ BIN     = $(VENV)/bin
 
 SECONDS ?= 1800
 
-.PHONY: serve test check coverage bench soak clean
+.PHONY: serve test test-without-standby check coverage bench soak clean
 
 serve: $(VENV)/.installed
 	$(BIN)/fcgiemu serve $(SITE) --port $(PORT)
 
 test: $(VENV)/.test-installed
 	$(BIN)/pytest
+
+# the live tests once more, where no interpreter stands by
+test-without-standby: $(VENV)/.test-installed
+	$(BIN)/pytest --no-standby tests/live
 
 check: $(VENV)/.test-installed
 	$(BIN)/ruff check .

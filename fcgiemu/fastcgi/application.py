@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 from collections import deque
 from collections.abc import Callable
 from typing import Protocol
@@ -90,6 +91,8 @@ class Application:
         self._preparing = False
         self._loads = ""
         self._given_up = 0
+        #: Modules that processes which stood by have had to leave out.
+        self._left_out: set[str] = set()
         self._fails: deque[float] = deque(maxlen=max(1, limits.rapid_fails_per_minute))
         self.restarts = 0
         self.recycled = 0
@@ -362,8 +365,10 @@ class Application:
         worker, self._standby = self._standby, None
         if worker is None:
             return None
+        self._left_out.update(worker.left_out)
         if (
             worker.state is ProcessState.IDLE
+            and worker.is_ready  # one that still loads would be waited for longer than a new one
             and worker.connection.alive
             and worker.launch.is_like(launch)
         ):
@@ -392,7 +397,9 @@ class Application:
             launch = self._launch()
             if not launch.may_stand_by:
                 return
-            worker = WorkerProcess(launch.ahead(self._loads or NOTHING), self._sink)
+            loads = json.loads(self._loads or NOTHING)
+            loads["skip"] = sorted({*loads.get("skip", ()), *self._left_out})
+            worker = WorkerProcess(launch.ahead(json.dumps(loads)), self._sink)
             worker.when_reported = self._reported
             await worker.start(self._spawn)
         except Exception:

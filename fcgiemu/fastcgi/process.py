@@ -150,6 +150,9 @@ class WorkerProcess:
         #: is told when it has said so.
         self.report = ""
         self.when_reported: Callable[[WorkerProcess], None] = lambda _: None
+        #: Whether it stands by, ready to take the site up, and which modules it does not load ahead.
+        self.is_ready = launch.watches
+        self.left_out: list[str] = []
         #: Why it has started itself anew instead of taking the site up from its stand-by.
         self.gave_up = ""
         self._reporting = ""
@@ -428,6 +431,8 @@ class WorkerProcess:
         elif word == "reported":
             self.report, self._reporting = self._reporting, ""
             self.when_reported(self)
+        elif word == "standby" and rest.startswith("ready"):
+            self.is_ready, self.left_out = True, rest.split()[1:]
         elif word == "standby":
             self.gave_up = rest
         else:

@@ -154,11 +154,11 @@ def _explain_failures(file):
             )
         return text
 
-    def format_with_reason(kind, error, trace, *args, **more):
-        lines = format_exception(kind, error, trace, *args, **more)
+    def format_with_reason(*args, **more):
+        lines = format_exception(*args, **more)
         frame = sys._getframe(1)
         if is_for_worker() and getattr(frame.f_locals.get("self"), "fatal_errors", False):
-            hidden = resolver.hidden_reason(error)
+            hidden = resolver.hidden_reason(args[1])
             if hidden:
                 lines.insert(0, "%s\n\n%s\n\n" % (resolver.HIDDEN, hidden))
         return lines
@@ -308,7 +308,8 @@ def main():
     sys.path[0] = os.path.dirname(os.path.abspath(sys.argv[0]))
     folder = os.environ.pop("FCGIEMU_PROBE", None)
     if folder is None:
-        sys.meta_path.insert(0, _Spawning)
+        if sys.version_info[0] > 2:  # where processes are forked, they have what they need
+            sys.meta_path.insert(0, _Spawning)
         _accept_any_folder()
         _explain_failures(sys.argv[0])
         runpy.run_path(sys.argv[0], run_name="__main__")

@@ -30,8 +30,8 @@ class Giver:
 
 
 class Shelf:
-    """A finder at the head of ``sys.meta_path``. ``is_allowed(file)`` says what may be loaded
-    ahead.
+    """A finder at the head of ``sys.meta_path``. ``is_allowed(name, file)`` says what may be
+    loaded ahead.
     """
 
     def __init__(self, is_allowed, unfit):
@@ -106,7 +106,7 @@ class Shelf:
         loader = spec.loader if spec is not None else None
         if loader is None or isinstance(loader, type):
             return spec
-        if not self._is_allowed(spec.origin):
+        if not self._is_allowed(name, spec.origin):
             self.failed.add(name)
             raise ImportError("%s is not loaded ahead" % name)
         loader.exec_module = partial(self._execute, name, loader, loader.exec_module)

@@ -94,15 +94,14 @@ def load_ahead(settings):
     environment meanwhile.
     """
     options = State.options
-    skipped = set(options.get("skip", ()))
-    names = [name for name in options["modules"] + options["late"] if name not in skipped]
+    names = [name for name in options["modules"] + options["late"] if not _is_skipped(name)]
     State.signature = _signature(_files(sys.modules))
     if not names:
         return
     before = dict(os.environ)
     os.environ.update(settings)
     path, sys.path[:] = list(sys.path), options["path"]
-    made = shelf.Shelf(lambda file: file is not None and _may_load(file), start_anew)
+    made = shelf.Shelf(_may_load, start_anew)
     sys.meta_path.insert(0, made)
     try:
         _load_all(made, names)
@@ -130,7 +129,9 @@ def _load_all(made, names):
         made.load(name)
         before, process = process, _process()
         now = made.asks()
-        if process != before or (now - asked) & taken:
+        if process != before:  # it, or what it is part of
+            unfit.add(name.partition(".")[0] + ".*")
+        elif (now - asked) & taken:
             unfit.add(name)
         asked = now
     unfit |= made.failed
@@ -178,10 +179,16 @@ def _children():
         return None
 
 
-def _may_load(file):
-    """Whether a module's file may be loaded ahead: of the standard library, or of a folder of
-    packages.
-    """
+def _is_skipped(name):
+    """Whether a module, or as ``package.*`` all of its package, is not to be loaded ahead."""
+    skip = State.options["skip"]
+    return name in skip or name.partition(".")[0] + ".*" in skip
+
+
+def _may_load(name, file):
+    """Whether a module may be loaded ahead: of the standard library, or of a folder of packages."""
+    if file is None or _is_skipped(name):
+        return False
     return (_is_standard(file) and not _is_watched(file)) or _is_package_file(file)
 
 
@@ -399,6 +406,16 @@ def _found(before):
         and not _is_watched(os.path.join(entry, "x"))
     ]
     return {"modules": early, "late": late, "taken": sorted(taken), "path": path}
+
+
+def ready():
+    """Tell the server that this process can take the site up, and what it had to leave out."""
+    names = State.options["skip"]
+    text = " ".join(names)
+    while len(text) > MAX_LINE:
+        names = names[:-1]
+        text = " ".join(names)
+    _tell("standby ready " + text)
 
 
 def _tell(text):

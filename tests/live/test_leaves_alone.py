@@ -102,7 +102,8 @@ def test_bodies_of_any_size_are_what_wfastcgi_gives(
     limits = '<security><requestFiltering><requestLimits maxAllowedContentLength="99000000" /></requestFiltering></security>'
     site = write(tmp_path, {"app.py": app, "web.config": wsgi_site(inner=limits)})
     server = serve(site, "--worker", worker)
-    for size in (0, 3 << 20, 33 << 20):
+    # wfastcgi 3.0.0 takes the square of the time for the last one
+    for size in (0, 3 << 20, 33 << 20)[: 2 if worker == "wfastcgi" else 3]:
         body = (b"abcde" * (size // 5 + 1))[:size]
         assert server.request("POST", "/", body).text == repr(
             (size, size, body[:3], size, body[3:5])

@@ -246,6 +246,7 @@ def test_a_site_that_fails_is_loaded_as_ever_and_heals(site: Site) -> None:
     broken = "print('said while loading'); " + IMPORTS + "\nimport no_such_module"
     text = site.save(broken)
     assert "No module named 'no_such_module'" in text and text.count("said while loading") == 1
+    server.wait_for("] said while loading", seen)
     assert server.log().count("] said while loading") == 1
     site.app()
     server.wait_for("500", seen)

@@ -530,7 +530,7 @@ class StandbyPool:
     async def prepared(self, *lines: str) -> WorkerProcess:
         """A busy process that has reported, and by now a stand-by beside it."""
         worker = await self.application.acquire()
-        self.report(worker, *(lines or ('report {"modu', 'report les": 1}', "reported")))
+        self.report(worker, *(lines or ('report {"modu', 'report les": [1]}', "reported")))
         for _ in range(20):
             await asyncio.sleep(0)
             await asyncio.gather(*self.application._tasks)
@@ -554,10 +554,16 @@ def test_a_standby_takes_the_place_of_a_stale_process(
     async def main() -> None:
         pool = StandbyPool(monkeypatch)
         application = pool.application
+        application._left_out.update("ab")
         stale = await pool.prepared()
         assert len(pool.spawner.started) == 2 and application._standby is not None
         standby = application._standby
-        assert standby.launch.environment["FCGIEMU_STANDBY"] == '{"modules": 1}'
+        pool.report(standby, "standby ready c")
+        while not standby.is_ready:
+            await asyncio.sleep(0)
+        assert (
+            standby.launch.environment["FCGIEMU_STANDBY"] == '{"modules": [1], "skip": ["a", "b"]}'
+        )
         application.release(stale)
         pool.launch = replace(pool.launch, **launch)
         application.restart()
