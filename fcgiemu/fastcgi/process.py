@@ -146,8 +146,8 @@ class WorkerProcess:
         #: Whether a debugger is attached: no timeout ends a request then, and nothing recycles the
         #: process.
         self.debugged = False
-        #: What the process has loaded that another one could load ahead, as it says itself; and who
-        #: is told when it has said so.
+        #: What the process has loaded that another one could load ahead, as it says itself; and
+        #: who is told when it has said so.
         self.report = ""
         self.when_reported: Callable[[WorkerProcess], None] = lambda _: None
         #: Whether it stands by, ready to take the site up, and which modules it does not load ahead.
@@ -431,13 +431,18 @@ class WorkerProcess:
         elif word == "reported":
             self.report, self._reporting = self._reporting, ""
             self.when_reported(self)
-        elif word == "standby" and rest.startswith("ready"):
-            self.is_ready, self.left_out = True, rest.split()[1:]
         elif word == "standby":
-            self.gave_up = rest
+            self._told_of_standby(rest)
         else:
             self._owner = bounded(said, MAX_LENGTH) or 0
             self._current = self._begun.get(self._owner, ("", ""))
+
+    def _told_of_standby(self, said: str) -> None:
+        word, *modules = said.split()
+        if word in ("ready", "skips"):
+            self.is_ready, self.left_out = word == "ready", modules
+        else:
+            self.gave_up = said
 
     def _close_pipes(self) -> None:
         if self._lifeline is not None:

@@ -83,7 +83,7 @@ def load_ahead():
     except ValueError:  # settings that no environment can hold
         standby.start_with(dict(standby.State.options, modules=[], late=[]))
     os.environ.pop("FCGIEMU_ENV", None)
-    standby.ready()
+    standby.tell_skipped("ready")
 
 
 def log(text):

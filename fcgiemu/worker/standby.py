@@ -336,6 +336,8 @@ def start_anew(reason):
 
 def start_with(options):
     """Stand by once more, with other options. Does not return."""
+    State.options = options
+    tell_skipped("skips")
     _exec({"FCGIEMU_STANDBY": json.dumps(options)}, [])
 
 
@@ -408,14 +410,14 @@ def _found(before):
     return {"modules": early, "late": late, "taken": sorted(taken), "path": path}
 
 
-def ready():
-    """Tell the server that this process can take the site up, and what it had to leave out."""
+def tell_skipped(word):
+    """Tell the server what had to be left out; "ready" is the word when all else is loaded."""
     names = State.options["skip"]
     text = " ".join(names)
     while len(text) > MAX_LINE:
         names = names[:-1]
         text = " ".join(names)
-    _tell("standby ready " + text)
+    _tell("standby %s %s" % (word, text))
 
 
 def _tell(text):
