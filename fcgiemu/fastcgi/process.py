@@ -150,7 +150,7 @@ class WorkerProcess:
         #: who is told when it has said so.
         self.report = ""
         self.when_reported: Callable[[WorkerProcess], None] = lambda _: None
-        #: Whether it stands by, ready to take the site up, and which modules it does not load ahead.
+        #: Whether it stands by, ready to take the site up, and which modules it leaves out.
         self.is_ready = launch.watches
         self.left_out: list[str] = []
         #: Why it has started itself anew instead of taking the site up from its stand-by.

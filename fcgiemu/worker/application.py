@@ -68,9 +68,7 @@ def when_loaded(call):
 
 
 def load_ahead():
-    """Where the process stands by: load what the site will ask for, in the site's environment."""
-    if not standby.stands_by():
-        return
+    """Load what the site will ask for, in the site's environment: the process stands by."""
     _Site.first = _capture()
     found = {}
     try:

@@ -228,7 +228,10 @@ class Server(WSGIServer):
         os.close(devnull)
         sys.stdin.detach()  # as wfastcgi leaves it: nothing can be read
         standby.State.listening = listening.fileno()
-        application.load_ahead()
+        if standby.stands_by():
+            end = signal.signal(signal.SIGTERM, signal.SIG_DFL)  # at once, while it loads ahead
+            application.load_ahead()
+            signal.signal(signal.SIGTERM, end)
         if resumed:
             with os.fdopen(resumed[1], "rb") as received:
                 self._serve(socket.socket(fileno=resumed[0]), "", received.read())

@@ -17,6 +17,7 @@ import re
 import signal
 import sys
 import tempfile
+import threading
 import time
 
 from . import shelf
@@ -148,6 +149,7 @@ def _process():
     return (
         _entries("/proc/self/fd" if os.path.isdir("/proc/self/fd") else "/dev/fd"),
         _entries("/proc/self/task"),
+        threading.active_count(),
         _children(),
         id(sys.modules),
         id(builtins.__import__),
@@ -167,9 +169,7 @@ def _entries(folder):
     try:
         return sorted(os.listdir(folder))
     except OSError:
-        import threading
-
-        return threading.active_count() if folder.endswith("task") else None
+        return None
 
 
 def _children():
@@ -228,6 +228,19 @@ def _is_packages(entry):
 
 def _is_below(file, folder):
     return file.startswith(os.path.join(folder, ""))
+
+
+def _end_children():
+    """End what a module has started by being loaded."""
+    for task in _entries("/proc/self/task") or ():
+        try:
+            with open("/proc/self/task/%s/children" % task) as stream:
+                children = [int(child) for child in stream.read().split()]
+        except OSError:
+            continue
+        for child in children:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
 
 
 # -- signatures ------------------------------------------------------------------------------------
@@ -338,6 +351,7 @@ def start_with(options):
     """Stand by once more, with other options. Does not return."""
     State.options = options
     tell_skipped("skips")
+    _end_children()
     _exec({"FCGIEMU_STANDBY": json.dumps(options)}, [])
 
 

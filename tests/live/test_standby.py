@@ -217,6 +217,8 @@ def test_modules_that_leave_something_behind_are_not_loaded_ahead(site: Site, le
     site.app(imports, shown)
     site.start().get("/")
     assert site.save(imports, shown) == "[True, False]"
+    wait_for_standby(site.server)
+    assert [children(pid) for pid in standing_by(site.server)] == [[]]
 
 
 @pytest.mark.parametrize("name", ["gevent", "eventlet"])
