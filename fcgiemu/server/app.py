@@ -52,8 +52,9 @@ from .kept import Kept
 from .local_view import trusted_names
 from .output import Output
 from .output_cache import OutputCache
-from .protocol import Connection, Timers
+from .protocol import Connection
 from .spool import Budget
+from .timers import timers
 from .tracing import Recorder
 from .warm_up import WarmUp
 
@@ -118,7 +119,7 @@ class Server:
         self.forwarder = Forwarder(lambda text: output(0, "", text))
         self.platforms = HttpPlatforms(site, self.forwarder, output)
         self.budget = Budget()
-        self.timers = timers(site)
+        self.timers = timers(site.tree.host)
         self.connections: set[Connection] = set()
         #: Names that a client on this machine may have asked for to see detailed pages.
         self.trusted_names = trusted_names(site, local_hosts)
@@ -198,6 +199,8 @@ class Server:
         begun = time.perf_counter()
         if connection.write_paused or self._ended or not holds(self.site, kept):
             return False
+        if self._limits is not None or self.recorder is not None or self.warm_up is not None:
+            return False  # who counts or records requests has to see each of them
         assert kept.ready is not None
         head, body = kept.ready
         connection.send_again(head.data, body)
@@ -429,13 +432,3 @@ class Server:
 def _content_limit(effective: Effective) -> int:
     """The bytes that a body may have. A view: see Effective.view."""
     return effective.view(request_filtering.compiled).max_content_length
-
-
-def timers(site: Site) -> Timers:
-    """http.sys's timers: <webLimits> of the host configuration."""
-    limits = site.effective("/").section("system.applicationHost/webLimits")
-    return Timers(
-        limits.seconds("connectionTimeout"),
-        limits.seconds("headerWaitTimeout"),
-        limits.integer("minBytesPerSecond"),
-    )

@@ -315,6 +315,8 @@ class Exchange:
         """The body, once all of it is here. Raises ClientGone, EntityTooLarge, UrlRefused for what
         is not a body, and OSError where there is no place for it.
         """
+        if self._body is not None and self._body.received > self.body_limit:
+            self._stop_body(EntityTooLarge())  # it came before the limit was known
         if not self.body_complete and self._expects():
             self.owes_continue = False
             self.protocol.write(b"HTTP/1.1 100 Continue\r\n\r\n")

@@ -48,6 +48,7 @@ from .exchange import Exchange, Tunnel
 from .kept import Kept
 from .send_file import FileSender
 from .spool import Budget
+from .timers import Timers
 
 #: Bytes of the next request that may wait while one is answered.  # our own
 READ_AHEAD = 1 << 16
@@ -85,19 +86,6 @@ ALLOWED: Mapping[State, frozenset[State]] = {
     _S.TUNNEL: frozenset({_S.CLOSED}),
     _S.CLOSED: frozenset(),
 }
-
-
-class Timers:
-    """http.sys's limits on time: <webLimits>, in seconds, and bytes a second (0 = no minimum)."""
-
-    __slots__ = ("connection", "header_wait", "minimum_rate")
-
-    def __init__(
-        self, connection: float = 120.0, header_wait: float = 0.0, minimum_rate: int = 240
-    ) -> None:
-        self.connection = connection
-        self.header_wait = header_wait or connection
-        self.minimum_rate = minimum_rate
 
 
 class Application(Protocol):

@@ -16,8 +16,9 @@ from fcgiemu.http.url import UrlRefused
 from fcgiemu.server.decisions import decide
 from fcgiemu.server.exchange import Exchange
 from fcgiemu.server.heads import Known
-from fcgiemu.server.protocol import Connection, Timers
+from fcgiemu.server.protocol import Connection
 from fcgiemu.server.spool import Budget
+from fcgiemu.server.timers import Timers
 from fcgiemu.site import Site
 
 from ..sites import python_handler, web_config, write

@@ -17,8 +17,9 @@ from fcgiemu.http.url import UrlRefused
 from fcgiemu.server.exchange import ClientGone, Exchange
 from fcgiemu.server.heads import Known
 from fcgiemu.server.kept import Kept
-from fcgiemu.server.protocol import ALLOWED, Connection, State, Timers
+from fcgiemu.server.protocol import ALLOWED, Connection, State
 from fcgiemu.server.spool import Budget
+from fcgiemu.server.timers import Timers
 
 
 class Transport:
