@@ -139,14 +139,18 @@ class Hosting:
         if settings.host_config is not None and applications.whole(files[0]):
             base = settings.host_config.read_bytes()
         else:
-            shipped = resources.files("fcgiemu.config")
-            base = application_host.model(
-                shipped.joinpath(self.profile.configuration[0]).read_bytes(),
-                shipped.joinpath("azure.config").read_bytes(),
-                self.azure_name,
-            )
+            base = self.model_of_platform()
         environment = {**os.environ, **of_worker(self.azure_name, settings.app_settings)}
         return application_host.applied(base, found, self.azure_name, environment)
+
+    def model_of_platform(self) -> bytes:
+        """An applicationHost.config as App Service would write it for this site."""
+        shipped = resources.files("fcgiemu.config")
+        return application_host.model(
+            shipped.joinpath(self.profile.configuration[0]).read_bytes(),
+            shipped.joinpath("azure.config").read_bytes(),
+            self.azure_name,
+        )
 
     def _path_map(self) -> tuple[tuple[str, str], ...]:
         """Where Windows paths lead: --map, and D:\\home where the site lies in one."""

@@ -175,6 +175,31 @@ def test_check_tries_the_files_beside_web_config(
     assert all(finding.hint and finding.span and finding.severity != "error" for finding in found)
 
 
+@pytest.mark.parametrize(
+    ("inner", "expected"),
+    [
+        ('<location path="%XDT_SITENAME%" xdt:Locator="Match(path)" xdt:Transform="Remove" />', []),
+        (
+            '<location path="other" xdt:Locator="Match(path)" xdt:Transform="Remove" />',
+            ["no-match"],
+        ),
+        (
+            "<system.webServer><fastCgi><application"
+            ' fullPath="D:\\Python34\\python.exe" maxInstances="4" xdt:Locator="Match(fullPath)"'
+            ' xdt:Transform="SetAttributes(maxInstances)" /></fastCgi></system.webServer>',
+            [],
+        ),
+        ("<proxy xdt:Transform='Insert' /><proxy xdt:Transform='Insrt' />", ["failed"]),
+    ],
+)
+def test_check_tries_an_applicationhost_xdt(
+    tmp_path: Path, inner: str, expected: list[str]
+) -> None:
+    text = f"<configuration {XDT}>{inner}</configuration>"
+    found = check(site_of(tmp_path, {"applicationHost.xdt": text}))
+    assert [finding.code for finding in found] == [f"xdt-{code}" for code in expected]
+
+
 # -- fcgiemu xdt -----------------------------------------------------------------------------------
 
 

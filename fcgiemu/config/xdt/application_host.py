@@ -25,7 +25,7 @@ from .findings import of_messages
 from .writer import text_of
 
 NAME = "applicationHost.config"
-_FILE = "applicationhost.xdt"
+NAME_OF_TRANSFORM = "applicationHost.xdt"
 _VARIABLE = re.compile(r"%([A-Za-z_][A-Za-z0-9_()]*)%")
 #: scriptProcessors that the platform had registered (inferred from its documentation).
 _PYTHONS = ("Python27", "Python34")
@@ -76,7 +76,9 @@ def _place(folder: Path, windows: str, home: Path) -> list[Place]:
     return [
         Place(path, windows, os.path.relpath(path, home / "site" / "wwwroot").replace("\\", "/"))
         for path in folder.iterdir()
-        if path.name.lower() == _FILE and path.is_file() and not path.is_symlink()
+        if path.name.lower() == NAME_OF_TRANSFORM.lower()
+        and path.is_file()
+        and not path.is_symlink()
     ]
 
 
@@ -128,6 +130,11 @@ def _variables(site_name: str, folder: str) -> dict[str, str]:
         "XDT_EXTENSIONPATH": folder,
         "XDT_BITNESS": "32bit",
     }
+
+
+def ready(changes: bytes, site_name: str) -> bytes:
+    """A transform file with the platform's own variables replaced, as if it lay in ``site``."""
+    return expanded(changes, _variables(site_name, "D:\\home\\site"))
 
 
 def expanded(changes: bytes, variables: Mapping[str, str]) -> bytes:

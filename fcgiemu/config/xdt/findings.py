@@ -84,15 +84,11 @@ def _code(message: Message) -> str:
     return _CODES.get(message.code, "xdt-warning") if message.kind == "warning" else ""
 
 
-def trial(base: bytes, base_name: str, file: Path, name: str) -> list[Finding]:
+def trial(base: bytes, base_name: str, changes: bytes, name: str) -> list[Finding]:
     """What a transform file would say of a base file, should it be applied. Nothing there is an
-    error, as it is not applied now. A file that is no transform has nothing to say.
+    error, as it is not applied now. A file that is not a transform has nothing to say.
     """
-    try:
-        changes = read(file)
-        if not is_transform(changes):
-            return []
-    except OSError:
+    if not is_transform(changes):
         return []
     chain = apply_all(base, base_name, [(name, changes)])
     return [
