@@ -11,6 +11,7 @@ from ..config.tree import Effective
 from ..decision import Respond
 from .context import Context, Step
 
+MODULE = "WebDAVModule"
 METHODS = frozenset(
     {"PROPFIND", "PROPPATCH", "MKCOL", "PUT", "COPY", "DELETE", "MOVE", "LOCK", "UNLOCK"}
 )

@@ -20,7 +20,7 @@ from ..fastcgi.wfastcgi import is_wfastcgi
 from ..freb import translate
 from ..hosting import Hosting
 from ..http.response import Response, reason_phrase
-from ..modules import answering, custom_error, sending, static_file
+from ..modules import answering, custom_error, sending, static_file, webdav
 from ..modules.fastcgi_variables import variables
 from ..rewrite.state import State
 from ..trace import Trace
@@ -298,10 +298,15 @@ def _reaches_handler(decision: Decision) -> bool:
     """Whether a handler would run: a missing file does not matter where its answer is given."""
     action = decision.action
     if isinstance(action, Respond):
-        return action.notification in (
-            "MapRequestHandler",
-            "ExecuteRequestHandler",
-        ) and action.status in (404, 403, 405)
+        return (
+            decision.module != webdav.MODULE
+            and action.notification
+            in (
+                "MapRequestHandler",
+                "ExecuteRequestHandler",
+            )
+            and action.status in (404, 403, 405)
+        )
     return action.kind in ("static", "directory", "fastcgi", "httpPlatform", "proxy")
 
 

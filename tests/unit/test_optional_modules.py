@@ -196,6 +196,8 @@ def test_webdav_refuses_its_methods_whatever_the_handlers_are(
     found = site.explain("/x", method)
     assert (found["outcome"]["status"], found["outcome"]["substatus"]) == (405, 0)
     assert found["outcome"]["module"] == "WebDAVModule"
+    canned = site.explain("/x", method, response={"status": 200})["response"]
+    assert canned is not None and canned["status"] == 405
     assert found["response"]["headers"]["Allow"] == "GET, HEAD, OPTIONS, TRACE"
 
 
