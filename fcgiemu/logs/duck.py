@@ -7,8 +7,6 @@ many requests as there are lines. Where one of these is not so, the lines are re
 
 from __future__ import annotations
 
-import codecs
-import mmap
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
@@ -27,10 +25,10 @@ from .entry import (
     SOME_QUERY,
     NotARequest,
 )
-from .sources import BLOCK
+from .sources import BLOCK, Unreadable, as_utf8, whole_lines
 from .store import Nowhere
 from .tally import Stretch, Tally, W3cCounter, skip_all, stretches
-from .w3c import FIELDS_LINE, NO_FIELDS, NO_STEM, Layout, full
+from .w3c import NO_FIELDS, NO_STEM, Layout, full
 
 #: Bytes of text that are counted at once.
 CHUNK = 48 << 20
@@ -363,6 +361,14 @@ def _first_cut(counter: W3cCounter, found: Iterable[Stretch]) -> tuple[str, int]
 
 
 def preflight(path: Path) -> tuple[Layout, int] | None:
+    """``_preflight``, where the file can be read at all."""
+    try:
+        return _preflight(path)
+    except Unreadable:
+        return None
+
+
+def _preflight(path: Path) -> tuple[Layout, int] | None:
     """The layout of a file that DuckDB can read as it lies there, and how many requests it holds.
 
     None where it must be read as a stream: several layouts, other encodings, a line that is not
@@ -370,51 +376,33 @@ def preflight(path: Path) -> tuple[Layout, int] | None:
     """
     if not 0 < path.stat().st_size <= LARGEST_PLAIN:
         return None
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text:
-        if text[:1] != b"#" or text[-1:] != b"\n":
+    only: Layout | None = None
+    lines = 0
+    with path.open("rb") as stream:
+        if stream.read(1) != b"#":  # nor the mark of UTF-8
             return None
-        layout, comments = _only_layout(text)
-        lines = _clean_lines(text)
-    if layout is None or lines is None or lines == comments:
-        return None
-    return layout, lines - comments
-
-
-def _only_layout(text: mmap.mmap) -> tuple[Layout | None, int]:
-    """The layout where there is one only, and the number of lines that are comments."""
-    layouts: set[Layout] = set()
-    comments, position = 0, 0
-    while position >= 0:
-        end = text.find(b"\n", position)
-        comments += 1
-        line = text[position : end + 1]
-        if line.startswith(FIELDS_LINE):
-            layouts.add(Layout.parse(line))
-        elif not layouts and text[end + 1 : end + 2] != b"#":
-            return None, 0  # a request before the first #Fields
-        found = text.find(b"\n#", end)
-        position = found + 1 if found >= 0 else -1
-    layout = layouts.pop() if len(layouts) == 1 else None
-    usable = layout is not None and layout.has_requests and layout.width >= _NARROWEST
-    return layout if usable else None, comments
-
-
-def _clean_lines(text: mmap.mmap) -> int | None:
-    """The number of lines, None where there is something unusual in one."""
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    lines = returns = 0
-    for start in range(0, len(text), BLOCK):
-        data = text[start : start + BLOCK]
-        if not data.isascii() or decoder.getstate()[0]:
-            try:
-                decoder.decode(data)
-            except UnicodeDecodeError:
+        stream.seek(0)
+        for layout, stretch in stretches(str(path), _clean_blocks(stream)):
+            if layout is None or layout != (only or layout) or not _is_usual(layout, stretch):
                 return None
-        lines += data.count(b"\n")
-        returns += data.count(b"\r")
-        if any(byte in data for byte in _ODD_BYTES):
-            return None
-    return lines if returns in (0, lines) else None
+            only = layout
+            lines += stretch.ends
+    return None if only is None else (only, lines)
+
+
+def _clean_blocks(stream: IO[bytes]) -> Iterator[bytes]:
+    """Blocks of lines; a NUL, which is unusual, in the place of one that is not UTF-8."""
+    for block in whole_lines(iter(lambda: stream.read(BLOCK), b"")):
+        yield block if as_utf8(block, "latin-1") is block else b"\0"
+
+
+def _is_usual(layout: Layout, stretch: Stretch) -> bool:
+    return (
+        layout.has_requests
+        and layout.width >= _NARROWEST
+        and stretch.data.endswith(b"\n")
+        and not is_odd(stretch.data, stretch.ends)
+    )
 
 
 def _stretches_of(path: Path) -> Iterator[Stretch]:

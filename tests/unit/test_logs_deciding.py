@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -247,6 +248,62 @@ def test_the_front_end_of_app_service_adds_its_headers(tmp_path: Path) -> None:
     plain, azure = opened(tmp_path, inner), opened(tmp_path, inner, azure=True)
     found = decided(plain, azure, key("/", port="443"))
     assert next(iter(found.changes))[1] == "418.0 by rule 'tls'"
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_queries_that_no_condition_tells_apart(tmp_path: Path, seed: int) -> None:
+    """Decided together or each on its own: the same is found."""
+    draw = random.Random(seed)
+    test = 'input="{QUERY_STRING}" pattern="id=1"'
+    old = opened(
+        tmp_path / "old",
+        rule("a", "^a", 'type="Rewrite" url="/c.txt"', test)
+        + rule("b", "^b", 'type="Redirect" url="/a"', 'input="{QUERY_STRING}" pattern="x"')
+        + rule(
+            "s",
+            "^s",
+            'type="CustomResponse" statusCode="410"',
+            'input="{REQUEST_URI}" pattern="^/static/.*"',
+        ),
+    )
+    new = opened(
+        tmp_path / "new",
+        rule(
+            "a",
+            "^a",
+            'type="CustomResponse" statusCode="403"',
+            test,
+            'input="{HTTPS}" pattern="on"',
+        )
+        + rule("b", "^b", 'type="Redirect" url="/a"'),
+    )
+    keys = {
+        key(
+            f"/{draw.choice('abs')}{draw.randrange(3)}",
+            draw.choice(("", f"id={n % 20}", "x", "y" * 1100)),
+            port=draw.choice(("80", "443")),
+        )
+        for n in range(400)
+    }
+    counts = {one: [(draw.choice((200, 404)), draw.randrange(1, 9))] for one in sorted(keys)}
+    assert inputs([old, new]).tests_tell
+    each = Judge(old, new)
+    each._tests_tell = False
+    assert Judge(old, new).section(counts) == each.section(counts)
+
+
+@pytest.mark.parametrize(
+    ("inner", "tells"),
+    [
+        (rule("a", "^x", REWRITE, 'input="{QUERY_STRING}" pattern="a=1"'), True),
+        (rule("a", "^x", 'type="Rewrite" url="/{C:0}"', 'input="{QUERY_STRING}" pattern="a"'), False),
+        (rule("a", "^x", REWRITE, 'input="{QUERY_STRING}&amp;" pattern="a=1"'), False),
+        (rule("a", "^x", 'type="Rewrite" url="/x?a=1"', 'input="{QUERY_STRING}" pattern="a"'), False),
+        (rule("a", "^x", 'type="Redirect" url="/{QUERY_STRING}"'), False),
+    ],
+)  # fmt: skip
+def test_whether_tests_tell_queries_apart(tmp_path: Path, inner: str, tells: bool) -> None:
+    assert inputs([opened(tmp_path, inner)]).tests_tell is tells
 
 
 def test_urls_that_http_sys_refuses(tmp_path: Path) -> None:
