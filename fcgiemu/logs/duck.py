@@ -74,8 +74,14 @@ class Engine:
                 f"CREATE OR REPLACE TEMP TABLE found AS {_query(path, layout, counter)}"
             )
             found = self.connection.execute("SELECT sum(found.n)::BIGINT FROM found").fetchone()
+        except duckdb.InterruptException:
+            raise KeyboardInterrupt from None
         except duckdb.Error:
             return None
+        except RuntimeError as error:  # DuckDB's words for Ctrl-C in the main thread
+            if "interrupted" not in str(error):
+                raise
+            raise KeyboardInterrupt from None
         return int(found[0]) if found is not None and found[0] is not None else 0
 
     def plain(self, counter: W3cCounter) -> Iterator[list[tuple[str, int, int]]]:
