@@ -50,7 +50,7 @@ def steps(
     why, remedy = (f"; {reason[0]}", reason[1]) if reason else ("", "")
     rules = ", ".join(decision.rules)
     if isinstance(action, Respond):
-        yield _refused(url, action, why, remedy)
+        yield _refused(url, action, *((why, remedy) if action.status < 500 else ("", "")))
         return
     if isinstance(action, ServeFile):
         what = f"the file {site.spelled(action.entry)}, which IIS sends itself"
@@ -88,15 +88,17 @@ def _reason(
 ) -> tuple[str, str] | None:
     """Why no request for the first page reaches a handler, and what to change."""
     for handler in wanted:
+        if "*" in handler.path and handler.path != "*":
+            continue  # for other pages
         if handler.verbs and "GET" not in handler.verbs:
             return f"the handler {handler.name} takes no GET (verb)", 'Write verb="*".'
         if handler.resource_type.lower() in ("file", "directory", "either"):
             return (
-                f"the handler {handler.name} is for a {handler.resource_type.lower()} that exists"
-                " (resourceType)",
+                f"the handler {handler.name} answers only where such a thing exists"
+                f' (resourceType="{handler.resource_type}")',
                 'Write resourceType="Unspecified".',
             )
-        if "*" in handler.path:
+        if handler.path == "*":
             continue
         return _not_led(effective, decision, handler)
     return None
@@ -110,6 +112,12 @@ def _not_led(effective: Effective, decision: Decision, handler: Handler) -> tupl
     leading = [rule for rule, url in targets.items() if name in url.lower()]
     if leading and decision.rules and any(rule in leading for rule in decision.rules):
         return None  # it does lead there: something else is in the way
+    if leading and decision.rules:
+        return (
+            f"the rule {decision.rules[-1]} takes / before the rule {leading[0]}, which leads to"
+            f" {handler.path}",
+            f"Change the conditions of the rule {decision.rules[-1]}, or put it after that one.",
+        )
     if leading:
         return (
             f"the rule {leading[0]} leads to {handler.path}, and its conditions leave / out",

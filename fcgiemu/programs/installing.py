@@ -7,12 +7,14 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from . import environments
 from .environments import NAMES, Environment
 from .interpreters import Program
+from .pythons import version_of
 from .requirements import Source
 
 
@@ -45,8 +47,15 @@ def _install(program: Program, folder: Path, missing: Path | None, arguments: Se
 
 
 def making(python: str, folder: Path) -> str:
-    """The command that makes an environment."""
-    return _words(python, "-m", "venv", str(folder))
+    """The command that makes an environment; Python 2 has no venv, and newer virtualenvs do not
+    know it.
+    """
+    version = version_of(python)
+    if version is None or version[0] > 2:
+        return _words(python, "-m", "venv", str(folder))
+    install = _words(sys.executable, "-m", "pip", "install", "virtualenv<20.22")
+    made = _words(sys.executable, "-m", "virtualenv", "--python", python, str(folder))
+    return f"{install} && {made}"
 
 
 def _say(folder: Path) -> str:

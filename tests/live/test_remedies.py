@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from fcgiemu.programs.pythons import installed
+
 from ..sites import make_env, write
 from .test_people import APP, SERVER, doctor, fastcgi, platform
 
@@ -219,4 +221,18 @@ def test_the_pythonpath_to_add(tmp_path: Path) -> None:
     assert add is not None
     config = fastcgi("shop.app").replace("</appSettings>", f"{add[0]}</appSettings>")
     write(folder, {"web.config": config})
+    assert doctor(folder)[0] == 0
+
+
+@pytest.mark.skipif(installed((2, 7)) is None, reason="Python 2.7 is not installed")
+def test_an_environment_of_python_2(tmp_path: Path, wheels: Path) -> None:
+    settings = {
+        "WSGI_ALT_VIRTUALENV_HANDLER": "app.app",
+        "WSGI_ALT_VIRTUALENV_ACTIVATE_THIS": "D:\\home\\site\\wwwroot\\env\\Scripts\\activate_this.py",
+    }
+    processor = "D:\\Python27\\python.exe|D:\\Python27\\Scripts\\wfastcgi.py"
+    config = fastcgi("ptvs_virtualenv_proxy.get_virtualenv_handler()", processor, **settings)
+    folder = write(tmp_path, {"app.py": APP, "web.config": config})
+    done = run(command(folder, "python-no-environment"), wheels)
+    assert done.returncode == 0, done.stderr
     assert doctor(folder)[0] == 0
