@@ -171,7 +171,7 @@ def codes() -> list[str]:
 
 def topics() -> list[Topic]:
     """Every file of the catalogue, in the order of the documentation."""
-    return sorted(map(topic, _topic_names()), key=lambda part: part.order)
+    return sorted(map(topic, _topic_names()), key=lambda part: (part.order, part.name))
 
 
 @cache

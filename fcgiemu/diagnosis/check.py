@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from .. import catalogue
 from ..config.diagnostics import Finding, Span
@@ -20,13 +21,17 @@ from ..rewrite.compiler import inbound
 from ..rewrite.outbound import outbound
 from ..site import Site
 from . import (
+    conditions,
     configuration,
+    elements,
     handlers,
     hidden_files,
     kinder,
     redirects,
     rules,
+    served,
     settings,
+    targets,
     transforms,
 )
 
@@ -76,10 +81,12 @@ def _findings(site: Site, files: list[ConfigFile]) -> Iterator[Finding]:
         for effective in {id(found): found for found in map(site.effective, places)}.values():
             yield from _of_configuration(site, effective, file)
         yield from _unknown_codes(file)
+        yield from elements.findings(file)
     yield from settings.findings(site)
     yield from kinder.findings(site)
     yield from transforms.findings(site)
     yield from hidden_files.findings(site)
+    yield from served.findings(site)
 
 
 def _of_configuration(site: Site, effective: Effective, file: ConfigFile) -> Iterator[Finding]:
@@ -91,18 +98,39 @@ def _of_configuration(site: Site, effective: Effective, file: ConfigFile) -> Ite
         *compiled.global_errors,
         *compiled.warnings,
         *sent.errors,
-        *sent.warnings,
+        *_told(sent.warnings),
     ]
     bad = effective.view(handler_mappings.table).bad_pre_condition
     found += [bad] if bad is not None else []
     own = [rule for rule in compiled.rules if rule.span.file == file.name]
     found += rules.findings(compiled.rules, own)
+    for rule in own:
+        if rule.promise is None:
+            found += [*conditions.findings(rule), *targets.findings(site, effective, rule)]
+    found += served.of_configuration(site, effective, file)
     if not (compiled.errors or any(finding.severity == "error" for finding in found)):
         found += redirects.findings(site, effective, own)
-    found += handlers.findings(effective, file)
-    yield from (
-        finding for finding in found if finding.span is not None and finding.span.file == file.name
-    )
+    found += [*handlers.findings(effective, file), *handlers.platform(effective, file)]
+    broken = {finding.span for finding in found if finding.code == "rewrite-bad-template"}
+    for finding in found:
+        if finding.span is None or finding.span.file != file.name:
+            continue
+        if finding.code == "rewrite-literal-condition" and finding.span in broken:
+            continue  # a template that cannot be used is empty: that has been said
+        yield _as_served(finding)
+
+
+def _as_served(finding: Finding) -> Finding:
+    """A duplicate entry of httpCompression fails no request (measured): a warning."""
+    is_served = finding.section == "system.webServer/httpCompression"
+    return replace(finding, severity="warning") if is_served else finding
+
+
+def _told(warnings: Iterable[Finding]) -> Iterator[Finding]:
+    """Warnings of outbound rules, but for request headers that are set back after compression, as
+    is the custom of rules for proxies.
+    """
+    return (finding for finding in warnings if "'HTTP_" not in finding.message)
 
 
 def _silenced(file: ConfigFile) -> dict[int, set[str]]:

@@ -11,7 +11,7 @@ from ..config.diagnostics import Finding
 from ..config.file import ConfigFile
 from ..config.merge import Node
 from ..config.tree import Effective
-from ..modules import loaded, pipeline
+from ..modules import http_platform, loaded, pipeline
 from ..modules.handlers import SECTION, met, path_matcher
 from ..programs.interpreters import EXAMPLE, split_processor
 
@@ -63,6 +63,16 @@ def findings(effective: Effective, file: ConfigFile) -> Iterator[Finding]:
                 earlier=earlier.text("name"),
                 where=earlier.span,
             )
+
+
+def platform(effective: Effective, file: ConfigFile) -> Iterator[Finding]:
+    """A section <httpPlatform> of ``file`` that no handler uses."""
+    instance = next((part for part in file.sections if part.path == http_platform.SECTION), None)
+    if instance is not None and not any(
+        "httpplatformhandler" in item.text("modules").lower()
+        for item in effective.section(SECTION).items
+    ):
+        yield finding("handler-platform-unused", instance.element.span)
 
 
 def _program(item: Node) -> Iterator[Finding]:

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 from ..catalogue import finding
 from ..config.diagnostics import Finding
-from ..decision import ServeFile
+from ..config.tree import Effective
+from ..decision import Respond, ServeFile
 from ..files import UNWATCHED
 from ..http.request import make_request
 from ..http.url import UrlRefused, encode_path
@@ -33,6 +34,7 @@ def findings(site: Site) -> Iterator[Finding]:
     handler.
     """
     hidden: dict[str, tuple[Rule, list[str]]] = {}
+    taken: dict[str, tuple[str, Effective, list[str]]] = {}
     for path in linked_files(site):
         try:
             request = make_request(encode_path(path))
@@ -41,6 +43,8 @@ def findings(site: Site) -> Iterator[Finding]:
         effective = site.effective(path)
         chosen = effective.view(handler_mappings.table).choose(path, "GET", None)
         if chosen is None or "StaticFileModule" not in chosen[0].modules:
+            if chosen is not None and chosen[0].path == "*" and chosen[0].origin:
+                taken.setdefault(chosen[0].name, (chosen[0].origin, effective, []))[2].append(path)
             continue  # without any rule it would not be served as a file either
         trace = Trace()
         decision = site.decide(request, trace)
@@ -48,21 +52,63 @@ def findings(site: Site) -> Iterator[Finding]:
             isinstance(decision.action, ServeFile)
             or not decision.rules
             or decision.action.kind == "redirect"
+            or isinstance(decision.action, Respond)
+            and decision.action.status >= 500
+            or _is_served_elsewhere(site, path)
         ):
             continue
         rule = _named(site, path, decision.rules[-1])
-        if rule is not None and not (
-            rule.action.url and compose.is_foreign(rule.action.url.source)
-        ):
+        if rule is not None and _may_hide(rule):
             hidden.setdefault(str(rule.span), (rule, []))[1].append(path)
     for rule, names in hidden.values():
         more = f" and {len(names) - 1} more" if len(names) > 1 else ""
         yield finding(
-            "rewrite-hides-file",
+            f"rewrite-hides-file/{_form(rule)}" if _form(rule) else "rewrite-hides-file",
             rule.span,
             rule=rule.name,
             files=f"{names[0]}{more}",
         )
+
+    for name, (origin, effective, paths) in taken.items():
+        yield from _taken(name, origin, effective, paths)
+
+
+def _taken(name: str, origin: str, effective: Effective, paths: list[str]) -> Iterator[Finding]:
+    """That a handler for every path also gets the requests for files."""
+    for item in effective.section(handler_mappings.SECTION).items:
+        if item.text("name") == name and str(item.span) == origin:
+            more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
+            yield finding(
+                "handler-takes-files",
+                item.span,
+                handler=name,
+                path=item.text("path"),
+                files=f"{paths[0]}{more}",
+            )
+
+
+def _is_served_elsewhere(site: Site, path: str) -> bool:
+    """Whether another URL serves the file: a rule leads to its folder, as public{REQUEST_URI}."""
+    entry, parts = site.find(path), path.strip("/").split("/")
+    for start in range(1, len(parts)):
+        other = site.decide(make_request(encode_path("/" + "/".join(parts[start:])))).action
+        if isinstance(other, ServeFile) and entry is not None and other.entry.path == entry.path:
+            return True
+    return False
+
+
+def _may_hide(rule: Rule) -> bool:
+    """Whether a rule gives its URLs to something that is not meant to stand for the file."""
+    is_foreign = rule.action.url and compose.is_foreign(rule.action.url.source)
+    by_host = any("HTTP_HOST" in condition.input.source.upper() for condition in rule.conditions)
+    return rule.action.type == "Rewrite" and not is_foreign and not by_host
+
+
+def _form(rule: Rule) -> str:
+    """The form of the remedy: a condition that is there already need not be added."""
+    if any(condition.match_type == "IsFile" and condition.negate for condition in rule.conditions):
+        return "any" if rule.match_any else "earlier"
+    return ""
 
 
 def _named(site: Site, path: str, name: str) -> Rule | None:

@@ -123,6 +123,37 @@ def _pattern(rule: Rule) -> Iterator[Finding]:
             meant=f"^{meant}$",
         )
 
+    yield from _syntax(rule, pattern)
+
+
+#: Signs that are special in regular expressions, as people write them for wildcards by mistake.
+_NOT_WILDCARD = re.compile(r"[\^$()\\|\[]|\.\*")
+#: A host name, as it stands in patterns.
+_HOST = re.compile(
+    r"\^?(?:www\\?\.[\w-]+|[\w-]+)(?:\\?\.[\w-]+)*\\?\.(?:com|org|net|edu|gov|io)(?:/|\$|$)"
+)
+
+
+def _syntax(rule: Rule, pattern: str) -> Iterator[Finding]:
+    """Patterns in the syntax of another kind, or of another input."""
+    if rule.negate:
+        return
+    if rule.pattern_syntax == "Wildcard" and _NOT_WILDCARD.search(pattern):
+        meant = re.sub(r"\(?\.[*+]\??\)?", "*", pattern.strip("^$")).replace("\\", "")
+        yield finding(
+            "rewrite-regex-as-wildcard", rule.span, rule=rule.name, pattern=pattern, meant=meant
+        )
+    elif rule.pattern_syntax == "ECMAScript" and re.match(r"/[\w-]+/", pattern):
+        yield finding(
+            "rewrite-slash-inside",
+            rule.span,
+            rule=rule.name,
+            pattern=pattern,
+            meant=f"^{pattern[1:]}",
+        )
+    elif rule.pattern_syntax == "ECMAScript" and _HOST.match(pattern):
+        yield finding("rewrite-query-in-pattern", rule.span, rule=rule.name, pattern=pattern)
+
 
 def _references(rule: Rule) -> Iterator[Finding]:
     """{R:n} and {C:n} that nothing captures: 500.50 for the requests that the rule applies to."""
@@ -158,6 +189,40 @@ def _references(rule: Rule) -> Iterator[Finding]:
                 rule.span,
                 rule=rule.name,
             )
+        elif rule.conditions:
+            yield from _captures(rule, [int(n) for n in re.findall(r"\{C:(\d{1,2})\}", text)])
+
+
+def _captures(rule: Rule, numbers: list[int]) -> Iterator[Finding]:
+    """{C:n} that the conditions cannot fill: only one that is not negated and compares with a
+    pattern has groups, and without trackAllCaptures the last of them counts.
+    """
+    if not numbers:
+        return
+    counts = [
+        _groups(condition, rule.pattern_syntax)
+        for condition in rule.conditions
+        if condition.match_type == "Pattern" and not condition.negate
+    ]
+    highest = max(numbers)
+    if not counts:
+        yield finding("rewrite-bad-reference/negated", rule.span, rule=rule.name, number=highest)
+    elif rule.match_any and not highest <= min(counts):
+        yield finding("rewrite-bad-reference/any", rule.span, rule=rule.name, number=highest)
+    elif not rule.match_any:
+        groups = sum(counts) if rule.track_all_captures else counts[-1]
+        if highest > groups:
+            form = "last" if not rule.track_all_captures and highest <= max(counts) else "groups"
+            yield finding(
+                f"rewrite-bad-reference/{form}", rule.span, rule=rule.name, number=highest
+            )
+
+
+def _groups(condition: Condition, syntax: str) -> int:
+    try:
+        return capture_count(condition.pattern, syntax, condition.ignore_case)
+    except PatternError:
+        return 99  # no count: that the pattern is not valid is said already
 
 
 def _variables(rule: Rule) -> Iterator[Finding]:
@@ -221,13 +286,17 @@ class _Before:
     def __init__(self) -> None:
         self._universal: list[Rule] = []
         self._prefixes: list[Rule] = []
+        self._fallbacks: list[Rule] = []
         self._same: dict[tuple[object, ...], Rule] = {}
 
     def add(self, rule: Rule) -> None:
         if rule.promise is not None or not stops(rule):
             return
-        if is_universal(rule) or (rule.pattern or "").strip() in _NOT_EMPTY and not rule.negate:
+        takes_all = is_universal(rule) or (rule.pattern or "").strip() in _NOT_EMPTY
+        if takes_all and not rule.negate and not _is_fallback(rule):
             self._universal.append(rule)
+        elif is_universal(rule) and _is_fallback(rule):
+            self._fallbacks.append(rule)
         elif (
             rule.pattern_syntax == "ECMAScript"
             and not rule.negate
@@ -260,6 +329,45 @@ class _Before:
                     where=earlier.span,
                 )
                 return
+        for earlier in self._fallbacks:
+            if rule.base.startswith(earlier.base) and not _is_about_files(rule):
+                excluded = any(
+                    condition.match_type == "IsFile" and condition.negate
+                    for condition in rule.conditions
+                )
+                yield finding(
+                    f"rewrite-never-reached{'' if excluded else '/files'}",
+                    rule.span,
+                    rule=rule.name,
+                    earlier=earlier.name,
+                    where=earlier.span,
+                )
+                return
+
+
+def _is_fallback(rule: Rule) -> bool:
+    """Whether a rule takes every URL that is not an existing file or folder."""
+    return (
+        rule.action.type == "Rewrite"
+        and bool(rule.conditions)
+        and not rule.match_any
+        and all(
+            condition.match_type != "Pattern" and condition.negate for condition in rule.conditions
+        )
+    )
+
+
+def _is_about_files(rule: Rule) -> bool:
+    """Whether a rule may be meant for the URLs of existing files, or does nothing."""
+    return (
+        rule.action.type == "None"
+        or any(
+            condition.match_type != "Pattern"
+            for condition in rule.conditions
+            if not condition.negate
+        )
+        or re.search(r"\\\.\(?\w", rule.pattern or "") is not None
+    )
 
 
 def _pattern_of(rule: Rule) -> tuple[object, ...]:

@@ -32,7 +32,8 @@ def examples() -> Iterator[tuple[str, dict[str, str]]]:
                 text = getattr(kind, name).strip()
                 whole = re.match(r"<(?:configuration|config |!|\?xml)", text)
                 config = text if whole else web_config(text)
-                yield f"{kind.code}-{name}", {**EXAMPLE_FILES, **kind.files, "web.config": config}
+                files = {"web.config": "<configuration />", **kind.files, kind.file: config}
+                yield f"{kind.code}-{name}", {**EXAMPLE_FILES, **files}
 
 
 @pytest.fixture

@@ -1,0 +1,106 @@
+"""What only the text of a file shows: elements in another case, entries that are taken away again,
+values that hold what stands elsewhere.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from ..catalogue import finding
+from ..config.diagnostics import Finding
+from ..config.file import ConfigFile
+from ..config.reader import Element
+
+#: Elements of the top level whose names people write in another case, and lose all that they hold.
+_TOP = {
+    name.lower(): name
+    for name in (
+        "system.webServer",
+        "system.web",
+        "appSettings",
+        "connectionStrings",
+        "configSections",
+        "location",
+        "runtime",
+        "system.net",
+        "system.serviceModel",
+        "system.applicationHost",
+    )
+}
+
+
+def findings(file: ConfigFile) -> Iterator[Finding]:
+    """Findings about the elements of a file."""
+    if file.root is None:
+        return
+    for holder in (file.root, *file.root.iter("location")):
+        for child in holder.children:
+            meant = _TOP.get(child.tag.lower(), child.tag)
+            if child.tag != meant:
+                yield finding("config-element-case", child.span, tag=child.tag, meant=meant)
+    for element in file.root.iter("handlers"):
+        yield from _taken_away(element)
+    for element in file.root.iter("customHeaders"):
+        yield from _headers(element)
+    for element in file.root.iter("requestFiltering"):
+        yield from _filtering(element)
+    for element in file.root.iter("mimeMap"):
+        extension = element.attributes.get("fileExtension", "")
+        if extension and not extension.startswith((".", "*")):
+            yield finding("static-mime-dot", element.span, extension=extension)
+
+
+def _taken_away(section: Element) -> Iterator[Finding]:
+    """Entries that a later <remove> or <clear> takes away again."""
+    added: dict[str, Element] = {}
+    for child in section.children:
+        name = child.attributes.get("name", "").lower()
+        if child.tag == "add":
+            added[name] = child
+        gone = (
+            [added.pop(name)]
+            if child.tag == "remove" and name in added
+            else list(added.values())
+            if child.tag == "clear"
+            else []
+        )
+        for entry in gone:
+            yield finding(
+                "handler-removed",
+                entry.span,
+                handler=entry.attributes.get("name", ""),
+                tag=child.tag,
+                where=child.span,
+            )
+        if child.tag == "clear":
+            added.clear()
+
+
+def _headers(section: Element) -> Iterator[Finding]:
+    """Headers whose name or value holds a whole header line."""
+    for add in section.iter("add"):
+        name, value = add.attributes.get("name", ""), add.attributes.get("value", "")
+        if re.search(r"[:\s]", name):
+            yield finding(
+                "static-header-name", add.span, name=name, meant=re.split(r"[:\s]", name.strip())[0]
+            )
+        elif name and value.lower().startswith(f"{name.lower()}:"):
+            meant = value[len(name) + 1 :].strip()
+            yield finding("static-header-value", add.span, name=name, value=value, meant=meant)
+
+
+def _filtering(section: Element) -> Iterator[Finding]:
+    """Segments and extensions in a form that no URL has."""
+    for hidden in section.iter("hiddenSegments"):
+        for add in hidden.iter("add"):
+            segment = add.attributes.get("segment", "")
+            if re.search(r"[/\\*]", segment):
+                meant = re.sub(r"[/\\*]+", "/", segment).strip("/").partition("/")[0]
+                yield finding("filtering-segment", add.span, segment=segment, meant=meant or "name")
+    for extensions in section.iter("fileExtensions"):
+        for add in extensions.iter("add"):
+            extension = add.attributes.get("fileExtension", "")
+            if extension and not extension.startswith(".") or "*" in extension:
+                meant = "." + extension.lstrip("*.")
+                yield finding("filtering-extension", add.span, extension=extension, meant=meant)

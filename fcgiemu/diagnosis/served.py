@@ -1,0 +1,192 @@
+"""What requests for the files of a site come to: files without a MIME map, a root without a default
+document, error pages that are not found, redirects of whole folders that lead to themselves.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from difflib import get_close_matches
+
+from ..catalogue import finding
+from ..config.diagnostics import Finding
+from ..config.file import ConfigFile
+from ..config.merge import Node
+from ..config.tree import Effective
+from ..decision import Decision, Redirect, Respond, ServeFile
+from ..files import UNWATCHED
+from ..http.request import make_request
+from ..http.url import UrlRefused, encode_path
+from ..site import Site
+
+_ERRORS = "system.webServer/httpErrors"
+_DOCUMENTS = "system.webServer/defaultDocument"
+_REDIRECT = "system.webServer/httpRedirect"
+#: Extensions of files that browsers ask for and that a MIME map of IIS may lack.
+_WEB = frozenset(
+    """.webmanifest .avif .webp .mjs .geojson .wasm .woff2 .woff .json .glb .gltf .m3u8 .topojson
+    .vtt .opus .apk .ipa .usdz .pbf .mvt .cur .heic .jxl .dat .blat .dll .pdb .br .gz""".split()
+)
+#: Those of them that count only where pages of Blazor ask for them.
+_BLAZOR = frozenset({".dat", ".blat", ".dll", ".pdb", ".br", ".gz"})
+MAX_FILES = 2000
+MAX_HOPS = 10
+
+
+def findings(site: Site) -> Iterator[Finding]:
+    """Findings about the files of a site as a whole."""
+    yield from _mime_types(site)
+    yield from _root(site)
+
+
+def of_configuration(site: Site, effective: Effective, file: ConfigFile) -> Iterator[Finding]:
+    """Findings about what ``file`` says of error pages and redirects."""
+    yield from _error_pages(site, effective, file)
+    yield from _whole_redirect(site, effective, file)
+
+
+def _decided(site: Site, path: str) -> Decision | None:
+    try:
+        return site.decide(make_request(encode_path(path)))
+    except (UrlRefused, ValueError):
+        return None
+
+
+# -- files -----------------------------------------------------------------------------------------
+
+
+def _mime_types(site: Site) -> Iterator[Finding]:
+    """Files that browsers ask for and that are answered 404.3; one finding an extension."""
+    said: set[str] = set()
+    for path in _files(site):
+        extension = os.path.splitext(path)[1].lower()
+        if extension in said or extension not in _WEB:
+            continue
+        if extension in _BLAZOR and "/_framework/" not in path and "/Build/" not in path:
+            continue
+        decision = _decided(site, path)
+        if decision is None or not isinstance(decision.action, Respond):
+            continue
+        if (decision.action.status, decision.action.substatus) == (404, 3):
+            said.add(extension)
+            yield finding("static-no-mime-type", None, path=path, extension=extension)
+
+
+def _files(site: Site) -> Iterator[str]:
+    """The URL paths of a site's files, MAX_FILES at most; folders of tools are left out."""
+    count = 0
+    for directory in site.layout.directories:
+        for folder, names, files in os.walk(directory.view.root):
+            names[:] = sorted(
+                name for name in names if name.lower() not in UNWATCHED and name[0] != "."
+            )
+            base = directory.path + folder[len(directory.view.root) :].replace(os.sep, "/")
+            for file in sorted(files):
+                count += 1
+                if count > MAX_FILES:
+                    return
+                yield f"{base}/{file}"
+
+
+def _root(site: Site) -> Iterator[Finding]:
+    """That the site's own list of default documents names none that is there."""
+    section = site.effective("/").section(_DOCUMENTS)
+    items = section.child("files").items
+    own = [item for item in items if item.file is not None and not item.file.is_host]
+    if not own:
+        return
+    decision = _decided(site, "/")
+    action = decision.action if decision is not None else None
+    is_refused = isinstance(action, Respond) and (action.status, action.substatus) == (403, 14)
+    if is_refused and _holds_files(site, ""):
+        names = ", ".join(item.text("value") for item in items)
+        span = own[0].span
+        yield finding("static-no-default-document", span, names=names)
+
+
+# -- error pages -----------------------------------------------------------------------------------
+
+
+def _error_pages(site: Site, effective: Effective, file: ConfigFile) -> Iterator[Finding]:
+    section = effective.section(_ERRORS)
+    default = section.text("defaultResponseMode")
+    for item in section.items:
+        if item.file is not file or item.span is None or not item.text("path"):
+            continue
+        path = item.text("path")
+        mode = item.text("responseMode") if item.has("responseMode") else default
+        status = item.integer("statusCode")
+        if path.startswith("~"):
+            yield finding("errors-page/tilde", item.span, status=status, path=path, meant=path[1:])
+        elif mode == "File" and (path.startswith("/") or re.match(r"(?i)[a-z]:\\", path)):
+            meant = path.lstrip("/").replace("/", "\\")
+            form = "slash" if path.startswith("/") else "absolute"
+            yield finding(f"errors-page/{form}", item.span, status=status, path=path, meant=meant)
+        elif mode == "File":
+            yield from _missing(site, file, item, path.replace("\\", "/"))
+        elif mode == "ExecuteURL" and path.startswith("/"):
+            yield from _executed(site, item, path)
+
+
+def _holds_files(site: Site, directory: str) -> bool:
+    """Whether a folder holds more than configuration, as one does that is not yet a site."""
+    folder = site.local_path(directory)
+    return any(
+        not name.lower().endswith(".config") and os.path.isfile(os.path.join(folder, name))
+        for name in (os.listdir(folder) if os.path.isdir(folder) else ())
+    )
+
+
+def _missing(site: Site, file: ConfigFile, item: Node, path: str) -> Iterator[Finding]:
+    """A page of the disk that is not there."""
+    found = site.find(f"{file.directory}/{path}")
+    if found is not None and not found.is_directory or not _holds_files(site, file.directory):
+        return
+    folder = os.path.join(site.path, file.directory.strip("/"), os.path.dirname(path))
+    names = os.listdir(folder) if os.path.isdir(folder) else []
+    near = get_close_matches(os.path.basename(path), names, 1)
+    yield finding(
+        f"errors-page/{'near' if near else 'missing'}",
+        item.span,
+        status=item.integer("statusCode"),
+        path=path,
+        near="".join(near),
+    )
+
+
+def _executed(site: Site, item: Node, path: str) -> Iterator[Finding]:
+    """A page that is executed: as a file it is answered 200, and it may not be there."""
+    status = item.integer("statusCode")
+    decision = _decided(site, path.partition("?")[0])
+    action = decision.action if decision is not None else None
+    if isinstance(action, ServeFile) and status >= 400:
+        yield finding("errors-soft", item.span, status=status, path=path)
+    elif isinstance(action, Respond) and action.status == 404 and "." in path:
+        yield finding("errors-page/url", item.span, status=status, path=path)
+
+
+# -- httpRedirect ----------------------------------------------------------------------------------
+
+
+def _whole_redirect(site: Site, effective: Effective, file: ConfigFile) -> Iterator[Finding]:
+    """<httpRedirect> that leads to a URL which it redirects again."""
+    instance = next((part for part in file.sections if part.path == _REDIRECT), None)
+    if instance is None or instance.location or not effective.section(_REDIRECT).flag("enabled"):
+        return
+    hops = [f"{file.directory}/sample"]
+    for _ in range(MAX_HOPS):
+        try:
+            decision = site.decide(make_request(hops[-1]))
+        except (UrlRefused, ValueError):
+            return
+        if not isinstance(decision.action, Redirect) or decision.rules:
+            return
+        target = re.sub(r"^https?://localhost(?=/|$)", "", decision.action.location) or "/"
+        if not target.startswith("/"):
+            return
+        hops.append(target)
+        if target in hops[:-1]:
+            break
+    shown = " -> ".join(hops[:4])
+    yield finding("redirect-loop/section", instance.element.span, hops=shown)

@@ -1,0 +1,167 @@
+"""Targets of rewrite rules that are not what they seem: the query twice, a path that leaves the
+rule's folder, another host, files given away by an inverted test, keys that a map never finds.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+from ..catalogue import finding
+from ..config.diagnostics import Finding, Span
+from ..config.merge import Node
+from ..config.tree import Effective
+from ..hosting import Hosting
+from ..rewrite import compose
+from ..rewrite.compiler import SECTION
+from ..rewrite.rule import Condition, Rule
+from .rules import is_universal
+
+#: Inputs of map look-ups that begin with a slash, and those that do not.
+_WITH_SLASH = frozenset({"{REQUEST_URI}", "{URL}", "{PATH_INFO}", "{UNENCODED_URL}"})
+_WITHOUT_SLASH = frozenset({"{R:0}", "{R:1}"})
+
+
+def findings(site: Hosting, effective: Effective, rule: Rule) -> Iterator[Finding]:
+    """Findings about the target of a rule, and about the maps that it asks."""
+    url = rule.action.url.source if rule.action.url is not None else ""
+    if rule.action.type in ("Rewrite", "Redirect") and url:
+        yield from _query(rule, url)
+        if rule.base and site.tree.file_of("") is not None:  # else the folder may be the site
+            yield from _folder(rule, url)
+        yield from _host(site, rule, url)
+        yield from _files(rule, url)
+        yield from _forwarded(rule, url)
+        yield from _slash(rule, url)
+    yield from _maps(effective, rule, url)
+
+
+def _tests(rule: Rule, variable: str) -> list[Condition]:
+    return [
+        condition
+        for condition in rule.conditions
+        if condition.input.source.strip().upper() == variable
+    ]
+
+
+def _query(rule: Rule, url: str) -> Iterator[Finding]:
+    """A query that comes twice: in the target, and appended to it."""
+    if "{HTTP_HOST}/{REQUEST_URI}" in url or "{HTTP_HOST}/{URL}" in url:
+        yield finding("rewrite-double-slash", rule.span, rule=rule.name, url=url)
+    queries = _tests(rule, "{QUERY_STRING}")
+    if not rule.action.append_query_string or any(
+        condition.pattern in ("^$", "") and not condition.negate for condition in queries
+    ):
+        return
+    captured = (
+        rule.conditions
+        and _tests(rule, "{QUERY_STRING}")
+        and not rule.conditions[-1].negate
+        and rule.conditions[-1].input.source.strip().upper() == "{QUERY_STRING}"
+        and re.search(r"\?.*\{C:[1-9]\}", url)
+    )
+    if re.search(r"\{(?:REQUEST_URI|UNENCODED_URL)\}", url) or re.search(
+        r"\?.*\{QUERY_STRING\}", url
+    ):
+        yield finding("rewrite-query-twice", rule.span, rule=rule.name, url=url)
+    elif captured:
+        yield finding("rewrite-query-twice/captured", rule.span, rule=rule.name, url=url)
+
+
+def _folder(rule: Rule, url: str) -> Iterator[Finding]:
+    """Rules of a folder's own file that speak as if they stood in the root."""
+    name = rule.base.strip("/")
+    last = re.escape(name.rpartition("/")[2])
+    if re.match(rf"\^\(?(?:{re.escape(name)}|{last})(?:/|\(|\$)", rule.pattern or ""):
+        yield finding("rewrite-folder-in-pattern", rule.span, rule=rule.name, pattern=rule.pattern)
+    elif rule.action.type == "Redirect" and re.match(
+        r"(?:https?://\{(?:HTTP_HOST|SERVER_NAME)\})?/\{R:[01]\}", url
+    ):
+        yield finding("rewrite-leaves-folder", rule.span, rule=rule.name, url=url, folder=rule.base)
+
+
+def _host(site: Hosting, rule: Rule, url: str) -> Iterator[Finding]:
+    if rule.action.type == "Rewrite" and compose.is_foreign(url) and not site.settings.arr:
+        yield finding("rewrite-needs-proxy", rule.span, rule=rule.name, url=url)
+
+
+def _files(rule: Rule, url: str) -> Iterator[Finding]:
+    """A fallback that takes existing files only, because its test lacks negate."""
+    tested = [
+        condition
+        for condition in rule.conditions
+        if condition.match_type == "IsFile" and not condition.negate
+    ]
+    if (
+        tested
+        and not rule.match_any
+        and rule.action.type == "Rewrite"
+        and "{" not in url
+        and is_universal(rule)
+        and tested[0].input.source.strip().upper() == "{REQUEST_FILENAME}"
+    ):
+        yield finding("rewrite-inverted-test", rule.span, rule=rule.name, url=url)
+
+
+def _forwarded(rule: Rule, url: str) -> Iterator[Finding]:
+    """A redirect to HTTPS that looks at the header of a proxy alone."""
+    if (
+        rule.action.type == "Redirect"
+        and url.lower().startswith("https://{http_host}")
+        and any(
+            condition.negate and "https" in condition.pattern.lower()
+            for condition in _tests(rule, "{HTTP_X_FORWARDED_PROTO}")
+        )
+        and not _tests(rule, "{HTTPS}")
+        and not _tests(rule, "{SERVER_PORT_SECURE}")
+    ):
+        yield finding("redirect-proxy-header", rule.span, rule=rule.name)
+
+
+def _slash(rule: Rule, url: str) -> Iterator[Finding]:
+    """A redirect that removes the slash which IIS adds to the URL of a folder."""
+    removes = rule.action.type == "Redirect" and re.fullmatch(
+        r"\^?\((?:\.\*|\.\+)\)/\$", rule.pattern or ""
+    )
+    is_tested = any(condition.match_type == "IsDirectory" for condition in rule.conditions)
+    if removes and not is_tested and re.fullmatch(r"(?:https?://[^/]+)?/?\{R:1\}", url):
+        yield finding("redirect-folder-slash", rule.span, rule=rule.name)
+
+
+# -- maps ------------------------------------------------------------------------------------------
+
+
+def _maps(effective: Effective, rule: Rule, url: str) -> Iterator[Finding]:
+    texts = [(condition.input.source, condition.span) for condition in rule.conditions]
+    if texts or url:
+        known = {
+            node.text("name").lower(): node
+            for node in effective.section(SECTION + "/rewriteMaps").items
+        }
+        for text, span in [*texts, (url, rule.span)]:
+            yield from _look_up(rule, text, span, known)
+
+
+def _look_up(rule: Rule, text: str, span: Span, known: Mapping[str, Node]) -> Iterator[Finding]:
+    for name, argument in re.findall(r"\{([\w .-]+):(\{[\w:]+\})\}", text):
+        node = known.get(name.lower())
+        keys = [item.text("key") for item in node.items] if node is not None else []
+        if not keys:
+            continue
+        argument = argument.upper()
+        form = ""
+        if argument in _WITH_SLASH and not any(key.startswith("/") for key in keys):
+            form = "slash"
+        elif argument in _WITHOUT_SLASH and all(key.startswith("/") for key in keys):
+            form = "no-slash"
+        elif argument == "{REQUEST_URI}" and not any("?" in key for key in keys):
+            yield finding("rewrite-map-query", span, rule=rule.name, map=name)
+        if form:
+            yield finding(
+                f"rewrite-map-keys/{form}",
+                span,
+                rule=rule.name,
+                map=name,
+                argument=argument,
+                key=keys[0],
+            )
