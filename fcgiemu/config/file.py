@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from pathlib import Path, PureWindowsPath
 
 from . import schema
-from .diagnostics import E_LOCKED, ConfigurationError, Finding, Span
+from .diagnostics import E_DUPLICATE, E_LOCKED, ConfigurationError, Finding, Span
 from .locks import NO_OVERRIDES, Overrides
 from .model import SHIPPED_POLICY, ConfigFile, Override, Policy, SectionInstance
 from .reader import Element, read_bytes, read_file
@@ -81,8 +81,6 @@ class _Loader:
         self.mode: bool | None = None
         self.declared: set[str] = set()
         self.seen: set[tuple[str, str]] = set()
-        #: Those of them that stand in a <location>.
-        self.in_location: set[tuple[str, str]] = set()
         #: The <location> path that is being read, "" outside of one.
         self.place = ""
 
@@ -290,22 +288,18 @@ class _Loader:
         if self.mode is not None:
             self.file.overrides.append(Override(path, self.place, self.mode, element.span))
         key = (path, "" if location == "." else location)
-        if key in self.seen and path != "appSettings":
-            # Documented for <location>; that IIS refuses two at top level as well is inferred, so
-            # it only warns.
-            located = bool(location) or key in self.in_location
+        if key in self.seen and path != "appSettings":  # public reports, empty ones too
             self.report(
                 "config-duplicate-section",
-                "error" if located else "warning",
-                f"There is a duplicate '{path}' section defined",
+                "error",
+                f"The section '{path}' is already defined. Sections must only appear once per"
+                " config file",
                 element.span,
                 hint="Join the two sections into one.",
+                hresult=E_DUPLICATE,
             )
-            if located:
-                return
+            return
         self.seen.add(key)
-        if location:
-            self.in_location.add(key)
         source = self.config_source(element)
         if source is None:
             return
@@ -322,13 +316,22 @@ class _Loader:
             return True
         if path in schema.APPLICATION_ROOT_ONLY and not (self.application_root and not self.place):
             return False  # measured: ignored silently below the application root
-        if path == REWRITE + "/globalRules":
-            self.locked(element, path, fatal=True)
+        if path in schema.HOST_ONLY:
+            self.report(
+                "config-host-only",
+                "error",
+                "This configuration section cannot be used at this path. This happens when the"
+                f" section is locked at a parent level ({path} may stand in applicationHost.config"
+                " only)",
+                element.span,
+                hint="Put it into --host-config; a web.config can never hold it.",
+                hresult=E_LOCKED,
+            )
             return False
         if path in self.overrides.denied:
             self.locked(element, path, True, self.overrides.denied[path])
             return False
-        if path in schema.HOST_ONLY | (schema.LOCKED - self.overrides.allowed):
+        if path in schema.LOCKED - self.overrides.allowed:
             fatal = self.policy.strict_locks or (
                 path.startswith(REWRITE) and self.policy.strict_rewrite_locks
             )

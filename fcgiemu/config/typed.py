@@ -89,6 +89,15 @@ class Typer:
     ) -> None:
         """Sort a child element into the children or the directives of its parent."""
         if element.tag in known.children:
+            if any(child.schema.name == element.tag for child in children):
+                self.report(
+                    "config-duplicate-element",
+                    "error",
+                    f"The element '{element.tag}' is already there; it may appear once in"
+                    f" <{known.name.rpartition('/')[2]}>",
+                    element.span,
+                    f"Join the two <{element.tag}> elements into one.",
+                )
             children.append(self.element(element, known.children[element.tag]))
         elif (directive := self.directive(element, known)) is not None:
             directives.append(directive)
