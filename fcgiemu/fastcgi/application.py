@@ -93,6 +93,7 @@ class Application:
         self._given_up = 0
         #: Modules that processes which stood by have had to leave out.
         self._left_out: set[str] = set()
+        self._was_ready = False
         self._fails: deque[float] = deque(maxlen=max(1, limits.rapid_fails_per_minute))
         self.restarts = 0
         self.recycled = 0
@@ -366,9 +367,11 @@ class Application:
         if worker is None:
             return None
         self._left_out.update(worker.left_out)
+        # One that still loads has begun earlier than a new one, unless it has to begin again.
+        self._was_ready = self._was_ready or worker.is_ready
         if (
             worker.state is ProcessState.IDLE
-            and worker.is_ready  # one that still loads would be waited for longer than a new one
+            and (worker.is_ready or self._was_ready and not worker.began_again)
             and worker.connection.alive
             and worker.launch.is_like(launch)
         ):

@@ -153,6 +153,8 @@ class WorkerProcess:
         #: Whether it stands by, ready to take the site up, and which modules it leaves out.
         self.is_ready = launch.watches
         self.left_out: list[str] = []
+        #: Whether it has had to begin loading again without some of them.
+        self.began_again = False
         #: Why it has started itself anew instead of taking the site up from its stand-by.
         self.gave_up = ""
         self._reporting = ""
@@ -441,6 +443,7 @@ class WorkerProcess:
         word, *modules = said.split()
         if word in ("ready", "skips"):
             self.is_ready, self.left_out = word == "ready", modules
+            self.began_again = self.began_again or word == "skips"
         else:
             self.gave_up = said
 
