@@ -93,7 +93,8 @@ class Application:
         self._given_up = 0
         #: Modules that processes which stood by have had to leave out.
         self._left_out: set[str] = set()
-        self._was_ready = False
+        #: Whether that is known.
+        self._knows = False
         self._fails: deque[float] = deque(maxlen=max(1, limits.rapid_fails_per_minute))
         self.restarts = 0
         self.recycled = 0
@@ -368,10 +369,10 @@ class Application:
             return None
         self._left_out.update(worker.left_out)
         # One that still loads has begun earlier than a new one, unless it has to begin again.
-        self._was_ready = self._was_ready or worker.is_ready
+        self._knows = self._knows or worker.is_ready or worker.began_again
         if (
             worker.state is ProcessState.IDLE
-            and (worker.is_ready or self._was_ready and not worker.began_again)
+            and (worker.is_ready or self._knows and not worker.began_again)
             and worker.connection.alive
             and worker.launch.is_like(launch)
         ):
