@@ -46,12 +46,18 @@ def redirect_headers(effective: Effective) -> tuple[tuple[str, str], ...]:
     return tuple(
         (item.text("name"), item.text("value"))
         for item in section.child("redirectHeaders").items
-        if item.text("value")
+        if item.text("value") and item.text("name").lower() not in _FRAMING
     )
 
 
+#: Headers that say where a message ends.
+_FRAMING = frozenset({"content-length", "transfer-encoding"})
+
+
 def custom_headers(effective: Effective) -> tuple[tuple[str, str], ...]:
-    """customHeaders in document order; an empty value sends nothing. A view: see Effective.view."""
+    """customHeaders in document order; an empty value sends nothing. How a message ends is http.sys's
+    to say, not theirs (inferred). A view: see Effective.view.
+    """
     if "ProtocolSupportModule" in effective.view(loaded.absent):
         return ()
     section = effective.section(SECTION)

@@ -146,6 +146,21 @@ def test_timers(tmp_path: Path, serve: Callable[..., LiveServer], data: bytes, l
     assert server.get("/other").text == "0 bytes"
 
 
+def test_custom_headers_do_not_say_where_an_answer_ends(
+    tmp_path: Path, serve: Callable[..., LiveServer]
+) -> None:
+    names = {"Content-Length": "1", "Transfer-Encoding": "chunked", "X-Own": "yes"}
+    adds = "".join(f'<add name="{name}" value="{value}" />' for name, value in names.items())
+    custom = f"<httpProtocol><customHeaders>{adds}</customHeaders></httpProtocol>"
+    head, _, body = (
+        serve(site(tmp_path, custom))
+        .raw(b"GET /a HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        .partition(b"\r\n\r\n")
+    )
+    assert body == b"0 bytes" and b"\r\nX-Own: yes\r\n" in head
+    assert head.count(b"Content-Length") == 1 and b"Transfer-Encoding" not in head
+
+
 UPSTREAM_ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nup"
 
 

@@ -174,3 +174,55 @@ def test_the_memory_is_bounded_and_goes_with_the_configuration(
     site.tree.invalidate()
     fresh = heads.find(site.effective("/x"), b"X: 1", 0, True)
     assert fresh is not None and b"X-New: y" in fresh.data
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "lines"),
+    [
+        (200, [("Content-Length", "2"), ("content-length", "2")], ["Content-Length: 2"]),
+        (200, [("Content-Length", "2"), ("Content-Length", "3")], ["Content-Length: 2"]),
+        (200, [("Content-Length", "0" * 5000 + "2")], ["Content-Length: 2"]),
+        (200, [("Content-Length", "9" * 5000)], ["Transfer-Encoding: chunked"]),
+        (200, [("Content-Length", "-1")], ["Transfer-Encoding: chunked"]),
+        (200, [("Transfer-Encoding", "gzip")], ["Transfer-Encoding: chunked"]),
+        (200, [("Content-Length", "2"), ("Transfer-Encoding", "chunked")], ["Content-Length: 2"]),
+        (204, [("Content-Length", "2")], []),
+        (304, [("Content-Length", "2")], ["Content-Length: 2"]),
+        (
+            200,
+            [("Content-Length", "2"), ("X", "a\r\n b\r\nSet-Cookie: c")],
+            ["Content-Length: 2", "X: a b Set-Cookie: c"],
+        ),
+        (
+            200,
+            [("Content-Length", "2"), ("X", "a\0b\x1bc\td")],
+            ["Content-Length: 2", "X: a b c\td"],
+        ),
+        (
+            200,
+            [("Content-Length", "2"), ("X Y", "a"), ("", "b"), ("X\r\nY", "c")],
+            ["Content-Length: 2"],
+        ),
+        (200, [("Content-Length", "2"), ("Keep-Alive", "5")], ["Content-Length: 2"]),
+    ],
+)
+def test_a_head_says_one_thing(
+    status: int, headers: list[tuple[str, str]], lines: list[str]
+) -> None:
+    connection = FakeConnection()
+    exchange = Exchange(cast(Connection, connection), "GET", b"/x", [], "1.1", True)
+    connection.exchange = exchange
+    asyncio.run(exchange.respond(Response(status, "OK", headers, b"ab")))
+    head, _, body = connection.sent.partition(b"\r\n\r\n")
+    assert head.decode("latin-1").split("\r\n") == [
+        f"HTTP/1.1 {status} OK",
+        *lines,
+        f"Date: {DATE.decode()}",
+    ]
+    assert body == (
+        b""
+        if status in (204, 304)
+        else b"2\r\nab\r\n0\r\n\r\n"
+        if "Transfer-Encoding: chunked" in lines
+        else b"ab"
+    )
