@@ -179,7 +179,7 @@ def _compare(
         raise click.UsageError(_USAGE)
     if urls:
         return diff.compare(sites[0], sites[1], diff.from_urls(_lines(urls)), options.ignored)
-    with run.place(options) as folder:
+    with run.place(options) as folder, run.together(options) as options:
         counted = run.count(logs, sites, folder, options)
         if counted.complete and not counted.facts.requests and options.part == (1, 1):
             _nothing(counted.facts.named())

@@ -7,7 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..site import Site
@@ -19,7 +19,7 @@ from .results import Section
 from .sources import STDIN, Source, is_url, listed, look_alike, share
 from .store import SECTIONS, Facts
 from .tasks import CountTask, DecideTask
-from .workers import Here, Workers, workers
+from .workers import Here, Kept, Workers, workers
 
 #: Logs are counted together up to this many bytes of text, so that there are not too many files.
 _GROUP = 256 << 20
@@ -60,6 +60,8 @@ class Options:
     small_text: int = SMALL_TEXT
     small_counts: int = SMALL_COUNTS
     progress: Progress = _quiet
+    #: Workers that several steps share: see ``together``.
+    kept: Kept | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +90,20 @@ def place(options: Options) -> Iterator[Path]:
 
 
 @contextmanager
+def together(options: Options) -> Iterator[Options]:
+    """Options with which counting and deciding have the same workers, started once."""
+    kept = Kept(lambda: workers(options.jobs, options.dask))
+    try:
+        yield replace(options, kept=kept)
+    finally:
+        kept.end()
+
+
+@contextmanager
 def _workers(options: Options, is_small: bool) -> Iterator[Workers]:
     chosen: Workers = Here()
     if not is_small or options.dask is not None:
-        chosen = workers(options.jobs, options.dask)
+        chosen = options.kept or workers(options.jobs, options.dask)
     with closing(chosen):
         yield chosen
 

@@ -11,6 +11,7 @@ import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing.synchronize import Event
@@ -73,6 +74,17 @@ def _begin(stop: Event) -> None:
     _stop = stop
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=_end_when_told, args=(stop,), daemon=True).start()
+
+
+#: How long a task that is to stop may take to do so, in seconds.
+_GRACE = 2.0
+
+
+def _end_when_told(stop: Event) -> None:
+    stop.wait()
+    time.sleep(_GRACE)
+    os._exit(1)  # a task that asks nobody; what it has written counts only when it is complete
 
 
 def _end_with_parent() -> None:
@@ -122,6 +134,28 @@ class Dask:
         self._client.close()
         if self._cluster is not None:
             self._cluster.close()
+
+
+class Kept:
+    """Workers that are made when they are first needed, and serve until ``end``."""
+
+    def __init__(self, make: Callable[[], Workers]) -> None:
+        self._make = make
+        self._made: Workers | None = None
+
+    def run(self, function: Callable[[T], R], tasks: Sequence[T]) -> Iterator[R]:
+        """The results as they are ready."""
+        if self._made is None:
+            self._made = self._make()
+        return self._made.run(function, tasks)
+
+    def close(self) -> None:
+        """Nothing: others need them."""
+
+    def end(self) -> None:
+        """End them."""
+        if self._made is not None:
+            self._made.close()
 
 
 def workers(jobs: int, dask: str | None) -> Workers:

@@ -19,7 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from fcgiemu import Site
-from fcgiemu.logs.run import Options, count, decide, place
+from fcgiemu.logs.run import Options, count, decide, place, together
 
 LINES = 2_000_000
 FIELDS = (
@@ -58,7 +58,7 @@ def log(path: Path, lines: int, once: float, pages: int) -> None:
 def measure(folder: Path, name: str, options: Options) -> tuple[float, float, int]:
     """Seconds of counting and deciding, and the different requests."""
     sites = [Site(folder / "old"), Site(folder / "new")]
-    with place(options) as work:
+    with place(options) as work, together(options) as options:
         started = time.perf_counter()
         counted = count([str(folder / name)], sites, work, options)
         middle = time.perf_counter()
