@@ -11,7 +11,7 @@ from .. import catalogue
 from ..applications import Application
 from ..catalogue.values import Finding
 from ..decision import Handler
-from ..diagnosis import configuration, python
+from ..diagnosis import configuration, kinder, python
 from ..fastcgi.limits import Limits
 from ..modules import dynamic_ip_restriction, handlers, http_platform
 from ..programs.http_platform import command_line
@@ -41,8 +41,20 @@ def report(site: Site, launcher: Launcher, reload: bool) -> Iterator[str]:
         if application.url:
             yield f"  application {application.url}: {application.path}"
         yield from _handlers(site, launcher, application, reload)
+    yield from _kinder(site)
     if (limited := site.effective("/").view(dynamic_ip_restriction.limits)) is not None:
         yield f"  limits      dynamicIpSecurity: {_client_limits(limited)}"
+
+
+#: Findings that other lines of the report say.
+_SAID = frozenset({"settings-python-courtesy", "settings-inferred-folder"})
+
+
+def _kinder(site: Site) -> Iterator[str]:
+    """What runs here and would differ on the server; errors and warnings are the review's."""
+    for found in kinder.findings(site):
+        if found.severity == "info" and found.code not in _SAID:
+            yield line(found, "note")
 
 
 def line(finding: Finding, word: str = "") -> str:

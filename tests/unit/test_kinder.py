@@ -92,6 +92,8 @@ def test_an_application_that_sees_its_own_path(tmp_path: Path) -> None:
     site = Site(tmp_path, Settings(host_config=tmp_path / "host.config"))
     found = [known for known in check(site) if known.code == "settings-no-script-name"]
     assert len(found) == 1 and 'value="/api"' in found[0].hint and "api/" in str(found[0].span)
+    lines = start_up.report(site, Launcher(site, PoolOptions()), True)
+    assert sum("the application sees /api/" in line for line in lines) == 1
 
 
 @pytest.mark.parametrize("strict", [False, True])
