@@ -136,7 +136,9 @@ def _judged(
     url: str, application: Application, answer: asking.Answer, lines: list[str], remedy: str
 ) -> Finding | None:
     if not answer.status:
-        reason = (lines or ["no word"])[0]
+        first, last = (lines[0], lines[-1]) if lines else ("no word", "no word")
+        began = first.removesuffix(" Traceback (most recent call last):")
+        reason = first if first == last else f"{began} {last}"
         return finding("python-no-answer", None, url=url, reason=reason, remedy=remedy)
     if answer.status == 404:
         form = "/below" if application.url else ""
