@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from pathlib import Path
 
 from .. import catalogue
 from ..config.diagnostics import Finding, Span
@@ -33,9 +34,11 @@ from . import (
     settings,
     targets,
     transforms,
+    wording,
 )
 
 _IGNORE = re.compile(r"fcgiemu:\s*ignore\[([^\]]*)\]")
+MAPS = "system.webServer/rewrite/rewriteMaps"
 _ORDER = {"error": 0, "warning": 1, "info": 2}
 
 
@@ -76,7 +79,9 @@ def _findings(site: Site, files: list[ConfigFile]) -> Iterator[Finding]:
     if not files and (lack := configuration.missing(site.path)):
         yield lack
     for file in files:
-        yield from file.findings
+        path = Path(site.local_path(file.directory), file.name.rpartition("/")[2])
+        for known in file.findings:
+            yield wording.of_global_rules(wording.explained(known, path))
         places = [file.directory or "/", *(f"{file.directory}/{place}" for place in file.locations)]
         for effective in {id(found): found for found in map(site.effective, places)}.values():
             yield from _of_configuration(site, effective, file)
@@ -117,7 +122,8 @@ def _of_configuration(site: Site, effective: Effective, file: ConfigFile) -> Ite
             continue
         if finding.code == "rewrite-literal-condition" and finding.span in broken:
             continue  # a template that cannot be used is empty: that has been said
-        yield _as_served(finding)
+        names = [node.text("name") for node in effective.section(MAPS).items]
+        yield wording.near_map(_as_served(finding), names)
 
 
 def _as_served(finding: Finding) -> Finding:

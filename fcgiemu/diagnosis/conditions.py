@@ -28,6 +28,8 @@ VARIABLES = frozenset(
     APP_POOL_ID APPL_HOST_NAME APP_WARMING_UP""".split()
 )
 _VARIABLE = re.compile(r"\{([A-Za-z][A-Za-z0-9_]*)\}")
+#: Empty in rules, which run before anybody is authenticated.
+_USERS = frozenset({"REMOTE_USER", "LOGON_USER", "AUTH_USER", "AUTH_TYPE"})
 _URLS = frozenset({"URL", "REQUEST_URI", "PATH_INFO", "SCRIPT_NAME", "UNENCODED_URL"})
 #: A set of letters that holds one twice, as nobody writes who means a set.
 _SET = re.compile(r"\[\^?([A-Za-z]{3,})\]")
@@ -48,6 +50,8 @@ def findings(rule: Rule) -> Iterator[Finding]:
                     variable=name,
                     test=condition.match_type,
                 )
+        elif name in _USERS:
+            yield finding("rewrite-user-variable", condition.span, rule=rule.name, variable=name)
         elif name and rule.pattern_syntax == "ECMAScript" and (form := _misfit(name, condition)):
             yield finding(
                 f"rewrite-impossible-condition/{form}",

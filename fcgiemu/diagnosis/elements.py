@@ -41,6 +41,7 @@ def findings(file: ConfigFile) -> Iterator[Finding]:
                 yield finding("config-element-case", child.span, tag=child.tag, meant=meant)
     for element in file.root.iter("handlers"):
         yield from _taken_away(element)
+    yield from _aspnet(file.root)
     for element in file.root.iter("customHeaders"):
         yield from _headers(element)
     for element in file.root.iter("requestFiltering"):
@@ -49,6 +50,19 @@ def findings(file: ConfigFile) -> Iterator[Finding]:
         extension = element.attributes.get("fileExtension", "")
         if extension and not extension.startswith((".", "*")):
             yield finding("static-mime-dot", element.span, extension=extension)
+
+
+def _aspnet(root: Element) -> Iterator[Finding]:
+    """<authorization> of ASP.NET beside a handler for Python, which it never guards."""
+    is_python = any(
+        re.search(r"(?i)fastcgimodule|httpplatformhandler", add.attributes.get("modules", ""))
+        for handlers in root.iter("handlers")
+        for add in handlers.iter("add")
+    )
+    for web in root.iter("system.web") if is_python else ():
+        for child in web.children:
+            if child.tag == "authorization" and child.find("deny") is not None:
+                yield finding("config-aspnet-authorization", child.span)
 
 
 def _taken_away(section: Element) -> Iterator[Finding]:

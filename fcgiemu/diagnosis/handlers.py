@@ -19,6 +19,13 @@ _KNOWN = sorted(
     {*loaded.EMULATED, *pipeline.FOREIGN_MODULES, "httpPlatformHandler", "ProtocolSupportModule"}
 )
 #: Names of modules are compared with their case: in lower case -> as they are written.
+#: Variables that Windows and IIS define, in lower case.
+_OF_WINDOWS = frozenset(
+    """systemdrive systemroot windir programfiles programfiles(x86) programw6432 commonprogramfiles
+    commonprogramfiles(x86) commonprogramw6432 programdata allusersprofile public home iis_bin temp
+    tmp appdata localappdata userprofile computername homedrive homepath home_expanded
+    xdt_sitename xdt_scmsitename xdt_appsetting""".split()
+)
 _SPELLED = {name.lower(): name for name in _KNOWN}
 
 
@@ -28,7 +35,7 @@ def findings(effective: Effective, file: ConfigFile) -> Iterator[Finding]:
         item.text("name").lower() for item in effective.section(loaded.SECTION).items
     }
     entries = [item for item in effective.section(SECTION).items if met(item.text("preCondition"))]
-    before = _Before()
+    before, never = _Before(), list[tuple[Node, Node]]()
     for item in entries:
         earlier = before.covering(item)
         before.add(item)
@@ -47,7 +54,8 @@ def findings(effective: Effective, file: ConfigFile) -> Iterator[Finding]:
                 )
         if "FastCgiModule" in item.text("modules"):
             yield from _program(item)
-        if "%" in item.text("scriptProcessor").partition("|")[0]:
+        names = re.findall(r"%([^%]+)%", item.text("scriptProcessor").partition("|")[0])
+        if any(name.lower() not in _OF_WINDOWS for name in names):
             yield finding(
                 "handler-placeholder",
                 item.span,
@@ -56,13 +64,34 @@ def findings(effective: Effective, file: ConfigFile) -> Iterator[Finding]:
                 example=EXAMPLE,
             )
         if earlier is not None:
-            yield finding(
-                "handler-never-reached",
-                item.span,
-                handler=item.text("name"),
-                earlier=earlier.text("name"),
-                where=earlier.span,
-            )
+            never.append((item, earlier))
+    yield from _never_reached(never)
+
+
+#: From so many on, handlers that are never reached are one finding: somebody has copied a list.
+_COPIED = 4
+
+
+def _never_reached(never: list[tuple[Node, Node]]) -> Iterator[Finding]:
+    """Handlers with the one that takes their requests; one finding where a list was copied."""
+    if len(never) >= _COPIED:
+        item, earlier = never[0]
+        yield finding(
+            "handler-never-reached/list",
+            item.span,
+            handler=item.text("name"),
+            count=len(never) - 1,
+            earlier=earlier.text("name"),
+        )
+        return
+    for item, earlier in never:
+        yield finding(
+            "handler-never-reached",
+            item.span,
+            handler=item.text("name"),
+            earlier=earlier.text("name"),
+            where=earlier.span,
+        )
 
 
 def platform(effective: Effective, file: ConfigFile) -> Iterator[Finding]:

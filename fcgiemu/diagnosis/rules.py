@@ -83,6 +83,7 @@ def findings(everything: Sequence[Rule], own: Sequence[Rule]) -> list[Finding]:
                 ]
             found += before.findings(rule)
             found += _catch_all(rule)
+            found += before.overwritten(rule)
         before.add(rule)
     return found
 
@@ -287,9 +288,28 @@ class _Before:
         self._universal: list[Rule] = []
         self._prefixes: list[Rule] = []
         self._fallbacks: list[Rule] = []
+        self._rewriting: list[Rule] = []
         self._same: dict[tuple[object, ...], Rule] = {}
 
+    def overwritten(self, rule: Rule) -> Iterator[Finding]:
+        """That a rule for every URL replaces what earlier rewrites have made, which do not stop."""
+        url = rule.action.url.source if rule.action.url is not None else ""
+        replaces = rule.action.type == "Rewrite" and is_universal(rule) and not rule.conditions
+        if not replaces or "{R:" in url or "{URL}" in url or rule.promise is not None:
+            return
+        for earlier in self._rewriting:
+            if rule.base.startswith(earlier.base):
+                yield finding(
+                    "rewrite-overwritten",
+                    earlier.span,
+                    rule=earlier.name,
+                    later=rule.name,
+                    where=rule.span,
+                )
+
     def add(self, rule: Rule) -> None:
+        if rule.action.type == "Rewrite" and not rule.stop_processing and rule.promise is None:
+            self._rewriting.append(rule)
         if rule.promise is not None or not stops(rule):
             return
         takes_all = is_universal(rule) or (rule.pattern or "").strip() in _NOT_EMPTY

@@ -260,5 +260,6 @@ def _secrets(file: ConfigFile) -> Iterator[Finding]:
                     and not paths.is_windows(value)
                 )
                 secret = (inside[1] or inside[2]) if inside else value.strip() if named else ""
-                if secret and not _PLACEHOLDER.fullmatch(secret):
+                is_sentence = inside is None and len(secret.split()) > 2
+                if secret and not is_sentence and not _PLACEHOLDER.fullmatch(secret):
                     yield finding("settings-secret", add.span, name=name)
