@@ -14,6 +14,7 @@ import click
 
 from .. import catalogue
 from ..catalogue import page
+from ..catalogue.values import Finding
 from ..errors import SiteError
 from . import fail
 from .options import open_site, site_options
@@ -47,6 +48,12 @@ _COLOURS = {"error": "red", "warning": "yellow", "info": "cyan"}
     metavar="CODE",
     help="Show a code only, or all that begin so; may be repeated or a list with commas.",
 )
+@click.option(
+    "--baseline",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Show only what FILE does not hold; where there is none, write what is found today to it.",
+)
 @click.option("--explain", metavar="CODE", help="Say what a code means, with examples, and end.")
 @site_options
 def command(
@@ -54,6 +61,7 @@ def command(
     kind: str,
     ignore: tuple[str, ...],
     select: tuple[str, ...],
+    baseline: Path | None,
     explain: str | None,
     **settings: Any,
 ) -> None:
@@ -75,20 +83,45 @@ def command(
         ]
     except SiteError as error:
         fail(error, error.hint)
-    if kind == "github":  # annotations are relative to the repository, where such a job runs
-        found = [
-            replace(
-                finding,
-                span=finding.span
-                and replace(finding.span, file=os.path.relpath(site / finding.span.file)),
-            )
-            for finding in found
-        ]
+    if baseline is not None:
+        found = _new(baseline, found)
+    if kind != "json":  # its paths are relative to the site, as explain's are
+        found = [_from_here(finding, site, kind == "github") for finding in found]
     render = partial(report.text, style=_coloured) if kind == "text" else report.FORMATS[kind]
     output = render(found)
     if output:
         click.echo(output)
     sys.exit(worst(found))
+
+
+def _new(path: Path, found: list[Finding]) -> list[Finding]:
+    """What a baseline does not hold; writes the baseline where there is none."""
+    from ..report import baseline
+
+    try:
+        if path.exists():
+            return baseline.new(path, found)
+        baseline.write(path, found)
+    except SiteError as error:
+        fail(error, error.hint)
+    except OSError as error:
+        fail(error, "Name a file that can be written.")
+    click.echo(f"{path} holds the {len(found)} findings of today.", err=True)
+    return []
+
+
+def _from_here(finding: Finding, site: Path, always: bool) -> Finding:
+    """A finding whose file is named relative to the working directory; outside of that absolutely,
+    unless ``always``.
+    """
+    if finding.span is None:
+        return finding
+    path = os.path.abspath(site / finding.span.file)
+    if not os.path.isdir(os.path.dirname(path)):
+        return finding  # a file of the server, or of a virtual directory
+    relative = os.path.relpath(path)
+    shown = path if relative.startswith("..") and not always else relative
+    return replace(finding, span=replace(finding.span, file=shown))
 
 
 def _codes(texts: Iterable[str]) -> list[str]:

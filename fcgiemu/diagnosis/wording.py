@@ -19,7 +19,8 @@ _XML = (
     (r"&(?!amp;|lt;|gt;|quot;|apos;|#)\w+;", "XML has no such entity: write its character itself."),
     (r"=\s*[^\"'\s>]+[\s>/]", "Write the values of attributes in quotation marks."),
     (r"\"[^\"=<>]*<[^\"]*\"", "Write &lt; for < in the values of attributes."),
-    (r"<!--.*--.*-->", "Write no -- inside a comment."),
+    (r"<!--.*--.*-->|^[^<>]*-{3,}", "Write no -- inside a comment."),
+    (r"<\?xml(?! version=)", 'Write <?xml version="1.0" encoding="utf-8"?>.'),
 )
 
 
@@ -32,6 +33,8 @@ def explained(finding: Finding, path: Path) -> Finding:
     except OSError:
         return finding
     hint = _remedy(data, finding.span.line)
+    if not hint and "junk after" in finding.hint:
+        hint = "A file has one root element: put everything into one <configuration>."
     return replace(finding, hint=hint) if hint else finding
 
 
@@ -48,6 +51,9 @@ def _remedy(data: bytes, number: int) -> str:
         return "The file is UTF-16 and says UTF-8: save it as UTF-8."
     lines = text.splitlines()
     line = lines[number - 1] if 0 < number <= len(lines) else ""
+    for place in (number, number - 1):
+        if 0 < place <= len(lines) and lines[place - 1].count('"') % 2:
+            return f"A quotation mark is missing on line {place}, or there is one too many."
     return next((hint for pattern, hint in _XML if re.search(pattern, line)), "")
 
 

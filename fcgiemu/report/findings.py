@@ -46,7 +46,9 @@ def as_json(findings: Sequence[Finding]) -> str:
 
 
 def sarif(findings: Sequence[Finding]) -> str:
-    """SARIF 2.1.0, with paths relative to the site (%SRCROOT%), files outside it as file URIs."""
+    """SARIF 2.1.0, with paths relative to the working directory (%SRCROOT%), files outside it as
+    file URIs.
+    """
     codes = sorted({finding.code for finding in findings})
     results = [
         {
@@ -75,7 +77,7 @@ def sarif(findings: Sequence[Finding]) -> str:
                     "tool": {"driver": {"name": "fcgiemu", "version": __version__, "rules": rules}},
                     "results": results,
                     "originalUriBaseIds": {
-                        "%SRCROOT%": {"description": {"text": "The folder of the site."}}
+                        "%SRCROOT%": {"description": {"text": "The working directory."}}
                     },
                     "columnKind": "utf16CodeUnits",
                 }

@@ -299,28 +299,41 @@ def test_junit_and_json() -> None:
 @pytest.mark.parametrize(
     ("kind", "start"),
     [
-        ("text", "web.config:"),
+        ("text", "site/web.config:"),
         ("json", "["),
         ("sarif", "{"),
         ("github", "::warning file="),
         ("junit", "<?xml"),
     ],
 )
-def test_the_command(tmp_path: Path, kind: str, start: str) -> None:
-    write(
-        tmp_path,
-        {"web.config": rules('<rule name="r"><match url="^/x" /><action type="None" /></rule>')},
-    )
-    result = CliRunner().invoke(main, ["check", str(tmp_path), "--format", kind])
+def test_the_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, start: str
+) -> None:
+    rule = '<rule name="r"><match url="^/x" /><action type="None" /></rule>'
+    write(tmp_path, {"site/web.config": rules(rule)})
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(main, ["check", "site", "--format", kind])
     assert result.exit_code == 1 and result.output.startswith(start)
-    assert (
-        CliRunner()
-        .invoke(main, ["check", str(tmp_path), "--ignore", "rewrite-leading-slash,redirect-loop"])
-        .exit_code
-        == 0
-    )
-    missing = CliRunner().invoke(main, ["check", str(tmp_path / "nowhere")])
-    assert missing.exit_code == 2
+    if kind == "sarif":
+        assert '"uri": "site/web.config"' in result.output
+    ignored = ["check", "site", "--ignore", "rewrite-leading-slash,redirect-loop"]
+    assert CliRunner().invoke(main, ignored).exit_code == 0
+    assert CliRunner().invoke(main, ["check", str(tmp_path / "nowhere")]).exit_code == 2
+
+
+def test_a_baseline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rule = '<rule name="{}"><match url="^/x" /><action type="None" /></rule>'
+    write(tmp_path, {"web.config": rules(rule.format("old"))})
+    monkeypatch.chdir(tmp_path)
+    command = ["check", ".", "--baseline", "known.json"]
+    first = CliRunner().invoke(main, command)
+    assert first.exit_code == 0 and "known.json holds the 1 findings of today" in first.output
+    write(tmp_path, {"web.config": rules("\n" + rule.format("old") + rule.format("new"))})
+    second = CliRunner().invoke(main, command)
+    assert second.exit_code == 1 and "'new'" in second.output and "'old'" not in second.output
+    (tmp_path / "known.json").write_text("{")
+    third = CliRunner().invoke(main, command)
+    assert third.exit_code == 2 and "known.json is not a baseline" in third.output
 
 
 @pytest.mark.parametrize(

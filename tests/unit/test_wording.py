@@ -1,0 +1,47 @@
+"""XML's own mistakes, said in words; the names that are near."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from fcgiemu.diagnosis.check import check
+from fcgiemu.site import Site
+
+from ..sites import rules, web_config, write
+
+MISTAKES = [
+    ('<configuration>\n<a b="x&y" />\n</configuration>', "Write &amp;"),
+    ('<configuration>\n<a b="&nbsp;" />\n</configuration>', "no such entity"),
+    ("<configuration>\n<<<<<<< HEAD\n<a />\n=======\n</configuration>", "markers of a merge"),
+    ("<configuration>\n<a b=c />\n</configuration>", "in quotation marks"),
+    ('<configuration>\n<a b="c />\n<d />\n</configuration>', "quotation mark is missing on line 2"),
+    ('<configuration>\n<a b="c"" />\n</configuration>', "one too many"),
+    ("<configuration>\n<!-- a -- b -->\n</configuration>", "no -- inside a comment"),
+    ("<configuration>\n<!--\n-----\nx -->\n</configuration>", "no -- inside a comment"),
+    ('<?xml versions="1.0"?>\n<configuration />', '<?xml version="1.0"'),
+    ("<configuration />\n<configuration />", "one root element"),
+    ("---\ntitle: x\n---\n<configuration />", "front matter"),
+    (b"<configuration>\n<!-- caf\xe9 -->\n</configuration>", "Save the file as UTF-8"),
+]
+
+
+@pytest.mark.parametrize(("config", "words"), MISTAKES)
+def test_xml(tmp_path: Path, config: str | bytes, words: str) -> None:
+    (found,) = check(Site(write(tmp_path, {"web.config": config})))
+    assert found.code == "config-malformed-xml" and words in found.hint
+
+
+def test_maps_and_global_rules(tmp_path: Path) -> None:
+    rule = (
+        '<rule name="r"><match url="(.*)" /><conditions><add input="{Pagse:{URL}}" pattern="(.+)" />'
+        '</conditions><action type="Rewrite" url="{C:1}" /></rule>'
+    )
+    maps = '<rewriteMaps><rewriteMap name="Pages"><add key="/a" value="/b" /></rewriteMap></rewriteMaps>'
+    config = rules(rule).replace("</rules>", f"</rules>{maps}")
+    (found,) = check(Site(write(tmp_path, {"web.config": config})))
+    assert found.code == "rewrite-bad-template" and found.hint == "Did you mean Pages?"
+    config = web_config("<rewrite><globalRules /></rewrite>")
+    (found,) = check(Site(write(tmp_path, {"web.config": config})))
+    assert found.code == "config-locked-section" and found.hint.startswith("Write <rules>")
