@@ -23,6 +23,9 @@ from ..modules import (
 )
 from ..trace import Event, Trace
 
+#: Modules that genuine traces of the full IIS show, though the server's own configuration here does
+#: not load them: their work is asked for (--module).
+_LOADED_ELSEWHERE = frozenset({"HttpCacheModule"})
 _STAGES = {
     "HttpRedirectionModule": "MapRequestHandler",
     "StaticFileModule": "ExecuteRequestHandler",
@@ -37,7 +40,7 @@ def exchange(
     request, action = decision.request, decision.action
     path, query = request.target.path, request.target.query
     kept = tuple(events)
-    absent = decision.effective.view(loaded.absent)
+    absent = decision.effective.view(loaded.absent) - _LOADED_ELSEWHERE
     if not hosting.settings.arr:
         absent |= {"ApplicationRequestRouting"}
     rewritten = (decision.path, decision.query) != (path, query)
