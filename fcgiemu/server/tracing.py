@@ -77,9 +77,17 @@ class Recorder:
         return bool(self._site.effective("/").view(failed_requests_tracing.compiled))
 
     def ended(self, exchange: Exchange, outcome: Outcome, substatus: int) -> None:
-        """A request has ended: trace it, where a rule says so."""
+        """A request has ended: trace it, where a rule says so. Never raises: the request's line in
+        the log comes after this.
+        """
         if not isinstance(outcome, Decision):
             return  # http.sys answered
+        try:
+            self._consider(exchange, outcome, substatus)
+        except Exception as error:  # a defect of ours
+            self._say(f"{exchange.method} {outcome.path} cannot be traced: {error!r}")
+
+    def _consider(self, exchange: Exchange, outcome: Decision, substatus: int) -> None:
         rule = failed_requests_tracing.rule_for(outcome.effective, outcome.request.target.path)
         if rule is None and not self.has_rules:
             rule = EVERY_ERROR
