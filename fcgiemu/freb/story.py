@@ -167,13 +167,15 @@ def _passed(first: str, time: str) -> int:
 
 def _values(event: FrebEvent) -> str:
     shown = [
-        f"{name}={_short(event.shown(name))!r}" for name, _ in event.data if name not in CONTEXT
+        f"{name}='{_short(event.shown(name))}'" for name, _ in event.data if name not in CONTEXT
     ]
     return "  " + " ".join(shown) if shown else ""
 
 
 def _short(value: str) -> str:
-    return value if len(value) <= _WIDTH else f"{value[:_WIDTH]}… ({len(value)} characters)"
+    """A value on one line, cut where it is long."""
+    shown = value[:_WIDTH].replace("\r", "\\r").replace("\n", "\\n")
+    return shown if len(value) <= _WIDTH else f"{shown}… ({len(value)} characters)"
 
 
 def _role(event: FrebEvent) -> str:
