@@ -29,6 +29,7 @@ from .errors import SiteError
 from .files import FileEntry, FileView, VirtualDirectory, find
 from .profiles import PROFILES, Profile
 from .settings import OPTIONAL_MODULES, Settings
+from .worker import paths
 
 WINDOWS_ROOT = "C:\\inetpub\\wwwroot"
 AZURE_ROOT = "D:\\home\\site\\wwwroot"
@@ -396,6 +397,20 @@ class SiteFiles:
         path = self._url_path(physical)
         data = None if path is None else self.read(path)
         return None if data is None else data.decode("utf-8", "replace")
+
+    def read_physical(self, physical: str, limit: int = MAX_TEXT) -> bytes | None:
+        """The content of the file that a Windows path names: one of the site, or one below a folder
+        of ``--map``.
+        """
+        path = self._url_path(physical)
+        if path is not None:
+            return self.read(path, limit)
+        local = paths.map_path(physical, self._hosting.settings.path_map)
+        if local is None:
+            return None
+        view = FileView(os.path.dirname(local))
+        entry = view.find(os.path.basename(local))
+        return view.read(entry, limit) if entry is not None and entry.is_file else None
 
     def _at(self, physical: str) -> FileEntry | None:
         path = self._url_path(physical)

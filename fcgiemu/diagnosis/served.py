@@ -114,15 +114,19 @@ def _error_pages(site: Site, effective: Effective, file: ConfigFile) -> Iterator
     for item in section.items:
         if item.file is not file or item.span is None or not item.text("path"):
             continue
+        if not item.has("statusCode"):
+            continue  # an error of its own
         path = item.text("path")
         mode = item.text("responseMode") if item.has("responseMode") else default
         status = item.integer("statusCode")
         if path.startswith("~"):
             yield finding("errors-page/tilde", item.span, status=status, path=path, meant=path[1:])
-        elif mode == "File" and (path.startswith("/") or re.match(r"(?i)[a-z]:\\", path)):
+        elif mode == "File" and path.startswith("/"):
             meant = path.lstrip("/").replace("/", "\\")
-            form = "slash" if path.startswith("/") else "absolute"
-            yield finding(f"errors-page/{form}", item.span, status=status, path=path, meant=meant)
+            yield finding("errors-page/slash", item.span, status=status, path=path, meant=meant)
+        elif mode == "File" and re.match(r"(?i)[a-z]:\\", path):
+            if not section.flag("allowAbsolutePathsWhenDelegated"):
+                yield finding("errors-absolute-path", item.span, section=_ERRORS, path=path)
         elif mode == "File":
             yield from _missing(site, file, item, path.replace("\\", "/"))
         elif mode == "ExecuteURL" and path.startswith("/"):

@@ -7,12 +7,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from .. import pages
+from .. import catalogue, pages
 from ..config.diagnostics import Finding
+from ..config.merge import Node
 from ..config.tree import Effective
 from ..decision import Decision, Respond
 from ..hosting import Hosting
 from ..http.response import Response, reason_phrase, redirect_body
+from ..worker import paths
 from . import loaded, static_file
 
 SECTION = "system.webServer/httpErrors"
@@ -73,6 +75,8 @@ class Errors:
     entries: dict[tuple[int, int], ErrorPage]
     #: defaultPath with its defaultResponseMode, for what has no entry.
     default: ErrorPage | None = None
+    #: An absolute path in a web.config that may not have one: every error response fails.
+    invalid: Finding | None = None
 
     def entry(self, status: int, substatus: int) -> ErrorPage | None:
         """The page for a status: that of the substatus, else that of any, else the default."""
@@ -89,13 +93,22 @@ def compiled(effective: Effective) -> Errors:
     """A view: see Effective.view."""
     section = effective.section(SECTION)
     entries = {}
+    invalid: Finding | None = None
+    may_be_absolute = section.flag("allowAbsolutePathsWhenDelegated")
     for item in section.items:
-        shipped = item.file is None or item.file.is_host
+        if not item.has("statusCode"):
+            continue  # the file has its own error
+        shipped = item.file is None or item.file.is_shipped
+        delegated = item.file is not None and not item.file.is_host
+        if delegated and not may_be_absolute and _is_absolute_file(item):
+            invalid = invalid or catalogue.finding(
+                "errors-absolute-path", item.span, section=SECTION, path=item.text("path")
+            )
         entries[item.integer("statusCode"), item.integer("subStatusCode")] = ErrorPage(
             item.text("responseMode"),
             item.text("path"),
             item.text("prefixLanguageFilePath"),
-            "" if shipped or item.file is None else item.file.directory,
+            item.file.directory if item.file is not None and delegated else "",
             shipped,
         )
     default = None
@@ -107,7 +120,18 @@ def compiled(effective: Effective) -> Errors:
             section.file.directory if section.file else "",
             False,
         )
-    return Errors(section.text("errorMode"), section.text("existingResponse"), entries, default)
+    mode, existing = section.text("errorMode"), section.text("existingResponse")
+    return Errors(mode, existing, entries, default, invalid)
+
+
+def _is_absolute_file(item: Node) -> bool:
+    return item.text("responseMode") == "File" and paths.is_windows(item.text("path"))
+
+
+def errors(effective: Effective) -> list[Finding]:
+    """What is wrong with the section: it fails error responses, and no others (measured)."""
+    invalid = effective.view(compiled).invalid
+    return [*effective.errors(SECTION), *([invalid] if invalid is not None else [])]
 
 
 def execute_url(
@@ -126,10 +150,10 @@ def replacement(
     """The entry whose page takes the place of an error's body, or None where there is none."""
     if decision.is_error_page or status < 400:
         return None
-    errors = decision.effective.view(compiled)
-    if (errors.existing == "PassThrough" and has_entity) or errors.is_detailed(local):
+    section = decision.effective.view(compiled)
+    if (section.existing == "PassThrough" and has_entity) or section.is_detailed(local):
         return None
-    return errors.entry(status, substatus)
+    return section.entry(status, substatus)
 
 
 def answers(decision: Decision, response: Response, local: bool) -> bool:
@@ -140,12 +164,12 @@ def answers(decision: Decision, response: Response, local: bool) -> bool:
         return False
     if decision.is_error_page:
         return not response.body
-    if decision.effective.errors(SECTION):
+    if errors(decision.effective):
         return True
-    errors = decision.effective.view(compiled)
-    if errors.existing == "PassThrough":
+    section = decision.effective.view(compiled)
+    if section.existing == "PassThrough":
         return False
-    return not response.body or not errors.is_detailed(local)
+    return not response.body or not section.is_detailed(local)
 
 
 def page(decision: Decision, action: Respond, reason: str, local: bool) -> Response | None:
@@ -156,16 +180,17 @@ def page(decision: Decision, action: Respond, reason: str, local: bool) -> Respo
     if "CustomErrorModule" in decision.effective.view(loaded.absent):
         return None
     # A broken httpErrors section is ignored while it reports itself.
-    broken = bool(decision.effective.errors(SECTION))
-    errors = (
-        Errors("DetailedLocalOnly", "Auto", {}) if broken else decision.effective.view(compiled)
+    section = (
+        Errors("DetailedLocalOnly", "Auto", {})
+        if errors(decision.effective)
+        else decision.effective.view(compiled)
     )
     status = action.status
-    if errors.is_detailed(local) and not decision.is_error_page:
+    if section.is_detailed(local) and not decision.is_error_page:
         body = pages.detailed_error(_report(decision, action, reason))
         headers = [("Cache-Control", "private"), ("Content-Type", "text/html; charset=utf-8")]
         return Response(status, reason, headers, body)
-    entry = None if decision.is_error_page else errors.entry(status, action.substatus)
+    entry = None if decision.is_error_page else section.entry(status, action.substatus)
     if entry is not None and entry.mode == "Redirect":
         return _redirect(decision, entry)
     found = _file(decision, entry) if entry is not None and entry.mode == "File" else None
@@ -190,11 +215,14 @@ def _file(decision: Decision, entry: ErrorPage) -> tuple[str, bytes] | None:
     none.
     """
     relative = entry.path.replace("\\", "/")
-    if entry.shipped or entry.prefix or relative.startswith("/") or ":" in relative:
-        return None  # absolute paths need allowAbsolutePathsWhenDelegated, which is locked
-    if ".." in relative.split("/"):
+    if entry.shipped or entry.prefix:
+        return None  # custerr is not part of fcgiemu
+    if paths.is_windows(entry.path):
+        body = decision.site.files.read_physical(entry.path)
+    elif relative.startswith("/") or ".." in relative.split("/"):
         return None
-    body = decision.site.files.read(f"{entry.folder}/{relative}")
+    else:
+        body = decision.site.files.read(f"{entry.folder}/{relative}")
     if body is None:
         return None
     return decision.effective.view(static_file.compiled).mime_type(relative) or "text/html", body

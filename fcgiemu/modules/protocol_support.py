@@ -55,7 +55,8 @@ _FRAMING = frozenset({"content-length", "transfer-encoding"})
 
 
 def custom_headers(effective: Effective) -> tuple[tuple[str, str], ...]:
-    """customHeaders in document order; an empty value sends nothing. How a message ends is http.sys's
+    """customHeaders in document order; an empty value sends nothing. How a message ends is
+    http.sys's
     to say, not theirs (inferred). A view: see Effective.view.
     """
     if "ProtocolSupportModule" in effective.view(loaded.absent):

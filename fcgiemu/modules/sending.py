@@ -119,7 +119,7 @@ def _outbound(decision: Decision, response: Response, trace: Trace | None) -> Re
 
 def _with_page(decision: Decision, response: Response, error: Respond, local: bool) -> Response:
     """The response with CustomErrorModule's page for a body."""
-    broken = decision.effective.errors(custom_error.SECTION)
+    broken = custom_error.errors(decision.effective)
     if broken and error.substatus != 19:  # measured: bad httpErrors fails error responses only
         error = configuration_error(broken[0], "SendResponse")
         response.status, response.reason = 500, reason_phrase(500)
