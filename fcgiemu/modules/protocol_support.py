@@ -13,6 +13,10 @@ SECTION = "system.webServer/httpProtocol"
 _METHODS = "OPTIONS, TRACE, GET, HEAD, POST"
 
 
+#: Headers that say where a message ends.
+_FRAMING = frozenset({"content-length", "transfer-encoding"})
+
+
 def handle(context: Context) -> Respond | None:
     """The module's own answers (measured): OPTIONS lists the methods, TRACE is off by a registry
     default.
@@ -50,14 +54,9 @@ def redirect_headers(effective: Effective) -> tuple[tuple[str, str], ...]:
     )
 
 
-#: Headers that say where a message ends.
-_FRAMING = frozenset({"content-length", "transfer-encoding"})
-
-
 def custom_headers(effective: Effective) -> tuple[tuple[str, str], ...]:
     """customHeaders in document order; an empty value sends nothing. How a message ends is
-    http.sys's
-    to say, not theirs (inferred). A view: see Effective.view.
+    http.sys's to say, not theirs (inferred). A view: see Effective.view.
     """
     if "ProtocolSupportModule" in effective.view(loaded.absent):
         return ()
@@ -65,5 +64,5 @@ def custom_headers(effective: Effective) -> tuple[tuple[str, str], ...]:
     return tuple(
         (item.text("name"), item.text("value"))
         for item in section.child("customHeaders").items
-        if item.text("value")
+        if item.text("value") and item.text("name").lower() not in _FRAMING
     )

@@ -141,7 +141,7 @@ def test_process_state(server: LiveServer, site: Path) -> None:
 
 
 def test_status_reason_and_headers_pass(server: LiveServer) -> None:
-    raw = server.raw(b"GET /header HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    raw = server.raw(b"GET /header HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
     head, _, body = raw.partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 404 Nothing Here\r\n")
     assert head.count(b"X-One: ") == 2 and b"mine" not in head and body == b"none"
