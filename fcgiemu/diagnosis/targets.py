@@ -6,10 +6,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from ..catalogue import finding
 from ..config.diagnostics import Finding, Span
-from ..config.merge import Node
 from ..config.tree import Effective
 from ..hosting import Hosting
 from ..rewrite import compose
@@ -131,30 +131,47 @@ def _slash(rule: Rule, url: str) -> Iterator[Finding]:
 # -- maps ------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class _Keys:
+    """What the keys of a map have in common."""
+
+    first: str
+    any_slash: bool
+    all_slash: bool
+    any_query: bool
+
+
+def _keys(effective: Effective) -> dict[str, _Keys]:
+    """The maps of a configuration that have keys, by name. A view: see Effective.view."""
+    found = {}
+    for node in effective.section(SECTION + "/rewriteMaps").items:
+        keys = [item.text("key") for item in node.items]
+        if keys:
+            slashes = [key.startswith("/") for key in keys]
+            found[node.text("name").lower()] = _Keys(
+                keys[0], any(slashes), all(slashes), any("?" in key for key in keys)
+            )
+    return found
+
+
 def _maps(effective: Effective, rule: Rule, url: str) -> Iterator[Finding]:
     texts = [(condition.input.source, condition.span) for condition in rule.conditions]
-    if texts or url:
-        known = {
-            node.text("name").lower(): node
-            for node in effective.section(SECTION + "/rewriteMaps").items
-        }
-        for text, span in [*texts, (url, rule.span)]:
-            yield from _look_up(rule, text, span, known)
+    known = effective.view(_keys)
+    for text, span in [*texts, (url, rule.span)] if known else ():
+        yield from _look_up(rule, text, span, known)
 
 
-def _look_up(rule: Rule, text: str, span: Span, known: Mapping[str, Node]) -> Iterator[Finding]:
-    for name, argument in re.findall(r"\{([\w .-]+):(\{[\w:]+\})\}", text):
-        node = known.get(name.lower())
-        keys = [item.text("key") for item in node.items] if node is not None else []
-        if not keys:
+def _look_up(rule: Rule, text: str, span: Span, known: Mapping[str, _Keys]) -> Iterator[Finding]:
+    for name, written in re.findall(r"\{([\w .-]+):(\{[\w:]+\})\}", text):
+        keys, argument = known.get(name.lower()), written.upper()
+        if keys is None:
             continue
-        argument = argument.upper()
         form = ""
-        if argument in _WITH_SLASH and not any(key.startswith("/") for key in keys):
+        if argument in _WITH_SLASH and not keys.any_slash:
             form = "slash"
-        elif argument in _WITHOUT_SLASH and all(key.startswith("/") for key in keys):
+        elif argument in _WITHOUT_SLASH and keys.all_slash:
             form = "no-slash"
-        elif argument == "{REQUEST_URI}" and not any("?" in key for key in keys):
+        elif argument == "{REQUEST_URI}" and not keys.any_query:
             yield finding("rewrite-map-query", span, rule=rule.name, map=name)
         if form:
             yield finding(
@@ -163,5 +180,5 @@ def _look_up(rule: Rule, text: str, span: Span, known: Mapping[str, Node]) -> It
                 rule=rule.name,
                 map=name,
                 argument=argument,
-                key=keys[0],
+                key=keys.first,
             )

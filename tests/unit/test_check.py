@@ -181,6 +181,18 @@ def test_many_rules_are_read_in_time(tmp_path: Path) -> None:
     assert codes(tmp_path, many) == set()
 
 
+def test_many_rules_ask_a_large_map_in_time(tmp_path: Path) -> None:
+    many = "".join(
+        f'<rule name="{number}"><match url="^p{number}$" /><conditions><add input="{{Pages:{{URL}}}}" '
+        f'pattern="(.+)" /></conditions><action type="Redirect" url="/x{number}" /></rule>'
+        for number in range(1000)
+    )
+    keys = "".join(f'<add key="/{number}" value="/b" />' for number in range(20000))
+    maps = f'<rewriteMaps><rewriteMap name="Pages">{keys}</rewriteMap></rewriteMaps>'
+    config = web_config(f"<rewrite><rules>{many}</rules>{maps}</rewrite>")
+    assert codes(tmp_path, config) == set()
+
+
 def test_a_folder_without_web_config(tmp_path: Path) -> None:
     result = CliRunner().invoke(main, ["check", str(tmp_path)])
     assert result.exit_code == 2 and "There is no web.config" in result.output
