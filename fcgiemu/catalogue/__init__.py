@@ -140,10 +140,10 @@ def filled(code: str, values: Mapping[str, object], span: Span | None = None) ->
 
 
 @cache
-def hint(code: str, /) -> str:
-    """What to do about a kind of finding, for an error page; its hint takes no values."""
+def hint(code: str, /, **values: object) -> str:
+    """What to do about a kind of finding, for an error page."""
     name, _, form = code.partition("/")
-    return Template(kind(name).forms[form].hint).substitute()
+    return Template(kind(name).forms[form].hint).substitute(values)
 
 
 def kind(code: str) -> Kind:

@@ -13,6 +13,7 @@ from ..version import __version__
 
 #: Command -> what it does, in the words of ``fcgiemu --help``.
 COMMANDS = {
+    "init": "Write the web.config of a site, by what its folder holds.",
     "serve": "Serve a site as IIS would.",
     "explain": "Say what IIS would do with a URL, and why.",
     "check": "Find what is wrong or surprising in a site's configuration.",

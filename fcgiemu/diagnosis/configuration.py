@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 from ..app_service.home import last_failure
@@ -19,4 +20,5 @@ def missing(folder: Path) -> Finding | None:
         return finding("config-missing/versions", None, files=" and ".join(names))
     if reason := last_failure(folder):
         return finding("config-missing/deployment", None, folder=folder, reason=reason)
-    return finding("config-missing", None, folder=folder)
+    command = f"fcgiemu init {shlex.quote(str(folder))}"
+    return finding("config-missing", None, folder=folder, command=command)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -37,8 +38,16 @@ def handle(context: Context) -> ListDirectory | Respond | None:
         14,
         "The Web server is configured to not list the contents of this directory.",
         notification="ExecuteRequestHandler",
-        hints=(catalogue.hint("error-no-default-document"),),
+        hints=(_hint(context),),
     )
+
+
+def _hint(context: Context) -> str:
+    """What to do about a 403.14: a site without a web.config needs one first."""
+    if all(level.file.is_host for level in context.effective.levels):
+        folder = shlex.quote(str(context.hosting.path))
+        return catalogue.hint("error-no-default-document/config", folder=folder)
+    return catalogue.hint("error-no-default-document")
 
 
 def compiled(effective: Effective) -> Browse:

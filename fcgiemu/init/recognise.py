@@ -1,0 +1,215 @@
+"""What kind of site a folder holds, from its files alone.
+
+The order is from what is surest: manage.py is Django's, an application in a module is that
+framework's, index.php is PHP's, and a folder with an index.html is static. A single-page
+application is a static site whose script takes its URLs apart by itself.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import SiteError
+from ..files import UNWATCHED
+from .python_modules import Found, applications, tree_of
+
+#: Kinds of applications that speak ASGI, which wfastcgi does not.
+ASGI = frozenset({"FastAPI", "Starlette", "Quart", "Litestar"})
+#: Where build tools put the pages of a single-page application.
+_BUILT = ("dist", "build", "out", "public", "www")
+_SCRIPTED = re.compile(
+    r"<div[^>]*\bid=[\"']?(?:root|app|__next|svelte)[\"' >]|<app-root|<script[^>]*type=[\"']?module"
+)
+_STATIC = "static"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recognised:
+    """What a folder holds. ``kind`` is a framework's name, "WSGI", "PHP", "static" or
+    "single-page"; ``because`` the file that says so; ``handler`` what WSGI_HANDLER takes, "" where
+    no Python runs.
+
+    ``settings`` is DJANGO_SETTINGS_MODULE or "". ``static`` is the folder that IIS can serve by
+    itself under the URL of the same name, or "". ``notes`` are sentences for the user.
+    """
+
+    kind: str
+    because: str
+    handler: str = ""
+    settings: str = ""
+    python_path: str = ""
+    static: str = ""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def is_asgi(self) -> bool:
+        """Whether the application speaks ASGI."""
+        return self.kind in ASGI
+
+    @property
+    def is_python(self) -> bool:
+        """Whether Python answers."""
+        return bool(self.handler)
+
+
+def recognise(folder: Path) -> Recognised:
+    """What a folder holds. Raises SiteError, saying what was looked for, where nothing is known."""
+    if not folder.is_dir():
+        raise SiteError(f"There is no folder {folder}.", "Name the folder of the site.")
+    try:
+        found = _django(folder) or _python(folder) or _php(folder) or _pages(folder)
+    except OSError as error:
+        raise SiteError(
+            f"{folder} cannot be read: {error.strerror}.", "Name the folder of the site."
+        ) from error
+    if found is None:
+        raise SiteError(f"Nothing in {folder} looks like a site.", _what_then(folder))
+    return found
+
+
+def _what_then(folder: Path) -> str:
+    """What to do about a folder that holds no site of its own."""
+    for place in sorted(folder.iterdir()):
+        if place.is_dir() and place.name not in UNWATCHED and not place.name.startswith("."):
+            try:
+                inner = _django(place) or _python(place) or _php(place) or _pages(place)
+            except OSError:
+                continue
+            if inner is not None:
+                return f"{place.name} does ({inner.kind}): fcgiemu init {place}"
+    if any(_bottle_routes(file) for file in folder.glob("*.py")):
+        return "Bottle's default application needs a name: application = bottle.default_app()"
+    return (
+        "Looked for: manage.py, an application of Flask, Bottle, Dash or FastAPI in a module, a "
+        "function of environ and start_response, index.php, index.html. --handler module.name "
+        "names the application."
+    )
+
+
+def _bottle_routes(file: Path) -> bool:
+    text = file.read_text("utf-8", "replace") if file.stat().st_size < 1 << 20 else ""
+    return bool(re.search(r"^(?:from bottle import|import bottle)\b", text, re.MULTILINE))
+
+
+# -- Django ----------------------------------------------------------------------------------------
+
+
+def _django(folder: Path) -> Recognised | None:
+    manage = folder / "manage.py"
+    text = manage.read_text("utf-8", "replace") if manage.is_file() else ""
+    match = re.search(r"DJANGO_SETTINGS_MODULE[\"']\s*,\s*[\"']([\w.]+)[\"']", text)
+    if match is None:
+        return None
+    settings = match[1]
+    package = settings.rpartition(".")[0] if "." in settings else ""
+    package = package.removesuffix(".settings")
+    own = folder / package.replace(".", "/") / "wsgi.py"
+    has_wsgi = bool(package) and own.is_file()
+    static, notes = _django_static(folder, settings)
+    return Recognised(
+        kind="Django",
+        because="manage.py",
+        handler=f"{package}.wsgi.application"
+        if has_wsgi
+        else "django.core.wsgi.get_wsgi_application()",
+        settings=settings,
+        static=static,
+        notes=notes,
+    )
+
+
+def _django_static(folder: Path, settings: str) -> tuple[str, tuple[str, ...]]:
+    """The folder of collectstatic, where IIS can serve it; what to do where it cannot."""
+    values = _constants(folder / f"{settings.replace('.', '/')}.py")
+    url = values.get("STATIC_URL", "static/").strip("/") or _STATIC
+    root = values.get("STATIC_ROOT", "")
+    if root and root == url and "/" not in root:
+        collected = () if (folder / root).is_dir() else ("python manage.py collectstatic",)
+        return root, tuple(f"fill {root}/ with: {command}" for command in collected)
+    if root:
+        return "", (
+            f"STATIC_ROOT is {root}/ and STATIC_URL is /{url}/: IIS serves them by itself once "
+            f'both have one name, STATIC_ROOT = BASE_DIR / "{url}"',
+        )
+    return "", (
+        "static files: runserver alone serves them without being asked. Set STATIC_ROOT = "
+        f'BASE_DIR / "{url}", run python manage.py collectstatic, remove web.config and run '
+        "fcgiemu init again (or use WhiteNoise)",
+    )
+
+
+def _constants(file: Path) -> dict[str, str]:
+    """STATIC_URL and STATIC_ROOT of a settings module: the last text in their expression."""
+    tree = tree_of(file)
+    found: dict[str, str] = {}
+    for node in tree.body if tree is not None else ():
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            texts = [
+                part.value
+                for part in ast.walk(node.value)
+                if isinstance(part, ast.Constant) and isinstance(part.value, str)
+            ]
+            if node.targets[0].id in ("STATIC_URL", "STATIC_ROOT") and texts:
+                found[node.targets[0].id] = texts[-1]
+    return found
+
+
+# -- other Python ----------------------------------------------------------------------------------
+
+
+def _python(folder: Path) -> Recognised | None:
+    for place, path in ((folder, ""), (folder / "src", ".\\src")):
+        if place.is_dir() and (found := applications(place)):
+            return of_application(folder, found[0], path, found[1:])
+    return None
+
+
+def of_application(
+    folder: Path, found: Found, python_path: str = "", others: list[Found] | None = None
+) -> Recognised:
+    """The site that an application of a module is."""
+    kind = found.kind
+    has_static = (folder / _STATIC).is_dir() and not found.has_own_static
+    notes = [f"{found.name}() makes the application" for _ in () if found.name.endswith("()")]
+    rivals = [other.name for other in others or () if other.kind == kind][:3]
+    if rivals:
+        notes.append(f"also there: {', '.join(rivals)}; --handler chooses another one")
+    return Recognised(
+        kind=kind,
+        because=f"{found.file.relative_to(folder).as_posix()}:{found.line}",
+        handler=found.name,
+        python_path=python_path,
+        static=_STATIC if has_static else "",
+        notes=tuple(notes),
+    )
+
+
+# -- PHP and pages ---------------------------------------------------------------------------------
+
+
+def _php(folder: Path) -> Recognised | None:
+    if (folder / "index.php").is_file():
+        return Recognised(kind="PHP", because="index.php")
+    return None
+
+
+def _pages(folder: Path) -> Recognised | None:
+    page = next(
+        (folder / name for name in ("index.html", "index.htm") if (folder / name).is_file()), None
+    )
+    if page is None:
+        built = next((name for name in _BUILT if (folder / name / "index.html").is_file()), None)
+        if built is None:
+            return None
+        raise SiteError(
+            f"The pages lie in {folder / built}, where a build puts them.",
+            f"fcgiemu init {folder / built}",
+        )
+    with page.open("rb") as opened:
+        text = opened.read(1 << 18).decode("utf-8", "replace")
+    pages = [file for file in folder.glob("*.htm*") if file.name != "404.html"]
+    is_scripted = len(pages) == 1 and _SCRIPTED.search(text) is not None
+    return Recognised(kind="single-page" if is_scripted else "static", because=page.name)
