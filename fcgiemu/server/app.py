@@ -117,6 +117,7 @@ class Server:
         self.fastcgi = fastcgi
         fastcgi.front = self
         self.forwarder = Forwarder(lambda text: output(0, "", text))
+        self.forwarder.front = self
         self.platforms = HttpPlatforms(site, self.forwarder, output)
         self.budget = Budget()
         self.timers = timers(site.tree.host)
@@ -390,18 +391,21 @@ class Server:
         elif isinstance(action, ServeFile):
             failure = await static.serve_file(exchange, decision, action)
             if failure is not None:
-                await self.act(exchange, replace(decision, action=failure))
+                await self.fail(exchange, decision, failure)
         elif isinstance(action, (Redirect, Respond)):
             if isinstance(action, Respond) and await self.error_page(
                 exchange, decision, action.status, action.substatus, has_entity=False
             ):
                 return
             response = sending.own_response(decision, decision.request.is_local)
-            await exchange.respond(response, exchange.substatus)
+            substatus = response.substatus or exchange.substatus
+            if not substatus and isinstance(action, Respond):
+                substatus = action.substatus
+            await exchange.respond(response, substatus)
         elif isinstance(action, ListDirectory):
             failure = await static.list_directory(exchange, decision, action)
             if failure is not None:
-                await self.act(exchange, replace(decision, action=failure))
+                await self.fail(exchange, decision, failure)
         elif isinstance(action, Abort):
             exchange.reset()
         elif isinstance(action, CallHttpPlatform):
@@ -411,6 +415,13 @@ class Server:
                 await self.platforms.call(exchange, decision)
         elif isinstance(action, Proxy):
             await self.forwarder.forward(exchange, decision, action)
+
+    async def fail(self, exchange: Exchange, decision: Decision, error: Respond) -> None:
+        """Answer with an error that IIS makes while a decision is acted on: by <httpErrors>, as one
+        that was decided. The log says why.
+        """
+        exchange.remark = exchange.remark or error.message
+        await self.act(exchange, replace(decision, action=error))
 
     async def error_page(
         self, exchange: Exchange, decision: Decision, status: int, substatus: int, has_entity: bool

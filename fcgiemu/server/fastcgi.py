@@ -19,14 +19,15 @@ from ..diagnosis.causes import causes, in_words
 from ..fastcgi.application import Application, QueueFull, RapidFails
 from ..fastcgi.process import Launch, OutputSink, StartFailed, WorkerProcess
 from ..fastcgi.records import ProtocolError
-from ..modules import fast_cgi, handlers, sending
+from ..modules import fast_cgi, handlers
 from ..modules.fastcgi_variables import encode_params
 from ..programs.interpreters import ProgramMissing, find_program
 from ..programs.launching import Launcher, NotRegistered, PoolOptions
 from ..reload import restart_pattern, restarts
 from ..site import Site
 from .exchange import ClientGone, Exchange
-from .fastcgi_call import FastCgiCall, Front, TimedOut
+from .fastcgi_call import FastCgiCall, TimedOut
+from .front import Front
 
 #: Characters of STDERR that are shown in the console.
 MAX_PRINTED = 1 << 14
@@ -290,17 +291,9 @@ class FastCgi:
 
     async def fail(self, exchange: Exchange, decision: Decision, action: Respond) -> None:
         """Answer with an error of the module; the log says why as well."""
-        exchange.remark = action.message
-        failed = replace(
-            decision,
-            action=replace(action, notification="ExecuteRequestHandler"),
-            module="FastCgiModule",
-        )
-        if await self.front.error_page(exchange, failed, action.status, action.substatus, False):
-            return
-        await exchange.respond(
-            sending.own_response(failed, decision.request.is_local), action.substatus
-        )
+        failed = replace(decision, module="FastCgiModule")
+        error = replace(action, notification="ExecuteRequestHandler")
+        await self.front.fail(exchange, failed, error)
 
 
 def _params(exchange: Exchange, decision: Decision, action: CallFastCgi) -> bytes:

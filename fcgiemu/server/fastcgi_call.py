@@ -41,6 +41,7 @@ from ..modules import custom_error, outbound, sending
 from ..pages import masking
 from . import heads
 from .exchange import PORTION, ClientGone, Exchange
+from .front import Front
 from .spool import Spool
 
 E_TIMEOUT = 0x80070102
@@ -54,25 +55,6 @@ DRAIN_SECONDS = 5.0
 SELF_END_SECONDS = 0.25
 #: A body up to this size goes out together with the parameters.
 INLINE_BODY = 1 << 16
-
-
-class Front(Protocol):
-    """What a server does around its actions."""
-
-    async def error_page(
-        self, exchange: Exchange, decision: Decision, status: int, substatus: int, has_entity: bool
-    ) -> bool:
-        """Answer an error with a child request where the site wants that; False where it does
-        not.
-        """
-
-    def ended(self, exchange: Exchange, decision: Decision, gone: bool = False) -> None:
-        """A request has been answered; ``gone`` = its client did not wait for that."""
-
-    def go_on(
-        self, exchange: Exchange, decision: Decision, acting: Coroutine[Any, Any, None]
-    ) -> None:
-        """Have a request answered by a task."""
 
 
 class Pools(Protocol):

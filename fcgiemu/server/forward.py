@@ -8,7 +8,6 @@ import asyncio
 import contextlib
 import uuid
 from collections.abc import AsyncIterator, Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote, urlsplit
 
@@ -19,6 +18,7 @@ from ..modules import application_request_routing, outbound, sending
 from ..rewrite.compiler import inbound
 from ..rewrite.state import original_url
 from .exchange import PORTION, ClientGone, Exchange
+from .front import Front
 from .spool import Spool
 
 if TYPE_CHECKING:
@@ -97,6 +97,9 @@ class Forwarder:
     """The upstreams of a site, each made when the first request is forwarded to it. ``say`` prints
     a line.
     """
+
+    #: The server, which sets itself here.
+    front: Front
 
     def __init__(self, say: Callable[[str], None] = lambda text: None) -> None:
         self._upstreams: dict[str, Upstream] = {}
@@ -232,10 +235,7 @@ class Forwarder:
             notification="ExecuteRequestHandler",
             hints=(hint,) if hint else (),
         )
-        exchange.remark = message
-        await exchange.respond(
-            sending.own_response(replace(decision, action=action), decision.request.is_local), 3
-        )
+        await self.front.fail(exchange, decision, action)
 
 
 def _request(

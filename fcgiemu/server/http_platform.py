@@ -12,7 +12,6 @@ import socket
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from urllib.parse import quote, unquote
@@ -25,7 +24,6 @@ from ..fastcgi.limits import GRACE_SECONDS
 from ..fastcgi.process import KEPT_LINES
 from ..http.url import encode_path
 from ..lifeline import Lifeline, guarded
-from ..modules import sending
 from ..modules.http_platform import PORT_VARIABLE, HttpPlatform, compiled
 from ..programs.http_platform import command_line, log_file
 from ..programs.interpreters import ProgramMissing, find_program
@@ -277,10 +275,7 @@ class HttpPlatforms:
             output=error.words if isinstance(error, StartFailed) else "",
             hints=tuple(self._hints(decision, error)),
         )
-        exchange.remark = action.message
-        await exchange.respond(
-            sending.own_response(replace(decision, action=action), decision.request.is_local), 3
-        )
+        await self.forwarder.front.fail(exchange, decision, action)
 
     def _hints(self, decision: Decision, error: StartFailed | ProgramMissing) -> Iterator[str]:
         """What to do about a process that did not come up; the console gets what is likely behind

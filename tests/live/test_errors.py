@@ -4,12 +4,19 @@ and the application's.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from fcgiemu.decision import ServeFile
+from fcgiemu.http.request import make_request
+from fcgiemu.modules import sending
 from fcgiemu.modules.custom_error import one_liner
+from fcgiemu.server import static
 from fcgiemu.site import Site
 
 from ..sites import web_config, write, wsgi_site
@@ -140,3 +147,60 @@ def test_a_bad_section_breaks_error_responses_only(make_site: Callable[..., Site
     assert site.explain("/a.css")["outcome"]["status"] == 200
     missing = site.explain("/missing")["outcome"]
     assert (missing["status"], missing["substatus"]) == (500, 19)
+
+
+PAGES = errors(
+    'errorMode="Custom"',
+    "".join(
+        f'<remove statusCode="{status}" /><error statusCode="{status}" path="{status}.txt" />'
+        for status in (404, 500, 502)
+    ),
+)
+PLATFORM = (
+    '<handlers><clear /><add name="p" path="*" verb="*" modules="httpPlatformHandler"'
+    ' resourceType="Unspecified" /></handlers>'
+    '<httpPlatform processPath="/not/there" arguments="" startupRetryCount="0" />'
+)
+PROXY = (
+    '<rewrite><rules><rule name="r"><match url="^far/" />'
+    '<action type="Rewrite" url="http://127.0.0.1:9/" /></rule></rules></rewrite>'
+)
+
+
+def test_errors_from_all_places_have_the_sites_own_pages(
+    tmp_path: Path, serve: Callable[..., LiveServer]
+) -> None:
+    """Decided, FastCGI, proxy, httpPlatform and a refused WebSocket."""
+    pages = {f"{status}.txt": f"our {status}" for status in (404, 500, 502)}
+    broken = wsgi_site("app.missing", path="py", inner=PAGES + PROXY)
+    site = write(
+        tmp_path,
+        {"web.config": broken, "app.py": APP, "platform/web.config": web_config(PLATFORM), **pages},
+    )
+    server = serve(site, "--arr")
+    upgrade = {
+        "Connection": "Upgrade",
+        "Upgrade": "websocket",
+        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+        "Sec-WebSocket-Version": "13",
+    }
+    for path, headers, status in (
+        ("/missing.css", {}, 404),
+        ("/py", {}, 500),
+        ("/far/x", {}, 502),
+        ("/platform/x", {}, 502),
+        ("/platform/socket", upgrade, 502),
+    ):
+        answer = server.get(path, headers=headers)
+        assert (answer.status, answer.text) == (status, f"our {status}"), path
+
+
+def test_a_file_that_has_vanished_has_the_sites_own_page(tmp_path: Path) -> None:
+    folder = write(tmp_path, {"web.config": web_config(PAGES), "404.txt": "our 404", "a.css": "a"})
+    decision = Site(folder).decide(make_request("/a.css", remote_addr="203.0.113.9"))
+    assert isinstance(decision.action, ServeFile)
+    (folder / "a.css").unlink()
+    exchange = SimpleNamespace(compress=None)
+    error = asyncio.run(static.serve_file(exchange, decision, decision.action))  # type: ignore[arg-type]
+    assert error is not None and error.status == 404
+    assert sending.own_response(replace(decision, action=error), False).body == b"our 404"
