@@ -71,6 +71,6 @@ def near_map(finding: Finding, names: Iterable[str]) -> Finding:
 
 def of_global_rules(finding: Finding) -> Finding:
     """A finding of <globalRules> in a web.config, which no server unlocks."""
-    is_global = finding.code == "config-locked-section" and "/globalRules" in finding.message
-    hint = "Write <rules>: <globalRules> is of applicationHost.config and cannot be unlocked."
+    is_global = finding.code == "config-host-only" and "/globalRules" in finding.message
+    hint = "Write <rules> for the rules of a site, or put <globalRules> into --host-config."
     return replace(finding, hint=hint) if is_global else finding

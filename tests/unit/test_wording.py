@@ -44,4 +44,4 @@ def test_maps_and_global_rules(tmp_path: Path) -> None:
     assert found.code == "rewrite-bad-template" and found.hint == "Did you mean Pages?"
     config = web_config("<rewrite><globalRules /></rewrite>")
     (found,) = check(Site(write(tmp_path, {"web.config": config})))
-    assert found.code == "config-locked-section" and found.hint.startswith("Write <rules>")
+    assert found.code == "config-host-only" and found.hint.startswith("Write <rules>")
