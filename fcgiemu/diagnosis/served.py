@@ -65,12 +65,18 @@ def _mime_types(site: Site) -> Iterator[Finding]:
             continue
         if extension in _BLAZOR and "/_framework/" not in path and "/Build/" not in path:
             continue
-        decision = _decided(site, path)
-        if decision is None or not isinstance(decision.action, Respond):
-            continue
-        if (decision.action.status, decision.action.substatus) == (404, 3):
+        parts = path.strip("/").split("/")
+        urls = ["/" + "/".join(parts[start:]) for start in range(min(2, len(parts)))]
+        if refused := next((url for url in urls if _is_refused(site, url, (404, 3))), None):
             said.add(extension)
-            yield finding("static-no-mime-type", None, path=path, extension=extension)
+            yield finding("static-no-mime-type", None, path=refused, extension=extension)
+
+
+def _is_refused(site: Site, path: str, status: tuple[int, int]) -> bool:
+    """Whether a URL path is answered with an error."""
+    decision = _decided(site, path)
+    action = decision.action if decision is not None else None
+    return isinstance(action, Respond) and (action.status, action.substatus) == status
 
 
 def _files(site: Site) -> Iterator[str]:
@@ -96,10 +102,7 @@ def _root(site: Site) -> Iterator[Finding]:
     own = [item for item in items if item.file is not None and not item.file.is_host]
     if not own:
         return
-    decision = _decided(site, "/")
-    action = decision.action if decision is not None else None
-    is_refused = isinstance(action, Respond) and (action.status, action.substatus) == (403, 14)
-    if is_refused and _holds_files(site, ""):
+    if _is_refused(site, "/", (403, 14)) and _holds_files(site, ""):
         names = ", ".join(item.text("value") for item in items)
         span = own[0].span
         yield finding("static-no-default-document", span, names=names)
