@@ -9,25 +9,10 @@ from typing import NoReturn
 
 import click
 
+from ..errors import SiteError
 from ..version import __version__
-
-#: Command -> what it does, in the words of ``fcgiemu --help``.
-COMMANDS = {
-    "init": "Write the web.config of a site, by what its folder holds.",
-    "serve": "Serve a site as IIS would.",
-    "explain": "Say what IIS would do with a URL, and why.",
-    "check": "Find what is wrong or surprising in a site's configuration.",
-    "test": "Compare what IIS would do with expectations in a file.",
-    "diff": "Say which URLs change destination between two versions of a site.",
-    "xdt": "Apply web.Release.config or applicationHost.xdt to a file.",
-    "deploy": "Deploy a site as Azure's Kudu would.",
-    "doctor": "Look for what keeps the Python of a site from answering.",
-    "freb": "Show failed-request traces of IIS, and compare them with a site.",
-    "compare": "Ask a deployed site and the local one the same, and say what differs.",
-    "capture": "Read what the capture kit collected from a server with IIS, and compare.",
-    "completion": "Print the completion script for a shell.",
-    "support": "Say what each section and attribute does here.",
-}
+from . import grammar
+from .grammar import COMMANDS
 
 
 class _Lazy(click.Group):
@@ -40,15 +25,39 @@ class _Lazy(click.Group):
         if name not in COMMANDS:
             return None
         command: click.Command = importlib.import_module(f"{__name__}.{name}").command
+        command.epilog = f"\b\nExample:\n  {grammar.example(name)}"
         return command
 
+    def resolve_command(
+        self, context: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does; for a name that does not exist, with the near one."""
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            hint = grammar.near(args[0], COMMANDS) or "fcgiemu --help lists the commands."
+            context.fail(f"There is no command {args[0]!r}. {hint}")
+        return super().resolve_command(context, args)
+
+    def invoke(self, context: click.Context) -> object:
+        """Run the command; what the user can repair is one sentence in the end."""
+        try:
+            return super().invoke(context)
+        except SiteError as error:
+            fail(error, error.hint)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            fail(error)
+
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+        grammar.write_groups(formatter)
 
 
-@click.group(cls=_Lazy)
-@click.version_option(__version__, prog_name="fcgiemu")
+@click.group(
+    cls=_Lazy,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="fcgiemu COMMAND -h has the options of a command.",
+)
+@click.version_option(__version__, "-V", "--version", prog_name="fcgiemu")
 def main() -> None:
     """A local emulator of IIS and its FastCGI module for Python sites."""
     try:
@@ -60,5 +69,13 @@ def main() -> None:
 
 def fail(error: Exception, hint: str = "") -> NoReturn:
     """One sentence, what to do about it, and exit status 2."""
-    click.echo(f"fcgiemu: {error}" + (f" {hint}" if hint else ""), err=True)
+    click.echo(f"fcgiemu: {_sentence(error)}" + (f" {hint}" if hint else ""), err=True)
     sys.exit(2)
+
+
+def _sentence(error: Exception) -> str:
+    """An error in words: of the operating system's without its number."""
+    if not isinstance(error, OSError) or not error.strerror:
+        return str(error)
+    place = f"{error.filename}: " if error.filename is not None else ""
+    return f"{place}{error.strerror}."

@@ -15,6 +15,7 @@ import click
 from ..errors import SiteError
 from ..parity import bundle as bundles
 from . import fail
+from .grammar import SitePath
 from .options import open_site, site_options
 
 
@@ -33,7 +34,7 @@ from .options import open_site, site_options
 )
 @click.option(
     "--site",
-    type=click.Path(path_type=Path),
+    type=SitePath(),
     metavar="SITE",
     help="Compare with this site, not with the configuration in the capture.",
 )

@@ -17,6 +17,7 @@ from ..catalogue import page
 from ..catalogue.values import Finding
 from ..errors import SiteError
 from . import fail
+from .grammar import json_option, site_argument
 from .options import open_site, site_options
 
 _COLOURS = {"error": "red", "warning": "yellow", "info": "cyan"}
@@ -28,7 +29,8 @@ _COLOURS = {"error": "red", "warning": "yellow", "info": "cyan"}
         " warnings, else 0."
     )
 )
-@click.argument("site", default=".", type=click.Path(path_type=Path))
+@site_argument
+@json_option
 @click.option(
     "--format",
     "kind",
@@ -59,12 +61,14 @@ _COLOURS = {"error": "red", "warning": "yellow", "info": "cyan"}
 def command(
     site: Path,
     kind: str,
+    as_json: bool,
     ignore: tuple[str, ...],
     select: tuple[str, ...],
     baseline: Path | None,
     explain: str | None,
     **settings: Any,
 ) -> None:
+    kind = "json" if as_json else kind
     from ..diagnosis.check import check, worst
     from ..report import findings as report
 

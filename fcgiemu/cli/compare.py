@@ -23,6 +23,7 @@ from ..parity.comparing import Found, Report
 from ..parity.serving import LocalSite
 from ..site import Site
 from . import fail
+from .grammar import SitePath, json_option
 from .options import open_site, site_options
 
 
@@ -43,8 +44,7 @@ class _Input:
         " differs: status, Location, headers, bodies, by rule."
     )
 )
-@click.argument("site", type=click.Path(path_type=Path))
-@click.argument("url")
+@click.argument("words", nargs=-1, required=True, metavar="[SITE] URL")
 @click.option(
     "--urls",
     type=click.Path(path_type=Path),
@@ -95,13 +95,13 @@ class _Input:
     metavar="FOLDER",
     help="Write each difference as a case file without secrets.",
 )
+@json_option
 @click.option(
     "--format", "kind", type=click.Choice(["text", "json"]), default="text", show_default=True
 )
 @site_options
 def command(
-    site: Path,
-    url: str,
+    words: tuple[str, ...],
     urls: tuple[Path, ...],
     logs: tuple[Path, ...],
     crawl: int | None,
@@ -116,8 +116,14 @@ def command(
     update_baseline: bool,
     capture: Path | None,
     kind: str,
+    as_json: bool,
     **settings: Any,
 ) -> None:
+    kind = "json" if as_json else kind
+    if len(words) > 2:
+        raise click.UsageError("Too many arguments. Write: fcgiemu compare [SITE] URL")
+    site = SitePath().convert(words[0] if len(words) == 2 else ".", None, None)
+    url = words[-1]
     if (bool(urls), bool(logs), crawl is not None).count(True) != 1:
         raise click.UsageError("Give one of --urls FILE, --log FILE or --crawl N.")
     if update_baseline and baseline is None:

@@ -81,6 +81,11 @@ def command(
     from ..azure.deployment import DeploymentFailed, of_home
     from ..azure.runtime import RuntimeRefused, parse_option
 
+    if not source.is_dir():
+        fail(
+            SiteError(f"There is no folder {source}."),
+            "Name the folder that holds the site's files.",
+        )
     home = Home((target or source / HOME).absolute())
     try:
         if python is not None:

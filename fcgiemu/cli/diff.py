@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
@@ -13,6 +14,7 @@ import click
 
 from ..errors import SiteError
 from . import fail
+from .grammar import SitePath, json_option
 from .logs import Bar, log_options, options_of
 from .options import settings_of, site_options
 
@@ -48,11 +50,12 @@ _USAGE = "Give either --urls FILE or --log FILE."
 )
 @click.option(
     "--site",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=SitePath(),
     default=".",
     show_default=True,
     help="The site that a web.config or a revision belongs to.",
 )
+@json_option
 @click.option(
     "--format",
     "kind",
@@ -95,6 +98,7 @@ def command(
     logs: tuple[str, ...],
     site: Path,
     kind: str,
+    as_json: bool,
     output: Path | None,
     ignored: tuple[str, ...],
     part: str | None,
@@ -108,6 +112,7 @@ def command(
     log_encoding: str,
     **settings: Any,
 ) -> None:
+    kind = "json" if as_json else kind
     from ..diff import report as changes
     from ..logs.comparison import merged
 
@@ -220,5 +225,10 @@ def _lines(files: tuple[Path, ...]) -> Iterator[str]:
     """The lines of all files."""
     for path in files:
         with click.open_file(str(path), "rb") as stream:
-            for line in stream:
+            for number, line in enumerate(stream):
+                if number == 0 and (b"\0" in line or line.startswith(b"\x1f\x8b")):
+                    raise SiteError(
+                        f"{path} is not a text with one URL a line.",
+                        f"A log, packed or not, goes to --log: --log {shlex.quote(str(path))}",
+                    )
                 yield line.decode("utf-8", "replace").removeprefix("\ufeff")

@@ -12,6 +12,7 @@ import click
 from ..diagnosis.steps import Step
 from ..errors import SiteError
 from . import fail
+from .grammar import site_argument
 from .options import open_site, site_options
 
 _COLOURS = {"ok": "green", "note": "cyan", "warning": "yellow", "problem": "red"}
@@ -20,7 +21,7 @@ _COLOURS = {"ok": "green", "note": "cyan", "warning": "yellow", "problem": "red"
 @click.command(
     help="Look for what keeps the Python of SITE from answering, and say what to change."
 )
-@click.argument("site", default=".", type=click.Path(path_type=Path))
+@site_argument
 @click.option("--json", "as_json", is_flag=True, help="A list of objects, one a step.")
 @site_options
 def command(site: Path, as_json: bool, **settings: Any) -> None:

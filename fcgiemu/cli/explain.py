@@ -20,12 +20,12 @@ from ..report.story import as_page, story
 from ..settings import Settings
 from ..site import Site
 from . import fail
+from .grammar import SitePath, site_and_url
 from .options import open_site, site_options
 
 
-@click.command(help="Say what IIS would do with URL at SITE, and why.")
-@click.argument("site", type=click.Path(path_type=Path))
-@click.argument("url", required=False)
+@click.command(help="Say what IIS would do with URL at SITE (default: this folder), and why.")
+@click.argument("words", nargs=-1, metavar="[SITE] URL")
 @click.option("-X", "--method", default="GET", show_default=True)
 @click.option("-H", "--header", "headers", multiple=True, metavar="'NAME: VALUE'")
 @click.option("--body-length", type=int, help="Length of the request's body in bytes.")
@@ -63,8 +63,7 @@ from .options import open_site, site_options
 )
 @site_options
 def command(
-    site: Path,
-    url: str | None,
+    words: tuple[str, ...],
     method: str,
     headers: tuple[str, ...],
     body_length: int | None,
@@ -80,9 +79,9 @@ def command(
     fail_on_error: bool,
     **settings: Any,
 ) -> None:
-    if (url is None) == (batch is None):
-        raise click.UsageError("Give a URL or --batch FILE.")
     try:
+        named, url = site_and_url(words, batch is not None)
+        site = SitePath().convert(named, None, None)
         opened = open_site(site, **settings)
         finish = partial(_finished, mask=mask, measured_only=measured_only)
         if batch is not None:

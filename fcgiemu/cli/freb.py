@@ -16,6 +16,7 @@ from ..freb.model import FrebTrace, TraceError
 from ..http.url import UrlRefused
 from ..parity import cases, findings, replay
 from . import fail
+from .grammar import SitePath
 from .options import open_site, site_options
 
 
@@ -45,7 +46,7 @@ from .options import open_site, site_options
 )
 @click.option(
     "--site",
-    type=click.Path(path_type=Path),
+    type=SitePath(),
     metavar="SITE",
     help="Run each request here, and show the first event that differs.",
 )

@@ -13,6 +13,7 @@ from ..errors import SiteError
 from ..init.files import PLATFORMS, Plan, plan, write
 from ..init.recognise import Recognised, recognise
 from . import fail
+from .grammar import site_argument
 
 
 @click.command(
@@ -21,7 +22,7 @@ from . import fail
         "from its files. Nothing is ever overwritten."
     )
 )
-@click.argument("site", default=".", type=click.Path(path_type=Path))
+@site_argument
 @click.option(
     "--platform",
     type=click.Choice(PLATFORMS),

@@ -9,11 +9,12 @@ import click
 
 from ..errors import SiteError
 from . import fail
+from .grammar import site_argument
 from .options import open_site, site_options
 
 
 @click.command(help="Serve SITE (default: this folder) as IIS would.")
-@click.argument("site", default=".", type=click.Path(path_type=Path))
+@site_argument
 @click.option(
     "--port",
     default=8000,

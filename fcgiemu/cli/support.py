@@ -6,6 +6,10 @@ import json
 
 import click
 
+from ..errors import SiteError
+from . import fail, grammar
+from .grammar import json_option
+
 
 @click.command(
     help=(
@@ -14,6 +18,7 @@ import click
     )
 )
 @click.argument("wanted", metavar="[TEXT]", default="")
+@json_option
 @click.option(
     "--format",
     "kind",
@@ -21,9 +26,14 @@ import click
     default="text",
     show_default=True,
 )
-def command(wanted: str, kind: str) -> None:
+def command(wanted: str, kind: str, as_json: bool) -> None:
+    kind = "json" if as_json else kind
     from ..report import support
 
+    if wanted and not any(wanted.lower() in path.lower() for path in support.sections()):
+        names = {path.rpartition("/")[2] for path in support.sections()}
+        near = grammar.near(wanted, names) or "fcgiemu support lists all sections."
+        fail(SiteError(f"No section has {wanted!r} in its name."), near)
     if kind == "json":
         click.echo(json.dumps(support.as_json(), indent=1))
     else:

@@ -9,7 +9,9 @@ from typing import Any
 import click
 
 from ..errors import SiteError
+from ..files import UNWATCHED
 from . import fail
+from .grammar import SitePath, json_option
 from .options import open_site, site_options
 
 #: How a file of expectations beside a site is called.
@@ -25,7 +27,7 @@ PATTERN = "*.expect"
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
 @click.option(
     "--site",
-    type=click.Path(path_type=Path),
+    type=SitePath(),
     help="The site; by default the nearest folder with a web.config.",
 )
 @click.option(
@@ -33,6 +35,7 @@ PATTERN = "*.expect"
     is_flag=True,
     help="Also tell which rules, conditions and handlers no expectation touches.",
 )
+@json_option
 @click.option(
     "--format",
     "kind",
@@ -70,12 +73,14 @@ def command(
     site: Path | None,
     coverage: bool,
     kind: str,
+    as_json: bool,
     junit: Path | None,
     init: bool,
     logs: tuple[str, ...],
     top: int,
     **settings: Any,
 ) -> None:
+    kind = "json" if as_json else kind
     from ..testing import report
     from ..testing.client import Client
     from ..testing.coverage import Coverage, first_file
@@ -92,11 +97,7 @@ def command(
 
             _write(folder / "log.expect", from_log(opened, logs, top))
             return
-        found = files or tuple(sorted(folder.glob(PATTERN)))
-        if not found:
-            raise SiteError(
-                f"There is no {PATTERN} in {folder}.", "Write one, or let --init do it."
-            )
+        found = _expectations(files) if files else _beside(folder)
         expectations = [expectation for file in found for expectation in read(file)]
         if not expectations:
             raise SiteError(
@@ -120,6 +121,32 @@ def command(
         except OSError as error:
             fail(error)
     sys.exit(1 if any(result.differences for result in results) else 0)
+
+
+def _beside(folder: Path) -> list[Path]:
+    """The files of expectations in the site's own folder. Raises SiteError."""
+    found = sorted(folder.glob(PATTERN))
+    if not found:
+        raise SiteError(f"There is no {PATTERN} in {folder}.", "Write one, or let --init do it.")
+    return found
+
+
+def _expectations(places: tuple[Path, ...]) -> list[Path]:
+    """The files of expectations: those named, and all below the folders named. Raises SiteError."""
+    found: list[Path] = []
+    for place in places:
+        if not place.is_dir():
+            found.append(place)
+            continue
+        below = [
+            path
+            for path in sorted(place.rglob(PATTERN))
+            if path.is_file() and not UNWATCHED.intersection(path.relative_to(place).parts)
+        ]
+        if not below:
+            raise SiteError(f"There is no {PATTERN} in {place}.", "Write one, or let --init do it.")
+        found += below
+    return found
 
 
 def _site_of(path: Path) -> Path:

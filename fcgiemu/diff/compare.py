@@ -6,6 +6,7 @@ Logs are a matter of logs/, which decides for both.
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -120,13 +121,16 @@ def _extract(revision: str, folder: Path, target: Path) -> None:
         repository, own = git.locate(folder)
     except subprocess.CalledProcessError as error:
         raise SiteError(
-            f"{revision} is no folder and no file, and {folder} is in no git repository."
+            f"{revision} is not a folder or a file, and {folder} is not in a git repository.",
+            "Name two folders, or web.config files, of the site.",
         ) from error
     name, colon, prefix = revision.partition(":")
     try:
         git.checkout(repository, f"{name}:{prefix if colon else own}", target)
     except subprocess.CalledProcessError as error:
-        words = str(error.stderr or "").strip().splitlines()
+        place = own.rstrip("/")
         raise SiteError(
-            f"{revision} is no folder, no file and no git revision.", "".join(words[-1:])
+            f"{revision} is not a folder, a file or a git revision"
+            + (f" that holds {place}." if place else "."),
+            f"git -C {shlex.quote(str(folder))} log --oneline lists the revisions.",
         ) from error

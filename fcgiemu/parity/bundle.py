@@ -116,7 +116,11 @@ def _from_zip(path: Path) -> Iterator[tuple[str, bytes]]:
                 with archive.open(entry) as stream:
                     yield entry.filename.replace("\\", "/"), stream.read(MAX_PART)
     except (OSError, zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError) as error:
-        raise SiteError(f"{path} cannot be read as a capture: {error}.") from error
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise SiteError(
+            f"{path} cannot be read as a capture: {reason}.",
+            "fcgiemu capture --kit FOLDER writes the script that makes one.",
+        ) from error
 
 
 def _add(bundle: Bundle, name: str, data: bytes) -> None:

@@ -133,7 +133,7 @@ def test_git_revisions(folder: Path) -> None:
     code, text = run(
         "no-such-thing", "HEAD", "--site", folder / "site", "--urls", folder / "urls.txt"
     )
-    assert code == 2 and "is no folder, no file and no git revision" in text
+    assert code == 2 and "is not a folder, a file or a git revision" in text
 
 
 def test_wrong_use(folder: Path) -> None:
@@ -152,7 +152,7 @@ def test_wrong_use(folder: Path) -> None:
     code, text = run(folder / "site", folder / "site", "--log", folder / "urls.txt")
     assert code == 2 and "no #Fields line" in text
     code, text = run("nowhere", folder / "site", "--site", folder, "--urls", folder / "urls.txt")
-    assert code == 2 and "in no git repository" in text
+    assert code == 2 and "not in a git repository" in text
     assert run(folder / "site", folder / "site", "--urls", folder / "missing.txt")[0] == 2
 
 

@@ -123,7 +123,7 @@ def test_a_batch_answers_in_order_and_may_name_other_sites(folder: Path, tmp_pat
         (("/", "--fail-on-error"), None, 0, ""),
         (("/broken/x", "--fail-on-error"), None, 1, "500.19"),
         (("/broken/x",), None, 0, "not well-formed"),
-        ((), None, 2, "Give a URL"),
+        ((), None, 2, "is the folder of a site, and could be a URL"),
         (("/", "-H", "nonsense"), None, 2, "Name: value"),
         (("--batch", "-"), '{"url": "/"}\nnot json\n', 2, "batch line 2"),
         (("--batch", "-"), '{"no": "url"}', 2, "batch line 1"),
