@@ -221,13 +221,27 @@ class Application:
             return
         self.restarts += 1
         for worker in stale:
-            if worker.state is ProcessState.BUSY:
-                worker.to(ProcessState.RETIRING)
-            else:
-                with contextlib.suppress(ValueError):
-                    self._idle.remove(worker)  # not there while it connects anew
-                self._discard(worker, EXIT_PATIENCE if worker.launch.watches else 0.0)
+            self._retire(worker)
         self._start_one()
+
+    def replace(self, pid: int) -> bool:
+        """Replace one process; in mid-request it finishes that first. False where it does not
+        serve.
+        """
+        for worker in self._all:
+            if worker.pid == pid and worker.state in (ProcessState.BUSY, ProcessState.IDLE):
+                self._retire(worker)
+                self._start_one()
+                return True
+        return False
+
+    def _retire(self, worker: WorkerProcess) -> None:
+        if worker.state is ProcessState.BUSY:
+            worker.to(ProcessState.RETIRING)
+            return
+        with contextlib.suppress(ValueError):
+            self._idle.remove(worker)  # not there while it connects anew
+        self._discard(worker, EXIT_PATIENCE if worker.launch.watches else 0.0)
 
     def forget_standby(self) -> None:
         """End the process that stands by: what it was started with has changed."""

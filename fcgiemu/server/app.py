@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from ..app_service.front_end import affinity_cookie
 from ..config.tree import Effective
@@ -50,6 +50,7 @@ from .forward import Forwarder
 from .http_platform import HttpPlatforms
 from .kept import Kept
 from .local_view import trusted_names
+from .observing import CAPTURED, Capture
 from .output import Output
 from .output_cache import OutputCache
 from .protocol import Connection
@@ -100,6 +101,12 @@ class LogEntry:
     remark: str = ""
 
 
+class Observer(Protocol):
+    """Who is told of every request that has ended."""
+
+    def ended(self, exchange: Exchange, entry: LogEntry) -> None: ...
+
+
 class Server:
     """Serves one site: what connections ask for comes to ``begin``. See Listener for the
     sockets.
@@ -135,6 +142,8 @@ class Server:
         self._log = log
         #: Writes failed-request traces, where that is wanted.
         self.recorder: Recorder | None = None
+        #: Watches the requests, where somebody wants to see them.
+        self.observer: Observer | None = None
         self._ticker: asyncio.Task[None] | None = None
         self._ended = False
 
@@ -174,6 +183,8 @@ class Server:
     def begin(self, exchange: Exchange) -> None:
         """Begin to answer a request; ``ended`` follows."""
         exchange.begun = time.perf_counter()
+        if self.observer is not None:
+            exchange.capture = _capture(exchange)
         try:
             decision = self._decide(exchange)
             action = decision.action
@@ -202,6 +213,8 @@ class Server:
             return False
         if self._limits is not None or self.recorder is not None or self.warm_up is not None:
             return False  # who counts or records requests has to see each of them
+        if self.observer is not None:
+            return False
         assert kept.ready is not None
         head, body = kept.ready
         connection.send_again(head.data, body)
@@ -321,20 +334,21 @@ class Server:
         if self.recorder is not None:
             self.recorder.ended(exchange, outcome, substatus)
         remark = f"{exchange.remark} [{exchange.reason}]" if exchange.reason else exchange.remark
-        self._log(
-            LogEntry(
-                exchange.method,
-                url,
-                outcome,
-                exchange.status,
-                substatus,
-                time.time(),
-                time.perf_counter() - exchange.begun,
-                exchange.bytes_sent,
-                (gone or exchange.gone) and not exchange.was_cut,
-                remark,
-            )
+        entry = LogEntry(
+            exchange.method,
+            url,
+            outcome,
+            exchange.status,
+            substatus,
+            time.time(),
+            time.perf_counter() - exchange.begun,
+            exchange.bytes_sent,
+            (gone or exchange.gone) and not exchange.was_cut,
+            remark,
         )
+        self._log(entry)
+        if self.observer is not None:
+            self.observer.ended(exchange, entry)
 
     def _refused(self, exchange: Exchange, request: Request | None = None) -> Decision | None:
         """The decision about a request that <dynamicIpSecurity> refuses; None for all others."""
@@ -438,6 +452,14 @@ class Server:
         exchange.has_body = False  # it was for the request that has failed
         await self.act(exchange, decide_error_page(decision, url, status))
         return True
+
+
+def _capture(exchange: Exchange) -> Capture:
+    """What takes a request down from here on, with what has arrived of its body."""
+    capture = Capture()
+    if exchange.collected is not None:
+        capture.asked(exchange.collected.beginning(CAPTURED + 1))
+    return capture
 
 
 def _content_limit(effective: Effective) -> int:

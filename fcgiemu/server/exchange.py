@@ -27,6 +27,7 @@ from __future__ import annotations
 
 import asyncio
 import enum
+import os
 import re
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from functools import lru_cache
@@ -42,6 +43,7 @@ from ..modules.dynamic_ip_restriction import Verdict
 from . import heads
 from .kept import Kept
 from .local_view import is_trusted
+from .observing import CAPTURED, Capture
 from .output_cache import Recording
 from .send_file import FileSender
 from .spool import MAX_WAITING_RESPONSE, Budget, Spool
@@ -152,6 +154,8 @@ class Exchange:
     verdict: Verdict | None = None
     #: Takes the answer down for the output cache.
     recording: Recording | None = None
+    #: Takes the beginnings of both bodies down, where somebody watches.
+    capture: Capture | None = None
     #: Whether the client waits for 100 Continue before it sends its body.
     owes_continue = False
     _body: Spool | None = None
@@ -213,6 +217,8 @@ class Exchange:
         if data:
             if self._body is None:
                 self._body = Spool(self.protocol.app.budget)
+            if self.capture is not None:
+                self.capture.asked(data)
             body = self._body
             if body.received + len(data) > self.body_limit:
                 self._stop_body(EntityTooLarge())
@@ -361,6 +367,8 @@ class Exchange:
     ) -> None:
         """Send the head; it leaves together with the first part of the body."""
         self.phase, self.status, self.substatus = Phase.STARTED, status, substatus
+        if self.capture is not None:
+            self.capture.begins()
         if self.recording is not None:
             headers = list(headers)
             self.recording.begin(status, reason, headers)
@@ -426,6 +434,8 @@ class Exchange:
         """Send a part of the body as ``write`` does, but wait for nobody: see ``room``."""
         if self.recording is not None:
             self.recording.add(data, more)
+        if self.capture is not None:
+            self.capture.answered(data)
         if self._encoder is not None:
             data = self._encoder.part(data) if more else self._encoder.end(data)
         if self.disconnected:
@@ -452,6 +462,8 @@ class Exchange:
         sender = self.protocol.file_sender()
         if sender is None:
             return False
+        if self.capture is not None:
+            self.capture.answered(os.pread(descriptor, min(end - start, CAPTURED + 1), start))
         head, self._head = self._head, b""
         self.protocol.sending_file = True
         try:
@@ -538,6 +550,9 @@ class Exchange:
     def send_whole(self, head: heads.Known, body: bytes) -> None:
         """Send a complete response whose head is known. For simple ones only."""
         protocol = self.protocol
+        if self.capture is not None:
+            self.capture.begins()
+            self.capture.answered(body)
         if len(body) <= JOINED:
             protocol.write(b"%b%b\r\n\r\n%b" % (head.data, protocol.date(), body))
         else:

@@ -214,6 +214,8 @@ class FastCgiCall:
         request = self.decision.request
         assert request is not None
         worker.begin(request)
+        if self.exchange.capture is not None:
+            self.exchange.capture.taken(worker.pid)
         self.exchange.when_lost = self._client_lost
         self.connection.stderr_interrupts = (
             self.application.limits.stderr_mode == "TerminateProcess"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TextIO
+from typing import Protocol, TextIO
 
 from ..app_service.home import lock_of
 from ..errors import SiteError
@@ -56,6 +56,17 @@ class Options:
     app_init: bool = False
 
 
+class Companion(Protocol):
+    """What runs beside a server and watches it, such as the pages of ``--ui``."""
+
+    def report(self) -> str: ...
+    def started(self, port: int) -> None: ...
+    def stopped(self) -> None: ...
+    def ended(self, exchange: Exchange, entry: LogEntry) -> None: ...
+    def output(self, pid: int, label: str, text: str) -> None: ...
+    def changed(self, relative: str, restarted: bool) -> None: ...
+
+
 class Console:
     """Everything ``serve`` prints: one line a request, the applications' own output tagged with
     theirs.
@@ -69,6 +80,8 @@ class Console:
         self._talk = out if log_format == "text" else sys.stderr
         self._format = log.FORMATS[log_format]
         self._waiting: list[LogEntry] = []
+        #: Gets the processes' lines as well.
+        self.companion: Companion | None = None
         if log_format == "w3c":
             print(log.w3c_header(datetime.now(UTC)), file=out, flush=True)
 
@@ -100,6 +113,8 @@ class Console:
     def line(self, pid: int, label: str, text: str) -> None:
         """A line of a process, with the request it belongs to."""
         text = masking.text(text)
+        if self.companion is not None:
+            self.companion.output(pid, label, text)
         self.say(f"  [{pid} {label}] {text}" if label else f"  [{pid}] {text}")
 
 
@@ -123,15 +138,21 @@ class Serving:
             self.server.recorder = Recorder(
                 site, options.freb, options.measured_only, self._say_from_anywhere
             )
+        self.companion: Companion | None = None
         self._watchers: dict[Path, Watcher] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._told: set[str] = set()
+
+    def accompany(self, companion: Companion) -> None:
+        """Let ``companion`` watch; to be called before ``run``."""
+        self.companion = self.console.companion = self.server.observer = companion
 
     def run(self) -> None:
         """Serve until interrupted. Raises SiteError where the port cannot be had."""
         sock = bind(self.options.host, self.options.port)
         try:
             self.report(sock)
+            self._port = int(sock.getsockname()[1])
             run(self._serve(sock))
         except KeyboardInterrupt:
             pass
@@ -159,6 +180,8 @@ class Serving:
     def _started(self) -> None:
         self._loop = asyncio.get_running_loop()
         self.review.start()
+        if self.companion is not None:
+            self.companion.started(self._port)
         if self.options.pool.debug_port is not None:
             self.fastcgi.warm_up()
         if self.options.reload:
@@ -204,6 +227,8 @@ class Serving:
         if cut:
             self.console.say(cut_words(cut))
         self._look.cancel()
+        if self.companion is not None:
+            self.companion.stopped()
         if self.server.warm_up is not None:
             self.server.warm_up.stop()
         for watcher in self._watchers.values():
@@ -233,6 +258,8 @@ class Serving:
         ):
             restarted = True
             self._tasks = asyncio.ensure_future(platforms.restart())
+        if self.companion is not None:
+            self.companion.changed(relative, restarted)
         if restarted:
             self.console.say(f"{time.strftime('%H:%M:%S')} {relative} changed: workers restart")
             if self.server.warm_up is not None:
@@ -263,6 +290,8 @@ class Serving:
         if recorder is not None:
             what = "by traceFailedRequests" if recorder.has_rules else "every status from 400 on"
             self.console.say(f"  traces      {recorder.folder}: {what}")
+        if self.companion is not None:
+            self.console.say(f"  ui          {self.companion.report()}")
         if exposed(host):
             self.console.say(
                 f"  warning     every machine that reaches {host} can ask this site, and this is a"

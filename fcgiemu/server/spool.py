@@ -90,6 +90,10 @@ class Spool:
         self._end += written
         budget.disk_used += written
 
+    def beginning(self, most: int) -> bytes:
+        """The first bytes of what waits in memory, at most so many; they are not taken."""
+        return b"".join(self._chunks)[:most]
+
     def read(self, most: int) -> bytes:
         """The next bytes, at most so many and at least one where there are any."""
         if self._chunks:
