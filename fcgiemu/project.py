@@ -16,7 +16,7 @@ from .files import content
 from .settings import EVERY
 
 #: Keys that are switches of Settings by the same name, but for the hyphens.
-_SWITCHES = ("strict", "strict-locks", "azure", "portal-wins", "arr", "compression")
+_SWITCHES = ("strict", "strict-locks", "azure", "portal-wins", "arr", "compression", "ui")
 _KEYS = (
     *_SWITCHES,
     "site-name",

@@ -48,6 +48,8 @@ class Settings:
     #: depends on time.
     compression: bool = False
     host_config: Path | None = None
+    #: Whether ``serve`` has pages that show its requests; nothing that is decided depends on it.
+    ui: bool = False
     #: Read in the place of the root folder's web.config.
     root_config: Path | None = None
     #: Transforms of the root folder's web.config, in order: ``Release`` for web.Release.config, or

@@ -107,6 +107,24 @@ from .options import open_site, site_options
     is_flag=True,
     help="Leave out of traces what genuine ones have not shown.",
 )
+@click.option(
+    "--ui",
+    is_flag=True,
+    help="Pages that show the requests, on a port of their own: see docs/ui.md.",
+)
+@click.option("--ui-open", is_flag=True, help="Open them in a browser; implies --ui.")
+@click.option(
+    "--ui-host",
+    metavar="ADDRESS",
+    help="Address that they listen on, by default 127.0.0.1; implies --ui.",
+)
+@click.option(
+    "--ui-port",
+    type=click.IntRange(0, 65535),
+    metavar="PORT",
+    help="Their port, by default any free one; implies --ui.",
+)
+@click.option("--ui-write", is_flag=True, help="Let them save the site's web.config; implies --ui.")
 @site_options
 def command(
     site: Path,
@@ -127,6 +145,11 @@ def command(
     key: Path | None,
     freb: Path | None,
     measured_only: bool,
+    ui: bool,
+    ui_open: bool,
+    ui_host: str | None,
+    ui_port: int | None,
+    ui_write: bool,
     **settings: Any,
 ) -> None:
     from ..lifeline import end_with_starter
@@ -162,6 +185,15 @@ def command(
             local_hosts=local_hosts,
             app_init=app_init,
         )
-        Serving(open_site(site, **settings), options).run()
+        serving = Serving(open_site(site, **settings), options)
+        asked = ui or ui_open or ui_write or ui_host is not None or ui_port is not None
+        if asked or serving.site.settings.ui:
+            from ..inspector.inspector import Inspector
+
+            host = "127.0.0.1" if ui_host is None else ui_host
+            serving.accompany(
+                Inspector(serving, host, ui_port or 0, opens=ui_open, writes=ui_write)
+            )
+        serving.run()
     except SiteError as error:
         fail(error, error.hint)

@@ -1,0 +1,190 @@
+"""Stories of requests, and answers to a web.config that is being written.
+
+All of it happens in one thread with sites of its own, so that no request waits for a look. The
+trace of a request is made when somebody looks, from the files as they are then: where the answer
+has become another one since, that is said (``is_as_it_was``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ..decision import Decision, Outcome, Refused
+from ..diagnosis.check import check
+from ..http.request import Request, make_request
+from ..http.url import UrlRefused
+from ..report.explanation import Explanation, explanation
+from ..report.story import lines
+from ..rewrite.dialect import PatternError
+from ..rewrite.pattern import compile_matcher
+from ..rewrite.regex import TooComplex
+from ..settings import Settings
+from ..site import Site
+from ..testing.answer import Answer
+from ..testing.coverage import expectation_line
+from ..trace import Trace
+from . import views
+from .ring import Seen
+
+T = TypeVar("T")
+#: URLs that are answered at once.
+MAX_URLS = 100
+#: Characters of a web.config, a pattern and a text to try it on.
+MAX_CONFIG, MAX_PATTERN, MAX_INPUT = 1 << 20, 4096, 1 << 15
+
+
+class BadQuestion(Exception):
+    """A question that cannot be answered; says why."""
+
+
+class Explainer:
+    """Answers in its own thread."""
+
+    def __init__(self, path: Path, settings: Settings) -> None:
+        self._path, self._settings = path, settings
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="ui")
+        self._site: Site | None = None
+        self._draft: Site | None = None
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+
+    async def run(self, work: Callable[[], T]) -> T:
+        """The result of ``work``, done in the thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+    def close(self) -> None:
+        """End the thread, and remove what it has written."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
+        if self._folder is not None:
+            self._folder.cleanup()
+
+    def site(self) -> Site:
+        """The site as its files are now."""
+        if self._site is None:
+            self._site = Site(self._path, self._settings)
+        self._site.tree.refresh()
+        return self._site
+
+    def with_config(self, text: str) -> Site:
+        """The site with ``text`` in the place of its root web.config."""
+        if len(text) > MAX_CONFIG:
+            raise BadQuestion(f"A web.config has at most {MAX_CONFIG} characters here.")
+        if self._folder is None:
+            self._folder = tempfile.TemporaryDirectory(
+                prefix="fcgiemu-ui-", ignore_cleanup_errors=True
+            )
+        file = Path(self._folder.name) / "web.config"
+        file.write_text(text, encoding="utf-8", newline="")
+        if self._draft is None:
+            self._draft = Site(self._path, replace(self._settings, root_config=file))
+        else:
+            self._draft.tree.invalidate()
+        return self._draft
+
+
+def of_request(site: Site, seen: Seen) -> dict[str, Any]:
+    """The story of a request that has been answered."""
+    decision = seen.decision
+    if decision is None:
+        told = explanation(site, seen.entry.outcome, seen.entry.method, seen.target, trace=Trace())
+        return {**_with_story(told), "is_as_it_was": True}
+    trace = Trace()
+    now = site.decide(decision.request, trace)
+    told = explanation(site, now, seen.entry.method, seen.target, trace=trace)
+    sent = [pair for pair in views.request_headers(seen) if pair[0].lower() in _TELLING]
+    found = _with_story(told)
+    found["is_as_it_was"] = _is_same(decision, now)
+    found["copies"] = _copies(told, sent)
+    return found
+
+
+#: Headers that rules often look at; the others would make an expectation long.
+_TELLING = frozenset({"accept-language", "x-forwarded-proto", "x-requested-with"})
+
+
+def _is_same(before: Decision, now: Decision) -> bool:
+    """Whether two decisions come to the same; FastCGI's own failures are those of a process."""
+    return (before.path, before.query, before.rules) == (now.path, now.query, now.rules) and (
+        before.action.kind == now.action.kind or before.module == "FastCgiModule"
+    )
+
+
+def _copies(told: Explanation, sent: list[tuple[str, str]]) -> dict[str, str]:
+    """The request as a line of expectations and as a test."""
+    line = expectation_line(Answer(told, sent))
+    outcome = told["outcome"]
+    method, url = told["request"]["method"], told["request"]["url"]
+    checks = [f"    assert answer.kind == {outcome['kind']!r}"]
+    if outcome["status"] is not None:
+        checks.append(f"    assert answer.status == {outcome['status']}")
+    if outcome["location"] is not None:
+        checks.append(f"    assert answer.location == {outcome['location']!r}")
+    else:
+        checks.append(f"    assert answer.path == {outcome['path']!r}")
+    headers = f", headers={sent!r}" if sent else ""
+    test = [
+        "from fcgiemu.testing import Client",
+        "",
+        "",
+        "def test_request(iis_site: Client) -> None:",
+        f"    answer = iis_site.open({url!r}, {method!r}{headers})",
+        *checks,
+    ]
+    return dict(views.clean({"expect": line, "pytest": "\n".join(test) + "\n"}))
+
+
+def of_url(
+    site: Site, url: str, method: str = "GET", headers: Sequence[tuple[str, str]] = ()
+) -> dict[str, Any]:
+    """The story of a URL."""
+    if not url.startswith(("/", "http://", "https://")):
+        raise BadQuestion("A URL begins with / or http://, for example /blog/1.")
+    trace = Trace()
+    outcome: Outcome
+    try:
+        request: Request = make_request(url, method, headers)
+        outcome = site.decide(site.arriving(request), trace)
+    except UrlRefused as error:
+        outcome = Refused.of(error)
+    return _with_story(explanation(site, outcome, method, url, trace=trace))
+
+
+def of_urls(site: Site, urls: Sequence[str]) -> list[dict[str, Any]]:
+    """What becomes of each URL. One that cannot be asked about says why in its place."""
+    if len(urls) > MAX_URLS:
+        raise BadQuestion(f"At most {MAX_URLS} URLs are answered at once.")
+    found = []
+    for url in urls:
+        try:
+            found.append(of_url(site, url))
+        except BadQuestion as error:
+            found.append({"request": {"method": "GET", "url": url}, "error": str(error)})
+    return found
+
+
+def _with_story(told: Explanation) -> dict[str, Any]:
+    story = [{"depth": line.depth, "role": line.role, "text": line.text} for line in lines(told)]
+    answer: dict[str, Any] = {**told, "story": story}
+    answer.pop("trace", None)
+    return dict(views.clean(answer))
+
+
+def findings(site: Site) -> list[dict[str, Any]]:
+    """What ``check`` finds."""
+    return [dict(views.clean(found.as_json())) for found in check(site)]
+
+
+def try_pattern(pattern: str, text: str, syntax: str, ignore_case: bool) -> dict[str, Any]:
+    """What a single pattern makes of a text: as the Test pattern box of IIS Manager."""
+    if len(pattern) > MAX_PATTERN or len(text) > MAX_INPUT:
+        raise BadQuestion(f"A pattern has at most {MAX_PATTERN} characters, a text {MAX_INPUT}.")
+    try:
+        captures = compile_matcher(pattern, syntax, ignore_case)(text)
+    except (PatternError, TooComplex) as error:
+        return {"matches": False, "captures": [], "error": str(error)}
+    return {"matches": captures is not None, "captures": list(captures or ()), "error": None}

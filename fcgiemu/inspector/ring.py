@@ -1,0 +1,103 @@
+"""The last requests of a server, and who is told of new ones."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from ..decision import Decision
+from ..server.app import LogEntry
+from ..server.exchange import Exchange
+from ..server.observing import Capture
+
+#: Requests that are kept.
+KEPT = 1000
+
+
+@dataclass(slots=True, kw_only=True)
+class Seen:
+    """A request that has ended. ``began`` is by ``time.perf_counter``."""
+
+    number: int
+    entry: LogEntry
+    target: str
+    headers: tuple[tuple[bytes, bytes], ...]
+    version: str
+    scheme: str
+    client: tuple[str, int]
+    head: bytes
+    began: float
+    capture: Capture | None
+    #: The number of the request that this one repeats, 0 = it came by itself.
+    replay_of: int = 0
+
+    @property
+    def decision(self) -> Decision | None:
+        """What was decided; None where http.sys answered."""
+        return self.entry.outcome if isinstance(self.entry.outcome, Decision) else None
+
+    @property
+    def rules(self) -> tuple[str, ...]:
+        """The rules that applied."""
+        return self.decision.rules if self.decision is not None else ()
+
+
+class Ring:
+    """The last ``KEPT`` requests. Numbers begin with 1 and are never used again."""
+
+    def __init__(self, kept: int = KEPT) -> None:
+        self._seen: deque[Seen] = deque(maxlen=kept)
+        self.total = 0
+        #: Rule -> how many requests it applied to since the start, and when it did last.
+        self.hits: Counter[str] = Counter()
+        self.last_hits: dict[str, float] = {}
+        self._listeners: set[Callable[[Seen], None]] = set()
+
+    def add(self, exchange: Exchange, entry: LogEntry, replay_of: int = 0) -> Seen:
+        """A request has ended."""
+        self.total += 1
+        protocol = exchange.protocol
+        seen = Seen(
+            number=self.total,
+            entry=entry,
+            target=exchange.target.decode("latin-1"),
+            headers=tuple(exchange.headers),
+            version=exchange.version,
+            scheme=protocol.scheme,
+            client=protocol.client,
+            head=exchange.sent_head,
+            began=exchange.begun,
+            capture=exchange.capture,
+            replay_of=replay_of,
+        )
+        self._seen.append(seen)
+        for rule in seen.rules:
+            self.hits[rule] += 1
+            self.last_hits[rule] = entry.when
+        for listener in list(self._listeners):
+            listener(seen)
+        return seen
+
+    def get(self, number: int) -> Seen | None:
+        """A request by its number; None where it is not kept any more, or has not been."""
+        if not self._seen:
+            return None
+        place = number - self._seen[0].number
+        return self._seen[place] if 0 <= place < len(self._seen) else None
+
+    def after(self, number: int) -> list[Seen]:
+        """The requests that are kept and have a higher number, the oldest first."""
+        if not self._seen or number >= self.total:
+            return []
+        skipped = max(0, number - self._seen[0].number + 1)
+        return list(self._seen)[skipped:]
+
+    def newest(self) -> Iterator[Seen]:
+        """The requests, the newest first."""
+        return iter(list(reversed(self._seen)))
+
+    def listen(self, listener: Callable[[Seen], None]) -> Callable[[], None]:
+        """Have ``listener`` told of every request from now on; what is returned ends that."""
+        self._listeners.add(listener)
+        return lambda: self._listeners.discard(listener)
