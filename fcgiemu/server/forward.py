@@ -6,40 +6,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import uuid
 from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from ..decision import Decision, Proxy, Respond
 from ..http.response import Header, Response, reason_phrase
 from ..http.url import encode_path
 from ..modules import application_request_routing, outbound, sending
 from ..rewrite.compiler import inbound
-from ..rewrite.state import original_url
 from .exchange import PORTION, ClientGone, Exchange
 from .front import Front
+from .forwarded import HOP_BY_HOP, encode_query, local_headers, named, request_headers
 from .spool import Spool
 
 if TYPE_CHECKING:
     import httpx
 
-#: Headers that concern one connection (RFC 9110, 7.6.1).
-_HOP_BY_HOP = frozenset(
-    {
-        "connection",
-        "keep-alive",
-        "proxy-authenticate",
-        "proxy-authorization",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-        "proxy-connection",
-    }
-)
-#: Fields that are set anew: Proxy would become HTTP_PROXY in the environment of a CGI program.
-_OWN = frozenset({"host", "proxy"})
 #: ARR's proxy timeout by default, in seconds.
 TIMEOUT = 120.0
 #: Requests that may be in progress at one upstream; others wait.  # our own: IIS has no such limit
@@ -259,8 +242,9 @@ def _request(
         content=_parts(body) if body is not None else None,
         extensions={"target": path.encode("ascii")},
     )
+    given = {name.lower() for name, _ in headers}
     for name in ("accept", "accept-encoding", "user-agent", "connection"):
-        if name not in decision.request.fields:
+        if name not in given:
             request.headers.pop(name, None)
     return request
 
@@ -284,63 +268,9 @@ def target(decision: Decision, url: str) -> str:
     return f"{scheme}://{authority}/{encoded}{mark}{encode_query(query)}"
 
 
-def encode_query(query: str) -> str:
-    """A query as it may stand in a target; raw bytes of the client's are encoded one by one."""
-    data = query.encode("utf-8", "surrogateescape")
-    return quote(data, safe="%/?:@&=+$,;!~*()|[]-_.")
-
-
-def request_headers(decision: Decision, url: str) -> list[Header]:
-    """The client's headers with the ones rules set, the target's Host, and what ARR adds."""
-    request, rewrite = decision.request, decision.rewrite
-    replaced = ("x-forwarded-for", "max-forwards", "x-original-url")
-    headers = [pair for pair in _client_headers(decision) if pair[0].lower() not in replaced]
-    host = rewrite.assigned.get("HTTP_HOST") or urlsplit(url).netloc
-    return [
-        *headers,
-        ("Host", host),
-        ("Max-Forwards", "10"),
-        ("X-Original-URL", original_url(request)),
-        _forwarded_for(decision),
-        ("X-ARR-LOG-ID", str(uuid.uuid4())),
-    ]
-
-
-def _client_headers(decision: Decision) -> list[Header]:
-    """The client's end-to-end headers with the values that rules set."""
-    request, rewrite = decision.request, decision.rewrite
-    assigned = {
-        name[5:].replace("_", "-").lower(): value
-        for name, value in rewrite.assigned.items()
-        if name.startswith("HTTP_")
-    }
-    dropped = _HOP_BY_HOP | _OWN | _named(request.fields.get("connection", "")) | assigned.keys()
-    headers = [(name, value) for name, value in request.headers if name.lower() not in dropped]
-    headers += [(name, value) for name, value in assigned.items() if value and name != "host"]
-    return headers
-
-
-def _named(connection: str) -> set[str]:
-    """The fields that a Connection field names: they concern this connection alone."""
-    return {name.strip(" \t").lower() for name in connection.split(",")}
-
-
-def local_headers(decision: Decision) -> list[Header]:
-    """The headers that a process of the site gets: the client's own Host among them."""
-    headers = [pair for pair in _client_headers(decision) if pair[0].lower() != "x-forwarded-for"]
-    return [*headers, ("Host", decision.request.authority), _forwarded_for(decision)]
-
-
-def _forwarded_for(decision: Decision) -> Header:
-    request = decision.request
-    client = f"{request.remote_addr}:{request.remote_port}"
-    present = request.fields.get("x-forwarded-for")
-    return "X-Forwarded-For", f"{present}, {client}" if present else client
-
-
 def response_headers(decision: Decision, answer: httpx.Response) -> list[Header]:
     """The answer's end-to-end headers, as ARR passes them on."""
-    dropped = _HOP_BY_HOP | _named(answer.headers.get("connection", ""))
+    dropped = HOP_BY_HOP | named(answer.headers.get("connection", ""))
     headers = [
         (name.decode("latin-1"), value.decode("latin-1"))
         for name, value in answer.headers.raw

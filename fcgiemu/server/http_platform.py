@@ -14,7 +14,6 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from urllib.parse import quote, unquote
 
 from ..applications import Application
 from ..decision import Decision, Respond
@@ -22,7 +21,6 @@ from ..diagnosis.causes import in_words
 from ..diagnosis.platform import by_hand, of_failed_start, suspicions
 from ..fastcgi.limits import GRACE_SECONDS
 from ..fastcgi.process import KEPT_LINES
-from ..http.url import encode_path
 from ..lifeline import Lifeline, guarded
 from ..modules.http_platform import PORT_VARIABLE, HttpPlatform, compiled
 from ..programs.http_platform import command_line, log_file
@@ -30,7 +28,8 @@ from ..programs.interpreters import ProgramMissing, find_program
 from ..programs.ports import listening_ports
 from ..site import Site
 from .exchange import Exchange
-from .forward import Forwarder, encode_query
+from .forward import Forwarder
+from .forwarded import local_target
 from .output import Output
 
 #: Pause between two tries to reach a process that starts.
@@ -258,7 +257,7 @@ class HttpPlatforms:
         await self.forwarder.forward_local(
             exchange,
             decision,
-            f"http://127.0.0.1:{port}{current_target(decision)}",
+            f"http://127.0.0.1:{port}{local_target(decision)}",
             decision.effective.view(compiled).request_timeout,
         )
 
@@ -315,25 +314,6 @@ class HttpPlatforms:
         await asyncio.gather(*(platform.restart() for platform in self._platforms.values()))
 
     close = restart
-
-
-def current_target(decision: Decision) -> str:
-    """The target to send on, as it was decided: as it came where its path says just that, else the
-    path encoded anew. A ``#`` would begin a fragment there, so it is always encoded.
-    """
-    rewrite = decision.rewrite
-    query = encode_query(decision.query)
-    path = encode_path(decision.path)
-    if not rewrite.shows_original:
-        raw, _, query = decision.request.target.raw.partition("?")
-        query = encode_query(query)
-        if "#" not in raw and "\\" not in raw and unquote(raw) == decision.path:
-            path = quote(raw, safe=_KEPT)
-    return path + (f"?{query}" if query or decision.request.target.raw.endswith("?") else "")
-
-
-#: What http.sys lets stand in a path, as it is.
-_KEPT = ";/?:@&=+$,%-_.!~*'(){}|^[]`\""
 
 
 def _free_port() -> int:

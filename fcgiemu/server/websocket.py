@@ -18,8 +18,8 @@ from ..http.request import Header, Request
 from ..programs.interpreters import ProgramMissing
 from . import heads
 from .exchange import ClientGone, Exchange, Peer, Phase
-from .forward import local_headers
-from .http_platform import HttpPlatforms, StartFailed, current_target
+from .forwarded import local_headers, local_target
+from .http_platform import HttpPlatforms, StartFailed
 
 #: Bytes that the answer to a request to upgrade may have before its body.
 MAX_ANSWER = 65536
@@ -74,8 +74,8 @@ async def relay(exchange: Exchange, decision: Decision, platforms: HttpPlatforms
 
 
 def _request(decision: Decision) -> bytes:
-    headers = [("Connection", "Upgrade"), ("Upgrade", "websocket"), *local_headers(decision)]
-    lines = [f"GET {current_target(decision)} HTTP/1.1"]
+    headers = [("Upgrade", "websocket"), *local_headers(decision, connection="Upgrade")]
+    lines = [f"GET {local_target(decision)} HTTP/1.1"]
     lines += [f"{name}: {value}" for name, value in headers]
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace")
 

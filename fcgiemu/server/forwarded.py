@@ -1,0 +1,121 @@
+"""A request as another server gets it: its target and its headers.
+
+The other server is a process of <httpPlatform> (``local_target``, ``local_headers``), or one that a
+rule names and Application Request Routing asks (``request_headers``).
+"""
+
+from __future__ import annotations
+
+import uuid
+from urllib.parse import quote, urlsplit
+
+from ..decision import Decision
+from ..http.request import Request, joined
+from ..http.response import Header
+from ..rewrite.state import original_url
+
+#: Headers that concern one connection (RFC 9110, 7.6.1).
+HOP_BY_HOP = frozenset(
+    {
+        "connection",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "proxy-connection",
+    }
+)
+#: Fields that are set anew: Proxy would become HTTP_PROXY in the environment of a CGI program. IIS
+#: answers Expect itself.  # inferred
+_OWN = frozenset({"host", "proxy", "expect"})
+#: What stands in the path of a local target as it is: the ``?`` of a decoded %3F begins the query
+#: (measured with httpPlatformHandler 1.2), and a ``%`` is not encoded again.
+_KEPT = ";/?:@&=+$,%-_.!~*'(){}|^[]`\""
+
+
+def local_target(decision: Decision) -> str:
+    """The target for a process: the decoded path, where only what must be is encoded again, so that
+    an encoded slash arrives as a slash; the query as the client sent it (measured with
+    httpPlatformHandler 1.2).
+    """
+    query = decision.query
+    if not decision.rewrite.shows_original:
+        query = decision.request.target.raw.partition("?")[2]
+    path = quote(decision.path, safe=_KEPT, errors="replace")
+    mark = "?" if query or decision.request.target.raw.endswith("?") else ""
+    return f"{path}{mark}{encode_query(query)}"
+
+
+def encode_query(query: str) -> str:
+    """A query as it may stand in a target; raw bytes of the client's are encoded one by one."""
+    data = query.encode("utf-8", "surrogateescape")
+    return quote(data, safe="%/?:@&=+$,;!~*()|[]-_.")
+
+
+def request_headers(decision: Decision, url: str) -> list[Header]:
+    """The client's headers with the ones rules set, the target's Host, and what ARR adds."""
+    request, rewrite = decision.request, decision.rewrite
+    headers = _client_headers(decision)
+    came = joined(headers)
+    replaced = ("x-forwarded-for", "max-forwards", "x-original-url")
+    host = rewrite.assigned.get("HTTP_HOST") or urlsplit(url).netloc
+    return [
+        *(pair for pair in headers if pair[0].lower() not in replaced),
+        ("Host", host),
+        ("Max-Forwards", "10"),
+        ("X-Original-URL", original_url(request)),
+        _continued(came, "X-Forwarded-For", client_address(request)),
+        ("X-ARR-LOG-ID", str(uuid.uuid4())),
+    ]
+
+
+def local_headers(decision: Decision, *, connection: str = "Keep-Alive") -> list[Header]:
+    """The headers that a process of the site gets: the client's own Host among them."""
+    headers = _client_headers(decision)
+    came = joined(headers)
+    request, rewritten = decision.request, decision.rewrite.shows_original
+    replaced = {"x-forwarded-for", "x-forwarded-proto"} | (
+        {"x-original-url"} if rewritten else set()
+    )
+    return [
+        ("Connection", connection),
+        *(pair for pair in headers if pair[0].lower() not in replaced),
+        *((("X-Original-URL", original_url(request)),) if rewritten else ()),
+        ("Host", decision.rewrite.assigned.get("HTTP_HOST") or request.authority),
+        _continued(came, "X-Forwarded-For", client_address(request)),
+        _continued(came, "X-Forwarded-Proto", request.scheme),
+    ]
+
+
+def client_address(request: Request) -> str:
+    """Address and port of the client, as X-Forwarded-For has them: ``[::1]:50000``."""
+    address = request.remote_addr
+    return f"{f'[{address}]' if ':' in address else address}:{request.remote_port}"
+
+
+def _continued(came: dict[str, str], name: str, value: str) -> Header:
+    """A header that each server continues; what came is the client's value, or a rule's."""
+    before = came.get(name.lower(), "")
+    return name, f"{before}, {value}" if before else value
+
+
+def _client_headers(decision: Decision) -> list[Header]:
+    """The client's end-to-end headers with the values that rules set."""
+    request, rewrite = decision.request, decision.rewrite
+    assigned = {
+        name[5:].replace("_", "-").lower(): value
+        for name, value in rewrite.assigned.items()
+        if name.startswith("HTTP_")
+    }
+    dropped = HOP_BY_HOP | _OWN | named(request.fields.get("connection", "")) | assigned.keys()
+    headers = [(name, value) for name, value in request.headers if name.lower() not in dropped]
+    headers += [(name, value) for name, value in assigned.items() if value and name != "host"]
+    return headers
+
+
+def named(connection: str) -> set[str]:
+    """The fields that a Connection field names: they concern this connection alone."""
+    return {name.strip(" \t").lower() for name in connection.split(",")}

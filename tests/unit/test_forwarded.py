@@ -1,0 +1,117 @@
+"""A request as a process of httpPlatform gets it, and as another server does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from fcgiemu.decision import Decision
+from fcgiemu.http.request import make_request
+from fcgiemu.http.response import Header
+from fcgiemu.server.forwarded import local_headers, local_target, request_headers
+from fcgiemu.site import Site
+
+from ..sites import web_config
+
+PLATFORM = (
+    '<handlers><add name="P" path="*" verb="*" modules="httpPlatformHandler" /></handlers>'
+    '<httpPlatform processPath="python" arguments="app.py" />'
+)
+RULE = (
+    '<rewrite><allowedServerVariables><add name="HTTP_X_FORWARDED_FOR" /><add name="HTTP_HOST" />'
+    '</allowedServerVariables><rules><rule name="r"><match url="^old/(.*)" /><serverVariables>'
+    '<set name="HTTP_X_FORWARDED_FOR" value="192.0.2.1" /><set name="HTTP_HOST" value="inner" />'
+    '</serverVariables><action type="Rewrite" url="new/{R:1}" /></rule></rules></rewrite>'
+)
+
+
+def decided(site: Site, url: str, **headers: str) -> Decision:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    outcome = site.decide(make_request(url, headers=named))
+    assert isinstance(outcome, Decision)
+    return outcome
+
+
+@pytest.fixture
+def platform(make_site: Callable[..., Site]) -> Site:
+    return make_site({"web.config": web_config(PLATFORM + RULE)})
+
+
+@pytest.mark.parametrize(
+    ("url", "target"),
+    [
+        ("/", "/"),
+        ("/a%2Fb%41/c?q=%2F%20&r=a+b", "/a/bA/c?q=%2F%20&r=a+b"),
+        ("/a%20b", "/a%20b"),
+        ("/a\\b", "/a/b"),
+        ("/a/./b/../c", "/a/c"),
+        ("/caf%C3%A9", "/caf%C3%A9"),
+        ("/a%3Fb", "/a?b"),
+        ("/a%3Fb?c", "/a?b?c"),
+        ("/a%23b", "/a%23b"),
+        ("/a?", "/a?"),
+        ("/old/x%20y?z=%41", "/new/x%20y?z=%41"),
+    ],
+)
+def test_the_target_is_the_decoded_path_and_the_raw_query(
+    platform: Site, url: str, target: str
+) -> None:
+    assert local_target(decided(platform, url)) == target
+
+
+def fields(headers: list[Header]) -> dict[str, str]:
+    found = {name.lower(): value for name, value in headers}
+    assert len(found) == len(headers), "no header comes twice"
+    return found
+
+
+def test_what_forwarding_headers_say(platform: Site) -> None:
+    found = fields(local_headers(decided(platform, "/", Host="www.example.com")))
+    assert found == {
+        "connection": "Keep-Alive",
+        "host": "www.example.com",
+        "x-forwarded-for": "127.0.0.1:50000",
+        "x-forwarded-proto": "http",
+    }
+
+
+def test_forwarding_headers_continue_the_clients(platform: Site) -> None:
+    decision = decided(
+        platform,
+        "/",
+        X_Forwarded_For="203.0.113.9",
+        X_Forwarded_Proto="https",
+        X_Forwarded_Host="kept",
+        Connection="close, X-Mine",
+        X_Mine="1",
+        Expect="100-continue",
+    )
+    found = fields(local_headers(decision))
+    assert found["x-forwarded-for"] == "203.0.113.9, 127.0.0.1:50000"
+    assert found["x-forwarded-proto"] == "https, http"
+    assert (found["x-forwarded-host"], found["connection"]) == ("kept", "Keep-Alive")
+    assert not {"x-mine", "expect", "x-original-url", "x-arr-log-id", "max-forwards"} & set(found)
+
+
+def test_an_ipv6_client_stands_in_brackets(platform: Site) -> None:
+    decision = decided(platform, "/")
+    decision = replace(decision, request=replace(decision.request, remote_addr="::1"))
+    assert fields(local_headers(decision))["x-forwarded-for"] == "[::1]:50000"
+
+
+def test_what_rules_set_comes_before_the_clients_address(platform: Site) -> None:
+    found = fields(local_headers(decided(platform, "/old/x?y", X_Forwarded_For="203.0.113.9")))
+    assert found["x-forwarded-for"] == "192.0.2.1, 127.0.0.1:50000"
+    assert (found["host"], found["x-original-url"]) == ("inner", "/old/x?y")
+
+
+def test_application_request_routing_continues_what_a_rule_has_set(
+    make_site: Callable[..., Site],
+) -> None:
+    to = RULE.replace("new/{R:1}", "http://back.example/{R:1}")
+    site = make_site({"web.config": web_config(to)}, arr=True)
+    found = fields(request_headers(decided(site, "/old/x"), "http://back.example/x"))
+    assert found["x-forwarded-for"] == "192.0.2.1, 127.0.0.1:50000"
+    assert "x-forwarded-proto" not in found
