@@ -107,11 +107,7 @@ class Application:
     @property
     def working(self) -> list[WorkerProcess]:
         """The processes that have a request to answer."""
-        return [
-            worker
-            for worker in self._all
-            if worker.state in (ProcessState.BUSY, ProcessState.RETIRING)
-        ]
+        return [worker for worker in self._all if worker.is_working]
 
     @property
     def _serving(self) -> int:

@@ -22,6 +22,8 @@ from .limits import GRACE_SECONDS, Limits
 
 #: Seconds in which a guard has ended everything.
 GUARD_SECONDS = 2.0
+#: Seconds for the rest of an answer to come after its process has ended.
+REST_SECONDS = 1.0
 #: A longer path is none for a Unix socket (macOS: 104 bytes with the name and the NUL).
 MAX_SOCKET_FOLDER = 100
 #: Lines of output kept of each process for error pages.
@@ -165,6 +167,7 @@ class WorkerProcess:
         self._sink = sink
         self._process: Spawned | None = None
         self._exited = asyncio.Event()
+        self._exited_at = 0.0
         self._tasks: list[asyncio.Task[None]] = []
         self._lifeline: Lifeline | None = None
         self._changes: int | None = None
@@ -215,6 +218,21 @@ class WorkerProcess:
         if now - connection.started > limits.request_timeout:
             return "requestTimeout", limits.request_timeout
         return None
+
+    @property
+    def is_working(self) -> bool:
+        """Whether a request waits for its answer, be it that of a process that has ended."""
+        if self.state is ProcessState.GONE:
+            return not self.connection.ended
+        return self.state in (ProcessState.BUSY, ProcessState.RETIRING)
+
+    def is_outlived(self, now: float) -> bool:
+        """Whether the process has ended and no answer comes any more over its connection, which
+        something that it has left behind keeps open. Ask after ``overdue``.
+        """
+        if self.state is not ProcessState.GONE or self.connection.error is not None:
+            return False
+        return now - max(self._exited_at, self.connection.last_activity) > REST_SECONDS
 
     def to(self, state: ProcessState) -> None:
         """Change state; raises ValueError for a step the table does not allow."""
@@ -392,6 +410,7 @@ class WorkerProcess:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)  # children that the process leaves behind
         self.state = ProcessState.GONE
+        self._exited_at = asyncio.get_running_loop().time()
         self._close_pipes()
         self._forget_socket()
         self._exited.set()

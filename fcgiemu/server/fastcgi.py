@@ -17,6 +17,7 @@ from ..applications import Application as Place
 from ..decision import CallFastCgi, Decision, Respond
 from ..diagnosis.causes import causes, in_words
 from ..fastcgi.application import Application, QueueFull, RapidFails
+from ..fastcgi.connection import ConnectionClosed
 from ..fastcgi.process import Launch, OutputSink, StartFailed, WorkerProcess
 from ..fastcgi.records import ProtocolError
 from ..modules import fast_cgi, handlers
@@ -147,6 +148,8 @@ class FastCgi:
                 overdue = worker.overdue(application.limits, now)
                 if overdue is not None:
                     worker.connection.fail(TimedOut(*overdue))
+                elif worker.is_outlived(now):
+                    worker.connection.fail(ConnectionClosed("the process has ended"))
             application.reap_idle(now)
             self._monitor(application)
 

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -26,6 +26,7 @@ def record(kind, content, number=1):
     return struct.pack(">BBHHBx", 1, kind, number, len(content), 0) + content
 
 os.setsid() if os.getpid() != os.getsid(0) else None
+guard = os.getppid()
 family = [os.getpid()]
 for _ in range(2):
     child = os.fork()
@@ -44,7 +45,10 @@ while True:
         number = int.from_bytes(data[2:4], "big")
         if record(5, b"", number) in data:
             if b"QUERY_STRINGdie" in data:
-                os.kill(os.getppid(), 9)
+                os.kill(family[0], 9)  # not getppid(): that is the guard once the parent has gone
+                connection.recv(1)
+            if b"QUERY_STRINGalone" in data:
+                os.kill(guard, 9)
                 connection.recv(1)
             answer = b"nonsense" if b"QUERY_STRINGgarbage" in data else record(
                 6, b"Content-Type: text/plain\\r\\n\\r\\n%d %d" % (os.getpid(), os.getppid()), number
@@ -99,6 +103,20 @@ def test_the_signal_that_ended_a_program_is_told_and_its_family_ends(
     server = serve(site, *options(site), *options_more)
     with all_end(server.get("/").text):
         assert "ended by signal 9" in server.get("/?die").text
+
+
+@adopted
+def test_a_connection_that_is_held_past_the_end_of_its_process_is_given_up(
+    site: Path, serve: Callable[..., LiveServer]
+) -> None:
+    """The guard itself is killed: what it has run lives on, and answers nobody."""
+    server = serve(site, *options(site))
+    _, parent = map(int, server.get("/").text.split())
+    try:
+        assert "ended by signal 9" in server.get("/?alone").text
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(parent, signal.SIGKILL)
 
 
 @contextmanager

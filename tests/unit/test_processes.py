@@ -460,6 +460,33 @@ def test_tcp_on_loopback(pool: Callable[..., None]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("state", "ended", "silent", "owed", "working", "outlived"),
+    [
+        (ProcessState.BUSY, False, 60, 0, True, False),
+        (ProcessState.IDLE, True, 60, 0, False, False),
+        (ProcessState.GONE, True, 60, 0, False, True),
+        (ProcessState.GONE, False, 0.5, 0, True, False),
+        (ProcessState.GONE, False, 60, 0, True, True),
+        (ProcessState.GONE, False, 60, 1, True, False),  # the client reads slowly
+    ],
+)
+def test_an_answer_that_does_not_come_after_its_process_has_ended(
+    state: ProcessState, ended: bool, silent: float, owed: int, working: bool, outlived: bool
+) -> None:
+    async def main() -> None:
+        worker = WorkerProcess(LAUNCH, lambda *_: None)
+        worker.connection = FastCgiConnection()
+        worker.state, worker.connection.ended = state, ended
+        worker.connection.last_activity = worker.connection.started = 100 - silent
+        worker.connection.client_owes = owed
+        assert worker.is_working == working
+        worker.overdue(Limits(), 100)
+        assert worker.is_outlived(100) == outlived
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
     ("silent", "asked", "owed", "debugged", "overdue"),
     [
         (5, 5, 0, False, None),
