@@ -16,8 +16,8 @@ from ..http.url import encode_path
 from ..modules import application_request_routing, outbound, sending
 from ..rewrite.compiler import inbound
 from .exchange import PORTION, ClientGone, Exchange
-from .front import Front
 from .forwarded import HOP_BY_HOP, encode_query, local_headers, named, request_headers
+from .front import Front
 from .spool import Spool
 
 if TYPE_CHECKING:
