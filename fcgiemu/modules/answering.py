@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from ..decision import CallFastCgi, Decision, Proxy, Redirect, Respond, ServeFile
-from ..http.response import Response, reason_phrase, set_header
+from ..http.response import Response, reason_phrase
 from ..trace import Trace
 from . import application_request_routing, custom_error, sending, static_file
 from .pipeline import decide_error_page
@@ -41,11 +41,8 @@ def handled(decision: Decision, response: Response, trace: Trace | None = None) 
 
 
 def _sent(decision: Decision, response: Response) -> Response:
-    """With what the site sends over HTTPS, and what modules have set at the beginning."""
+    """With what modules have set at the beginning."""
     response.headers += decision.extra_headers
-    strict = decision.site.layout.hsts
-    if strict is not None and decision.request.https:
-        set_header(response, "Strict-Transport-Security", strict.value)
     return response
 
 

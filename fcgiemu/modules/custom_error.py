@@ -11,7 +11,7 @@ from .. import catalogue, pages
 from ..config.diagnostics import Finding
 from ..config.merge import Node
 from ..config.tree import Effective
-from ..decision import Decision, Respond
+from ..decision import CallHttpPlatform, Decision, Respond
 from ..hosting import Hosting
 from ..http.response import Response, reason_phrase, redirect_body
 from ..worker import paths
@@ -153,6 +153,8 @@ def replacement(
     section = decision.effective.view(compiled)
     if (section.existing == "PassThrough" and has_entity) or section.is_detailed(local):
         return None
+    if _asks_to_skip(decision, section):
+        return None
     return section.entry(status, substatus)
 
 
@@ -167,9 +169,16 @@ def answers(decision: Decision, response: Response, local: bool) -> bool:
     if errors(decision.effective):
         return True
     section = decision.effective.view(compiled)
-    if section.existing == "PassThrough":
+    if section.existing == "PassThrough" or _asks_to_skip(decision, section):
         return False
     return not response.body or not section.is_detailed(local)
+
+
+def _asks_to_skip(decision: Decision, section: Errors) -> bool:
+    """Whether the handler asks for its errors to be left alone, empty ones among them, as
+    httpPlatformHandler does; Replace does not listen.  # inferred from its successor
+    """
+    return isinstance(decision.action, CallHttpPlatform) and section.existing == "Auto"
 
 
 def page(decision: Decision, action: Respond, reason: str, local: bool) -> Response | None:

@@ -12,9 +12,13 @@ from .context import Context
 STATUS = 301
 
 
-def redirect(context: Context) -> Redirect | None:
-    """redirectHttpToHttps: the same URL over HTTPS."""
+def begin(context: Context) -> Redirect | None:
+    """redirectHttpToHttps: the same URL over HTTPS; over HTTPS every response says so."""
     hsts, request = context.hosting.layout.hsts, context.request
-    if hsts is None or not hsts.redirect_to_https or request.https:
+    if hsts is None:
+        return None
+    if request.https:
+        context.extra_headers.append(("Strict-Transport-Security", hsts.value))
+    if request.https or not hsts.redirect_to_https:
         return None
     return Redirect(STATUS, encode_location(f"https://{request.host}{request.target.raw}"))

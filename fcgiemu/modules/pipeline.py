@@ -257,7 +257,7 @@ class _Run:
     def start(self) -> Action:
         return (
             self.enter()
-            or hsts.redirect(self.context)
+            or hsts.begin(self.context)
             or self.notify(self.schedule.pre_begin)
             or self.begin()
             or self.execute()

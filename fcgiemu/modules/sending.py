@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from ..config.tree import Effective
-from ..decision import Decision, Redirect, Refused, Respond, configuration_error
+from ..decision import CallHttpPlatform, Decision, Redirect, Refused, Respond, configuration_error
 from ..http.response import (
     SERVER,
     Header,
@@ -46,12 +46,18 @@ def added_headers(effective: Effective) -> tuple[Header, ...]:
     return server + effective.view(protocol_support.custom_headers)
 
 
-def decorate(headers: Iterable[Header], effective: Effective) -> list[Header]:
+def decorate(
+    headers: Iterable[Header], effective: Effective, *, names_server: bool = False
+) -> list[Header]:
     """The handler's headers with the server's: same names are both sent, but Cache-Control and
-    Content-Type are joined.
+    Content-Type are joined. With ``names_server`` the handler's Server, or none, is sent in place
+    of the server's own.
     """
-    result = [pair for pair in headers if pair[0].lower() not in _SERVER_OWNED]
+    dropped = _SERVER_OWNED - {"server"} if names_server else _SERVER_OWNED
+    result = [pair for pair in headers if pair[0].lower() not in dropped]
     for name, value in effective.view(added_headers):
+        if names_server and (name, value) == ("Server", SERVER):
+            continue
         if name.lower() in _JOINED:
             for index, (key, present) in enumerate(result):
                 if key.lower() == name.lower():
@@ -62,6 +68,13 @@ def decorate(headers: Iterable[Header], effective: Effective) -> list[Header]:
         else:
             result.append((name, value))
     return ordered(result)
+
+
+def names_server(decision: Decision) -> bool:
+    """Whether what answers has the say over Server: a process of httpPlatform (measured; without
+    one there is none at all).
+    """
+    return isinstance(decision.action, CallHttpPlatform)
 
 
 def send(decision: Decision, response: Response, trace: Trace | None = None) -> Response:
@@ -100,7 +113,9 @@ def _decorated_and_rewritten(
     """
     first = outbound.before_cache(decision.effective)
     failure = _outbound(decision, response, trace) if first else None
-    response.headers = decorate(response.headers, decision.effective)
+    response.headers = decorate(
+        response.headers, decision.effective, names_server=names_server(decision)
+    )
     return failure if first else _outbound(decision, response, trace)
 
 

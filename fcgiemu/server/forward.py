@@ -7,13 +7,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote
 
-from ..decision import Decision, Proxy, Respond
+from ..decision import CallHttpPlatform, Decision, Proxy, Respond
 from ..http.response import Header, Response, reason_phrase
 from ..http.url import encode_path
-from ..modules import application_request_routing, outbound, sending
+from ..modules import application_request_routing, custom_error, outbound, sending
 from ..rewrite.compiler import inbound
 from .exchange import PORTION, ClientGone, Exchange
 from .forwarded import HOP_BY_HOP, encode_query, local_headers, named, request_headers
@@ -182,7 +183,11 @@ class Forwarder:
     ) -> None:
         headers = response_headers(decision, answer)
         reason = answer.reason_phrase or reason_phrase(answer.status_code)
-        decorated = sending.decorate(headers, decision.effective)
+        if await self._replaced(exchange, decision, Response(answer.status_code, reason, headers)):
+            return
+        decorated = sending.decorate(
+            headers, decision.effective, names_server=sending.names_server(decision)
+        )
         sender = outbound.sender(decision, answer.status_code, decorated)
         parts = answer.aiter_raw()
         if sender is not None and sender.wants_body:
@@ -206,6 +211,21 @@ class Forwarder:
             if exchange.gone:
                 raise ClientGone
         exchange.pass_on(b"", more=False)
+
+    async def _replaced(self, exchange: Exchange, decision: Decision, response: Response) -> bool:
+        """Whether an error of a process of the site got the page of <httpErrors>, which takes its
+        body's place unread.
+        """
+        if response.status < 400 or not isinstance(decision.action, CallHttpPlatform):
+            return False
+        begun = replace(response, body=b"" if response.header("content-length") == "0" else b"-")
+        if not custom_error.answers(decision, begun, decision.request.is_local):
+            return False
+        if not await self.front.error_page(
+            exchange, decision, response.status, 0, bool(begun.body)
+        ):
+            await exchange.respond(sending.send(decision, response))
+        return True
 
     async def _fail(
         self, exchange: Exchange, decision: Decision, message: str, hint: str = ""

@@ -4,6 +4,7 @@ included.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sys
@@ -94,6 +95,87 @@ def test_requests_reach_the_process(tmp_path: Path, serve: Callable[..., LiveSer
     server.wait_for(r"\[\d+\] ready")
     logs = list((tmp_path / "logs").glob("out_*.log"))
     assert len(logs) == 1 and logs[0].read_text() == "ready\n"
+
+
+PROBE = """
+import json, os, sys
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+class Probe(BaseHTTPRequestHandler):
+    server_version, sys_version = "Probe/1.0", ""
+    def do_GET(self):
+        status = int(self.path[1:4]) if self.path[1:4].isdigit() else 200
+        if self.path.endswith("nobody"):
+            self.send_response_only(status)
+        else:
+            self.send_response(status)
+        headers = [[name.lower(), value] for name, value in self.headers.items()]
+        variables = {name: value for name, value in os.environ.items() if name.startswith("HTTP_PLATFORM_")}
+        body = json.dumps({"target": self.path, "headers": headers, "env": variables, "argv": sys.argv[1:], "pid": os.getpid()}).encode()
+        body = b"" if self.path.endswith("nobody") else body
+        self.send_header("Location", "http://127.0.0.1:%s/next" % os.environ["HTTP_PLATFORM_PORT"])
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+    def log_message(self, *args):
+        pass
+
+HTTPServer(("127.0.0.1", int(os.environ["HTTP_PLATFORM_PORT"])), Probe).serve_forever()
+"""
+
+
+def test_what_a_process_is_asked_and_what_comes_of_its_answer(
+    tmp_path: Path, serve: Callable[..., LiveServer]
+) -> None:
+    custom = "<httpProtocol><customHeaders><add name='X-Ours' value='1' /></customHeaders></httpProtocol>"
+    write(tmp_path, {"app.py": PROBE, "web.config": config("app.py", inner=custom)})
+    server = serve(tmp_path)
+    answer = server.request("GET", "/a%2Fb%41?q=%2F", headers={"X-Forwarded-Proto": "https"})
+    seen = json.loads(answer.text)
+    assert seen["target"] == "/a/bA?q=%2F"
+    headers = dict(seen["headers"])
+    assert (headers["connection"], headers["x-forwarded-proto"]) == ("Keep-Alive", "https, http")
+    location = f"http://127.0.0.1:{seen['env']['HTTP_PLATFORM_PORT']}/next"
+    assert answer.headers["location"] == location
+    assert (answer.headers["server"], answer.headers["x-ours"]) == ("Probe/1.0", "1")
+    assert "server" not in server.get("/nobody").headers
+
+
+@pytest.mark.parametrize(
+    ("errors", "path", "body"),
+    [
+        ("", "/404", '{"target"'),
+        ("", "/404nobody", ""),
+        ('existingResponse="Replace"', "/404", "our page"),
+        ('existingResponse="Replace"', "/404nobody", "our page"),
+        ('existingResponse="PassThrough"', "/404", '{"target"'),
+    ],
+)
+@pytest.mark.parametrize("outbound", [False, True])
+def test_the_errors_of_a_process_pass(
+    tmp_path: Path,
+    serve: Callable[..., LiveServer],
+    errors: str,
+    path: str,
+    body: str,
+    outbound: bool,
+) -> None:
+    inner = (
+        f'<httpErrors errorMode="Custom" {errors}><remove statusCode="404" />'
+        '<error statusCode="404" path="404.txt" /></httpErrors>'
+    )
+    if outbound:
+        inner += (
+            '<rewrite><outboundRules><rule name="r"><match pattern="nothing" />'
+            '<action type="Rewrite" value="x" /></rule></outboundRules></rewrite>'
+        )
+    files = {
+        "app.py": PROBE,
+        "404.txt": "our page",
+        "web.config": config("app.py", inner=inner),
+    }
+    answer = serve(write(tmp_path, files)).get(path)
+    assert answer.status == 404 and answer.text.startswith(body) and bool(answer.text) == bool(body)
 
 
 def test_a_process_that_ends_is_replaced_and_reload_restarts_it(
