@@ -93,6 +93,8 @@ class Attribute:
     low: int | None = None
     high: int | None = None
     exclude: bool = False
+    #: What a time span is a multiple of, in seconds.
+    step: int = 1
 
     @property
     def support(self) -> str:
@@ -169,23 +171,25 @@ _ATTRIBUTE = re.compile(
     r" (?P<default>.*))?$"
 )
 _RANGE = re.compile(r"(range|exclude)\((-?\d+),(-?\d+)\)")
+_STEP = re.compile(r"step\((\d+)\)")
 
 
 def _attribute(text: str) -> Attribute:
     match = _ATTRIBUTE.match(text)
     assert match, text
     words = match["words"]
-    limits = _RANGE.search(words)
+    limits, step = _RANGE.search(words), _STEP.search(words)
     values = tuple(match["values"].split("|")) if match["values"] else ()
     return Attribute(
         match["name"],
         match["type"],
         values,
         match["default"],
-        frozenset(_RANGE.sub("", words).split()),
+        frozenset(_STEP.sub("", _RANGE.sub("", words)).split()),
         int(limits[2]) if limits else None,
         int(limits[3]) if limits else None,
         limits is not None and limits[1] == "exclude",
+        int(step[1]) if step else 1,
     )
 
 

@@ -135,6 +135,8 @@ def _time_span(attribute: Attribute, text: str) -> timedelta:
     if not match:
         raise BadValue("Not a valid time span")
     days, hours, minutes, seconds = (int(part or 0) for part in match.groups())
+    if minutes > 59 or seconds > 59:  # measured: requestTimeout="00:60:00" is refused
+        raise BadValue("Not a valid time span")
     span = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
     if (
         attribute.low is not None
@@ -144,4 +146,6 @@ def _time_span(attribute: Attribute, text: str) -> timedelta:
         raise BadValue(
             f"Time span must be between {attribute.low} and {attribute.high} seconds inclusive"
         )
+    if span.total_seconds() % attribute.step:
+        raise BadValue(f"Time span must be a multiple of {attribute.step} seconds")
     return span

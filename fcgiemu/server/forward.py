@@ -129,7 +129,7 @@ class Forwarder:
         self, exchange: Exchange, decision: Decision, url: str, timeout: float
     ) -> None:
         """Send the request to a process of the site, which gets the client's own Host and
-        ``timeout`` seconds to answer.
+        ``timeout`` seconds to answer; 0 = any number.  # inferred: as WinHTTP takes it
         """
         headers = local_headers(decision)
         await self._send(exchange, decision, url, headers, timeout, PLATFORM_BUFFER, _PROCESS)
@@ -257,7 +257,7 @@ def _request(
     request = client.build_request(
         decision.request.method,
         url,
-        timeout=timeout,
+        timeout=timeout or None,
         headers=[(name.encode(), value.encode("latin-1", "replace")) for name, value in headers],
         content=_parts(body) if body is not None else None,
         extensions={"target": path.encode("ascii")},

@@ -88,6 +88,31 @@ def test_files_that_are_fine(text: bytes) -> None:
             "The 'maxUrl' attribute is invalid.  Not a valid unsigned integer",
         ),
         (
+            "<httpPlatform processPath='python' requestTimeout='00:02:30' />",
+            "The 'requestTimeout' attribute is invalid.  Time span must be a multiple of 60 seconds",
+        ),
+        (
+            "<httpPlatform processPath='python' requestTimeout='00:60:00' />",
+            "The 'requestTimeout' attribute is invalid.  Not a valid time span",
+        ),
+        (
+            "<httpPlatform processPath='python' requestTimeout='31.00:00:00' />",
+            "The 'requestTimeout' attribute is invalid.  Time span must be between 0 and 2592000 seconds inclusive",
+        ),
+        (
+            "<httpPlatform processPath='python' startupTimeLimit='3601' />",
+            "The 'startupTimeLimit' attribute is invalid.  Integer value must be between 0 and 3600 inclusive",
+        ),
+        (
+            "<httpPlatform processPath='python' startupRetryCount='101' />",
+            "The 'startupRetryCount' attribute is invalid.  Integer value must be between 0 and 100 inclusive",
+        ),
+        (
+            "<httpPlatform processPath='python'><environmentVariables><environmentVariable name='A' />"
+            "</environmentVariables></httpPlatform>",
+            "Missing required attribute 'value'",
+        ),
+        (
             "<httpErrors><error statusCode='200' path='x' /></httpErrors>",
             "The 'statusCode' attribute is invalid.  Integer value must be between 400 and 999 inclusive",
         ),

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import replace
+from typing import cast
 
 import pytest
 
 from fcgiemu.decision import Decision
 from fcgiemu.http.request import make_request
-from fcgiemu.http.response import Header
+from fcgiemu.http.response import Header, Response
+from fcgiemu.server.exchange import Exchange
+from fcgiemu.server.forward import Forwarder
 from fcgiemu.server.forwarded import local_headers, local_target, request_headers
 from fcgiemu.site import Site
 
@@ -115,3 +119,44 @@ def test_application_request_routing_continues_what_a_rule_has_set(
     found = fields(request_headers(decided(site, "/old/x"), "http://back.example/x"))
     assert found["x-forwarded-for"] == "192.0.2.1, 127.0.0.1:50000"
     assert "x-forwarded-proto" not in found
+
+
+class Answered:
+    """An exchange that takes the response down."""
+
+    has_body = started = False
+    remark = ""
+    response: Response
+
+    async def respond(self, response: Response, substatus: int) -> None:
+        self.response = response
+
+
+async def no_page(*_: object, **__: object) -> bool:
+    return False
+
+
+def test_a_request_timeout_says_what_it_waited_for(platform: Site) -> None:
+    async def ask() -> Answered:
+        held = asyncio.Event()
+
+        async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await held.wait()
+            writer.close()
+
+        exchange, forwarder = Answered(), Forwarder(lambda text: None, no_page)
+        async with await asyncio.start_server(silent, "127.0.0.1", 0) as server:
+            url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+            decision = decided(platform, "/slow?x=1")
+            await forwarder.forward_local(cast(Exchange, exchange), decision, url, 0.05)
+            await forwarder.close()
+            held.set()
+        return exchange
+
+    exchange = asyncio.run(ask())
+    said = (
+        "did not answer GET /slow?x=1 within 0.05 seconds (requestTimeout): no part of the answer"
+    )
+    page = exchange.response.body.decode()
+    assert exchange.response.status == 502 and said in exchange.remark
+    assert said in page and "raise requestTimeout" in page and "0x80072ee2" in page
