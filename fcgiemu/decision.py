@@ -10,6 +10,7 @@ from .config.diagnostics import Finding
 from .config.tree import Effective
 from .files import FileEntry
 from .hosting import Hosting
+from .http.identity import ANONYMOUS, User
 from .http.request import Request
 from .http.response import Header
 from .http.url import UrlRefused
@@ -155,6 +156,8 @@ class Decision:
     findings: tuple[Finding, ...]
     #: Headers that modules have set at the beginning: whatever answers, they are sent.
     extra_headers: tuple[Header, ...] = ()
+    #: The user that authentication has established.
+    user: User = ANONYMOUS
     #: Whether this is the child request of an error page (ExecuteURL): its own errors get the
     #: built-in text.
     is_error_page: bool = False

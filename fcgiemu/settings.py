@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from .app_service.environment import AppSetting
+from .http.identity import Identity
+from .identities import Account
 from .profiles import DEFAULT
 
 #: The key for every application where something is given by the application's path.
@@ -61,5 +63,9 @@ class Settings:
     path_map: tuple[tuple[str, str], ...] = ()
     #: (application path or EVERY, interpreter or environment) pairs of --python and python.
     python: tuple[tuple[str, str], ...] = ()
+    #: Who every client is, where the configuration asks (--as).
+    identity: Identity | None = None
+    #: Users of Basic authentication, by name without case (--basic-users).
+    basic_users: Mapping[str, Account] = field(default_factory=dict)
     #: Python callables that stand in for rewrite providers (.NET types), by name.
     providers: Mapping[str, Callable[[str], str]] = field(default_factory=dict)

@@ -6,9 +6,11 @@ import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from . import identities
 from .app_service import front_end
 from .decision import Decision, Outcome, Refused
 from .hosting import Hosting, SiteFiles
+from .http.identity import Identity
 from .http.request import Request, make_request
 from .http.url import UrlRefused
 from .modules.pipeline import decide
@@ -41,8 +43,10 @@ class Site(Hosting):
 
     def arriving(self, request: Request, identifier: str = front_end.NO_IDENTIFIER) -> Request:
         """The request as it reaches the site: with what the front end of App Service adds, where
-        there is one.
+        there is one, and with the identity of the client. Raises UrlRefused.
         """
+        if self.settings.identity is not None:
+            request = identities.arrive(request, self.settings.identity)
         if not self.settings.azure:
             return request
         return front_end.arrive(request, self.azure_name, identifier)
@@ -59,12 +63,13 @@ class Site(Hosting):
         vars: Mapping[str, str] | None = None,
         response: CannedResponse | None = None,
         events: bool = True,
+        identity: Identity | None = None,
     ) -> Explanation:
         """What IIS would do with a URL, in the shape of ``fcgiemu explain --json``; see
         docs/explain.md.
 
         ``url`` is a path or an absolute URL; ``response`` stands in for what the chosen handler
-        would answer.
+        would answer; ``identity`` is who the client is, in the place of Settings.identity.
         """
         self.tree.refresh()
         trace = Trace() if events else None
@@ -79,7 +84,10 @@ class Site(Hosting):
                 body_length=body_length,
                 overrides=vars,
             )
-            outcome = self.decide(self.arriving(request), trace)
+            request = self.arriving(request)
+            if identity is not None:
+                request.identity = identity
+            outcome = self.decide(request, trace)
         except UrlRefused as error:
             outcome = Refused.of(error)
         return explanation(self, outcome, method, url, canned=response, trace=trace)

@@ -14,6 +14,8 @@ from typing import Any, TextIO, cast
 import click
 
 from ..errors import SiteError
+from ..http.identity import Identity
+from ..identities import Account, identity
 from ..pages import masking
 from ..report.explanation import Explanation
 from ..report.story import as_page, story
@@ -254,10 +256,31 @@ def _answer(
         vars=question.get("vars"),
         response=question.get("response"),
         events=events,
+        identity=_identity(question),
     )
     if "id" in question:
         answer["id"] = question["id"]
     return answer
+
+
+def _identity(question: dict[str, Any]) -> Identity | None:
+    """Who the client of a batch line is: ``as`` and ``roles``. Raises ValueError, SiteError."""
+    name, roles = question.get("as"), question.get("roles", [])
+    if name is None:
+        return None
+    if not isinstance(name, str) or not isinstance(roles, list):
+        raise ValueError("its as is not a text, or its roles are not a list")
+    return identity(name, map(str, roles))
+
+
+def _basic_users(table: dict[str, Any]) -> dict[str, Account]:
+    """``basic_users`` of a batch line: name -> password and roles. Raises ValueError."""
+    if not all(isinstance(value, dict) and "password" in value for value in table.values()):
+        raise ValueError('its basic_users are not {"name": {"password": "…", "roles": []}}')
+    return {
+        name.casefold(): Account(str(value["password"]), tuple(map(str, value.get("roles") or ())))
+        for name, value in table.items()
+    }
 
 
 def _look_up(table: dict[str, str], argument: str) -> str:
@@ -275,7 +298,10 @@ def _site_of(default: Site, sites: dict[tuple[Any, ...], Site], question: dict[s
     keys = ("site", "host_config", "strict", "azure", "arr", "modules", "transforms")
     given = {key: _given(question[key]) for key in keys if question.get(key) is not None}
     tables = question.get("providers") or {}
-    key = (*sorted(given.items()), json.dumps(tables, sort_keys=True)) if given or tables else ()
+    users = question.get("basic_users") or {}
+    key: tuple[Any, ...] = ()
+    if given or tables or users:
+        key = (*sorted(given.items()), json.dumps([tables, users], sort_keys=True))
     if key not in sites:
         if len(sites) > 64:
             sites.clear()
@@ -288,6 +314,7 @@ def _site_of(default: Site, sites: dict[tuple[Any, ...], Site], question: dict[s
             modules=given.get("modules", known.modules),
             transforms=given.get("transforms", known.transforms),
             host_config=Path(given["host_config"]) if "host_config" in given else known.host_config,
+            basic_users=_basic_users(users) or known.basic_users,
             providers={
                 **known.providers,
                 **{name: partial(_look_up, table) for name, table in tables.items()},

@@ -14,6 +14,8 @@ from .. import project
 from ..app_service.environment import read as read_app_settings
 from ..app_service.home import home_of
 from ..errors import SiteError
+from ..http.identity import SCHEMES, Identity
+from ..identities import identity, read_accounts
 from ..programs.python_choice import resolve
 from ..settings import EVERY, OPTIONAL_MODULES, Settings
 from ..site import Site
@@ -98,6 +100,31 @@ _SITE_OPTIONS = (
         ),
     ),
     click.option(
+        "--as",
+        "as_name",
+        metavar="DOMAIN\\USER",
+        help="Who the client is, where the site asks: as a browser that answers its challenge.",
+    ),
+    click.option(
+        "--role",
+        "as_roles",
+        multiple=True,
+        metavar="GROUP",
+        help="A group of the user of --as; may be repeated.",
+    ),
+    click.option(
+        "--as-type",
+        type=click.Choice(SCHEMES),
+        help="How the user of --as signs in; by default what the site offers first.",
+    ),
+    click.option(
+        "--basic-users",
+        "basic_users_file",
+        type=click.Path(dir_okay=False, path_type=Path),
+        metavar="FILE",
+        help="Users of Basic authentication: name:password[:role,role] lines.",
+    ),
+    click.option(
         "--map",
         "maps",
         multiple=True,
@@ -125,6 +152,10 @@ def settings_of(
     providers: tuple[str, ...],
     app_settings: tuple[Path, ...],
     python: str | None = None,
+    as_name: str | None = None,
+    as_roles: tuple[str, ...] = (),
+    as_type: str | None = None,
+    basic_users_file: Path | None = None,
     **settings: Any,
 ) -> Settings:
     """The settings that the options describe, over those that the site keeps with itself. Raises
@@ -152,8 +183,21 @@ def settings_of(
                 *(setting for file in app_settings for setting in read_app_settings(file)),
             ),
             "providers": dict(_provider(text, path) for text in providers),
+            "identity": _identity(as_name, as_roles, as_type),
+            "basic_users": read_accounts(basic_users_file) if basic_users_file else {},
         }
     )
+
+
+def _identity(name: str | None, roles: tuple[str, ...], scheme: str | None) -> Identity | None:
+    """The identity of --as. Raises SiteError."""
+    if name is not None:
+        return identity(name, roles, scheme or "")
+    if roles or scheme:
+        raise SiteError(
+            "--role and --as-type belong to --as.", "Write for example --as 'CONTOSO\ada'."
+        )
+    return None
 
 
 def _pythons(option: str | None, kept: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:

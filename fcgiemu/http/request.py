@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import quote, urlsplit
 
+from .identity import Identity
 from .numbers import MAX_LENGTH, MAX_PORT, bounded
 from .url import Target, UrlRefused, canonicalize
 
@@ -35,6 +36,8 @@ class Request:
     fields: Mapping[str, str] = field(default_factory=dict)
     #: Whether the host is a name of this machine's own, by which detailed errors may be asked for.
     is_own_host: bool = True
+    #: Who the client can prove to be, where a server asks.
+    identity: Identity | None = None
 
     @property
     def https(self) -> bool:
@@ -64,6 +67,7 @@ def make_request(
     remote_addr: str = "127.0.0.1",
     body_length: int | None = None,
     overrides: Mapping[str, str] | None = None,
+    identity: Identity | None = None,
 ) -> Request:
     """A request for a path (``/a?b=1``) or an absolute URL, which sets scheme, host and port.
 
@@ -100,6 +104,7 @@ def make_request(
         body_length=body_length,
         overrides={key.upper(): str(value) for key, value in (overrides or {}).items()},
         fields=fields,
+        identity=identity,
     )
 
 

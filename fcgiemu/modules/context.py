@@ -2,10 +2,10 @@
 
 A ``Context`` belongs to one call of ``decide``. The pipeline makes it and moves it from one
 notification to the next; modules read everything in it, and write only ``findings``,
-``extra_headers``, ``handler`` with its ``script_length`` and ``entry`` (handler mapping), and the
-URL in ``state`` (RewriteModule, DefaultDocumentModule). A module answers with an action, which ends
-the request, with a word to the pipeline (``Rewritten``, ``SameRequest``, ``ChildRequest``), or with
-None: the next module is asked.
+``extra_headers``, ``user`` (authentication), ``handler`` with its ``script_length`` and ``entry``
+(handler mapping), and the URL in ``state`` (RewriteModule, DefaultDocumentModule). A module answers
+with an action, which ends the request, with a word to the pipeline (``Rewritten``, ``SameRequest``,
+``ChildRequest``), or with None: the next module is asked.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from ..config.tree import Effective
 from ..decision import Action, Handler
 from ..files import FileEntry
 from ..hosting import Hosting, SiteFiles
+from ..http.identity import ANONYMOUS, User
 from ..http.request import Request
 from ..http.response import Header
 from ..rewrite.state import State
@@ -52,7 +53,9 @@ class Context:
     """The request, where it is, and what is known of it so far."""
 
     __slots__ = (
+        "answering",
         "applied",
+        "authenticated",
         "depth",
         "effective",
         "entry",
@@ -67,6 +70,7 @@ class Context:
         "script_length",
         "state",
         "trace",
+        "user",
     )
 
     def __init__(
@@ -83,6 +87,11 @@ class Context:
         self.files = files
         self.trace = trace
         self.effective: Effective
+        #: The scheme by which the client answers the server's challenges; "" = not yet asked.
+        self.answering = ""
+        #: Whether a module has established the user; anonymous access leaves it as it is.
+        self.authenticated = False
+        self.user: User = ANONYMOUS
         #: Names of the rules that applied.
         self.applied: list[str] = []
         self.findings: list[Finding] = []

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from ..decision import CallFastCgi, Decision
 from ..fastcgi import php, records
 from ..fastcgi.connection import REQUEST_ID
+from ..http.identity import User
 from ..http.request import Request
 from ..rewrite.state import (
     MODULE_VERSION,
@@ -73,6 +74,7 @@ def _parts(decision: Decision, action: CallFastCgi) -> list[Group | Pair]:
         request.host,
         request.port,
         request.protocol,
+        decision.user,
     )
     path_variables: tuple[Pair, ...] = (("PATH_INFO", path_info),)
     if php.is_php(action.handler.script_processor):
@@ -118,6 +120,7 @@ def _of_client(
     host: str,
     port: int,
     protocol: str,
+    user: User,
 ) -> tuple[Group, Group, Group, Group, Group]:
     """What stays the same while a client asks the same site in the same way."""
     secure = scheme == "https"
@@ -125,9 +128,9 @@ def _of_client(
         _made(
             ("APPL_MD_PATH", f"/LM/W3SVC/{place.site_id}/ROOT{place.application_path}"),
             ("APPL_PHYSICAL_PATH", application),
-            ("AUTH_TYPE", ""),
-            ("AUTH_PASSWORD", ""),
-            ("AUTH_USER", ""),
+            ("AUTH_TYPE", user.scheme),
+            ("AUTH_PASSWORD", user.password),
+            ("AUTH_USER", user.name),
             ("CERT_COOKIE", ""),
             ("CERT_FLAGS", ""),
             ("CERT_ISSUER", ""),
@@ -146,10 +149,10 @@ def _of_client(
             ("INSTANCE_NAME", place.site_name.upper()),
             ("INSTANCE_META_PATH", f"/LM/W3SVC/{place.site_id}"),
             ("LOCAL_ADDR", local_addr),
-            ("LOGON_USER", ""),
+            ("LOGON_USER", user.name),
         ),
         _made(("REMOTE_ADDR", remote_addr), ("REMOTE_HOST", remote_addr)),
-        _made(("REMOTE_USER", ""), ("REQUEST_METHOD", method)),
+        _made(("REMOTE_USER", user.name), ("REQUEST_METHOD", method)),
         _made(
             ("SERVER_NAME", host),
             ("SERVER_PORT", str(port)),

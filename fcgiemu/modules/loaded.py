@@ -8,10 +8,13 @@ SECTION = "system.webServer/modules"
 #: The modules whose work fcgiemu does, and that an application may remove.
 EMULATED = frozenset(
     {
+        "AnonymousAuthenticationModule",
         "ApplicationInitializationModule",
+        "BasicAuthenticationModule",
         "CorsModule",
         "CustomErrorModule",
         "DefaultDocumentModule",
+        "DigestAuthenticationModule",
         "DirectoryListingModule",
         "DynamicCompressionModule",
         "DynamicIpRestrictionModule",
@@ -27,6 +30,7 @@ EMULATED = frozenset(
         "UrlAuthorizationModule",
         "WebDAVModule",
         "WebSocketModule",
+        "WindowsAuthenticationModule",
     }
 )
 

@@ -152,6 +152,7 @@ def _response_state(decision: Decision, status: int, headers: list[Header]) -> S
     if POLICY.outbound_url_is_rewritten and not compose.is_foreign(result.path):
         made.path, made.query, made.rewritten = result.path, result.query, result.rewritten
     made.assigned = dict(result.assigned)
+    made.user = decision.user  # inferred: they run after authentication
 
     def response(name: str) -> str:
         if name == "STATUS":

@@ -31,6 +31,8 @@ from ..rewrite.state import State
 from ..trace import Trace
 from . import (
     access,
+    authentication,
+    basic_authentication,
     cors,
     default_document,
     directory_listing,
@@ -47,6 +49,7 @@ from . import (
     static_file,
     url_authorization,
     webdav,
+    windows_authentication,
 )
 from .context import (
     CORE,
@@ -85,7 +88,10 @@ TABLE = (
         request_filtering.child_plan,
     ),
     Row("BEGIN_REQUEST", "RewriteModule", inbound.rules),
+    Row("AUTHENTICATE_REQUEST", "BasicAuthenticationModule", basic_authentication.plan),
+    Row("AUTHENTICATE_REQUEST", "WindowsAuthenticationModule", windows_authentication.plan),
     Row("AUTHENTICATE_REQUEST", CORE, access.tls),
+    Row("AUTHENTICATE_REQUEST", CORE, authentication.require_user),
     Row("AUTHENTICATE_REQUEST", CORE, handlers.look_up),
     Row("AUTHORIZE_REQUEST", "UrlAuthorizationModule", url_authorization.plan),
     Row("MAP_REQUEST_HANDLER", "WebDAVModule", webdav.plan),
@@ -169,8 +175,21 @@ def schedule(profile: str) -> Callable[[Effective], Schedule]:
 def decide(hosting: Hosting, request: Request, trace: Trace | None, files: SiteFiles) -> Decision:
     """What IIS does with ``request``. With a trace, also why."""
     context = _context(hosting, request, trace, files)
-    run = _Run(context)
-    action = run.start()
+    action = _Run(context).start()
+    if request.identity is None or not authentication.is_challenge(action):
+        return _decision(context, action)
+    scheme = authentication.answer(context.effective, request.identity)
+    if not scheme or context.authenticated:
+        return _decision(context, action)
+    if trace is not None:
+        trace.events.clear()
+    return _decision_as(scheme, _context(hosting, request, trace, files))
+
+
+def _decision_as(scheme: str, context: Context) -> Decision:
+    """The decision about a request that comes again, as its client answers the challenge."""
+    context.answering = scheme
+    action = _Run(context).start()
     return _decision(context, action)
 
 
@@ -189,6 +208,7 @@ def decide_error_page(failed: Decision, url: str, status: int) -> Decision:
     hosting = failed.site
     request = replace(failed.request, body_length=None)
     context = _context(hosting, request, None, hosting.files)
+    context.user, context.authenticated = failed.user, True  # it is not asked again  # inferred
     path, _, _ = url.partition("?")
     context.state.path = path if path.startswith("/") else "/" + path
     context.state.query = (
@@ -230,6 +250,7 @@ def _decision(context: Context, action: Action) -> Decision:
         rewrite=state.result(),
         findings=tuple(context.findings),
         extra_headers=tuple(context.extra_headers),
+        user=context.user,
     )
 
 

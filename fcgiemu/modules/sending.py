@@ -24,7 +24,7 @@ from ..http.response import (
     set_header,
 )
 from ..trace import Trace
-from . import custom_error, outbound, protocol_support, request_filtering
+from . import authentication, custom_error, outbound, protocol_support, request_filtering
 
 #: Headers that applications cannot set through FastCGI output: the server writes its own.
 _SERVER_OWNED = frozenset(
@@ -77,6 +77,16 @@ def names_server(decision: Decision) -> bool:
     return isinstance(decision.action, CallHttpPlatform)
 
 
+def handler_headers(decision: Decision, status: int, headers: Iterable[Header]) -> list[Header]:
+    """A handler's headers with the server's and, for a 401 of whomever, the challenges of what is
+    enabled (measured for the modules; that an application's 401 gets them too is inferred).
+    """
+    decorated = decorate(headers, decision.effective, names_server=names_server(decision))
+    if status == 401:
+        decorated += authentication.challenges(decision.effective, decision.request)
+    return decorated
+
+
 def send(decision: Decision, response: Response, trace: Trace | None = None) -> Response:
     """A complete response of a handler on its way out: the server's headers, outbound rules, and
     error pages.
@@ -113,9 +123,7 @@ def _decorated_and_rewritten(
     """
     first = outbound.before_cache(decision.effective)
     failure = _outbound(decision, response, trace) if first else None
-    response.headers = decorate(
-        response.headers, decision.effective, names_server=names_server(decision)
-    )
+    response.headers = handler_headers(decision, response.status, response.headers)
     return failure if first else _outbound(decision, response, trace)
 
 

@@ -27,6 +27,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from ..http.identity import ANONYMOUS, User
 from ..http.request import Request
 from ..http.url import encode_path
 from .policy import POLICY
@@ -102,6 +103,7 @@ class State:
         "rewritten",
         "rule_captures",
         "strict",
+        "user",
     )
 
     def __init__(
@@ -134,6 +136,8 @@ class State:
         self.is_servable = is_servable
         self.rule_captures: tuple[str, ...] | None = None
         self.condition_captures: tuple[str, ...] | None = None
+        #: The user, whom outbound rules know; inbound rules run before authentication (measured).
+        self.user: User = ANONYMOUS
         #: RESPONSE_* while outbound rules run: a callable from upper-case header name to value.
         self.response: Callable[[str], str] | None = None
 
@@ -296,6 +300,10 @@ _VARIABLES: dict[str, Callable[[State], str]] = {
     "HTTP_VERSION": lambda state: state.request.protocol,
     "REMOTE_ADDR": lambda state: state.request.remote_addr,
     "REMOTE_HOST": lambda state: state.request.remote_addr,
+    "AUTH_TYPE": lambda state: state.user.scheme,
+    "AUTH_USER": lambda state: state.user.name,
+    "LOGON_USER": lambda state: state.user.name,
+    "REMOTE_USER": lambda state: state.user.name,
     "REMOTE_PORT": lambda state: str(state.request.remote_port),
     "LOCAL_ADDR": lambda state: state.request.local_addr,
     "SERVER_ADDR": lambda state: state.request.local_addr,

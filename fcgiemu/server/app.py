@@ -379,8 +379,9 @@ class Server:
     def _decide(self, exchange: Exchange) -> Decision:
         settings = self.site.settings
         request: Request | None = None
-        if settings.azure:
+        if settings.azure or settings.identity is not None:
             request = self.site.arriving(exchange.request(), str(uuid.uuid4()))
+        if settings.azure and request is not None:
             exchange.extra = (affinity_cookie(self.site.azure_name, request),)
         if self.warm_up is not None and self.warm_up.covers(exchange.protocol.client[1]):
             request = replace(request or exchange.request(), overrides=WARMING_UP)

@@ -387,7 +387,7 @@ class FastCgiCall:
     async def _stream(self, body: bytes) -> Response | None:
         head = self.reader.head
         assert head is not None
-        headers = sending.decorate(head.headers, self.decision.effective)
+        headers = sending.handler_headers(self.decision, head.status, head.headers)
         sender = outbound.sender(self.decision, head.status, headers)
         if sender is not None and sender.wants_body:
             parts = [body]

@@ -185,9 +185,7 @@ class Forwarder:
         reason = answer.reason_phrase or reason_phrase(answer.status_code)
         if await self._replaced(exchange, decision, Response(answer.status_code, reason, headers)):
             return
-        decorated = sending.decorate(
-            headers, decision.effective, names_server=sending.names_server(decision)
-        )
+        decorated = sending.handler_headers(decision, answer.status_code, headers)
         sender = outbound.sender(decision, answer.status_code, decorated)
         parts = answer.aiter_raw()
         if sender is not None and sender.wants_body:

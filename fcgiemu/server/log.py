@@ -118,7 +118,7 @@ def w3c(entry: LogEntry) -> str | None:
         stem,
         masking.text(query),
         str(request.port),
-        "",  # cs-username: nobody is authenticated
+        decision.user.name,
         request.remote_addr,
         request.fields.get("user-agent", ""),
         masking.text(request.fields.get("referer", "")),

@@ -13,7 +13,7 @@ from ..catalogue.values import Finding
 from ..decision import Handler
 from ..diagnosis import configuration, kinder, python
 from ..fastcgi.limits import Limits
-from ..modules import dynamic_ip_restriction, handlers, http_platform
+from ..modules import authentication, dynamic_ip_restriction, handlers, http_platform
 from ..programs.http_platform import command_line
 from ..programs.interpreters import Program, ProgramMissing, because, find_program
 from ..programs.launching import Launcher, NotRegistered
@@ -42,6 +42,7 @@ def report(site: Site, launcher: Launcher, reload: bool) -> Iterator[str]:
             yield f"  application {application.url}: {application.path}"
         yield from _handlers(site, launcher, application, reload)
     yield from _kinder(site)
+    yield from _identities(site)
     if (limited := site.effective("/").view(dynamic_ip_restriction.limits)) is not None:
         yield f"  limits      dynamicIpSecurity: {_client_limits(limited)}"
 
@@ -55,6 +56,21 @@ def _kinder(site: Site) -> Iterator[str]:
     for found in kinder.findings(site):
         if found.severity == "info" and found.code not in _SAID:
             yield line(found, "note")
+
+
+def _identities(site: Site) -> Iterator[str]:
+    """Who clients are, and whether the site asks for it."""
+    who = site.settings.identity
+    if who is None:
+        return
+    roles = f" ({', '.join(who.roles)})" if who.roles else ""
+    yield f"  client      {who.name}{roles}, where the site asks"
+    effective = site.effective("/")
+    if not authentication.answer(effective, who):
+        yield (
+            "  warning     IIS would treat this client as anonymous at /: enable"
+            " windowsAuthentication, which servers lock for web.config (put it into --host-config)"
+        )
 
 
 def line(finding: Finding, word: str = "") -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from ..identities import identity
 from ..settings import Settings
 from ..site import Site
 from .answer import Answer
@@ -36,12 +37,22 @@ class Client:
         https: bool = False,
         remote_addr: str = "127.0.0.1",
         body_length: int | None = None,
+        as_user: str | None = None,
+        roles: Iterable[str] = (),
     ) -> Answer:
-        """Ask about one request; ``url`` is a path or absolute."""
+        """Ask about one request; ``url`` is a path or absolute. ``as_user`` is who the client is,
+        as for serve --as, with its groups.
+        """
         given = list(headers.items() if isinstance(headers, Mapping) else headers)
         answer = Answer(
             self.site.explain(
-                url, method, given, https=https, remote_addr=remote_addr, body_length=body_length
+                url,
+                method,
+                given,
+                https=https,
+                remote_addr=remote_addr,
+                body_length=body_length,
+                identity=identity(as_user, roles) if as_user is not None else None,
             ),
             given,
         )

@@ -197,7 +197,11 @@ def _options(settings: Mapping[str, Any]) -> Iterator[str]:
     """Fields of Settings as options of the command line."""
     for name, value in settings.items():
         option = "--" + name.replace("_", "-")
-        if name == "path_map":
+        if name == "identity" and value is not None:
+            yield from ("--as", value.name)
+            for role in value.roles:
+                yield from ("--role", role)
+        elif name == "path_map":
             for windows, local in value:
                 yield from ("--map", f"{windows}={local}")
         elif value is True:
