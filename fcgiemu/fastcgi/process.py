@@ -417,21 +417,33 @@ class WorkerProcess:
 
     async def _pump(self, stream: asyncio.StreamReader | None, name: str) -> None:
         assert stream is not None
+        begun = ""  # what the site has written of a line that it has not ended
         while True:
             try:
                 line = await stream.readline()
             except ValueError:  # longer than the limit: the reader has dropped what it held
                 line = b"(a line longer than 64 KiB was left out)\n"
+            text, mark, said = self._parted(begun + line.decode("utf-8", "replace").rstrip("\r\n"))
+            begun = ""
+            if mark and not said.isdigit():
+                begun = text
+            elif text or line and not mark:
+                self._show(name, text)
+            if mark:
+                self._told(said)
             if not line:
                 return
-            text = line.decode("utf-8", "replace").rstrip("\r\n")
-            mark, _, said = text.partition(" ")
-            if self.launch.mark and mark == "\x1e" + self.launch.mark:
-                self._told(said)
-                continue
-            self.lines.append(text)
-            self._owners.append(self._owner)
-            self._sink(self, name, text)
+
+    def _parted(self, line: str) -> tuple[str, str, str]:
+        """What the site has written, the mark, and what our own worker says after it. The worker
+        writes whole lines, but one may come where the site has not ended its own.
+        """
+        return line.partition(f"\x1e{self.launch.mark} ") if self.launch.mark else (line, "", "")
+
+    def _show(self, name: str, text: str) -> None:
+        self.lines.append(text)
+        self._owners.append(self._owner)
+        self._sink(self, name, text)
 
     def _told(self, said: str) -> None:
         """Our own worker's word: whose output follows, that a debugger has come or gone, or what it

@@ -517,6 +517,38 @@ def test_timeouts_by_the_clock(
     asyncio.run(main())
 
 
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("a\n\nb\n", ["a", "", "b"]),
+        ("a", ["a"]),
+        ("\x1em1 2\na\n", ["2 a"]),
+        ("\x1em1 2\na\n\x1em1 3\nb\n", ["2 a", "3 b"]),
+        ("\x1em1 2\na\x1em1 report {}\n\x1em1 reported\n\n\x1em1 3\nb\n", ["2 a", "3 b"]),
+        ("\x1em1 2\na\x1em1 report {}\nb\x1em1 reported\nc", ["2 abc"]),
+        ("\x1em1 2\na\x1em1 3\nb", ["2 a", "3 b"]),
+        ("\x1em2 report {}\n", ["\x1em2 report {}"]),
+    ],
+)
+def test_what_the_worker_says_is_not_part_of_the_output(written: str, shown: list[str]) -> None:
+    async def main() -> None:
+        seen = []
+
+        def sink(worker: WorkerProcess, stream: str, text: str) -> None:
+            seen.append(f"{worker.label} {text}".removeprefix(" "))
+
+        worker = WorkerProcess(replace(LAUNCH, mark="m1"), sink)
+        worker._begun = {2: ("2", ""), 3: ("3", "")}
+        stream = asyncio.StreamReader()
+        stream.feed_data(written.encode())
+        stream.feed_eof()
+        await worker._pump(stream, "stderr")
+        assert seen == shown
+        assert worker.report == ("{}" if "m1 reported" in written else "")
+
+    asyncio.run(main())
+
+
 def test_a_debugged_process_is_not_recycled(pool: Callable[..., None]) -> None:
     async def work(application: Application, spawner: Spawner) -> None:
         worker = await application.acquire()
