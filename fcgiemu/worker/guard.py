@@ -15,6 +15,8 @@ import time
 import lifeline
 
 _SET_CHILD_SUBREAPER = 36
+#: What the server asks a program to end with, which is passed on to it.
+_ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 #: Seconds for a program to end its children by itself, where the system does not hand them to us.
 _GRACE = 0.3
 
@@ -67,9 +69,12 @@ def main():
     if descriptor is None:  # no server to outlive
         os.execvp(sys.argv[1], sys.argv[1:])
     adopts = _adopt()
+    # Until there is a handler, none of them may end the guard and leave the program behind.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
     child = os.fork()
     if child == 0:
         os.close(descriptor)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
         try:
             os.execvp(sys.argv[1], sys.argv[1:])
         except OSError as error:
@@ -93,10 +98,9 @@ def main():
             time.sleep(_GRACE)
             os.killpg(0, signal.SIGKILL)
 
-    signal.signal(signal.SIGTERM, end)
-    signal.signal(signal.SIGINT, end)
-    signal.signal(signal.SIGHUP, end)
-
+    for number in _ENDING:
+        signal.signal(number, end)
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
     lifeline.watch(descriptor, end_at_once)
     for standard in (0, 1, 2):
         os.close(standard)
