@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cache
 from importlib import resources
@@ -114,28 +114,34 @@ def finding(
     ``severity`` and ``hresult`` replace those of the catalogue where the place decides. Raises
     UnknownCode, and KeyError for a value that is missing.
     """
-    made = filled(code, values, span)
-    return replace(
-        made,
-        severity=severity or made.severity,
-        hresult=made.hresult if hresult is None else hresult,
-        section=section,
-        location=location,
+    return filled(
+        code, values, span, severity=severity, hresult=hresult, section=section, location=location
     )
 
 
-def filled(code: str, values: Mapping[str, object], span: Span | None = None) -> Finding:
+def filled(
+    code: str,
+    values: Mapping[str, object],
+    span: Span | None = None,
+    *,
+    severity: str = "",
+    hresult: int | None = None,
+    section: str = "",
+    location: str = "",
+) -> Finding:
     """As ``finding``, with the values of the placeholders in a mapping."""
     name, _, form = code.partition("/")
     found = kind(name)
     text = found.forms[form]
     return Finding(
         found.code,
-        found.severity,
+        severity or found.severity,
         Template(text.message).substitute(values),
         span,
         Template(text.hint).substitute(values),
-        found.hresult,
+        found.hresult if hresult is None else hresult,
+        section,
+        location,
     )
 
 

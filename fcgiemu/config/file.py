@@ -7,8 +7,9 @@ from __future__ import annotations
 from difflib import get_close_matches
 from pathlib import Path, PureWindowsPath
 
+from .. import catalogue
 from . import schema
-from .diagnostics import E_DUPLICATE, E_LOCKED, ConfigurationError, Finding, Span
+from .diagnostics import ConfigurationError, Span
 from .locks import NO_OVERRIDES, Overrides
 from .model import SHIPPED_POLICY, ConfigFile, Override, Policy, SectionInstance
 from .reader import Element, read_bytes, read_file
@@ -87,15 +88,18 @@ class _Loader:
     def report(
         self,
         code: str,
-        severity: str,
-        message: str,
         span: Span,
+        /,
+        *,
+        severity: str = "",
         section: str = "",
-        hint: str = "",
-        hresult: int = 0x8007000D,
+        **values: object,
     ) -> None:
+        """Note a finding of the catalogue; ``severity`` replaces its own."""
         self.file.findings.append(
-            Finding(code, severity, message, span, hint, hresult, section, self.place)
+            catalogue.filled(
+                code, values, span, severity=severity, section=section, location=self.place
+            )
         )
 
     # -- structure ---------------------------------------------------------------------------------
@@ -107,13 +111,7 @@ class _Loader:
             self.group(root, schema.WEB_SERVER, "", True)
             return
         if root.tag != "configuration":
-            self.report(
-                "config-root",
-                "error",
-                "The root element must be <configuration>",
-                root.span,
-                hint=f"Wrap the content of <{root.tag}> in <configuration> … </configuration>.",
-            )
+            self.report("config-root", root.span, tag=root.tag)
             return
         self.top_level(root, "", True)
 
@@ -133,10 +131,9 @@ class _Loader:
             elif child.tag in _MISPLACED:
                 self.report(
                     "config-misplaced-section",
-                    "warning",
-                    f"<{child.tag}> directly under <configuration> has no effect",
                     child.span,
-                    hint=f"Move it into {_MISPLACED[child.tag]}.",
+                    tag=child.tag,
+                    place=_MISPLACED[child.tag],
                 )
 
     def location(self, element: Element, nested: bool) -> None:
@@ -147,35 +144,21 @@ class _Loader:
             "inheritInChildApplications",
         }
         for name in sorted(unknown):
-            self.unrecognized_attribute(name, element.span, "")
-        if nested:
             self.report(
-                "config-nested-location",
-                "error",
-                "Unrecognized element 'location'",
+                "config-unknown-attribute",
                 element.span,
-                hint="A <location> cannot stand inside another one.",
+                name=name,
+                remedy="Remove it: this place knows no such attribute.",
             )
+        if nested:
+            self.report("config-nested-location", element.span)
             return
         path = element.attributes.get("path", "").replace("\\", "/").strip("/")
         inherit = element.attributes.get("inheritInChildApplications", "true").lower() != "false"
         if {"overrideMode", "allowOverride"} <= set(element.attributes):
-            self.report(
-                "config-override-mode",
-                "error",
-                "'overrideMode' and 'allowOverride' cannot be used together",
-                element.span,
-                hint="Drop allowOverride.",
-            )
+            self.report("config-override-mode", element.span)
         if element.attributes.get("overrideMode", "Allow") not in ("Allow", "Deny", "Inherit"):
-            self.report(
-                "config-bad-value",
-                "error",
-                "The 'overrideMode' attribute is invalid.  Enum must be one of Inherit, "
-                "Allow, Deny",
-                element.span,
-                hint='Write overrideMode="Allow" or "Deny".',
-            )
+            self.report("config-bad-value/mode", element.span)
         mode = element.attributes.get("overrideMode", "Inherit")
         if "allowOverride" in element.attributes:
             mode = "Allow" if element.attributes["allowOverride"].lower() == "true" else "Deny"
@@ -188,14 +171,7 @@ class _Loader:
 
     def config_sections(self, element: Element, index: int) -> None:
         if index:
-            self.report(
-                "config-sections-position",
-                "error",
-                "Only one <configSections> element allowed. It must be "
-                "the first child element of the root <configuration> element",
-                element.span,
-                hint="Move <configSections> to the top of the file.",
-            )
+            self.report("config-sections-position", element.span)
         for group in element.iter("sectionGroup"):
             if group.attributes.get("name") == "system.webServer":
                 self.declared |= {str(part.attributes.get("name")) for part in group.children}
@@ -247,28 +223,23 @@ class _Loader:
             else []
         )
         elsewhere = [path for path in schema.sections() if path.endswith("/" + child.tag)]
-        hint = (
+        remedy = (
             f"Did you mean <{near[0]}>?"
             if near
             else "Install the module that brings this section, or remove it."
         )
         if module := schema.EXTENSIONS.get(prefix + child.tag):
-            hint = (
+            remedy = (
                 f"Install {module} on the server, and say here that it is: --module {module}. Or"
                 " remove the section."
             )
         elif elsewhere:
-            hint = f"This section belongs in {elsewhere[0].rpartition('/')[0]}."
-        message = (
-            f"Unrecognized element '{child.tag}'"
-            if prefix.startswith(REWRITE)
-            else (
-                "The configuration section"
-                f" '{(prefix + child.tag).removeprefix(schema.WEB_SERVER)}' cannot be read because"
-                " it is missing a section declaration"
-            )
-        )
-        self.report("config-unknown-section", "error", message, child.span, "", hint)
+            remedy = f"This section belongs in {elsewhere[0].rpartition('/')[0]}."
+        path = (prefix + child.tag).removeprefix(schema.WEB_SERVER)
+        if prefix.startswith(REWRITE):
+            self.report("config-unknown-section/element", child.span, name=child.tag, remedy=remedy)
+        else:
+            self.report("config-unknown-section/section", child.span, name=path, remedy=remedy)
 
     # -- one section -------------------------------------------------------------------------------
 
@@ -276,28 +247,13 @@ class _Loader:
         if not self.allowed(path, element):
             return
         if "configProtectionProvider" in element.attributes:
-            self.report(
-                "config-encrypted-section",
-                "error",
-                f"The section '{path}' is encrypted and cannot be read here",
-                element.span,
-                path,
-                "Decrypt it with aspnet_regiis -pdf, or put its values into --host-config.",
-            )
+            self.report("config-encrypted-section", element.span, section=path, name=path)
             return
         if self.mode is not None:
             self.file.overrides.append(Override(path, self.place, self.mode, element.span))
         key = (path, "" if location == "." else location)
         if key in self.seen and path != "appSettings":  # public reports, empty ones too
-            self.report(
-                "config-duplicate-section",
-                "error",
-                f"The section '{path}' is already defined. Sections must only appear once per"
-                " config file",
-                element.span,
-                hint="Join the two sections into one.",
-                hresult=E_DUPLICATE,
-            )
+            self.report("config-duplicate-section", element.span, name=path)
             return
         self.seen.add(key)
         source = self.config_source(element)
@@ -317,16 +273,7 @@ class _Loader:
         if path in schema.APPLICATION_ROOT_ONLY and not (self.application_root and not self.place):
             return False  # measured: ignored silently below the application root
         if path in schema.HOST_ONLY:
-            self.report(
-                "config-host-only",
-                "error",
-                "This configuration section cannot be used at this path. This happens when the"
-                f" section is locked at a parent level ({path} may stand in applicationHost.config"
-                " only)",
-                element.span,
-                hint="Put it into --host-config; a web.config can never hold it.",
-                hresult=E_LOCKED,
-            )
+            self.report("config-host-only", element.span, name=path)
             return False
         if path in self.overrides.denied:
             self.locked(element, path, True, self.overrides.denied[path])
@@ -341,16 +288,8 @@ class _Loader:
 
     def locked(self, element: Element, path: str, fatal: bool, by: Span | None = None) -> None:
         where = f"by {by}" if by else "by default in applicationHost.config"
-        self.report(
-            "config-locked-section",
-            "error" if fatal else "warning",
-            "This configuration section cannot be used at this path. This happens when the section"
-            f" is locked at a parent level ({path}, locked {where})",
-            element.span,
-            "",
-            'Unlock the section there (overrideMode="Allow"), or put it into --host-config.',
-            E_LOCKED,
-        )
+        severity = "error" if fatal else "warning"
+        self.report("config-locked-section", element.span, severity=severity, name=path, by=where)
 
     def config_source(self, element: Element) -> Element | None:
         """The element itself, or the root of the file that its configSource names."""
@@ -366,14 +305,7 @@ class _Loader:
             or not source
             or self.folder is None
         ):
-            self.report(
-                "config-source",
-                "error",
-                f"The configSource '{source}' must be a relative path at or below "
-                "this file's folder",
-                element.span,
-                hint="Move the file beside web.config.",
-            )
+            self.report("config-source/path", element.span, source=source)
             return None
         name = (self.file.name.rpartition("/")[0] + "/" + "/".join(windows.parts)).lstrip("/")
         try:
@@ -382,20 +314,9 @@ class _Loader:
             self.file.findings.append(error.finding)
             return None
         if root.tag != element.tag:
-            self.report(
-                "config-source",
-                "error",
-                f"The root element must match the name of the section '{element.tag}'",
-                root.span,
-                hint=f"Rename <{root.tag}> to <{element.tag}>.",
-            )
+            self.report("config-source/root", root.span, tag=element.tag, root=root.tag)
             return None
         return root
-
-    def unrecognized_attribute(self, name: str, span: Span, section: str) -> None:
-        self.report(
-            "config-unknown-attribute", "error", f"Unrecognized attribute '{name}'", span, section
-        )
 
 
 def _any_case(folder: Path, parts: tuple[str, ...]) -> Path:

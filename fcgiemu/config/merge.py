@@ -16,8 +16,9 @@ from datetime import timedelta
 from functools import cache
 from typing import TypeVar, overload
 
+from .. import catalogue
 from . import schema, values
-from .diagnostics import E_DUPLICATE, E_INVALID_DATA, E_LOCKED, Finding, Span
+from .diagnostics import E_DUPLICATE, E_INVALID_DATA, Finding, Span
 from .model import ConfigFile, Entries, SectionInstance, TypedElement
 from .schema import CollectionSchema, ElementSchema
 from .values import Value
@@ -390,14 +391,15 @@ class _Merger:
     def violation(self, lock: Lock, what: str, span: Span) -> None:
         fatal = self.strict_locks or not lock.file.is_shipped
         self.findings.append(
-            Finding(
+            catalogue.finding(
                 "config-lock-violation",
-                "error" if fatal else "warning",
-                f"Lock violation: {what} of {self.section} is locked at {lock.span}",
                 span,
-                f"Remove it here, or unlock it there ({lock.kind}).",
-                E_LOCKED,
-                self.section if self.section == "system.webServer/httpErrors" else "",
+                severity="error" if fatal else "warning",
+                section=self.section if self.section == "system.webServer/httpErrors" else "",
+                what=what,
+                name=self.section,
+                where=lock.span,
+                lock=lock.kind,
             )
         )  # measured: on error responses only
 
@@ -420,15 +422,16 @@ class _Merger:
         if self.section == "system.webServer/httpProtocol":
             owner = ""  # measured: a duplicate custom header fails every request
         self.findings.append(
-            Finding(
+            catalogue.finding(
                 "config-duplicate-entry",
-                "error",
-                f"Cannot add duplicate collection entry of type '{rules.entry.name}' with {what}",
                 element.span,
-                f"It is already defined at {present.span}: put <remove …/> before this entry, or"
-                " drop it.",
-                E_INVALID_DATA if self.section in _DUPLICATE_IS_INVALID_DATA else E_DUPLICATE,
-                owner,
+                hresult=E_INVALID_DATA
+                if self.section in _DUPLICATE_IS_INVALID_DATA
+                else E_DUPLICATE,
+                section=owner,
+                type=rules.entry.name,
+                keys=what,
+                where=present.span,
             )
         )
 

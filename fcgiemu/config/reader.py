@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.parsers import expat
 
-from .diagnostics import ConfigurationError, Finding, Span
+from .. import catalogue
+from .diagnostics import ConfigurationError, Span
 
 #: IIS refuses configuration files over 250 KB unless a registry value raises the limit; rewrite
 #: maps of real sites do raise it, so the bound here only protects the reader.
@@ -202,28 +203,14 @@ def read_file(path: Path, name: str) -> Document:
         with path.open("rb") as stream:
             data = stream.read(MAX_BYTES + 1)
     except OSError as error:
-        raise _refused(
-            name,
-            1,
-            1,
-            "config-unreadable",
-            f"Cannot read configuration file: {error.strerror}",
-            "Give the account that runs the server read access to this file.",
-        ) from error
+        raise _refused("config-unreadable", Span(name, 1, 1), reason=error.strerror) from error
     return read_bytes(data, name)
 
 
 def read_bytes(data: bytes, name: str) -> Document:
     """Parse the bytes of a configuration file called ``name``; see read_file for errors."""
     if len(data) > MAX_BYTES:
-        raise _refused(
-            name,
-            1,
-            1,
-            "config-too-large",
-            f"Configuration file exceeds {MAX_BYTES} bytes",
-            "Move large rewrite maps into a file of their own (configSource).",
-        )
+        raise _refused("config-too-large", Span(name, 1, 1), limit=MAX_BYTES)
     builder = _Builder(name)
     try:
         builder.parser.Parse(data, True)
@@ -301,13 +288,10 @@ class _Builder:
             self.comments.append(Comment(text, line))
 
     def _doctype(self, *_: object) -> None:
+        parser = self.parser
         raise _refused(
-            self.name,
-            self.parser.CurrentLineNumber,
-            self.parser.CurrentColumnNumber + 1,
             "config-doctype",
-            "Configuration file contains a document type declaration",
-            "Remove the <!DOCTYPE ...>; configuration files have no entities.",
+            Span(self.name, parser.CurrentLineNumber, parser.CurrentColumnNumber + 1),
         )
 
 
@@ -321,23 +305,11 @@ def _tag(name: str) -> str:
 
 
 def _malformed(name: str, line: int, column: int, detail: str) -> ConfigurationError:
-    hint = f"Fix the XML here: {detail}."
+    span = Span(name, line, column)
     if "declaration not at start" in detail:
-        hint = (
-            "Remove what stands before <?xml: the declaration must be the very first characters of"
-            " the file."
-        )
-    return _refused(
-        name,
-        line,
-        column,
-        "config-malformed-xml",
-        "Configuration file is not well-formed XML",
-        hint,
-    )
+        return _refused("config-malformed-xml/declaration", span)
+    return _refused("config-malformed-xml", span, reason=detail)
 
 
-def _refused(
-    name: str, line: int, column: int, code: str, message: str, hint: str
-) -> ConfigurationError:
-    return ConfigurationError(Finding(code, "error", message, Span(name, line, column), hint))
+def _refused(code: str, span: Span, **values: object) -> ConfigurationError:
+    return ConfigurationError(catalogue.filled(code, values, span))

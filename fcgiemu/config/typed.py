@@ -8,8 +8,9 @@ from collections.abc import Iterable
 from dataclasses import replace
 from difflib import get_close_matches
 
+from .. import catalogue
 from . import schema, values
-from .diagnostics import Finding, Span
+from .diagnostics import Span
 from .model import ConfigFile, Entries, TypedElement
 from .reader import Element, Run
 from .schema import ElementSchema
@@ -56,7 +57,7 @@ class Typer:
         self.file = file
         self.place = place
         self.section = section
-        #: Unknown names break every request below the file (spec 8.2), the rewrite module's own
+        #: Unknown names break every request below the file, the rewrite module's own
         #: sections apart.
         self.names_section = section if section.startswith(REWRITE) else ""
         self.locks = False
@@ -92,11 +93,9 @@ class Typer:
             if any(child.schema.name == element.tag for child in children):
                 self.report(
                     "config-duplicate-element",
-                    "error",
-                    f"The element '{element.tag}' is already there; it may appear once in"
-                    f" <{known.name.rpartition('/')[2]}>",
                     element.span,
-                    f"Join the two <{element.tag}> elements into one.",
+                    name=element.tag,
+                    parent=known.name.rpartition("/")[2],
                 )
             children.append(self.element(element, known.children[element.tag]))
         elif (directive := self.directive(element, known)) is not None:
@@ -137,19 +136,15 @@ class Typer:
             severity = "info" if self.section.startswith(REWRITE) else "warning"
             self.report(
                 "config-value-case",
-                severity,
-                f"'{text}' is not exactly a value of '{attribute.name}'",
                 element.span,
-                hint=f'Write {attribute.name}="{odd.text}".',
+                severity=severity,
+                text=text,
+                name=attribute.name,
+                meant=odd.text,
             )
         except values.BadValue as bad:
             self.report(
-                "config-bad-value",
-                "error",
-                f"The '{attribute.name}' attribute is invalid.  {bad}",
-                element.span,
-                hint=f'Fix {attribute.name}="{text}".',
-                section=self.section,
+                "config-bad-value", element.span, name=attribute.name, text=text, reason=bad
             )
 
     def directive(self, element: Element, known: ElementSchema) -> TypedElement | None:
@@ -188,11 +183,10 @@ class Typer:
             if "required" in attribute.words and attribute.name not in present:
                 self.report(
                     "config-missing-attribute",
-                    "error",
-                    f"Missing required attribute '{attribute.name}'",
                     element.span,
-                    hint=f'Add {attribute.name}="…" to this <{element.tag}>.',
                     section=self.names_section,
+                    name=attribute.name,
+                    tag=element.tag,
                 )
         return typed
 
@@ -203,33 +197,33 @@ class Typer:
         )
         self.report(
             f"config-unknown-{kind}",
-            "error",
-            f"Unrecognized {kind} '{name}'",
             span,
-            hint=(
+            section=self.names_section,
+            name=name,
+            remedy=(
                 f"Did you mean '{near[0]}'?"
                 if near
                 else f"Remove it: this place knows no such {kind}."
             ),
-            section=self.names_section,
         )
 
     def report(
         self,
         code: str,
-        severity: str,
-        message: str,
         span: Span,
-        hint: str,
+        /,
+        *,
+        severity: str = "",
         section: str | None = None,
+        **values: object,
     ) -> None:
+        """Note a finding of the catalogue, by default as one of this section."""
         self.file.findings.append(
-            Finding(
+            catalogue.filled(
                 code,
-                severity,
-                message,
+                values,
                 span,
-                hint,
+                severity=severity,
                 section=self.section if section is None else section,
                 location=self.place,
             )

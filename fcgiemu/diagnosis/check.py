@@ -110,7 +110,7 @@ def _of_configuration(site: Site, effective: Effective, file: ConfigFile) -> Ite
     own = [rule for rule in compiled.rules if rule.span.file == file.name]
     found += rules.findings(compiled.rules, own)
     for rule in own:
-        if rule.promise is None:
+        if rule.page_rule is None:
             found += [*conditions.findings(rule), *targets.findings(site, effective, rule)]
     found += served.of_configuration(site, effective, file)
     if not (compiled.errors or any(finding.severity == "error" for finding in found)):

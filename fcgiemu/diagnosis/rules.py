@@ -74,7 +74,7 @@ def findings(everything: Sequence[Rule], own: Sequence[Rule]) -> list[Finding]:
     before = _Before()
     for rule in everything:
         if id(rule) in mine:
-            if rule.promise is None:
+            if rule.page_rule is None:
                 found += [
                     *_pattern(rule),
                     *_conditions(rule),
@@ -295,7 +295,7 @@ class _Before:
         """That a rule for every URL replaces what earlier rewrites have made, which do not stop."""
         url = rule.action.url.source if rule.action.url is not None else ""
         replaces = rule.action.type == "Rewrite" and is_universal(rule) and not rule.conditions
-        if not replaces or "{R:" in url or "{URL}" in url or rule.promise is not None:
+        if not replaces or "{R:" in url or "{URL}" in url or rule.page_rule is not None:
             return
         for earlier in self._rewriting:
             if rule.base.startswith(earlier.base):
@@ -308,9 +308,9 @@ class _Before:
                 )
 
     def add(self, rule: Rule) -> None:
-        if rule.action.type == "Rewrite" and not rule.stop_processing and rule.promise is None:
+        if rule.action.type == "Rewrite" and not rule.stop_processing and rule.page_rule is None:
             self._rewriting.append(rule)
-        if rule.promise is not None or not stops(rule):
+        if rule.page_rule is not None or not stops(rule):
             return
         takes_all = is_universal(rule) or (rule.pattern or "").strip() in _NOT_EMPTY
         if takes_all and not rule.negate and not _is_fallback(rule):

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
+from .. import catalogue
 from ..config.diagnostics import E_INVALID_DATA, Finding
 from ..config.merge import Node
 from ..config.tree import Effective
@@ -87,14 +88,11 @@ def table(effective: Effective) -> HandlerTable:
         handler = _handler(node)
         holds = met(handler.pre_condition)
         if holds is None:
-            bad = bad or Finding(
+            bad = bad or catalogue.finding(
                 "handler-bad-precondition",
-                "error",
-                f'Handler "{handler.name}" has a bad precondition '
-                f'"{handler.pre_condition}" in its precondition list',
                 node.span,
-                "Known tokens: integratedMode, classicMode, bitness32, bitness64,"
-                " runtimeVersionv4.0 …",
+                handler=handler.name,
+                text=handler.pre_condition,
             )
         elif holds:
             entries.append((handler, path_matcher(handler.path)))

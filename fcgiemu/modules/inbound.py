@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from .. import catalogue
 from ..config.diagnostics import Finding
 from ..config.tree import Effective
 from ..decision import Abort, Action, Redirect, Respond
@@ -89,12 +90,11 @@ def _act(verdict: Verdict) -> Action:
             reason=verdict.reason,
             description=verdict.description,
         )
-    finding = Finding(
+    finding = catalogue.finding(
         "rewrite-runtime-error",
-        "error",
-        verdict.description,
         verdict.rule.span,
         hresult=verdict.hresult,
+        reason=verdict.description,
     )
     return _error(finding, verdict.substatus)
 

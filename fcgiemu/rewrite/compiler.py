@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+from .. import catalogue
 from ..config.diagnostics import Finding, Span
 from ..config.merge import Node
 from ..config.tree import Effective
@@ -49,11 +50,11 @@ class Compiler:
     errors: list[Finding] = field(default_factory=list)
     warnings: list[Finding] = field(default_factory=list)
 
-    def error(self, code: str, message: str, span: Span, hint: str = "") -> None:
-        self.errors.append(Finding(code, "error", message, span, hint, section=self.section))
-
-    def warn(self, code: str, message: str, span: Span, hint: str = "") -> None:
-        self.warnings.append(Finding(code, "warning", message, span, hint, section=self.section))
+    def report(self, code: str, span: Span, /, **values: object) -> Finding:
+        """Note a finding of the catalogue, by its severity; it is returned."""
+        found = catalogue.filled(code, values, span, section=self.section)
+        (self.errors if found.severity == "error" else self.warnings).append(found)
+        return found
 
     def load_lookups(self) -> None:
         """Rewrite maps and providers that templates may name."""
@@ -97,25 +98,14 @@ class Compiler:
                 entries[key] = item.text("value")
                 continue
             assert item.span is not None
-            self.warn(
-                "rewrite-map-duplicate-key",
-                f"Key '{item.text('key')}' differs only in case from an earlier one; "
-                "the first is used",
-                item.span,
-                'Remove one of them, or set ignoreCase="false".',
-            )
+            self.report("rewrite-map-duplicate-key", item.span, key=item.text("key"))
         return entries
 
     def template(self, source: str, span: Span, what: str) -> Template:
         try:
             return compile_template(source, self.lookups)
         except TemplateError as error:
-            self.error(
-                "rewrite-bad-template",
-                f"{what}: {error}",
-                span,
-                "Write expansions as {R:1}, {C:1}, {Function:…}, {Map:…} or {SERVER_VARIABLE}.",
-            )
+            self.report("rewrite-bad-template", span, what=what, reason=error)
             return compile_template("", {})
 
     def matcher(
@@ -124,12 +114,14 @@ class Compiler:
         try:
             return compile_matcher(pattern, syntax, ignore_case)
         except PatternError as error:
-            self.error(
+            self.report(
                 "rewrite-bad-pattern",
-                f'{what}: The pattern "{pattern}" is not valid at character '
-                f"{error.position + 1}: {error}",
                 span,
-                error.hint or "Fix the regular expression.",
+                what=what,
+                pattern=pattern,
+                position=error.position + 1,
+                reason=error,
+                remedy=error.hint or "Fix the regular expression.",
             )
             return lambda _text: None
 
@@ -180,12 +172,7 @@ def _rule(compiler: Compiler, node: Node, scope: str, allowed: set[str] | None) 
         matcher = compiler.matcher(pattern, syntax, ignore_case, span, what)
         prefix = compiler.prefix(pattern, syntax, ignore_case)
         if syntax == "Wildcard" and "?" in pattern:
-            compiler.warn(
-                "rewrite-wildcard-question-mark",
-                f"{what}: '?' is not a wildcard and never occurs in a path",
-                span,
-                "Only * is a wildcard; use ECMAScript for one character.",
-            )
+            compiler.report("rewrite-wildcard-question-mark", span, what=what)
     conditions = node.child("conditions")
     rule = Rule(
         name=name,
@@ -209,12 +196,10 @@ def _rule(compiler: Compiler, node: Node, scope: str, allowed: set[str] | None) 
         stop_processing=node.flag("stopProcessing"),
         span=node.span,
     )
-    promise = page_rules.promise(node)
-    if promise is not None and node.flag("enabled"):
-        compiler.warn(
-            "azure-page-static-rule", f"{what}: {promise.message}", node.span, promise.hint
-        )
-        rule = replace(rule, promise=promise)
+    page_rule = page_rules.page_rule(node)
+    if page_rule is not None and node.flag("enabled"):
+        found = compiler.report(page_rule.code, node.span, what=what, **page_rule.values)
+        rule = replace(rule, page_rule=replace(page_rule, message=found.message))
     return rule if node.flag("enabled") else None
 
 
@@ -228,12 +213,7 @@ def condition(compiler: Compiler, node: Node, syntax: str, scope: str, what: str
             pattern, syntax, node.flag("ignoreCase"), node.span, f"{what}, condition"
         )
     elif scope != "Distributed":
-        compiler.error(
-            "rewrite-file-test-out-of-place",
-            f"{what}: {match_type} can only be used in the inbound rules of a site",
-            node.span,
-            "Move the rule into <rules> of the site's web.config.",
-        )
+        compiler.report("rewrite-file-test-out-of-place", node.span, what=what, test=match_type)
     return Condition(
         input=compiler.template(node.text("input"), node.span, f"{what}, condition"),
         match_type=match_type,
@@ -262,20 +242,10 @@ def _action(compiler: Compiler, node: Node, rule_span: Span, what: str) -> Actio
     span = node.span or rule_span
     url = node.given("url")
     if kind in ("Rewrite", "Redirect") and url is None:
-        compiler.error(
-            "rewrite-missing-url",
-            f"{what}: The action {kind} requires the attribute 'url'",
-            span,
-            'Add url="…" to <action>.',
-        )
+        compiler.report("rewrite-missing-url", span, what=what, kind=kind)
     status = node.integer("statusCode")
     if kind == "CustomResponse" and not status:
-        compiler.error(
-            "rewrite-missing-status",
-            f"{what}: The action CustomResponse requires the attribute 'statusCode'",
-            span,
-            'Add statusCode="403" or another status to <action>.',
-        )
+        compiler.report("rewrite-missing-status", span, what=what)
 
     def text(name: str) -> Template | None:
         source = node.given(name)

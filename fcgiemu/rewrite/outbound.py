@@ -133,31 +133,16 @@ def _rule(
     syntax, pattern = node.text("patternSyntax"), match.text("pattern")
     wanted = node.text("preCondition")
     if wanted and wanted.lower() not in known:
-        compiler.error(
-            "rewrite-unknown-precondition",
-            f"{what}: The preCondition '{wanted}' does not exist",
-            node.span,
-            "Define it under <preConditions>, or correct the name.",
-        )
+        compiler.report("rewrite-unknown-precondition", node.span, what=what, name=wanted)
     tags = _tags(compiler, match, custom_tags, span, what)
     variable = match.text("serverVariable")
     header = _header_name(variable)
     if variable and not header:
-        compiler.warn(
-            "rewrite-not-a-response-header",
-            f"{what}: '{variable}' is not a response header, the rule has no effect",
-            span,
-            "Names of response headers begin with RESPONSE_.",
-        )
+        compiler.report("rewrite-not-a-response-header", span, what=what, variable=variable)
         return None
     whole_body = not tags and not header
     if whole_body and syntax == "Wildcard":
-        compiler.error(
-            "rewrite-wildcard-body",
-            f"{what}: Wildcard syntax needs a tag filter",
-            node.span,
-            "Use ECMAScript to match inside a body.",
-        )
+        compiler.report("rewrite-wildcard-body", node.span, what=what)
     conditions = node.child("conditions")
     return (
         OutboundRule(
@@ -208,12 +193,8 @@ def _tags(
             continue
         collection = custom.get(match.text("customTags").lower())
         if collection is None:
-            compiler.error(
-                "rewrite-unknown-custom-tags",
-                f"{what}: The customTags '{match.text('customTags')}' do not exist",
-                span,
-                "Define them under <customTags>.",
-            )
+            name = match.text("customTags")
+            compiler.report("rewrite-unknown-custom-tags", span, what=what, name=name)
             continue
         for tag, attribute in collection:
             found.setdefault(tag.lower(), set()).add(attribute.lower())

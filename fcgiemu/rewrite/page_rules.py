@@ -1,15 +1,16 @@
-"""The two static-file rules printed on the Azure page of 2015, whose promise IIS does not keep
-(section 19).
+"""The two rules for static files that the Azure page of 2015 prints, and that IIS never applies.
 
-The page says that files are served without Python. Real IIS never applies its placeholder rule and
-never matches ``^/static/.*``. By default fcgiemu keeps the promise for exactly these two shapes and
+The page says that files are served without Python. IIS compares the placeholder rule's text
+``true`` with the pattern ``false``, and never matches ``^/static/.*``, since the input of a rule
+has no leading slash. By default fcgiemu does what the page says for exactly these two shapes, and
 says so; ``--strict`` does as IIS.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from ..config.merge import Node
 from .state import State
@@ -18,35 +19,38 @@ _PREFIX = re.compile(r"\^(/(?:[\w.~-]+/)+)\.\*")
 
 
 @dataclass(frozen=True, slots=True)
-class PagePromise:
-    """What the page promised: with ``source`` a prefix mapping, without it "an existing file is
-    served".
+class PageRule:
+    """What such a rule is meant to do: with ``source`` map a prefix, without it serve an existing
+    file.
     """
 
-    message: str
-    hint: str
+    #: The code of its finding, and the values that it takes.
+    code: str
+    values: Mapping[str, str] = field(default_factory=dict)
     source: str = ""
     target: str = ""
+    #: The message of its finding.
+    message: str = ""
 
-    def concerns(self, text: str, state: State) -> bool:
-        """Whether the promise is about this request."""
+    def applies(self, text: str, state: State) -> bool:
+        """Whether the rule is meant for this request."""
         if not self.source:
             return state.is_servable(state.path)
         return ("/" + text).lower().startswith(self.source.lower())
 
-    def keep(self, text: str, base: str, state: State) -> None:
-        """Apply the promise to a request that it concerns."""
+    def apply(self, text: str, base: str, state: State) -> None:
+        """Do to a request for which it is meant what it is meant to do."""
         if self.source:
             state.path = base + self.target + text[len(self.source) - 1 :]
             state.rewritten = True
 
 
-def promise(node: Node) -> PagePromise | None:
-    """The promise of a rule that has one of the two printed shapes, else None."""
+def page_rule(node: Node) -> PageRule | None:
+    """What a rule that has one of the two printed shapes is meant to do, else None."""
     return _placeholder(node) or _prefix_mapping(node)
 
 
-def _placeholder(node: Node) -> PagePromise | None:
+def _placeholder(node: Node) -> PageRule | None:
     conditions = node.child("conditions").items
     if (
         node.child("match").has("url")
@@ -62,15 +66,10 @@ def _placeholder(node: Node) -> PagePromise | None:
         return None
     if condition.text("matchType") != "Pattern" or condition.flag("negate"):
         return None
-    return PagePromise(
-        "IIS never applies this rule (it compares the text 'true' with the pattern 'false'); an"
-        " existing file is served here as the Azure page promises, IIS would send it to Python",
-        'Give the rule that follows <add input="{REQUEST_FILENAME}" matchType="IsFile"'
-        ' negate="true" /> as a condition.',
-    )
+    return PageRule("azure-page-static-rule/placeholder")
 
 
-def _prefix_mapping(node: Node) -> PagePromise | None:
+def _prefix_mapping(node: Node) -> PageRule | None:
     action = node.child("action")
     source = _PREFIX.fullmatch(node.child("match").text("url"))
     target = _PREFIX.fullmatch(action.text("url"))
@@ -81,12 +80,12 @@ def _prefix_mapping(node: Node) -> PagePromise | None:
         or node.child("conditions").items
     ):
         return None
-    return PagePromise(
-        f"IIS never matches '{source[0]}' (a rule's input has no leading slash) and would take"
-        f" '{target[0]}' literally; {source[1]} is mapped to {target[1]} here as the Azure page"
-        " promises",
-        f'Write <match url="^{source[1][1:]}(.*)" /> and <action type="Rewrite"'
-        f' url="{target[1][1:]}{{R:1}}" />.',
-        source[1],
-        target[1],
-    )
+    values = {
+        "pattern": source[0],
+        "url": target[0],
+        "source": source[1],
+        "target": target[1],
+        "from": source[1][1:],
+        "to": target[1][1:],
+    }
+    return PageRule("azure-page-static-rule/prefix", values, source[1], target[1])

@@ -11,7 +11,7 @@ from typing import Literal, Protocol
 from ..config.diagnostics import E_ACCESS_DENIED, E_INVALID_DATA, Span
 from ..trace import Trace
 from . import compose
-from .page_rules import PagePromise
+from .page_rules import PageRule
 from .pattern import Captures, Matcher
 from .policy import POLICY
 from .regex import TooComplex
@@ -83,7 +83,7 @@ class Rule:
     span: Span
     #: Set on the two static-file rules of the Azure page, which IIS never applies; see
     #: page_rules.py.
-    promise: PagePromise | None = None
+    page_rule: PageRule | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,7 +141,7 @@ class _Index:
         self._lengths: list[int] = []
 
     def add(self, number: int, rule: Rule) -> None:
-        if rule.negate or rule.promise is not None or not rule.prefix:
+        if rule.negate or rule.page_rule is not None or not rule.prefix:
             self._always.append(number)
             return
         prefix = rule.prefix.lower()
@@ -179,11 +179,11 @@ def evaluate(
                 text = _relative(base, path)
             if text is None:
                 continue
-            promise = rule.promise
-            if promise is not None and not state.strict and promise.concerns(text, state):
-                if not promise.source and _untouched_by(rules, number + 1, state):
+            page_rule = rule.page_rule
+            if page_rule is not None and not state.strict and page_rule.applies(text, state):
+                if not page_rule.source and _untouched_by(rules, number + 1, state):
                     continue  # the rules that follow leave the file alone by themselves
-                _keep_promise(rule, promise, text, state, trace)
+                _apply_page_rule(rule, page_rule, text, state, trace)
                 applied.append(rule.name)
                 return None
             try:
@@ -237,17 +237,17 @@ def _try(rule: Rule, text: str, state: State, trace: Trace | None) -> tuple[bool
     return matched, verdict
 
 
-def _keep_promise(
-    rule: Rule, promise: PagePromise, text: str, state: State, trace: Trace | None
+def _apply_page_rule(
+    rule: Rule, page_rule: PageRule, text: str, state: State, trace: Trace | None
 ) -> None:
-    promise.keep(text, rule.base, state)
+    page_rule.apply(text, rule.base, state)
     if trace is not None:
         trace.add(
             "AZURE_PAGE_PROMISE",
             RuleName=rule.name,
             Line=rule.span.line,
             RewriteURL=state.path,
-            Message=promise.message,
+            Message=page_rule.message,
         )
 
 

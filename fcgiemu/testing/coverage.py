@@ -87,7 +87,7 @@ def rules(site: Site) -> list[Rule]:
         rule.span: rule
         for path in _paths(site)
         for rule in site.effective(path).view(inbound).rules
-        if rule.promise is None
+        if rule.page_rule is None
     }
     return list(found.values())
 

@@ -34,14 +34,22 @@ _CODE = re.compile(
 )
 
 
+#: Functions beside ``finding`` that take a code, a span and the values of its placeholders.
+_MAKERS = {"report", "_refused"}
+
+
 def calls() -> Iterator[tuple[str, ast.Call]]:
-    """(place, call) of every call of ``finding`` or ``hint`` of the catalogue."""
+    """(place, call) of every call of ``finding`` or ``hint`` of the catalogue, and of what passes
+    its arguments on to them.
+    """
     for path in SOURCES.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Call):
                 name = node.func.attr if isinstance(node.func, ast.Attribute) else ""
                 name = node.func.id if isinstance(node.func, ast.Name) else name
-                if name in ("finding", "hint") and node.args:
+                codes = named(node.args[0]) if node.args else []
+                passes = name in _MAKERS and codes and all(map(_CODE.fullmatch, codes))
+                if passes or (name in ("finding", "hint") and node.args):
                     yield f"{path.name}:{node.lineno}", node
 
 
@@ -110,6 +118,20 @@ def test_calls_give_what_the_templates_name() -> None:
                 for other in catalogue.kind(code).forms.values()
                 for value in other.placeholders()
             }, (place, name)
+
+
+def test_only_the_catalogue_words_a_finding() -> None:
+    """Nobody else makes a Finding of sentences; copies of one change other fields."""
+    elsewhere = {
+        f"{path.relative_to(SOURCES)}:{node.lineno}"
+        for path in SOURCES.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id == "Finding"
+        and path.parent.name != "catalogue"
+    }
+    assert not elsewhere
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.code)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from xml.sax.saxutils import escape, quoteattr
 
@@ -104,12 +104,11 @@ def applied(
         log += [_logged(message, place) for message in chain.messages]
         log.append(f"{'applied' if chain.ok else 'failed'}: {place.windows}")
     log.append("ended")
-    kind = {"error": "warning"}
-    told = [
-        Finding(f.code, kind.get(f.severity, f.severity), f.message, f.span, f.hint)
-        for f in findings
+    milder = [
+        replace(found, severity="warning") if found.severity == "error" else found
+        for found in findings
     ]
-    return HostTransforms(base, tuple(told), tuple(log))
+    return HostTransforms(base, tuple(milder), tuple(log))
 
 
 def _logged(message: Message, place: Place) -> str:

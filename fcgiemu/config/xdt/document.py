@@ -14,7 +14,8 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from xml.parsers import expat
 
-from ..diagnostics import ConfigurationError, Finding, Span
+from ... import catalogue
+from ..diagnostics import ConfigurationError, Span
 from ..reader import MAX_BYTES
 
 #: Elements within each other; files of real sites have fewer than 20.
@@ -251,10 +252,9 @@ def parse(data: bytes, name: str) -> Document:
     """
     if len(data) > MAX_BYTES:
         raise _refused(
-            "config-too-large",
-            f"The file exceeds {MAX_BYTES} bytes",
+            "config-too-large/transform",
             Span(name, 1, 1),
-            "Split it, or name the right file.",
+            limit=MAX_BYTES,
         )
     text, encoding = _decoded(data, name)
     _check(text, name)
@@ -281,10 +281,10 @@ def _decode(data: bytes, encoding: str, name: str) -> str:
         return data.decode(encoding)
     except (UnicodeDecodeError, LookupError) as error:
         raise _refused(
-            "config-malformed-xml",
-            f"The file is not text in {encoding}: {error}",
+            "config-malformed-xml/encoding",
             Span(name, 1, 1),
-            "Save the file as UTF-8.",
+            encoding=encoding,
+            reason=error,
         ) from error
 
 
@@ -297,23 +297,13 @@ def _check(text: str, name: str) -> None:
         return Span(name, parser.CurrentLineNumber, parser.CurrentColumnNumber + 1)
 
     def doctype(*_: object) -> None:
-        raise _refused(
-            "config-doctype",
-            "The file contains a document type declaration",
-            here(),
-            "Remove the <!DOCTYPE ...>; configuration files have no entities.",
-        )
+        raise _refused("config-doctype", here())
 
     def start(*_: object) -> None:
         nonlocal depth
         depth += 1
         if depth > MAX_DEPTH:
-            raise _refused(
-                "config-malformed-xml",
-                f"More than {MAX_DEPTH} elements within each other",
-                here(),
-                "Write the file with fewer levels.",
-            )
+            raise _refused("config-malformed-xml/depth", here(), limit=MAX_DEPTH)
 
     def end(*_: object) -> None:
         nonlocal depth
@@ -327,15 +317,12 @@ def _check(text: str, name: str) -> None:
     except expat.ExpatError as error:
         detail = expat.ErrorString(error.code)
         raise _refused(
-            "config-malformed-xml",
-            f"The file is not well-formed XML: {detail}",
-            Span(name, error.lineno, error.offset + 1),
-            "Correct the XML here.",
+            "config-malformed-xml", Span(name, error.lineno, error.offset + 1), reason=detail
         ) from error
 
 
-def _refused(code: str, message: str, span: Span, hint: str) -> ConfigurationError:
-    return ConfigurationError(Finding(code, "error", message, span, hint))
+def _refused(code: str, span: Span, **values: object) -> ConfigurationError:
+    return ConfigurationError(catalogue.filled(code, values, span))
 
 
 def _read(document: Document) -> None:
