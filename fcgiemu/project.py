@@ -4,8 +4,9 @@ fcgiemu.toml.
 
 from __future__ import annotations
 
+import difflib
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from .app_service.environment import AppSetting
 from .app_service.environment import read as read_app_settings
 from .errors import SiteError
 from .files import content
-from .settings import EVERY
+from .settings import EVERY, OPTIONAL_MODULES
 
 #: Keys that are switches of Settings by the same name, but for the hyphens.
 _SWITCHES = ("strict", "strict-locks", "azure", "portal-wins", "arr", "compression", "ui")
@@ -25,23 +26,93 @@ _KEYS = (
     "app-settings",
     "python",
     "transform",
+    "module",
 )
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _is_flag(value: object) -> bool:
+    return isinstance(value, bool)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_list(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(text, str) for text in value)
+
+
+#: Options of ``serve`` by their key: what holds for a value. The command line knows the rest.
+_SERVE: dict[str, Callable[[object], bool]] = {
+    "port": _is_number,
+    "host": _is_text,
+    "local-host": _is_list,
+    "reload": _is_flag,
+    "standby": _is_flag,
+    "workers": _is_number,
+    "worker": _is_text,
+    "strict-pool": _is_flag,
+    "https": _is_flag,
+    "cert": _is_text,
+    "key": _is_text,
+    "debugpy": _is_number,
+    "no-timeouts": _is_flag,
+    "app-init": _is_flag,
+    "log-format": _is_text,
+    "freb": _is_text,
+    "measured-only": _is_flag,
+}
+#: Those of them that name a file, relative to the file that holds the key.
+_PATHS = frozenset({"cert", "key", "freb"})
 
 
 def read(folder: Path) -> dict[str, Any]:
     """Fields of Settings that the files in ``folder`` set. Raises SiteError, naming the file, for
     what they cannot hold.
     """
+    found = _find(folder)
+    return _fields(*found) if found is not None else {}
+
+
+def of_serve(folder: Path) -> tuple[Path, dict[str, object]] | None:
+    """The file that holds settings, and the options of ``serve`` that it sets, by their key; None
+    where no file holds any. Raises SiteError.
+    """
+    found = _find(folder)
+    if found is None:
+        return None
+    table, path = found
+    _fields(table, path)
+    return path, {
+        key: str(path.parent / str(value)) if key in _PATHS else value
+        for key, value in table.items()
+        if key in _SERVE
+    }
+
+
+def _find(folder: Path) -> tuple[dict[str, Any], Path] | None:
+    """Our settings of a folder, and the file that holds them. Raises SiteError."""
     for path, whole in ((folder / "fcgiemu.toml", True), (folder / "pyproject.toml", False)):
         if path.is_file():
-            try:
-                text = path.read_text("utf-8-sig")
-            except (UnicodeDecodeError, OSError) as error:
-                raise SiteError(f"{path}: {error}.", "Mend the TOML.") from error
-            table = _table(text, str(path), whole)
+            table = _table(_text_of(path), str(path), whole)
             if table is not None:
-                return _fields(table, path)
-    return {}
+                return table, path
+    return None
+
+
+def _text_of(path: Path) -> str:
+    try:
+        return path.read_text("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise SiteError(f"{path} is not UTF-8.", "Save it as UTF-8.") from error
+    except OSError as error:
+        raise SiteError(
+            f"{path}: {error.strerror}.", "Give yourself the right to read it."
+        ) from error
 
 
 def inline_app_settings(folder: Path) -> Iterator[AppSetting]:
@@ -65,7 +136,7 @@ def _table(text: str, name: str, whole: bool) -> dict[str, Any] | None:
     try:
         found: Any = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise SiteError(f"{name}: {error}.", "Mend the TOML.") from error
+        raise SiteError(f"{name}: {error}.", "Correct the TOML.") from error
     for key in () if whole else ("tool", "fcgiemu"):
         found = found.get(key) if isinstance(found, dict) else None
     return found if isinstance(found, dict) else None
@@ -103,13 +174,26 @@ def _fields(table: dict[str, Any], path: Path) -> dict[str, Any]:
             found[field] = tuple(AppSetting(name, text) for name, text in value.items())
         elif key == "app-settings" and isinstance(value, str):
             found[field] = tuple(read_app_settings(path.parent / value))
-        elif key in _KEYS:
-            raise SiteError(
-                f"{path}: {key} cannot be {value!r}.", "See docs/serve.md for what each key holds."
-            )
+        elif key == "module" and _is_list(value) and set(value) <= set(OPTIONAL_MODULES):
+            found["modules"] = tuple(value)
+        elif key in _SERVE and _SERVE[key](value):
+            continue  # of serve alone: see of_serve
         else:
-            raise SiteError(f"{path}: there is no key {key}.", f"Known are {', '.join(_KEYS)}.")
+            raise _wrong(key, value, path)
     return found
+
+
+def _wrong(key: str, value: object, path: Path) -> SiteError:
+    """What to say of a key that does not exist, or holds what it cannot."""
+    known = (*_KEYS, *_SERVE)
+    if key in known:
+        what = "See docs/serve.md for what each key holds."
+        if key == "module":
+            what = f"It is a list of {', '.join(OPTIONAL_MODULES)}."
+        return SiteError(f"{path}: {key} cannot be {value!r}.", what)
+    near = difflib.get_close_matches(key.lower().replace("_", "-"), known, 1, 0.6)
+    hint = f"Did you mean {near[0]}?" if near else f"Known are {', '.join(known)}."
+    return SiteError(f"{path}: there is no key {key}.", hint)
 
 
 def _python(text: str, path: Path) -> str:

@@ -19,6 +19,7 @@ from ..identities import identity, read_accounts
 from ..programs.python_choice import resolve
 from ..settings import EVERY, OPTIONAL_MODULES, Settings
 from ..site import Site
+from .configured import variable
 
 #: Options of every command that opens a site.
 _SITE_OPTIONS = (
@@ -134,10 +135,20 @@ _SITE_OPTIONS = (
 )
 
 
+#: Parameters of these options.
+_NAMES = frozenset(
+    "strict strict_locks azure app_settings portal_wins arr modules host_config transforms"
+    " site_name compression providers python maps".split()
+)
+
+
 def site_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the shared options to a command."""
     for option in reversed(_SITE_OPTIONS):
         command = option(command)
+    for param in getattr(command, "__click_params__", ()):
+        if isinstance(param, click.Option) and param.name in _NAMES:
+            param.envvar = variable(param)
     return command
 
 

@@ -9,11 +9,12 @@ import click
 
 from ..errors import SiteError
 from . import fail
+from .configured import Serve, from_environment
 from .grammar import site_argument
 from .options import open_site, site_options
 
 
-@click.command(help="Serve SITE (default: this folder) as IIS would.")
+@click.command(cls=Serve, help="Serve SITE (default: this folder) as IIS would.")
 @site_argument
 @click.option(
     "--port",
@@ -197,3 +198,6 @@ def command(
         serving.run()
     except SiteError as error:
         fail(error, error.hint)
+
+
+from_environment(command)

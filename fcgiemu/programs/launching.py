@@ -40,6 +40,8 @@ _NOT_INHERITED = (
     "__PYVENV_LAUNCHER__",
     "PYTHONEXECUTABLE",
 )
+#: Variables that are options of ours, or were between us and a worker that has started us.
+_OWN = "FCGIEMU_"
 _WORKER = Path(__file__).parent.parent / "worker"
 _FOREVER = float("inf")
 PTVSD_PORT = 5678  # wfastcgi's default
@@ -202,7 +204,11 @@ class Launcher:
         """What a process of an application finds in its environment, but for what is between us and
         our worker.
         """
-        found = {name: value for name, value in os.environ.items() if name not in _NOT_INHERITED}
+        found = {
+            name: value
+            for name, value in os.environ.items()
+            if name not in _NOT_INHERITED and not name.startswith(_OWN)
+        }
         found.update(
             APP_POOL_ID=place.place.application_pool, PYTHONIOENCODING="utf-8", SystemDrive="C:"
         )

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
+import click
 import pytest
 from click.testing import CliRunner
 
-from fcgiemu import SiteError
+from fcgiemu import Site, SiteError, project
 from fcgiemu.app_service.environment import AppSetting
 from fcgiemu.cli import main
+from fcgiemu.cli.serve import command as serve_command
+from fcgiemu.fastcgi.limits import Limits
+from fcgiemu.programs.launching import Launcher, PoolOptions
 from fcgiemu.project import read
 
 from ..sites import write
@@ -54,7 +60,10 @@ def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
     ("text", "words"),
     [
         ("strict = 'yes'", "strict cannot be 'yes'"),
-        ("port = 80", "there is no key port"),
+        ("prot = 80", "there is no key prot"),
+        ("port = '80'", "port cannot be '80'"),
+        ("workers = true", "workers cannot be True"),
+        ("module = ['Cors']", "module cannot be"),
         ("strict =", "fcgiemu.toml: "),
         ("map = ['x']", "map cannot be"),
     ],
@@ -88,3 +97,66 @@ def test_options_win(tmp_path: Path) -> None:
 
     assert outcome()["kind"] == "directory"
     assert outcome("--host-config", str(tmp_path / "off.config"))["status"] == 403
+
+
+@pytest.mark.parametrize(
+    ("key", "near"), [("prot", "port"), ("no_reload", "reload"), ("Strict", "strict"), ("q", None)]
+)
+def test_a_key_that_does_not_exist(key: str, near: str | None, tmp_path: Path) -> None:
+    write(tmp_path, {"fcgiemu.toml": f"{key} = 1\n"})
+    with pytest.raises(SiteError) as raised:
+        read(tmp_path)
+    assert raised.value.hint.startswith(f"Did you mean {near}?" if near else "Known are ")
+
+
+def test_every_option_of_serve_is_a_key_and_a_variable() -> None:
+    """But for those that are about one start alone."""
+    alone = {"help", "provider"}
+    for param in serve_command.params:
+        if isinstance(param, click.Option):
+            key = max(param.opts, key=len).lstrip("-")
+            assert key in alone or param.envvar == "FCGIEMU_" + key.upper().replace("-", "_")
+            assert key in alone or key in (*project._KEYS, *project._SERVE), key
+
+
+def given(*words: str, environment: dict[str, str] | None = None) -> dict[str, Any]:
+    """The values that the options of serve have in the end."""
+    with mock.patch.dict(os.environ, environment or {}):
+        return serve_command.make_context(
+            "serve", list(words), help_option_names=["-h", "--help"]
+        ).params
+
+
+def test_options_then_environment_then_settings(tmp_path: Path) -> None:
+    text = "port = 8001\nworkers = 3\nreload = false\nlocal-host = ['shop.test']\nkey = 'k.pem'\n"
+    write(tmp_path, {"fcgiemu.toml": text, "web.config": "<configuration />"})
+    site = str(tmp_path)
+    found = given(site)
+    assert (found["port"], found["workers"], found["reload"]) == (8001, 3, False)
+    assert (found["local_hosts"], found["key"]) == (("shop.test",), tmp_path / "k.pem")
+    environment = {"FCGIEMU_PORT": "8002", "FCGIEMU_RELOAD": "1"}
+    found = given(f"{site}/web.config", environment=environment)
+    assert (found["port"], found["workers"], found["reload"]) == (8002, 3, True)
+    assert given(site, "--port", "8003", environment=environment)["port"] == 8003
+
+
+def test_a_value_that_an_option_cannot_have_names_the_file(tmp_path: Path) -> None:
+    write(tmp_path, {"fcgiemu.toml": "port = 70000\n"})
+    result = CliRunner().invoke(main, ["serve", str(tmp_path)])
+    assert result.exit_code == 2
+    assert f"{tmp_path / 'fcgiemu.toml'}: port: 70000 is not in the range" in result.output
+    result = CliRunner().invoke(main, ["serve", str(tmp_path)], env={"FCGIEMU_PORT": "x"})
+    assert "FCGIEMU_PORT" in result.output
+
+
+def test_the_environment_says_it_for_every_command(tmp_path: Path) -> None:
+    """And the processes of the site do not see it."""
+    write(tmp_path, {"web.config": "<configuration />"})
+    result = CliRunner().invoke(
+        main, ["check", str(tmp_path)], env={"FCGIEMU_HOST_CONFIG": "absent.config"}
+    )
+    assert "absent.config" in result.output
+    with mock.patch.dict(os.environ, {"FCGIEMU_STANDBY": "0"}):
+        launcher = Launcher(Site(tmp_path), PoolOptions())
+        place = launcher.site.layout.applications[0]
+        assert "FCGIEMU_STANDBY" not in launcher.environment(place, Limits())
