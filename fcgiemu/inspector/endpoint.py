@@ -29,6 +29,8 @@ MAX_CONNECTIONS = 100
 PATIENCE = 30.0
 #: Bytes of a stream that may wait for its reader.
 MAX_UNREAD = 1 << 20
+#: Seconds that an event may wait for others, to go out together.
+TOGETHER = 0.03
 #: Seconds after which a quiet stream says that it is alive.
 HEARTBEAT = 15.0
 
@@ -110,6 +112,7 @@ class Connection(asyncio.Protocol):
         self._stop: Callable[[], None] | None = None
         self._parser = httptools.HttpRequestParser(self)
         self._head, self._body = _Head(), bytearray()
+        self._events: list[str] = []
 
     # -- asyncio -----------------------------------------------------------------------------------
 
@@ -237,8 +240,15 @@ class Connection(asyncio.Protocol):
             self.transport.abort()  # it comes back with Last-Event-ID
             return False
         text = json.dumps(data, separators=(",", ":"))
-        self.transport.write(f"id: {number}\ndata: {text}\n\n".encode())
+        if not self._events:
+            asyncio.get_running_loop().call_later(TOGETHER, self._send_events)
+        self._events.append(f"id: {number}\ndata: {text}\n\n")
         return True
+
+    def _send_events(self) -> None:
+        events, self._events = self._events, []
+        if not self.transport.is_closing():
+            self.transport.write("".join(events).encode())
 
     def _beat(self) -> None:
         if not self.transport.is_closing():

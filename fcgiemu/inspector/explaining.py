@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ..decision import Decision, Outcome, Refused
+from ..decision import Decision, Outcome, Refused, Respond
 from ..diagnosis.check import check
 from ..http.request import Request, make_request
 from ..http.url import UrlRefused
@@ -87,17 +87,52 @@ class Explainer:
         return self._draft
 
 
+#: The notifications of a request, in order; IIS has more, in which nothing here happens.
+NOTIFICATIONS = (
+    "BeginRequest",
+    "AuthenticateRequest",
+    "AuthorizeRequest",
+    "MapRequestHandler",
+    "ExecuteRequestHandler",
+    "SendResponse",
+)
+#: Where modules answer that do not say it themselves.
+_ANSWERS_AT = {"RewriteModule": "BeginRequest", "HttpRedirectionModule": "MapRequestHandler"}
+
+
+def pipeline(outcome: Outcome) -> list[dict[str, Any]]:
+    """The notifications from left to right with the modules that did something: those that
+    changed the URL, and the one that answered. Nothing where http.sys answered.
+    """
+    if isinstance(outcome, Refused):
+        return []
+    action = outcome.action
+    answered = _ANSWERS_AT.get(outcome.module, "ExecuteRequestHandler")
+    if isinstance(action, Respond):
+        answered = action.notification
+    acted: dict[str, list[str]] = {name: [] for name in NOTIFICATIONS}
+    if outcome.rules:
+        acted["BeginRequest"].append("RewriteModule")
+    if answered in acted and outcome.module not in acted[answered]:
+        acted[answered].append(outcome.module)
+    return [
+        {"notification": name, "modules": modules, "answered": name == answered}
+        for name, modules in acted.items()
+    ]
+
+
 def of_request(site: Site, seen: Seen) -> dict[str, Any]:
     """The story of a request that has been answered."""
     decision = seen.decision
     if decision is None:
         told = explanation(site, seen.entry.outcome, seen.entry.method, seen.target, trace=Trace())
-        return {**_with_story(told), "is_as_it_was": True}
+        return {**_with_story(told), "is_as_it_was": True, "pipeline": []}
     trace = Trace()
     now = site.decide(decision.request, trace)
     told = explanation(site, now, seen.entry.method, seen.target, trace=trace)
     sent = [pair for pair in views.request_headers(seen) if pair[0].lower() in _TELLING]
     found = _with_story(told)
+    found["pipeline"] = pipeline(seen.entry.outcome)
     found["is_as_it_was"] = _is_same(decision, now)
     found["copies"] = _copies(told, sent)
     return found
@@ -151,7 +186,8 @@ def of_url(
         outcome = site.decide(site.arriving(request), trace)
     except UrlRefused as error:
         outcome = Refused.of(error)
-    return _with_story(explanation(site, outcome, method, url, trace=trace))
+    told = explanation(site, outcome, method, url, trace=trace)
+    return {**_with_story(told), "pipeline": pipeline(outcome)}
 
 
 def of_urls(site: Site, urls: Sequence[str]) -> list[dict[str, Any]]:

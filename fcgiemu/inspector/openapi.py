@@ -49,6 +49,7 @@ _SUMMARY: dict[str, Schema] = {
     "client_gone": _FLAG,
     "remark": _or_null(_TEXT),
     "replay_of": _or_null(_WHOLE),
+    "page": {**_or_null(_TEXT), "description": "the page of this site that asked for it (Referer)"},
 }
 _BODY = _object(
     {
@@ -108,6 +109,9 @@ _EXPLANATION: Schema = {
         "findings": _list(_ref("Finding")),
         "events": _list({"type": "object"}),
         "story": _list(_object({"depth": _WHOLE, "role": _TEXT, "text": _TEXT})),
+        "pipeline": _list(
+            _object({"notification": _TEXT, "modules": _list(_TEXT), "answered": _FLAG})
+        ),
         "is_as_it_was": {
             "type": "boolean",
             "description": "whether the files lead to the same as when the request was answered",

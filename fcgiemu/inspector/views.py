@@ -34,6 +34,7 @@ class Summary(TypedDict):
     client_gone: bool
     remark: str | None
     replay_of: int | None
+    page: str | None
 
 
 class Body(TypedDict):
@@ -94,7 +95,18 @@ def summary(seen: Seen) -> Summary:
         "client_gone": entry.client_gone,
         "remark": masking.text(entry.remark) or None,
         "replay_of": seen.replay_of or None,
+        "page": _page(seen),
     }
+
+
+def _page(seen: Seen) -> str | None:
+    """The page of this site that a request comes from, by Referer and Host."""
+    fields = dict(seen.headers)
+    referer, host = fields.get(b"Referer", b""), fields.get(b"Host", b"")
+    before, _, path = referer.partition(b"://" + host + b"/")
+    if not host or before not in (b"http", b"https") or referer == before:
+        return None
+    return masking.text("/" + path.decode("latin-1"))
 
 
 def details(seen: Seen, output: Iterable[str]) -> Details:
