@@ -184,7 +184,7 @@ class _Reader:
                 directory.span,
                 f"Map it: --map '{text}=/path/to/folder'."
                 if windows
-                else "Create it, or mend the path.",
+                else "Create it, or fix the path.",
             )
         return local, windows or f"{self.windows}{_path(directory)}".replace("/", "\\")
 

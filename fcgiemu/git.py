@@ -30,7 +30,7 @@ def checkout(repository: Path, tree: str, target: Path) -> None:
     names that lead out.
     """
     if tree.startswith("-"):
-        raise subprocess.CalledProcessError(128, "git", stderr=f"{tree} is no revision")
+        raise subprocess.CalledProcessError(128, "git", stderr=f"{tree} is not a revision")
     found = _git(
         ["-C", str(repository), "rev-parse", "--absolute-git-dir"], target, environment()
     ).stdout.strip()

@@ -19,8 +19,8 @@ def guarded(command: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def end_with_starter() -> None:
-    """Where whoever has started this process holds a lifeline of it: end with them, however they
-    end.
+    """Where the process that has started this one holds a lifeline of it: end with it, however
+    it ends.
     """
     descriptor = lifeline.take()
     if descriptor is not None and not lifeline.hold(descriptor):

@@ -187,7 +187,7 @@ class Watcher:
 
     def _wait_for_end(self, relative: str) -> None:
         """A file is being written: it is told of when it is closed, which is a moment later in most
-        cases. Before that it may be empty, and whoever loads it would have to load it twice.
+        cases. Before that it may be empty, and would have to be loaded twice.
         """
         if relative not in self._written:
             timer = threading.Timer(WRITE_SECONDS, self._tell, (relative, False))

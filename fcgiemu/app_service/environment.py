@@ -58,7 +58,9 @@ def _lines(text: str, path: Path) -> Iterator[AppSetting]:
             continue
         name, equals, value = stripped.partition("=")
         if not equals or not name.strip():
-            raise SiteError(f"{path}:{number}: this is no NAME=value.", "Write one setting a line.")
+            raise SiteError(
+                f"{path}:{number}: this is not NAME=value.", "Write one setting a line."
+            )
         value = value.strip()
         if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
             value = value[1:-1]

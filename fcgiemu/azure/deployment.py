@@ -615,7 +615,7 @@ def _project(source: Path) -> Path:
         or IGNORED.intersection(folder.relative_to(source).parts)
     ):
         raise DeploymentFailed(
-            "source", f".deployment names the project {name}, which is no folder of the source."
+            "source", f".deployment names the project {name}, which is not a folder of the source."
         )
     return folder
 

@@ -41,7 +41,7 @@ def maker(runtime: Runtime) -> list[str]:
 
 
 def _imports(python: str, module: str) -> bool:
-    # Not in the folder of whoever deploys: what lies there would be imported first.
+    # Not in the working directory of the deployment: what lies there would be imported first.
     return (
         subprocess.run(
             [python, "-c", f"import {module}"],

@@ -74,7 +74,7 @@ _USAGE = "Give either --urls FILE or --log FILE."
     "ignored",
     multiple=True,
     metavar="OLD:NEW",
-    help="A kind of outcome that becomes another one is no change, as fastcgi:httpPlatform.",
+    help="A kind of outcome that becomes another one is not a change, as fastcgi:httpPlatform.",
 )
 @click.option(
     "--part",

@@ -203,7 +203,7 @@ def _batch(
         try:
             question = _question(line)
             answer = finish(_answer(site, sites, question, events))
-        except Exception as error:  # also a defect of ours: the other lines have their answers
+        except Exception as error:  # an internal error too: the other lines have their answers
             failed = True
             _say_why(number, question, error, as_json)
             continue

@@ -156,13 +156,13 @@ def command(
     from ..lifeline import end_with_starter
     from ..programs.launching import PoolOptions
     from ..server import tls
-    from ..server.first_process import reaps_for_server
+    from ..server.first_process import reap_as_process_1
     from ..server.serve import Options, Serving
 
     if debug_port is not None and worker == "wfastcgi":
         raise click.UsageError("--debugpy needs fcgiemu's own worker: leave --worker wfastcgi out.")
     end_with_starter()
-    reaps_for_server()
+    reap_as_process_1()
     pool = PoolOptions(
         workers, worker, strict_pool, no_timeouts, debug_port, standby=standby and reload
     )

@@ -4,8 +4,8 @@ entities, no network, bounded.
 A rewrite map may have hundreds of thousands of entries, so memory decides the shape. An element
 keeps its attribute names as one tuple that all elements of its shape share, and its place as one
 number. A long run of childless siblings of one shape, as the entries of a map are, becomes one
-``Run`` with a flat list of texts: an entry then costs its texts and three machine words. Whoever
-asks a parent for its ``children`` gets elements all the same, made for the asking.
+``Run`` with a flat list of texts: an entry then costs its texts and three machine words. A
+parent's ``children`` are elements all the same, made when they are read.
 """
 
 from __future__ import annotations

@@ -43,8 +43,8 @@ T = TypeVar("T")
 #: A section, and what its merging brought up.
 Merged = tuple[Node, list[Finding]]
 
-#: Sections that every request consumes: an error in one of them fails every request below the file
-#: (spec 1.6, 8.2).
+#: Sections that every request consumes: an error in one of them fails every request below the
+#: file (measured).
 _ALWAYS_CONSUMED = (
     "",
     "system.webServer/handlers",
@@ -108,8 +108,8 @@ class Effective:
             return made
 
     def errors(self, section: str) -> list[Finding]:
-        """The errors that whoever consumes ``section`` runs into; "" = those that fail every
-        request.
+        """The errors that the modules which read ``section`` run into; "" = those that fail
+        every request.
         """
         known = self._errors.get(section)
         if known is None:
@@ -122,7 +122,7 @@ class Effective:
             for finding in self._file_findings()
             if finding.severity == "error" and finding.section == section
         ]
-        for path in (section,) if section else self._met_by_all():
+        for path in (section,) if section else self._read_by_all():
             self.section(path)
             found += [
                 finding
@@ -131,7 +131,7 @@ class Effective:
             ]
         return found
 
-    def _met_by_all(self) -> set[str]:
+    def _read_by_all(self) -> set[str]:
         """Sections whose entries can fail every request when levels meet: duplicate headers, and
         what is locked.
         """

@@ -164,8 +164,8 @@ class Application:
             self._waiting.remove(waiter)
 
     def release(self, worker: WorkerProcess) -> None:
-        """Give a process back after its request: to whoever waits, to the idle ones, or to its
-        end.
+        """Give a process back after its request: to a request that waits, to the idle
+        processes, or to its end.
         """
         over = 0 < self.limits.instance_max_requests <= worker.requests and not worker.debugged
         lives = worker.connection.alive or worker.may_close and worker.connection.error is None

@@ -88,7 +88,7 @@ def parse(block: bytes) -> Head:
         lower = name.lower()
         if lower == "status":
             match = _STATUS.match(value)
-            if not match or not 200 <= int(match[1]) <= 999:  # an interim answer is no answer
+            if not match or not 200 <= int(match[1]) <= 999:  # an interim answer is not an answer
                 raise BadHeaders(f"Status: {value[:80]}")
             status, reason, seen_status = int(match[1]), match[2] or "", True
             continue

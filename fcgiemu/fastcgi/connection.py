@@ -58,13 +58,14 @@ class FastCgiConnection(asyncio.Protocol):
         self.heard = False
         #: Bytes of STDOUT that had come before the first of STDERR.
         self.stderr_after = 0
-        #: Whether the first byte of STDERR wakes whoever waits, with WroteStderr.
+        #: Whether the first byte of STDERR wakes the task that waits, with WroteStderr.
         self.stderr_interrupts = False
-        #: What is waited for from the client, in which time the application owes nothing.
+        #: How many steps wait for the client; the timeouts of the application stand still then.
         self.client_owes = 0
         self.ended = True
         self.status = (0, 0)
-        #: What broke the connection, and what only took its user away; both wake whoever waits.
+        #: What broke the connection, and what only took its user away; both wake the task that
+        #: waits.
         self.error: Exception | None = None
         self._interruption: Exception | None = None
         #: When the request began, and when the application was last heard of or written to; the
@@ -220,7 +221,7 @@ class FastCgiConnection(asyncio.Protocol):
         return data
 
     def interrupt(self, error: Exception) -> None:
-        """Wake whoever waits with ``error``; the connection itself stays usable."""
+        """Wake the task that waits with ``error``; the connection itself stays usable."""
         if not self.ended and self.error is None:
             self._interruption = error
             self._wake()

@@ -201,13 +201,11 @@ class WorkerProcess:
     def overdue(self, limits: Limits, now: float) -> tuple[str, float] | None:
         """The timeout that the request has run into, by its attribute's name, and its seconds.
 
-        The time in which a debugger is attached does not count; that in which the client is waited
-        for is no inactivity.
+        The time in which a debugger is attached does not count; that in which fcgiemu waits for the
+        client is not inactivity.
         """
         connection = self.connection
-        if (
-            connection.ended
-        ):  # its request has not been sent yet: the times are those of another one
+        if connection.ended:  # its request has not been sent yet: the times are another one's
             return None
         if self.debugged:
             connection.started = connection.last_activity = now

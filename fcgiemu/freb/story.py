@@ -253,7 +253,7 @@ def _node(node: Node, depth: int) -> Iterator[Line]:
         yield Line(told, depth, role, event.time)
         if event["Headers"]:
             yield from (Line(line, depth + 1) for line in event["Headers"].splitlines() if line)
-    # the whole request is no step of its own
+    # the whole request is not a step of its own
     inner = depth if event.name == "GENERAL_REQUEST_START" else depth + 1
     yield from _told(node.children, inner)
     if node.end is not None and event.name not in _NOTIFICATIONS and _ends_with_values(node):

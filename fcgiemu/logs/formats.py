@@ -123,7 +123,7 @@ def recognized(head: bytes) -> str:
     if any(line.startswith("#Fields:") for line in lines):
         return "W3C"
     raise Unreadable(
-        "no log format is known in it: it has no #Fields line, is no JSON, CSV, NCSA or IIS format"
+        "no log format is known in it: it has no #Fields line, is not JSON, CSV, NCSA or IIS format"
     )
 
 

@@ -1,8 +1,8 @@
 """DynamicIpRestrictionModule: <dynamicIpSecurity>, how many requests a client may have in progress
 and how many it may send within an interval.
 
-What it refuses depends on the requests before, so it is no part of ``decide``: the server keeps a
-``Clients`` and asks it first, as the module works in PRE_BEGIN_REQUEST before all others.
+What it refuses depends on the requests before, so it is not a part of ``decide``: the server keeps
+a ``Clients`` and asks it first, as the module works in PRE_BEGIN_REQUEST before all others.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ KEPT = 10_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """The compiled section; 0 is no limit, ``interval`` in seconds."""
+    """The compiled section; 0 means no limit, ``interval`` in seconds."""
 
     action: str
     concurrent: int

@@ -1,5 +1,5 @@
 """Configuration -> rules. Every error of a rule set is collected, with its place and what to do
-about it (section 2).
+about it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Targets of rules: where a Rewrite goes and what a Redirect's Location says (section 11)."""
+"""Targets of rules: where a Rewrite goes and what a Redirect's Location says."""
 
 from __future__ import annotations
 

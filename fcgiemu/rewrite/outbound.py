@@ -1,4 +1,4 @@
-"""Outbound rules (section 15): preconditions, response headers, tags and whole bodies. Pure text
+"""Outbound rules: preconditions, response headers, tags and whole bodies. Pure text
 in, text out.
 """
 

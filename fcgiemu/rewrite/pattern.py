@@ -1,4 +1,4 @@
-"""The three pattern syntaxes (section 5) as matchers: text -> captures or None."""
+"""The three pattern syntaxes as matchers: text -> captures or None."""
 
 from __future__ import annotations
 

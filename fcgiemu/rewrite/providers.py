@@ -1,4 +1,4 @@
-"""Rewrite providers (section 14): .NET types on IIS; the two file providers of Microsoft's samples
+"""Rewrite providers: .NET types on IIS; the two file providers of Microsoft's samples
 work here natively.
 """
 

@@ -1,4 +1,4 @@
-"""Strings with expansions (section 7): ``{R:1}``, ``{C:1}``, ``{ToLower:…}``, ``{Map:…}``,
+"""Strings with expansions: ``{R:1}``, ``{C:1}``, ``{ToLower:…}``, ``{Map:…}``,
 ``{SERVER_VARIABLE}``.
 """
 

@@ -202,7 +202,7 @@ class Server:
             self.refuse(exchange, error)
         except Exception as error:
             self._leave(exchange)
-            exchange.protocol.run(exchange, self._defect(exchange, error))
+            exchange.protocol.run(exchange, self._internal_error(exchange, error))
 
     def answer_again(self, connection: Connection, kept: Kept) -> bool:
         """Send a small file as it was sent before for the same bytes, if that still is the answer:
@@ -294,7 +294,7 @@ class Server:
             assert isinstance(outcome, Decision)
             outcome = await self._too_large(exchange, outcome)
         except Exception as error:
-            await self._defect(exchange, error)
+            await self._internal_error(exchange, error)
         self.ended(exchange, outcome, gone)
 
     async def _too_large(self, exchange: Exchange, decision: Decision) -> Decision:
@@ -306,15 +306,15 @@ class Server:
             await self.act(exchange, failed)
         return failed
 
-    async def _defect(self, exchange: Exchange, error: Exception) -> None:
+    async def _internal_error(self, exchange: Exchange, error: Exception) -> None:
         _log.error(
-            "a defect of fcgiemu itself; the request was %s %s",
+            "an internal error of fcgiemu; the request was %s %s",
             exchange.method,
             exchange.target.decode("latin-1"),
             exc_info=error,
         )
         with contextlib.suppress(ClientGone):
-            await exchange.broken()
+            await exchange.fail()
 
     def ended(self, exchange: Exchange, outcome: Outcome, gone: bool = False) -> None:
         """Log how a request went. ``gone`` = its client did not wait for the answer. What

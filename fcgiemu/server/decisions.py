@@ -77,7 +77,7 @@ class Decisions:
         """Remember a request that has been decided, if it may be: the bytes were its head, all of
         it, and nothing else.
 
-        Whoever asks for an Upgrade may get one the next time.
+        A client that asks for an Upgrade may get one the next time.
         """
         kept = exchange.kept
         if kept is None or len(data) > LONGEST_HEAD:

@@ -19,7 +19,7 @@ The response goes through these phases; only methods of this class change them:
     ENDING    the last part has been given; some of it waits in the spool.
     OVER      the last byte has been handed to the transport, or never will be.
 
-``disconnected`` is beside them: the connection is no more, before the phase was OVER. ``was_cut``
+``disconnected`` is beside them: the connection was lost before the phase was OVER. ``was_cut``
 says that we ended it.
 """
 
@@ -97,7 +97,7 @@ class Tunnel(Protocol):
         """The client has taken what waited."""
 
     def lost(self) -> None:
-        """The connection is no more."""
+        """The connection has been lost."""
 
 
 class ClientGone(Exception):
@@ -255,7 +255,7 @@ class Exchange:
             self._wake()
 
     def lost(self) -> None:
-        """The connection is no more."""
+        """The connection has been lost."""
         over = self.phase is Phase.OVER
         self._close_spools()
         if over:
@@ -573,12 +573,12 @@ class Exchange:
         self.was_cut = self.disconnected = True
         self.protocol.reset()
 
-    async def broken(self) -> None:
-        """End an exchange that a defect of our own has stopped: a bare 500, or what has begun cut
-        short.
+    async def fail(self) -> None:
+        """End an exchange that an internal error of fcgiemu has stopped: a bare 500, or what has
+        begun cut short.
         """
         if self.started:
-            self.cut("a defect of fcgiemu")
+            self.cut("an internal error of fcgiemu")
             return
         self.extra, self.compress = (), None
         self.keep_alive = False

@@ -285,8 +285,8 @@ class FastCgi:
         return found
 
     def show(self, worker: WorkerProcess, text: str) -> None:
-        """The end of what came on STDERR, for the console, whoever else gets it; wfastcgi's empty
-        headings are left out.
+        """The end of what came on STDERR, for the console, wherever else it goes; wfastcgi's
+        empty headings are left out.
         """
         for line in text[-MAX_PRINTED:].splitlines():
             if line.strip() not in ("", "StdOut:", "StdErr:"):

@@ -155,7 +155,7 @@ class FastCgiCall:
         self._go_on(self.pools.refuse(self.exchange, self.decision, self.action, failure))
 
     def cancel(self) -> None:
-        """The queue is no more: neither is the server."""
+        """The queue has been given up, as the server ends."""
         self.exchange.when_lost = None
         self._to(_S.ENDED)
         self.exchange.protocol.close()

@@ -10,9 +10,9 @@ import signal
 _ENDING = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
 
 
-def reaps_for_server() -> None:
+def reap_as_process_1() -> None:
     """Return at once, but in process 1: there a child returns and serves, and this process reaps
-    until that ends.
+    until the child ends.
 
     Whatever asks this process to end ends the server in good order; the exit code is the server's.
     """

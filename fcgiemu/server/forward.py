@@ -273,8 +273,8 @@ async def _parts(body: Spool) -> AsyncIterator[bytes]:
 
 
 def target(decision: Decision, url: str) -> str:
-    """The URL to ask. The substituted text is encoded again unless useOriginalURLEncoding is false
-    (2.1).
+    """The URL to ask. The substituted text is encoded again unless useOriginalURLEncoding is
+    false, an attribute of URL Rewrite 2.1.
     """
     scheme, _, rest = url.partition("://")
     authority, slash, rest = rest.partition("/")

@@ -74,7 +74,7 @@ class FileSender:
             self._waiter.set_result(None)
 
     def close(self) -> None:
-        """The connection is no more."""
+        """The connection has been lost."""
         if not self._closed:
             self._closed = True
             self._loop.remove_writer(self._sock.fileno())

@@ -1,9 +1,9 @@
 """Bytes that wait: the body of a request until it is whole, and a response that its client has not
 read yet. First in memory, then in a temporary file, all of them within one budget.
 
-A spool never refuses what it is given. It says when it has room again, and whoever fills it has to
-wait for that: reading from a client or from a back end pauses then, and the timeouts of http.sys
-and of the back end decide how long.
+A spool never refuses what it is given. It says when it has room again, and its writer has to wait
+for that: reading from a client or from a back end pauses then, and the timeouts of http.sys and of
+the back end decide how long.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Spool:
 
     @property
     def is_full(self) -> bool:
-        """Whether whoever fills it has to wait."""
+        """Whether its writer has to wait."""
         return (
             self._budget.spent
             and self._file is not None

@@ -84,7 +84,7 @@ class Recorder:
             return  # http.sys answered
         try:
             self._consider(exchange, outcome, substatus)
-        except Exception as error:  # a defect of ours
+        except Exception as error:  # an internal error
             self._say(f"{exchange.method} {outcome.path} cannot be traced: {error!r}")
 
     def _consider(self, exchange: Exchange, outcome: Decision, substatus: int) -> None:

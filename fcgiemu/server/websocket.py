@@ -187,5 +187,5 @@ class Upstream(asyncio.Protocol):
             self.transport.resume_reading()
 
     def lost(self) -> None:
-        """The client's connection is no more."""
+        """The client's connection has been lost."""
         self.transport.close()

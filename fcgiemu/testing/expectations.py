@@ -106,7 +106,7 @@ def parse(lines: Iterable[str], source: str) -> Iterator[Expectation]:
             name, colon, value = header.partition(":")
             if not colon:
                 raise BadExpectation(
-                    f"{source}:{number}: [{header}] is no header; write [Name: value]."
+                    f"{source}:{number}: [{header}] is not a header; write [Name: value]."
                 )
             headers.append((name.strip(), value.strip()))
         expectation = Expectation(
@@ -142,7 +142,7 @@ def _expect(expectation: Expectation, text: str) -> None:
             expectation.wanted["target"] = word
         else:
             raise BadExpectation(
-                f"{where}: '{word}' is no status, kind ({', '.join(KINDS)}), path, or one of "
+                f"{where}: '{word}' is not a status, kind ({', '.join(KINDS)}), path, or one of "
                 f"{', '.join(_WORDS)} with a value."
             )
         position += 1
@@ -150,7 +150,7 @@ def _expect(expectation: Expectation, text: str) -> None:
 
 def _without_comment(text: str) -> str:
     """The text up to a ``#`` that stands behind a blank and outside of quotes; a fragment of a URL
-    is no comment.
+    is not a comment.
     """
     quote = ""
     for index, char in enumerate(text):

@@ -449,7 +449,7 @@ def load(folder):
     os.environ.update(_Site.environment)
     sys.path.extend(settings.python_path(_Site.environment, _Site.pairs, os.environ))
     sys.meta_path.append(_ProxyFinder)
-    environments.let_site_find()
+    environments.restore_venv_detection()
     _Site.encoded = [
         (os.environ.encodekey(key), os.environ.encodevalue(value))
         for key, value in _Site.environment.items()

@@ -7,9 +7,9 @@ import site
 import sys
 
 
-def let_site_find():
-    """From Python 3.14 on, give ``site.main`` the ability back that ``get_venv_handler`` relies
-    on.
+def restore_venv_detection():
+    """From Python 3.14 on, ``site.main`` again detects an environment by itself, as
+    ``get_venv_handler`` expects.
     """
     if sys.version_info >= (3, 14):
         site.main = aware(site.main)

@@ -135,7 +135,7 @@ def _accept_any_folder():
 
 def _explain_failures(file):
     """Until a handler has been loaded, the failure that wfastcgi.py hides behind another one stands
-    before it in its error text. Whoever else formats a traceback gets Python's own text.
+    before it in its error text. Other code that formats a traceback gets Python's own text.
     """
     format_exc, format_exception = traceback.format_exc, traceback.format_exception
 
@@ -300,7 +300,7 @@ def main():
         signal.signal(signal.SIGTERM, lambda number, frame: terminated.set())
     ctypes.windll = _WinDll(Kernel32(_changes(), terminated))
     _show_web_config([tuple(pair) for pair in options.get("map", ())], options.get("portal", ()))
-    environments.let_site_find()
+    environments.restore_venv_detection()
     del sys.modules["environments"], sys.modules["paths"], sys.modules["resolver"]
     sys.modules["fcgiemu_resolver"] = resolver
     sys.meta_path.append(_Proxy)

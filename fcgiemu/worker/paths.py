@@ -126,7 +126,7 @@ def map_setting(key, value, pairs, folder="."):
 
 
 def _part(text, pairs, folder):
-    """A part of PYTHONPATH; those with variables are left to whoever expands them."""
+    """A part of PYTHONPATH; those with variables are left to the code that expands them."""
     if is_windows(text):
         return map_path(text, pairs) or text
     if not pairs or "\\" not in text or re.search(r"[%:]", text):

@@ -118,7 +118,7 @@ def _of_import(handler, outer):
         except Exception as error:
             return _of_django(outer) if "populate() isn't reentrant" in str(error) else ""
         else:
-            return ""  # it is no import that has failed
+            return ""  # it is not an import that has failed
     return reason
 
 

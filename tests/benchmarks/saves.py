@@ -19,7 +19,7 @@ SAMPLES = Path(__file__).parents[2] / "samples"
 #: Sample -> the file that is saved, and what stands in it.
 SAVED = {"flask": ("notes.py", "IIS hands over"), "django": ("mysite/urls.py", "Django behind")}
 ROUNDS = 8
-#: Seconds between an answer and the next save: whoever types needs longer.
+#: Seconds between an answer and the next save: a person who types needs longer.
 PAUSE = 1.5
 
 

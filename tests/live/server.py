@@ -16,7 +16,7 @@ __all__ = ["READY_SECONDS", "STOP_SECONDS", "Answer", "LiveServer", "all_end"]
 
 @contextmanager
 def all_end(pids: str) -> Iterator[None]:
-    """What is done inside ends these processes, whoever their parents are (Linux: pidfd)."""
+    """After the block these processes must have ended, whatever their parents are (Linux: pidfd)."""
     descriptors = [os.pidfd_open(int(pid)) for pid in pids.split()]
     try:
         yield

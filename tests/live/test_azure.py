@@ -104,7 +104,7 @@ def test_forms_of_app_settings(tmp_path: Path, text: str, settings: list[AppSett
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("A=1\nnonsense\n", "settings:2: this is no NAME=value"),
+        ("A=1\nnonsense\n", "settings:2: this is not NAME=value"),
         ("{", "settings: "),
         ("[1]", "settings: "),
         ("{}", "settings: "),

@@ -223,7 +223,7 @@ def test_with_no_buffer_a_late_exception_cuts_the_response(
 def test_what_wfastcgi_and_iis_refuse(server: LiveServer, target: str, text: str) -> None:
     answer = server.get(target)
     assert answer.status == 500 and text in answer.text
-    assert "a defect of fcgiemu" not in server.log()
+    assert "internal error of fcgiemu" not in server.log()
 
 
 def test_a_failed_import_is_told_every_time(

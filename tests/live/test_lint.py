@@ -127,7 +127,7 @@ def exchange(server: LiveServer, line: str, headers: tuple[str, ...]) -> bytes:
 
 
 def notes(line: str, answer: bytes) -> tuple[int, list[tuple[str, str]]]:
-    """Status, and (class name, level) of every note that is no mere information."""
+    """Status, and (class name, level) of every note that is more than information."""
     head, _, body = answer.partition(b"\r\n\r\n")
     first, *lines = head.split(b"\r\n")
     version, status, reason = first.split(b" ", 2)

@@ -233,7 +233,7 @@ def test_comments_silence(tmp_path: Path, comment: str, left: set[str]) -> None:
 
 FINDINGS = [
     Finding(
-        "a-code", "error", "it is, 100% wrong\nreally", Span("sub/web.config", 3, 7), "mend: it"
+        "a-code", "error", "it is, 100% wrong\nreally", Span("sub/web.config", 3, 7), "fix: it"
     ),
     Finding("b-code", "warning", "odd", Span("web.config", 1, 1)),
     Finding("c-code", "info", "by the way"),
@@ -251,7 +251,7 @@ def test_github() -> None:
     lines = report.github(FINDINGS).splitlines()
     assert (
         lines[0]
-        == "::error file=sub/web.config,line=3,col=7,title=a-code::it is, 100%25 wrong%0Areally%0Amend: it"
+        == "::error file=sub/web.config,line=3,col=7,title=a-code::it is, 100%25 wrong%0Areally%0Afix: it"
     )
     assert lines[1:] == [
         "::warning file=web.config,line=1,col=1,title=b-code::odd",
@@ -290,10 +290,10 @@ def test_sarif() -> None:
     ],
 )
 def test_sarif_locations_are_uri_references(path: str, location: dict[str, str]) -> None:
-    found = Finding("a-code", "error", "wrong", Span(path, 1, 1), "Mend it.", hresult=0)
+    found = Finding("a-code", "error", "wrong", Span(path, 1, 1), "Fix it.", hresult=0)
     result = json.loads(report.sarif([found]))["runs"][0]["results"][0]
     assert result["locations"][0]["physicalLocation"]["artifactLocation"] == location
-    assert result["message"]["text"] == "wrong. Mend it."
+    assert result["message"]["text"] == "wrong. Fix it."
 
 
 def test_junit_and_json() -> None:

@@ -100,8 +100,8 @@ def test_expectations_that_do_not_hold(client: Client, line: str, words: str) ->
     [
         ("/x", "write 'URL -> what comes of it'"),
         ("/x -> ", "write 'URL"),
-        ("/x -> nonsense", "'nonsense' is no status"),
-        ("/x [no header] -> 200", "[no header] is no header"),
+        ("/x -> nonsense", "'nonsense' is not a status"),
+        ("/x [no header] -> 200", "[no header] is not a header"),
         ('/x -> rule "open', "No closing quotation"),
         ("/x -> # only a comment", "nothing stands"),
     ],

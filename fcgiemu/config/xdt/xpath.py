@@ -109,7 +109,7 @@ class _Evaluator:
         return _calculate(operator, number(self._cheap(first)), number(self._cheap(second)))
 
     def _compare(self, operator: str, first: Value, second: Value) -> bool:
-        """Section 3.4: node-sets compare as true where any of their nodes does."""
+        """XPath 1.0, section 3.4: node-sets compare as true where any of their nodes does."""
         test = _COMPARISONS[operator]
         if isinstance(first, list) and isinstance(second, list):
             values = {self._string_value(node) for node in second}
