@@ -52,6 +52,7 @@ _SERVE: dict[str, Callable[[object], bool]] = {
     "host": _is_text,
     "local-host": _is_list,
     "reload": _is_flag,
+    "reload-also": _is_list,
     "standby": _is_flag,
     "workers": _is_number,
     "worker": _is_text,
@@ -65,6 +66,10 @@ _SERVE: dict[str, Callable[[object], bool]] = {
     "log-format": _is_text,
     "freb": _is_text,
     "measured-only": _is_flag,
+    "ui-open": _is_flag,
+    "ui-host": _is_text,
+    "ui-port": _is_number,
+    "ui-write": _is_flag,
 }
 #: Those of them that name a file, relative to the file that holds the key.
 _PATHS = frozenset({"cert", "key", "freb"})

@@ -10,7 +10,7 @@ import re
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from watchdog import events
@@ -76,6 +76,25 @@ def restarts(relative: str, pattern: re.Pattern[str] | None) -> bool:
     case-sensitive.
     """
     return pattern is not None and pattern.match(relative.replace("/", "\\")) is not None
+
+
+#: Files beside those of WSGI_RESTART_FILE_REGEX that restart workers here, unless somebody names
+#: others: frameworks keep templates that they have read.
+RELOAD_ALSO = ("**/templates/**",)
+
+
+def also_pattern(globs: Iterable[str]) -> re.Pattern[str] | None:
+    """Globs as one pattern for paths relative to an application; None for none. ``**`` is any
+    number of folders, case does not count.
+    """
+    texts = [_regex(glob.strip().lstrip("/")) for glob in globs if glob.strip()]
+    return re.compile("|".join(texts), re.IGNORECASE) if texts else None
+
+
+def _regex(glob: str) -> str:
+    parts = re.split(r"(\*\*/|\*\*|\*|\?)", glob)
+    words = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
+    return "(?:" + "".join(words.get(part, re.escape(part)) for part in parts) + r")\Z"
 
 
 def plan(root: Path) -> list[tuple[Path, bool]]:

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from ..errors import SiteError
+from ..reload import RELOAD_ALSO
 from . import fail
 from .configured import Serve, from_environment
 from .grammar import site_argument
@@ -36,6 +37,14 @@ from .options import open_site, site_options
     default=True,
     show_default=True,
     help="Restart workers when files change.",
+)
+@click.option(
+    "--reload-also",
+    multiple=True,
+    default=RELOAD_ALSO,
+    show_default=True,
+    metavar="GLOB",
+    help="Files that restart workers here and not on IIS; may be repeated, '' = none.",
 )
 @click.option(
     "--standby/--no-standby",
@@ -133,6 +142,7 @@ def command(
     host: str,
     local_hosts: tuple[str, ...],
     reload: bool,
+    reload_also: tuple[str, ...],
     standby: bool,
     workers: int | None,
     no_timeouts: bool,
@@ -178,6 +188,7 @@ def command(
             host,
             port,
             reload,
+            tuple(filter(None, reload_also)),
             pool,
             log_format=log_format,
             certificate=certificate,

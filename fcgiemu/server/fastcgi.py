@@ -47,6 +47,8 @@ class FastCgi:
         self.site = site
         self.launcher = Launcher(site, options)
         self.applications: dict[tuple[str, str], Application] = {}
+        #: Files that restart workers here and not on IIS: see reload.also_pattern.
+        self.also: re.Pattern[str] | None = None
         #: The same, by scriptProcessor as it is written.
         self._of_text: dict[tuple[str, str], Application] = {}
         self._sink = sink
@@ -117,6 +119,22 @@ class FastCgi:
         return forgot
 
     def restarts_on(self, place: Place, relative: str) -> bool:
+        """Whether a file of an application restarts its workers: by WSGI_RESTART_FILE_REGEX, or
+        because of ``also``.
+        """
+        if self.also is not None and self.also.match(relative):
+            return True
+        return self._by_setting(place, relative)
+
+    def as_on_iis(self, path: Path) -> bool:
+        """Whether a file restarts the workers of an application on IIS as well."""
+        return any(
+            self._by_setting(place, path.relative_to(place.path).as_posix())
+            for place in self.site.layout.applications
+            if path.is_relative_to(place.path)
+        )
+
+    def _by_setting(self, place: Place, relative: str) -> bool:
         """Whether an application's WSGI_RESTART_FILE_REGEX, or where that cannot be used the
         default, matches a file of it.
         """

@@ -19,7 +19,7 @@ from ..errors import SiteError
 from ..fastcgi.process import WorkerProcess
 from ..pages import masking
 from ..programs.launching import PoolOptions
-from ..reload import Watcher
+from ..reload import RELOAD_ALSO, Watcher, also_pattern
 from ..site import Site
 from . import log, start_up, transform_log
 from .app import LogEntry, Server
@@ -43,6 +43,8 @@ class Options:
     host: str = "127.0.0.1"
     port: int = 8000
     reload: bool = True
+    #: Globs of files that restart workers beside those of WSGI_RESTART_FILE_REGEX.
+    reload_also: tuple[str, ...] = RELOAD_ALSO
     pool: PoolOptions = PoolOptions()
     out: TextIO = sys.stdout
     log_format: str = "text"
@@ -126,6 +128,8 @@ class Serving:
         self.options = options
         self.console = Console(options.out, options.log_format)
         self.fastcgi = FastCgi(site, options.pool, self.console.output)
+        self._also = () if site.settings.strict or not options.reload else options.reload_also
+        self.fastcgi.also = also_pattern(self._also)
         self.server = Server(
             site,
             self.fastcgi,
@@ -261,7 +265,12 @@ class Serving:
         if self.companion is not None:
             self.companion.changed(relative, restarted)
         if restarted:
-            self.console.say(f"{time.strftime('%H:%M:%S')} {relative} changed: workers restart")
+            path = root / relative
+            on_iis = self.fastcgi.as_on_iis(path) or platforms.recycles_on(path)
+            why = "" if on_iis else " (reload-also; not on IIS)"
+            self.console.say(
+                f"{time.strftime('%H:%M:%S')} {relative} changed: workers restart{why}"
+            )
             if self.server.warm_up is not None:
                 self.server.warm_up.begin(restart=True)
 
@@ -271,6 +280,11 @@ class Serving:
         """What is served, from which files, by which programs, and what looks wrong; then where."""
         for line in start_up.report(self.site, self.fastcgi.launcher, self.options.reload):
             self.console.say(line)
+        if self._also:
+            self.console.say(
+                f"  reload      also {' '.join(self._also)}, which restart nothing on IIS"
+                " (--strict leaves them out)"
+            )
         if log := transform_log.write(self.site):
             self.console.say(f"  transforms  of applicationHost.config; their log: {log}")
         host, port = sock.getsockname()[:2]

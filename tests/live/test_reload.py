@@ -72,6 +72,38 @@ def test_ignored_folders_and_other_files_restart_nothing(
     assert server.wait_for(r"(\S+) changed: workers restart")[1] == "app.py"
 
 
+TEMPLATED = """
+TEXT = open("shop/templates/page.html").read()
+def application(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [TEXT.encode()]
+"""
+
+
+@pytest.mark.parametrize(
+    ("options", "is_seen"),
+    [((), True), (("--strict",), False), (("--reload-also", ""), False)],
+)
+def test_templates_restart_workers_where_iis_would_go_on(
+    options: tuple[str, ...],
+    is_seen: bool,
+    tmp_path: Path,
+    serve: Callable[..., LiveServer],
+) -> None:
+    template = "shop/templates/page.html"
+    write(tmp_path, {"app.py": TEMPLATED, template: "one", "web.config": wsgi_site()})
+    server = serve(tmp_path, *options)
+    assert ("  reload      also **/templates/**" in server.log()) == is_seen
+    assert server.get("/").text == "one"
+    write(tmp_path, {template: "two"})
+    if is_seen:
+        server.wait_for(r"page\.html changed: workers restart \(reload-also; not on IIS\)")
+        assert server.get("/").text == "two"
+    else:
+        write(tmp_path, {"app.py": TEMPLATED})
+        assert server.wait_for(r"(\S+) changed: workers restart")[1] == "app.py"
+
+
 def test_the_regex_of_the_site_decides(tmp_path: Path, serve: Callable[..., LiveServer]) -> None:
     write(
         tmp_path,
