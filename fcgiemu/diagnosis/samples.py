@@ -122,7 +122,9 @@ def _member(python: str) -> str | None:
 
 
 def requests(rule: Rule) -> Iterator[Request]:
-    """Requests that are likely to make ``rule`` apply; the caller asks ``decide`` whether it does."""
+    """Requests that are likely to make ``rule`` apply; the caller asks ``decide`` whether it
+    does.
+    """
     for word in _WORDS:
         path = _path(rule, word)
         if path is None:

@@ -53,7 +53,9 @@ class LocalSite:
         return self
 
     def _read(self) -> None:
-        """Keep the last lines; wake the waiting thread when the site answers or the process ends."""
+        """Keep the last lines; wake the waiting thread when the site answers or the process
+        ends.
+        """
         assert self._process.stdout is not None
         for line in self._process.stdout:
             self._lines.append(line)
