@@ -107,6 +107,8 @@ class Respond:
     hints: tuple[str, ...] = ()
     #: What a process that failed wrote last.
     output: str = ""
+    #: The body of an answer that is not an error.
+    body: bytes = b""
     kind = "respond"
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from .app_service.easy_auth import EasyAuth
 from .app_service.environment import AppSetting
 from .http.identity import Identity
 from .identities import Account
@@ -65,6 +66,8 @@ class Settings:
     python: tuple[tuple[str, str], ...] = ()
     #: Who every client is, where the configuration asks (--as).
     identity: Identity | None = None
+    #: App Service authentication; None = off.
+    easy_auth: EasyAuth | None = None
     #: Users of Basic authentication, by name without case (--basic-users).
     basic_users: Mapping[str, Account] = field(default_factory=dict)
     #: Python callables that stand in for rewrite providers (.NET types), by name.

@@ -7,7 +7,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from . import identities
-from .app_service import front_end
+from .app_service import easy_auth, front_end
+from .app_service.easy_auth import EasyAuth
+from .app_service.principal import Principal, principal_of
 from .decision import Decision, Outcome, Refused
 from .hosting import Hosting, SiteFiles
 from .http.identity import Identity
@@ -41,7 +43,12 @@ class Site(Hosting):
         """
         return decide(self, request, trace, files or self.files)
 
-    def arriving(self, request: Request, identifier: str = front_end.NO_IDENTIFIER) -> Request:
+    def arriving(
+        self,
+        request: Request,
+        identifier: str = front_end.NO_IDENTIFIER,
+        signed_in: Principal | None = None,
+    ) -> Request:
         """The request as it reaches the site: with what the front end of App Service adds, where
         there is one, and with the identity of the client. Raises UrlRefused.
         """
@@ -49,7 +56,11 @@ class Site(Hosting):
             request = identities.arrive(request, self.settings.identity)
         if not self.settings.azure:
             return request
-        return front_end.arrive(request, self.azure_name, identifier)
+        request = front_end.arrive(easy_auth.strip(request), self.azure_name, identifier)
+        settings = self.settings.easy_auth
+        if settings is None:
+            return request
+        return easy_auth.arrive(request, settings, signed_in or _signed_in(request, settings))
 
     def explain(
         self,
@@ -64,12 +75,14 @@ class Site(Hosting):
         response: CannedResponse | None = None,
         events: bool = True,
         identity: Identity | None = None,
+        signed_in: Principal | None = None,
     ) -> Explanation:
         """What IIS would do with a URL, in the shape of ``fcgiemu explain --json``; see
         docs/explain.md.
 
         ``url`` is a path or an absolute URL; ``response`` stands in for what the chosen handler
-        would answer; ``identity`` is who the client is, in the place of Settings.identity.
+        would answer; ``identity`` is who the client is, in the place of Settings.identity;
+        ``signed_in`` who has signed in to App Service.
         """
         self.tree.refresh()
         trace = Trace() if events else None
@@ -84,10 +97,20 @@ class Site(Hosting):
                 body_length=body_length,
                 overrides=vars,
             )
-            request = self.arriving(request)
+            request = self.arriving(request, signed_in=signed_in)
             if identity is not None:
                 request.identity = identity
             outcome = self.decide(request, trace)
         except UrlRefused as error:
             outcome = Refused.of(error)
         return explanation(self, outcome, method, url, canned=response, trace=trace)
+
+
+def _signed_in(request: Request, settings: EasyAuth) -> Principal | None:
+    """The client of --as, as the first provider would know it; a session comes before it."""
+    who = request.identity
+    if who is None or settings.signed_in(request) is not None:
+        return None
+    return principal_of(
+        {"provider": settings.redirect_to, "name": who.name, "roles": list(who.roles)}
+    )

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import SiteError
+from .easy_auth import EasyAuth
 from .front_end import instance
 
 #: Type of a connection string in the portal -> prefix of its variable (Kudu's SettingsProcessor).
@@ -76,6 +77,21 @@ def _json(data: Any) -> Iterator[AppSetting]:
         yield AppSetting(name, str(value))
     for name, value in data.get("ConnectionStrings", {}).items():
         yield AppSetting(name, str(value), "SQLAzure")
+
+
+def of_authentication(settings: EasyAuth | None) -> dict[str, str]:
+    """What App Service authentication adds: the default provider only with the redirect (seen; the
+    action's name is inferred).
+    """
+    if settings is None:
+        return {}
+    found = {
+        "WEBSITE_AUTH_ENABLED": "True",
+        "WEBSITE_AUTH_UNAUTHENTICATED_ACTION": settings.action,
+    }
+    if settings.action == "RedirectToLoginPage":
+        found["WEBSITE_AUTH_DEFAULT_PROVIDER"] = settings.redirect_to
+    return found
 
 
 def of_worker(site_name: str, settings: Iterable[AppSetting]) -> dict[str, str]:

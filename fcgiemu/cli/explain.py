@@ -13,6 +13,8 @@ from typing import Any, TextIO, cast
 
 import click
 
+from ..app_service import easy_auth
+from ..app_service.principal import principal_of
 from ..errors import SiteError
 from ..http.identity import Identity
 from ..identities import Account, identity
@@ -257,6 +259,7 @@ def _answer(
         response=question.get("response"),
         events=events,
         identity=_identity(question),
+        signed_in=principal_of(question["identity"]) if question.get("identity") else None,
     )
     if "id" in question:
         answer["id"] = question["id"]
@@ -299,9 +302,10 @@ def _site_of(default: Site, sites: dict[tuple[Any, ...], Site], question: dict[s
     given = {key: _given(question[key]) for key in keys if question.get(key) is not None}
     tables = question.get("providers") or {}
     users = question.get("basic_users") or {}
+    auth = question.get("easy_auth")
     key: tuple[Any, ...] = ()
-    if given or tables or users:
-        key = (*sorted(given.items()), json.dumps([tables, users], sort_keys=True))
+    if given or tables or users or auth:
+        key = (*sorted(given.items()), json.dumps([tables, users, auth], sort_keys=True))
     if key not in sites:
         if len(sites) > 64:
             sites.clear()
@@ -309,7 +313,8 @@ def _site_of(default: Site, sites: dict[tuple[Any, ...], Site], question: dict[s
         settings = replace(
             known,
             strict=bool(given.get("strict", known.strict)),
-            azure=bool(given.get("azure", known.azure)),
+            azure=bool(given.get("azure", known.azure)) or auth is not None,
+            easy_auth=easy_auth.parse(auth) if auth is not None else known.easy_auth,
             arr=bool(given.get("arr", known.arr)),
             modules=given.get("modules", known.modules),
             transforms=given.get("transforms", known.transforms),

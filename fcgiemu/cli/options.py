@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from .. import project
+from ..app_service import easy_auth
 from ..app_service.environment import read as read_app_settings
 from ..app_service.home import home_of
 from ..errors import SiteError
@@ -126,6 +127,13 @@ _SITE_OPTIONS = (
         help="Users of Basic authentication: name:password[:role,role] lines.",
     ),
     click.option(
+        "--easy-auth",
+        "easy_auth_file",
+        type=click.Path(dir_okay=False, path_type=Path),
+        metavar="FILE",
+        help="App Service authentication, in the form of authsettingsV2; implies --azure.",
+    ),
+    click.option(
         "--map",
         "maps",
         multiple=True,
@@ -167,6 +175,7 @@ def settings_of(
     as_roles: tuple[str, ...] = (),
     as_type: str | None = None,
     basic_users_file: Path | None = None,
+    easy_auth_file: Path | None = None,
     **settings: Any,
 ) -> Settings:
     """The settings that the options describe, over those that the site keeps with itself. Raises
@@ -183,6 +192,8 @@ def settings_of(
     if portal is not None:
         app_settings = (Path(portal), *app_settings)
     given = {name: value for name, value in settings.items() if value not in (False, None, ())}
+    if easy_auth_file is not None:
+        given |= {"azure": True, "easy_auth": easy_auth.read(easy_auth_file)}
     return Settings(
         **{
             **kept,

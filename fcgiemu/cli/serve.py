@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -197,7 +198,12 @@ def command(
             local_hosts=local_hosts,
             app_init=app_init,
         )
-        serving = Serving(open_site(site, **settings), options)
+        opened = open_site(site, **settings)
+        auth = opened.settings.easy_auth
+        if auth is not None and certificate is None:  # nothing would answer the redirect
+            auth = replace(auth, require_https=False)
+            opened.settings = replace(opened.settings, easy_auth=auth)
+        serving = Serving(opened, options)
         asked = ui or ui_open or ui_write or ui_host is not None or ui_port is not None
         if asked or serving.site.settings.ui:
             from ..inspector.inspector import Inspector

@@ -11,6 +11,8 @@ from .numbers import MAX_LENGTH, MAX_PORT, bounded
 from .url import Target, UrlRefused, canonicalize
 
 Header = tuple[str, str]
+#: Provider, identifier, name and (type, value) claims of a user that has signed in.
+Signed = tuple[str, str, str, tuple[tuple[str, str], ...]]
 
 
 @dataclass(slots=True)
@@ -38,6 +40,8 @@ class Request:
     is_own_host: bool = True
     #: Who the client can prove to be, where a server asks.
     identity: Identity | None = None
+    #: Who has signed in to App Service: provider, identifier, name, claims.
+    principal: Signed | None = None
 
     @property
     def https(self) -> bool:

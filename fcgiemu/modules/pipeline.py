@@ -24,6 +24,7 @@ from functools import cache, partial
 from ..config.tree import Effective, fatal_error
 from ..decision import Action, Decision, Respond, configuration_error
 from ..hosting import Hosting, SiteFiles
+from ..http.identity import User
 from ..http.request import Request, make_request
 from ..profiles import PROFILES, Order
 from ..rewrite.policy import POLICY
@@ -36,6 +37,7 @@ from . import (
     cors,
     default_document,
     directory_listing,
+    easy_auth,
     fast_cgi,
     handlers,
     hsts,
@@ -174,6 +176,9 @@ def schedule(profile: str) -> Callable[[Effective], Schedule]:
 
 def decide(hosting: Hosting, request: Request, trace: Trace | None, files: SiteFiles) -> Decision:
     """What IIS does with ``request``. With a trace, also why."""
+    refused = easy_auth.answer(hosting, request)
+    if refused is not None:
+        return decide_refused(hosting, request, refused, easy_auth.MODULE)
     context = _context(hosting, request, trace, files)
     action = _Run(context).start()
     if request.identity is None or not authentication.is_challenge(action):
@@ -232,7 +237,10 @@ def _context(hosting: Hosting, request: Request, trace: Trace | None, files: Sit
         hosting.settings.strict,
         partial(is_servable, hosting, files),
     )
-    return Context(hosting, request, state, files, trace)
+    context = Context(hosting, request, state, files, trace)
+    if request.principal is not None:  # App Service authentication comes first  # inferred
+        context.user, context.authenticated = User(request.principal[2]), True
+    return context
 
 
 def _decision(context: Context, action: Action) -> Decision:

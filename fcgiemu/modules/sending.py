@@ -192,7 +192,7 @@ def own_response(decision: Decision, local: bool, trace: Trace | None = None) ->
     else:
         assert isinstance(action, Respond)
         reason = action.reason or reason_phrase(action.status)
-        response = Response(action.status, reason, list(action.headers))
+        response = Response(action.status, reason, list(action.headers), action.body)
     closing = [pair for pair in response.headers if pair[0].lower() == "connection"]
     failure = _decorated_and_rewritten(decision, response, trace)
     response.headers += closing

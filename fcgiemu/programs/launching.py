@@ -214,6 +214,7 @@ class Launcher:
         )
         if self.site.settings.azure:
             given = azure.of_worker(self.site.azure_name, self.site.settings.app_settings)
+            given |= azure.of_authentication(self.site.settings.easy_auth)
             for server in self.site.tree.host:
                 given |= environment_of(server.root)
             found.update((name, self._local(value)) for name, value in given.items())

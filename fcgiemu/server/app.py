@@ -42,7 +42,7 @@ from ..modules import (
 from ..modules.application_initialization import WARMING_UP
 from ..modules.pipeline import decide_error_page, decide_refused
 from ..site import Site
-from . import static, websocket
+from . import sign_in, static, websocket
 from .decisions import decide, holds
 from .exchange import ClientGone, EntityTooLarge, Exchange
 from .fastcgi import FastCgi
@@ -407,6 +407,8 @@ class Server:
             failure = await static.serve_file(exchange, decision, action)
             if failure is not None:
                 await self.fail(exchange, decision, failure)
+        elif sign_in.covers(decision):
+            await sign_in.answer(exchange, decision)
         elif isinstance(action, (Redirect, Respond)):
             if isinstance(action, Respond) and await self.error_page(
                 exchange, decision, action.status, action.substatus, has_entity=False

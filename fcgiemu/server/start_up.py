@@ -60,6 +60,13 @@ def _kinder(site: Site) -> Iterator[str]:
 
 def _identities(site: Site) -> Iterator[str]:
     """Who clients are, and whether the site asks for it."""
+    auth = site.settings.easy_auth
+    if auth is not None:
+        known = ", ".join(auth.providers) or "none"
+        yield f"  sign-in     {auth.prefix}/login/… of the emulator; providers: {known}"
+        if auth.unknown:
+            unknown = ", ".join(auth.unknown)
+            yield f"  note        --easy-auth: keys without a meaning here: {unknown}"
     who = site.settings.identity
     if who is None:
         return

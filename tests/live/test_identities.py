@@ -6,6 +6,7 @@ import http.client
 from base64 import b64encode
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlencode
 
 from ..sites import python_handler, web_config, write
 from .server import LiveServer
@@ -68,3 +69,43 @@ def test_an_application_of_its_own_is_challenged_only_where_something_is_enabled
     answer = server.get("/own")
     assert answer.status == 401 and answer.headers["www-authenticate"] == "NTLM"
     assert server.get("/x").text == "||||"
+
+
+AUTH = """{
+  "globalValidation": {"unauthenticatedClientAction": "RedirectToLoginPage"},
+  "login": {"tokenStore": {"enabled": true}},
+  "identityProviders": {"azureActiveDirectory": {"enabled": true}}
+}"""
+
+
+def test_a_client_signs_in_and_out(tmp_path: Path, serve: Callable[..., LiveServer]) -> None:
+    folder = site(tmp_path, "")
+    (folder / "auth.json").write_text(AUTH)
+    server = serve(folder / "site", "--easy-auth", str(folder / "auth.json"))
+    browser = {"User-Agent": "Mozilla/5.0"}
+    answer = server.get("/x?y=1", browser)
+    login = answer.headers["location"]
+    assert (answer.status, login.partition("?")[0]) == (302, "/.auth/login/aad")
+    assert server.get("/x").status == 401
+    page = server.get(login, browser).text
+    assert "not a real sign-in" in page and 'value="/x?y=1"' in page
+    token = page.partition('name="token" value="')[2].partition('"')[0]
+    form = urlencode({"token": token, "person": "0", "post_login_redirect_uri": "/x?y=1"})
+    headers = {**browser, "Content-Type": "application/x-www-form-urlencoded"}
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+    connection.request("POST", "/.auth/login/aad/callback", form, headers)
+    sent = connection.getresponse()
+    connection.close()
+    assert (sent.status, sent.headers["Location"]) == (302, "/x?y=1")
+    cookies = [text for text in sent.headers.get_all("Set-Cookie") or () if "Auth" in text]
+    signed_in = {**browser, "Cookie": cookies[0].partition(";")[0]}
+    for _ in range(2):
+        assert server.get("/x", signed_in).text == "|ada@example.com||" + "|".join(
+            ["ada@example.com"] * 2
+        )
+    assert "ada@example.com" in server.get("/.auth/me", signed_in).text
+    answer = server.get("/.auth/logout", signed_in)
+    assert (answer.status, answer.headers["location"]) == (302, "/.auth/logout/done")
+    assert server.get("/.auth/me", browser).status == 401
+    long = server.request("POST", "/.auth/login/aad/callback", b"x" * 70000, headers)
+    assert long.status == 400

@@ -167,7 +167,8 @@ def test_a_whole_host_configuration_takes_the_place_of_the_defaults(tmp_path: Pa
         <section name="access" overrideModeDefault="Deny" /></sectionGroup></configSections>
       <system.webServer><globalModules><add name="StaticFileModule" image="x" /></globalModules>
         <staticContent><mimeMap fileExtension=".weird" mimeType="text/weird" /></staticContent></system.webServer>
-      <location path=""><system.webServer><modules><add name="StaticFileModule" lockItem="true" /></modules>
+      <location path=""><system.webServer><modules><add name="StaticFileModule" lockItem="true" />
+        <add name="AnonymousAuthenticationModule" /></modules>
         <handlers accessPolicy="Read"><add name="StaticFile" path="*" verb="*" modules="StaticFileModule" requireAccess="Read" />
         </handlers></system.webServer></location></configuration>""",
         },

@@ -9,12 +9,14 @@ from typing import cast
 
 import pytest
 
-from fcgiemu.decision import Decision
+from fcgiemu.decision import Decision, Respond
 from fcgiemu.http.request import make_request
 from fcgiemu.http.response import Header, Response
+from fcgiemu.modules import sending
 from fcgiemu.server.exchange import Exchange
 from fcgiemu.server.forward import Forwarder
 from fcgiemu.server.forwarded import local_headers, local_target, request_headers
+from fcgiemu.server.front import Front
 from fcgiemu.site import Site
 
 from ..sites import web_config
@@ -132,8 +134,12 @@ class Answered:
         self.response = response
 
 
-async def no_page(*_: object, **__: object) -> bool:
-    return False
+class Failing:
+    """A server that only knows how to answer with an error."""
+
+    async def fail(self, exchange: Answered, decision: Decision, error: Respond) -> None:
+        exchange.remark = error.message
+        await exchange.respond(sending.own_response(replace(decision, action=error), True), 0)
 
 
 def test_a_request_timeout_says_what_it_waited_for(platform: Site) -> None:
@@ -144,7 +150,8 @@ def test_a_request_timeout_says_what_it_waited_for(platform: Site) -> None:
             await held.wait()
             writer.close()
 
-        exchange, forwarder = Answered(), Forwarder(lambda text: None, no_page)
+        exchange, forwarder = Answered(), Forwarder()
+        forwarder.front = cast(Front, Failing())
         async with await asyncio.start_server(silent, "127.0.0.1", 0) as server:
             url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
             decision = decided(platform, "/slow?x=1")

@@ -1,0 +1,221 @@
+"""App Service authentication: its settings (authsettingsV2), and the session of a signed-in client.
+
+The session is a cookie that the emulator signs with a key of its own, made at each start. Nothing
+is asked of a real provider.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import secrets
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from ..errors import SiteError
+from ..http.request import Request
+from . import principal as principals
+from .principal import Principal, principal_of
+
+COOKIE = "AppServiceAuthSession"
+#: Seconds that a session lasts (documented: cookieExpiration FixedTime).
+SESSION_SECONDS = 8 * 3600
+ACTIONS = ("RedirectToLoginPage", "Return401", "Return403", "AllowAnonymous")
+#: Names of identityProviders -> alias in URLs; others are their name in lower case.
+_ALIASES = {
+    "azureactivedirectory": "aad",
+    "legacymicrosoftaccount": "microsoftaccount",
+}
+_KNOWN = {
+    "platform",
+    "globalValidation",
+    "httpSettings",
+    "login",
+    "identityProviders",
+    "clearInboundClaimsMapping",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EasyAuth:
+    """The settings. ``providers`` are the aliases of the enabled ones, in order."""
+
+    action: str
+    redirect_to: str
+    excluded: tuple[str, ...]
+    require_https: bool
+    prefix: str
+    logout: str
+    has_tokens: bool
+    has_secret: bool
+    allowed_redirects: tuple[str, ...]
+    providers: tuple[str, ...]
+    #: Keys of the file that have no meaning here.
+    unknown: tuple[str, ...] = ()
+    key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
+
+    def sign(self, text: str) -> str:
+        """The signature of a text, in hexadecimal digits."""
+        return hmac.new(self.key, text.encode("utf-8", "replace"), hashlib.sha256).hexdigest()
+
+    def session(self, signed_in: Principal) -> str:
+        """The value of the session's cookie."""
+        text = urlsafe_b64encode(json.dumps(signed_in.as_json()).encode()).decode()
+        return f"{text}.{self.sign(text)}"
+
+    def signed_in(self, request: Request) -> Principal | None:
+        """Who the request's session belongs to; None without one that is ours."""
+        for part in request.fields.get("cookie", "").split(";"):
+            name, _, value = part.strip().partition("=")
+            text, _, signature = value.partition(".")
+            if name == COOKIE and hmac.compare_digest(
+                self.sign(text).encode(), signature.encode("utf-8", "replace")
+            ):
+                return principal_of(json.loads(urlsafe_b64decode(text)))
+        return None
+
+    def is_excluded(self, path: str) -> bool:
+        """Whether a path is one of excludedPaths: itself and what lies below.  # inferred"""
+        lower = path.lower()
+        return any(
+            lower == wanted or lower.startswith(wanted.rstrip("/") + "/")
+            for wanted in (excluded.lower().rstrip("*") for excluded in self.excluded)
+        )
+
+    def destination(self, wanted: str, request: Request) -> str:
+        """Where a client may be sent after it has signed in or out: a path of this host, or an
+        allowed URL; else "/".
+        """
+        if not wanted.isprintable() or "\\" in wanted:
+            return "/"
+        if wanted.startswith("/") and not wanted.startswith("//"):
+            return wanted
+        parts = urlsplit(wanted)
+        if parts.scheme in ("http", "https") and parts.netloc == request.authority:
+            return wanted
+        for allowed in map(urlsplit, self.allowed_redirects):
+            same_place = (parts.scheme, parts.netloc) == (allowed.scheme, allowed.netloc)
+            if allowed.netloc and same_place and _is_below(parts.path, allowed.path):
+                return wanted
+        return "/"
+
+
+def _is_below(path: str, folder: str) -> bool:
+    folder = folder.rstrip("/")
+    return path == folder or path.startswith(folder + "/")
+
+
+def read(path: Path) -> EasyAuth:
+    """The settings of a file. Raises SiteError, naming it."""
+    try:
+        given = json.loads(path.read_text("utf-8-sig"))
+    except (OSError, ValueError) as error:
+        raise SiteError(
+            f"{path}: {error}.", "Name a JSON file in the form of authsettingsV2."
+        ) from error
+    try:
+        return parse(given)
+    except SiteError as error:
+        raise SiteError(f"{path}: {error}", error.hint) from None
+
+
+def parse(given: object) -> EasyAuth:
+    """The settings in the form of authsettingsV2, bare or below ``properties``. Raises
+    SiteError.
+    """
+    whole = _object(given, "the file")
+    whole = _object(whole.get("properties", whole), "properties")
+    validation = _part(whole, "globalValidation")
+    http, login = _part(whole, "httpSettings"), _part(whole, "login")
+    enabled = _providers(_part(whole, "identityProviders"))
+    action = validation.get("unauthenticatedClientAction", "RedirectToLoginPage")
+    if action not in ACTIONS:
+        raise SiteError(
+            f"unauthenticatedClientAction cannot be {action!r}.", f"Known are {', '.join(ACTIONS)}."
+        )
+    is_off = _part(whole, "platform").get("enabled", True) is False
+    if is_off or validation.get("requireAuthentication", True) is False:
+        action = "AllowAnonymous"
+    wanted = _alias(str(validation.get("redirectToProvider") or ""))
+    return EasyAuth(
+        action=str(action),
+        redirect_to=wanted or next(iter(enabled), "aad"),
+        excluded=_texts(validation, "excludedPaths"),
+        require_https=http.get("requireHttps", True) is not False,
+        prefix=str(_part(http, "routes").get("apiPrefix") or "/.auth").rstrip("/"),
+        logout=str(_part(login, "routes").get("logoutEndpoint") or ""),
+        has_tokens=_part(login, "tokenStore").get("enabled") is True,
+        has_secret="clientSecretSettingName" in json.dumps(whole.get("identityProviders", {})),
+        allowed_redirects=_texts(login, "allowedExternalRedirectUrls"),
+        providers=enabled,
+        unknown=tuple(sorted(whole.keys() - _KNOWN)),
+    )
+
+
+def _object(given: object, name: str) -> dict[str, object]:
+    if not isinstance(given, dict):
+        raise SiteError(f"{name} is not a JSON object.", "Write it in the form of authsettingsV2.")
+    return given
+
+
+def _part(whole: dict[str, object], name: str) -> dict[str, object]:
+    return _object(whole.get(name) or {}, name)
+
+
+def _texts(part: dict[str, object], name: str) -> tuple[str, ...]:
+    found = part.get(name) or []
+    if not isinstance(found, list) or not all(isinstance(text, str) for text in found):
+        raise SiteError(f"{name} is not a list of texts.", 'Write for example ["/health"].')
+    return tuple(found)
+
+
+def _providers(given: dict[str, object]) -> tuple[str, ...]:
+    found: list[str] = []
+    for name, provider in given.items():
+        if name == "openIdConnectProviders":
+            found += _providers(_object(provider or {}, name))
+        elif _object(provider or {}, name).get("enabled", True) is not False:
+            found.append(_alias(name))
+    return tuple(found)
+
+
+def _alias(name: str) -> str:
+    return _ALIASES.get(name.lower(), name.lower())
+
+
+def is_own(name: str) -> bool:
+    """Whether a header is one that App Service alone may send: as a variable, - and _ are the
+    same.
+    """
+    spelled = name.lower().replace("_", "-")
+    return spelled.startswith(("x-ms-client-principal", "x-ms-token-"))
+
+
+def strip(request: Request) -> Request:
+    """The request without a client's own X-MS-CLIENT-PRINCIPAL* and X-MS-TOKEN-*."""
+    if not any(map(is_own, request.fields)):
+        return request
+    return replace(
+        request,
+        headers=tuple(pair for pair in request.headers if not is_own(pair[0])),
+        fields={name: value for name, value in request.fields.items() if not is_own(name)},
+    )
+
+
+def arrive(request: Request, settings: EasyAuth, signed_in: Principal | None) -> Request:
+    """The request of a signed-in client with its headers; ``signed_in`` takes the place of the
+    session.
+    """
+    who = signed_in or settings.signed_in(request)
+    if who is None:
+        return request
+    added = principals.headers(who, settings.has_tokens, settings.has_secret)
+    return replace(
+        request,
+        headers=(*request.headers, *added.items()),
+        fields={**request.fields, **{name.lower(): value for name, value in added.items()}},
+        principal=(who.provider, who.identifier, who.name, who.claims),
+    )

@@ -1,0 +1,138 @@
+"""/.auth/login/<provider>: a page of the emulator in the place of a real provider's. For clients on
+this machine only; the session that it begins is a signed cookie.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+from ipaddress import ip_address
+from urllib.parse import parse_qsl, quote
+
+from ..app_service.easy_auth import COOKIE, SESSION_SECONDS, EasyAuth
+from ..app_service.principal import Principal, principal_of
+from ..decision import Decision, Respond
+from ..errors import SiteError
+from ..http.request import Request
+from ..http.response import Header, Response, reason_phrase
+from ..http.url import encode_location
+from ..modules import easy_auth
+from ..pages import render
+from .exchange import Exchange
+
+#: Bytes that the form may have.
+MAX_FORM = 1 << 16
+#: Characters of a session: browsers keep cookies of 4096 bytes.
+MAX_COOKIE = 3800
+#: The people that the page offers.
+PEOPLE = (
+    {"name": "ada@example.com", "id": "00000000-0000-0000-0000-00000000ada0", "roles": ["Admin"]},
+    {"name": "bob@example.com", "id": "00000000-0000-0000-0000-00000000b0b0"},
+)
+
+
+def covers(decision: Decision) -> bool:
+    """Whether the page answers a request."""
+    action, settings = decision.action, decision.site.settings.easy_auth
+    if decision.module != easy_auth.MODULE or settings is None or not isinstance(action, Respond):
+        return False
+    path = decision.request.target.path.lower()
+    is_login = path.startswith(f"{settings.prefix.lower()}/login/")
+    return is_login and action.status == 200 and not action.body
+
+
+async def answer(exchange: Exchange, decision: Decision) -> None:
+    """Show the page, or take what it sends."""
+    settings, request = decision.site.settings.easy_auth, decision.request
+    assert settings is not None
+    if not ip_address(request.remote_addr).is_loopback:
+        await exchange.respond(_page(404, b"Signing in is for clients on this machine.\n"))
+        return
+    if request.method != "POST":
+        wanted = easy_auth.parameter(request.target.query, "post_login_redirect_uri")
+        await exchange.respond(_form(settings, request, wanted))
+        return
+    body = await exchange.whole_body()
+    data = b"" if body is None or body.received > MAX_FORM else body.read(MAX_FORM)
+    given = dict(parse_qsl(data.decode("utf-8", "replace"), keep_blank_values=True))
+    await exchange.respond(taken(settings, request, given))
+
+
+def taken(settings: EasyAuth, request: Request, given: dict[str, str]) -> Response:
+    """The answer to a form: a session, and on to where the client wanted to go."""
+    wanted = given.get("post_login_redirect_uri", "")
+    token = _token(settings, _provider(settings, request))
+    sent = given.get("token", "").encode("utf-8", "replace")
+    if not hmac.compare_digest(token.encode(), sent):
+        return _form(settings, request, wanted, "The form has expired: send it again.", given)
+    try:
+        who = _principal(given, _provider(settings, request))
+        session = settings.session(who)
+        if len(session) > MAX_COOKIE:
+            raise SiteError("The identity is too long for a cookie.", "Give fewer claims.")
+    except SiteError as error:
+        return _form(settings, request, wanted, f"{error} {error.hint or ''}", given)
+    place = settings.destination(wanted, request) if wanted else f"{settings.prefix}/login/done"
+    secure = "; Secure" if request.https else ""
+    cookie = (
+        f"{COOKIE}={session}; Path=/; HttpOnly; SameSite=Lax; Max-Age={SESSION_SECONDS}{secure}"
+    )
+    return _page(302, b"", ("Location", encode_location(place)), ("Set-Cookie", cookie))
+
+
+def _principal(given: dict[str, str], provider: str) -> Principal:
+    """Who a form names. Raises SiteError."""
+    person = given.get("person", "")
+    if person.isascii() and person.isdigit() and int(person[:3]) < len(PEOPLE):
+        return principal_of({**PEOPLE[int(person[:3])], "provider": provider})
+    text = given.get("claims", "").strip()
+    try:
+        claims = json.loads(text) if text else []
+    except (ValueError, RecursionError) as error:
+        raise SiteError(f"The claims are not JSON: {error}.") from None
+    roles = [line.strip() for line in given.get("roles", "").splitlines() if line.strip()]
+    name = given.get("name", "").strip()
+    identifier = given.get("id", "").strip() or name
+    return principal_of(
+        {"provider": provider, "name": name, "id": identifier, "roles": roles, "claims": claims}
+    )
+
+
+def _provider(settings: EasyAuth, request: Request) -> str:
+    return request.target.path[len(settings.prefix) :].lower().split("/")[2]
+
+
+def _token(settings: EasyAuth, provider: str) -> str:
+    """Proves that a form is ours: other sites cannot read it."""
+    return settings.sign(f"form {provider}")
+
+
+def _form(
+    settings: EasyAuth,
+    request: Request,
+    wanted: str,
+    error: str = "",
+    given: dict[str, str] | None = None,
+) -> Response:
+    provider = _provider(settings, request)
+    page = render(
+        "sign_in.html",
+        provider=provider,
+        action=f"{settings.prefix}/login/{quote(provider)}/callback",
+        token=_token(settings, provider),
+        wanted=wanted,
+        people=PEOPLE,
+        error=error,
+        given=given or {},
+    )
+    return _page(400 if error else 200, page)
+
+
+def _page(status: int, body: bytes, *headers: Header) -> Response:
+    own = (
+        ("Content-Type", "text/html; charset=utf-8"),
+        ("Cache-Control", "no-store"),
+        ("X-Frame-Options", "DENY"),
+        ("Content-Length", str(len(body))),
+    )
+    return Response(status, reason_phrase(status), [*own, *headers], body)
