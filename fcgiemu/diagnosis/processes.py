@@ -17,6 +17,7 @@ from ..programs import asking, installing, probing
 from ..programs.http_platform import command_line
 from ..programs.interpreters import Program, ProgramMissing, find_program
 from ..programs.launching import Launcher, NotRegistered, PoolOptions
+from ..programs.ports import free_port
 from ..site import Site
 from .causes import causes, in_words
 from .platform import by_hand, of_failed_start
@@ -68,7 +69,7 @@ def _started(
     site: Site, application: Application, settings: HttpPlatform, program: Program
 ) -> Iterator[Step]:
     """Start the process as IIS would, and see whether it listens and what it answers."""
-    port = asking.free_port()
+    port = free_port()
     words, environment = command_line(site, application, settings, port)
     try:
         trial = asking.try_platform(

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from ..hosting import Hosting
-from ..modules.http_platform import PORT_VARIABLE
+from ..modules.http_platform import DEBUG_PORT_VARIABLE, PORT_VARIABLE
 
 #: Variables of every Windows server, of a worker process, and of httpPlatform.
 _OF_WINDOWS = frozenset(
@@ -15,7 +15,7 @@ _OF_WINDOWS = frozenset(
     " iis_user_home localappdata logonserver number_of_processors os path pathext"
     " processor_architecture programdata programfiles programfiles(x86) programw6432 psmodulepath"
     " public systemdrive systemroot temp tmp userdomain username userprofile windir".split()
-) | {PORT_VARIABLE.lower()}
+) | {PORT_VARIABLE.lower(), DEBUG_PORT_VARIABLE.lower()}
 #: What App Service adds.
 _OF_APP_SERVICE = re.compile(
     r"(?i)home|home_expanded|website_\w+|appsetting_\w+|\w+connstr_\w+|region_name|scm\w*|site_bitness|"

@@ -10,6 +10,7 @@ from .context import Context
 
 SECTION = "system.webServer/httpPlatform"
 PORT_VARIABLE = "HTTP_PLATFORM_PORT"
+DEBUG_PORT_VARIABLE = "HTTP_PLATFORM_DEBUG_PORT"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -152,10 +152,3 @@ def _ask_http(port: int, host: str) -> Answer:
 def _said(output: IO[bytes]) -> str:
     output.seek(0)
     return output.read().decode("utf-8", "replace")
-
-
-def free_port() -> int:
-    """A port of loopback that nobody uses."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])

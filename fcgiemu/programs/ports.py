@@ -2,14 +2,43 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 _PROC = Path("/proc")
 #: The state of a listening socket in /proc/net/tcp.
 _LISTEN = "0A"
+
+
+def free_port() -> int:
+    """A TCP port that nobody listens on now."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+def stranger_on(port: int, session: int, mark: str) -> int:
+    """The process that listens on ``port`` and is neither of the session nor has ``mark`` in its
+    environment, as what left the session has; 0 where there is none, or it cannot be told.
+    """
+    inodes = {inode for listening, inode in _listening() if listening == port}
+    if not inodes or any(inodes & set(_sockets(process)) for process in _processes(session)):
+        return 0
+    for process in _PROC.glob("[0-9]*"):
+        if inodes & set(_sockets(process)) and not _has(process, mark):
+            return int(process.name)
+    return 0
+
+
+def _has(process: Path, mark: str) -> bool:
+    try:
+        return mark.encode() in (process / "environ").read_bytes().split(b"\0")
+    except OSError:
+        return True  # it cannot be told
 
 
 def listening_ports(session: int) -> list[int]:
@@ -32,10 +61,13 @@ def _processes(session: int) -> Iterator[Path]:
 
 def _sockets(process: Path) -> Iterator[str]:
     try:
-        links = [os.readlink(link) for link in (process / "fd").iterdir()]
+        descriptors = list((process / "fd").iterdir())
     except OSError:
         return
-    yield from (match[1] for link in links if (match := re.match(r"socket:\[(\d+)\]", link)))
+    for descriptor in descriptors:
+        with contextlib.suppress(OSError):  # it has been closed meanwhile
+            if match := re.match(r"socket:\[(\d+)\]", os.readlink(descriptor)):
+                yield match[1]
 
 
 def _listening() -> Iterator[tuple[int, str]]:

@@ -34,8 +34,9 @@ KEPT_CONNECTIONS = 20
 PLATFORM_BUFFER = 8192
 
 
-#: WinHTTP's codes: nobody listens, nothing came in time (inferred for httpPlatform).
+#: WinHTTP's codes: nobody listens, the connection broke, nothing came in time (inferred).
 E_CANNOT_CONNECT = 0x80072EFD
+E_CONNECTION_ERROR = 0x80072EFE
 E_TIMEOUT = 0x80072EE2
 
 
@@ -156,10 +157,14 @@ class Forwarder:
                     _request(client, decision, url, headers, timeout, body), stream=True
                 )
             except httpx.TimeoutException:
-                await self._fail(exchange, decision, *backend.too_late(decision, timeout))
+                words, hint = backend.too_late(decision, timeout)
+                await self._fail(exchange, decision, words, E_TIMEOUT, hint)
                 return
             except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-                await self._fail(exchange, decision, f"{backend.name} does not answer: {error}")
+                broke = isinstance(error, (httpx.ReadError, httpx.WriteError, httpx.ProtocolError))
+                code = E_CONNECTION_ERROR if broke else E_CANNOT_CONNECT
+                words = f"{backend.name} does not answer: {error}"
+                await self._fail(exchange, decision, words, code)
                 return
             try:
                 await self._answer(exchange, decision, url, answer, buffer)
@@ -167,7 +172,8 @@ class Forwarder:
                 if exchange.started:
                     exchange.cut(f"the answer of {url} broke off")
                 else:
-                    await self._fail(exchange, decision, f"{backend.name} does not answer: {error}")
+                    words = f"{backend.name} does not answer: {error}"
+                    await self._fail(exchange, decision, words, E_CONNECTION_ERROR)
             finally:
                 await answer.aclose()
         if exchange.started and not exchange.was_cut:
@@ -226,13 +232,13 @@ class Forwarder:
         return True
 
     async def _fail(
-        self, exchange: Exchange, decision: Decision, message: str, hint: str = ""
+        self, exchange: Exchange, decision: Decision, message: str, hresult: int, hint: str = ""
     ) -> None:
         action = Respond(
             502,
             3,
             message,
-            E_TIMEOUT if hint else E_CANNOT_CONNECT,
+            hresult,
             notification="ExecuteRequestHandler",
             hints=(hint,) if hint else (),
         )

@@ -1,5 +1,5 @@
-"""Acting on CallHttpPlatform: the processes of <httpPlatform>, started, supervised, and asked over
-loopback HTTP.
+"""Acting on CallHttpPlatform: which process of <httpPlatform> answers, when one is started and when
+not any more, and what is said where none comes up.
 """
 
 from __future__ import annotations
@@ -7,133 +7,73 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import signal
-import socket
 import time
-from collections import deque
-from collections.abc import Iterator, Sequence
-from functools import partial
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ..applications import Application
-from ..decision import Decision, Respond
+from ..decision import E_FILE_NOT_FOUND, Decision, Respond
 from ..diagnosis.causes import in_words
 from ..diagnosis.platform import by_hand, of_failed_start, suspicions
-from ..fastcgi.limits import GRACE_SECONDS
-from ..fastcgi.process import KEPT_LINES
-from ..lifeline import Lifeline, guarded
-from ..modules.http_platform import PORT_VARIABLE, HttpPlatform, compiled
-from ..programs.http_platform import command_line, log_file
+from ..modules.http_platform import HttpPlatform, compiled
+from ..programs.http_platform import command_line, log_file, log_suffix
 from ..programs.interpreters import ProgramMissing, find_program
-from ..programs.ports import listening_ports
+from ..programs.ports import free_port
 from ..site import Site
 from .exchange import Exchange
 from .forward import Forwarder
 from .forwarded import local_target
 from .output import Output
+from .platform_process import PlatformProcess, StartFailed, spawn
 
-#: Pause between two tries to reach a process that starts.
-_POLL_SECONDS = 0.02
+#: Seconds after which failures are counted from the beginning again.
+_MINUTE = 60.0
+#: ERROR_SERVER_DISABLED: rapidFailsPerMinute is used up (measured).
+E_SERVER_DISABLED = 0x8007053D
 
 
-class StartFailed(Exception):
-    """The process did not come up; ``words`` is what it wrote last, ``ports`` are those that it
-    listens on in place of its own.
+class RapidFails:
+    """The failures of an application's processes: starts, and ends of a process that had been
+    ready. They count for a minute from the first one on.  # inferred from its successor
     """
 
-    def __init__(
-        self, message: str, words: str = "", pid: int = 0, ports: Sequence[int] = ()
-    ) -> None:
-        super().__init__(message)
-        self.words = words
-        self.pid = pid
-        self.ports = tuple(ports)
+    def __init__(self, limit: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self.limit = limit
+        self._clock = clock
+        self._count = 0
+        self._begun = 0.0
 
-
-class PlatformProcess:
-    """One process and the port it was given."""
-
-    def __init__(
-        self,
-        port: int,
-        process: asyncio.subprocess.Process,
-        lifeline: Lifeline,
-        output: Output,
-        log: Path | None,
-    ) -> None:
-        self.port = port
-        self.lines: deque[str] = deque(maxlen=KEPT_LINES)
-        self._process = process
-        self._lifeline = lifeline
-        self._output = output
-        self._log = log
-        self._pumps = [
-            asyncio.ensure_future(self._pump(stream))
-            for stream in (process.stdout, process.stderr)
-            if stream
-        ]
+    def add(self) -> None:
+        """One more failure."""
+        self._turn()
+        if not self._count:
+            self._begun = self._clock()
+        self._count += 1
 
     @property
-    def alive(self) -> bool:
-        return self._process.returncode is None
+    def used_up(self) -> bool:
+        """Whether nothing is started for the rest of the minute; never with a limit of 0."""
+        self._turn()
+        return 0 < self.limit <= self._count
 
-    async def _pump(self, stream: asyncio.StreamReader) -> None:
-        while line := await stream.readline():
-            text = line.decode("utf-8", "replace").rstrip("\r\n")
-            self.lines.append(text)
-            self._output(self._process.pid, "", text)
-            if self._log is not None:
-                with contextlib.suppress(OSError), self._log.open("a", encoding="utf-8") as log:
-                    log.write(text + "\n")
+    @property
+    def count(self) -> int:
+        """The failures of this minute."""
+        self._turn()
+        return self._count
 
-    async def ready(self, seconds: float) -> None:
-        """Until the port answers. Raises StartFailed."""
-        end = time.monotonic() + seconds
-        while self.alive and time.monotonic() < end:
-            try:
-                _, writer = await asyncio.open_connection("127.0.0.1", self.port)
-            except OSError:
-                await asyncio.sleep(_POLL_SECONDS)
-                continue
-            writer.close()
-            return
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(asyncio.gather(*self._pumps), 0.5 if not self.alive else 0.01)
-        why = (
-            f"it ended with exit code {self._process.returncode}"
-            if not self.alive
-            else (
-                f"it did not listen on port {self.port} (%{PORT_VARIABLE}%) within {seconds:g}"
-                " seconds (startupTimeLimit)"
-            )
-        )
-        ports = listening_ports(self._process.pid) if self.alive else ()
-        raise StartFailed(why, "\n".join(self.lines), self._process.pid, ports)
+    def clear(self) -> None:
+        """Begin anew."""
+        self._count = 0
 
-    async def stop(self) -> None:
-        """End the process and its children; returns when it has been reaped."""
-        for end in (
-            partial(self._signal, signal.SIGTERM),
-            self._lifeline.cut,
-            partial(self._signal, signal.SIGKILL),
-        ):
-            if not self.alive:
-                break
-            end()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._process.wait(), GRACE_SECONDS)
-        self._lifeline.cut()
-        for pump in self._pumps:
-            pump.cancel()
-
-    def _signal(self, number: int) -> None:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, number)
+    def _turn(self) -> None:
+        if self._count and self._clock() - self._begun >= _MINUTE:
+            self._count = 0
 
 
 class Platform:
-    """The processes of one <httpPlatform>: started by the first request, replaced when they end,
-    used in turn.
+    """The processes of one <httpPlatform>: each is started when its turn first comes, and replaced
+    when it ends.
     """
 
     def __init__(
@@ -143,75 +83,91 @@ class Platform:
         self.application = application
         self.settings = settings
         self._output = output
-        self._processes: list[PlatformProcess] = []
+        self._processes: dict[int, PlatformProcess] = {}
         self._turn = 0
         self._lock = asyncio.Lock()
-        self._fails: deque[float] = deque(maxlen=max(1, settings.rapid_fails_per_minute))
+        self._fails = RapidFails(settings.rapid_fails_per_minute)
+        self._last: StartFailed | None = None
+
+    @property
+    def running(self) -> bool:
+        """Whether any process has been started."""
+        return bool(self._processes)
 
     async def port(self) -> int:
         """The port of the process whose turn it is. Raises StartFailed and ProgramMissing."""
         self._turn += 1
         slot = self._turn % self.settings.processes
-        if slot < len(self._processes) and self._processes[slot].alive:
-            return self._processes[slot].port
+        process = self._processes.get(slot)
+        if process is not None and process.alive:
+            return process.port
         async with self._lock:
-            while len(self._processes) <= slot:
-                self._processes.append(await self._start())
-            if not self._processes[slot].alive:
-                await self._processes[slot].stop()
-                self._processes[slot] = await self._start()
-            return self._processes[slot].port
+            process = self._processes.get(slot)
+            if process is not None and not process.alive:
+                await process.stop()
+                del self._processes[slot]
+                process = None
+            if process is None:
+                process = self._processes[slot] = await self._start()
+            return process.port
 
     async def _start(self) -> PlatformProcess:
-        error: StartFailed | None = None
-        for _ in range(self.settings.startup_retry_count + 1):
-            if self._too_many_fails():
-                break
+        """A process that is ready. As many tries as startupRetryCount says, while
+        rapidFailsPerMinute allows them.
+        """
+        tries = max(1, self.settings.startup_retry_count)
+        while tries and not self._fails.used_up:
+            tries -= 1
             process = await self._spawn()
             try:
                 await process.ready(self.settings.startup_time_limit)
+                process.when_ended = self._ended
                 return process
             except StartFailed as failure:
-                error = failure
-                self._fails.append(time.monotonic())
+                self._last = failure
+                self._fails.add()
                 await process.stop()
                 if failure.ports:
                     break  # it would listen on the same port again: kinder than IIS, which retries
-        if error is None:
-            error = StartFailed(
-                f"it failed {len(self._fails)} times within a minute (rapidFailsPerMinute)"
-            )
-        raise error
+        raise self._failure()
 
-    def _too_many_fails(self) -> bool:
-        limit = self.settings.rapid_fails_per_minute
-        return bool(limit) and len(self._fails) >= limit and time.monotonic() - self._fails[0] < 60
+    def _failure(self) -> StartFailed:
+        """Why nothing runs: the last failure, and that no more is tried for now."""
+        last = self._last or StartFailed("it ended", "", 0)
+        if not self._fails.used_up:
+            return last
+        return StartFailed(
+            f"{last} ({self._fails.count} failures within a minute: rapidFailsPerMinute is used up,"
+            " nothing is started for the rest of it)",
+            last.words,
+            last.pid,
+            last.ports,
+            E_SERVER_DISABLED,
+        )
+
+    def _ended(self, process: PlatformProcess) -> None:
+        """A process that was ready has ended by itself."""
+        self._fails.add()
+        limit = f" of {self._fails.limit}" if self._fails.limit else ""
+        self._last = StartFailed(
+            f"it ended with exit code {process.code}", "\n".join(process.lines), process.pid
+        )
+        self._output(
+            process.pid,
+            "",
+            f"ended with exit code {process.code}: failure {self._fails.count}{limit} within a"
+            " minute (rapidFailsPerMinute)",
+        )
 
     async def _spawn(self) -> PlatformProcess:
-        port = _free_port()
+        port = free_port()
         command, environment = command_line(self.site, self.application, self.settings, port)
-        lifeline = Lifeline()
-        try:
-            process = await asyncio.create_subprocess_exec(
-                *guarded(command),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
-                env={**environment, **lifeline.environment},
-                cwd=str(self.application.path),
-                pass_fds=(lifeline.theirs,),
-                start_new_session=True,
-                limit=1 << 20,
-            )
-        except OSError as error:
-            lifeline.cut()
-            raise StartFailed(f"{command[0]}: {error.strerror}") from error
-        finally:
-            lifeline.passed()
-        return PlatformProcess(port, process, lifeline, self._output, self._log_file(process.pid))
+        return await spawn(
+            command, environment, self.application.path, port, self._output, self._log_file()
+        )
 
-    def _log_file(self, pid: int) -> Path | None:
-        suffix = f"_{pid}_{time.strftime('%Y%m%d%H%M%S')}.log"
+    def _log_file(self) -> Path | None:
+        suffix = log_suffix(os.getpid(), time.gmtime())
         local = log_file(self.site, self.application, self.settings, suffix)
         if not local:
             return None
@@ -222,9 +178,9 @@ class Platform:
 
     async def restart(self) -> None:
         """End the processes; the next request starts new ones."""
-        processes, self._processes = self._processes, []
+        processes, self._processes = self._processes, {}
         self._fails.clear()
-        await asyncio.gather(*(process.stop() for process in processes))
+        await asyncio.gather(*(process.stop() for process in processes.values()))
 
 
 class HttpPlatforms:
@@ -238,14 +194,20 @@ class HttpPlatforms:
 
     async def port(self, decision: Decision) -> int:
         """The port that answers for a decision. Raises StartFailed and ProgramMissing."""
-        settings = decision.effective.view(compiled)
-        application = self.site.application(decision.path)
+        application, settings = self._settings(decision)
         platform = self._platforms.get((application.url, settings))
         if platform is None:
             platform = self._platforms[application.url, settings] = Platform(
                 self.site, application, settings, self._output
             )
         return await platform.port()
+
+    def _settings(self, decision: Decision) -> tuple[Application, HttpPlatform]:
+        """The application that answers, and what <httpPlatform> says at its root: elsewhere in it
+        the section has no effect.  # inferred from its successor
+        """
+        application = self.site.application(decision.path)
+        return application, self.site.effective(application.url or "/").view(compiled)
 
     async def call(self, exchange: Exchange, decision: Decision) -> None:
         """Pass the request to a process; 502.3 where it does not come up or does not answer."""
@@ -258,18 +220,18 @@ class HttpPlatforms:
             exchange,
             decision,
             f"http://127.0.0.1:{port}{local_target(decision)}",
-            decision.effective.view(compiled).request_timeout,
+            self._settings(decision)[1].request_timeout,
         )
 
     async def _fail(
         self, exchange: Exchange, decision: Decision, error: StartFailed | ProgramMissing
     ) -> None:
-        path = decision.effective.view(compiled).process_path
+        path = self._settings(decision)[1].process_path
         action = Respond(
             502,
             3,
             f"The process of httpPlatform, {path}, failed to start: {error}",
-            0x80070002,
+            error.hresult if isinstance(error, StartFailed) else E_FILE_NOT_FOUND,
             notification="ExecuteRequestHandler",
             output=error.words if isinstance(error, StartFailed) else "",
             hints=tuple(self._hints(decision, error)),
@@ -283,8 +245,7 @@ class HttpPlatforms:
         if isinstance(error, ProgramMissing):
             yield error.hint
             return
-        settings = decision.effective.view(compiled)
-        place = self.site.application(decision.path)
+        place, settings = self._settings(decision)
         program = None
         with contextlib.suppress(ProgramMissing):
             program = find_program(settings.process_path, self.site, place)
@@ -299,12 +260,12 @@ class HttpPlatforms:
 
     @property
     def running(self) -> bool:
-        return any(platform._processes for platform in self._platforms.values())
+        return any(platform.running for platform in self._platforms.values())
 
     def recycles_on(self, changed: Path) -> bool:
         """Whether a changed file is one of recycleOnFileChange of a process that runs."""
         return any(
-            platform._processes and changed == platform.application.path / name
+            platform.running and changed == platform.application.path / name
             for platform in self._platforms.values()
             for name in platform.settings.recycle_on
         )
@@ -314,9 +275,3 @@ class HttpPlatforms:
         await asyncio.gather(*(platform.restart() for platform in self._platforms.values()))
 
     close = restart
-
-
-def _free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])

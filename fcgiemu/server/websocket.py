@@ -19,7 +19,8 @@ from ..programs.interpreters import ProgramMissing
 from . import heads
 from .exchange import ClientGone, Exchange, Peer, Phase
 from .forwarded import local_headers, local_target
-from .http_platform import HttpPlatforms, StartFailed
+from .http_platform import HttpPlatforms
+from .platform_process import StartFailed
 
 #: Bytes that the answer to a request to upgrade may have before its body.
 MAX_ANSWER = 65536

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import sys
 from collections.abc import Callable
@@ -95,6 +96,7 @@ def test_requests_reach_the_process(tmp_path: Path, serve: Callable[..., LiveSer
     server.wait_for(r"\[\d+\] ready")
     logs = list((tmp_path / "logs").glob("out_*.log"))
     assert len(logs) == 1 and logs[0].read_text() == "ready\n"
+    assert re.fullmatch(rf"out_{server.process.pid}_20\d+\.log", logs[0].name)
 
 
 PROBE = """
@@ -139,6 +141,79 @@ def test_what_a_process_is_asked_and_what_comes_of_its_answer(
     assert answer.headers["location"] == location
     assert (answer.headers["server"], answer.headers["x-ours"]) == ("Probe/1.0", "1")
     assert "server" not in server.get("/nobody").headers
+
+
+def test_the_environment_of_a_process(tmp_path: Path, serve: Callable[..., LiveServer]) -> None:
+    variables = "".join(
+        f'<environmentVariable name="{name}" value="{value}" />'
+        for name, value in (
+            ("HTTP_PLATFORM_GREETING", "on %HTTP_PLATFORM_PORT%, %HTTP_PLATFORM_DEBUG_PORT%"),
+            ("Http_Platform_Port", "1"),
+        )
+    )
+    arguments = "app.py --port %HTTP_PLATFORM_PORT% %HTTP_PLATFORM_DEBUG_PORT%"
+    write(tmp_path, {"app.py": PROBE, "web.config": config(arguments, variables=variables)})
+    seen = json.loads(serve(tmp_path).get("/").text)
+    port, debug = (seen["env"][f"HTTP_PLATFORM_{name}"] for name in ("PORT", "DEBUG_PORT"))
+    assert port != debug and seen["argv"] == ["--port", port, debug]
+    assert seen["env"] == {
+        "HTTP_PLATFORM_APPL_PATH": "/",
+        "HTTP_PLATFORM_PORT": port,
+        "HTTP_PLATFORM_DEBUG_PORT": debug,
+        "HTTP_PLATFORM_GREETING": f"on {port}, {debug}",
+    }
+
+
+def test_processes_start_when_their_turn_comes(
+    tmp_path: Path, serve: Callable[..., LiveServer]
+) -> None:
+    write(
+        tmp_path, {"app.py": PROBE, "web.config": config("app.py", 'processesPerApplication="3"')}
+    )
+    server = serve(tmp_path)
+    pids = [json.loads(server.get("/").text)["pid"] for _ in range(6)]
+    assert len(set(pids[:3])) == 3 and pids[:3] == pids[3:]
+
+
+def test_starts_are_tried_until_rapid_fails_are_used_up(
+    tmp_path: Path, serve: Callable[..., LiveServer]
+) -> None:
+    fails = (
+        "open('starts', 'a').write('x'); print('nothing works', flush=True); raise SystemExit(3)"
+    )
+    write(tmp_path, {"app.py": fails, "web.config": config("app.py")})
+    server = serve(tmp_path, "--no-reload")
+    for _ in range(2):
+        answer = server.get("/")
+        assert answer.status == 502 and "0x8007053d" in answer.text
+        assert "10 failures within a minute" in answer.text and "nothing works" in answer.text
+        assert (tmp_path / "starts").read_text() == "x" * 10
+
+
+def test_the_end_of_a_ready_process_is_a_failure(
+    tmp_path: Path, serve: Callable[..., LiveServer]
+) -> None:
+    write(tmp_path, {"app.py": WSGI, "web.config": config("app.py", 'rapidFailsPerMinute="1"')})
+    server = serve(tmp_path)
+    assert server.get("/").status == 200
+    died = server.get("/die")
+    assert died.status == 502 and "0x80072efe" in died.text
+    server.wait_for(r"ended with exit code 9: failure 1 of 1 within a minute")
+    answer = server.get("/")
+    assert answer.status == 502 and "0x8007053d" in answer.text and "going down" in answer.text
+
+
+def test_the_section_counts_at_the_root_of_the_application(
+    tmp_path: Path, serve: Callable[..., LiveServer]
+) -> None:
+    files = {
+        "app.py": PROBE,
+        "web.config": config("app.py"),
+        "sub/web.config": web_config('<httpPlatform processPath="nothing" arguments="none.py" />'),
+    }
+    server = serve(write(tmp_path, files))
+    first, second = (json.loads(server.get(path).text) for path in ("/", "/sub/x"))
+    assert first["pid"] == second["pid"] and second["target"] == "/sub/x"
 
 
 @pytest.mark.parametrize(
@@ -296,7 +371,7 @@ def test_the_console_names_why_a_process_does_not_start(
         "app.py": WSGI.replace('os.environ["HTTP_PLATFORM_PORT"]', "sys.argv[1]"),
         "needs.py": "import flask_of_the_site\n",
         "requirements.txt": "flask-of-the-site\n",
-        "web.config": config(arguments, 'startupRetryCount="0" startupTimeLimit="10"'),
+        "web.config": config(arguments, 'startupRetryCount="1" startupTimeLimit="10"'),
     }
     server = serve(write(tmp_path, files))
     answer = server.get("/")
