@@ -426,7 +426,7 @@ class Server:
         elif isinstance(action, Abort):
             exchange.reset()
         elif isinstance(action, CallHttpPlatform):
-            if websocket.is_asked_for(decision.request):
+            if websocket.is_asked_for(decision.request) and websocket.are_enabled(decision):
                 await websocket.relay(exchange, decision, self.platforms)
             else:
                 await self.platforms.call(exchange, decision)

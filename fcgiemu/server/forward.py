@@ -57,7 +57,7 @@ class Backend(NamedTuple):
 
 
 _SERVER = Backend("The server that the request is forwarded to", "proxy timeout")
-_PROCESS = Backend("The process of httpPlatform", "requestTimeout")
+PROCESS = Backend("The process of httpPlatform", "requestTimeout")
 
 
 class Upstream:
@@ -133,7 +133,7 @@ class Forwarder:
         ``timeout`` seconds to answer; 0 = any number.  # inferred: as WinHTTP takes it
         """
         headers = local_headers(decision)
-        await self._send(exchange, decision, url, headers, timeout, PLATFORM_BUFFER, _PROCESS)
+        await self._send(exchange, decision, url, headers, timeout, PLATFORM_BUFFER, PROCESS)
 
     async def _send(
         self,
@@ -158,13 +158,13 @@ class Forwarder:
                 )
             except httpx.TimeoutException:
                 words, hint = backend.too_late(decision, timeout)
-                await self._fail(exchange, decision, words, E_TIMEOUT, hint)
+                await self.fail(exchange, decision, words, E_TIMEOUT, hint)
                 return
             except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
                 broke = isinstance(error, (httpx.ReadError, httpx.WriteError, httpx.ProtocolError))
                 code = E_CONNECTION_ERROR if broke else E_CANNOT_CONNECT
                 words = f"{backend.name} does not answer: {error}"
-                await self._fail(exchange, decision, words, code)
+                await self.fail(exchange, decision, words, code)
                 return
             try:
                 await self._answer(exchange, decision, url, answer, buffer)
@@ -173,7 +173,7 @@ class Forwarder:
                     exchange.cut(f"the answer of {url} broke off")
                 else:
                     words = f"{backend.name} does not answer: {error}"
-                    await self._fail(exchange, decision, words, E_CONNECTION_ERROR)
+                    await self.fail(exchange, decision, words, E_CONNECTION_ERROR)
             finally:
                 await answer.aclose()
         if exchange.started and not exchange.was_cut:
@@ -231,9 +231,10 @@ class Forwarder:
             await exchange.respond(sending.send(decision, response))
         return True
 
-    async def _fail(
+    async def fail(
         self, exchange: Exchange, decision: Decision, message: str, hresult: int, hint: str = ""
     ) -> None:
+        """Answer 502.3: who was asked does not answer, or not with HTTP."""
         action = Respond(
             502,
             3,

@@ -214,7 +214,7 @@ class HttpPlatforms:
         try:
             port = await self.port(decision)
         except (StartFailed, ProgramMissing) as error:
-            await self._fail(exchange, decision, error)
+            await self.fail(exchange, decision, error)
             return
         await self.forwarder.forward_local(
             exchange,
@@ -223,9 +223,10 @@ class HttpPlatforms:
             self._settings(decision)[1].request_timeout,
         )
 
-    async def _fail(
+    async def fail(
         self, exchange: Exchange, decision: Decision, error: StartFailed | ProgramMissing
     ) -> None:
+        """Answer 502.3: no process came up."""
         path = self._settings(decision)[1].process_path
         action = Respond(
             502,

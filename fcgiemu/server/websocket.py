@@ -1,5 +1,6 @@
 """WebSockets: a request to upgrade goes to the process of <httpPlatform>, and when that agrees the
-two connections become one; nothing else here can answer one.
+two connections become one; nothing else here can answer one. What it answers in place of a 101 is
+the response.
 
 Frames are not looked at. The handshake is between the client and the process, with its
 subprotocols and extensions; what follows passes at once, in both directions, and each side is read
@@ -9,21 +10,28 @@ no faster than the other one takes it.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import cast
 
 import httptools
 
+from ..config.tree import Effective
 from ..decision import Decision
-from ..http.request import Header, Request
+from ..http.request import Request
+from ..http.response import Response
+from ..modules import loaded, sending
 from ..programs.interpreters import ProgramMissing
 from . import heads
 from .exchange import ClientGone, Exchange, Peer, Phase
-from .forwarded import local_headers, local_target
+from .forward import E_CANNOT_CONNECT, E_CONNECTION_ERROR, E_TIMEOUT, PROCESS
+from .forwarded import HOP_BY_HOP, local_headers, local_target
 from .http_platform import HttpPlatforms
 from .platform_process import StartFailed
 
-#: Bytes that the answer to a request to upgrade may have before its body.
+#: Bytes that the answer to a request to upgrade may have before its body, and those of the body
+#: of a refusal.  # our own
 MAX_ANSWER = 65536
+MAX_REFUSAL = 1 << 20
 #: Seconds in which a process has to answer a request to upgrade.  # inferred: requestTimeout
 UPGRADE_SECONDS = 120.0
 
@@ -39,36 +47,73 @@ def is_asked_for(request: Request) -> bool:
     )
 
 
+def are_enabled(decision: Decision) -> bool:
+    """Whether the site upgrades connections at all: <webSocket> says so, and its module is loaded.
+    Without that a request to upgrade is one like any other.  # inferred
+    """
+    return decision.effective.view(_enabled)
+
+
+def _enabled(effective: Effective) -> bool:
+    absent = "WebSocketModule" in effective.view(loaded.absent)
+    return not absent and effective.section("system.webServer/webSocket").flag("enabled")
+
+
 async def relay(exchange: Exchange, decision: Decision, platforms: HttpPlatforms) -> None:
-    """Connect the client with the site's process. Where that does not agree to upgrade, it is asked
-    as for any other page.
+    """Connect the client with the site's process, or pass on what that answers instead: 502.3
+    where it does not come up, cannot be reached, or does not speak HTTP.
     """
     loop = asyncio.get_running_loop()
     try:
         port = await platforms.port(decision)
-        _, upstream = await loop.create_connection(Upstream, "127.0.0.1", port)
-    except (StartFailed, ProgramMissing, OSError):
-        await platforms.call(exchange, decision)
+    except (StartFailed, ProgramMissing) as error:
+        await platforms.fail(exchange, decision, error)
         return
+    try:
+        _, upstream = await loop.create_connection(Upstream, "127.0.0.1", port)
+    except OSError as error:
+        words = f"{PROCESS.name} does not answer: {error}"
+        await platforms.forwarder.fail(exchange, decision, words, E_CANNOT_CONNECT)
+        return
+    try:
+        answer = await _asked(exchange, upstream, decision)
+    except TimeoutError:
+        upstream.close()
+        words, hint = PROCESS.too_late(decision, UPGRADE_SECONDS)
+        await platforms.forwarder.fail(exchange, decision, words, E_TIMEOUT, hint)
+        return
+    if answer is None:
+        upstream.close()
+        words = f"{PROCESS.name} does not answer a request to upgrade"
+        await platforms.forwarder.fail(exchange, decision, words, E_CONNECTION_ERROR)
+    elif answer.status != 101:
+        upstream.close()
+        await exchange.respond(sending.send(decision, answer))
+    else:
+        await _joined(exchange, upstream, answer)
+
+
+async def _asked(exchange: Exchange, upstream: Upstream, decision: Decision) -> Response | None:
+    """What the process answers; None where that is not HTTP. Raises ClientGone, TimeoutError."""
     exchange.when_lost = upstream.close
     try:
         upstream.write(_request(decision))
         async with asyncio.timeout(UPGRADE_SECONDS):
-            head = await upstream.answer()
-    except (TimeoutError, httptools.HttpParserError):
-        head = None
+            answer = await upstream.answer()
     finally:
         exchange.when_lost = None
     if exchange.disconnected:
         upstream.close()
         raise ClientGone
-    if head is None:
-        upstream.close()
-        await platforms.call(exchange, decision)
-        return
+    return answer
+
+
+async def _joined(exchange: Exchange, upstream: Upstream, answer: Response) -> None:
+    """The client's connection and the process's as one, until either of them ends."""
     exchange.phase, exchange.status, exchange.keep_alive = Phase.STARTED, 101, False
     connection = exchange.protocol
-    data = heads.encoded(101, "Switching Protocols", head)
+    headers = [pair for pair in answer.headers if pair[0].lower() != "date"]
+    data = heads.encoded(101, "Switching Protocols", headers)
     connection.write(b"%b%b\r\n\r\n" % (data, connection.date()))
     exchange.bytes_sent = await upstream.join(connection)
     exchange.phase = Phase.OVER
@@ -88,9 +133,10 @@ class Upstream(asyncio.Protocol):
 
     def __init__(self) -> None:
         self._parser = httptools.HttpResponseParser(self)
-        self._headers: list[Header] = []
-        self._answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._response = Response(0, "")
+        self._answer: asyncio.Future[Response | None] = asyncio.get_running_loop().create_future()
         self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        #: What has come of the head; behind a 101 what is for the client already.
         self._early = bytearray()
         self._client: Peer | None = None
         self._write_paused = self._read_paused = False
@@ -105,29 +151,73 @@ class Upstream(asyncio.Protocol):
         if self._client is not None:
             self._pass_on(data)
             return
-        self._early += data
         if self._answer.done():
-            return
+            self._early += data
+        elif self._response.status:
+            self._parse(data)
+        else:
+            self._head(data)
+
+    def _head(self, data: bytes) -> None:
+        """More of the head of the answer."""
+        self._early += data
         end = self._early.find(b"\r\n\r\n")
-        if end < 0 and len(self._early) <= MAX_ANSWER:
+        if end < 0:
+            if len(self._early) > MAX_ANSWER:
+                self._settle(None)
             return
         head = bytes(self._early[: end + 4])
         del self._early[: end + 4]
-        try:
-            self._parser.feed_data(head)
-        except httptools.HttpParserUpgrade:
-            pass
-        except httptools.HttpParserError:
-            self._answer.set_result(False)
+        with contextlib.suppress(httptools.HttpParserUpgrade):
+            self._parse(head)
+        if self._answer.done():
             return
-        self._answer.set_result(end >= 0 and self._parser.get_status_code() == 101)
+        self._response.status = self._parser.get_status_code()
+        if self._response.status == 101:
+            self._settle(self._response)
+        elif self._early:
+            rest, self._early = bytes(self._early), bytearray()
+            self._parse(rest)
+
+    def _parse(self, data: bytes) -> None:
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            raise
+        except httptools.HttpParserError:
+            self._settle(None)
+
+    def _settle(self, answer: Response | None) -> None:
+        if not self._answer.done():
+            self._answer.set_result(answer)
+
+    def on_status(self, status: bytes) -> None:
+        self._response.reason += status.decode("latin-1")
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._headers.append((name.decode("latin-1"), value.decode("latin-1")))
+        lower = name.decode("latin-1").lower()
+        if lower not in ("transfer-encoding", "content-length"):
+            self._response.headers.append((name.decode("latin-1"), value.decode("latin-1")))
+
+    def on_body(self, body: bytes) -> None:
+        self._response.body += body
+        if len(self._response.body) > MAX_REFUSAL:
+            self._settle(None)
+            self.close()
+
+    def on_message_complete(self) -> None:
+        response = self._response
+        response.status = self._parser.get_status_code()
+        if response.status != 101:
+            dropped = HOP_BY_HOP | {"date"}
+            response.headers = [pair for pair in response.headers if pair[0].lower() not in dropped]
+            response.headers.append(("Content-Length", str(len(response.body))))
+            self._settle(response)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if not self._answer.done():
-            self._answer.set_result(False)
+        if self._response.status and exc is None:
+            self.on_message_complete()  # a body may end with the connection
+        self._settle(None)
         if self._client is not None:
             self._client.close()
         if not self._ended.done():
@@ -153,9 +243,11 @@ class Upstream(asyncio.Protocol):
         """End the connection."""
         self.transport.abort()
 
-    async def answer(self) -> list[Header] | None:
-        """The headers of a 101; None where the process answers anything else."""
-        return self._headers if await self._answer else None
+    async def answer(self) -> Response | None:
+        """What the process answers: a 101 as soon as its head is here, anything else once it is
+        complete; None where it is not HTTP, or longer than we take.
+        """
+        return await self._answer
 
     async def join(self, client: Peer) -> int:
         """Pass bytes in both directions until one side ends; the bytes that went to the client."""

@@ -331,6 +331,63 @@ def test_websockets_pass(tmp_path: Path, serve: Callable[..., LiveServer]) -> No
         assert socket.recv(10) == b"\x00\xff" * 70000
 
 
+REFUSING = PROBE.replace(
+    "        status = int(",
+    """        if "upgrade" in self.headers:
+            self.send_response(401, "Not You")
+            if self.path == "/length":
+                self.send_header("Content-Length", "2")
+            self.send_header("WWW-Authenticate", "Own")
+            self.end_headers()
+            self.wfile.write(b"no")
+            return
+        status = int(""",
+)
+
+
+def upgrade(server: LiveServer, path: str) -> bytes:
+    return server.raw(
+        f"GET {path} HTTP/1.1\r\nHost: www.example.com\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n"
+        "X-Forwarded-For: 203.0.113.9\r\n\r\n".encode()
+        + b"GET /after HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
+    )
+
+
+@pytest.mark.parametrize("path", ["/length", "/close"])
+def test_a_refusal_to_upgrade_is_passed_on(
+    tmp_path: Path, serve: Callable[..., LiveServer], path: str
+) -> None:
+    write(tmp_path, {"app.py": REFUSING, "web.config": config("app.py")})
+    raw = upgrade(serve(tmp_path), path)
+    head, _, rest = raw.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 401 Not You\r\n") and rest.startswith(b"noHTTP/1.1 200 ")
+    assert b"\r\nWWW-Authenticate: Own" in head and b"\r\nContent-Length: 2" in head
+    assert head.count(b"\r\nDate: ") == 1 and b"\r\nServer: Probe/1.0" in head
+
+
+def test_a_process_that_does_not_come_up_is_502_3_for_websockets_too(
+    tmp_path: Path, serve: Callable[..., LiveServer]
+) -> None:
+    write(tmp_path, {"app.py": "raise SystemExit(3)", "web.config": config("app.py")})
+    server = serve(tmp_path)
+    assert upgrade(server, "/").startswith(b"HTTP/1.1 502 Bad Gateway\r\n")
+    server.wait_for(r"GET / -> .* 502\.3 .* rapidFailsPerMinute is used up")
+
+
+def test_without_the_feature_a_request_to_upgrade_is_one_like_any_other(
+    tmp_path: Path, serve: Callable[..., LiveServer]
+) -> None:
+    off = '<webSocket enabled="false" />'
+    write(tmp_path, {"app.py": REFUSING, "web.config": config("app.py", inner=off)})
+    raw = upgrade(serve(tmp_path), "/plain")
+    assert raw.startswith(b"HTTP/1.1 200 OK") and b'"target": "/plain"' in raw
+    headers = dict(json.loads(raw.partition(b"\r\n\r\n")[2].partition(b"HTTP/1.1")[0])["headers"])
+    assert headers["connection"] == "Keep-Alive" and "upgrade" not in headers
+    assert headers["host"] == "www.example.com"
+    assert re.fullmatch(r"203\.0\.113\.9, 127\.0\.0\.1:\d+", headers["x-forwarded-for"])
+
+
 def test_a_websocket_that_nothing_answers_is_refused(
     tmp_path: Path, serve: Callable[..., LiveServer]
 ) -> None:
