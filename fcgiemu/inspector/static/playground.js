@@ -3,7 +3,7 @@
 import { get, post } from "./api.js";
 import { dialog, h, section, toast } from "./dom.js";
 import { latest } from "./requests.js";
-import { highlighted, outcome, reasons, rules } from "./story.js";
+import { highlighted, outcome, reasons, rules, why } from "./story.js";
 
 let draft = null, typed = null;
 
@@ -88,7 +88,7 @@ function answers(before, after) {
     const [was, is] = [outcome(before[index]), outcome(now)];
     return h("details", { class: "answer" },
       h("summary", {}, h("code", {}, url), " \u2192 ", was === is ? is : [h("span", { class: "soft" }, was), " \u21d2 ", h("strong", { class: "changed" }, is)]),
-      reasons(now), rules(now));
+      reasons(now), why(now), rules(now));
   });
 }
 

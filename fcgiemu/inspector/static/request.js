@@ -3,19 +3,21 @@
 import { get } from "./api.js";
 import { clock, copy, duration, h, pairs, section, size, status, toast } from "./dom.js";
 import { edit, replay } from "./replay.js";
-import { lineList, outcome, pipeline, reasons, rules } from "./story.js";
+import { lineList, outcome, pipeline, reasons, rules, why } from "./story.js";
 
-const PARTS = [["queue", "waiting for a process"], ["application", "application"], ["sending", "sending"]];
+const PARTS = [["deciding", "deciding and answering"], ["queue", "waiting for a process"], ["application", "application"], ["sending", "sending"]];
 
 function timing(request) {
-  const known = PARTS.filter(([name]) => request.timing[name] !== null);
+  const times = { ...request.timing };
+  if (times.application === null && times.sending !== null) times.deciding = Math.max(0, times.total - times.sending);
+  const known = PARTS.filter(([name]) => times[name] !== null && times[name] !== undefined);
   const bar = h("div", { class: "timing", "aria-hidden": "true" }, known.map(([name]) => {
     const part = h("span", { class: `t-${name}` });
-    part.style.flexGrow = Math.max(request.timing[name], 0.001);
+    part.style.flexGrow = Math.max(times[name], 0.001);
     return part;
   }));
   return [known.length ? bar : null, h("p", {}, known.map(([name, words]) =>
-    [h("span", { class: `key t-${name}` }), `${words} ${duration(request.timing[name])}  `]), `in all ${duration(request.timing.total)}`)];
+    [h("span", { class: `key t-${name}` }), `${words} ${duration(times[name])}  `]), `in all ${duration(request.timing.total)}`)];
 }
 
 function headers(rows) {
@@ -62,7 +64,7 @@ async function one(place, number) {
       h("form", { class: "bar", onsubmit: (event) => { event.preventDefault(); location.hash = `#/compare/${number}/${event.target.elements.other.value}`; } },
         h("label", {}, "Compare with number", h("input", { name: "other", type: "number", min: "1", value: Math.max(1, number - 1).toString(), required: true })), h("button", {}, "Compare"))),
     section("What happened",
-      h("p", { class: "outcome" }, outcome(answer)), reasons(answer),
+      h("p", { class: "outcome" }, outcome(answer)), reasons(answer), why(answer),
       answer.is_as_it_was === false ? h("p", { class: "warning" }, "Files have changed since: what follows is what would happen now.") : null,
       pipeline(answer)),
     section("Rules, in order", rules(answer, texts)),

@@ -8,8 +8,8 @@ const EVERY = 2000;
 function ruleRow(rule) {
   return h("tr", {},
     h("th", { scope: "row" }, rule.name, h("br"), h("small", { class: "soft" }, `${rule.file}:${rule.line}`)),
-    h("td", { class: "number" }, String(rule.hits)),
-    h("td", {}, rule.last_hit ? clock(rule.last_hit) : h("span", { class: "warning" }, "! never since start")),
+    h("td", { "data-label": "hits" }, String(rule.hits)),
+    h("td", { "data-label": "last hit" }, rule.last_hit ? clock(rule.last_hit) : h("span", { class: "warning" }, "! never since start")),
     h("td", {}, rule.conditions.length ? h("ul", {}, rule.conditions.map((one) =>
       h("li", {}, h("code", {}, one.input), one.negate ? " not " : " ", one.match_type === "Pattern" ? h("code", {}, one.pattern) : one.match_type,
         h("span", { class: "soft" }, `  true ${one.true}, false ${one.false}`)))) : h("span", { class: "soft" }, "none")));
@@ -28,16 +28,16 @@ function source(file, all) {
 }
 
 function workerRow(worker) {
-  return h("tr", {}, h("th", { scope: "row" }, String(worker.pid)), h("td", {}, worker.application), h("td", {}, worker.state),
-    h("td", { class: "number" }, String(worker.requests)), h("td", { class: "number" }, worker.age === null ? "" : duration(worker.age * 1000)),
-    h("td", { class: "number" }, worker.memory === null ? "" : size(worker.memory)), h("td", { class: "mono" }, worker.last_output ?? ""),
+  return h("tr", {}, h("th", { scope: "row" }, String(worker.pid)), h("td", { "data-label": "application" }, worker.application), h("td", { "data-label": "state" }, worker.state),
+    h("td", { "data-label": "requests" }, String(worker.requests)), h("td", { "data-label": "age" }, worker.age === null ? "" : duration(worker.age * 1000)),
+    h("td", { "data-label": "memory" }, worker.memory === null ? "" : size(worker.memory)), h("td", { class: "mono" }, worker.last_output ?? ""),
     h("td", {}, h("button", { type: "button", "aria-label": `Restart process ${worker.pid}`, onclick: async () => {
       try { await post(`workers/${worker.pid}/restart`, {}); toast(`${worker.pid} is replaced`); } catch (error) { toast(error.message); }
     } }, "Restart")));
 }
 
 function table(heads, body) {
-  return h("table", { class: "list" }, h("thead", {}, h("tr", {}, heads.map((words) => h("th", { scope: "col" }, words)))), body);
+  return h("table", { class: "list fit" }, h("thead", {}, h("tr", {}, heads.map((words) => h("th", { scope: "col" }, words)))), body);
 }
 
 export function rules(place) {

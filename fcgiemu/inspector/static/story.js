@@ -88,7 +88,7 @@ export function rules(answer, files) {
   const found = evaluated(answer.events);
   if (!found.length) return [h("p", { class: "soft" }, "No rule was evaluated.")];
   return found.map((rule) =>
-    h("article", { class: `rule${rule.applied ? " applied" : ""}${rule.error ? " failed" : ""}` },
+    h("article", { class: `judged${rule.applied ? " applied" : ""}${rule.error ? " failed" : ""}` },
       h("h3", {}, rule.applied ? "\u2713 " : "\u2717 ", rule.name, h("span", { class: "soft" },
         rule.applied ? (rule.stops ? " applied, stops processing" : " applied") : rule.error ? " failed" : " does not apply")),
       lines(files, rule) ?? h("p", { class: "soft" }, `${rule.file}:${rule.line}`),
@@ -110,6 +110,18 @@ export function reasons(answer) {
   const at = answer.story.findIndex((one) => one.role === "outcome" && one.text);
   return answer.story.slice(at + 1).filter((line) => line.text)
     .map((line) => h("p", { class: line.role }, line.text));
+}
+
+// What led there, in a few words: the rules that applied, and the file that was looked for.
+export function why(answer) {
+  const parts = evaluated(answer.events).filter((rule) => rule.applied || rule.error).map((rule) => {
+    const act = rule.steps.find((event) => event.name === "REWRITE_ACTION" || event.name === "REDIRECT_ACTION");
+    const where = act ? [act.name === "REWRITE_ACTION" ? " rewrites to " : " redirects to ", h("code", {}, act.RewriteURL ?? act.RedirectURL)] : rule.error ? " fails" : " applies";
+    return ["Rule ", h("strong", {}, rule.name), ` (${rule.file}:${rule.line})`, where];
+  });
+  const file = answer.story.filter((line) => /: (not found|found, .*)$/.test(line.text)).pop();
+  if (file) parts.push(["File ", h("code", {}, file.text)]);
+  return parts.length ? h("ul", { class: "why" }, parts.map((part) => h("li", {}, part))) : null;
 }
 
 export function pipeline(answer) {
