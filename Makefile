@@ -5,7 +5,11 @@ PYTHON ?= python3
 VENV   ?= .venv
 SITE   ?= samples/hello
 PORT   ?= 8000
+JOBS   ?= auto
 BIN     = $(VENV)/bin
+# Tests do not depend on each other, on fixed ports or on the time: JOBS of them run at once. One that hangs fails
+# after a time that the slowest machine does not need (the longest takes half a minute).
+PYTEST  = $(BIN)/pytest -n $(JOBS) --maxprocesses 8 --timeout 300
 
 SECONDS ?= 1800
 
@@ -15,11 +19,11 @@ serve: $(VENV)/.installed
 	$(BIN)/fcgiemu serve $(SITE) --port $(PORT)
 
 test: $(VENV)/.test-installed
-	$(BIN)/pytest
+	$(PYTEST)
 
 # the live tests once more, where no interpreter stands by
 test-without-standby: $(VENV)/.test-installed
-	$(BIN)/pytest --no-standby tests/live
+	$(PYTEST) --no-standby tests/live
 
 check: $(VENV)/.test-installed
 	$(BIN)/ruff check .
@@ -28,7 +32,7 @@ check: $(VENV)/.test-installed
 	$(BIN)/lint-imports --no-logo
 
 coverage: $(VENV)/.test-installed
-	$(BIN)/pytest --cov=fcgiemu --cov-report=term --cov-report=html
+	$(PYTEST) --cov=fcgiemu --cov-report=term --cov-report=html
 
 bench: $(VENV)/.test-installed
 	$(BIN)/python -m tests.benchmarks
