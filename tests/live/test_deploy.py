@@ -548,7 +548,7 @@ def test_settings_of_the_repository_that_cannot_be_read(source: Path, tmp_path: 
     git(source, "add", "-A")
     git(source, "commit", "-q", "-m", "one")
     told = git(source, "push", str(home.repository), "HEAD:main")
-    assert "Fix the TOML" in told and FAILED in told and "Traceback" not in told
+    assert "Correct the TOML" in told and FAILED in told and "Traceback" not in told
 
 
 def test_the_nearest_python_stands_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
