@@ -58,8 +58,10 @@ class _Lazy(click.Group):
     epilog="fcgiemu COMMAND -h has the options of a command.",
 )
 @click.version_option(__version__, "-V", "--version", prog_name="fcgiemu")
-def main() -> None:
+@click.pass_context
+def main(context: click.Context) -> None:
     """A local emulator of IIS and its FastCGI module for Python sites."""
+    context.color = grammar.colour()
     try:
         os.getcwd()
     except FileNotFoundError:

@@ -9,7 +9,7 @@ import os
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
@@ -66,6 +66,21 @@ def near(word: str, names: Iterable[str]) -> str:
     """``Did you mean …?`` for a word that is almost one of the names; "" for others."""
     found = difflib.get_close_matches(word, list(names), 1, 0.6)
     return f"Did you mean {found[0]}?" if found else ""
+
+
+def colour() -> bool | None:
+    """What the environment says of colours, for every command: NO_COLOR none, FORCE_COLOR always;
+    None where a terminal has them and a file has not.
+    """
+    if os.environ.get("NO_COLOR"):
+        return False
+    return True if os.environ.get("FORCE_COLOR") else None
+
+
+def in_colour(stream: TextIO) -> bool:
+    """Whether to write colours to a stream."""
+    said = colour()
+    return stream.isatty() if said is None else said
 
 
 class SitePath(click.Path):

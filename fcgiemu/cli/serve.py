@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,14 @@ from ..errors import SiteError
 from ..reload import RELOAD_ALSO
 from . import fail
 from .configured import Serve, from_environment
-from .grammar import site_argument
+from .grammar import in_colour, site_argument
 from .options import open_site, site_options
 
 
 @click.command(cls=Serve, help="Serve SITE (default: this folder) as IIS would.")
 @site_argument
 @click.option(
+    "-p",
     "--port",
     default=8000,
     show_default=True,
@@ -136,6 +138,11 @@ from .options import open_site, site_options
     help="Their port, by default any free one; implies --ui.",
 )
 @click.option("--ui-write", is_flag=True, help="Let them save the site's web.config; implies --ui.")
+@click.option("-q", "--quiet", is_flag=True, help="Only errors and what the site prints.")
+@click.option(
+    "-v", "--verbose", is_flag=True, help="Also the rules and the handler behind each request."
+)
+@click.option("--open", "opens", is_flag=True, help="Open the site's first page in a browser.")
 @site_options
 def command(
     site: Path,
@@ -157,6 +164,9 @@ def command(
     key: Path | None,
     freb: Path | None,
     measured_only: bool,
+    quiet: bool,
+    verbose: bool,
+    opens: bool,
     ui: bool,
     ui_open: bool,
     ui_host: str | None,
@@ -197,6 +207,10 @@ def command(
             measured_only=measured_only,
             local_hosts=local_hosts,
             app_init=app_init,
+            quiet=quiet and not verbose,
+            verbose=verbose,
+            colour=in_colour(sys.stdout),
+            opens=opens,
         )
         opened = open_site(site, **settings)
         auth = opened.settings.easy_auth

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import lru_cache
 
+import click
+
 from ..decision import CallFastCgi, Decision, Outcome, Proxy, Refused, Respond, ServeFile
 from ..pages import masking
 from .app import LogEntry
@@ -26,18 +28,57 @@ _CLIENT_DISCONNECTED = 64  # ERROR_NETNAME_DELETED
 Format = Callable[[LogEntry], str | None]
 
 
+#: Characters of a reason that are shown.
+_MAX_REASON = 300
+
+
 def text(entry: LogEntry) -> str:
-    """Time, method, URL, what handled it, status, how long it took."""
+    """Time, status, method, URL, what handled it, how long it took, and the reason of an error."""
+    return f"{_clock(int(entry.when))} {_status(entry)} {_rest(entry)}"
+
+
+def in_colour(entry: LogEntry) -> str:
+    """The same with its status coloured: green, cyan for 3xx, yellow for 4xx, red for 5xx."""
+    colour = _COLOURS.get(entry.status // 100, "magenta")
+    status = click.style(_status(entry), fg=colour, bold=entry.status >= 500 or None)
+    return f"{_clock(int(entry.when))} {status} {_rest(entry)}"
+
+
+_COLOURS = {1: "green", 2: "green", 3: "cyan", 4: "yellow", 5: "red"}
+
+
+def _status(entry: LogEntry) -> str:
     status = str(entry.status) if entry.status else "---"
     if entry.substatus or _is_error(entry.outcome):
         status += f".{entry.substatus}"
-    note = (
-        "  client went away" if entry.client_gone else f"  {entry.remark}" if entry.remark else ""
-    )
+    return status
+
+
+def _rest(entry: LogEntry) -> str:
+    note = _note(entry)
     return (
-        f"{_clock(int(entry.when))} {entry.method} {_shown(entry.url)} -> {handled_by(entry)}"
-        f" {status} {entry.seconds * 1000:.1f} ms{note}"
+        f"{entry.method} {_shown(entry.url)} -> {handled_by(entry)}"
+        f" {entry.seconds * 1000:.1f} ms{f'  {note}' if note else ''}"
     )
+
+
+def _note(entry: LogEntry) -> str:
+    """Why a request ended as it did; "" where the rest says it."""
+    if entry.client_gone:
+        return "client went away"
+    return entry.remark or (_reason(entry.outcome) if entry.status >= 400 else "")
+
+
+def _reason(outcome: Outcome) -> str:
+    """The place and the message of an error that IIS itself decides."""
+    if not isinstance(outcome, Decision) or not isinstance(outcome.action, Respond):
+        return ""
+    action = outcome.action
+    span = action.finding.span if action.finding is not None else None
+    words = masking.text(action.message or action.reason).strip().partition("\n")[0]
+    if len(words) > _MAX_REASON:
+        words = words[:_MAX_REASON] + "…"
+    return f"{span}: {words}" if span is not None else words
 
 
 def _shown(url: str) -> str:
@@ -174,6 +215,33 @@ def as_json(entry: LogEntry) -> str:
             "remark": entry.remark or None,
         }
     )
+
+
+def for_people(quiet: bool = False, verbose: bool = False, colour: bool = False) -> Format:
+    """The lines of the console: only errors where it is to be quiet; rules and the URL after them
+    where it is to be verbose.
+    """
+
+    def line(entry: LogEntry) -> str | None:
+        if quiet and 0 < entry.status < 400 and not entry.remark:
+            return None
+        shown = in_colour(entry) if colour else text(entry)
+        return f"{shown}{_decided(entry.outcome)}" if verbose else shown
+
+    return line
+
+
+def _decided(outcome: Outcome) -> str:
+    """Further lines: the rules that applied, the URL that they made, and the handler."""
+    if not isinstance(outcome, Decision):
+        return ""
+    lines = [f"rule {name!r}" for name in outcome.rules]
+    if lines:
+        url = outcome.path + ("?" + outcome.query if outcome.query else "")
+        lines[-1] += f" -> {_shown(url)}"
+    if outcome.handler is not None:
+        lines.append(f"handler {outcome.handler.name!r} {outcome.handler.origin}")
+    return "".join(f"\n           {line}" for line in lines)
 
 
 FORMATS: dict[str, Format] = {"text": text, "w3c": w3c, "json": as_json}

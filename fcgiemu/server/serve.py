@@ -7,7 +7,9 @@ import errno
 import ipaddress
 import socket
 import sys
+import threading
 import time
+import webbrowser
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -26,12 +28,15 @@ from .app import LogEntry, Server
 from .exchange import Exchange
 from .fastcgi import FastCgi
 from .listener import Listener, cut_words, run
+from .long_requests import LongRequests
 from .review import Review
 from .roots import LOOK_SECONDS, Roots
 from .tls import Certificate
 from .tracing import Recorder
 from .warm_up import WarmUp
 
+#: How lines of the report begin that --quiet leaves in.
+_TOLD_ALWAYS = ("  error", "  warning")
 #: Seconds that a log line may wait for company.
 LOG_SECONDS = 0.02
 
@@ -56,6 +61,14 @@ class Options:
     measured_only: bool = False
     #: Whether the initialization pages of applications are asked for.
     app_init: bool = False
+    #: Whether only errors, what the processes write and what is wrong are printed.
+    quiet: bool = False
+    #: Whether each request's line is followed by what was decided about it.
+    verbose: bool = False
+    #: Whether the lines are coloured.
+    colour: bool = False
+    #: Whether a browser opens the site's first page.
+    opens: bool = False
 
 
 class Companion(Protocol):
@@ -77,10 +90,13 @@ class Console:
     error.
     """
 
-    def __init__(self, out: TextIO, log_format: str = "text") -> None:
+    def __init__(self, options: Options) -> None:
+        out, log_format = options.out, options.log_format
         self._out = out
         self._talk = out if log_format == "text" else sys.stderr
         self._format = log.FORMATS[log_format]
+        if log_format == "text":
+            self._format = log.for_people(options.quiet, options.verbose, options.colour)
         self._waiting: list[LogEntry] = []
         #: Gets the processes' lines as well.
         self.companion: Companion | None = None
@@ -126,7 +142,7 @@ class Serving:
     def __init__(self, site: Site, options: Options) -> None:
         self.site = site
         self.options = options
-        self.console = Console(options.out, options.log_format)
+        self.console = Console(options)
         self.fastcgi = FastCgi(site, options.pool, self.console.output)
         self._also = () if site.settings.strict or not options.reload else options.reload_also
         self.fastcgi.also = also_pattern(self._also)
@@ -137,6 +153,7 @@ class Serving:
             self.console.line,
             options.local_hosts,
         )
+        self.long_requests = LongRequests(self.console.say)
         self.review = Review(site, self.console.say)
         if options.freb is not None:
             self.server.recorder = Recorder(
@@ -146,6 +163,8 @@ class Serving:
         self._watchers: dict[Path, Watcher] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._told: set[str] = set()
+        #: Where a browser of this machine finds the site; known once it has been reported.
+        self.address = ""
 
     def accompany(self, companion: Companion) -> None:
         """Let ``companion`` watch; to be called before ``run``."""
@@ -183,6 +202,8 @@ class Serving:
 
     def _started(self) -> None:
         self._loop = asyncio.get_running_loop()
+        if self.options.opens:
+            threading.Thread(target=webbrowser.open, args=(self.address,), daemon=True).start()
         self.review.start()
         if self.companion is not None:
             self.companion.started(self._port)
@@ -193,6 +214,7 @@ class Serving:
                 self._watch(root)
         if self.server.warm_up is not None:
             self.server.warm_up.begin()
+        self._look_long = asyncio.ensure_future(self._look_at_long_requests())
         self._look = asyncio.ensure_future(self._look_at_roots(Roots(self.site.roots())))
 
     def _watch(self, root: Path) -> None:
@@ -201,6 +223,18 @@ class Serving:
         self._watchers[root] = watcher
         if watcher.polling:
             self.console.say(f"file events do not arrive in {root}: it is polled instead")
+
+    async def _look_at_long_requests(self) -> None:
+        while True:
+            await asyncio.sleep(1)
+            waiting = [
+                connection.exchange
+                for connection in self.server.connections
+                if connection.exchange is not None
+                and connection.is_answering
+                and connection.tunnel is None
+            ]
+            self.long_requests.look(waiting, time.perf_counter())
 
     async def _look_at_roots(self, roots: Roots) -> None:
         while True:
@@ -231,6 +265,7 @@ class Serving:
         if cut:
             self.console.say(cut_words(cut))
         self._look.cancel()
+        self._look_long.cancel()
         if self.companion is not None:
             self.companion.stopped()
         if self.server.warm_up is not None:
@@ -279,8 +314,9 @@ class Serving:
     def report(self, sock: socket.socket) -> None:
         """What is served, from which files, by which programs, and what looks wrong; then where."""
         for line in start_up.report(self.site, self.fastcgi.launcher, self.options.reload):
-            self.console.say(line)
-        if self._also:
+            if not self.options.quiet or line.startswith(_TOLD_ALWAYS):
+                self.console.say(line)
+        if self._also and not self.options.quiet:
             self.console.say(
                 f"  reload      also {' '.join(self._also)}, which restart nothing on IIS"
                 " (--strict leaves them out)"
@@ -311,9 +347,10 @@ class Serving:
                 f"  warning     every machine that reaches {host} can ask this site, and this is a"
                 " tool for development; --host 127.0.0.1 keeps it to this machine"
             )
-        self.console.say(
-            f"  listening   http{'s' if tls is not None else ''}://{shown}:{port}/  (Ctrl-C stops)"
-        )
+        here = shown.replace("0.0.0.0", "127.0.0.1").replace("[::]", "[::1]")
+        self.address = f"http{'s' if tls is not None else ''}://{here}:{port}/"
+        address = f"http{'s' if tls is not None else ''}://{shown}:{port}/"
+        self.console.say(f"  listening   {address}  (Ctrl-C stops)")
 
 
 def exposed(host: str) -> bool:

@@ -85,6 +85,6 @@ def test_the_admin_of_django_with_its_style_sheets(
     assert 'id="login-form"' in done.stdout, done.stderr
     for sheet in ("base", "login"):
         server.wait_for(
-            f"GET /static/admin/css/{sheet}.css -> StaticFile static/admin/css/{sheet}.css 200"
+            f"GET /static/admin/css/{sheet}.css -> StaticFile static/admin/css/{sheet}.css"
         )
     assert server.get("/static/site.css").body == (site / "assets" / "site.css").read_bytes()

@@ -106,7 +106,7 @@ def test_more_than_a_body_may_have(
     answer = server.raw(POST + body)
     assert answer.startswith(b"HTTP/1.1 413 ") and b"100 Continue" not in answer
     assert b"\r\nConnection: close\r\n" in answer
-    server.wait_for(r"POST /upload -> RequestFilteringModule respond 413\.1")
+    server.wait_for(r"413\.1 POST /upload -> RequestFilteringModule respond")
     server.stop()
     assert "REACHED" not in server.log()
 

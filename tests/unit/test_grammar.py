@@ -118,3 +118,20 @@ def test_a_folder_of_expectations(site: Path) -> None:
     write(site, {"one.expect": "/a.txt -> static\n", "t/two.expect": "/ -> 403.14\n"})
     assert "2 of 2" in run("test", ".").output
     assert "1 of 1" in run("test", "t").output
+
+
+@pytest.mark.parametrize(
+    ("environment", "is_coloured"), [({"FORCE_COLOR": "1"}, True), ({"NO_COLOR": "1"}, False)]
+)
+def test_colours_as_the_environment_says(
+    environment: dict[str, str], is_coloured: bool, site: Path
+) -> None:
+    write(
+        site,
+        {
+            "web.config": "<configuration><system.webServer><no /></system.webServer></configuration>"
+        },
+    )
+    both = {"NO_COLOR": "", "FORCE_COLOR": "", **environment}
+    done = CliRunner().invoke(main, ["check"], env=both, color=False)
+    assert ("\x1b[" in done.output) == is_coloured

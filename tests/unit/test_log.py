@@ -90,4 +90,29 @@ def test_json_and_text(make_site: Callable[..., Site]) -> None:
         "StaticFile",
         12.3,
     )
-    assert log.text(shown)[9:] == "GET /a.css -> StaticFile a.css 200 12.3 ms"
+    assert log.text(shown)[9:] == "200 GET /a.css -> StaticFile a.css 12.3 ms"
+
+
+BROKEN = "<configuration><system.webServer><handlers bad='' /></system.webServer></configuration>"
+RULE = '<rule name="go"><match url="a" /><action type="Rewrite" url="/b.css?x=1" /></rule>'
+
+
+def test_the_reason_stands_beside_an_error(make_site: Callable[..., Site]) -> None:
+    line = log.text(entry(make_site({"web.config": BROKEN}), "/", 500))
+    assert line[9:].startswith("500.0 GET / -> ")
+    assert "ms  web.config:1:" in line
+    assert "Unrecognized attribute 'bad'" in line
+    missing = log.text(entry(make_site({"web.config": "<configuration />"}), "/no", 404))
+    assert missing[9:].startswith("404.0 GET /no -> ")
+
+
+def test_colour_quiet_and_verbose(make_site: Callable[..., Site]) -> None:
+    site = make_site({"b.css": "", "web.config": rules(RULE)})
+    fine, wrong = entry(site, "/a", 200), entry(site, "/no", 404)
+    assert "\x1b[32m200\x1b[0m GET /a" in str(log.for_people(colour=True)(fine))
+    assert "\x1b[33m404.0\x1b[0m GET" in str(log.for_people(colour=True)(wrong))
+    assert log.for_people(quiet=True)(fine) is None
+    assert log.for_people(quiet=True)(wrong) == log.text(wrong)
+    lines = str(log.for_people(verbose=True)(fine)).splitlines()
+    assert [line.strip() for line in lines[1:]][0] == "rule 'go' -> /b.css?x=1"
+    assert "handler 'StaticFile'" in lines[-1]

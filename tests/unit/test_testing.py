@@ -291,4 +291,4 @@ def test_the_plugin_on_a_project(tmp_path: Path, options: list[str]) -> None:
     assert "2 failed, 5 passed" in done.stdout, done.stdout + done.stderr
     assert "'old/7' matches" in done.stdout  # the trace behind the failed assertion
     assert "iis_site: GET /old/7 -> redirect 301" in done.stdout
-    assert "log of iis_server" in done.stdout and "GET /x -> FastCGI Python 200" in done.stdout
+    assert "log of iis_server" in done.stdout and "200 GET /x -> FastCGI Python" in done.stdout
