@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from . import identities
+from .app_service import easy_auth
 from .app_service.environment import AppSetting
 from .app_service.environment import read as read_app_settings
 from .errors import SiteError
@@ -18,6 +20,8 @@ from .settings import EVERY, OPTIONAL_MODULES
 
 #: Keys that are switches of Settings by the same name, but for the hyphens.
 _SWITCHES = ("strict", "strict-locks", "azure", "portal-wins", "arr", "compression", "ui")
+#: Who the client is, and who may be.
+_IDENTITY = ("as", "role", "as-type", "basic-users", "easy-auth")
 _KEYS = (
     *_SWITCHES,
     "site-name",
@@ -27,6 +31,7 @@ _KEYS = (
     "python",
     "transform",
     "module",
+    *_IDENTITY,
 )
 
 
@@ -184,10 +189,27 @@ def _fields(table: dict[str, Any], path: Path) -> dict[str, Any]:
             found[field] = tuple(read_app_settings(path.parent / value))
         elif key == "module" and _is_list(value) and set(value) <= set(OPTIONAL_MODULES):
             found["modules"] = tuple(value)
+        elif key in _IDENTITY and (_is_text(value) or key == "role" and _is_list(value)):
+            continue  # together: see _identity
         elif key in _SERVE and _SERVE[key](value):
             continue  # of serve alone: see of_serve
         else:
             raise _wrong(key, value, path)
+    return {**found, **_identity(table, path)}
+
+
+def _identity(table: dict[str, Any], path: Path) -> dict[str, Any]:
+    """Fields of Settings about clients."""
+    found: dict[str, Any] = {}
+    if "as" in table:
+        roles = table.get("role", ())
+        given = (roles,) if isinstance(roles, str) else tuple(roles)
+        found["identity"] = identities.identity(table["as"], given, table.get("as-type", ""))
+    if "basic-users" in table:
+        found["basic_users"] = identities.read_accounts(path.parent / table["basic-users"])
+    if "easy-auth" in table:
+        found["easy_auth"] = easy_auth.read(path.parent / table["easy-auth"])
+        found["azure"] = True
     return found
 
 

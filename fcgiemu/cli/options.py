@@ -205,8 +205,10 @@ def settings_of(
                 *(setting for file in app_settings for setting in read_app_settings(file)),
             ),
             "providers": dict(_provider(text, path) for text in providers),
-            "identity": _identity(as_name, as_roles, as_type),
-            "basic_users": read_accounts(basic_users_file) if basic_users_file else {},
+            "identity": _identity(as_name, as_roles, as_type) or kept.get("identity"),
+            "basic_users": (
+                read_accounts(basic_users_file) if basic_users_file else kept.get("basic_users", {})
+            ),
         }
     )
 

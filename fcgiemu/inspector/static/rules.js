@@ -11,7 +11,7 @@ function ruleRow(rule) {
     h("td", { "data-label": "hits" }, String(rule.hits)),
     h("td", { "data-label": "last hit" }, rule.last_hit ? clock(rule.last_hit) : h("span", { class: "warning" }, "! never since start")),
     h("td", {}, rule.conditions.length ? h("ul", {}, rule.conditions.map((one) =>
-      h("li", {}, h("code", {}, one.input), one.negate ? " not " : " ", one.match_type === "Pattern" ? h("code", {}, one.pattern) : one.match_type,
+      h("li", {}, h("code", {}, one.input), one.negate ? " not " : " ", one.match_type === "Pattern" ? "matching " : "is ", one.match_type === "Pattern" ? h("code", {}, one.pattern) : one.match_type,
         h("span", { class: "soft" }, `  true ${one.true}, false ${one.false}`)))) : h("span", { class: "soft" }, "none")));
 }
 

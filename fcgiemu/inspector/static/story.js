@@ -81,7 +81,7 @@ function lines(files, rule) {
   while (end < all.length - 1 && end < rule.line + 60 && !all[end].includes("</rule>")) end++;
   let shown = all.slice(rule.line - 1, end + 1);
   if (shown.length === 1 && shown[0].length > 2000) shown = [shown[0].slice(0, 2000) + " \u2026"];
-  return h("details", {}, h("summary", {}, `${rule.file}:${rule.line}`), h("pre", {}, shown.join("\n")));
+  return h("details", { open: rule.applied }, h("summary", {}, `${rule.file}:${rule.line}`), h("pre", {}, shown.join("\n")));
 }
 
 export function rules(answer, files) {
