@@ -74,6 +74,7 @@ _SERVE: dict[str, Callable[[object], bool]] = {
     "quiet": _is_flag,
     "verbose": _is_flag,
     "open": _is_flag,
+    "editor": _is_text,
     "ui-open": _is_flag,
     "ui-host": _is_text,
     "ui-port": _is_number,

@@ -142,6 +142,11 @@ from .options import open_site, site_options
 @click.option(
     "-v", "--verbose", is_flag=True, help="Also the rules and the handler behind each request."
 )
+@click.option(
+    "--editor",
+    metavar="NAME",
+    help="Links of error pages open it: vscode, pycharm, cursor, zed … or a URL with {file}.",
+)
 @click.option("--open", "opens", is_flag=True, help="Open the site's first page in a browser.")
 @site_options
 def command(
@@ -167,6 +172,7 @@ def command(
     quiet: bool,
     verbose: bool,
     opens: bool,
+    editor: str | None,
     ui: bool,
     ui_open: bool,
     ui_host: str | None,
@@ -211,6 +217,7 @@ def command(
             verbose=verbose,
             colour=in_colour(sys.stdout),
             opens=opens,
+            editor=editor,
         )
         opened = open_site(site, **settings)
         auth = opened.settings.easy_auth

@@ -49,6 +49,8 @@ class FastCgi:
         self.applications: dict[tuple[str, str], Application] = {}
         #: Files that restart workers here and not on IIS: see reload.also_pattern.
         self.also: re.Pattern[str] | None = None
+        #: How links of error pages open an editor; "" = there are none: see failure.editor.
+        self.editor = ""
         #: The same, by scriptProcessor as it is written.
         self._of_text: dict[tuple[str, str], Application] = {}
         self._sink = sink

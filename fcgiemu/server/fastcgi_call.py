@@ -39,7 +39,8 @@ from ..fastcgi.process import StartFailed, WorkerProcess
 from ..http.response import Response
 from ..modules import custom_error, outbound, sending
 from ..pages import masking
-from . import heads
+from ..site import Site
+from . import failure, heads
 from .exchange import PORTION, ClientGone, Exchange
 from .front import Front
 from .spool import Spool
@@ -61,6 +62,8 @@ class Pools(Protocol):
     """The FastCGI applications of a site, as a call sees them; see FastCgi."""
 
     front: Front
+    site: Site
+    editor: str
 
     def later(self, work: Coroutine[Any, Any, None]) -> None: ...
     def likely(self, worker: WorkerProcess, decision: Decision, text: str) -> list[str]: ...
@@ -444,7 +447,7 @@ class FastCgiCall:
             connection.take()
         text = masking.text(_text(bytes(connection.stderr)))
         self.pools.show(self.worker, text)
-        self.pools.likely(self.worker, self.decision, text)
+        likely = self.pools.likely(self.worker, self.decision, text)
         if self.exchange.started:
             self.exchange.cut("the application wrote to STDERR")
             return None
@@ -461,14 +464,31 @@ class FastCgiCall:
                 )
             )
             return None
-        body = text.encode()
+        body, kind = text.encode(), "text/plain"
+        if self._wants_page():
+            request = self.decision.request
+            folder = self.pools.site.application(self.decision.path).path
+            body = await asyncio.to_thread(
+                failure.page,
+                text,
+                f"{request.method} {request.target.path}",
+                likely,
+                folder,
+                self.pools.editor,
+            )
+            kind = "text/html"
         headers = [
-            ("Content-Type", "text/plain; charset=utf-8"),
+            ("Content-Type", f"{kind}; charset=utf-8"),
             ("Content-Length", str(len(body))),
         ]
         return Response(
             500, "Internal Server Error", sending.decorate(headers, self.decision.effective), body
         )
+
+    def _wants_page(self) -> bool:
+        """Whether a page says more to this client than IIS's text."""
+        accept = self.decision.request.fields.get("accept", "")
+        return not self.pools.site.settings.strict and failure.accepts_html(accept)
 
     async def _respond(self, action: Respond) -> None:
         await self.pools.fail(self.exchange, self.decision, action)

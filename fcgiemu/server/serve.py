@@ -23,7 +23,7 @@ from ..pages import masking
 from ..programs.launching import PoolOptions
 from ..reload import RELOAD_ALSO, Watcher, also_pattern
 from ..site import Site
-from . import log, start_up, transform_log
+from . import failure, log, start_up, transform_log
 from .app import LogEntry, Server
 from .exchange import Exchange
 from .fastcgi import FastCgi
@@ -67,6 +67,8 @@ class Options:
     verbose: bool = False
     #: Whether the lines are coloured.
     colour: bool = False
+    #: What opens the files that error pages name: see failure.editor.
+    editor: str | None = None
     #: Whether a browser opens the site's first page.
     opens: bool = False
 
@@ -145,6 +147,7 @@ class Serving:
         self.console = Console(options)
         self.fastcgi = FastCgi(site, options.pool, self.console.output)
         self._also = () if site.settings.strict or not options.reload else options.reload_also
+        self.fastcgi.editor = failure.editor(options.editor)
         self.fastcgi.also = also_pattern(self._also)
         self.server = Server(
             site,

@@ -111,7 +111,7 @@ def test_a_key_that_does_not_exist(key: str, near: str | None, tmp_path: Path) -
 
 def test_every_option_of_serve_is_a_key_and_a_variable() -> None:
     """But for those that are about one start alone."""
-    alone = {"help", "provider"}
+    alone = {"help", "provider", "as", "role"}
     for param in serve_command.params:
         if isinstance(param, click.Option):
             key = max(param.opts, key=len).lstrip("-")
