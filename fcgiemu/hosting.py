@@ -27,7 +27,7 @@ from .config.xdt.chain import named as transform_named
 from .config.xdt.chain import names_beside as transforms_beside
 from .errors import SiteError
 from .files import FileEntry, FileView, VirtualDirectory, find
-from .profiles import PROFILES, Profile
+from .profiles import AZURE, DEFAULT, PROFILES, Profile
 from .settings import OPTIONAL_MODULES, Settings
 from .worker import paths
 
@@ -63,7 +63,7 @@ class Hosting:
                 f"There is no folder {self.path}.", "Name the folder that holds web.config."
             )
         settings = self.settings = _with_modules(self.settings)
-        self.profile = _profile(settings.profile)
+        self.profile = _profile(settings)
         host = self._host_config()
         shipped = shipped_configuration(self.profile, settings.azure)
         files = (
@@ -90,13 +90,14 @@ class Hosting:
         )
         self.tree = ConfigTree(
             self.layout.directories,
-            (*files, *_optional(settings)),
+            (*files, *_optional(settings, self.profile)),
             site_name=self.layout.name,
             providers=settings.providers,
             policy=Policy(
                 settings.strict_locks,
                 settings.strict or settings.strict_locks,
                 frozenset(settings.modules),
+                self.profile.locked,
             ),
             root_config=settings.root_config,
             transforms=self._transforms(),
@@ -310,20 +311,29 @@ def _with_modules(settings: Settings) -> Settings:
     return settings
 
 
-def _optional(settings: Settings) -> tuple[ConfigFile, ...]:
-    """The entries of optional modules in <modules>, as their installers write them."""
+def _optional(settings: Settings, profile: Profile) -> tuple[ConfigFile, ...]:
+    """The entries of optional modules in <modules>, as their installers write them; URL
+    authorization comes with the rule that everybody may (inferred).
+    """
+    extensions = {"CorsModule", "WebDAVModule"}
     added = "".join(
         f'<add name="{name}" />'
         for name in dict.fromkeys(settings.modules)
-        if name != "ApplicationRequestRouting"
+        if name in extensions or name in profile.lacking
     )
     if not added:
         return ()
-    text = f"<system.webServer><modules>{added}</modules></system.webServer>"
+    rule = ""
+    if "UrlAuthorizationModule" in settings.modules and "UrlAuthorizationModule" in profile.lacking:
+        rule = '<authorization><add accessType="Allow" users="*" /></authorization>'
+        rule = f"<security>{rule}</security>"
+    text = f"<system.webServer><modules>{added}</modules>{rule}</system.webServer>"
     return (config_file.load(text.encode(), "applicationHost.config", is_host=True),)
 
 
-def _profile(name: str) -> Profile:
+def _profile(settings: Settings) -> Profile:
+    """The profile that the settings name; --azure means azure-windows where they name none."""
+    name = AZURE if settings.azure and settings.profile == DEFAULT else settings.profile
     try:
         return PROFILES[name]
     except KeyError:
@@ -343,7 +353,9 @@ def _shipped(name: str) -> ConfigFile:
 
 def shipped_configuration(profile: Profile, azure: bool = False) -> tuple[ConfigFile, ...]:
     """The configuration of the server before a site says anything, read once."""
-    names = (*profile.configuration, "azure.config") if azure else profile.configuration
+    names = profile.configuration
+    if azure and "azure.config" not in names:
+        names = (*names, "azure.config")
     return tuple(map(_shipped, names))
 
 

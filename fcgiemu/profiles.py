@@ -8,9 +8,10 @@ place. ``modules/pipeline.py`` sorts its table of functions by it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 DEFAULT = "iis-express-10"
+AZURE = "azure-windows"
 
 Order = Mapping[str, tuple[str, ...]]
 
@@ -24,6 +25,15 @@ class Profile:
     name: str
     configuration: tuple[str, ...]
     order: Order
+    #: What the server is, in a few words.
+    words: str
+    #: Modules that act here and that this server lacks -> the Windows feature that brings them; ""
+    #: = none does.
+    lacking: Mapping[str, str] = field(default_factory=dict)
+    #: Sections locked below applicationHost.config, beside those that every server locks.
+    locked: frozenset[str] = frozenset()
+    #: Whose traces those of this server look like; "" = its own.
+    traced_as: str = ""
 
 
 #: Measured in 14 traces of IIS Express 10, all alike.
@@ -133,6 +143,21 @@ _IIS_10: Order = {
     ),
 }
 
+#: Windows features of modules that a fresh server does not have (documented).
+FEATURES: Mapping[str, str] = {
+    "ApplicationInitializationModule": "Web-AppInit",
+    "BasicAuthenticationModule": "Web-Basic-Auth",
+    "DigestAuthenticationModule": "Web-Digest-Auth",
+    "DynamicCompressionModule": "Web-Dyn-Compression",
+    "DynamicIpRestrictionModule": "Web-IP-Security",
+    "FailedRequestsTracingModule": "Web-Http-Tracing",
+    "HttpRedirectionModule": "Web-Http-Redirect",
+    "IpRestrictionModule": "Web-IP-Security",
+    "UrlAuthorizationModule": "Web-Url-Auth",
+    "WebSocketModule": "Web-WebSockets",
+    "WindowsAuthenticationModule": "Web-Windows-Auth",
+}
+
 PROFILES: Mapping[str, Profile] = {
     profile.name: profile
     for profile in (
@@ -140,11 +165,27 @@ PROFILES: Mapping[str, Profile] = {
             name=DEFAULT,
             configuration=("applicationHost.config",),
             order=_IIS_EXPRESS_10,
+            words="IIS Express 10",
+            lacking={
+                "DigestAuthenticationModule": FEATURES["DigestAuthenticationModule"],
+                "HttpCacheModule": "",
+            },
         ),
         Profile(
             name="iis10-default",
-            configuration=("applicationHost.config",),
+            configuration=("applicationHost.config", "iis10-default.config"),
             order=_IIS_10,
+            words="Windows Server with the default features of IIS 10, CGI and URL Rewrite",
+            lacking=FEATURES,
+            locked=frozenset({"system.webServer/handlers", "system.webServer/modules"}),
+        ),
+        Profile(
+            name=AZURE,
+            configuration=("applicationHost.config", "azure.config"),
+            order=_IIS_EXPRESS_10,  # inferred: nobody has published Azure's own
+            words="App Service for Windows",
+            lacking={"DigestAuthenticationModule": "", "WindowsAuthenticationModule": ""},
+            traced_as=DEFAULT,
         ),
     )
 }

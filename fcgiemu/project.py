@@ -25,6 +25,7 @@ _IDENTITY = ("as", "role", "as-type", "basic-users", "easy-auth")
 _KEYS = (
     *_SWITCHES,
     "site-name",
+    "profile",
     "host-config",
     "map",
     "app-settings",
@@ -163,7 +164,7 @@ def _fields(table: dict[str, Any], path: Path) -> dict[str, Any]:
         if (
             key in _SWITCHES
             and isinstance(value, bool)
-            or key == "site-name"
+            or key in ("site-name", "profile")
             and isinstance(value, str)
         ):
             found[field] = value

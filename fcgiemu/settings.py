@@ -12,7 +12,7 @@ from .app_service.easy_auth import EasyAuth
 from .app_service.environment import AppSetting
 from .http.identity import Identity
 from .identities import Account
-from .profiles import DEFAULT
+from .profiles import DEFAULT, FEATURES
 
 #: The key for every application where something is given by the application's path.
 EVERY = "*"
@@ -24,6 +24,7 @@ OPTIONAL_MODULES = (
     "CorsModule",
     "HttpCacheModule",
     "WebDAVModule",
+    *FEATURES,
 )
 
 

@@ -298,7 +298,7 @@ def _given(value: Any) -> Any:
 
 def _site_of(default: Site, sites: dict[tuple[Any, ...], Site], question: dict[str, Any]) -> Site:
     """The site a line asks about; opened once for each combination of its keys."""
-    keys = ("site", "host_config", "strict", "azure", "arr", "modules", "transforms")
+    keys = ("site", "host_config", "strict", "azure", "arr", "modules", "transforms", "profile")
     given = {key: _given(question[key]) for key in keys if question.get(key) is not None}
     tables = question.get("providers") or {}
     users = question.get("basic_users") or {}
@@ -317,6 +317,7 @@ def _site_of(default: Site, sites: dict[tuple[Any, ...], Site], question: dict[s
             easy_auth=easy_auth.parse(auth) if auth is not None else known.easy_auth,
             arr=bool(given.get("arr", known.arr)),
             modules=given.get("modules", known.modules),
+            profile=str(given.get("profile", known.profile)),
             transforms=given.get("transforms", known.transforms),
             host_config=Path(given["host_config"]) if "host_config" in given else known.host_config,
             basic_users=_basic_users(users) or known.basic_users,

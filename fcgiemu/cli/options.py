@@ -17,6 +17,7 @@ from ..app_service.home import home_of
 from ..errors import SiteError
 from ..http.identity import SCHEMES, Identity
 from ..identities import identity, read_accounts
+from ..profiles import PROFILES
 from ..programs.python_choice import resolve
 from ..settings import EVERY, OPTIONAL_MODULES, Settings
 from ..site import Site
@@ -54,6 +55,11 @@ _SITE_OPTIONS = (
         "--arr",
         is_flag=True,
         help="Application Request Routing is installed: rewrites to other hosts are proxied.",
+    ),
+    click.option(
+        "--profile",
+        type=click.Choice(tuple(PROFILES)),
+        help="What the server is: its modules, handlers, headers and locks; see docs/profiles.md.",
     ),
     click.option(
         "--module",

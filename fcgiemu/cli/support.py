@@ -7,6 +7,7 @@ import json
 import click
 
 from ..errors import SiteError
+from ..profiles import PROFILES
 from . import fail, grammar
 from .grammar import json_option
 
@@ -26,15 +27,23 @@ from .grammar import json_option
     default="text",
     show_default=True,
 )
-def command(wanted: str, kind: str, as_json: bool) -> None:
+@click.option(
+    "--profile", type=click.Choice(tuple(PROFILES)), help="Say what acts on a server of this kind."
+)
+def command(wanted: str, kind: str, as_json: bool, profile: str | None) -> None:
     kind = "json" if as_json else kind
-    from ..report import support
+    from ..report import profile_support, support
 
     if wanted and not any(wanted.lower() in path.lower() for path in support.sections()):
         names = {path.rpartition("/")[2] for path in support.sections()}
         near = grammar.near(wanted, names) or "fcgiemu support lists all sections."
         fail(SiteError(f"No section has {wanted!r} in its name."), near)
-    if kind == "json":
+    if profile is not None:
+        if kind == "json":
+            click.echo(json.dumps(profile_support.as_json(PROFILES[profile]), indent=1))
+        else:
+            click.echo(profile_support.text(PROFILES[profile], wanted))
+    elif kind == "json":
         click.echo(json.dumps(support.as_json(), indent=1))
     else:
         click.echo(

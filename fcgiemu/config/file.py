@@ -278,7 +278,7 @@ class _Loader:
         if path in self.overrides.denied:
             self.locked(element, path, True, self.overrides.denied[path])
             return False
-        if path in schema.LOCKED - self.overrides.allowed:
+        if path in (schema.LOCKED | self.policy.locked) - self.overrides.allowed:
             fatal = self.policy.strict_locks or (
                 path.startswith(REWRITE) and self.policy.strict_rewrite_locks
             )

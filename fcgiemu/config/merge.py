@@ -47,6 +47,14 @@ class Lock:
     file: ConfigFile
     location: str
 
+    def is_of_another_level(self, file: ConfigFile, location: str) -> bool:
+        """Whether what a file says for a location is said below the lock: the shipped files are one
+        level together.
+        """
+        if self.file.is_shipped and file.is_shipped:
+            return False
+        return self.file is not file or self.location != location
+
     def forbids(self, what: str, name: str) -> bool:
         """Whether an attribute or element (``what``) called ``name`` is locked."""
         if what not in self.kind.lower():
@@ -365,7 +373,7 @@ class _Merger:
             words = {"clear": rules[name].clear, "remove": rules[name].remove}
             mentioned.append(("elements", words.get(directive.kind) or name, directive.span))
         for lock in node.locks:
-            if lock.file is not file or lock.location != location:
+            if lock.is_of_another_level(file, location):
                 for what, name, span in mentioned:
                     if lock.forbids(what, name):
                         self.violation(lock, f"'{name}'", span)
@@ -378,7 +386,7 @@ class _Merger:
             if (
                 lock.kind == "lockItem"
                 and "true" in lock.names
-                and (lock.file is not file or lock.location != location)
+                and lock.is_of_another_level(file, location)
             ):
                 keys = [
                     str(item.value(part.name))

@@ -184,6 +184,8 @@ class Policy:
     strict_rewrite_locks: bool = False
     #: Optional modules that are installed; see schema.EXTENSIONS.
     modules: frozenset[str] = frozenset()
+    #: Sections that this server locks beside those of schema.LOCKED.
+    locked: frozenset[str] = frozenset()
 
 
 SHIPPED_POLICY = Policy()

@@ -36,6 +36,7 @@ _IIS_10: Order = {
 ORDERS: Mapping[str, Order] = {
     "iis-express-10": _EXPRESS,
     "iis10-default": _IIS_10,
+    "azure-windows": _EXPRESS,  # inferred
     "iis-express-8": {
         **_EXPRESS,
         "BEGIN_REQUEST": (

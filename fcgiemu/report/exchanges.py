@@ -58,7 +58,7 @@ def exchange(
         remote=(request.remote_addr, request.remote_port),
         local=(request.local_addr, request.port),
         events=kept,
-        server=hosting.profile.name,
+        server=hosting.profile.traced_as or hosting.profile.name,
         kind=action.kind,
         module=decision.module,
         notification=_notification(decision, kept),
