@@ -58,7 +58,7 @@ class Layout:
     host_names: list[str] = field(default_factory=list)
 
 
-def whole(file: ConfigFile) -> bool:
+def is_complete(file: ConfigFile) -> bool:
     """Whether a host configuration is a server's whole applicationHost.config, which takes the
     place of our defaults.
     """

@@ -67,7 +67,11 @@ class Hosting:
         host = self._host_config()
         shipped = shipped_configuration(self.profile, settings.azure)
         files = (
-            shipped if host is None else (host,) if applications.whole(host) else (*shipped, host)
+            shipped
+            if host is None
+            else (host,)
+            if applications.is_complete(host)
+            else (*shipped, host)
         )
         self.host_transforms = self._host_transforms(files)
         if self.host_transforms is not None:
@@ -138,7 +142,7 @@ class Hosting:
         found = application_host.places(self.home, private_extensions=switch != "0")
         if not found:
             return None
-        if settings.host_config is not None and applications.whole(files[0]):
+        if settings.host_config is not None and applications.is_complete(files[0]):
             base = settings.host_config.read_bytes()
         else:
             base = self.model_of_platform()

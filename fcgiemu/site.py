@@ -43,7 +43,7 @@ class Site(Hosting):
         """
         return decide(self, request, trace, files or self.files)
 
-    def arriving(
+    def as_received(
         self,
         request: Request,
         identifier: str = front_end.NO_IDENTIFIER,
@@ -97,7 +97,7 @@ class Site(Hosting):
                 body_length=body_length,
                 overrides=vars,
             )
-            request = self.arriving(request, signed_in=signed_in)
+            request = self.as_received(request, signed_in=signed_in)
             if identity is not None:
                 request.identity = identity
             outcome = self.decide(request, trace)

@@ -12,7 +12,7 @@ from ..config.file import ConfigFile
 from ..config.merge import Node
 from ..config.tree import Effective
 from ..modules import http_platform, loaded, pipeline
-from ..modules.handlers import SECTION, met, path_matcher
+from ..modules.handlers import SECTION, path_matcher, pre_condition_holds
 from ..programs.interpreters import EXAMPLE, split_processor
 
 _KNOWN = sorted(
@@ -34,7 +34,11 @@ def findings(effective: Effective, file: ConfigFile) -> Iterator[Finding]:
     known = {name.lower() for name in _KNOWN} | {
         item.text("name").lower() for item in effective.section(loaded.SECTION).items
     }
-    entries = [item for item in effective.section(SECTION).items if met(item.text("preCondition"))]
+    entries = [
+        item
+        for item in effective.section(SECTION).items
+        if pre_condition_holds(item.text("preCondition"))
+    ]
     before, never = _Before(), list[tuple[Node, Node]]()
     for item in entries:
         earlier = before.covering(item)

@@ -130,7 +130,7 @@ def linked_files(site: Site) -> Iterator[str]:
             base = directory.path + folder[len(directory.view.root) :].replace(os.sep, "/")
             for file in sorted(files):
                 path = f"{base}/{file}"
-                mime_type = site.effective(path).view(static_file.compiled).mime_type(file)
+                mime_type = site.effective(path).view(static_file.static_content).mime_type(file)
                 if mime_type and _LINKED.match(mime_type):
                     count += 1
                     if count > MAX_FILES:

@@ -74,7 +74,7 @@ def _of_handlers(
             yield from _of_processor(site, application, handler, span)
         platform = platform or "httpPlatformHandler" in handler.modules
     if platform:
-        settings = effective.view(http_platform.compiled)
+        settings = effective.view(http_platform.http_platform)
         span = _platform_span(site, application) or start
         yield from _of_program(site, application, settings.process_path, span)
         yield from suspicions(site, application, settings, span)

@@ -32,7 +32,7 @@ def platform(
     ``wrong`` already keeps it from that.
     """
     yield Step("handler", "ok", f"{handler.name}: path={handler.path} {handler.origin}")
-    settings = site.effective(application.url or "/").view(http_platform.compiled)
+    settings = site.effective(application.url or "/").view(http_platform.http_platform)
     try:
         program = find_program(settings.process_path, site, application)
         words, environment = command_line(site, application, settings, "PORT")

@@ -31,9 +31,9 @@ from .steps import Step
 def first_page(site: Site, application: Application) -> Decision:
     """What IIS does with the first page of an application; a redirect to https is followed."""
     url = f"{quote(application.url)}/"
-    decision = site.decide(site.arriving(make_request(f"http://localhost{url}")))
+    decision = site.decide(site.as_received(make_request(f"http://localhost{url}")))
     if isinstance(decision.action, Redirect) and decision.action.location.startswith("https:"):
-        return site.decide(site.arriving(make_request(f"https://localhost{url}", https=True)))
+        return site.decide(site.as_received(make_request(f"https://localhost{url}", https=True)))
     return decision
 
 

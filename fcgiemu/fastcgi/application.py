@@ -54,7 +54,7 @@ class Waiter(Protocol):
     def cancel(self) -> object: ...
 
 
-class Application:
+class Pool:
     """Hands out idle processes, starts new ones on demand, queues what exceeds ``max_instances``.
 
     ``clock`` gives seconds; the running loop's own where there is none. With ``standby``, one
@@ -170,7 +170,7 @@ class Application:
         over = 0 < self.limits.instance_max_requests <= worker.requests and not worker.debugged
         lives = worker.connection.alive or worker.may_close and worker.connection.error is None
         if worker.state is ProcessState.BUSY and lives and not over and not self._closed:
-            worker.to(ProcessState.IDLE)
+            worker.change_state(ProcessState.IDLE)
             if worker.launch.watches and self._standby is None:
                 self._prepare_standby()  # the others say themselves when they have loaded the site
             if worker.connection.alive and not worker.closes:
@@ -196,10 +196,10 @@ class Application:
         if not (self._all or self._starting):
             self._start_one()
 
-    def tell(self, changed: str) -> None:
+    def file_changed(self, changed: str) -> None:
         """Tell the processes that watch of a changed file, relative to their folder."""
         for worker in self._all:
-            worker.tell(changed)
+            worker.file_changed(changed)
 
     def restart(self) -> None:
         """Replace every process that has loaded code. Those in mid-request finish it first, unless
@@ -233,7 +233,7 @@ class Application:
 
     def _retire(self, worker: WorkerProcess) -> None:
         if worker.state is ProcessState.BUSY:
-            worker.to(ProcessState.RETIRING)
+            worker.change_state(ProcessState.RETIRING)
             return
         with contextlib.suppress(ValueError):
             self._idle.remove(worker)  # not there while it connects anew
@@ -291,7 +291,7 @@ class Application:
             self._discard(worker)
 
     def _begin(self, worker: WorkerProcess) -> WorkerProcess:
-        worker.to(ProcessState.BUSY)
+        worker.change_state(ProcessState.BUSY)
         worker.requests += 1
         last = self.limits.instance_max_requests
         if last and last - worker.requests == min(LEAD, last // 4) and not worker.debugged:

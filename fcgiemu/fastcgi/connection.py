@@ -54,14 +54,14 @@ class FastCgiConnection(asyncio.Protocol):
         self.stderr = bytearray()
         self.stderr_total = 0
         #: Requests that have been sent, and whether anything has come since the last one.
-        self.asked = 0
-        self.heard = False
+        self.requests_sent = 0
+        self.has_received = False
         #: Bytes of STDOUT that had come before the first of STDERR.
         self.stderr_after = 0
         #: Whether the first byte of STDERR wakes the task that waits, with WroteStderr.
         self.stderr_interrupts = False
         #: How many steps wait for the client; the timeouts of the application stand still then.
-        self.client_owes = 0
+        self.waits_for_client = 0
         self.ended = True
         self.status = (0, 0)
         #: What broke the connection, and what only took its user away; both wake the task that
@@ -81,7 +81,7 @@ class FastCgiConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self.last_activity = self._loop.time()
-        self.heard = True
+        self.has_received = True
         try:
             self._reader.feed(data, self._receive)
         except ProtocolError as error:
@@ -133,10 +133,10 @@ class FastCgiConnection(asyncio.Protocol):
         assert self.ended
         self._chunks.clear()
         self.buffered = 0
-        self.received = self.stderr_total = self.client_owes = 0
+        self.received = self.stderr_total = self.waits_for_client = 0
         self.stderr = bytearray()
-        self.ended = self.heard = False
-        self.asked += 1
+        self.ended = self.has_received = False
+        self.requests_sent += 1
         self._interruption = None
         self.started = self.last_activity = self._loop.time()
         if self._transport is None or self._transport.is_closing():
@@ -281,7 +281,7 @@ class FastCgiConnection(asyncio.Protocol):
         """
         if not request_id:  # management records, which answer questions that are never asked
             return
-        if self.ended or not 0 < (self._id - request_id) % MAX_REQUEST_ID < self.asked:
+        if self.ended or not 0 < (self._id - request_id) % MAX_REQUEST_ID < self.requests_sent:
             raise ProtocolError(f"a record of request {request_id}, which nobody has made")
         self.is_stray = True
 

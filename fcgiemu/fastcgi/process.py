@@ -209,7 +209,7 @@ class WorkerProcess:
             return None
         if self.debugged:
             connection.started = connection.last_activity = now
-        elif connection.client_owes:
+        elif connection.waits_for_client:
             connection.last_activity = now
         if now - connection.last_activity > limits.activity_timeout:
             return "activityTimeout", limits.activity_timeout
@@ -232,7 +232,7 @@ class WorkerProcess:
             return False
         return now - max(self._exited_at, self.connection.last_activity) > REST_SECONDS
 
-    def to(self, state: ProcessState) -> None:
+    def change_state(self, state: ProcessState) -> None:
         """Change state; raises ValueError for a step the table does not allow."""
         if state not in ALLOWED[self.state]:
             raise ValueError(f"a process cannot go from {self.state.value} to {state.value}")
@@ -288,7 +288,7 @@ class WorkerProcess:
         if self.launch.mark:  # our own keeps its connection: nobody connects a second time
             self._forget_socket()
         if self.state is ProcessState.STARTING:
-            self.to(ProcessState.IDLE)
+            self.change_state(ProcessState.IDLE)
 
     def _endpoint(self) -> tuple[socket.socket, Callable[[], Awaitable[FastCgiConnection]]]:
         """The socket for descriptor 0, and how to reach the process through it."""
@@ -342,7 +342,7 @@ class WorkerProcess:
             await asyncio.wait(self._tasks[1:], timeout=seconds)  # its last words
         return self.exit_code
 
-    def tell(self, changed: str) -> None:
+    def file_changed(self, changed: str) -> None:
         """Tell a process that watches of a changed file, relative to its folder."""
         if self._changes is not None:
             with contextlib.suppress(OSError):
@@ -378,7 +378,7 @@ class WorkerProcess:
             self.connection.abort()
         self._insist()
 
-    def words(self) -> str:
+    def last_output(self) -> str:
         """What the process wrote last, but for what belongs to requests before the one in
         progress.
         """

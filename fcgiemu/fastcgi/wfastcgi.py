@@ -8,7 +8,7 @@ from functools import lru_cache
 _SCRIPT = re.compile(r"(?:^|[\\/])wfastcgi\.py$", re.IGNORECASE)
 
 
-def words(arguments: str) -> list[str]:
+def split_arguments(arguments: str) -> list[str]:
     """The arguments of a scriptProcessor, quotation marks removed."""
     return [word.strip('"') for word in re.findall(r'"[^"]*"|\S+', arguments)]
 
@@ -16,5 +16,5 @@ def words(arguments: str) -> list[str]:
 @lru_cache(maxsize=64)
 def is_wfastcgi(processor: str) -> bool:
     """Whether a scriptProcessor runs wfastcgi.py, by path or as a module."""
-    given = words(processor.partition("|")[2])
+    given = split_arguments(processor.partition("|")[2])
     return given[-2:] == ["-m", "wfastcgi"] or any(_SCRIPT.search(word) for word in given)

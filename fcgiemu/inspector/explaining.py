@@ -183,7 +183,7 @@ def of_url(
     outcome: Outcome
     try:
         request: Request = make_request(url, method, headers)
-        outcome = site.decide(site.arriving(request), trace)
+        outcome = site.decide(site.as_received(request), trace)
     except UrlRefused as error:
         outcome = Refused.of(error)
     told = explanation(site, outcome, method, url, trace=trace)

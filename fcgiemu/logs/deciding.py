@@ -247,7 +247,7 @@ def _decider(site: Site) -> Callable[[Request], Decision]:
     """How the site decides about what clients send."""
     if not site.settings.azure:
         return site.decide
-    return lambda request: site.decide(site.arriving(request))
+    return lambda request: site.decide(site.as_received(request))
 
 
 def _blanks(agent: str) -> str:

@@ -146,7 +146,7 @@ def _of_configuration(found: Inputs, effective: Effective, azure: bool) -> None:
     for rule in (*rules.global_rules, *rules.rules):
         _of_rule(found, rule, assigned, azure)
     _of_filter(found, effective)
-    if effective.view(http_redirection.compiled) is not None:
+    if effective.view(http_redirection.http_redirection) is not None:
         found.read("host", "httpRedirect")
         found.read("query", "httpRedirect")
     addresses = effective.view(ip_restriction.addresses)
@@ -243,13 +243,13 @@ def _reads_only_the_path(rule: Rule, condition: Condition) -> bool:
 
 
 def _of_filter(found: Inputs, effective: Effective) -> None:
-    compiled = effective.view(request_filtering.compiled)
-    found.long_query = min(found.long_query, compiled.max_query // 2)
-    if compiled.query_sequences:
+    filtering = effective.view(request_filtering.request_filter)
+    found.long_query = min(found.long_query, filtering.max_query // 2)
+    if filtering.query_sequences:
         found.read("query", "requestFiltering's denyQueryStringSequences")
-    for name in compiled.header_limits:
+    for name in filtering.header_limits:
         _header(found, name, "requestFiltering's headerLimits")
-    for rule in compiled.rules:
+    for rule in filtering.rules:
         where = f"filteringRule '{rule.name}'"
         if rule.scan_query or rule.scan_all:
             found.read("query", where)

@@ -56,7 +56,7 @@ def _child(decision: Decision, local: bool) -> Response | None:
     body = decision.site.files.read(decision.rewrite.path, MAX_PAGE)
     if body is None:
         return None
-    content = decision.effective.view(static_file.compiled)
+    content = decision.effective.view(static_file.static_content)
     served = static_file.respond(action, content, decision.request)
     return sending.send(
         decision, Response(served.status, reason_phrase(served.status), served.headers, body)

@@ -26,9 +26,9 @@ class Initialization:
     after_restart: bool
 
 
-def compiled(effective: Effective) -> Initialization:
+def initialization(effective: Effective) -> Initialization:
     """The section of an application. A view: see Effective.view."""
-    if MODULE in effective.view(loaded.absent):
+    if MODULE in effective.view(loaded.modules_not_loaded):
         return Initialization((), False)
     section = effective.section(SECTION)
     pages = tuple(

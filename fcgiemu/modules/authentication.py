@@ -62,7 +62,7 @@ class Methods:
 
 def methods(effective: Effective) -> Methods:
     """The compiled sections. A view: see Effective.view."""
-    absent = effective.view(loaded.absent)
+    absent = effective.view(loaded.modules_not_loaded)
     basic = _enabled(effective, absent, "basicAuthentication", BASIC)
     digest = _enabled(effective, absent, "digestAuthentication", DIGEST)
     section = effective.section(_GROUP + "basicAuthentication")

@@ -61,13 +61,13 @@ class Compression:
         )
 
 
-def compiled(effective: Effective) -> Compression:
+def compression(effective: Effective) -> Compression:
     """A view: see Effective.view."""
     section = effective.section(SECTION)
     url = effective.section("system.webServer/urlCompression")
     runtime = effective.section("system.webServer/serverRuntime")
     gzip = next((item for item in section.items if item.text("name").lower() == "gzip"), None)
-    absent = effective.view(loaded.absent)
+    absent = effective.view(loaded.modules_not_loaded)
 
     def does(kind: str) -> bool:
         switch = f"do{kind}Compression"
@@ -165,7 +165,7 @@ def encoded(headers: list[Header], length: int | None = None) -> list[Header]:
 
 def dynamic(decision: Decision, status: int, headers: list[Header]) -> Encoder | None:
     """The encoder for a handler's response, or None where it goes out as it is."""
-    settings = decision.effective.view(compiled)
+    settings = decision.effective.view(compression)
     if (
         status != 200
         or not settings.dynamic
@@ -185,7 +185,7 @@ def static(decision: Decision, mime_type: str, size: int) -> Compression | None:
     """How a file is compressed for this request, or None where it is sent as it is. Hits are the
     caller's to count.
     """
-    settings = decision.effective.view(compiled)
+    settings = decision.effective.view(compression)
     if (
         settings.static
         and size >= settings.min_size

@@ -27,7 +27,7 @@ _ANY = "*"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
+class CorsRule:
     """An <add> of <cors>: an origin, ``*``, ``scheme://*`` or ``scheme://*.domain``."""
 
     origin: str
@@ -59,10 +59,10 @@ class Rule:
 class Cors:
     """The compiled <cors>."""
 
-    rules: tuple[Rule, ...]
+    rules: tuple[CorsRule, ...]
     fail_unlisted: bool
 
-    def rule(self, origin: str) -> Rule | None:
+    def rule(self, origin: str) -> CorsRule | None:
         """The most precise rule for an origin, whether it allows it or not."""
         folded = origin.lower()
         best = max(self.rules, key=lambda rule: rule.precision(folded), default=None)
@@ -88,9 +88,9 @@ def cors(effective: Effective) -> Cors | None:
     return Cors(tuple(map(_rule, section.items)), section.flag("failUnlistedOrigins"))
 
 
-def _rule(item: Node) -> Rule:
+def _rule(item: Node) -> CorsRule:
     headers = item.child("allowHeaders")
-    return Rule(
+    return CorsRule(
         origin=item.text("origin"),
         allowed=item.flag("allowed"),
         credentials=item.flag("allowCredentials"),
@@ -127,7 +127,7 @@ def _look(compiled: Cors, context: Context) -> Respond | None:
     return None
 
 
-def _common(compiled: Cors, rule: Rule, origin: str) -> list[Header]:
+def _common(compiled: Cors, rule: CorsRule, origin: str) -> list[Header]:
     headers = [("Access-Control-Allow-Origin", _ANY if compiled.for_all else origin)]
     if not compiled.for_all:
         headers.append(("Vary", "Origin"))
@@ -136,7 +136,7 @@ def _common(compiled: Cors, rule: Rule, origin: str) -> list[Header]:
     return headers
 
 
-def _of_preflight(rule: Rule, wanted: str) -> list[Header]:
+def _of_preflight(rule: CorsRule, wanted: str) -> list[Header]:
     headers = []
     if rule.methods:
         headers.append(("Access-Control-Allow-Methods", ", ".join(rule.methods)))

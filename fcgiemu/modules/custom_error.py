@@ -89,7 +89,7 @@ class Errors:
         return self.mode == "Detailed" or (self.mode == "DetailedLocalOnly" and local)
 
 
-def compiled(effective: Effective) -> Errors:
+def error_pages(effective: Effective) -> Errors:
     """A view: see Effective.view."""
     section = effective.section(SECTION)
     entries = {}
@@ -130,7 +130,7 @@ def _is_absolute_file(item: Node) -> bool:
 
 def errors(effective: Effective) -> list[Finding]:
     """What is wrong with the section: it fails error responses, and no others (measured)."""
-    invalid = effective.view(compiled).invalid
+    invalid = effective.view(error_pages).invalid
     return [*effective.errors(SECTION), *([invalid] if invalid is not None else [])]
 
 
@@ -150,7 +150,7 @@ def replacement(
     """The entry whose page takes the place of an error's body, or None where there is none."""
     if decision.is_error_page or status < 400:
         return None
-    section = decision.effective.view(compiled)
+    section = decision.effective.view(error_pages)
     if (section.existing == "PassThrough" and has_entity) or section.is_detailed(local):
         return None
     if _asks_to_skip(decision, section):
@@ -168,7 +168,7 @@ def answers(decision: Decision, response: Response, local: bool) -> bool:
         return not response.body
     if errors(decision.effective):
         return True
-    section = decision.effective.view(compiled)
+    section = decision.effective.view(error_pages)
     if section.existing == "PassThrough" or _asks_to_skip(decision, section):
         return False
     return not response.body or not section.is_detailed(local)
@@ -186,13 +186,13 @@ def page(decision: Decision, action: Respond, reason: str, local: bool) -> Respo
 
     Its headers are those that the module sets. None where the module is not loaded.
     """
-    if "CustomErrorModule" in decision.effective.view(loaded.absent):
+    if "CustomErrorModule" in decision.effective.view(loaded.modules_not_loaded):
         return None
     # A broken httpErrors section is ignored while it reports itself.
     section = (
         Errors("DetailedLocalOnly", "Auto", {})
         if errors(decision.effective)
-        else decision.effective.view(compiled)
+        else decision.effective.view(error_pages)
     )
     status = action.status
     if section.is_detailed(local) and not decision.is_error_page:
@@ -234,7 +234,9 @@ def _file(decision: Decision, entry: ErrorPage) -> tuple[str, bytes] | None:
         body = decision.site.files.read(f"{entry.folder}/{relative}")
     if body is None:
         return None
-    return decision.effective.view(static_file.compiled).mime_type(relative) or "text/html", body
+    return decision.effective.view(static_file.static_content).mime_type(
+        relative
+    ) or "text/html", body
 
 
 def _report(decision: Decision, action: Respond, reason: str) -> pages.ErrorReport:

@@ -31,7 +31,7 @@ def handle(context: Context) -> ListDirectory | Respond | None:
         return None
     if errors := context.effective.errors(SECTION):
         return configuration_error(errors[0], "ExecuteRequestHandler")
-    if context.effective.view(compiled).enabled:
+    if context.effective.view(browse).enabled:
         return ListDirectory(context.entry)
     return Respond(
         403,
@@ -50,7 +50,7 @@ def _hint(context: Context) -> str:
     return catalogue.hint("error-no-default-document")
 
 
-def compiled(effective: Effective) -> Browse:
+def browse(effective: Effective) -> Browse:
     """A view: see Effective.view."""
     section = effective.section(SECTION)
     return Browse(section.flag("enabled"), section.names("showFlags"))

@@ -38,7 +38,7 @@ class Limits:
 
 def limits(effective: Effective) -> Limits | None:
     """None where nothing is limited. A view: see Effective.view."""
-    if MODULE in effective.view(loaded.absent):
+    if MODULE in effective.view(loaded.modules_not_loaded):
         return None
     section = effective.section(SECTION)
     at_once, rate = section.child("denyByConcurrentRequests"), section.child("denyByRequestRate")

@@ -34,7 +34,7 @@ StatusRange = tuple[tuple[int, int], tuple[int, int]]
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class TracingRule:
     """One <add>: the URLs it is for, what makes a request a failed one, and what its trace keeps.
 
     ``seconds`` 0 = no limit; ``verbosity`` 0 = events do not matter.
@@ -60,24 +60,24 @@ class Rule:
 
 
 #: What ``--freb`` traces where the configuration has no rule: every error.
-EVERY_ERROR = Rule(lambda path: True, (((400, 0), (999, 999)),), 0.0, 0, Filter())
+EVERY_ERROR = TracingRule(lambda path: True, (((400, 0), (999, 999)),), 0.0, 0, Filter())
 
 
-def compiled(effective: Effective) -> tuple[Rule, ...]:
+def tracing_rules(effective: Effective) -> tuple[TracingRule, ...]:
     """The rules of a configuration, in order. A view: see Effective.view."""
-    if "FailedRequestsTracingModule" in effective.view(loaded.absent):
+    if "FailedRequestsTracingModule" in effective.view(loaded.modules_not_loaded):
         return ()
     return tuple(_rule(item) for item in effective.section(SECTION).items)
 
 
-def rule_for(effective: Effective, path: str) -> Rule | None:
+def rule_for(effective: Effective, path: str) -> TracingRule | None:
     """The first rule for a URL path."""
-    return next((rule for rule in effective.view(compiled) if rule.matches(path)), None)
+    return next((rule for rule in effective.view(tracing_rules) if rule.matches(path)), None)
 
 
-def _rule(item: Node) -> Rule:
+def _rule(item: Node) -> TracingRule:
     failure = item.child("failureDefinitions")
-    return Rule(
+    return TracingRule(
         _path_matcher(item.text("path") or "*"),
         status_ranges(failure.text("statusCodes")),
         failure.seconds("timeTaken"),

@@ -86,7 +86,7 @@ def table(effective: Effective) -> HandlerTable:
     bad = None
     for node in section.items:
         handler = _handler(node)
-        holds = met(handler.pre_condition)
+        holds = pre_condition_holds(handler.pre_condition)
         if holds is None:
             bad = bad or catalogue.finding(
                 "handler-bad-precondition",
@@ -116,7 +116,7 @@ def _handler(node: Node) -> Handler:
     )
 
 
-def met(text: str) -> bool | None:
+def pre_condition_holds(text: str) -> bool | None:
     """Whether a preCondition holds on this server; None for an unknown token.
 
     Tokens of one family are alternatives, families must all hold.

@@ -67,7 +67,7 @@ class Caching:
 
 def caching(effective: Effective) -> Caching | None:
     """None where nothing is cached. A view: see Effective.view."""
-    if MODULE in effective.view(loaded.absent):
+    if MODULE in effective.view(loaded.modules_not_loaded):
         return None
     section = effective.section(SECTION)
     found = {

@@ -38,7 +38,7 @@ def handle(context: Context) -> CallHttpPlatform | Respond:
     return CallHttpPlatform(context.handler)
 
 
-def compiled(effective: Effective) -> HttpPlatform:
+def http_platform(effective: Effective) -> HttpPlatform:
     """A view: see Effective.view."""
     section = effective.section(SECTION)
     variables = tuple(

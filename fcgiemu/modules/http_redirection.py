@@ -32,7 +32,7 @@ class HttpRedirect:
 
 def plan(effective: Effective) -> Step | None:
     """The redirect of a URL. A plan: see context.py."""
-    rule = effective.view(compiled)
+    rule = effective.view(http_redirection)
     return None if rule is None else partial(_redirect, rule)
 
 
@@ -40,7 +40,7 @@ def _redirect(rule: HttpRedirect, context: Context) -> Redirect | None:
     return redirection(rule, context.request, context.state)
 
 
-def compiled(effective: Effective) -> HttpRedirect | None:
+def http_redirection(effective: Effective) -> HttpRedirect | None:
     """None where redirection is off. A view: see Effective.view."""
     section = effective.section(SECTION)
     if not section.flag("enabled"):

@@ -35,6 +35,6 @@ EMULATED = frozenset(
 )
 
 
-def absent(effective: Effective) -> frozenset[str]:
+def modules_not_loaded(effective: Effective) -> frozenset[str]:
     """The emulated modules that the configuration does not load. A view: see Effective.view."""
     return EMULATED - {item.text("name") for item in effective.section(SECTION).items}

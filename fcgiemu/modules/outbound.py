@@ -120,13 +120,13 @@ def sender(
     decision: Decision, status: int, headers: list[Header], trace: Trace | None = None
 ) -> Sender | None:
     """The outbound work for a response, or None where no configuration asks for any."""
-    compiled = wanted(decision.effective)
+    compiled = active_rules(decision.effective)
     return None if compiled is None else Sender(decision, compiled, status, headers, trace)
 
 
-def wanted(effective: Effective) -> OutboundRules | None:
+def active_rules(effective: Effective) -> OutboundRules | None:
     """The outbound rules of a configuration, or None where it asks for no work on responses."""
-    if "RewriteModule" in effective.view(loaded.absent):
+    if "RewriteModule" in effective.view(loaded.modules_not_loaded):
         return None
     compiled = rules(effective)
     return compiled if compiled.rules or compiled.errors else None
@@ -136,7 +136,7 @@ def before_cache(effective: Effective) -> bool:
     """Whether the rules run in RELEASE_REQUEST_STATE (rewriteBeforeCache), before
     ProtocolSupportModule adds its headers.
     """
-    compiled = wanted(effective)
+    compiled = active_rules(effective)
     return compiled is not None and compiled.before_cache
 
 

@@ -135,7 +135,7 @@ class Schedule:
     def __init__(self, order: Order, effective: Effective) -> None:
         self.fatal = fatal_error(effective)
         #: Native modules that the application does not load.
-        self.absent = effective.view(loaded.absent)
+        self.absent = effective.view(loaded.modules_not_loaded)
         if self.fatal is not None:
             return
         rows = [row for row in TABLE if row.module not in self.absent]
@@ -265,9 +265,9 @@ def _decision(context: Context, action: Action) -> Decision:
 def is_servable(hosting: Hosting, files: SiteFiles, path: str) -> bool:
     """Whether StaticFileModule would serve a file at this URL path, and nothing would refuse it."""
     effective = hosting.effective(path)
-    if not static_file.is_servable(effective.view(static_file.compiled), files.find(path)):
+    if not static_file.is_servable(effective.view(static_file.static_content), files.find(path)):
         return False
-    filtering = effective.view(request_filtering.compiled)
+    filtering = effective.view(request_filtering.request_filter)
     return filtering.refusal(_ANY_REQUEST, path, "", False) is None
 
 

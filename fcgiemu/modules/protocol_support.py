@@ -58,7 +58,7 @@ def custom_headers(effective: Effective) -> tuple[tuple[str, str], ...]:
     """customHeaders in document order; an empty value sends nothing. How a message ends is
     http.sys's to say, not theirs (inferred). A view: see Effective.view.
     """
-    if "ProtocolSupportModule" in effective.view(loaded.absent):
+    if "ProtocolSupportModule" in effective.view(loaded.modules_not_loaded):
         return ()
     section = effective.section(SECTION)
     return tuple(

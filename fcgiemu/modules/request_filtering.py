@@ -190,19 +190,19 @@ class Filter:
         return None
 
 
-def compiled(effective: Effective) -> Filter:
+def request_filter(effective: Effective) -> Filter:
     """Compile <requestFiltering> of a configuration. A view: see Effective.view."""
     return Filter(effective.section(SECTION))
 
 
 def plan(effective: Effective) -> Step | None:
     """The refusal of the URL that the client sent. A plan: see context.py."""
-    return partial(_filter, effective.view(compiled), True)
+    return partial(_filter, effective.view(request_filter), True)
 
 
 def child_plan(effective: Effective) -> Step | None:
     """The refusal of the URL of a child request. A plan: see context.py."""
-    return partial(_filter, effective.view(compiled), False)
+    return partial(_filter, effective.view(request_filter), False)
 
 
 def _filter(section: Filter, original: bool, context: Context) -> Respond | None:

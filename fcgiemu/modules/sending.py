@@ -40,7 +40,7 @@ def added_headers(effective: Effective) -> tuple[Header, ...]:
     """Server and the configured headers. A view: see Effective.view."""
     server = (
         ()
-        if effective.view(request_filtering.compiled).remove_server_header
+        if effective.view(request_filtering.request_filter).remove_server_header
         else (("Server", SERVER),)
     )
     return server + effective.view(protocol_support.custom_headers)

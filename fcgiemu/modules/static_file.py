@@ -82,7 +82,7 @@ def handle(context: Context) -> Action | None:
         )
     if errors := context.effective.errors(SECTION):
         return configuration_error(errors[0], "ExecuteRequestHandler")
-    mime_type = context.effective.view(compiled).mime_type(entry.path)
+    mime_type = context.effective.view(static_content).mime_type(entry.path)
     if mime_type is None:
         return Respond(
             404,
@@ -109,7 +109,7 @@ def _courtesy_redirect(context: Context) -> Redirect | None:
     )
 
 
-def compiled(effective: Effective) -> StaticContent:
+def static_content(effective: Effective) -> StaticContent:
     """Compile <staticContent> of a configuration. A view: see Effective.view."""
     section = effective.section(SECTION)
     mime_types = {

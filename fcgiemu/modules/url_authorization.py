@@ -51,13 +51,13 @@ def _same_group(mine: str, wanted: str) -> bool:
 
 def plan(effective: Effective) -> Step | None:
     """401.2 where rules refuse the user. A plan: see context.py."""
-    rules = effective.view(compiled)
+    rules = effective.view(authorization_rules)
     if rules and all(rule.allow and rule.users >= {"*"} and not rule.verbs for rule in rules):
         return None
     return partial(_authorize, rules)
 
 
-def compiled(effective: Effective) -> Rules:
+def authorization_rules(effective: Effective) -> Rules:
     """The compiled section, Deny rules first. A view: see Effective.view."""
     rules = [
         AuthorizationRule(

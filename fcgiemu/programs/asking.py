@@ -76,7 +76,7 @@ async def _ask_fastcgi(launch: Launch, params: bytes, seconds: float) -> Answer:
         return Answer(0, "", str(error))
     except ConnectionClosed:
         code = await worker.wait_exit(2)
-        return Answer(0, "", f"the process ended with exit code {code}: {worker.words()}")
+        return Answer(0, "", f"the process ended with exit code {code}: {worker.last_output()}")
     finally:
         await worker.stop()
 

@@ -84,24 +84,24 @@ class Launcher:
         """Whether each pool keeps a process that stands by; a debugger's port is one process's."""
         return self.options.standby and self.options.debug_port is None
 
-    def debug_port(self, place: Application) -> int | None:
+    def debug_port(self, application: Application) -> int | None:
         """The port for a debugger: that of --debugpy, else that of the old WSGI_PTVSD_ADDRESS of
         appSettings; None where no debugger is wanted, or appSettings want one that is not
         installed, or at a port that is not one.
         """
         if self.options.debug_port is not None:
             return self.options.debug_port
-        if not self._wants_debugger(place) or not _has_debugger():
+        if not self._wants_debugger(application) or not _has_debugger():
             return None
-        address = self.site.app_settings(place).get("WSGI_PTVSD_ADDRESS", ("", None))[0]
+        address = self.site.app_settings(application).get("WSGI_PTVSD_ADDRESS", ("", None))[0]
         port = address.partition(":")[2]
         return (bounded(port, MAX_PORT) or None) if port else PTVSD_PORT
 
-    def _wants_debugger(self, place: Application) -> bool:
+    def _wants_debugger(self, application: Application) -> bool:
         """Whether appSettings have a WSGI_PTVSD_SECRET: without it wfastcgi starts no debugger."""
-        return bool(self.site.app_settings(place).get("WSGI_PTVSD_SECRET", ("", None))[0])
+        return bool(self.site.app_settings(application).get("WSGI_PTVSD_SECRET", ("", None))[0])
 
-    def limits(self, processor: str, place: Application) -> Limits:
+    def limits(self, processor: str, application: Application) -> Limits:
         """The limits for a scriptProcessor: development's defaults, then the host configuration,
         then the command line.
 
@@ -123,7 +123,7 @@ class Launcher:
             limits = php.limits(limits, {**os.environ, **dict(limits.environment)})
         if options.workers is not None:
             limits = replace(limits, max_instances=options.workers)
-        if self.debug_port(place) is not None:
+        if self.debug_port(application) is not None:
             limits = replace(limits, max_instances=1)  # the one that the debugger's port belongs to
         if options.no_timeouts or options.debug_port is not None:
             limits = replace(limits, activity_timeout=_FOREVER, request_timeout=_FOREVER)
@@ -135,12 +135,12 @@ class Launcher:
         path = name if paths.is_windows(name) or name.startswith("/") else f"{folder}\\{name}"
         return paths.map_path(path, path_pairs(self.site)) or path.replace("\\", "/")
 
-    def launch(self, program: Program, place: Application, limits: Limits) -> Launch:
+    def launch(self, program: Program, application: Application, limits: Limits) -> Launch:
         """How to start a process of ``program`` for an application of the site. Raises
         StartFailed.
         """
         grace = float(limits.signal_before_terminate)
-        environment = self.environment(place, limits)
+        environment = self.environment(application, limits)
         tcp = limits.protocol == "Tcp"
         if not program.is_wfastcgi:
             if program.is_php and not self.options.strict_pool:
@@ -148,12 +148,12 @@ class Launcher:
             return Launch(
                 guarded((program.path, *program.arguments)),
                 environment,
-                str(place.path),
+                str(application.path),
                 tcp=tcp,
                 grace=grace,
                 guarded=True,
             )
-        self._make_log_folder(place)
+        self._make_log_folder(application)
         options: dict[str, object] = {
             "map": path_pairs(self.site),
             "strict": self.site.settings.strict,
@@ -165,11 +165,11 @@ class Launcher:
         if self.options.worker == "wfastcgi" or (
             program.version is not None and program.version < OLDEST
         ):
-            return self._genuine(program, place, environment, options, grace)
-        port = self.debug_port(place)
+            return self._genuine(program, application, environment, options, grace)
+        port = self.debug_port(application)
         if port is not None:
             options["debugpy"] = {"port": port, "folder": _folder_of("debugpy")}
-        elif self._wants_debugger(place):
+        elif self._wants_debugger(application):
             options["log"] = "unable to start debugpy to enable debugging"
         if not self.site.settings.strict:
             options.update(terminal=_terminal(), site=str(self.site.path))
@@ -177,30 +177,30 @@ class Launcher:
         environment.update(FCGIEMU_FLUP=_folder_of("flup"), FCGIEMU_WORKER=json.dumps(options))
         stands_by = self.stands_by and port is None
         if stands_by:
-            environment["FCGIEMU_REPORTS"] = self._folders(place)
+            environment["FCGIEMU_REPORTS"] = self._folders(application)
         command = (program.path, str(_WORKER / "main.py"))
         return Launch(
             command,
             environment,
-            str(place.path),
+            str(application.path),
             tcp=tcp,
             grace=grace,
             mark=mark,
             may_stand_by=stands_by,
         )
 
-    def _folders(self, place: Application) -> str:
+    def _folders(self, application: Application) -> str:
         """What a worker must know to tell which modules another one may load ahead."""
         roots = [str(root) for root in self.site.roots()]
         return json.dumps(
             {
-                "folder": str(place.path),
+                "folder": str(application.path),
                 "watched": sorted({*roots, *map(os.path.realpath, roots)}),
                 "ignored": sorted(UNWATCHED),
             }
         )
 
-    def environment(self, place: Application, limits: Limits) -> dict[str, str]:
+    def environment(self, application: Application, limits: Limits) -> dict[str, str]:
         """What a process of an application finds in its environment, but for what is between us and
         our worker.
         """
@@ -210,7 +210,9 @@ class Launcher:
             if name not in _NOT_INHERITED and not name.startswith(_OWN)
         }
         found.update(
-            APP_POOL_ID=place.place.application_pool, PYTHONIOENCODING="utf-8", SystemDrive="C:"
+            APP_POOL_ID=application.place.application_pool,
+            PYTHONIOENCODING="utf-8",
+            SystemDrive="C:",
         )
         if self.site.settings.azure:
             given = azure.of_worker(self.site.azure_name, self.site.settings.app_settings)
@@ -228,13 +230,13 @@ class Launcher:
     def _genuine(
         self,
         program: Program,
-        place: Application,
+        application: Application,
         environment: dict[str, str],
         options: dict[str, object],
         grace: float,
     ) -> Launch:
         """Microsoft's wfastcgi.py, which talks over descriptor 0 itself."""
-        script = find_wfastcgi(program, self.site, place)
+        script = find_wfastcgi(program, self.site, application)
         if script is None:
             raise StartFailed(
                 "there is no wfastcgi.py here. Install it beside fcgiemu: pip install"
@@ -248,7 +250,7 @@ class Launcher:
         return Launch(
             command,
             environment,
-            str(place.path),
+            str(application.path),
             listens=False,
             watches=True,
             grace=grace,
@@ -259,15 +261,15 @@ class Launcher:
     def _local(self, value: str) -> str:
         return str(paths.map_setting("", value, path_pairs(self.site)))
 
-    def _make_log_folder(self, place: Application) -> None:
+    def _make_log_folder(self, application: Application) -> None:
         """A folder of the server that stands for one of its own is made where a setting names a
         log in it: D:\\home\\LogFiles exists on Azure, D:\\logs may on any server.
         """
-        names = {"WSGI_LOG", *self.site.app_settings(place)}
+        names = {"WSGI_LOG", *self.site.app_settings(application)}
         for name in names:
-            value = self.site.worker_setting(name, place) or ""
+            value = self.site.worker_setting(name, application) or ""
             if name == "WSGI_LOG" or re.search("logfiles", value, re.IGNORECASE):
-                local = paths.map_setting(name, value, path_pairs(self.site), str(place.path))
+                local = paths.map_setting(name, value, path_pairs(self.site), str(application.path))
                 if is_ours(self.site, local):
                     folder = Path(local).parent if Path(local).suffix else Path(local)
                     make_own_folder(folder)

@@ -143,7 +143,7 @@ def _texts(site: Hosting) -> Iterator[tuple[str, str]]:
         if handler.script_processor and handler.origin:
             yield "scriptProcessor", handler.script_processor
     if uses_platform:
-        platform = root.view(http_platform.compiled)
+        platform = root.view(http_platform.http_platform)
         yield "processPath", platform.process_path
         yield "arguments of httpPlatform", platform.arguments
         yield "stdoutLogFile", platform.stdout_log or ""

@@ -40,7 +40,7 @@ def exchange(
     request, action = decision.request, decision.action
     path, query = request.target.path, request.target.query
     kept = tuple(events)
-    absent = decision.effective.view(loaded.absent) - _LOADED_ELSEWHERE
+    absent = decision.effective.view(loaded.modules_not_loaded) - _LOADED_ELSEWHERE
     if not hosting.settings.arr:
         absent |= {"ApplicationRequestRouting"}
     rewritten = (decision.path, decision.query) != (path, query)
@@ -145,7 +145,7 @@ def _error_file(decision: Decision, answered: Answered | None) -> str | None:
     """
     if answered is None or answered.status < 400 or decision.action.kind != "respond":
         return None
-    entry = decision.effective.view(custom_error.compiled).entry(
+    entry = decision.effective.view(custom_error.error_pages).entry(
         answered.status, answered.substatus
     )
     if entry is None or entry.mode != "File" or entry.shipped or entry.prefix:
@@ -190,7 +190,7 @@ def _runs_a_url(decision: Decision, action: Respond) -> bool:
 
 
 def _static(hosting: Hosting, decision: Decision, action: ServeFile) -> Answered:
-    content = decision.effective.view(static_file.compiled)
+    content = decision.effective.view(static_file.static_content)
     found = static_file.respond(action, content, decision.request)
     headers = sending.decorate(found.headers, decision.effective)
     return Answered(

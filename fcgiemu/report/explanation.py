@@ -229,7 +229,7 @@ def _add_action(found: OutcomeJson, hosting: Hosting, decision: Decision) -> Non
     action = decision.action
     match action:
         case ServeFile():
-            content = decision.effective.view(static_file.compiled)
+            content = decision.effective.view(static_file.static_content)
             found["status"] = static_file.respond(action, content, decision.request).status
             found["file"] = hosting.spelled(action.entry)
         case ListDirectory():

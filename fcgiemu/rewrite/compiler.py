@@ -15,7 +15,7 @@ from . import page_rules, providers
 from .pattern import Matcher, compile_matcher, required_prefix
 from .policy import POLICY
 from .regex import PatternError
-from .rule import Action, Condition, Rule, RuleList, SetVariable
+from .rule import Condition, Rule, RuleAction, RuleList, SetVariable
 from .state import State
 from .template import Lookup, Template, TemplateError, compile_template
 
@@ -237,7 +237,7 @@ def _set(compiler: Compiler, node: Node, allowed: set[str] | None, what: str) ->
     )
 
 
-def _action(compiler: Compiler, node: Node, rule_span: Span, what: str) -> Action:
+def _action(compiler: Compiler, node: Node, rule_span: Span, what: str) -> RuleAction:
     kind = node.text("type")
     span = node.span or rule_span
     url = node.given("url")
@@ -251,7 +251,7 @@ def _action(compiler: Compiler, node: Node, rule_span: Span, what: str) -> Actio
         source = node.given(name)
         return None if source is None else compiler.template(source, span, f"{what}, action")
 
-    return Action(
+    return RuleAction(
         type=kind,
         url=text("url") or _NOTHING,
         append_query_string=node.flag("appendQueryString"),

@@ -46,7 +46,7 @@ class SetVariable:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Action:
+class RuleAction:
     """What a rule does; ``type`` is None, Rewrite, Redirect, CustomResponse or AbortRequest."""
 
     type: str = "None"
@@ -78,7 +78,7 @@ class Rule:
     match_any: bool
     track_all_captures: bool
     variables: tuple[SetVariable, ...]
-    action: Action
+    action: RuleAction
     stop_processing: bool
     span: Span
     #: Set on the two static-file rules of the Azure page, which IIS never applies; see

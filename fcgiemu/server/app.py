@@ -380,7 +380,7 @@ class Server:
         settings = self.site.settings
         request: Request | None = None
         if settings.azure or settings.identity is not None:
-            request = self.site.arriving(exchange.request(), str(uuid.uuid4()))
+            request = self.site.as_received(exchange.request(), str(uuid.uuid4()))
         if settings.azure and request is not None:
             exchange.extra = (affinity_cookie(self.site.azure_name, request),)
         if self.warm_up is not None and self.warm_up.covers(exchange.protocol.client[1]):
@@ -467,4 +467,4 @@ def _capture(exchange: Exchange) -> Capture:
 
 def _content_limit(effective: Effective) -> int:
     """The bytes that a body may have. A view: see Effective.view."""
-    return effective.view(request_filtering.compiled).max_content_length
+    return effective.view(request_filtering.request_filter).max_content_length

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from .. import catalogue
-from ..applications import Application as Place
+from ..applications import Application
 from ..decision import CallFastCgi, Decision, Respond
 from ..diagnosis.causes import causes, in_words
-from ..fastcgi.application import Application, QueueFull, RapidFails
+from ..fastcgi.application import Pool, QueueFull, RapidFails
 from ..fastcgi.connection import ConnectionClosed
 from ..fastcgi.process import Launch, OutputSink, StartFailed, WorkerProcess
 from ..fastcgi.records import ProtocolError
@@ -46,22 +46,22 @@ class FastCgi:
     def __init__(self, site: Site, options: PoolOptions, sink: OutputSink) -> None:
         self.site = site
         self.launcher = Launcher(site, options)
-        self.applications: dict[tuple[str, str], Application] = {}
+        self.applications: dict[tuple[str, str], Pool] = {}
         #: Files that restart workers here and not on IIS: see reload.also_pattern.
         self.also: re.Pattern[str] | None = None
         #: How links of error pages open an editor; "" = there are none: see failure.editor.
         self.editor = ""
         #: The same, by scriptProcessor as it is written.
-        self._of_text: dict[tuple[str, str], Application] = {}
+        self._of_text: dict[tuple[str, str], Pool] = {}
         self._sink = sink
         #: What goes on after the client has its answer.
         self._late: set[asyncio.Task[None]] = set()
         #: The time stamp of each pool's monitorChangesTo.
-        self._monitored: dict[Application, int | None] = {}
+        self._monitored: dict[Pool, int | None] = {}
 
     # -- processes ---------------------------------------------------------------------------------
 
-    def application(self, processor: str, path: str) -> Application:
+    def application(self, processor: str, path: str) -> Pool:
         """The pool for a scriptProcessor and the application of a URL path. Raises ProgramMissing
         and NotRegistered.
         """
@@ -82,7 +82,7 @@ class FastCgi:
                     find_program(processor, self.site, place), place, limits
                 )
 
-            found = Application(launch, limits, self._sink, standby=self.launcher.stands_by)
+            found = Pool(launch, limits, self._sink, standby=self.launcher.stands_by)
             self.applications[key] = found
             if limits.monitor_changes_to:
                 self._monitored[found] = _stamp(limits.monitor_changes_to)
@@ -114,13 +114,13 @@ class FastCgi:
                     pool for (_, url), pool in self.applications.items() if url == place.url
                 ]:
                     before = pool.restarts
-                    pool.tell(relative)
+                    pool.file_changed(relative)
                     if stale:
                         pool.restart()
                     forgot += pool.restarts - before
         return forgot
 
-    def restarts_on(self, place: Place, relative: str) -> bool:
+    def restarts_on(self, place: Application, relative: str) -> bool:
         """Whether a file of an application restarts its workers: by WSGI_RESTART_FILE_REGEX, or
         because of ``also``.
         """
@@ -136,7 +136,7 @@ class FastCgi:
             if path.is_relative_to(place.path)
         )
 
-    def _by_setting(self, place: Place, relative: str) -> bool:
+    def _by_setting(self, place: Application, relative: str) -> bool:
         """Whether an application's WSGI_RESTART_FILE_REGEX, or where that cannot be used the
         default, matches a file of it.
         """
@@ -173,7 +173,7 @@ class FastCgi:
             application.reap_idle(now)
             self._monitor(application)
 
-    def _monitor(self, pool: Application) -> None:
+    def _monitor(self, pool: Pool) -> None:
         """Recycle a pool whose monitorChangesTo has changed."""
         if pool in self._monitored:
             stamp = _stamp(pool.limits.monitor_changes_to)

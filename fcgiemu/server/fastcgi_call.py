@@ -14,10 +14,10 @@ A call is in one state, and ``ALLOWED`` says which may follow:
 
 The request's body is complete before a call exists, and the client's pace cannot hold the process:
 what the client does not read goes to the exchange's spool. Only a spool that is full makes the
-process wait, in which time its timeouts do not run (``client_owes``).
+process wait, in which time its timeouts do not run (``waits_for_client``).
 
 A call is answered in one of two ways. Without a task: the call itself stands in the queue (see
-Application.ask), and looks at the response when that is whole, as most are (``_arrived``). With
+Pool.ask), and looks at the response when that is whole, as most are (``_arrived``). With
 one: ``run``, or ``finish`` where the first way found that there is more to do.
 """
 
@@ -32,7 +32,7 @@ from typing import Any, Protocol
 from .. import catalogue
 from ..decision import CallFastCgi, Decision, Respond
 from ..fastcgi import cgi, records
-from ..fastcgi.application import EXIT_PATIENCE, Application
+from ..fastcgi.application import EXIT_PATIENCE, Pool
 from ..fastcgi.cgi import MAX_HEADER_BLOCK, BadHeaders, Head, HeadReader
 from ..fastcgi.connection import ConnectionClosed, FastCgiConnection, WroteStderr
 from ..fastcgi.process import StartFailed, WorkerProcess
@@ -127,7 +127,7 @@ class FastCgiCall:
         exchange: Exchange,
         decision: Decision,
         action: CallFastCgi,
-        application: Application,
+        application: Pool,
         params: bytes,
         spool: Spool | None = None,
     ) -> None:
@@ -301,7 +301,11 @@ class FastCgiCall:
         """Ask once more, over a new connection, where the process has most likely closed the last
         one before it was asked,
         although it should keep it: nothing has come of it, and asking twice does no harm."""
-        if not self.worker.may_close or self.connection.asked < 2 or self.connection.heard:
+        if (
+            not self.worker.may_close
+            or self.connection.requests_sent < 2
+            or self.connection.has_received
+        ):
             return False
         if (
             self.exchange.has_body
@@ -427,11 +431,11 @@ class FastCgiCall:
         application's timeouts are not about.
         """
         self.exchange.pass_on(data)
-        self.connection.client_owes += 1
+        self.connection.waits_for_client += 1
         try:
             await self.exchange.room()
         finally:
-            self.connection.client_owes -= 1
+            self.connection.waits_for_client -= 1
 
     async def _stderr(self) -> Response | None:
         """What stderrMode makes of a response that came with STDERR; one that has begun can only be
@@ -451,7 +455,7 @@ class FastCgiCall:
         if self.exchange.started:
             self.exchange.cut("the application wrote to STDERR")
             return None
-        detailed = self.decision.effective.view(custom_error.compiled).is_detailed(
+        detailed = self.decision.effective.view(custom_error.error_pages).is_detailed(
             self.decision.request.is_local
         )
         if mode != "ReturnStdErrIn500" or not detailed:
@@ -533,7 +537,7 @@ class FastCgiCall:
         if self.exchange.started:
             self.exchange.cut(message)
             return
-        words = "\n".join(filter(None, (self.worker.words(), stderr)))
+        words = "\n".join(filter(None, (self.worker.last_output(), stderr)))
         hints += tuple(self.pools.likely(self.worker, self.decision, words))
         with contextlib.suppress(ClientGone):
             await self._respond(

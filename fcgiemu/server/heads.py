@@ -65,9 +65,13 @@ def _remembering(effective: Effective) -> _lru_cache_wrapper[Known | None]:
 
 def _made(effective: Effective, block: bytes, length: int, keep_alive: bool) -> Known | None:
     head = cgi.parse(block)
-    if head.status >= 400 or head.status in (204, 304) or outbound.wanted(effective) is not None:
+    if (
+        head.status >= 400
+        or head.status in (204, 304)
+        or outbound.active_rules(effective) is not None
+    ):
         return None
-    return whole(
+    return with_length(
         head.status,
         head.reason,
         sending.decorate(head.headers, effective),
@@ -76,7 +80,7 @@ def _made(effective: Effective, block: bytes, length: int, keep_alive: bool) -> 
     )
 
 
-def whole(
+def with_length(
     status: int, reason: str, headers: list[Header], length: int, keep_alive: bool
 ) -> Known | None:
     """The head of a response with a body of so many bytes; None where its headers say something

@@ -15,7 +15,7 @@ from ..applications import Application
 from ..decision import E_FILE_NOT_FOUND, Decision, Respond
 from ..diagnosis.causes import in_words
 from ..diagnosis.platform import by_hand, of_failed_start, suspicions
-from ..modules.http_platform import HttpPlatform, compiled
+from ..modules.http_platform import HttpPlatform, http_platform
 from ..programs.http_platform import command_line, log_file, log_suffix
 from ..programs.interpreters import ProgramMissing, find_program
 from ..programs.ports import free_port
@@ -24,7 +24,7 @@ from .exchange import Exchange
 from .forward import Forwarder
 from .forwarded import local_target
 from .output import Output
-from .platform_process import PlatformProcess, StartFailed, spawn
+from .platform_process import PlatformProcess, PlatformStartFailed, spawn
 
 #: Seconds after which failures are counted from the beginning again.
 _MINUTE = 60.0
@@ -87,7 +87,7 @@ class Platform:
         self._turn = 0
         self._lock = asyncio.Lock()
         self._fails = RapidFails(settings.rapid_fails_per_minute)
-        self._last: StartFailed | None = None
+        self._last: PlatformStartFailed | None = None
 
     @property
     def running(self) -> bool:
@@ -95,7 +95,9 @@ class Platform:
         return bool(self._processes)
 
     async def port(self) -> int:
-        """The port of the process whose turn it is. Raises StartFailed and ProgramMissing."""
+        """The port of the process whose turn it is. Raises PlatformStartFailed and
+        ProgramMissing.
+        """
         self._turn += 1
         slot = self._turn % self.settings.processes
         process = self._processes.get(slot)
@@ -123,7 +125,7 @@ class Platform:
                 await process.ready(self.settings.startup_time_limit)
                 process.when_ended = self._ended
                 return process
-            except StartFailed as failure:
+            except PlatformStartFailed as failure:
                 self._last = failure
                 self._fails.add()
                 await process.stop()
@@ -131,12 +133,12 @@ class Platform:
                     break  # it would listen on the same port again: kinder than IIS, which retries
         raise self._failure()
 
-    def _failure(self) -> StartFailed:
+    def _failure(self) -> PlatformStartFailed:
         """Why nothing runs: the last failure, and that no more is tried for now."""
-        last = self._last or StartFailed("it ended", "", 0)
+        last = self._last or PlatformStartFailed("it ended", "", 0)
         if not self._fails.used_up:
             return last
-        return StartFailed(
+        return PlatformStartFailed(
             f"{last} ({self._fails.count} failures within a minute: rapidFailsPerMinute is used up,"
             " nothing is started for the rest of it)",
             last.words,
@@ -149,7 +151,7 @@ class Platform:
         """A process that was ready has ended by itself."""
         self._fails.add()
         limit = f" of {self._fails.limit}" if self._fails.limit else ""
-        self._last = StartFailed(
+        self._last = PlatformStartFailed(
             f"it ended with exit code {process.code}", "\n".join(process.lines), process.pid
         )
         self._output(
@@ -193,7 +195,7 @@ class HttpPlatforms:
         self._platforms: dict[tuple[str, HttpPlatform], Platform] = {}
 
     async def port(self, decision: Decision) -> int:
-        """The port that answers for a decision. Raises StartFailed and ProgramMissing."""
+        """The port that answers for a decision. Raises PlatformStartFailed and ProgramMissing."""
         application, settings = self._settings(decision)
         platform = self._platforms.get((application.url, settings))
         if platform is None:
@@ -207,13 +209,13 @@ class HttpPlatforms:
         the section has no effect.  # inferred from its successor
         """
         application = self.site.application(decision.path)
-        return application, self.site.effective(application.url or "/").view(compiled)
+        return application, self.site.effective(application.url or "/").view(http_platform)
 
     async def call(self, exchange: Exchange, decision: Decision) -> None:
         """Pass the request to a process; 502.3 where it does not come up or does not answer."""
         try:
             port = await self.port(decision)
-        except (StartFailed, ProgramMissing) as error:
+        except (PlatformStartFailed, ProgramMissing) as error:
             await self.fail(exchange, decision, error)
             return
         await self.forwarder.forward_local(
@@ -224,7 +226,7 @@ class HttpPlatforms:
         )
 
     async def fail(
-        self, exchange: Exchange, decision: Decision, error: StartFailed | ProgramMissing
+        self, exchange: Exchange, decision: Decision, error: PlatformStartFailed | ProgramMissing
     ) -> None:
         """Answer 502.3: no process came up."""
         path = self._settings(decision)[1].process_path
@@ -232,14 +234,16 @@ class HttpPlatforms:
             502,
             3,
             f"The process of httpPlatform, {path}, failed to start: {error}",
-            error.hresult if isinstance(error, StartFailed) else E_FILE_NOT_FOUND,
+            error.hresult if isinstance(error, PlatformStartFailed) else E_FILE_NOT_FOUND,
             notification="ExecuteRequestHandler",
-            output=error.words if isinstance(error, StartFailed) else "",
+            output=error.output if isinstance(error, PlatformStartFailed) else "",
             hints=tuple(self._hints(decision, error)),
         )
         await self.forwarder.front.fail(exchange, decision, action)
 
-    def _hints(self, decision: Decision, error: StartFailed | ProgramMissing) -> Iterator[str]:
+    def _hints(
+        self, decision: Decision, error: PlatformStartFailed | ProgramMissing
+    ) -> Iterator[str]:
         """What to do about a process that did not come up; the console gets what is likely behind
         it as well.
         """
@@ -252,7 +256,7 @@ class HttpPlatforms:
             program = find_program(settings.process_path, self.site, place)
         found = suspicions(self.site, place, settings, None)
         likely = [known for known in found if known.severity == "error"]
-        for known in likely or of_failed_start(settings, place, program, error.words, error.ports):
+        for known in likely or of_failed_start(settings, place, program, error.output, error.ports):
             words = in_words(known)
             self._output(error.pid, "", f"likely cause: {words}")
             yield words

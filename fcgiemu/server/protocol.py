@@ -88,7 +88,7 @@ ALLOWED: Mapping[State, frozenset[State]] = {
 }
 
 
-class Application(Protocol):
+class RequestHandler(Protocol):
     """What answers requests."""
 
     timers: Timers
@@ -149,7 +149,7 @@ class Connection(asyncio.Protocol):
     _file_sender: FileSender | None = None
     _task: asyncio.Task[None]
 
-    def __init__(self, app: Application, scheme: str, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, app: RequestHandler, scheme: str, loop: asyncio.AbstractEventLoop) -> None:
         self.app = app
         self.scheme = scheme
         self.loop = loop

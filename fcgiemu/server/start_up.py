@@ -132,7 +132,7 @@ def _program(program: Program) -> Iterator[str]:
 
 
 def _platform(site: Site, application: Application) -> Iterator[str]:
-    settings = site.effective(application.url or "/").view(http_platform.compiled)
+    settings = site.effective(application.url or "/").view(http_platform.http_platform)
     try:
         command, _ = command_line(site, application, settings, "PORT")
         yield from _program(find_program(settings.process_path, site, application))

@@ -61,16 +61,16 @@ def serve_at_once(exchange: Exchange, decision: Decision, action: ServeFile) -> 
     body = _cache.get(action.entry)
     if body is None or not exchange.is_simple or decision.site.settings.compression:
         return False
-    if outbound.wanted(decision.effective) is not None:
+    if outbound.active_rules(decision.effective) is not None:
         return False
-    content = decision.effective.view(static_file.compiled)
+    content = decision.effective.view(static_file.static_content)
     if content.footer:
         return False
     answer = static_file.respond(action, content, decision.request)
     if answer.status != 200 or answer.ranges != ((0, len(body)),):
         return False
     headers = sending.decorate(answer.headers, decision.effective)
-    known = heads.whole(200, reason_phrase(200), headers, len(body), exchange.keep_alive)
+    known = heads.with_length(200, reason_phrase(200), headers, len(body), exchange.keep_alive)
     if known is None:
         return False
     if (
@@ -89,7 +89,7 @@ async def serve_file(exchange: Exchange, decision: Decision, action: ServeFile) 
     done.
     """
     exchange.compress = None  # that is for what programs answer
-    content = decision.effective.view(static_file.compiled)
+    content = decision.effective.view(static_file.static_content)
     answer = static_file.respond(
         action, content, decision.request, footer=_footer(decision, content)
     )
@@ -222,7 +222,7 @@ async def list_directory(
     exchange: Exchange, decision: Decision, action: ListDirectory
 ) -> Respond | None:
     """Send the listing of a folder; the error to answer instead where it cannot be read."""
-    flags = decision.effective.view(directory_listing.compiled).flags
+    flags = decision.effective.view(directory_listing.browse).flags
     path = decision.path if decision.path.endswith("/") else decision.path + "/"
     try:
         rows = directory_listing.rows(decision.site.directory(path).view, action.entry)

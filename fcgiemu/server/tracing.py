@@ -25,7 +25,7 @@ from ..freb.model import FrebTrace
 from ..freb.page import page
 from ..http.response import Header, reason_phrase
 from ..modules import failed_requests_tracing, sending
-from ..modules.failed_requests_tracing import EVERY_ERROR, Rule
+from ..modules.failed_requests_tracing import EVERY_ERROR, TracingRule
 from ..report import exchanges
 from ..site import Site
 from ..trace import Trace
@@ -74,7 +74,7 @@ class Recorder:
     @property
     def has_rules(self) -> bool:
         """Whether the site's configuration says what is traced; else every error is."""
-        return bool(self._site.effective("/").view(failed_requests_tracing.compiled))
+        return bool(self._site.effective("/").view(failed_requests_tracing.tracing_rules))
 
     def ended(self, exchange: Exchange, outcome: Outcome, substatus: int) -> None:
         """A request has ended: trace it, where a rule says so. Never raises: the request's line in
@@ -108,7 +108,12 @@ class Recorder:
         self._writer.shutdown()
 
     def _trace(
-        self, exchange: Exchange, decision: Decision, substatus: int, seconds: float, rule: Rule
+        self,
+        exchange: Exchange,
+        decision: Decision,
+        substatus: int,
+        seconds: float,
+        rule: TracingRule,
     ) -> FrebTrace | None:
         """The trace of a request; None where its rule is not met after all."""
         events = Trace()

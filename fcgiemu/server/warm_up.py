@@ -66,7 +66,7 @@ class WarmUp:
         found = []
         for application in self._site.layout.applications:
             effective = self._site.effective(application.url or "/")
-            wanted = effective.view(application_initialization.compiled)
+            wanted = effective.view(application_initialization.initialization)
             if wanted.after_restart or not restart:
                 found += [(application.url + path, host) for path, host in wanted.pages]
         return found[:MAX_PAGES]

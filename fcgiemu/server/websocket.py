@@ -26,7 +26,7 @@ from .exchange import ClientGone, Exchange, Peer, Phase
 from .forward import E_CANNOT_CONNECT, E_CONNECTION_ERROR, E_TIMEOUT, PROCESS
 from .forwarded import HOP_BY_HOP, local_headers, local_target
 from .http_platform import HttpPlatforms
-from .platform_process import StartFailed
+from .platform_process import PlatformStartFailed
 
 #: Bytes that the answer to a request to upgrade may have before its body, and those of the body
 #: of a refusal.  # our own
@@ -55,7 +55,7 @@ def are_enabled(decision: Decision) -> bool:
 
 
 def _enabled(effective: Effective) -> bool:
-    absent = "WebSocketModule" in effective.view(loaded.absent)
+    absent = "WebSocketModule" in effective.view(loaded.modules_not_loaded)
     return not absent and effective.section("system.webServer/webSocket").flag("enabled")
 
 
@@ -66,7 +66,7 @@ async def relay(exchange: Exchange, decision: Decision, platforms: HttpPlatforms
     loop = asyncio.get_running_loop()
     try:
         port = await platforms.port(decision)
-    except (StartFailed, ProgramMissing) as error:
+    except (PlatformStartFailed, ProgramMissing) as error:
         await platforms.fail(exchange, decision, error)
         return
     try:

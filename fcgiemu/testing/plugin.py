@@ -18,7 +18,7 @@ from .. import project
 
 if TYPE_CHECKING:
     from .client import Client
-    from .server import Server
+    from .server import LiveServer
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -64,14 +64,14 @@ def iis_site(request: pytest.FixtureRequest) -> Client:
 
 
 @pytest.fixture
-def iis_server(request: pytest.FixtureRequest) -> Iterator[Server]:
-    """A Server with real workers on a free port of loopback, ended whatever happens; its log is
+def iis_server(request: pytest.FixtureRequest) -> Iterator[LiveServer]:
+    """A LiveServer with real workers on a free port of loopback, ended whatever happens; its log is
     shown when a test fails.
     """
-    from .server import Server
+    from .server import LiveServer
 
     folder, settings = _site(request)
-    with Server(folder, request.config.getini("iis_options"), **settings) as server:
+    with LiveServer(folder, request.config.getini("iis_options"), **settings) as server:
         request.node.stash[_SERVER] = server
         yield server
 

@@ -38,14 +38,14 @@ class Response:
         return self.body.decode("utf-8", "replace")
 
 
-class Server:
+class LiveServer:
     """A context manager; ``get`` and friends ask it over real HTTP.
 
     ``options`` are those of ``fcgiemu serve``; keywords are fields of Settings. Raises
     AssertionError, with the server's log, where it does not start or does not end.
     """
 
-    started: ClassVar[list[Server]] = []
+    started: ClassVar[list[LiveServer]] = []
 
     def __init__(
         self,
@@ -81,8 +81,8 @@ class Server:
         self._reader = threading.Thread(target=self._read, daemon=True)
         self.port = 0
 
-    def __enter__(self) -> Server:
-        Server.started.append(self)
+    def __enter__(self) -> LiveServer:
+        LiveServer.started.append(self)
         self._reader.start()
         line = self.wait_for(r"listening +https?://\S+:(\d+)/")
         self.port = int(line[1])

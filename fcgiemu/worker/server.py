@@ -188,7 +188,7 @@ class Request(fcgi_base.Request):
         standby.report()
 
 
-class Server(WSGIServer):
+class FcgiServer(WSGIServer):
     """One connection at a time from descriptor 0, in this process, without threads."""
 
     request_class = Request
@@ -279,7 +279,7 @@ def serve():
     """Run the worker until its server goes away."""
     options = json.loads(os.environ.pop("FCGIEMU_WORKER", "{}"))
     resumed = standby.begin(sys.modules["__main__"].STARTED_WITH, options.get("mark", ""))
-    server = Server()
+    server = FcgiServer()
     descriptor = lifeline.take()
     if descriptor is not None and not lifeline.hold(descriptor):
         server.watch_later(descriptor)

@@ -13,7 +13,7 @@ import venv
 from pathlib import Path
 from statistics import median
 
-from fcgiemu.testing.server import Server
+from fcgiemu.testing.server import LiveServer
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 #: Sample -> the file that is saved, and what stands in it.
@@ -42,7 +42,7 @@ def seconds(site: Path, name: str, text: str, *options: str) -> list[float]:
     path = site / name
     before = path.read_text()
     taken = []
-    with Server(site, options) as server:
+    with LiveServer(site, options) as server:
         ask(server.port)
         for number in range(ROUNDS):
             time.sleep(PAUSE)

@@ -7,9 +7,8 @@ import select
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from fcgiemu.testing.server import READY_SECONDS, STOP_SECONDS
+from fcgiemu.testing.server import READY_SECONDS, STOP_SECONDS, LiveServer
 from fcgiemu.testing.server import Response as Answer
-from fcgiemu.testing.server import Server as LiveServer
 
 __all__ = ["READY_SECONDS", "STOP_SECONDS", "Answer", "LiveServer", "all_end"]
 

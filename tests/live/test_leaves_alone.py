@@ -180,8 +180,8 @@ def test_a_server_ends_with_the_test_process_that_is_killed(tmp_path: Path) -> N
         [
             sys.executable,
             "-c",
-            "import pathlib, sys\nfrom fcgiemu.testing.server import Server\n"
-            "server = Server(pathlib.Path(sys.argv[1])).__enter__()\n"
+            "import pathlib, sys\nfrom fcgiemu.testing.server import LiveServer\n"
+            "server = LiveServer(pathlib.Path(sys.argv[1])).__enter__()\n"
             "print(server.process.pid, server.get('/').text, flush=True)\nsys.stdin.read()",
             str(tmp_path),
         ],

@@ -196,12 +196,12 @@ def test_conditions_and_ranges(
 def test_client_cache(
     cache: str, headers: list[tuple[str, str]], make_site: Callable[..., Site]
 ) -> None:
-    from fcgiemu.modules.static_file import compiled
+    from fcgiemu.modules.static_file import static_content
 
     site = make_site(
         {"web.config": web_config(f"<staticContent><clientCache {cache} /></staticContent>")}
     )
-    content = site.effective("/").view(compiled)
+    content = site.effective("/").view(static_content)
     assert list(content.cache_headers) == headers and content.set_etag == ("setEtag" not in cache)
 
 

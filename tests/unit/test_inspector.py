@@ -84,7 +84,7 @@ def test_listeners_are_told_until_they_stop() -> None:
 def test_rules_are_counted(make_site: Callable[..., Site]) -> None:
     site = make_site({"web.config": rules(OLD)})
     ring = Ring()
-    decision = site.decide(site.arriving(explaining.make_request("/old/7")))
+    decision = site.decide(site.as_received(explaining.make_request("/old/7")))
     ring.add(exchange("/old/7"), entry(decision, 301))
     assert ring.hits == {"old": 1} and ring.last_hits == {"old": 5.0}
     counts = Counts()
@@ -229,7 +229,7 @@ def test_the_story_says_whether_files_have_changed(
     make_site: Callable[..., Site], tmp_path: Path
 ) -> None:
     site = make_site({"web.config": rules(OLD)})
-    decision = site.decide(site.arriving(explaining.make_request("/old/7")))
+    decision = site.decide(site.as_received(explaining.make_request("/old/7")))
     kept = Ring().add(exchange("/old/7"), entry(decision, 301))
     story = explaining.of_request(site, kept)
     assert story["is_as_it_was"] and story["outcome"]["location"].endswith("/new/7")

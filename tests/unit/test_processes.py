@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from fcgiemu.fastcgi.application import Application, QueueFull, RapidFails
+from fcgiemu.fastcgi.application import Pool, QueueFull, RapidFails
 from fcgiemu.fastcgi.connection import ConnectionClosed, FastCgiConnection
 from fcgiemu.fastcgi.limits import Limits
 from fcgiemu.fastcgi.process import ALLOWED, Launch, ProcessState, StartFailed, WorkerProcess
@@ -73,7 +73,7 @@ class Spawner:
                 process.ended.set_result(-number)
 
 
-Work = Callable[[Application, Spawner], Awaitable[None]]
+Work = Callable[[Pool, Spawner], Awaitable[None]]
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ def pool(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     def run(work: Work, limits: Limits = Limits(max_instances=2), fails: int = 0) -> None:
         async def main() -> None:
             spawner = Spawner(monkeypatch, fails)
-            application = Application(lambda: LAUNCH, limits, lambda *_: None, spawner)  # type: ignore[arg-type]
+            application = Pool(lambda: LAUNCH, limits, lambda *_: None, spawner)  # type: ignore[arg-type]
             try:
                 await work(application, spawner)
             finally:
@@ -103,17 +103,17 @@ def test_the_table_is_the_law(state: ProcessState, target: ProcessState) -> None
         worker = WorkerProcess(LAUNCH, lambda *_: None)
         worker.state = state
         if target in ALLOWED[state]:
-            worker.to(target)
+            worker.change_state(target)
             assert worker.state is target
         else:
             with pytest.raises(ValueError, match="cannot go from"):
-                worker.to(target)
+                worker.change_state(target)
 
     asyncio.run(main())
 
 
 def test_processes_start_on_demand_and_are_reused(pool: Callable[..., None]) -> None:
-    async def work(application: Application, spawner: Spawner) -> None:
+    async def work(application: Pool, spawner: Spawner) -> None:
         assert spawner.started == []
         first = await application.acquire()
         second = await application.acquire()
@@ -125,7 +125,7 @@ def test_processes_start_on_demand_and_are_reused(pool: Callable[..., None]) -> 
 
 
 def test_what_exceeds_the_instances_waits_its_turn(pool: Callable[..., None]) -> None:
-    async def work(application: Application, spawner: Spawner) -> None:
+    async def work(application: Pool, spawner: Spawner) -> None:
         held = [await application.acquire(), await application.acquire()]
         waiting = [asyncio.ensure_future(application.acquire()) for _ in range(3)]
         await asyncio.sleep(0)
@@ -138,7 +138,7 @@ def test_what_exceeds_the_instances_waits_its_turn(pool: Callable[..., None]) ->
 
 
 def test_the_queue_is_bounded(pool: Callable[..., None]) -> None:
-    async def work(application: Application, _spawner: Spawner) -> None:
+    async def work(application: Pool, _spawner: Spawner) -> None:
         await application.acquire()
         waiting = asyncio.ensure_future(application.acquire())
         await asyncio.sleep(0)
@@ -150,7 +150,7 @@ def test_the_queue_is_bounded(pool: Callable[..., None]) -> None:
 
 
 def test_those_who_wait_for_a_process_to_start_are_no_queue(pool: Callable[..., None]) -> None:
-    async def work(application: Application, _spawner: Spawner) -> None:
+    async def work(application: Pool, _spawner: Spawner) -> None:
         asked = [asyncio.ensure_future(application.acquire()) for _ in range(4)]
         await asyncio.sleep(0)
         with pytest.raises(QueueFull):
@@ -211,7 +211,7 @@ class Caller:
 
 
 def test_who_asks_without_a_task_is_called_at_once(pool: Callable[..., None]) -> None:
-    async def work(application: Application, _spawner: Spawner) -> None:
+    async def work(application: Pool, _spawner: Spawner) -> None:
         worker = await application.acquire()
         callers = [Caller() for _ in range(5)]
         assert [application.ask(caller) for caller in callers] == [False] * 5
@@ -236,7 +236,7 @@ def test_who_asks_without_a_task_is_called_at_once(pool: Callable[..., None]) ->
 
 
 def test_who_asks_without_a_task_is_told_of_a_failed_start(pool: Callable[..., None]) -> None:
-    async def work(application: Application, _spawner: Spawner) -> None:
+    async def work(application: Pool, _spawner: Spawner) -> None:
         caller = Caller()
         assert not application.ask(caller)
         await asyncio.wait(application._tasks)
@@ -250,7 +250,7 @@ def test_who_asks_without_a_task_is_told_of_a_failed_start(pool: Callable[..., N
 
 
 def test_a_dead_process_is_replaced(pool: Callable[..., None]) -> None:
-    async def work(application: Application, spawner: Spawner) -> None:
+    async def work(application: Pool, spawner: Spawner) -> None:
         worker = await application.acquire()
         spawner.started[0].ended.set_result(7)
         assert await worker.wait_exit(5) == 7
@@ -261,7 +261,7 @@ def test_a_dead_process_is_replaced(pool: Callable[..., None]) -> None:
 
 
 def test_one_that_dies_while_idle_is_not_handed_out(pool: Callable[..., None]) -> None:
-    async def work(application: Application, spawner: Spawner) -> None:
+    async def work(application: Pool, spawner: Spawner) -> None:
         worker = await application.acquire()
         application.release(worker)
         spawner.started[0].ended.set_result(0)
@@ -274,7 +274,7 @@ def test_one_that_dies_while_idle_is_not_handed_out(pool: Callable[..., None]) -
 def test_restart_spares_fresh_processes_and_lets_busy_ones_finish(
     pool: Callable[..., None],
 ) -> None:
-    async def work(application: Application, spawner: Spawner) -> None:
+    async def work(application: Pool, spawner: Spawner) -> None:
         busy = await application.acquire()
         application.restart()
         application.restart()
@@ -289,7 +289,7 @@ def test_restart_spares_fresh_processes_and_lets_busy_ones_finish(
 
 
 def test_recycling_by_count(pool: Callable[..., None]) -> None:
-    async def work(application: Application, _spawner: Spawner) -> None:
+    async def work(application: Pool, _spawner: Spawner) -> None:
         worker = await application.acquire()
         application.release(worker)
         assert await application.acquire() is worker
@@ -300,7 +300,7 @@ def test_recycling_by_count(pool: Callable[..., None]) -> None:
 
 
 def test_idle_processes_end_after_their_time(pool: Callable[..., None]) -> None:
-    async def work(application: Application, spawner: Spawner) -> None:
+    async def work(application: Pool, spawner: Spawner) -> None:
         application.release(await application.acquire())
         now = asyncio.get_running_loop().time()
         application.reap_idle(now + 299)
@@ -314,7 +314,7 @@ def test_idle_processes_end_after_their_time(pool: Callable[..., None]) -> None:
 def test_a_program_that_cannot_start_fails_the_request_not_the_pool(
     pool: Callable[..., None],
 ) -> None:
-    async def work(application: Application, _spawner: Spawner) -> None:
+    async def work(application: Pool, _spawner: Spawner) -> None:
         with pytest.raises(StartFailed, match="No such file"):
             await application.acquire()
         assert await application.acquire()
@@ -323,7 +323,7 @@ def test_a_program_that_cannot_start_fails_the_request_not_the_pool(
 
 
 def test_a_program_that_cannot_start_leaves_nobody_waiting(pool: Callable[..., None]) -> None:
-    async def work(application: Application, _spawner: Spawner) -> None:
+    async def work(application: Pool, _spawner: Spawner) -> None:
         calls = [application.acquire() for _ in range(5)]
         results = await asyncio.wait_for(asyncio.gather(*calls, return_exceptions=True), 5)
         assert [type(result) for result in results] == [StartFailed] * 5
@@ -334,7 +334,7 @@ def test_a_program_that_cannot_start_leaves_nobody_waiting(pool: Callable[..., N
 def test_a_failed_start_leaves_the_queue_to_the_process_that_runs(
     pool: Callable[..., None],
 ) -> None:
-    async def work(application: Application, _spawner: Spawner) -> None:
+    async def work(application: Pool, _spawner: Spawner) -> None:
         calls = [asyncio.ensure_future(application.acquire()) for _ in range(3)]
         for call in calls:
             application.release(await asyncio.wait_for(call, 5))
@@ -343,7 +343,7 @@ def test_a_failed_start_leaves_the_queue_to_the_process_that_runs(
 
 
 def test_a_cancelled_wait_gives_its_process_back(pool: Callable[..., None]) -> None:
-    async def work(application: Application, _spawner: Spawner) -> None:
+    async def work(application: Pool, _spawner: Spawner) -> None:
         worker = await application.acquire()
         waiting = asyncio.ensure_future(application.acquire())
         await asyncio.sleep(0)
@@ -357,7 +357,7 @@ def test_a_cancelled_wait_gives_its_process_back(pool: Callable[..., None]) -> N
 
 
 def test_a_process_is_recycled_when_its_replacement_is_ready(pool: Callable[..., None]) -> None:
-    async def work(application: Application, spawner: Spawner) -> None:
+    async def work(application: Pool, spawner: Spawner) -> None:
         for number in range(1, 7):
             worker = await application.acquire()
             assert worker.requests == 1 + (number - 1) % 3
@@ -371,7 +371,7 @@ def test_a_process_is_recycled_when_its_replacement_is_ready(pool: Callable[...,
 
 
 def test_a_replacement_is_ready_and_waits_until_the_old_one_goes(pool: Callable[..., None]) -> None:
-    async def work(application: Application, spawner: Spawner) -> None:
+    async def work(application: Pool, spawner: Spawner) -> None:
         pids = []
         for number in range(1, 81):
             worker = await application.acquire()
@@ -392,9 +392,9 @@ def test_rapid_fails_stop_starts_for_a_minute(
 ) -> None:
     now = [100.0]
 
-    async def work(_: Application, spawner: Spawner) -> None:
+    async def work(_: Pool, spawner: Spawner) -> None:
         limits = Limits(max_instances=2, rapid_fails_per_minute=3)
-        application = Application(lambda: LAUNCH, limits, lambda *_: None, spawner, lambda: now[0])  # type: ignore[arg-type]
+        application = Pool(lambda: LAUNCH, limits, lambda *_: None, spawner, lambda: now[0])  # type: ignore[arg-type]
         healthy = await application.acquire()
         for _ in range(3):
             worker = await application.acquire()
@@ -417,7 +417,7 @@ def test_rapid_fails_stop_starts_for_a_minute(
 def test_a_grace_of_zero_kills_at_once(
     pool: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def work(_: Application, spawner: Spawner) -> None:
+    async def work(_: Pool, spawner: Spawner) -> None:
         launch = Launch(("program",), {}, "/", grace=0.0)
         worker = WorkerProcess(launch, lambda *_: None)
         await worker.start(spawner)  # type: ignore[arg-type]
@@ -428,7 +428,7 @@ def test_a_grace_of_zero_kills_at_once(
 
 
 def test_processes_that_watch_are_told(pool: Callable[..., None]) -> None:
-    async def work(_: Application, spawner: Spawner) -> None:
+    async def work(_: Pool, spawner: Spawner) -> None:
         told: list[int] = []
 
         async def spawn(
@@ -440,17 +440,17 @@ def test_processes_that_watch_are_told(pool: Callable[..., None]) -> None:
 
         worker = WorkerProcess(Launch(("program",), {}, "/", watches=True), lambda *_: None)
         await worker.start(spawn)  # type: ignore[arg-type]
-        worker.tell("sub/a.py")
+        worker.file_changed("sub/a.py")
         assert os.read(told[0], 100) == b"sub\\a.py\n"
         os.close(told[0])
         await worker.stop()
-        worker.tell("late.py")  # to nobody
+        worker.file_changed("late.py")  # to nobody
 
     pool(work)
 
 
 def test_tcp_on_loopback(pool: Callable[..., None]) -> None:
-    async def work(_: Application, spawner: Spawner) -> None:
+    async def work(_: Pool, spawner: Spawner) -> None:
         worker = WorkerProcess(Launch(("program",), {}, "/", tcp=True), lambda *_: None)
         await worker.start(spawner)  # type: ignore[arg-type]
         assert spawner.started[0].socket.getsockname()[0] == "127.0.0.1"
@@ -478,7 +478,7 @@ def test_an_answer_that_does_not_come_after_its_process_has_ended(
         worker.connection = FastCgiConnection()
         worker.state, worker.connection.ended = state, ended
         worker.connection.last_activity = worker.connection.started = 100 - silent
-        worker.connection.client_owes = owed
+        worker.connection.waits_for_client = owed
         assert worker.is_working == working
         worker.overdue(Limits(), 100)
         assert worker.is_outlived(100) == outlived
@@ -507,7 +507,7 @@ def test_timeouts_by_the_clock(
         assert worker.overdue(limits, 100) is None, "no request has been sent"
         worker.connection.ended = False
         worker.connection.last_activity, worker.connection.started = 100 - silent, 100 - asked
-        worker.debugged, worker.connection.client_owes = debugged, owed
+        worker.debugged, worker.connection.waits_for_client = debugged, owed
         assert worker.overdue(limits, 100) == overdue
         worker.debugged = False
         if debugged:  # the time with it does not count
@@ -550,7 +550,7 @@ def test_what_the_worker_says_is_not_part_of_the_output(written: str, shown: lis
 
 
 def test_a_debugged_process_is_not_recycled(pool: Callable[..., None]) -> None:
-    async def work(application: Application, spawner: Spawner) -> None:
+    async def work(application: Pool, spawner: Spawner) -> None:
         worker = await application.acquire()
         worker.debugged = True
         application.release(worker)
@@ -572,7 +572,7 @@ class StandbyPool:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, may: bool = True) -> None:
         self.launch = Launch(("program",), {"A": "1"}, "/", mark="m1", may_stand_by=may)
         self.spawner = Spawner(monkeypatch)
-        self.application = Application(
+        self.application = Pool(
             lambda: self.launch,
             Limits(max_instances=1),
             lambda *_: None,

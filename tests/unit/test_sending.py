@@ -87,7 +87,7 @@ def test_304_has_no_last_modified(make_site: Callable[..., Site], sent: str) -> 
     action = site.decide(make_request("/a.txt")).action
     value = "*" if sent == "If-None-Match" else "Tue, 24 Nov 2099 00:00:00 GMT"
     assert isinstance(action, ServeFile)
-    content = site.effective("/").view(static_file.compiled)
+    content = site.effective("/").view(static_file.static_content)
     now = datetime(2100, 1, 1, tzinfo=UTC)
     answer = static_file.respond(
         action, content, make_request("/a.txt", headers={sent: value}), now
