@@ -115,7 +115,8 @@ def _of_configuration(site: Site, effective: Effective, file: ConfigFile) -> Ite
     found += served.of_configuration(site, effective, file)
     if not (compiled.errors or any(finding.severity == "error" for finding in found)):
         found += redirects.findings(site, effective, own)
-    found += [*handlers.findings(effective, file), *handlers.platform(effective, file)]
+    found += [*handlers.findings(effective, file), *handlers.platform(site, effective, file)]
+    found += handlers.not_emulated(effective)
     broken = {finding.span for finding in found if finding.code == "rewrite-bad-template"}
     for finding in found:
         if finding.span is None or finding.span.file != file.name:

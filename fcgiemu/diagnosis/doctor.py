@@ -63,7 +63,7 @@ def _handlers(site: Site, application: Application) -> list[Handler]:
 def _programs(site: Site, application: Application, found: list[Finding]) -> Iterator[Step]:
     """The steps for every program that handlers name."""
     chosen = _handlers(site, application)
-    if not chosen:
+    if not chosen and not any(known.code == "handler-not-emulated" for known in found):
         yield Step.of("handler", finding("python-no-handler", None))
     wrong = {str(known.span) for known in found if known.severity != "info"}
     for handler in chosen:

@@ -11,8 +11,9 @@ from ..config.diagnostics import Finding
 from ..config.file import ConfigFile
 from ..config.merge import Node
 from ..config.tree import Effective
+from ..hosting import Hosting
 from ..modules import http_platform, loaded, pipeline
-from ..modules.handlers import SECTION, path_matcher, pre_condition_holds
+from ..modules.handlers import SECTION, lack, path_matcher, pre_condition_holds, table
 from ..programs.interpreters import EXAMPLE, split_processor
 
 _KNOWN = sorted(
@@ -98,14 +99,35 @@ def _never_reached(never: list[tuple[Node, Node]]) -> Iterator[Finding]:
         )
 
 
-def platform(effective: Effective, file: ConfigFile) -> Iterator[Finding]:
-    """A section <httpPlatform> of ``file`` that no handler uses."""
-    instance = next((part for part in file.sections if part.path == http_platform.SECTION), None)
-    if instance is not None and not any(
+def not_emulated(effective: Effective) -> Iterator[Finding]:
+    """The site's own handlers whose requests get 500.0 here: their module is not emulated."""
+    spans = {
+        item.text("name"): item.span
+        for item in effective.section(SECTION).items
+        if item.file is not None and not item.file.is_host
+    }
+    for handler, _ in effective.view(table).entries:
+        module = next(iter(handler.modules), "")
+        if handler.name in spans and module in pipeline.FOREIGN_MODULES:
+            yield lack(handler, module, spans[handler.name])
+
+
+def platform(site: Hosting, effective: Effective, file: ConfigFile) -> Iterator[Finding]:
+    """Sections <httpPlatform> of ``file`` that have no effect: no handler uses them, or they are
+    for a folder below the root of an application.
+    """
+    instances = [part for part in file.sections if part.path == http_platform.SECTION]
+    if instances and not any(
         "httpplatformhandler" in item.text("modules").lower()
         for item in effective.section(SECTION).items
     ):
-        yield finding("handler-platform-unused", instance.element.span)
+        yield finding("handler-platform-unused", instances[0].element.span)
+        return
+    for part in instances:
+        folder = f"{file.directory}/{part.location.strip('.')}".strip("/")
+        application = site.application(f"/{folder}/")
+        if folder.lower() != application.url.strip("/").lower():
+            yield finding("platform-below-root", part.element.span, folder=folder)
 
 
 def _program(item: Node) -> Iterator[Finding]:

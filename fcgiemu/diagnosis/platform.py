@@ -85,6 +85,8 @@ def suspicions(
         )
     if match := _UNQUOTED.search(settings.arguments):
         yield finding("platform-unquoted-blank", span, path=match[0])
+    if settings.forwards_token:
+        yield finding("platform-windows-token", span)
     yield from _script(application, settings, span)
     yield from _fixed_port(settings, span)
     yield from _forks(application, settings, span)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from .. import catalogue
-from ..config.diagnostics import E_INVALID_DATA, Finding
+from ..config.diagnostics import E_INVALID_DATA, Finding, Span
 from ..config.merge import Node
 from ..config.tree import Effective
 from ..decision import E_FILE_NOT_FOUND, Handler, Respond
@@ -270,9 +270,27 @@ def bad_module(handler: Handler, module: str) -> Respond:
 
 def not_emulated(handler: Handler, module: str) -> Respond:
     """500.0: a handler of a module that exists on servers, but not here."""
+    known = lack(handler, module)
     return Respond(
         500,
         0,
         f"The handler '{handler.name}' uses {module}, which fcgiemu does not emulate.",
         notification="ExecuteRequestHandler",
+        hints=(known.hint,),
     )
+
+
+def lack(handler: Handler, module: str, span: Span | None = None) -> Finding:
+    """What is said of a handler whose module is not emulated."""
+    form = _LACKS.get(module, "other")
+    return catalogue.finding(
+        f"handler-not-emulated/{form}", span, handler=handler.name, module=module
+    )
+
+
+_LACKS = {
+    "iisnode": "iisnode",
+    "AspNetCoreModule": "aspnetcore",
+    "AspNetCoreModuleV2": "aspnetcore",
+    "CgiModule": "cgi",
+}

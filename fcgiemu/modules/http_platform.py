@@ -26,6 +26,8 @@ class HttpPlatform:
     request_timeout: float
     processes: int
     stdout_log: str | None
+    #: forwardWindowsAuthToken, which has no effect here.
+    forwards_token: bool
     #: Files of recycleOnFileChange, relative to the application's folder.
     recycle_on: tuple[str, ...]
 
@@ -55,6 +57,7 @@ def http_platform(effective: Effective) -> HttpPlatform:
         request_timeout=section.seconds("requestTimeout"),
         processes=section.integer("processesPerApplication"),
         stdout_log=section.text("stdoutLogFile") if section.flag("stdoutLogEnabled") else None,
+        forwards_token=section.flag("forwardWindowsAuthToken"),
         recycle_on=tuple(
             item.text("path").replace("\\", "/").removeprefix("./")
             for item in section.child("recycleOnFileChange").items

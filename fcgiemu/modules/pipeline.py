@@ -400,8 +400,10 @@ class _Run:
             context.module = module
             step = HANDLER_MODULES.get(module)
             if step is None:
-                refuse = handlers.not_emulated if module in FOREIGN_MODULES else handlers.bad_module
-                return refuse(handler, module)
+                if module not in FOREIGN_MODULES:
+                    return handlers.bad_module(handler, module)
+                context.findings.append(handlers.lack(handler, module))
+                return handlers.not_emulated(handler, module)
             word = step(context)
             if word is not None:
                 return self.hear(word)

@@ -12,6 +12,7 @@ from ..applications import Application
 from ..catalogue.values import Finding
 from ..decision import Handler
 from ..diagnosis import configuration, kinder, python
+from ..diagnosis import handlers as own_handlers
 from ..fastcgi.limits import Limits
 from ..modules import authentication, dynamic_ip_restriction, handlers, http_platform
 from ..programs.http_platform import command_line
@@ -99,6 +100,8 @@ def _handlers(
         elif "httpPlatformHandler" in handler.modules:
             yield f"  handler     {handler.name}: path={handler.path}"
             yield from _platform(site, application)
+    for lack in own_handlers.not_emulated(site.effective(application.url or "/")):
+        yield line(lack, "note")
 
 
 def _fast_cgi(

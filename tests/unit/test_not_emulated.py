@@ -1,0 +1,69 @@
+"""Handlers that are not emulated: explain, check, serve's report and doctor say it alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from fcgiemu.diagnosis.check import check
+from fcgiemu.diagnosis.doctor import examine
+from fcgiemu.programs.launching import Launcher, PoolOptions
+from fcgiemu.server.start_up import report
+from fcgiemu.site import Site
+
+from ..sites import web_config
+
+PLATFORM = (
+    '<handlers><add name="P" path="*" verb="*" modules="httpPlatformHandler" /></handlers>'
+    '<httpPlatform processPath="python" arguments="app.py" />'
+)
+
+
+def handler(module: str) -> str:
+    add = f'<add name="Own" path="*" verb="*" modules="{module}" resourceType="Unspecified" />'
+    return web_config(f"<handlers>{add}</handlers>")
+
+
+@pytest.mark.parametrize(
+    ("module", "remedy"),
+    [
+        ("iisnode", "Node can run under httpPlatform"),
+        ("AspNetCoreModuleV2", "dotnet run"),
+        ("CgiModule", "Python runs with wfastcgi"),
+        ("IsapiModule", "Which requests reach it is decided all the same"),
+    ],
+)
+def test_every_command_says_it(make_site: Callable[..., Site], module: str, remedy: str) -> None:
+    site = make_site({"web.config": handler(module), "index.html": ""})
+    words = f"uses {module}, which fcgiemu does not emulate"
+    (known,) = (known for known in check(site) if known.code == "handler-not-emulated")
+    assert words in known.message and remedy in known.hint and known.severity == "info"
+    (told,) = site.explain("/x")["findings"]
+    assert words in told["message"] and remedy in str(told["hint"])
+    launcher = Launcher(site, PoolOptions())
+    (line,) = (line for line in report(site, launcher, False) if words in line)
+    assert remedy in line
+    steps = list(examine(site, site.layout.applications[0]))
+    (step,) = (step for step in steps if words in step.text and step.name == "web.config")
+    assert not any("no handler uses" in step.text for step in steps)
+
+
+def test_the_servers_own_handlers_are_not_named(make_site: Callable[..., Site]) -> None:
+    site = make_site({"web.config": web_config("<directoryBrowse enabled='true' />")})
+    assert not any(known.code == "handler-not-emulated" for known in check(site))
+
+
+@pytest.mark.parametrize(
+    ("files", "folders"),
+    [
+        ({}, []),
+        ({"sub/web.config": web_config(PLATFORM[PLATFORM.index("<httpP") :])}, ["/sub"]),
+    ],
+)
+def test_a_platform_below_the_root_has_no_effect(
+    make_site: Callable[..., Site], files: dict[str, str], folders: list[str]
+) -> None:
+    site = make_site({"web.config": web_config(PLATFORM), "app.py": "", **files})
+    found = [known for known in check(site) if known.code == "platform-below-root"]
+    assert [known.message.split()[2] for known in found] == folders
