@@ -149,19 +149,13 @@ _SITE_OPTIONS = (
 )
 
 
-#: Parameters of these options.
-_NAMES = frozenset(
-    "strict strict_locks azure app_settings portal_wins arr modules host_config transforms"
-    " site_name compression providers python maps".split()
-)
-
-
 def site_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the shared options to a command."""
+    own = len(getattr(command, "__click_params__", ()))
     for option in reversed(_SITE_OPTIONS):
         command = option(command)
-    for param in getattr(command, "__click_params__", ()):
-        if isinstance(param, click.Option) and param.name in _NAMES:
+    for param in getattr(command, "__click_params__", ())[own:]:
+        if isinstance(param, click.Option):
             param.envvar = variable(param)
     return command
 
