@@ -141,7 +141,7 @@ class Platform:
         return PlatformStartFailed(
             f"{last} ({self._fails.count} failures within a minute: rapidFailsPerMinute is used up,"
             " nothing is started for the rest of it)",
-            last.words,
+            last.output,
             last.pid,
             last.ports,
             E_SERVER_DISABLED,

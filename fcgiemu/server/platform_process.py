@@ -26,22 +26,22 @@ E_TIMEOUT = 0x800705B4
 _POLL_SECONDS = 0.02
 
 
-class StartFailed(Exception):
-    """The process did not come up; ``words`` is what it wrote last, ``ports`` are those that it
+class PlatformStartFailed(Exception):
+    """The process did not come up; ``output`` is what it wrote last, ``ports`` are those that it
     listens on in place of its own.
     """
 
     def __init__(
         self,
         message: str,
-        words: str = "",
+        output: str = "",
         pid: int = 0,
         ports: Sequence[int] = (),
         hresult: int = E_CREATE_FAILED,
     ) -> None:
         super().__init__(message)
         self.hresult = hresult
-        self.words = words
+        self.output = output
         self.pid = pid
         self.ports = tuple(ports)
 
@@ -100,7 +100,7 @@ class PlatformProcess:
                     log.write(text + "\n")
 
     async def ready(self, seconds: float) -> None:
-        """Until the port answers. Raises StartFailed."""
+        """Until the port answers. Raises PlatformStartFailed."""
         end = time.monotonic() + seconds
         while self.alive and time.monotonic() < end:
             try:
@@ -112,13 +112,13 @@ class PlatformProcess:
             stranger = stranger_on(self.port, self.pid, f"{PORT_VARIABLE}={self.port}")
             if not stranger:
                 return
-            raise StartFailed(f"another program, {stranger}, listens on its port {self.port}")
+            raise PlatformStartFailed(f"another program, {stranger}, listens on its port {self.port}")
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(asyncio.gather(*self._pumps), 0.5 if not self.alive else 0.01)
         words = "\n".join(self.lines)
         if not self.alive:
-            raise StartFailed(f"it ended with exit code {self.code}", words, self.pid)
-        raise StartFailed(
+            raise PlatformStartFailed(f"it ended with exit code {self.code}", words, self.pid)
+        raise PlatformStartFailed(
             f"it did not listen on port {self.port} (%{PORT_VARIABLE}%) within {seconds:g} seconds"
             " (startupTimeLimit)",
             words,
@@ -157,7 +157,7 @@ async def spawn(
     output: Output,
     log: Path | None,
 ) -> PlatformProcess:
-    """Start a process in a session of its own. Raises StartFailed."""
+    """Start a process in a session of its own. Raises PlatformStartFailed."""
     lifeline = Lifeline()
     try:
         process = await asyncio.create_subprocess_exec(
@@ -173,7 +173,7 @@ async def spawn(
         )
     except OSError as error:
         lifeline.cut()
-        raise StartFailed(f"{command[0]}: {error.strerror}") from error
+        raise PlatformStartFailed(f"{command[0]}: {error.strerror}") from error
     finally:
         lifeline.passed()
     return PlatformProcess(port, process, lifeline, output, log)
