@@ -112,7 +112,9 @@ class PlatformProcess:
             stranger = stranger_on(self.port, self.pid, f"{PORT_VARIABLE}={self.port}")
             if not stranger:
                 return
-            raise PlatformStartFailed(f"another program, {stranger}, listens on its port {self.port}")
+            raise PlatformStartFailed(
+                f"another program, {stranger}, listens on its port {self.port}"
+            )
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(asyncio.gather(*self._pumps), 0.5 if not self.alive else 0.01)
         words = "\n".join(self.lines)
