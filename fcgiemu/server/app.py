@@ -132,6 +132,7 @@ class Server:
         #: Names that a client on this machine may have asked for to see detailed pages.
         self.trusted_names = trusted_names(site, local_hosts)
         self.output_cache = OutputCache()
+        self.static_files = static.StaticFiles()
         #: Asks for initialization pages, with --app-init.
         self.warm_up: WarmUp | None = None
         #: Who has requests in progress, where <dynamicIpSecurity> limits that.
@@ -194,7 +195,7 @@ class Server:
                 if self.fastcgi.begin(exchange, decision, action):
                     return
             elif isinstance(action, ServeFile):
-                if static.serve_at_once(exchange, decision, action):
+                if static.serve_at_once(self.static_files, exchange, decision, action):
                     self.ended(exchange, decision)
                     return
             self.go_on(exchange, decision, self.act(exchange, decision))
@@ -404,7 +405,7 @@ class Server:
         if isinstance(action, CallFastCgi):
             await self.fastcgi.call(exchange, decision, action)
         elif isinstance(action, ServeFile):
-            failure = await static.serve_file(exchange, decision, action)
+            failure = await static.serve_file(self.static_files, exchange, decision, action)
             if failure is not None:
                 await self.fail(exchange, decision, failure)
         elif sign_in.covers(decision):

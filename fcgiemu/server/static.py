@@ -50,15 +50,23 @@ class FileCache:
             self._size -= len(self._kept.pop(oldest)[1])
 
 
-_cache = FileCache()
-_gzipped = FileCache(largest=1 << 22)
-_hits = compression.Hits()
+class StaticFiles:
+    """What a server keeps of the files that it has sent: contents, the same as gzip, and how often
+    each was asked for.
+    """
+
+    def __init__(self) -> None:
+        self.contents = FileCache()
+        self.gzipped = FileCache(largest=1 << 22)
+        self.hits = compression.Hits()
 
 
-def serve_at_once(exchange: Exchange, decision: Decision, action: ServeFile) -> bool:
+def serve_at_once(
+    kept_files: StaticFiles, exchange: Exchange, decision: Decision, action: ServeFile
+) -> bool:
     """Send a small file that is known, as most are asked for; False where there is more to do."""
     kept = exchange.kept
-    body = _cache.get(action.entry)
+    body = kept_files.contents.get(action.entry)
     if body is None or not exchange.is_simple or decision.site.settings.compression:
         return False
     if outbound.active_rules(decision.effective) is not None:
@@ -84,7 +92,9 @@ def serve_at_once(exchange: Exchange, decision: Decision, action: ServeFile) -> 
     return True
 
 
-async def serve_file(exchange: Exchange, decision: Decision, action: ServeFile) -> Respond | None:
+async def serve_file(
+    kept_files: StaticFiles, exchange: Exchange, decision: Decision, action: ServeFile
+) -> Respond | None:
     """Send the file that the decision names; the error to answer instead where that cannot be
     done.
     """
@@ -96,7 +106,7 @@ async def serve_file(exchange: Exchange, decision: Decision, action: ServeFile) 
     if answer.status in (412, 416):
         return _failed(answer)
     try:
-        if await _compressed(exchange, decision, action, answer):
+        if await _compressed(kept_files, exchange, decision, action, answer):
             return None
         descriptor = os.open(action.entry.path, _OPEN) if answer.ranges else -1
     except PermissionError:
@@ -104,7 +114,7 @@ async def serve_file(exchange: Exchange, decision: Decision, action: ServeFile) 
     except OSError:  # it has vanished meanwhile
         return not_found("ExecuteRequestHandler")
     try:
-        await _send(exchange, decision, answer, descriptor)
+        await _send(kept_files, exchange, decision, answer, descriptor)
     finally:
         if descriptor >= 0:
             os.close(descriptor)
@@ -116,7 +126,11 @@ _OPEN = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
 async def _send(
-    exchange: Exchange, decision: Decision, answer: FileResponse, descriptor: int
+    kept_files: StaticFiles,
+    exchange: Exchange,
+    decision: Decision,
+    answer: FileResponse,
+    descriptor: int,
 ) -> None:
     headers = sending.decorate(answer.headers, decision.effective)
     sender = outbound.sender(decision, answer.status, headers)
@@ -132,7 +146,7 @@ async def _send(
         start, end = answer.ranges[0] if answer.ranges else (0, 0)
         data = os.pread(descriptor, end - start, start) if end > start else b""
         if isinstance(decision.action, ServeFile) and len(data) == decision.action.entry.size:
-            _cache.put(decision.action.entry, data)
+            kept_files.contents.put(decision.action.entry, data)
         await exchange.write(data + answer.footer, more=False)
         return
     if len(answer.ranges) == 1 and not answer.footer and not answer.multipart:
@@ -177,7 +191,11 @@ def _footer(decision: Decision, content: static_file.StaticContent) -> bytes:
 
 
 async def _compressed(
-    exchange: Exchange, decision: Decision, action: ServeFile, answer: FileResponse
+    kept_files: StaticFiles,
+    exchange: Exchange,
+    decision: Decision,
+    action: ServeFile,
+    answer: FileResponse,
 ) -> bool:
     """Send the file as gzip, if StaticCompressionModule does that for this request; else nothing is
     sent.
@@ -186,18 +204,18 @@ async def _compressed(
     if answer.status != 200 or answer.footer or not decision.site.settings.compression:
         return False
     settings = compression.static(decision, action.mime_type, entry.size)
-    if settings is None or not _hits.frequent(
+    if settings is None or not kept_files.hits.frequent(
         entry.path, settings.hits, settings.period, time.monotonic()
     ):
         return False
     headers = sending.decorate(answer.headers, decision.effective)
     if outbound.sender(decision, 200, headers) is not None:
         return False
-    body = _gzipped.get(entry)
+    body = kept_files.gzipped.get(entry)
     if body is None:
         with open(entry.path, "rb") as stream:
             body = compression.compress(stream.read(), settings.static_level)
-        _gzipped.put(entry, body)
+        kept_files.gzipped.put(entry, body)
     await exchange.start(200, reason_phrase(200), compression.encoded(headers, len(body)))
     await exchange.write(body if answer.ranges else b"", more=False)
     return True

@@ -201,6 +201,8 @@ def test_a_file_that_has_vanished_has_the_sites_own_page(tmp_path: Path) -> None
     assert isinstance(decision.action, ServeFile)
     (folder / "a.css").unlink()
     exchange = SimpleNamespace(compress=None)
-    error = asyncio.run(static.serve_file(exchange, decision, decision.action))  # type: ignore[arg-type]
+    error = asyncio.run(
+        static.serve_file(static.StaticFiles(), exchange, decision, decision.action)
+    )  # type: ignore[arg-type]
     assert error is not None and error.status == 404
     assert sending.own_response(replace(decision, action=error), False).body == b"our 404"
