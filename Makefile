@@ -8,8 +8,8 @@ PORT   ?= 8000
 JOBS   ?= auto
 BIN     = $(VENV)/bin
 # Tests do not depend on each other, on fixed ports or on the time: JOBS of them run at once. One that hangs fails
-# after a time that the slowest machine does not need (the longest takes half a minute).
-PYTEST  = $(BIN)/pytest -n $(JOBS) --maxprocesses 8 --timeout 300
+# after a time that the slowest machine does not need (the longest takes half a minute on an idle one).
+PYTEST  = $(BIN)/pytest -n $(JOBS) --maxprocesses 8 --timeout 600
 
 SECONDS ?= 1800
 

@@ -20,8 +20,9 @@ from urllib.parse import quote
 
 from ..lifeline import Lifeline
 
-READY_SECONDS = 30
-STOP_SECONDS = 15
+#: Seconds in which a loaded machine starts a server or answers, and in which it ends one.
+READY_SECONDS = 60
+STOP_SECONDS = 30
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ def all_end(pids: str) -> Iterator[None]:
     try:
         yield
         for descriptor in descriptors:
-            assert select.select([descriptor], [], [], 10)[0], "it outlived its server"
+            assert select.select([descriptor], [], [], STOP_SECONDS)[0], "it outlived its server"
     finally:
         for descriptor in descriptors:
             os.close(descriptor)

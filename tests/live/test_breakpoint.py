@@ -16,7 +16,7 @@ from urllib.request import urlopen
 
 import pytest
 
-from fcgiemu.testing.server import READY_SECONDS
+from fcgiemu.testing.server import READY_SECONDS, STOP_SECONDS
 
 from ..sites import write, wsgi_site
 from .server import LiveServer
@@ -60,7 +60,7 @@ class Terminal:
 
     def close(self) -> None:
         self.process.terminate()
-        self.process.wait(15)
+        self.process.wait(STOP_SECONDS)
         os.close(self._ours)
 
 

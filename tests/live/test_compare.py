@@ -249,7 +249,7 @@ def nginx(tmp_path: Path) -> Iterator[Callable[..., str]]:
     yield start
     for process in processes:
         process.terminate()
-        process.wait(15)
+        process.wait(30)
 
 
 def test_nginx_that_serves_the_same(tmp_path: Path, urls: Path, nginx: Callable[..., str]) -> None:

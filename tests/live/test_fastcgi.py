@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from ..sites import write, wsgi_site
-from .server import LiveServer, all_end
+from .server import STOP_SECONDS, LiveServer, all_end
 
 APP = """
 import os, signal, subprocess, sys, time
@@ -323,7 +323,7 @@ def test_signals_end_everything_also_under_a_streaming_request(
     with server.connect() as sock:
         sock.sendall(b"GET /hang HTTP/1.1\r\nHost: x\r\n\r\n")
         threading.Timer(0.3, lambda: server.process.send_signal(number)).start()
-        server.process.wait(15)
+        server.process.wait(STOP_SECONDS)
     assert not any(alive(worker) for worker in workers)
 
 
@@ -353,7 +353,7 @@ def test_nothing_outlives_a_server_that_is_killed(
         server = serve(site, "--no-reload")
         with all_end(server.get("/family").text):
             os.kill(server.process.pid, signal.SIGKILL)
-            server.process.wait(10)
+            server.process.wait(STOP_SECONDS)
         assert os.listdir(folder) == []
 
 

@@ -143,7 +143,7 @@ def test_folders_that_cannot_be(tmp_path: Path, make: Callable[[Path], Path]) ->
     site = write(tmp_path / "site", {"web.config": web_config()})
     command = [sys.executable, "-m", "fcgiemu", "serve", str(site), "--port", "0", "--freb"]
     done = subprocess.run(
-        [*command, str(make(site))], capture_output=True, text=True, timeout=60, check=False
+        [*command, str(make(site))], capture_output=True, text=True, timeout=120, check=False
     )
     assert done.returncode == 2
     assert "--freb" in done.stderr and "Traceback" not in done.stderr
@@ -155,5 +155,5 @@ def test_the_command_reads_them(tmp_path: Path) -> None:
     with LiveServer(site, ["--freb", str(folder)]) as server:
         server.get("/missing")
     command = [sys.executable, "-m", "fcgiemu", "freb", str(folder), "--site", str(site), "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert (done.returncode, json.loads(done.stdout)["same"]) == (0, True)

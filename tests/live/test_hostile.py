@@ -213,7 +213,7 @@ def test_silence_ends_by_its_timeout_and_others_wait_no_longer(server: LiveServe
     texts: list[str] = []
     silent = threading.Thread(target=lambda: texts.append(server.get("/?silence").text))
     silent.start()
-    silent.join(30)
+    silent.join(60)
     assert "exceeded configured activity timeout" in texts[0] and "0x80070102" in texts[0]
     assert server.get("/?ok").text == "fine"
 

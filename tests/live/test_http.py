@@ -233,11 +233,14 @@ def test_a_w3c_log_on_standard_output(tmp_path: Path) -> None:
         stderr=subprocess.PIPE,
         text=True,
     ) as process:
-        assert process.stderr is not None
-        line = next(line for line in process.stderr if "listening" in line)
-        urllib.request.urlopen(line.split()[1] + "a.css?x=1").close()
-        process.terminate()
-        out, _ = process.communicate(timeout=20)
+        try:
+            assert process.stderr is not None
+            line = next(line for line in process.stderr if "listening" in line)
+            urllib.request.urlopen(line.split()[1] + "a.css?x=1", timeout=60).close()
+            process.terminate()
+            out, _ = process.communicate(timeout=60)
+        finally:
+            process.kill()
     rows = [line for line in out.splitlines() if not line.startswith("#")]
     assert (
         len(rows) == 1

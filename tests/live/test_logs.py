@@ -175,7 +175,7 @@ def stopped(folder: Path) -> Iterator[Callable[[int], tuple[int, bytes]]]:
         have = len(list((folder / "work").glob("decided-*/*.json")))
         wait_for(lambda: len(list((folder / "work").glob("decided-*/*.json"))) > have + 3)
         process.send_signal(number)
-        output, _ = process.communicate(timeout=60)
+        output, _ = process.communicate(timeout=120)
         wait_for(lambda: not _session(process.pid))
         return process.returncode, output
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from ..sites import web_config, write
-from .server import LiveServer, all_end
+from .server import STOP_SECONDS, LiveServer, all_end
 
 #: Like php-cgi with PHP_FCGI_CHILDREN: a parent in a session of its own, whose children answer.
 PREFORK = f"""#!{sys.executable}
@@ -92,7 +92,7 @@ def test_a_family_in_another_session_ends_with_its_server_and_with_its_process(
             assert "broke the protocol" in server.get("/?garbage").text
         else:
             server.process.send_signal(number)
-            server.process.wait(15)
+            server.process.wait(STOP_SECONDS)
 
 
 @adopted
@@ -184,7 +184,7 @@ def test_process_1_reaps_what_others_leave_behind(
                 break
         assert children.read_text().split() == server
         os.kill(int(first), number)
-        assert process.wait(15) == 0
+        assert process.wait(STOP_SECONDS) == 0
         assert "stopped" in process.stdout.read()
 
 

@@ -66,7 +66,7 @@ def run(text: str, wheels: Path) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheels)}
     environment["PIP_DISABLE_PIP_VERSION_CHECK"] = "1"
     return subprocess.run(
-        ["sh", "-c", text], cwd="/", env=environment, capture_output=True, text=True, timeout=120
+        ["sh", "-c", text], cwd="/", env=environment, capture_output=True, text=True, timeout=300
     )
 
 

@@ -80,7 +80,7 @@ def test_the_admin_of_django_with_its_style_sheets(
         ],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
     )
     assert 'id="login-form"' in done.stdout, done.stderr
     for sheet in ("base", "login"):

@@ -50,7 +50,7 @@ def held(server: LiveServer, data: bytes, count: int) -> Iterator[list[socket.so
         for _ in range(count):
             sock = stack.enter_context(socket.socket())
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
-            sock.settimeout(20)
+            sock.settimeout(60)
             sock.connect(("127.0.0.1", server.port))
             sock.sendall(data)
             found.append(sock)
@@ -192,7 +192,7 @@ def test_slow_requests_to_an_upstream_leave_room_for_others(
         server = serve(write(tmp_path, {"web.config": config}), "--arr")
         with held(server, GET % b"/up/slow", 110):
             for _ in range(110):
-                assert arrived.acquire(timeout=20)
+                assert arrived.acquire(timeout=60)
             assert server.get("/up/fast").text == "up"
         listening.shutdown(socket.SHUT_RDWR)
         thread.join(10)
