@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import os
 import select
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 from fcgiemu.testing.server import READY_SECONDS, STOP_SECONDS, LiveServer
 from fcgiemu.testing.server import Response as Answer
 
-__all__ = ["READY_SECONDS", "STOP_SECONDS", "Answer", "LiveServer", "all_end"]
+__all__ = ["READY_SECONDS", "STOP_SECONDS", "Answer", "LiveServer", "all_end", "eventually"]
+
+Found = TypeVar("Found")
+
+
+def eventually(look: Callable[[], Found], seconds: float = READY_SECONDS) -> Found:
+    """What ``look`` returns once that is true; where the time ends before, what it returned last."""
+    end = time.monotonic() + seconds
+    while not (found := look()) and time.monotonic() < end:
+        time.sleep(0.01)
+    return found
 
 
 @contextmanager

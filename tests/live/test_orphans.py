@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from ..sites import web_config, write
-from .server import STOP_SECONDS, LiveServer, all_end
+from .server import STOP_SECONDS, LiveServer, all_end, eventually
 
 #: Like php-cgi with PHP_FCGI_CHILDREN: a parent in a session of its own, whose children answer.
 PREFORK = f"""#!{sys.executable}
@@ -179,10 +179,7 @@ def test_process_1_reaps_what_others_leave_behind(
             check=True,
             capture_output=True,
         )
-        for _ in range(10000):
-            if children.read_text().split() == server:
-                break
-        assert children.read_text().split() == server
+        assert eventually(lambda: children.read_text().split() == server)
         os.kill(int(first), number)
         assert process.wait(STOP_SECONDS) == 0
         assert "stopped" in process.stdout.read()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ..sites import rules, write, wsgi_site
-from .server import LiveServer
+from .server import Answer, LiveServer, eventually
 
 APP = """
 def application(environ, start_response):
@@ -184,9 +184,12 @@ def test_a_broken_web_config_shows_its_page_and_heals(
 
 
 def wait_for_status(server: LiveServer, target: str, status: int) -> str:
-    """Ask until the watcher has told the server; bounded by the number of tries."""
-    for _ in range(2000):
+    """Ask until the watcher has told the server."""
+
+    def ask() -> Answer | None:
         answer = server.get(target)
-        if answer.status == status:
-            return answer.text
-    raise AssertionError(f"{target} never answered {status}")
+        return answer if answer.status == status else None
+
+    found = eventually(ask)
+    assert found is not None, f"{target} never answered {status}"
+    return found.text

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from ..sites import make_env, python_handler, web_config, write
-from .server import LiveServer
+from .server import LiveServer, eventually
 
 SETTINGS = {
     "WSGI_HANDLER": "ptvs_virtualenv_proxy.get_venv_handler()",
@@ -96,19 +96,24 @@ def wait_for_standby(server: LiveServer, used: Collection[int] = ()) -> int:
     """Until one waits for its first request: it sleeps in poll or accept. ``used`` are those that
     stood by once.
     """
-    for _ in range(200000):
-        for pid in standing_by(server):
-            if pid in used:
-                continue
-            try:
-                state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-                waits = Path(f"/proc/{pid}/wchan").read_text()
-            except OSError:
-                continue
-            if state == "S" and re.search("accept|poll|recv|wait_for_packet|unix_stream", waits):
-                server.get("/")  # by the time of its answer the server knows as well
-                return pid
-    raise AssertionError(f"nothing stands by:\n{server.log()}")
+    found = eventually(lambda: [pid for pid in standing_by(server) if waits(pid, used)])
+    assert found, f"nothing stands by:\n{server.log()}"
+    server.get("/")  # by the time of its answer the server knows as well
+    return found[0]
+
+
+def waits(pid: int, used: Collection[int]) -> bool:
+    """Whether a process that has not been used waits for a connection or a request."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        where = Path(f"/proc/{pid}/wchan").read_text()
+    except OSError:
+        return False
+    return (
+        pid not in used
+        and state == "S"
+        and re.search("accept|poll|recv|wait_for_packet|unix_stream", where) is not None
+    )
 
 
 pytestmark = pytest.mark.skipif(
@@ -296,10 +301,7 @@ def test_the_genuine_file_is_started_ahead(site: Site) -> None:
 
 
 def site_answers_from_standby(site: Site) -> bool:
-    for _ in range(200000):
-        if standing_by(site.server):
-            break
-    ahead = standing_by(site.server)
+    ahead = eventually(lambda: standing_by(site.server))
     seen = site.server.line_count
     site.app(shown="os.getppid()")
     site.server.wait_for("app.py changed: workers restart", seen)
