@@ -20,6 +20,7 @@ HOST_ONLY = {
     for name in (
         "fastCgi",
         "globalModules",
+        "proxy",
         "security/isapiCgiRestriction",
         "rewrite/globalRules",
     )
@@ -72,7 +73,6 @@ TOLERATED = {
     "ftpServer",
     "staticContentCache",
     "runtime",
-    "proxy",
     "wdeploy",
     "heliconZoo",
     "dotNetCore",

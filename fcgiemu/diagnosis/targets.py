@@ -12,6 +12,7 @@ from ..catalogue import finding
 from ..config.diagnostics import Finding, Span
 from ..config.tree import Effective
 from ..hosting import Hosting
+from ..modules import application_request_routing
 from ..rewrite import compose
 from ..rewrite.compiler import SECTION
 from ..rewrite.rule import Condition, Rule
@@ -29,7 +30,7 @@ def findings(site: Hosting, effective: Effective, rule: Rule) -> Iterator[Findin
         yield from _query(rule, url)
         if rule.base and site.tree.file_of("") is not None:  # else the folder may be the site
             yield from _folder(rule, url)
-        yield from _host(site, rule, url)
+        yield from _host(site, effective, rule, url)
         yield from _files(rule, url)
         yield from _forwarded(rule, url)
         yield from _slash(rule, url)
@@ -80,8 +81,9 @@ def _folder(rule: Rule, url: str) -> Iterator[Finding]:
         yield finding("rewrite-leaves-folder", rule.span, rule=rule.name, url=url, folder=rule.base)
 
 
-def _host(site: Hosting, rule: Rule, url: str) -> Iterator[Finding]:
-    if rule.action.type == "Rewrite" and compose.is_foreign(url) and not site.settings.arr:
+def _host(site: Hosting, effective: Effective, rule: Rule, url: str) -> Iterator[Finding]:
+    is_forwarded = application_request_routing.is_enabled(site, effective)
+    if rule.action.type == "Rewrite" and compose.is_foreign(url) and not is_forwarded:
         yield finding("rewrite-needs-proxy", rule.span, rule=rule.name, url=url)
 
 

@@ -24,8 +24,6 @@ from .spool import Spool
 if TYPE_CHECKING:
     import httpx
 
-#: ARR's proxy timeout by default, in seconds.
-TIMEOUT = 120.0
 #: Requests that may be in progress at one upstream; others wait.  # our own: IIS has no such limit
 UPSTREAM_REQUESTS = 512
 #: Connections to one upstream that are kept for the next request.  # our own
@@ -56,7 +54,7 @@ class Backend(NamedTuple):
         )
 
 
-_SERVER = Backend("The server that the request is forwarded to", "proxy timeout")
+_SERVER = Backend("The server that the request is forwarded to", "timeout of <proxy>")
 PROCESS = Backend("The process of httpPlatform", "requestTimeout")
 
 
@@ -124,7 +122,8 @@ class Forwarder:
         none.
         """
         headers = request_headers(decision, action.url)
-        await self._send(exchange, decision, target(decision, action.url), headers)
+        timeout = decision.effective.view(application_request_routing.compiled).timeout
+        await self._send(exchange, decision, target(decision, action.url), headers, timeout)
 
     async def forward_local(
         self, exchange: Exchange, decision: Decision, url: str, timeout: float
@@ -141,7 +140,7 @@ class Forwarder:
         decision: Decision,
         url: str,
         headers: list[Header],
-        timeout: float = TIMEOUT,
+        timeout: float,
         buffer: int = 0,
         backend: Backend = _SERVER,
     ) -> None:

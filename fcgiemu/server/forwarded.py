@@ -12,6 +12,7 @@ from urllib.parse import quote, urlsplit
 from ..decision import Decision
 from ..http.request import Request, joined
 from ..http.response import Header
+from ..modules import application_request_routing
 from ..rewrite.state import original_url
 
 #: Headers that concern one connection (RFC 9110, 7.6.1).
@@ -58,16 +59,19 @@ def encode_query(query: str) -> str:
 def request_headers(decision: Decision, url: str) -> list[Header]:
     """The client's headers with the ones rules set, the target's Host, and what ARR adds."""
     request, rewrite = decision.request, decision.rewrite
+    proxy = decision.effective.view(application_request_routing.compiled)
     headers = _client_headers(decision)
     came = joined(headers)
-    replaced = ("x-forwarded-for", "max-forwards", "x-original-url")
-    host = rewrite.assigned.get("HTTP_HOST") or urlsplit(url).netloc
+    replaced = (proxy.client_header.lower(), "max-forwards", "x-original-url")
+    target = request.authority if proxy.keeps_host else urlsplit(url).netloc
+    host = rewrite.assigned.get("HTTP_HOST") or target
+    client = client_address(request) if proxy.with_port else request.remote_addr
     return [
         *(pair for pair in headers if pair[0].lower() not in replaced),
         ("Host", host),
         ("Max-Forwards", "10"),
         ("X-Original-URL", original_url(request)),
-        _continued(came, "X-Forwarded-For", client_address(request)),
+        *((_continued(came, proxy.client_header, client),) if proxy.client_header else ()),
         ("X-ARR-LOG-ID", str(uuid.uuid4())),
     ]
 
