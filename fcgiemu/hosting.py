@@ -325,14 +325,15 @@ def _optional(settings: Settings, profile: Profile) -> tuple[ConfigFile, ...]:
         for name in dict.fromkeys(settings.modules)
         if name in extensions or name in profile.lacking
     )
+    php = (_shipped("php.config"),) if settings.php else ()
     if not added:
-        return ()
+        return php
     rule = ""
     if "UrlAuthorizationModule" in settings.modules and "UrlAuthorizationModule" in profile.lacking:
         rule = '<authorization><add accessType="Allow" users="*" /></authorization>'
         rule = f"<security>{rule}</security>"
     text = f"<system.webServer><modules>{added}</modules>{rule}</system.webServer>"
-    return (config_file.load(text.encode(), "applicationHost.config", is_host=True),)
+    return (*php, config_file.load(text.encode(), "applicationHost.config", is_host=True))
 
 
 def _profile(settings: Settings) -> Profile:

@@ -19,7 +19,7 @@ from .files import content
 from .settings import EVERY, OPTIONAL_MODULES
 
 #: Keys that are switches of Settings by the same name, but for the hyphens.
-_SWITCHES = ("strict", "strict-locks", "azure", "portal-wins", "arr", "compression", "ui")
+_SWITCHES = ("strict", "strict-locks", "azure", "portal-wins", "arr", "php", "compression", "ui")
 #: Who the client is, and who may be.
 _IDENTITY = ("as", "role", "as-type", "basic-users", "easy-auth")
 _KEYS = (

@@ -45,6 +45,8 @@ class Settings:
     #: wfastcgi has it the other way.
     portal_wins: bool = False
     arr: bool = False
+    #: Whether the server maps *.php to PHP, as App Service does.
+    php: bool = False
     #: Optional modules of the server: see OPTIONAL_MODULES.
     modules: tuple[str, ...] = ()
     rewrite_module: bool = True

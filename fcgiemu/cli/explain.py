@@ -298,7 +298,17 @@ def _given(value: Any) -> Any:
 
 def _site_of(default: Site, sites: dict[tuple[Any, ...], Site], question: dict[str, Any]) -> Site:
     """The site a line asks about; opened once for each combination of its keys."""
-    keys = ("site", "host_config", "strict", "azure", "arr", "modules", "transforms", "profile")
+    keys = (
+        "site",
+        "host_config",
+        "strict",
+        "azure",
+        "arr",
+        "php",
+        "modules",
+        "transforms",
+        "profile",
+    )
     given = {key: _given(question[key]) for key in keys if question.get(key) is not None}
     tables = question.get("providers") or {}
     users = question.get("basic_users") or {}
@@ -316,6 +326,7 @@ def _site_of(default: Site, sites: dict[tuple[Any, ...], Site], question: dict[s
             azure=bool(given.get("azure", known.azure)) or auth is not None,
             easy_auth=easy_auth.parse(auth) if auth is not None else known.easy_auth,
             arr=bool(given.get("arr", known.arr)),
+            php=bool(given.get("php", known.php)),
             modules=given.get("modules", known.modules),
             profile=str(given.get("profile", known.profile)),
             transforms=given.get("transforms", known.transforms),

@@ -57,6 +57,11 @@ _SITE_OPTIONS = (
         help="Application Request Routing is installed: rewrites to other hosts are proxied.",
     ),
     click.option(
+        "--php",
+        is_flag=True,
+        help="The server maps *.php to PHP, as App Service does: php-cgi of this machine answers.",
+    ),
+    click.option(
         "--profile",
         type=click.Choice(tuple(PROFILES)),
         help="What the server is: its modules, handlers, headers and locks; see docs/profiles.md.",

@@ -90,7 +90,11 @@ def handle(context: Context) -> Action | None:
             "The page you are requesting cannot be served because of the extension configuration.",
             0x80070032,
             notification="ExecuteRequestHandler",
-            hints=(catalogue.hint("error-no-mime-type"),),
+            hints=(
+                catalogue.hint(
+                    "error-no-php" if entry.path.lower().endswith(".php") else "error-no-mime-type"
+                ),
+            ),
         )
     return ServeFile(entry, mime_type)
 

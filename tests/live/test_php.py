@@ -86,3 +86,15 @@ def test_php_does_not_end_behind_the_server_s_back(
     answers = [server.get("/index.php") for _ in range(21 if given else 510)]
     assert {answer.status for answer in answers} == {200}
     assert len({answer.headers["x-pid"] for answer in answers}) == processes
+
+
+@pytest.mark.skipif(shutil.which("php-cgi") is None, reason="php-cgi is not installed")
+@pytest.mark.parametrize("more", [[], ["--azure"], ["--azure", "--strict"]])
+def test_php_of_the_server(
+    tmp_path: Path, serve: Callable[..., LiveServer], more: list[str]
+) -> None:
+    server = serve(write(tmp_path, {"index.php": PROGRAM}), "--php", *more)
+    assert [server.get(path).text for path in ("/index.php?a=1", "/")] == [
+        "/index.php 1 ",
+        "/index.php - ",
+    ]

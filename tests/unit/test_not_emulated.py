@@ -6,8 +6,10 @@ from collections.abc import Callable
 
 import pytest
 
+from fcgiemu.decision import Respond
 from fcgiemu.diagnosis.check import check
 from fcgiemu.diagnosis.doctor import examine
+from fcgiemu.http.request import make_request
 from fcgiemu.programs.launching import Launcher, PoolOptions
 from fcgiemu.server.start_up import report
 from fcgiemu.site import Site
@@ -47,6 +49,23 @@ def test_every_command_says_it(make_site: Callable[..., Site], module: str, reme
     steps = list(examine(site, site.layout.applications[0]))
     (step,) = (step for step in steps if words in step.text and step.name == "web.config")
     assert not any("no handler uses" in step.text for step in steps)
+
+
+@pytest.mark.parametrize("azure", [False, True])
+def test_php_without_a_handler_names_the_option(
+    make_site: Callable[..., Site], azure: bool
+) -> None:
+    files: dict[str, str | bytes] = {"index.php": "<?php", "x.odd": ""}
+    action = make_site(files, azure=azure).decide(make_request("/index.php")).action
+    assert isinstance(action, Respond) and (action.status, action.substatus) == (404, 3)
+    assert "start with --php" in action.hints[0]
+    other = make_site(files, azure=azure).decide(make_request("/x.odd")).action
+    assert isinstance(other, Respond) and "--php" not in other.hints[0]
+    mapped = make_site(files, azure=azure, php=True)
+    assert [mapped.explain(path)["outcome"]["handler"] for path in ("/", "/index.php")] == [
+        "PHP74_via_FastCGI",
+        "PHP74_via_FastCGI",
+    ]
 
 
 def test_the_servers_own_handlers_are_not_named(make_site: Callable[..., Site]) -> None:
