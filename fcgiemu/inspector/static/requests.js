@@ -3,10 +3,12 @@
 import { clock, duration, h, size, status, svg, toast } from "./dom.js";
 import { replay } from "./replay.js";
 
-const KEPT = 1000, SHOWN = 200;
+// Rows that are made are what costs: under load the list is brought up to date less often, and
+// only with the rows that stay.
+const KEPT = 1000, SHOWN = 100, SHOWN_BUSY = 40, BURST = 10, CALM = 50, BUSY = 500;
 const all = []; // the oldest first
 let waiting = [], view = null, filter = { text: "", status: "", rule: "", handler: "", errors: false };
-let selected = null, held = 0;
+let selected = null, held = 0, timer = 0, isBusy = false;
 
 export function arrived(request) {
   if (all.length && request.number <= all[all.length - 1].number) return;
@@ -14,7 +16,7 @@ export function arrived(request) {
   if (all.length > KEPT) all.shift();
   if (!view) return;
   waiting.push(request);
-  if (waiting.length === 1) requestAnimationFrame(flush);
+  if (!timer) timer = setTimeout(flush, isBusy ? BUSY : CALM);
 }
 
 export function latest(count) {
@@ -52,20 +54,25 @@ function isPaused() {
 }
 
 function flush() {
+  timer = 0;
   if (!view) return;
+  const wasBusy = isBusy;
+  isBusy = waiting.length > BURST;
   const found = waiting.filter(fits);
+  choices(waiting);
   waiting = [];
   if (isPaused()) {
     held += found.length;
     view.more.hidden = !held;
     view.more.textContent = `${held} new: back to the top`;
   } else {
-    const rows = found.slice(-SHOWN).map((request) => row(request, true)).reverse();
+    if (wasBusy && !isBusy) return redraw();
+    const shown = isBusy ? SHOWN_BUSY : SHOWN;
+    const rows = found.slice(-shown).map((request) => row(request, !isBusy)).reverse();
+    for (let more = view.body.childElementCount + rows.length - shown; more > 0; more--) view.body.lastChild?.remove();
     view.body.prepend(...rows);
-    while (view.body.rows.length > SHOWN) view.body.lastChild.remove();
   }
   count();
-  choices();
 }
 
 function count() {
@@ -100,14 +107,14 @@ function move(by) {
 
 // Rules and handlers that have been seen, for the two lists.
 const known = { rule: new Set(), handler: new Set() };
-function choices() {
-  for (const request of all.slice(-SHOWN)) {
+function choices(found) {
+  for (const request of found) {
     add("handler", request.handler ?? request.module);
     request.rules.forEach((rule) => add("rule", rule));
   }
 }
 function add(kind, name) {
-  if (known[kind].has(name) && [...view[kind].options].some((option) => option.value === name)) return;
+  if (known[kind].has(name)) return;
   known[kind].add(name);
   view[kind].append(h("option", { value: name }, name));
 }
@@ -175,15 +182,15 @@ export function requests(place) {
     h("div", { class: "bar" }, view.more), view.empty,
     h("table", { class: "list" }, h("thead", {}, h("tr", {}, heads.map(([kind, words]) =>
       h("th", { scope: "col", class: `${kind}${["Time", "Took", "Size"].includes(words) ? " number" : ""}` }, words)))), view.body));
-  choices();
+  choices(all);
   redraw();
   spark();
-  const timer = setInterval(spark, 1000);
+  const plot = setInterval(spark, 1000);
   const top = () => { if (held && !isPaused()) redraw(); };
   document.addEventListener("keydown", keys);
   window.addEventListener("scroll", top, { passive: true });
   return () => {
-    clearInterval(timer);
+    clearInterval(plot);
     document.removeEventListener("keydown", keys);
     window.removeEventListener("scroll", top);
     view = null;
