@@ -18,7 +18,7 @@ from ..errors import SiteError
 from ..pages import masking
 from ..site import Site
 from ..version import __version__
-from . import editing, explaining, openapi, processes, replay, rules, views
+from . import editing, explaining, openapi, processes, replay, rules, traces, views
 from .access import Access
 from .editing import CannotEdit
 from .endpoint import Answer, Asked, Given, Send, Stream, as_json, problem
@@ -55,6 +55,7 @@ class Router:
         self._routes = [
             _route("GET", "requests", self._requests),
             _route("GET", r"requests/(\d{1,15})", self._request),
+            _route("GET", r"requests/(\d{1,15})/freb", self._freb),
             _route("GET", "explain", self._explain),
             _route("POST", "explain", self._explain_draft),
             _route("GET", "check", self._check),
@@ -131,6 +132,15 @@ class Router:
     async def _request(self, asked: Asked, number: str) -> Answer:
         seen = self._seen(int(number))
         return as_json(views.details(seen, self._watch.output_of(seen)))
+
+    async def _freb(self, asked: Asked, number: str) -> Answer:
+        seen, explainer = self._seen(int(number)), self._watch.explainer
+        decision = seen.decision
+        if decision is None:
+            raise NotThere("http.sys answered by itself: IIS traces nothing of that.")
+        data = await explainer.run(lambda: traces.as_freb(explainer.site(), seen, decision))
+        name = ("Content-Disposition", f'attachment; filename="fr{seen.number:06}.xml"')
+        return Given(200, data, "text/xml", (name,))
 
     def _seen(self, number: int) -> Seen:
         seen = self._watch.ring.get(number)

@@ -187,6 +187,7 @@ _SCHEMAS: dict[str, Schema] = {
     "Replayed": _object({"status": _or_null(_WHOLE), "number": _or_null(_WHOLE)}),
     "Restarted": _object({"restarted": _WHOLE}),
     "Error": _object({"error": _TEXT}),
+    "Trace": _TEXT,
 }
 
 
@@ -197,6 +198,7 @@ def _operation(
     query: dict[str, str] | None = None,
     path: str = "",
     body: Schema | None = None,
+    media_type: str = "application/json",
 ) -> Schema:
     parameters: list[Schema] = [
         {"name": name, "in": "query", "schema": _TEXT, "description": words}
@@ -210,7 +212,7 @@ def _operation(
         "responses": {
             "200": {
                 "description": "the answer",
-                "content": {"application/json": {"schema": _ref(answer)}},
+                "content": {media_type: {"schema": _ref(answer)}},
             },
             "default": {
                 "description": "what is wrong",
@@ -235,6 +237,11 @@ _PATHS: Schema = {
         "get": _operation("The last requests, the newest first", "Requests", query=_AFTER)
     },
     "/requests/{number}": {"get": _operation("One request", "Details", path="number")},
+    "/requests/{number}/freb": {
+        "get": _operation(
+            "It as a failed-request trace", "Trace", path="number", media_type="text/xml"
+        )
+    },
     "/explain": {
         "get": _operation(
             "The story of a request that was answered, or of a URL",

@@ -113,7 +113,7 @@ def details(seen: Seen, output: Iterable[str]) -> Details:
     """All of a request."""
     capture, decision = seen.capture, seen.decision
     request = request_headers(seen)
-    response = _response_headers(seen.head)
+    response = response_headers(seen.head)
     return {
         **summary(seen),
         "scheme": seen.scheme,
@@ -141,7 +141,8 @@ def request_headers(seen: Seen) -> list[tuple[str, str]]:
     return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in seen.headers]
 
 
-def _response_headers(head: bytes) -> list[tuple[str, str]]:
+def response_headers(head: bytes) -> list[tuple[str, str]]:
+    """The headers of a response, but for Date."""
     pairs = [line.partition(":") for line in head.decode("latin-1").split("\r\n")[1:]]
     return [(name, value.strip()) for name, colon, value in pairs if colon and name != "Date"]
 

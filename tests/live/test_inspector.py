@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from fcgiemu.freb.reader import parse
+
 from ..sites import write, wsgi_site
 from .server import LiveServer
 
@@ -123,6 +125,13 @@ def test_every_call_is_as_described(ui: tuple[LiveServer, Ui], tmp_path: Path) -
     assert first["timing"]["application"] > 0
     moved = client.get("requests/2", "requests/{number}")
     assert (moved["status"], moved["rules"], moved["module"]) == (301, ["old"], "RewriteModule")
+    trace = client.raw("GET", f"/api/v1/requests/3/freb?token={client.token}")
+    assert (
+        trace[0] == 200
+        and b"hunter2" not in trace[1]
+        and parse(trace[1], "fr.xml").url.endswith("/form")
+    )
+    assert client.ask("GET", "requests/4/freb")[0] == 404
     for call in ("explain?request=2", "explain?url=/old/7"):
         assert client.get(call)["outcome"]["location"].endswith("/new/7")
     assert client.get("explain?request=4")["outcome"]["module"] == "http.sys"
@@ -148,7 +157,7 @@ def test_every_call_is_as_described(ui: tuple[LiveServer, Ui], tmp_path: Path) -
     assert saved["text"] == text == (tmp_path / "web.config").read_text()
     assert client.ask("POST", "save", {"text": "", "stamp": config["stamp"]})[0] == 409
     described = client.description["paths"]
-    assert len(described) == 11 and "hunter2" not in json.dumps(
+    assert len(described) == 12 and "hunter2" not in json.dumps(
         client.get("requests/3", "requests/{number}")
     )
 

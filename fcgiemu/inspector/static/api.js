@@ -21,6 +21,11 @@ export async function post(call, given) {
   }));
 }
 
+// The address of a file for a link, which can send no header.
+export function fileAddress(call) {
+  return `${BASE}${call}?token=${encodeURIComponent(token)}`;
+}
+
 // Every request from now on, and those that are kept; it comes back by itself when it is cut.
 export function stream(tell, state) {
   const source = new EventSource(`${BASE}requests?stream&token=${encodeURIComponent(token)}`);

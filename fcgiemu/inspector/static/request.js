@@ -1,6 +1,6 @@
 // One request, or two of them side by side.
 
-import { get } from "./api.js";
+import { fileAddress, get } from "./api.js";
 import { clock, copy, duration, h, pairs, section, size, status, toast } from "./dom.js";
 import { edit, replay } from "./replay.js";
 import { lineList, outcome, pipeline, reasons, rules, why } from "./story.js";
@@ -61,6 +61,7 @@ async function one(place, number) {
       copies.curl ? h("button", { type: "button", onclick: () => copy(copies.curl, "curl command") }, "Copy as curl") : null,
       copies.expect ? h("button", { type: "button", onclick: () => copy(copies.expect, "line of expectations") }, "Copy as .expect") : null,
       copies.pytest ? h("button", { type: "button", onclick: () => copy(copies.pytest, "pytest test") }, "Copy as pytest") : null,
+      answer.pipeline?.length ? h("a", { href: fileAddress(`requests/${number}/freb`), download: true }, "Save as FREB file") : null,
       h("form", { class: "bar", onsubmit: (event) => { event.preventDefault(); location.hash = `#/compare/${number}/${event.target.elements.other.value}`; } },
         h("label", {}, "Compare with number", h("input", { name: "other", type: "number", min: "1", value: Math.max(1, number - 1).toString(), required: true })), h("button", {}, "Compare"))),
     section("What happened",

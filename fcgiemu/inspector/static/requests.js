@@ -121,6 +121,10 @@ function add(kind, name) {
 
 // Requests a second (bars, errors dark) and their mean time (line), over a minute.
 function spark() {
+  if (isBusy && !timer && !isPaused()) {
+    isBusy = false;
+    redraw();
+  }
   const now = Math.floor(Date.now() / 1000), seconds = Array.from({ length: 60 }, () => ({ count: 0, bad: 0, ms: 0 }));
   for (let index = all.length - 1; index >= 0; index--) {
     const at = 59 - (now - Math.floor(all[index].time));
