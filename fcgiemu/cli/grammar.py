@@ -41,6 +41,8 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
     },
     "About fcgiemu": {
         "support": ("Say what each section and attribute does here.", "support httpErrors"),
+        "trust": ("Let browsers trust the certificate of serve --https.", "trust"),
+        "clean": ("Remove everything that fcgiemu keeps.", "clean --dry-run"),
         "completion": ("Print the completion script for a shell.", "completion bash"),
     },
 }

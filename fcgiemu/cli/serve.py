@@ -11,7 +11,7 @@ import click
 
 from ..errors import SiteError
 from ..reload import RELOAD_ALSO
-from . import fail
+from . import fail, kept
 from .configured import Serve, from_environment
 from .grammar import in_colour, site_argument
 from .options import open_site, site_options
@@ -195,11 +195,7 @@ def command(
     )
     try:
         certificate = (
-            tls.own(cert, key)
-            if cert
-            else tls.local(Path(click.get_app_dir("fcgiemu")) / "tls")
-            if https
-            else None
+            tls.own(cert, key) if cert else tls.local(kept.folder() / "tls") if https else None
         )
         options = Options(
             host,
