@@ -8,6 +8,9 @@ root itself.
 
 from __future__ import annotations
 
+import dataclasses
+import difflib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,8 +18,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from .. import project
+from ..settings import Settings
 
 if TYPE_CHECKING:
+    import httpx
+
     from .client import Client
     from .server import LiveServer
 
@@ -44,11 +50,26 @@ def _site(request: pytest.FixtureRequest) -> tuple[Path, dict[str, Any]]:
     if config.getini("iis_host_config"):
         settings["host_config"] = config.rootpath / config.getini("iis_host_config")
     if marker is not None:
+        _look_at(marker)
         settings.update(marker.kwargs)
         folder = Path(marker.args[0]) if marker.args else folder
     if isinstance(settings.get("host_config"), str):
         settings["host_config"] = config.rootpath / settings["host_config"]
     return config.rootpath / folder, {**project.read(config.rootpath / folder), **settings}
+
+
+def _look_at(marker: pytest.Mark) -> None:
+    """Refuse a marker that says what there is not. Raises pytest.UsageError."""
+    if len(marker.args) > 1 or not all(isinstance(arg, str | os.PathLike) for arg in marker.args):
+        raise pytest.UsageError(
+            f"@pytest.mark.iis takes one folder, not {', '.join(map(repr, marker.args))}."
+        )
+    known = [field.name for field in dataclasses.fields(Settings)]
+    for name in marker.kwargs:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1, 0.6)
+            hint = f"Did you mean {near[0]}?" if near else f"Known are {', '.join(known)}."
+            raise pytest.UsageError(f"@pytest.mark.iis has no setting {name}. {hint}")
 
 
 @pytest.fixture
@@ -74,6 +95,15 @@ def iis_server(request: pytest.FixtureRequest) -> Iterator[LiveServer]:
     with LiveServer(folder, request.config.getini("iis_options"), **settings) as server:
         request.node.stash[_SERVER] = server
         yield server
+
+
+@pytest.fixture
+def iis_client(iis_server: LiveServer) -> Iterator[httpx.Client]:
+    """An httpx.Client of iis_server, with cookies; it follows redirects where it is told to."""
+    import httpx
+
+    with httpx.Client(base_url=iis_server.url, trust_env=False) as client:
+        yield client
 
 
 _SERVER: pytest.StashKey[Any] = pytest.StashKey()

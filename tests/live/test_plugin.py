@@ -1,0 +1,58 @@
+"""The fixtures in a test session of their own: marks that are wrong, and the HTTP client."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ..sites import write, wsgi_site
+
+APP = """
+def application(environ, start_response):
+    if environ["PATH_INFO"] == "/to":
+        start_response("302 Found", [("Location", "/cart"), ("Set-Cookie", "a=1; Path=/")])
+        return [b""]
+    start_response("200 OK", [("Content-Type", "application/json")])
+    body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+    cookie = environ.get("HTTP_COOKIE", "")
+    return [b'{"body": %d, "cookie": "%s"}' % (len(body), cookie.encode())]
+"""
+
+
+def session(folder: Path, test: str) -> subprocess.CompletedProcess[str]:
+    write(folder, {"app.py": APP, "web.config": wsgi_site(), "test_it.py": test})
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_it.py"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_client_posts_follows_and_keeps_cookies(tmp_path: Path) -> None:
+    test = """
+def test_it(iis_client):
+    assert iis_client.post("/", json={"a": 1}).json()["body"] == 7
+    assert iis_client.get("/to", follow_redirects=True).json()["cookie"] == "a=1"
+"""
+    done = session(tmp_path, test)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize(
+    ("mark", "words"),
+    [
+        ("strikt=True", "has no setting strikt. Did you mean strict?"),
+        ("'a', 'b'", "takes one folder, not 'a', 'b'"),
+        ("3", "takes one folder, not 3"),
+    ],
+)
+def test_marks_that_are_wrong(mark: str, words: str, tmp_path: Path) -> None:
+    test = f"import pytest\n@pytest.mark.iis({mark})\ndef test_it(iis_site): pass\n"
+    done = session(tmp_path, test)
+    assert done.returncode == 1
+    assert words in done.stdout
