@@ -78,6 +78,8 @@ def command(
     ignored, selected = _codes(ignore), _selected(select)
     try:
         opened = open_site(site, **settings)
+        # what a signed-in user gets is looked at
+        opened.settings = replace(opened.settings, easy_auth=None)
         if not opened.tree.load_all(lambda name: name.startswith(".")):
             raise SiteError(f"There is no web.config in {site}.", "Name the folder of the site.")
         found = [

@@ -224,7 +224,7 @@ def _identity(name: str | None, roles: tuple[str, ...], scheme: str | None) -> I
         return identity(name, roles, scheme or "")
     if roles or scheme:
         raise SiteError(
-            "--role and --as-type belong to --as.", "Write for example --as 'CONTOSO\ada'."
+            "--role and --as-type belong to --as.", "Write for example --as 'CONTOSO\\ada'."
         )
     return None
 

@@ -31,6 +31,7 @@ from . import (
     redirects,
     rules,
     served,
+    server_modules,
     settings,
     targets,
     transforms,
@@ -117,6 +118,7 @@ def _of_configuration(site: Site, effective: Effective, file: ConfigFile) -> Ite
         found += redirects.findings(site, effective, own)
     found += [*handlers.findings(effective, file), *handlers.platform(site, effective, file)]
     found += handlers.not_emulated(effective)
+    found += server_modules.findings(site, effective, file)
     broken = {finding.span for finding in found if finding.code == "rewrite-bad-template"}
     for finding in found:
         if finding.span is None or finding.span.file != file.name:

@@ -184,6 +184,19 @@ def _told(event: dict[str, Any]) -> Iterator[tuple[int, str, str]]:
         yield from _ended(event)
     elif name == "GENERAL_CHILD_REQUEST_START":
         yield 1, "stage", f"the request goes on as {event['RequestURL']}"
+    elif name == "AUTH_END":
+        who = f"{event['User']} by {event['AuthType'] or 'its session'}" if event["User"] else ""
+        roles = f" ({event['Roles']})" if event["Roles"] else ""
+        yield (
+            1,
+            "yes" if who else "no",
+            f"authentication ({event['Methods']}): {who or 'nobody'}{roles}",
+        )
+    elif name == "URL_AUTHORIZATION":
+        verdict = "allows" if event["Allowed"] else "refuses"
+        rule = f"rule at {event['Rule']}" if event["Rule"] else "no rule is about this user, which"
+        user = event["User"] or "the anonymous user"
+        yield 1, "yes" if event["Allowed"] else "no", f"<authorization>: {rule} {verdict} {user}"
     elif name == "HANDLER_CHANGED":
         origin = f" ({event['Origin']})" if event["Origin"] else ""
         yield (

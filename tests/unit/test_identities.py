@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from fcgiemu import Site, SiteError
+from fcgiemu import Site, SiteError, project
 from fcgiemu.cli import main
 from fcgiemu.http.identity import Identity
 from fcgiemu.http.request import make_request
 from fcgiemu.http.url import UrlRefused
 from fcgiemu.identities import Account, arrive, basic_user, identity, read_accounts
+from fcgiemu.report.story import story
 from fcgiemu.settings import Settings
 
 from ..sites import python_handler, web_config, write
@@ -350,3 +351,27 @@ def test_settings_name_an_identity_for_every_request(tmp_path: Path) -> None:
     )
     site = Site(write(tmp_path, {"web.config": config, "x.txt": "x"}), Settings(identity=ADA))
     assert site.explain("/x.txt")["outcome"]["status"] == 200
+
+
+def test_the_sites_own_settings_name_identities(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        {
+            "auth.json": "{}",
+            "users": "ada:x\n",
+            "fcgiemu.toml": 'as = "X\\\\ada"\nrole = ["A"]\nas-type = "NTLM"\n'
+            'basic-users = "users"\neasy-auth = "auth.json"\n',
+        },
+    )
+    found = project.read(tmp_path)
+    assert found["identity"] == Identity("X\\ada", ("A",), "NTLM")
+    assert found["basic_users"] == {"ada": Account("x")}
+    assert found["azure"] and found["easy_auth"].action == "RedirectToLoginPage"
+
+
+def test_the_story_tells_who_and_which_rule(make_site: MakeSite) -> None:
+    site = site_of(make_site, NO_ANONYMOUS + WINDOWS, ALLOW_ADMINS)
+    text = story(site.explain("/x", identity=ADA))
+    assert "authentication (Windows): CONTOSO\\ada by Negotiate (CONTOSO\\Admins)" in text
+    assert "<authorization>: rule at web.config:1:" in text
+    assert "authentication (Windows): nobody" in story(site.explain("/x"))

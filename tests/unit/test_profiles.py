@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from fcgiemu import Site, SiteError
 from fcgiemu.cli import main
 from fcgiemu.config import schema
+from fcgiemu.diagnosis.check import check
 from fcgiemu.profiles import FEATURES, PROFILES
 from fcgiemu.report import profile_support
 
@@ -101,6 +102,29 @@ def test_without_it_nothing_changes(make_site: MakeSite) -> None:
 def test_a_profile_that_is_none(make_site: MakeSite) -> None:
     with pytest.raises(SiteError, match="no server profile 'iis6'"):
         make_site({}, profile="iis6")
+
+
+CHECKED = {
+    "a fresh server": (DENIED, "iis10-default", ["Web-Http-Redirect", "Web-Url-Auth"]),
+    "IIS Express has them": (DENIED, "iis-express-10", []),
+    "what no feature brings": (
+        '<security><authentication><windowsAuthentication enabled="true" /></authentication>'
+        "</security>",
+        "azure-windows",
+        ["Do without it"],
+    ),
+    "switched off": ('<httpRedirect enabled="false" />', "iis10-default", []),
+}
+
+
+@pytest.mark.parametrize(("inner", "profile", "hints"), CHECKED.values(), ids=CHECKED)
+def test_check_names_what_does_nothing(
+    make_site: MakeSite, inner: str, profile: str, hints: list[str]
+) -> None:
+    site = make_site({"web.config": web_config(inner)}, profile=profile)
+    found = [item.hint for item in check(site) if item.code == "config-absent-module"]
+    assert len(found) == len(hints)
+    assert all(any(wanted in hint for hint in found) for wanted in hints)
 
 
 def test_sections_of_a_server() -> None:
