@@ -7,6 +7,7 @@ from __future__ import annotations
 import difflib
 import tomllib
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from . import identities
 from .app_service import easy_auth
 from .app_service.environment import AppSetting
 from .app_service.environment import read as read_app_settings
+from .app_service.principal import read_people
 from .errors import SiteError
 from .files import content
 from .settings import EVERY, OPTIONAL_MODULES
@@ -21,7 +23,7 @@ from .settings import EVERY, OPTIONAL_MODULES
 #: Keys that are switches of Settings by the same name, but for the hyphens.
 _SWITCHES = ("strict", "strict-locks", "azure", "portal-wins", "arr", "php", "compression", "ui")
 #: Who the client is, and who may be.
-_IDENTITY = ("as", "role", "as-type", "basic-users", "easy-auth")
+_IDENTITY = ("as", "role", "as-type", "basic-users", "easy-auth", "identities")
 _KEYS = (
     *_SWITCHES,
     "site-name",
@@ -212,6 +214,9 @@ def _identity(table: dict[str, Any], path: Path) -> dict[str, Any]:
     if "easy-auth" in table:
         found["easy_auth"] = easy_auth.read(path.parent / table["easy-auth"])
         found["azure"] = True
+        if "identities" in table:
+            people = read_people(path.parent / table["identities"])
+            found["easy_auth"] = replace(found["easy_auth"], people=people)
     return found
 
 

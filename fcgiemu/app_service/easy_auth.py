@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from ..errors import SiteError
 from ..http.request import Request
 from . import principal as principals
-from .principal import Principal, principal_of
+from .principal import PEOPLE, Principal, principal_of
 
 COOKIE = "AppServiceAuthSession"
 #: Seconds that a session lasts (documented: cookieExpiration FixedTime).
@@ -55,6 +55,8 @@ class EasyAuth:
     providers: tuple[str, ...]
     #: Keys of the file that have no meaning here.
     unknown: tuple[str, ...] = ()
+    #: Who is offered on the sign-in page; see principal.read_people.
+    people: tuple[dict[str, object], ...] = PEOPLE
     key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
 
     def sign(self, text: str) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from base64 import b64encode, urlsafe_b64encode
 from dataclasses import dataclass
+from pathlib import Path
 
 from ..errors import SiteError
 
@@ -44,6 +45,31 @@ class Principal:
             "name": self.name,
             "claims": [{"typ": kind, "val": value} for kind, value in self.claims],
         }
+
+
+#: The people that a sign-in page offers where nobody names others.
+PEOPLE: tuple[dict[str, object], ...] = (
+    {"name": "ada@example.com", "id": "00000000-0000-0000-0000-00000000ada0", "roles": ["Admin"]},
+    {"name": "bob@example.com", "id": "00000000-0000-0000-0000-00000000b0b0"},
+)
+
+
+def read_people(path: Path) -> tuple[dict[str, object], ...]:
+    """The identities of a file: a JSON list of what principal_of takes. Raises SiteError, naming
+    file and place.
+    """
+    try:
+        given = json.loads(path.read_text("utf-8-sig"))
+    except (OSError, ValueError) as error:
+        raise SiteError(f"{path}: {error}.", "Name a JSON list of identities.") from error
+    if not isinstance(given, list):
+        raise SiteError(f"{path} is not a list.", "Name a JSON list of identities.")
+    for number, person in enumerate(given, 1):
+        try:
+            principal_of(person)
+        except SiteError as error:
+            raise SiteError(f"{path}: identity {number}: {error}", error.hint) from None
+    return tuple(given)
 
 
 def principal_of(given: object) -> Principal:

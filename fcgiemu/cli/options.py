@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from .. import project
 from ..app_service import easy_auth
 from ..app_service.environment import read as read_app_settings
 from ..app_service.home import home_of
+from ..app_service.principal import read_people
 from ..errors import SiteError
 from ..http.identity import SCHEMES, Identity
 from ..identities import identity, read_accounts
@@ -145,6 +147,13 @@ _SITE_OPTIONS = (
         help="App Service authentication, in the form of authsettingsV2; implies --azure.",
     ),
     click.option(
+        "--identities",
+        "identities_file",
+        type=click.Path(dir_okay=False, path_type=Path),
+        metavar="FILE",
+        help="Who is offered on the sign-in page of --easy-auth: a JSON list.",
+    ),
+    click.option(
         "--map",
         "maps",
         multiple=True,
@@ -181,6 +190,7 @@ def settings_of(
     as_type: str | None = None,
     basic_users_file: Path | None = None,
     easy_auth_file: Path | None = None,
+    identities_file: Path | None = None,
     **settings: Any,
 ) -> Settings:
     """The settings that the options describe, over those that the site keeps with itself. Raises
@@ -199,6 +209,13 @@ def settings_of(
     given = {name: value for name, value in settings.items() if value not in (False, None, ())}
     if easy_auth_file is not None:
         given |= {"azure": True, "easy_auth": easy_auth.read(easy_auth_file)}
+    if identities_file is not None:
+        auth = given.get("easy_auth", kept.get("easy_auth"))
+        if auth is None:
+            raise SiteError(
+                "--identities belongs to --easy-auth.", "Name its settings: --easy-auth auth.json"
+            )
+        given["easy_auth"] = replace(auth, people=read_people(identities_file))
     return Settings(
         **{
             **kept,

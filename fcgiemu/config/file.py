@@ -186,10 +186,9 @@ class _Loader:
                 self.section_modes(part, path + "/")
             elif path not in schema.LOCKED and part.attributes.get("overrideModeDefault") == "Deny":
                 self.file.overrides.append(Override(path, "", False, part.span))
-            elif (
-                path in schema.LOCKED
-                and part.attributes.get("overrideModeDefault", "Allow") == "Allow"
-            ):
+            elif part.attributes.get(
+                "overrideModeDefault", "Allow" if path in schema.LOCKED else ""
+            ) == "Allow":  # fmt: skip
                 self.file.overrides.append(Override(path, "", True, part.span))
 
     def group(self, element: Element, prefix: str, location: str, inherit: bool) -> None:

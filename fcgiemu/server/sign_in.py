@@ -24,11 +24,6 @@ from .exchange import Exchange
 MAX_FORM = 1 << 16
 #: Characters of a session: browsers keep cookies of 4096 bytes.
 MAX_COOKIE = 3800
-#: The people that the page offers.
-PEOPLE = (
-    {"name": "ada@example.com", "id": "00000000-0000-0000-0000-00000000ada0", "roles": ["Admin"]},
-    {"name": "bob@example.com", "id": "00000000-0000-0000-0000-00000000b0b0"},
-)
 
 
 def covers(decision: Decision) -> bool:
@@ -66,7 +61,7 @@ def taken(settings: EasyAuth, request: Request, given: dict[str, str]) -> Respon
     if not hmac.compare_digest(token.encode(), sent):
         return _form(settings, request, wanted, "The form has expired: send it again.", given)
     try:
-        who = _principal(given, _provider(settings, request))
+        who = _principal(settings, given, _provider(settings, request))
         session = settings.session(who)
         if len(session) > MAX_COOKIE:
             raise SiteError("The identity is too long for a cookie.", "Give fewer claims.")
@@ -80,11 +75,16 @@ def taken(settings: EasyAuth, request: Request, given: dict[str, str]) -> Respon
     return _page(302, b"", ("Location", encode_location(place)), ("Set-Cookie", cookie))
 
 
-def _principal(given: dict[str, str], provider: str) -> Principal:
+def _people(settings: EasyAuth, provider: str) -> list[dict[str, object]]:
+    """Those who sign in with a provider: also those for whom none is named."""
+    return [who for who in settings.people if who.get("provider", provider) == provider]
+
+
+def _principal(settings: EasyAuth, given: dict[str, str], provider: str) -> Principal:
     """Who a form names. Raises SiteError."""
-    person = given.get("person", "")
-    if person.isascii() and person.isdigit() and int(person[:3]) < len(PEOPLE):
-        return principal_of({**PEOPLE[int(person[:3])], "provider": provider})
+    person, people = given.get("person", ""), _people(settings, provider)
+    if person.isascii() and person.isdigit() and int(person[:3]) < len(people):
+        return principal_of({**people[int(person[:3])], "provider": provider})
     text = given.get("claims", "").strip()
     try:
         claims = json.loads(text) if text else []
@@ -121,7 +121,7 @@ def _form(
         action=f"{settings.prefix}/login/{quote(provider)}/callback",
         token=_token(settings, provider),
         wanted=wanted,
-        people=PEOPLE,
+        people=_people(settings, provider),
         error=error,
         given=given or {},
     )

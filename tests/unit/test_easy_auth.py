@@ -12,7 +12,7 @@ import pytest
 
 from fcgiemu import Site, SiteError
 from fcgiemu.app_service.easy_auth import COOKIE, EasyAuth, parse, read
-from fcgiemu.app_service.principal import Principal, principal_of
+from fcgiemu.app_service.principal import Principal, principal_of, read_people
 from fcgiemu.http.identity import Identity
 from fcgiemu.http.request import make_request
 from fcgiemu.server import sign_in
@@ -254,3 +254,20 @@ def test_files_may_be_wrapped(tmp_path: Path) -> None:
     path = tmp_path / "auth.json"
     path.write_text('{"properties": {"platform": {"enabled": false}, "x": 1}}')
     assert (read(path).action, read(path).unknown) == ("AllowAnonymous", ("x",))
+
+
+def test_a_file_of_identities(tmp_path: Path) -> None:
+    path = tmp_path / "people.json"
+    path.write_text('[{"name": "eve"}, {"provider": "github", "name": "zoe"}]')
+    auth = replace(settings(), people=read_people(path))
+    form = {"token": auth.sign("form aad"), "person": "1"}
+    request = make_request("/.auth/login/aad/callback", "POST")
+    assert sign_in.taken(auth, request, form).status == 400  # zoe is not one of this provider's
+    answer = sign_in.taken(auth, request, {**form, "person": "0"})
+    cookie = answer.header("set-cookie").partition(";")[0]
+    who = auth.signed_in(make_request("/", headers={"Cookie": cookie}))
+    assert who is not None and (who.provider, who.name) == ("aad", "eve")
+    for text, message in (("{", "people.json"), ("{}", "not a list"), ("[3]", "identity 1")):
+        path.write_text(text)
+        with pytest.raises(SiteError, match=message):
+            read_people(path)

@@ -15,6 +15,7 @@ from fcgiemu.config import schema
 from fcgiemu.diagnosis.check import check
 from fcgiemu.profiles import FEATURES, PROFILES
 from fcgiemu.report import profile_support
+from fcgiemu.settings import Settings
 
 from ..sites import python_handler, web_config, write
 
@@ -82,6 +83,26 @@ def test_handlers_are_locked_on_a_fresh_server(make_site: MakeSite) -> None:
     strict = make_site(files, profile="iis10-default", strict_locks=True).explain("/x")
     assert (strict["outcome"]["status"], strict["outcome"]["substatus"]) == (500, 19)
     assert make_site(files, strict_locks=True).explain("/x")["outcome"]["kind"] == "fastcgi"
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        '<configuration><location path="" overrideMode="Allow"><system.webServer><handlers />'
+        "</system.webServer></location></configuration>",
+        '<configuration><configSections><sectionGroup name="system.webServer"><section '
+        'name="handlers" overrideModeDefault="Allow" /></sectionGroup></configSections>'
+        "</configuration>",
+    ],
+)
+def test_handlers_are_unlocked_by_the_host_configuration(tmp_path: Path, host: str) -> None:
+    config = web_config(python_handler())
+    write(tmp_path, {"host.config": host, "site/web.config": config, "site/app.py": ""})
+    settings = Settings(
+        profile="iis10-default", strict_locks=True, host_config=tmp_path / "host.config"
+    )
+    found = Site(tmp_path / "site", settings).explain("/x")
+    assert found["outcome"]["kind"] == "fastcgi"
 
 
 def test_azure_means_its_profile(make_site: MakeSite) -> None:
