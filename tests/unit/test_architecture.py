@@ -22,3 +22,31 @@ def test_every_file_that_is_named_exists(name: str) -> None:
     text = (ROOT / name).read_text("utf-8")
     named = re.findall(r"`((?:fcgiemu|tests|docs|samples)/[\w./-]*)`", text)
     assert named and [path for path in named if not (ROOT / path).exists()] == []
+
+
+def test_every_room_is_described() -> None:
+    text = architecture.PAGE.read_text("utf-8")
+    table = text[text.index("| room |") :].partition("\n\n")[0]
+    described = {
+        name for line in table.splitlines() for name in re.findall(r"`(\w+)`", line.split(" | ")[0])
+    }
+    rooms = {
+        path.stem for path in (ROOT / "fcgiemu").iterdir() if path.suffix == ".py" or path.is_dir()
+    }
+    assert {name for name in rooms if not name.startswith("__")} <= described
+
+
+_ELSEWHERE = re.compile(r"see DESIGN|\bspec \d|\(section \d")
+
+
+def test_no_comment_refers_to_a_document_that_is_not_here() -> None:
+    """Numbers of sections of a specification that the repository does not hold tell nobody
+    anything; those of RFCs and of XPath name their document.
+    """
+    found = [
+        f"{path.relative_to(ROOT)}:{number}: {line.strip()}"
+        for path in (ROOT / "fcgiemu").rglob("*.py")
+        for number, line in enumerate(path.read_text("utf-8").splitlines(), 1)
+        if _ELSEWHERE.search(line) and "RFC" not in line and "XPath" not in line
+    ]
+    assert not found

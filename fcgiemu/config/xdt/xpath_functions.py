@@ -1,4 +1,4 @@
-"""XPath 1.0: values, their conversions, and the core library of functions (section 4)."""
+"""Values of XPath 1.0, their conversions, and the core library of functions (its section 4)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _NUMBER = re.compile(r"-?(?:\d+(?:\.\d*)?|\.\d+)")
 
 
 def string_of(node: Node) -> str:
-    """The string-value of a node (section 5)."""
+    """The string-value of a node (XPath 1.0, section 5)."""
     if isinstance(node, Attribute):
         return node.value
     if isinstance(node, Text):

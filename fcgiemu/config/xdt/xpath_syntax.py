@@ -142,7 +142,7 @@ def _lexemes(text: str) -> list[tuple[str, str]]:
 
 
 def _ends_operand(found: list[tuple[str, str]]) -> bool:
-    """Whether what was read last can only be followed by an operator (section 3.7)."""
+    """Whether what was read last can only be followed by an operator (XPath 1.0, section 3.7)."""
     if not found:
         return False
     kind, value = found[-1]
