@@ -162,7 +162,7 @@ def _words(limits: Limits, reload: bool) -> str:
     )
     changes = "restarted when files change" if reload else "not restarted when files change"
     timeouts = (
-        f"timeouts {limits.activity_timeout:g} s without a sign and {limits.request_timeout:g} s"
+        f"timeouts {limits.activity_timeout:g} s without activity and {limits.request_timeout:g} s"
         " in all"
         if limits.request_timeout < float("inf")
         else "no timeouts"

@@ -45,10 +45,6 @@ class Result:
     data: bytes | None = None
     origins: Origins = field(default_factory=dict)
 
-    def of_kind(self, *kinds: str) -> list[Message]:
-        """The messages of some kinds."""
-        return [message for message in self.messages if message.kind in kinds]
-
 
 def transform(base: bytes, changes: bytes, base_name: str, changes_name: str) -> Result:
     """Apply the transform file ``changes`` to the file ``base``; the names are for messages.
