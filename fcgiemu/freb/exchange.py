@@ -77,6 +77,11 @@ class Exchange:
     decided: tuple[int, int, str] | None = None
     hresult: int = 0
     absent: frozenset[str] = frozenset()
+    #: The user and the scheme that it came by; "" = the anonymous one.
+    user: str = ""
+    auth_type: str = ""
+    #: Whether a module has established a user, were it the anonymous one.
+    has_user: bool = True
     mapped: Mapping | None = None
     #: The handler of the URL that rules have made, and that of the default document.
     final: Mapping | None = None

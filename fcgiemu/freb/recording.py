@@ -87,10 +87,10 @@ def _attributes(exchange: Exchange, occasion: Occasion) -> tuple[tuple[str, str]
         status += f".{answered.substatus}" if answered.substatus else ""
     url = absolute(exchange.scheme, exchange.host, exchange.port, exchange.path, exchange.query)
     user = (
-        ("remoteUserName", ""),
-        ("userName", ""),
-        ("tokenUserName", "NT AUTHORITY\\IUSR"),
-        ("authenticationType", "anonymous"),
+        ("remoteUserName", exchange.user),
+        ("userName", exchange.user),
+        ("tokenUserName", exchange.user or "NT AUTHORITY\\IUSR"),
+        ("authenticationType", exchange.auth_type or "anonymous"),
     )
     milliseconds = int(occasion.ended * 1000) - int(occasion.began * 1000)
     return (
@@ -99,7 +99,11 @@ def _attributes(exchange: Exchange, occasion: Occasion) -> tuple[tuple[str, str]
         ("appPoolId", exchange.pool),
         ("processId", str(occasion.process)),
         ("verb", exchange.verb),
-        *(user if is_anonymous(exchange) else (("authenticationType", "NOT_AVAILABLE"),)),
+        *(
+            user
+            if exchange.has_user and is_anonymous(exchange)
+            else (("authenticationType", "NOT_AVAILABLE"),)
+        ),
         ("activityId", occasion.activity),
         ("failureReason", occasion.reason),
         ("statusCode", status),

@@ -258,7 +258,7 @@ class _Translator:
         if notification == "BEGIN_REQUEST" and module == "RewriteModule":
             yield from self.rules("Distributed")
         elif notification == "AUTHENTICATE_REQUEST" and module in _AUTHENTICATION:
-            yield from _authentication(_AUTHENTICATION[module])
+            yield from _authentication(_AUTHENTICATION[module], self.exchange)
         elif notification == "RESOLVE_REQUEST_CACHE" and module == "HttpCacheModule":
             yield _step("OUTPUT_CACHE_LOOKUP_START")
             yield _step("OUTPUT_CACHE_LOOKUP_END", "0")
@@ -505,10 +505,16 @@ def _runs(exchange: Exchange) -> dict[str, list[list[Event]]]:
     return found
 
 
-def _authentication(kind: str) -> Iterator[Step]:
-    """One way of authentication; only anonymous access succeeds."""
+def _authentication(kind: str, exchange: Exchange) -> Iterator[Step]:
+    """One way of authentication: that of the user succeeds."""
     yield _step("AUTH_START", kind)
-    if kind == "1":
+    user = exchange.user
+    if user and kind == ("2" if exchange.auth_type == "Basic" else "4"):
+        ntlm = "true" if exchange.auth_type == "NTLM" else "false"
+        yield _step("AUTH_REQUEST_AUTH_TYPE", kind, measured=False)
+        yield _step("AUTH_SUCCEEDED", kind, ntlm, user, user, "3", measured=False)
+        yield _step("USER_SET", user, user, "true", measured=False)
+    elif kind == "1" and not user and exchange.has_user:
         yield _step("AUTH_REQUEST_AUTH_TYPE", "1")
         yield _step("AUTH_SUCCEEDED", "4", "false", "", "", "3")
         yield _step("USER_SET", "", "", "true")

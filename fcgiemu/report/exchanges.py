@@ -13,6 +13,7 @@ from ..freb.exchange import Answered, Exchange, FileFacts, Mapping
 from ..hosting import Hosting
 from ..http.response import Response, reason_phrase
 from ..modules import (
+    authentication,
     custom_error,
     default_document,
     handlers,
@@ -65,6 +66,10 @@ def exchange(
         decided=_decided(decision),
         hresult=action.hresult if isinstance(action, Respond) else 0,
         absent=absent,
+        user=decision.user.name,
+        auth_type=decision.user.scheme,
+        has_user=bool(decision.user.name)
+        or decision.effective.view(authentication.methods).anonymous,
         mapped=_mapped(hosting, path, request.method),
         final=_mapped(hosting, decision.path, request.method) if rewritten else None,
         of_document=_mapping(decision.handler) if document and decision.handler else None,

@@ -375,3 +375,11 @@ def test_the_story_tells_who_and_which_rule(make_site: MakeSite) -> None:
     assert "authentication (Windows): CONTOSO\\ada by Negotiate (CONTOSO\\Admins)" in text
     assert "<authorization>: rule at web.config:1:" in text
     assert "authentication (Windows): nobody" in story(site.explain("/x"))
+
+
+def test_the_trace_knows_who_signed_in(make_site: MakeSite) -> None:
+    site = site_of(make_site, NO_ANONYMOUS + WINDOWS)
+    for who, users in ((ADA, [ADA.name]), (None, [])):
+        trace = site.explain("/x", identity=who)["trace"]
+        succeeded = [event for event in trace if event["name"] == "AUTH_SUCCEEDED"]
+        assert [event["data"]["RemoteUserName"] for event in succeeded] == users
