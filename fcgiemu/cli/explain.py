@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, TextIO, cast
 
@@ -17,9 +18,11 @@ from ..app_service import easy_auth
 from ..app_service.principal import principal_of
 from ..errors import SiteError
 from ..http.identity import Identity
+from ..http.response import Response
+from ..http.url import UrlRefused
 from ..identities import Account, identity
 from ..pages import masking
-from ..report.explanation import Explanation
+from ..report.explanation import AnsweredJson, Explanation, header_map
 from ..report.story import as_page, story
 from ..settings import Settings
 from ..site import Site
@@ -46,6 +49,11 @@ from .options import open_site, site_options
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
     help="Write one self-contained page.",
+)
+@click.option(
+    "--run",
+    is_flag=True,
+    help="Ask the site once too, with its programs, and show what a client gets.",
 )
 @click.option("--mask", is_flag=True, help="Leave passwords, keys and tokens out.")
 @click.option("--no-events", is_flag=True, help="Leave the trace out of the JSON.")
@@ -76,6 +84,7 @@ def command(
     as_json: bool,
     only_matching: bool,
     html: Path | None,
+    run: bool,
     mask: bool,
     no_events: bool,
     measured_only: bool,
@@ -83,6 +92,8 @@ def command(
     fail_on_error: bool,
     **settings: Any,
 ) -> None:
+    if run and (batch is not None or body_length is not None):
+        raise click.UsageError("--run asks for one URL, without a body: no --batch, --body-length.")
     try:
         named, url = site_and_url(words, batch is not None)
         site = SitePath().convert(named, None, None)
@@ -101,6 +112,8 @@ def command(
                 body_length=body_length,
                 events=not (as_json and no_events),
             )
+            if run:
+                answer["answered"] = _run(opened, url, method, headers, https, remote_addr)
             answer = finish(answer)
             if html is not None:
                 _write_page(html, answer)
@@ -111,6 +124,38 @@ def command(
         fail(error, error.hint)
     if fail_on_error and broken:
         sys.exit(1)
+
+
+def _run(
+    site: Site, url: str, method: str, headers: tuple[str, ...], https: bool, remote_addr: str
+) -> AnsweredJson:
+    """What a client on this machine gets. Raises SiteError where it cannot be asked."""
+    from ..server import once  # the server is loaded only where it is used
+
+    printed: list[str] = []
+    try:
+        if not ip_address(remote_addr).is_loopback:
+            raise SiteError("--run asks from this machine: --remote-addr 127.0.0.1 or 127.0.0.2")
+        got = once.ask(
+            site,
+            url,
+            method,
+            _headers(headers),
+            https=https,
+            client=remote_addr,
+            output=lambda _pid, _label, text: printed.append(text),
+        )
+    except (UrlRefused, OSError, ValueError) as error:
+        raise SiteError(f"--run could not ask: {error}") from None
+    response = Response(got.status, got.reason, got.headers)
+    return {
+        "status": got.status,
+        "substatus": got.substatus,
+        "reason": got.reason,
+        "headers": header_map(response),
+        "body": got.body.decode(response.charset(), "replace"),
+        "output": "\n".join(text.rstrip("\n") for text in printed),
+    }
 
 
 def _masked(answer: Explanation) -> Explanation:

@@ -82,6 +82,19 @@ class ResponseJson(TypedDict):
     body: str
 
 
+class AnsweredJson(TypedDict):
+    """What a client got from the whole chain, once; ``status`` is 0 where the connection was reset,
+    ``output`` what programs printed meanwhile.
+    """
+
+    status: int
+    substatus: int
+    reason: str
+    headers: dict[str, str]
+    body: str
+    output: str
+
+
 class Explanation(TypedDict):
     """The answer of ``explain``: public API, which only gains keys."""
 
@@ -93,6 +106,8 @@ class Explanation(TypedDict):
     server_variables: dict[str, str]
     variables: dict[str, str]
     response: NotRequired[ResponseJson]
+    #: With ``--run`` only.
+    answered: NotRequired[AnsweredJson]
     findings: list[FindingJson]
     events: NotRequired[list[dict[str, Any]]]
     #: The same in the form of IIS's failed-request tracing; absent without events, empty where
@@ -169,7 +184,7 @@ def explanation(
         found["response"] = {
             "status": response.status,
             "reason": response.reason,
-            "headers": _header_map(response),
+            "headers": header_map(response),
             "body": response.body.decode(response.charset(), "replace"),
         }
     if trace is not None:
@@ -354,7 +369,7 @@ def _findings(decision: Decision) -> list[Finding]:
     return list(dict.fromkeys(map(decision.site.tree.as_written, found)))
 
 
-def _header_map(response: Response) -> dict[str, str]:
+def header_map(response: Response) -> dict[str, str]:
     headers: dict[str, str] = {}
     for name, value in response.headers:
         if name in headers:

@@ -29,6 +29,10 @@ class Line:
 Style = Callable[[str, str], str]
 
 
+#: Lines of a program's output in a story.
+MAX_OUTPUT = 20
+
+
 def plain(text: str, _role: str) -> str:
     """No colours."""
     return text
@@ -73,6 +77,7 @@ def lines(answer: Explanation, only_matching: bool = False) -> Iterator[Line]:
             "outcome" if text.startswith("=>") else "stage",
             text.strip(),
         )
+    yield from _answered(answer)
     for finding in answer["findings"]:
         if finding["severity"] != "info":
             where = f"{finding['file']}:{finding['line']}: " if finding["file"] else ""
@@ -293,6 +298,22 @@ def _outcome(outcome: OutcomeJson, answer: Explanation) -> Iterator[str]:
     if page is not None:
         got = page["status"] or "what the program says"
         yield f"   httpErrors answers with {page['path']} ({page['mode']}): the client gets {got}"
+
+
+def _answered(answer: Explanation) -> Iterator[Line]:
+    """What the whole chain answered, where it was asked."""
+    got = answer.get("answered")
+    if got is None:
+        return
+    if got["status"] == 0:
+        yield Line(0, "outcome", "=> run: the connection was reset")
+    else:
+        types = [value for name, value in got["headers"].items() if name.lower() == "content-type"]
+        status = f"{got['status']}.{got['substatus']}" if got["substatus"] else got["status"]
+        what = ", ".join(types or ["no type"])
+        yield Line(0, "outcome", f"=> run: {status} {got['reason']} ({what})")
+    for text in got["output"].splitlines()[-MAX_OUTPUT:]:
+        yield Line(1, "stage", text)
 
 
 def as_page(answer: Explanation) -> bytes:
