@@ -14,8 +14,8 @@ from .grammar import json_option
 
 @click.command(
     help=(
-        "Say what each section and attribute of IIS's schema does here; only sections that hold"
-        " TEXT."
+        "Say what each section and attribute of IIS's schema does here, or with --facts what is"
+        " known about IIS and how; only what holds TEXT."
     )
 )
 @click.argument("wanted", metavar="[TEXT]", default="")
@@ -30,9 +30,24 @@ from .grammar import json_option
 @click.option(
     "--profile", type=click.Choice(tuple(PROFILES)), help="Say what acts on a server of this kind."
 )
-def command(wanted: str, kind: str, as_json: bool, profile: str | None) -> None:
+@click.option(
+    "--facts",
+    "of_facts",
+    is_flag=True,
+    help="Say what is measured, documented or inferred, and what would settle it.",
+)
+def command(wanted: str, kind: str, as_json: bool, profile: str | None, of_facts: bool) -> None:
     kind = "json" if as_json else kind
-    from ..report import profile_support, support
+    from ..report import facts, profile_support, support
+
+    if of_facts:
+        if kind == "json":
+            click.echo(json.dumps(facts.as_json(), indent=1, ensure_ascii=False))
+        else:
+            click.echo(
+                facts.markdown() if kind == "markdown" else facts.text(wanted), nl=kind == "text"
+            )
+        return
 
     if wanted and not any(wanted.lower() in path.lower() for path in support.sections()):
         names = {path.rpartition("/")[2] for path in support.sections()}

@@ -13,6 +13,8 @@ from itertools import takewhile
 from math import log2
 from typing import NoReturn
 
+from .policy import POLICY
+
 #: Category -> the text Microsoft documents for it (cpp-docs, regex_constants::error_type).
 MESSAGES = {
     "error_badbrace": "The expression contained an invalid count in a { } expression.",
@@ -454,7 +456,7 @@ class _Parser:
                 self.fail("error_escape", start, f"\\{char} wants {length} hexadecimal digits.")
             self.position += length
             return chr(int(digits, 16))
-        if char.isascii() and char.isalnum() and POLICY_LETTER_ESCAPES_REFUSED:
+        if char.isascii() and char.isalnum() and POLICY.letter_escapes_refused:
             self.fail(
                 "error_escape",
                 start,
@@ -527,16 +529,11 @@ class _Parser:
             self.position += 1
             return "\\" + follower, True
         if follower in "bB" or (follower.isdigit() and follower != "0"):
-            if follower.isdigit() or POLICY_LETTER_ESCAPES_REFUSED:
+            if follower.isdigit() or POLICY.letter_escapes_refused:
                 self.fail("error_escape", start)
             self.position += 1
             return follower, False
         return self.character(start), False
-
-
-#: Documented: escaping a letter that has no meaning is an error. The library's 2019 source takes it
-#: as the letter.
-POLICY_LETTER_ESCAPES_REFUSED = True
 
 
 def _in_class(char: str) -> str:
