@@ -372,7 +372,7 @@ def test_a_process_that_does_not_come_up_is_502_3_for_websockets_too(
     write(tmp_path, {"app.py": "raise SystemExit(3)", "web.config": config("app.py")})
     server = serve(tmp_path)
     assert upgrade(server, "/").startswith(b"HTTP/1.1 502 Bad Gateway\r\n")
-    server.wait_for(r"GET / -> .* 502\.3 .* rapidFailsPerMinute is used up")
+    server.wait_for(r"502\.3 GET / -> .* rapidFailsPerMinute is used up")
 
 
 def test_without_the_feature_a_request_to_upgrade_is_one_like_any_other(

@@ -124,7 +124,8 @@ def test_soak(tmp_path: Path, serve: Callable[..., LiveServer]) -> None:
     )
     assert clients.wrong == []
     assert clients.seen["200"] > 0
-    assert last["threads"] == first["threads"]
+    # asyncio's executor starts its threads one by one, as many as that
+    assert last["threads"] <= first["threads"] + min(32, (os.cpu_count() or 1) + 4)
     assert last["descriptors"] <= first["descriptors"] + 12
     assert last["children"] <= 4
     assert last["memory"] < first["memory"] * 1.2 + 8192
