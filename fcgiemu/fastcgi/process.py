@@ -126,7 +126,8 @@ class Spawned(Protocol):
 
 
 Spawner = Callable[..., "asyncio.Future[Spawned]"]
-#: Told of every line a process writes: the process, "stdout" or "stderr", the text.
+#: Told of every line a process writes: the process, the name of the request that the line belongs
+#: to ("" where it is nobody's), the text.
 OutputSink = Callable[["WorkerProcess", str, str], None]
 
 
@@ -138,8 +139,8 @@ class WorkerProcess:
         self.state = ProcessState.STARTING
         self.connection: FastCgiConnection
         self.requests = 0
-        #: Method and path of the request whose output comes now.
-        self._current = ("", "")
+        #: The name of the request whose output comes now, "" where it is nobody's.
+        self.label = ""
         self.exit_code: int | None = None
         self.lines: deque[str] = deque(maxlen=KEPT_LINES)
         self.idle_since = 0.0
@@ -163,7 +164,7 @@ class WorkerProcess:
         #: The request that each of ``lines`` belongs to, 0 where that is unknown.
         self._owners: deque[int] = deque(maxlen=KEPT_LINES)
         self._owner = 0
-        self._begun: dict[int, tuple[str, str]] = {}
+        self._begun: dict[int, str] = {}
         self._sink = sink
         self._process: Spawned | None = None
         self._exited = asyncio.Event()
@@ -185,17 +186,12 @@ class WorkerProcess:
         """
         return self.launch.listens and not self.launch.mark
 
-    @property
-    def label(self) -> str:
-        """The name of the request whose output comes now, "" where it is nobody's."""
-        return " ".join(self._current).strip()
-
     def begin(self, request: Request) -> None:
         """The process works on ``request`` from now."""
-        name = self._begun[self.requests] = request.method, request.target.path
+        name = self._begun[self.requests] = request.label
         self._begun.pop(self.requests - KEPT_REQUESTS, None)
         if not self.launch.mark:
-            self._current = name
+            self.label = name
             self._owner = self.requests
 
     def overdue(self, limits: Limits, now: float) -> tuple[str, float] | None:
@@ -277,8 +273,8 @@ class WorkerProcess:
             theirs.close()
         self._tasks = [
             asyncio.ensure_future(self._watch()),
-            asyncio.ensure_future(self._pump(self._process.stdout, "stdout")),
-            asyncio.ensure_future(self._pump(self._process.stderr, "stderr")),
+            asyncio.ensure_future(self._pump(self._process.stdout)),
+            asyncio.ensure_future(self._pump(self._process.stderr)),
         ]
         try:
             self.connection = await connect()
@@ -413,7 +409,7 @@ class WorkerProcess:
         self._forget_socket()
         self._exited.set()
 
-    async def _pump(self, stream: asyncio.StreamReader | None, name: str) -> None:
+    async def _pump(self, stream: asyncio.StreamReader | None) -> None:
         assert stream is not None
         begun = ""  # what the site has written of a line that it has not ended
         while True:
@@ -426,7 +422,7 @@ class WorkerProcess:
             if mark and not said.isdigit():
                 begun = text
             elif text or line and not mark:
-                self._show(name, text)
+                self._show(text)
             if mark:
                 self._told(said)
             if not line:
@@ -438,10 +434,10 @@ class WorkerProcess:
         """
         return line.partition(f"\x1e{self.launch.mark} ") if self.launch.mark else (line, "", "")
 
-    def _show(self, name: str, text: str) -> None:
+    def _show(self, text: str) -> None:
         self.lines.append(text)
         self._owners.append(self._owner)
-        self._sink(self, name, text)
+        self._sink(self, self.label, text)
 
     def _told(self, said: str) -> None:
         """Our own worker's word: whose output follows, that a debugger has come or gone, or what it
@@ -452,7 +448,7 @@ class WorkerProcess:
             self.debugged = rest == "attached"
             self._sink(
                 self,
-                "note",
+                self.label,
                 "a debugger is attached: no timeouts and no recycling until it leaves"
                 if self.debugged
                 else "the debugger has left: timeouts and recycling are on again",
@@ -466,7 +462,7 @@ class WorkerProcess:
             self._told_of_standby(rest)
         else:
             self._owner = bounded(said, MAX_LENGTH) or 0
-            self._current = self._begun.get(self._owner, ("", ""))
+            self.label = self._begun.get(self._owner, "")
 
     def _told_of_standby(self, said: str) -> None:
         word, *modules = said.split()

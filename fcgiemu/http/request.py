@@ -44,6 +44,11 @@ class Request:
     principal: Signed | None = None
 
     @property
+    def label(self) -> str:
+        """Its name in the console: method and path."""
+        return f"{self.method} {self.target.path}"
+
+    @property
     def https(self) -> bool:
         return self.scheme == "https"
 

@@ -70,7 +70,7 @@ class Watch:
         capture, decision = seen.capture, seen.decision
         if capture is None or not capture.pid or decision is None:
             return []
-        label = f"{decision.request.method} {decision.request.target.path}"
+        label = decision.request.label
         end = seen.began + seen.entry.seconds + LATE
         return [
             line.text

@@ -301,16 +301,16 @@ class FastCgi:
                 program = find_program(processor, self.site, application)
         found = [in_words(cause) for cause in causes(text, application, program)]
         for words in found:
-            self._sink(worker, "note", f"likely cause: {words}")
+            self._sink(worker, decision.request.label, f"likely cause: {words}")
         return found
 
-    def show(self, worker: WorkerProcess, text: str) -> None:
-        """The end of what came on STDERR, for the console, wherever else it goes; wfastcgi's
-        empty headings are left out.
+    def show(self, worker: WorkerProcess, decision: Decision, text: str) -> None:
+        """The end of what came on STDERR, for the console, wherever else it goes, under the name of
+        its own request; wfastcgi's empty headings are left out.
         """
         for line in text[-MAX_PRINTED:].splitlines():
             if line.strip() not in ("", "StdOut:", "StdErr:"):
-                self._sink(worker, "stderr", line)
+                self._sink(worker, decision.request.label, line)
 
     async def fail(self, exchange: Exchange, decision: Decision, action: Respond) -> None:
         """Answer with an error of the module; the log says why as well."""

@@ -67,7 +67,7 @@ class Pools(Protocol):
 
     def later(self, work: Coroutine[Any, Any, None]) -> None: ...
     def likely(self, worker: WorkerProcess, decision: Decision, text: str) -> list[str]: ...
-    def show(self, worker: WorkerProcess, text: str) -> None: ...
+    def show(self, worker: WorkerProcess, decision: Decision, text: str) -> None: ...
     async def fail(self, exchange: Exchange, decision: Decision, action: Respond) -> None: ...
     async def refuse(
         self, exchange: Exchange, decision: Decision, action: CallFastCgi, error: Exception
@@ -450,7 +450,7 @@ class FastCgiCall:
             await connection.wait(0)
             connection.take()
         text = masking.text(_text(bytes(connection.stderr)))
-        self.pools.show(self.worker, text)
+        self.pools.show(self.worker, self.decision, text)
         likely = self.pools.likely(self.worker, self.decision, text)
         if self.exchange.started:
             self.exchange.cut("the application wrote to STDERR")
@@ -475,7 +475,7 @@ class FastCgiCall:
             body = await asyncio.to_thread(
                 failure.page,
                 text,
-                f"{request.method} {request.target.path}",
+                request.label,
                 likely,
                 folder,
                 self.pools.editor,
@@ -533,7 +533,7 @@ class FastCgiCall:
         await self.worker.wait_exit(EXIT_PATIENCE)
         self.application.failed(self.worker)
         stderr = _text(bytes(self.connection.stderr))
-        self.pools.show(self.worker, stderr)
+        self.pools.show(self.worker, self.decision, stderr)
         if self.exchange.started:
             self.exchange.cut(message)
             return

@@ -83,7 +83,7 @@ async def _ask(
 
 
 def _lines(output: Output) -> Callable[..., None]:
-    return lambda worker, _stream, text: output(worker.pid, worker.label, text)
+    return lambda worker, label, text: output(worker.pid, label, text)
 
 
 async def _head(reader: asyncio.StreamReader) -> tuple[int, str, list[Header]]:

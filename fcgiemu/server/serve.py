@@ -126,9 +126,9 @@ class Console:
             asyncio.get_running_loop().call_later(LOG_SECONDS, self.flush)
         self._waiting.append(entry)
 
-    def output(self, worker: WorkerProcess, stream: str, text: str) -> None:
+    def output(self, worker: WorkerProcess, label: str, text: str) -> None:
         """A line that an application printed."""
-        self.line(worker.pid, worker.label, text)
+        self.line(worker.pid, label, text)
 
     def line(self, pid: int, label: str, text: str) -> None:
         """A line of a process, with the request it belongs to."""

@@ -206,3 +206,20 @@ def test_a_file_that_has_vanished_has_the_sites_own_page(tmp_path: Path) -> None
     )  # type: ignore[arg-type]
     assert error is not None and error.status == 404
     assert sending.own_response(replace(decision, action=error), False).body == b"our 404"
+
+
+@pytest.mark.parametrize("options", [(), ("--worker", "wfastcgi")], ids=["own", "wfastcgi"])
+def test_a_traceback_bears_the_name_of_its_own_request(
+    tmp_path: Path, serve: Callable[..., LiveServer], options: tuple[str, ...]
+) -> None:
+    fails = (
+        "def app(environ, start_response):\n"
+        "    if environ['PATH_INFO'] == '/print':\n"
+        "        print('a word', flush=True)\n"
+        "    raise RuntimeError('error of ' + environ['PATH_INFO'])\n"
+    )
+    write(tmp_path, {"app.py": fails, "web.config": wsgi_site("app.app")})
+    server = serve(tmp_path, "--workers", "1", *options)
+    for path in ("/one", "/print", "/two", "/three"):
+        assert server.get(path).status == 500
+        server.wait_for(rf"\[\d+ GET {path}\] RuntimeError: error of {path}")

@@ -534,15 +534,15 @@ def test_what_the_worker_says_is_not_part_of_the_output(written: str, shown: lis
     async def main() -> None:
         seen = []
 
-        def sink(worker: WorkerProcess, stream: str, text: str) -> None:
-            seen.append(f"{worker.label} {text}".removeprefix(" "))
+        def sink(_worker: WorkerProcess, label: str, text: str) -> None:
+            seen.append(f"{label} {text}".removeprefix(" "))
 
         worker = WorkerProcess(replace(LAUNCH, mark="m1"), sink)
-        worker._begun = {2: ("2", ""), 3: ("3", "")}
+        worker._begun = {2: "2", 3: "3"}
         stream = asyncio.StreamReader()
         stream.feed_data(written.encode())
         stream.feed_eof()
-        await worker._pump(stream, "stderr")
+        await worker._pump(stream)
         assert seen == shown
         assert worker.report == ("{}" if "m1 reported" in written else "")
 
