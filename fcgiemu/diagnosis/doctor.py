@@ -8,6 +8,7 @@ program needs, and the request itself. The last one is made only where nothing b
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 
 from ..applications import Application
@@ -18,6 +19,7 @@ from ..modules import handlers
 from ..site import Site
 from . import processes, python, reaching
 from .check import check
+from .settings import has_python
 from .steps import Step
 
 
@@ -64,7 +66,7 @@ def _programs(site: Site, application: Application, found: list[Finding]) -> Ite
     """The steps for every program that handlers name."""
     chosen = _handlers(site, application)
     if not chosen and not any(known.code == "handler-not-emulated" for known in found):
-        yield Step.of("handler", finding("python-no-handler", None))
+        yield Step.of("handler", _without_handler(site, application))
     wrong = {str(known.span) for known in found if known.severity != "info"}
     for handler in chosen:
         if "FastCgiModule" in handler.modules:
@@ -76,6 +78,16 @@ def _programs(site: Site, application: Application, found: list[Finding]) -> Ite
                 if known.severity == "error" and known.code.startswith("platform-")
             ]
             yield from processes.platform(site, application, handler, fatal)
+
+
+def _without_handler(site: Site, application: Application) -> Finding:
+    """That no handler needs a program: wrong only where there is Python to run."""
+    names = {name.upper() for name in site.app_settings(application)}
+    named = "WSGI_HANDLER" in names or site.worker_setting("WSGI_HANDLER", application)
+    if named or has_python(application):
+        command = f"fcgiemu init {shlex.quote(str(application.path))}"
+        return finding("python-no-handler", None, command=command)
+    return finding("python-not-used", None)
 
 
 def _concerns(site: Site, application: Application, known: Finding) -> bool:

@@ -79,7 +79,7 @@ def _value(
     if (
         local
         and local.startswith(str(site.path) + os.sep)
-        and _is_real(application)
+        and has_python(application)
         and not _made_later(site, local)
     ):
         if not os.path.exists(local) and name.upper() != "WSGI_LOG":
@@ -98,7 +98,7 @@ def unexpanded(value: str) -> list[str]:
     ]
 
 
-def _is_real(application: Application) -> bool:
+def has_python(application: Application) -> bool:
     """Whether the folder holds an application at all, and not its web.config alone."""
     return any(application.path.glob("*.py")) or any(application.path.glob("*/*.py"))
 
@@ -123,7 +123,7 @@ def _modules(
         first, *parts = value.split(".")
         inner = parts if name == "DJANGO_SETTINGS_MODULE" else parts[:-1]
         if (
-            _is_real(application)
+            has_python(application)
             and inner
             and (missing := _missing_part(application, first, inner[0]))
         ):
@@ -131,7 +131,7 @@ def _modules(
                 "settings-missing-module/part", span, name=name, value=value, missing=missing
             )
         elif (
-            _is_real(application)
+            has_python(application)
             and first.isidentifier()
             and not _importable(site, application, first, found)
         ):

@@ -203,7 +203,7 @@ def test_what_is_found(
 
 def test_no_web_config_and_no_handler(tmp_path: Path) -> None:
     assert doctor(tmp_path)[0] == 1
-    write(tmp_path, {"web.config": web_config()})
+    write(tmp_path, {"web.config": web_config(), "app.py": APP})
     code, text = doctor(tmp_path)
     assert code == 1 and "no handler uses FastCgiModule or httpPlatformHandler" in text
     (tmp_path / "web.config").rename(tmp_path / "web.3.4.config")

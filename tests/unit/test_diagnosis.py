@@ -98,3 +98,28 @@ def test_a_folder_without_web_config(tmp_path: Path) -> None:
     write(tmp_path, {"web.3.4.config": web_config()})
     agree(Site(tmp_path))
     assert [finding.code for finding in check(Site(tmp_path))] == ["config-missing"]
+
+
+@pytest.mark.parametrize(
+    ("files", "code"),
+    [
+        ({"web.config": web_config(), "index.html": ""}, "python-not-used"),
+        ({"web.config": web_config(), "app.py": ""}, "python-no-handler"),
+        (
+            {
+                "web.config": "<configuration><appSettings>"
+                '<add key="WSGI_HANDLER" value="app.app" /></appSettings></configuration>'
+            },
+            "python-no-handler",
+        ),
+    ],
+)
+@pytest.mark.usefixtures("no_processes")
+def test_no_handler_is_wrong_only_where_there_is_python(
+    tmp_path: Path, files: dict[str, str], code: str
+) -> None:
+    site = Site(write(tmp_path, files))
+    (step,) = (step for step in examine(site, site.root) if step.name == "handler")
+    assert step.finding is not None and step.finding.code == code
+    assert step.status == ("note" if code == "python-not-used" else "problem")
+    assert code == "python-not-used" or f"run fcgiemu init {tmp_path}" in step.remedy
