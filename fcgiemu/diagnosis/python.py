@@ -185,7 +185,7 @@ def _settings(site: Site, application: Application, wrong: Collection[str]) -> I
     if name and str(found.get("WSGI_HANDLER", ("", ""))[1]) not in wrong:
         yield Step("WSGI_HANDLER", "ok", name)
     for other, (_, span) in found.items():
-        if not name and other.upper() == "WSGI_HANDLER":
+        if not name and other != "WSGI_HANDLER" and other.upper() == "WSGI_HANDLER":
             yield Step.of(other, finding("python-setting-case", span, other=other))
     for key, (value, span) in found.items():
         is_path = key.lower() != "pythonpath" and paths.is_windows(value)

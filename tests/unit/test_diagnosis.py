@@ -19,7 +19,7 @@ from fcgiemu.programs import probing
 from fcgiemu.site import Site
 
 from ..cases import golden
-from ..sites import web_config, write
+from ..sites import python_handler, web_config, write
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 
@@ -123,3 +123,12 @@ def test_no_handler_is_wrong_only_where_there_is_python(
     assert step.finding is not None and step.finding.code == code
     assert step.status == ("note" if code == "python-not-used" else "problem")
     assert code == "python-not-used" or f"run fcgiemu init {tmp_path}" in step.remedy
+
+
+@pytest.mark.parametrize(("name", "told"), [("WSGI_HANDLER", False), ("Wsgi_Handler", True)])
+@pytest.mark.usefixtures("no_processes")
+def test_only_another_case_of_the_setting_is_told(tmp_path: Path, name: str, told: bool) -> None:
+    config = web_config(python_handler(), {name: ""})
+    site = Site(write(tmp_path, {"web.config": config, "app.py": ""}))
+    codes = {step.finding.code for step in examine(site, site.root) if step.finding is not None}
+    assert ("python-setting-case" in codes) is told
