@@ -70,6 +70,7 @@ def command(
 ) -> None:
     kind = "json" if as_json else kind
     from ..diagnosis.check import check, worst
+    from ..diagnosis.configuration import missing
     from ..report import findings as report
 
     if explain:
@@ -81,7 +82,7 @@ def command(
         # what a signed-in user gets is looked at
         opened.settings = replace(opened.settings, easy_auth=None)
         if not opened.tree.load_all(lambda name: name.startswith(".")):
-            raise SiteError(f"There is no web.config in {site}.", "Name the folder of the site.")
+            raise _no_configuration(site, missing(site))
         found = [
             finding
             for finding in check(opened, ignored)
@@ -98,6 +99,13 @@ def command(
     if output:
         click.echo(output)
     sys.exit(worst(found))
+
+
+def _no_configuration(site: Path, lack: Finding | None) -> SiteError:
+    """That nothing can be checked, as serve and doctor say it."""
+    if lack is None:
+        return SiteError(f"There is no web.config in {site}.", "Name the folder of the site.")
+    return SiteError(lack.message + "." * (not lack.message.endswith(".")), lack.hint)
 
 
 def _new(path: Path, found: list[Finding]) -> list[Finding]:
