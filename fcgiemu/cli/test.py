@@ -152,13 +152,16 @@ def _expectations(places: tuple[Path, ...]) -> list[Path]:
 def _site_of(path: Path) -> Path:
     """The nearest folder from ``path`` up that holds a web.config. Raises SiteError."""
     start = path.absolute()
+    if not start.exists():
+        raise SiteError(f"There is no file {path}.", "Name one that holds expectations.")
     for folder in (start, *start.parents):
         if folder.is_dir() and any(
             entry.name.lower() == "web.config" for entry in folder.iterdir()
         ):
             return folder
     raise SiteError(
-        f"There is no web.config in a folder above {path}.", "Name the site with --site."
+        f"There is no web.config in {path if start.is_dir() else start.parent}, nor above it.",
+        "Name the site with --site, or write one with fcgiemu init SITE.",
     )
 
 

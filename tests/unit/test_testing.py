@@ -216,14 +216,16 @@ def test_a_first_file_holds_at_once(tmp_path: Path) -> None:
     [
         (["--site", "{}/nowhere"], "There is no folder"),
         (["--site", "{}/empty"], "There is no *.expect"),
-        (["/nowhere/x.expect"], "There is no web.config in a folder above"),
-        (["{}/site/missing.expect"], "No such file"),
+        (["/nowhere/x.expect"], "There is no file /nowhere/x.expect"),
+        (["{0}/x.expect"], "There is no web.config in {0}, nor above it"),
+        (["{0}/empty"], "There is no web.config in {0}/empty, nor above it"),
+        (["{}/site/missing.expect"], "There is no file {}/site/missing.expect"),
     ],
 )
 def test_wrong_use(tmp_path: Path, arguments: list[str], words: str) -> None:
-    write(tmp_path, {"empty/": "", "site/web.config": CONFIG})
+    write(tmp_path, {"empty/": "", "site/web.config": CONFIG, "x.expect": "/ -> 200"})
     code, text = run(*(argument.format(tmp_path) for argument in arguments))
-    assert code == 2 and words in text
+    assert code == 2 and words.format(tmp_path) in text
 
 
 def test_an_answer(client: Client) -> None:
