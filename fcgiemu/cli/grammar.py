@@ -15,6 +15,7 @@ import click
 
 from ..errors import SiteError
 from ..files import find
+from ..http.url import NOT_A_URL, is_url
 
 #: Group of ``fcgiemu --help`` -> command -> (what it does, an example).
 GROUPS: dict[str, dict[str, tuple[str, str]]] = {
@@ -126,6 +127,8 @@ def site_and_url(words: tuple[str, ...], has_batch: bool) -> tuple[str, str | No
             f"Too many arguments: {' '.join(words)}. Write: fcgiemu explain [SITE] URL"
         )
     if len(words) == 2:
+        if not is_url(words[1]):
+            raise click.UsageError(f"{words[1]} is not a URL. {NOT_A_URL}")
         return words[0], words[1]
     if has_batch:
         return (words[0] if words else "."), None

@@ -24,6 +24,15 @@ _ESCAPE = re.compile(r"%u[0-9A-Fa-f]{4}|%[0-9A-Fa-f]{2}")
 _PATH_SAFE = "/;:@&=+$,-_.!~*'()|[]"
 
 
+#: What people are told who ask about something else than a URL.
+NOT_A_URL = "A URL begins with / or http://, for example /blog/1."
+
+
+def is_url(text: str) -> bool:
+    """Whether a text that a person has written is meant as a URL: http.sys refuses any other."""
+    return text.lower().startswith(("/", "http://", "https://"))
+
+
 class UrlRefused(Exception):
     """http.sys answers by itself: ``status``, the heading of its page, and its one sentence."""
 

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 from ..decision import Decision, Outcome, Refused, Respond
 from ..diagnosis.check import check
 from ..http.request import Request, make_request
-from ..http.url import UrlRefused
+from ..http.url import NOT_A_URL, UrlRefused, is_url
 from ..report.explanation import Explanation, explanation
 from ..report.story import lines
 from ..rewrite.dialect import PatternError
@@ -177,8 +177,8 @@ def of_url(
     site: Site, url: str, method: str = "GET", headers: Sequence[tuple[str, str]] = ()
 ) -> dict[str, Any]:
     """The story of a URL."""
-    if not url.startswith(("/", "http://", "https://")):
-        raise BadQuestion("A URL begins with / or http://, for example /blog/1.")
+    if not is_url(url):
+        raise BadQuestion(NOT_A_URL)
     trace = Trace()
     outcome: Outcome
     try:

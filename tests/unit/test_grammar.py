@@ -44,6 +44,7 @@ EXPLAIN = [
     (["http://localhost/a.txt"], "=> 200 static file a.txt"),
     (["/"], "403.14"),
     (["."], "Give a URL or --batch FILE: fcgiemu explain . /"),
+    ([".", "static/a.css"], "A URL begins with / or http://, for example /blog/1."),
     ([], "Give a URL or --batch FILE"),
     ([".", "/", "/"], "Too many arguments"),
     ([".", "/", "--batch", "-"], "Too many arguments"),
