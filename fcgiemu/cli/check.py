@@ -82,7 +82,7 @@ def command(
         # what a signed-in user gets is looked at
         opened.settings = replace(opened.settings, easy_auth=None)
         if not opened.tree.load_all(lambda name: name.startswith(".")):
-            raise _no_configuration(site, missing(site))
+            raise _no_configuration(opened.path, missing(opened.path))
         found = [
             finding
             for finding in check(opened, ignored)
@@ -105,7 +105,7 @@ def _no_configuration(site: Path, lack: Finding | None) -> SiteError:
     """That nothing can be checked, as serve and doctor say it."""
     if lack is None:
         return SiteError(f"There is no web.config in {site}.", "Name the folder of the site.")
-    return SiteError(lack.message + "." * (not lack.message.endswith(".")), lack.hint)
+    return SiteError(f"{lack.message}.", lack.hint)
 
 
 def _new(path: Path, found: list[Finding]) -> list[Finding]:

@@ -160,7 +160,7 @@ def _site_of(path: Path) -> Path:
         ):
             return folder
     raise SiteError(
-        f"There is no web.config in {path if start.is_dir() else start.parent}, nor above it.",
+        f"There is no web.config in {start if start.is_dir() else start.parent}, nor above it.",
         "Name the site with --site, or write one with fcgiemu init SITE.",
     )
 
