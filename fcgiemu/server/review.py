@@ -30,6 +30,7 @@ class Review:
         self._site = site
         self._say = say
         self._known: dict[Key, Finding] = {}
+        self._has_told = False
         self._stale = False
         self._task: asyncio.Task[None] | None = None
 
@@ -55,11 +56,13 @@ class Review:
 
     def _tell(self, found: dict[Key, Finding]) -> None:
         before, self._known = self._known, found
+        unsaid = set() if self._has_told else {"config-missing"}  # the report has said that
+        self._has_told = True
         for key, known in before.items():
             if key not in found:
                 self._say(line(known, "fixed"))
         for key, known in found.items():
-            if key not in before:
+            if key not in before and known.code not in unsaid:
                 self._say(line(known))
 
 
@@ -73,8 +76,4 @@ def _problems(path: Path, settings: Settings) -> list[Finding]:
         found = check(Site(path, settings))
     except (SiteError, OSError):
         return []
-    return [
-        known
-        for known in found
-        if known.severity != "info" and known.code != "config-missing"  # the report says that
-    ]
+    return [known for known in found if known.severity != "info"]

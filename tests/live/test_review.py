@@ -24,3 +24,15 @@ def test_findings_come_and_go(tmp_path: Path, serve: Callable[..., LiveServer]) 
     write(tmp_path, {"web.config": "<configuration />"})
     server.wait_for("fixed       web.config:1:16: Configuration file is not well-formed XML")
     assert server.log().count("Rule 'one' never applies") == 2
+
+
+def test_web_config_is_removed_and_comes_back(
+    tmp_path: Path, serve: Callable[..., LiveServer]
+) -> None:
+    write(tmp_path, {"web.config": rules(BAD.format("one"))})
+    server = serve(tmp_path)
+    server.wait_for("Rule 'one' never applies")
+    (tmp_path / "web.config").unlink()
+    server.wait_for(f"error       There is no web.config in {tmp_path} ")
+    write(tmp_path, {"web.config": "<configuration />"})
+    server.wait_for(f"fixed       There is no web.config in {tmp_path} ")
