@@ -18,7 +18,7 @@ from ..programs import installing
 from ..programs.interpreters import Program
 from ..programs.requirements import package_named, package_of
 from ..worker import paths
-from .modules import elsewhere, hidden_module, shadowed
+from .modules import elsewhere, hidden_module, misspelled, shadowed
 
 #: Characters at both ends of a text that are looked at: error texts may be as long as an
 #: application likes.
@@ -57,6 +57,7 @@ def _causes(
                 yield from _unlisted(application, missing[1], program)
             elif code == "error-no-attribute":
                 yield from hidden_module(application, values["module"], values["name"], program)
+                yield from misspelled(application, values["module"], values["name"])
             yield catalogue.filled(
                 code, {**values, "install": _install(code, application, program)}
             )

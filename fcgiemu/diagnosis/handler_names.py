@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from pathlib import Path
 
@@ -67,6 +68,24 @@ def application_in(file: Path) -> str:
         if re.search(rf"^def {name}\(", text, re.MULTILINE):
             return f"{name}()"
     return "app"
+
+
+def near_name(file: Path, name: str) -> str:
+    """What a module has at its left margin in the place of ``name``: an almost equal name, else
+    the application; "" where it has neither.
+    """
+    try:
+        text = file.read_text("utf-8", "replace")
+    except OSError:
+        return ""
+    names: list[str] = re.findall(
+        r"^(?:def |class )?([A-Za-z]\w*)\s*(?:[:(]|=[^=])", text, re.MULTILINE
+    )
+    close = difflib.get_close_matches(name, names, 1, 0.7)
+    if close:
+        return close[0]
+    likely = application_in(file)
+    return likely if likely.removesuffix("()") in names else ""
 
 
 def module_file(name: str, folder: Path) -> Path | None:

@@ -13,7 +13,7 @@ from ..applications import Application
 from ..catalogue import finding
 from ..catalogue.values import Finding
 from ..programs.interpreters import Program
-from .handler_names import module_file
+from .handler_names import module_file, near_name
 
 #: How deep in the site a module is looked for that Python does not find.
 _DEPTH = 3
@@ -58,6 +58,19 @@ def hidden_module(
             None,
             file=os.path.relpath(file, application.path),
             command=f"cd {place} && {program.path} -c 'import {package}.{name}'",
+        )
+
+
+def misspelled(application: Application, module: str, name: str) -> Iterator[Finding]:
+    """That a module of the site has no ``name``, but an application or almost that name."""
+    file = module_file(module, application.path)
+    if file is None or module.rpartition(".")[2] not in (file.stem, file.parent.name):
+        return
+    near = near_name(file, name)
+    if near:
+        relative = os.path.relpath(file, application.path)
+        yield finding(
+            "error-no-attribute/near", None, module=module, name=name, file=relative, near=near
         )
 
 

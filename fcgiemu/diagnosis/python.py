@@ -259,7 +259,7 @@ def _load(
         module = (site.worker_setting("WSGI_HANDLER", application) or "").rpartition(".")[0]
         yield Step.of("import", _exit(application, ended, program, module))
     elif "error" in found:
-        yield Step.of("import", _error(application, found, program))
+        yield Step.of("import", _error(site, application, found, program))
     elif found["kind"] in _ASGI or found.get("asgi"):
         called = f"{found['kind']}() missing 1 required positional argument: 'send'"
         remedy = _remedy(causes(called, application, program))
@@ -297,7 +297,9 @@ def _remedy(found: list[Finding]) -> str:
     return " ".join(map(in_words, found))
 
 
-def _error(application: Application, found: dict[str, Any], program: Program) -> Finding:
+def _error(
+    site: Site, application: Application, found: dict[str, Any], program: Program
+) -> Finding:
     """That loading the application raised an error."""
     lines = found["error"].splitlines() or [""]
     behind = (
@@ -305,6 +307,10 @@ def _error(application: Application, found: dict[str, Any], program: Program) ->
     )  # a proxy script may have dropped the reason
     reason = lines[0].partition(": Traceback")[0] + (f"; behind it: {behind[-1]}" if behind else "")
     text = "\n".join([*behind, found["error"], found["traceback"]])
-    remedy = _remedy(causes(text, application, program))
+    likely = causes(text, application, program)
+    remedy = _remedy(likely)
+    name = "WSGI_HANDLER"
+    is_name = any(known.code.startswith("error-no-attribute") for known in likely)
+    span = site.app_settings(application).get(name, ("", None))[1] if is_name else None
     shown = "Its traceback:\n" + _OWN_FRAME.sub("", found["traceback"])
-    return finding("python-load-error", None, reason=reason, remedy=remedy or shown)
+    return finding("python-load-error", span, reason=reason, remedy=remedy or shown)

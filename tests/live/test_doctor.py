@@ -75,7 +75,12 @@ def test_all_is_well(tmp_path: Path) -> None:
         (
             {"WSGI_HANDLER": "app.nope"},
             "has no attribute 'nope'",
-            "Module app has no nope. Correct the end of WSGI_HANDLER",
+            "Module app (app.py) has no nope. Did you mean app.application? Correct the end of",
+        ),
+        (
+            {"WSGI_HANDLER": "app.aplication"},
+            "problem import        web.config:1:",
+            "Did you mean app.application?",
         ),
         ({"WSGI_HANDLER": "app.application "}, "has blanks around it", "Write 'app.application'"),
         (

@@ -11,11 +11,14 @@ from pathlib import Path
 import pytest
 
 from fcgiemu import catalogue
+from fcgiemu.applications import Application
 from fcgiemu.catalogue import EXAMPLE_FILES
+from fcgiemu.diagnosis.causes import causes
 from fcgiemu.diagnosis.check import check
 from fcgiemu.diagnosis.doctor import examine
 from fcgiemu.fastcgi.process import StartFailed
 from fcgiemu.programs import probing
+from fcgiemu.rewrite.state import Place
 from fcgiemu.site import Site
 
 from ..cases import golden
@@ -132,3 +135,20 @@ def test_only_another_case_of_the_setting_is_told(tmp_path: Path, name: str, tol
     site = Site(write(tmp_path, {"web.config": config, "app.py": ""}))
     codes = {step.finding.code for step in examine(site, site.root) if step.finding is not None}
     assert ("python-setting-case" in codes) is told
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "hint"),
+    [
+        ("application = 1\n", "aplication", "Did you mean app.application? "),
+        ("app = 1\n", "application", "Did you mean app.app? "),
+        ("def create_app():\n    pass\n", "app", "Did you mean app.create_app()? "),
+        ("x = 1\n", "app", ""),
+    ],
+)
+def test_the_near_name_of_a_handler(tmp_path: Path, text: str, name: str, hint: str) -> None:
+    write(tmp_path, {"app.py": text})
+    error = f"AttributeError: module 'app' has no attribute '{name}'"
+    (known,) = causes(error, Application("", tmp_path, Place()))
+    assert known.code.startswith("error-no-attribute")
+    assert known.hint == f"{hint}Correct the end of WSGI_HANDLER."
