@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import ast
 import re
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import SiteError
 from ..files import UNWATCHED
+from ..programs import environments
 from .python_modules import Found, applications, tree_of
 
 #: Kinds of applications that speak ASGI, which wfastcgi does not.
@@ -123,22 +125,55 @@ def _django(folder: Path) -> Recognised | None:
 
 def _django_static(folder: Path, settings: str) -> tuple[str, tuple[str, ...]]:
     """The folder of collectstatic, where IIS can serve it; what to do where it cannot."""
-    values = _constants(folder / f"{settings.replace('.', '/')}.py")
+    file = folder / f"{settings.replace('.', '/')}.py"
+    values = _constants(file)
     url = values.get("STATIC_URL", "static/").strip("/") or _STATIC
     root = values.get("STATIC_ROOT", "")
     if root and root == url and "/" not in root:
-        collected = () if (folder / root).is_dir() else ("python manage.py collectstatic",)
-        return root, tuple(f"fill {root}/ with: {command}" for command in collected)
+        is_filled = (folder / root).is_dir()
+        return root, () if is_filled else (f"fill {root}/ with: {_collectstatic(folder)}",)
     if root:
         return "", (
             f"STATIC_ROOT is {root}/ and STATIC_URL is /{url}/: IIS serves them by itself once "
-            f'both have one name, STATIC_ROOT = BASE_DIR / "{url}"',
+            f"both have one name, {_static_root(file, folder, url)}",
         )
     return "", (
-        "static files: runserver alone serves them without being asked. Set STATIC_ROOT = "
-        f'BASE_DIR / "{url}", run python manage.py collectstatic, remove web.config and run '
-        "fcgiemu init again (or use WhiteNoise)",
+        "static files: runserver alone serves them without being asked. Set "
+        f"{_static_root(file, folder, url)}, run {_collectstatic(folder)}, remove web.config and "
+        "run fcgiemu init again (or use WhiteNoise)",
     )
+
+
+def _collectstatic(folder: Path) -> str:
+    """The command that fills STATIC_ROOT, with the Python of the site's own environment where it
+    has one.
+    """
+    names = (*environments.NAMES, environments.AZURE_NAME)
+    pythons = (folder / name / "bin" / "python" for name in names)
+    own = next((shlex.quote(str(python)) for python in pythons if python.is_file()), None)
+    if own is None:
+        return "python manage.py collectstatic (with the Python that has Django)"
+    return f"{own} {shlex.quote(str(folder / 'manage.py'))} collectstatic"
+
+
+def _static_root(file: Path, folder: Path, url: str) -> str:
+    """The line that sets STATIC_ROOT in a settings file, by what the file has defined."""
+    tree = tree_of(file)
+    base = next(
+        (
+            node.value
+            for node in (tree.body if tree is not None else ())
+            if isinstance(node, ast.Assign)
+            and any(isinstance(to, ast.Name) and to.id == "BASE_DIR" for to in node.targets)
+        ),
+        None,
+    )
+    if base is None and file.is_file():
+        ups = len(file.relative_to(folder).parts) - 1
+        return f'STATIC_ROOT = Path(__file__).resolve().parents[{ups}] / "{url}" (from pathlib)'
+    if base is not None and "os.path" in ast.unparse(base):
+        return f'STATIC_ROOT = os.path.join(BASE_DIR, "{url}")'
+    return f'STATIC_ROOT = BASE_DIR / "{url}"'
 
 
 def _constants(file: Path) -> dict[str, str]:

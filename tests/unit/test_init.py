@@ -187,3 +187,20 @@ def test_where_a_site_has_no_web_config_init_is_named(tmp_path: Path) -> None:
     assert command in hints(Site(tmp_path))
     write_site(tmp_path, {"web.config": "<configuration />"})
     assert command not in hints(Site(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("base", "root"),
+    [
+        ("", 'STATIC_ROOT = Path(__file__).resolve().parents[1] / "static" (from pathlib)'),
+        ("BASE_DIR = Path(__file__).parent.parent\n", 'STATIC_ROOT = BASE_DIR / "static"'),
+        ("BASE_DIR = os.path.dirname('')\n", 'STATIC_ROOT = os.path.join(BASE_DIR, "static")'),
+    ],
+)
+def test_what_to_write_for_static_files_of_django(tmp_path: Path, base: str, root: str) -> None:
+    write_site(tmp_path, {**DJANGO, "shop/settings.py": base + SETTINGS})
+    (note,) = recognise(tmp_path).notes
+    assert f"Set {root}, run python manage.py collectstatic (with the Python that" in note
+    write_site(tmp_path, {"venv/bin/python": ""})
+    (note,) = recognise(tmp_path).notes
+    assert f"run {tmp_path}/venv/bin/python {tmp_path}/manage.py collectstatic, remove" in note
