@@ -429,10 +429,12 @@ class _Merger:
             owner = "system.webServer/rewrite"  # one module consumes them together
         if self.section == "system.webServer/httpProtocol":
             owner = ""  # measured: a duplicate custom header fails every request
+        is_served = self.section == "system.webServer/httpCompression"  # measured: it fails none
         self.findings.append(
             catalogue.finding(
                 "config-duplicate-entry",
                 element.span,
+                severity="warning" if is_served else "",
                 hresult=E_INVALID_DATA
                 if self.section in _DUPLICATE_IS_INVALID_DATA
                 else E_DUPLICATE,

@@ -394,3 +394,13 @@ def test_codes_on_the_command_line(
     write(tmp_path, {"web.config": rules(rule)})
     result = CliRunner().invoke(main, ["check", str(tmp_path), *arguments])
     assert result.exit_code == status and words in result.output, result.output
+
+
+def test_a_scheme_that_is_there_already_is_a_warning_everywhere(tmp_path: Path) -> None:
+    scheme = '<httpCompression><scheme name="gzip" dll="gzip.dll" /></httpCompression>'
+    site = write(tmp_path, {"web.config": web_config(scheme), "a.txt": "a"})
+    explained = Site(site).explain("/a.txt")
+    assert explained["outcome"]["status"] == 200
+    found = {(one["code"], one["severity"]) for one in explained["findings"]}
+    assert found == {("config-duplicate-entry", "warning")}
+    assert found == {(one.code, one.severity) for one in check(Site(site))}
