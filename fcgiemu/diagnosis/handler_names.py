@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from keyword import iskeyword
 from pathlib import Path
 
 from ..worker import paths
@@ -78,9 +79,12 @@ def near_name(file: Path, name: str) -> str:
         text = file.read_text("utf-8", "replace")
     except OSError:
         return ""
-    names: list[str] = re.findall(
-        r"^(?:def |class )?([A-Za-z]\w*)\s*(?:[:(]|=[^=])", text, re.MULTILINE
+    found = re.findall(
+        r"^(?:(?:def|class) +)([A-Za-z_]\w*)|^([A-Za-z_]\w*)[ \t]*(?::[^=\n]+)?=(?!=)",
+        text,
+        re.MULTILINE,
     )
+    names = [one for one in map("".join, found) if not iskeyword(one)]
     close = difflib.get_close_matches(name, names, 1, 0.7)
     if close:
         return close[0]

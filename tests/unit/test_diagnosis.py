@@ -143,7 +143,10 @@ def test_only_another_case_of_the_setting_is_told(tmp_path: Path, name: str, tol
         ("application = 1\n", "aplication", "Did you mean app.application? "),
         ("app = 1\n", "application", "Did you mean app.app? "),
         ("def create_app():\n    pass\n", "app", "Did you mean app.create_app()? "),
+        ("app: object = 1\n", "ap", "Did you mean app.app? "),
         ("x = 1\n", "app", ""),
+        ("try: x = 1\nfinally: pass\nprint(1)\n", "tryy", ""),
+        ("print(1)\n", "prin", ""),
     ],
 )
 def test_the_near_name_of_a_handler(tmp_path: Path, text: str, name: str, hint: str) -> None:
