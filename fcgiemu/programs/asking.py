@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import http.client
-import os
-import signal
 import socket
 import subprocess
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,8 +15,8 @@ from ..fastcgi.cgi import BadHeaders, HeadReader
 from ..fastcgi.connection import ConnectionClosed
 from ..fastcgi.process import Launch, StartFailed, WorkerProcess
 from ..fastcgi.records import ProtocolError
-from ..lifeline import Lifeline, guarded
 from .ports import listening_ports
+from .probing import started
 
 #: Seconds that an answer may take.
 SECONDS = 60.0
@@ -92,31 +88,8 @@ def try_platform(
     """Start a program of httpPlatform, wait ``seconds`` for it to listen on ``port``, and ask it
     for ``/``. Raises OSError where it cannot be started.
     """
-    lifeline = Lifeline()
-    with tempfile.TemporaryFile() as output:
-        try:
-            process = subprocess.Popen(
-                guarded(tuple(command)),
-                env={**environment, **lifeline.environment},
-                cwd=folder,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                pass_fds=(lifeline.theirs,),
-                start_new_session=True,
-            )
-        except OSError:
-            lifeline.cut()
-            raise
-        finally:
-            lifeline.passed()
-        try:
-            return _watched(process, output, port, seconds, host)
-        finally:
-            lifeline.cut()
-            process.wait()
-            with contextlib.suppress(OSError):
-                os.killpg(process.pid, signal.SIGKILL)
+    with started(command, environment, folder) as (process, output):
+        return _watched(process, output, port, seconds, host)
 
 
 def _watched(

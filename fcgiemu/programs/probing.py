@@ -11,9 +11,9 @@ import re
 import signal
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 from ..fastcgi.process import Launch
 from ..lifeline import Lifeline, guarded
@@ -38,8 +38,13 @@ def probe(launch: Launch, folder: str) -> tuple[dict[str, Any] | None, Ended]:
     return json.loads(answer[1]) if answer else None, ended
 
 
-def run(command: Sequence[str], environment: Mapping[str, str], folder: str | Path) -> Ended:
-    """Run a program to its end. Raises OSError where it cannot be started."""
+@contextlib.contextmanager
+def started(
+    command: Sequence[str], environment: Mapping[str, str], folder: str | Path
+) -> Iterator[tuple[subprocess.Popen[bytes], IO[bytes]]]:
+    """A program and the file of what it prints; it ends, with all it has started, on leaving the
+    block. Raises OSError where it cannot be started.
+    """
     lifeline = Lifeline()
     with tempfile.TemporaryFile() as output:  # no pipe, which its children would keep open
         try:
@@ -58,15 +63,21 @@ def run(command: Sequence[str], environment: Mapping[str, str], folder: str | Pa
             raise
         finally:
             lifeline.passed()
-        code: int | None = None
         try:
-            code = process.wait(SECONDS)
-        except subprocess.TimeoutExpired:
-            pass
+            yield process, output
         finally:
             lifeline.cut()
             process.wait()
             with contextlib.suppress(OSError):
                 os.killpg(process.pid, signal.SIGKILL)
+
+
+def run(command: Sequence[str], environment: Mapping[str, str], folder: str | Path) -> Ended:
+    """Run a program to its end. Raises OSError where it cannot be started."""
+    with started(command, environment, folder) as (process, output):
+        try:
+            code: int | None = process.wait(SECONDS)
+        except subprocess.TimeoutExpired:
+            code = None
         output.seek(0)
         return Ended(code, output.read().decode("utf-8", "replace"))
