@@ -4,7 +4,7 @@ headers and body.
 
 from __future__ import annotations
 
-from ..config.diagnostics import E_INVALID_DATA
+from ..config.diagnostics import E_INVALID_DATA, Finding
 from ..config.tree import Effective
 from ..decision import Decision, Respond
 from ..http.response import Header, body_charset
@@ -23,6 +23,9 @@ from ..rewrite.state import State
 from ..rewrite.template import ExpansionError
 from ..trace import Trace
 from . import loaded
+
+#: Those of a response whose outbound rules failed: in SEND_RESPONSE, and before the caches.
+SUBSTATUSES = (52, 53)
 
 
 class Sender:
@@ -43,7 +46,6 @@ class Sender:
         self._trace = trace
         self._state = _response_state(decision, status, self._headers)
         self._failure: Respond | None = None
-        self._substatus = 53 if compiled.before_cache else 52
         self._rules: list[OutboundRule] = []
         if not compiled.errors:
             try:
@@ -56,17 +58,8 @@ class Sender:
         """The 500.52 (or .53) that replaces the response, or None; asked again after ``headers``
         and ``body``.
         """
-        if self._compiled.errors:
-            finding = self._compiled.errors[0]
-            return Respond(
-                500,
-                self._substatus,
-                finding.message,
-                finding.hresult,
-                reason="URL Rewrite Module Error.",
-                finding=finding,
-                notification="SendResponse",
-            )
+        if (replaced := _invalid(self._compiled)) is not None:
+            return replaced
         encoding = next(
             (value for name, value in self._headers if name.lower() == "content-encoding"), ""
         )
@@ -106,14 +99,36 @@ class Sender:
 
     def _fail(self, message: str) -> None:
         if self._failure is None:
-            self._failure = Respond(
-                500,
-                self._substatus,
-                message,
-                E_INVALID_DATA,
-                reason="URL Rewrite Module Error.",
-                notification="SendResponse",
-            )
+            self._failure = _error(self._compiled, message, E_INVALID_DATA)
+
+
+def invalid(effective: Effective) -> Respond | None:
+    """The error that replaces every response, since the configuration's outbound rules are not
+    valid; None where they are, or where there are none.
+    """
+    compiled = active_rules(effective)
+    return None if compiled is None else _invalid(compiled)
+
+
+def _invalid(compiled: OutboundRules) -> Respond | None:
+    if not compiled.errors:
+        return None
+    finding = compiled.errors[0]
+    return _error(compiled, finding.message, finding.hresult, finding)
+
+
+def _error(
+    compiled: OutboundRules, message: str, hresult: int, finding: Finding | None = None
+) -> Respond:
+    return Respond(
+        500,
+        SUBSTATUSES[compiled.before_cache],
+        message,
+        hresult,
+        reason="URL Rewrite Module Error.",
+        finding=finding,
+        notification="SendResponse",
+    )
 
 
 def sender(

@@ -20,7 +20,7 @@ from ..fastcgi.wfastcgi import is_wfastcgi
 from ..freb import translate
 from ..hosting import Hosting
 from ..http.response import Response, reason_phrase
-from ..modules import answering, custom_error, sending, static_file, webdav
+from ..modules import answering, custom_error, outbound, sending, static_file, webdav
 from ..modules.fastcgi_variables import variables
 from ..rewrite.state import State
 from ..trace import Trace
@@ -234,6 +234,8 @@ def _outcome(
             found["status"], found["substatus"] = response.status, response.substatus
             found["reason"], found["message"] = response.reason, response.message
             found["hresult"] = _hresult(response.hresult)
+            if response.substatus in outbound.SUBSTATUSES:
+                found["module"] = "RewriteModule"
     if found["status"] is not None and found["reason"] is None:
         found["reason"] = reason_phrase(found["status"])
     return found
@@ -303,7 +305,8 @@ def _response(
     outcome: Outcome, canned: CannedResponse | None, trace: Trace | None
 ) -> Response | None:
     """The response as far as it can be known: IIS's own as a remote client gets it, or the canned
-    one of the handler, sent on its way out, as the client named by remote_addr gets it.
+    one of the handler, sent on its way out, as the client named by remote_addr gets it. Outbound
+    rules that are not valid replace any.
     """
     if isinstance(outcome, Refused):
         return sending.refusal(outcome)
@@ -311,7 +314,8 @@ def _response(
         return answering.handled(outcome, _canned(canned), trace)
     if isinstance(outcome.action, (Redirect, Respond)):
         return answering.made_by_iis(outcome, local=False, trace=trace)
-    return None
+    error = outbound.invalid(outcome.effective) if _reaches_handler(outcome) else None
+    return None if error is None else sending.failed(outcome, error)
 
 
 def _reaches_handler(decision: Decision) -> bool:

@@ -286,3 +286,29 @@ def test_no_rules_are_as_good_as_empty_ones(tmp_path: Path, url: str) -> None:
         },
     )
     assert Site(without).explain(url)["outcome"] == Site(empty).explain(url)["outcome"]
+
+
+@pytest.mark.parametrize("before_cache, substatus", [("", 52), (' rewriteBeforeCache="true"', 53)])
+@pytest.mark.parametrize("url", ["/a.css", "/nothing.css"])
+def test_outbound_rules_that_are_not_valid_replace_every_response(
+    tmp_path: Path, before_cache: str, substatus: int, url: str
+) -> None:
+    outbound = (
+        f"<rewrite><outboundRules{before_cache}><preConditions/><preConditions/></outboundRules>"
+        "</rewrite>"
+    )
+    site = write(
+        tmp_path,
+        {
+            "web.config": "<configuration><system.webServer>"
+            f"{outbound}</system.webServer></configuration>",
+            "a.css": "",
+        },
+    )
+    outcome = json.loads(run("explain", site, url, "--json").output)["outcome"]
+    assert (outcome["kind"], outcome["status"], outcome["substatus"], outcome["module"]) == (
+        "respond",
+        500,
+        substatus,
+        "RewriteModule",
+    )
