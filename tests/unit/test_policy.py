@@ -4,6 +4,7 @@ settle it; every fact has a grade, and the page of facts is made from them.
 
 from __future__ import annotations
 
+import re
 from dataclasses import fields
 from pathlib import Path
 
@@ -50,3 +51,12 @@ def test_the_command_shows_what_holds_a_text() -> None:
     assert result.exit_code == 0
     assert "settled by:" in result.stdout
     assert "Configuration" not in result.stdout
+
+
+def test_evidence_counts_what_a_fact_agrees_with() -> None:
+    known = [fact.evidence for fact in facts.facts() if fact.evidence]
+    form = r"\d+ (trace|case|report)s?(, \d+ (case|report)s?)*"
+    assert known and not [text for text in known if not re.fullmatch(form, text)]
+    assert not [
+        text for text in known if re.search(r"\b1 \w+s\b|\b(?!1 )\d+ (trace|case|report)\b", text)
+    ]
