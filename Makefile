@@ -1,6 +1,7 @@
 # make serve   run a sample (SITE=samples/flask for another, PORT=8000)
 # make test    run the tests        make check      lint, format, types and layers
 # make bench   measure              make coverage   the tests with coverage        make soak   half an hour of load
+# make dist    the sdist and the wheel, in dist/
 PYTHON ?= python3
 VENV   ?= .venv
 SITE   ?= samples/hello
@@ -13,7 +14,7 @@ PYTEST  = $(BIN)/pytest -n $(JOBS) --maxprocesses 8 --timeout 600
 
 SECONDS ?= 1800
 
-.PHONY: serve test test-without-standby check coverage bench soak clean
+.PHONY: serve test test-without-standby check coverage bench soak dist clean
 
 serve: $(VENV)/.installed
 	$(BIN)/fcgiemu serve $(SITE) --port $(PORT)
@@ -36,6 +37,11 @@ coverage: $(VENV)/.test-installed
 
 bench: $(VENV)/.test-installed
 	$(BIN)/python -m tests.benchmarks
+
+dist: $(VENV)/.test-installed
+	rm -rf dist
+	$(BIN)/python -m build
+	$(BIN)/python -m twine check --strict dist/*
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "fcgiemu needs Python 3.11 or newer: make PYTHON=python3.12"; exit 1; }

@@ -1,0 +1,70 @@
+"""The sdist and the wheel, built from the files of the repository: nothing missing, nothing that
+nobody has declared.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+pytestmark = pytest.mark.skipif(
+    not (ROOT / ".git").exists() or not shutil.which("git"),
+    reason="git says which files belong to the repository; there is no git repository here",
+)
+
+
+@pytest.fixture(scope="module")
+def tracked() -> set[str]:
+    """The files of the repository that are there."""
+    command = ["git", "-C", str(ROOT), "ls-files", "-z"]
+    names = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split("\0")
+    return {name for name in names if name and (ROOT / name).is_file()}
+
+
+@pytest.fixture(scope="module")
+def built(tracked: set[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of an sdist and of the wheel that is made of it. A warning of setuptools fails."""
+    source = tmp_path_factory.mktemp("source")
+    for name in tracked:
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, source / name)
+    (source / "fcgiemu" / "worker" / "undeclared.so").touch()
+    (source / "samples" / "db.sqlite3").touch()
+    command = [sys.executable, "-m", "build", "--no-isolation", str(source)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Warning" not in done.stdout + done.stderr, done.stdout + done.stderr
+    return source / "dist"
+
+
+def test_the_sdist_holds_the_repository(built: Path, tracked: set[str]) -> None:
+    """Tests, docs, samples and CHANGELOG among it."""
+    (path,) = built.glob("*.tar.gz")
+    with tarfile.open(path) as archive:
+        names = {member.name.partition("/")[2] for member in archive if member.isfile()}
+    assert tracked - names == set()
+    assert {"tests/live/test_package.py", "docs/index.md", "CHANGELOG.md"} <= names
+    assert "samples/db.sqlite3" not in names
+
+
+def test_the_wheel_holds_the_package(built: Path, tracked: set[str]) -> None:
+    """Every file of fcgiemu/, and no other: data are declared in setup.cfg, one by one."""
+    (path,) = built.glob("*.whl")
+    with zipfile.ZipFile(path) as archive:
+        names = {name for name in archive.namelist() if ".dist-info/" not in name}
+    package = {name for name in tracked if name.startswith("fcgiemu/")}
+    assert {name for name in names if ".data/" not in name} == package
+
+
+def test_a_package_index_takes_them(built: Path) -> None:
+    command = [sys.executable, "-m", "twine", "check", "--strict", *map(str, built.iterdir())]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
