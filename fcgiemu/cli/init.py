@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shlex
-import sys
 from pathlib import Path
 
 import click
@@ -12,6 +11,7 @@ import click
 from ..errors import SiteError
 from ..init.files import PLATFORMS, Plan, plan, write
 from ..init.recognise import Recognised, recognise
+from ..programs.interpreters import ON_SERVER
 from . import fail
 from .grammar import site_argument
 
@@ -35,7 +35,7 @@ from .grammar import site_argument
 )
 @click.option(
     "--server-python",
-    default=f"C:\\Python{sys.version_info[0]}{sys.version_info[1]}",
+    default=ON_SERVER,
     show_default=True,
     metavar="FOLDER",
     help="Where Python is installed on the server.",

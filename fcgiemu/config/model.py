@@ -152,6 +152,10 @@ class ConfigFile:
             for section in instances
         ]
 
+    def instances(self, path: str) -> list[SectionInstance]:
+        """A section of the file: where it stands at top level, and in each <location>."""
+        return [part for parts in self.by_path.get(path, {}).values() for part in parts]
+
     def covering(self, path: str, site_name: str) -> tuple[str, ...]:
         """The <location> paths of this file that cover the URL path ``path`` (lower case, as
         ``site_name``), in document order.

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from pathlib import Path
 
 from .. import catalogue
@@ -126,13 +125,7 @@ def _of_configuration(site: Site, effective: Effective, file: ConfigFile) -> Ite
         if finding.code == "rewrite-literal-condition" and finding.span in broken:
             continue  # a template that cannot be used is empty: that has been said
         names = [node.text("name") for node in effective.section(MAPS).items]
-        yield wording.near_map(_as_served(finding), names)
-
-
-def _as_served(finding: Finding) -> Finding:
-    """A duplicate entry of httpCompression fails no request (measured): a warning."""
-    is_served = finding.section == "system.webServer/httpCompression"
-    return replace(finding, severity="warning") if is_served else finding
+        yield wording.near_map(finding, names)
 
 
 def _told(warnings: Iterable[Finding]) -> Iterator[Finding]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from difflib import get_close_matches
 
 from ..catalogue import finding
-from ..config.diagnostics import Finding
+from ..config.diagnostics import Finding, Span
 from ..config.file import ConfigFile
 from ..config.merge import Node
 from ..config.tree import Effective
@@ -32,6 +32,8 @@ _SPELLED = {name.lower(): name for name in _KNOWN}
 
 def findings(effective: Effective, file: ConfigFile) -> Iterator[Finding]:
     """Findings about the handlers that ``file`` declares."""
+    if not any(item.file is file for item in effective.section(SECTION).items):
+        return
     known = {name.lower() for name in _KNOWN} | {
         item.text("name").lower() for item in effective.section(loaded.SECTION).items
     }
@@ -41,6 +43,7 @@ def findings(effective: Effective, file: ConfigFile) -> Iterator[Finding]:
         if pre_condition_holds(item.text("preCondition"))
     ]
     before, never = _Before(), list[tuple[Node, Node]]()
+    misspelt = {known.span for known in file.findings if known.code == "config-unknown-attribute"}
     for item in entries:
         earlier = before.covering(item)
         before.add(item)
@@ -58,7 +61,7 @@ def findings(effective: Effective, file: ConfigFile) -> Iterator[Finding]:
                     near="".join(near),
                 )
         if "FastCgiModule" in item.text("modules"):
-            yield from _program(item)
+            yield from _program(item, misspelt)
         names = re.findall(r"%([^%]+)%", item.text("scriptProcessor").partition("|")[0])
         if any(name.lower() not in _OF_WINDOWS for name in names):
             yield finding(
@@ -106,7 +109,7 @@ def not_emulated(effective: Effective) -> Iterator[Finding]:
         for item in effective.section(SECTION).items
         if item.file is not None and not item.file.is_host
     }
-    for handler, _ in effective.view(table).entries:
+    for handler, _ in effective.view(table).entries if spans else ():
         module = next(iter(handler.modules), "")
         if handler.name in spans and module in pipeline.FOREIGN_MODULES:
             yield lack(handler, module, spans[handler.name])
@@ -116,7 +119,7 @@ def platform(site: Hosting, effective: Effective, file: ConfigFile) -> Iterator[
     """Sections <httpPlatform> of ``file`` that have no effect: no handler uses them, or they are
     for a folder below the root of an application.
     """
-    instances = [part for part in file.sections if part.path == http_platform.SECTION]
+    instances = file.instances(http_platform.SECTION)
     if instances and not any(
         "httpplatformhandler" in item.text("modules").lower()
         for item in effective.section(SECTION).items
@@ -130,10 +133,12 @@ def platform(site: Hosting, effective: Effective, file: ConfigFile) -> Iterator[
             yield finding("platform-below-root", part.element.span, folder=folder)
 
 
-def _program(item: Node) -> Iterator[Finding]:
-    """What a scriptProcessor lacks."""
+def _program(item: Node, misspelt: Container[Span | None]) -> Iterator[Finding]:
+    """What a scriptProcessor lacks; of one that is ``misspelt`` that has been said."""
     name, processor = item.text("name"), item.text("scriptProcessor")
     program, arguments = split_processor(processor)
+    if not program and item.span in misspelt:
+        return
     if not program:
         yield finding("handler-no-processor", item.span, handler=name, example=EXAMPLE)
     elif not arguments and re.search(r"(?i)(?:^|[\\/])pythonw?[\d.]*(?:\.exe)?$", program):

@@ -178,7 +178,7 @@ def _executed(site: Site, item: Node, path: str) -> Iterator[Finding]:
 
 def _whole_redirect(site: Site, effective: Effective, file: ConfigFile) -> Iterator[Finding]:
     """<httpRedirect> that leads to a URL which it redirects again."""
-    instance = next((part for part in file.sections if part.path == _REDIRECT), None)
+    instance = next(iter(file.instances(_REDIRECT)), None)
     if instance is None or instance.location or not effective.section(_REDIRECT).flag("enabled"):
         return
     hops = [f"{file.directory}/sample"]

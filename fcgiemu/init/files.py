@@ -9,6 +9,7 @@ from xml.sax.saxutils import quoteattr
 
 from ..errors import SiteError
 from ..files import find
+from ..programs.interpreters import processor_of
 from .recognise import Recognised
 
 PLATFORMS = ("wfastcgi", "httpplatform")
@@ -98,7 +99,7 @@ def _wfastcgi(site: Recognised, python: str) -> Plan:
     adds = "".join(
         f"    <add key={quoteattr(name)} value={quoteattr(value)} />\n" for name, value in settings
     )
-    processor = quoteattr(f"{python}\\python.exe|{python}\\Lib\\site-packages\\wfastcgi.py")
+    processor = quoteattr(processor_of(python))
     body = f"""\
   <appSettings>
 {adds}  </appSettings>

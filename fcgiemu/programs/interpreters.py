@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -50,8 +51,17 @@ class Program:
         return self.is_launcher and bool(words) and re.match(r"-\d", words[0]) is not None
 
 
+#: Where Python is on a server, as ``init`` writes it unless told otherwise.
+ON_SERVER = f"C:\\Python{sys.version_info[0]}{sys.version_info[1]}"
+
+
+def processor_of(python: str) -> str:
+    """The scriptProcessor for a Python's folder on the server, with wfastcgi where pip puts it."""
+    return f"{python}\\python.exe|{python}\\Lib\\site-packages\\wfastcgi.py"
+
+
 #: A scriptProcessor as it may stand in web.config.
-EXAMPLE = 'scriptProcessor="D:\\Python34\\python.exe|D:\\Python34\\Scripts\\wfastcgi.py".'
+EXAMPLE = f'scriptProcessor="{processor_of(ON_SERVER)}".'
 
 
 class ProgramMissing(Exception):

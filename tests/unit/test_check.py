@@ -404,3 +404,14 @@ def test_a_scheme_that_is_there_already_is_a_warning_everywhere(tmp_path: Path) 
     found = {(one["code"], one["severity"]) for one in explained["findings"]}
     assert found == {("config-duplicate-entry", "warning")}
     assert found == {(one.code, one.severity) for one in check(Site(site))}
+
+
+def test_a_misspelt_attribute_is_one_error(tmp_path: Path) -> None:
+    handler = (
+        '<handlers><add name="Py" path="*" verb="*" modules="FastCgiModule" scriptProcesor='
+        '"C:\\Python311\\python.exe|C:\\Python311\\Lib\\site-packages\\wfastcgi.py" /></handlers>'
+    )
+    write(tmp_path, {"web.config": web_config(handler)})
+    assert [finding.hint for finding in check(Site(tmp_path))] == [
+        "Did you mean 'scriptProcessor'?"
+    ]

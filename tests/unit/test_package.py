@@ -34,7 +34,9 @@ def test_the_address_of_the_repository_is_that_of_setup_cfg() -> None:
     name = REPOSITORY.rpartition("/")[2]
     other = re.compile(rf"https://[\w.]+/[\w-]+/{name}\b")
     texts = [ROOT / "README.md", ROOT / "action.yml", *(ROOT / "docs").rglob("*.md")]
-    found = {url for path in texts if path.exists() for url in other.findall(path.read_text("utf-8"))}
+    found = {
+        url for path in texts if path.exists() for url in other.findall(path.read_text("utf-8"))
+    }
     assert found <= {REPOSITORY}
 
 
