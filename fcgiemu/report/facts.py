@@ -47,9 +47,9 @@ Rewrite](url-rewrite.md), [FastCGI](fastcgi.md), [modules](modules.md), [serve](
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """A fact under its topic; ``grade`` names one or more of GRADES. ``evidence`` says with how many
-    genuine traces, published measurements (cases) and public reports it agrees: "1 trace, 4 cases";
-    empty where that was not counted.
+    """A fact under its topic; ``grade`` names one or more of GRADES. ``evidence`` says with how
+    many genuine traces, published measurements (cases) and public reports it agrees: "1 trace, 4
+    cases"; empty where that was not counted.
     """
 
     topic: str
