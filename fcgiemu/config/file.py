@@ -4,10 +4,13 @@ one pass.
 
 from __future__ import annotations
 
+import errno
+import os
 from difflib import get_close_matches
 from pathlib import Path, PureWindowsPath
 
 from .. import catalogue
+from ..files import FileView
 from . import schema
 from .diagnostics import ConfigurationError, Span
 from .locks import NO_OVERRIDES, Overrides
@@ -306,9 +309,14 @@ class _Loader:
         ):
             self.report("config-source/path", element.span, source=source)
             return None
-        name = (self.file.name.rpartition("/")[0] + "/" + "/".join(windows.parts)).lstrip("/")
+        relative = "/".join(windows.parts)
+        name = (self.file.name.rpartition("/")[0] + "/" + relative).lstrip("/")
+        entry = FileView(str(self.folder)).find(relative)
+        if entry is None or entry.is_directory:
+            self.report("config-unreadable", Span(name, 1, 1), reason=os.strerror(errno.ENOENT))
+            return None
         try:
-            root = read_file(_any_case(self.folder, windows.parts), name).root
+            root = read_file(Path(entry.path), name).root
         except ConfigurationError as error:
             self.file.findings.append(error.finding)
             return None
@@ -316,22 +324,6 @@ class _Loader:
             self.report("config-source/root", root.span, tag=element.tag, root=root.tag)
             return None
         return root
-
-
-def _any_case(folder: Path, parts: tuple[str, ...]) -> Path:
-    """A file below ``folder`` whose names compare without case, as on NTFS; the path as written
-    where there is none.
-    """
-    path = folder
-    for part in parts:
-        exact = path / part
-        if not exact.exists() and path.is_dir():
-            exact = next(
-                (entry for entry in sorted(path.iterdir()) if entry.name.lower() == part.lower()),
-                exact,
-            )
-        path = exact
-    return path
 
 
 #: Sections people put directly under <configuration> by mistake -> where they belong.

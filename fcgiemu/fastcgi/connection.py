@@ -1,5 +1,27 @@
 """One request at a time over one stream to a FastCGI application: asyncio around the codec, bounded
 buffers.
+
+A connection outlives its requests. It is in one of five states, told by four attributes:
+
+    state      ended  error  is_stray  what it means
+    IDLE       yes    none   no        nothing is asked; ``send`` may begin a request
+    ASKED      no     none   no        a request is on its way; STDIN may follow, nothing has come
+    ANSWERING  no     none   no        the same once ``has_received``
+    STRAY      any    none   yes       something came about an earlier request: the present one may
+                                       end, and nothing is asked any more
+    BROKEN     any    set    any       the stream is gone or spoke nonsense; for good
+
+``send`` (the call that has taken the process from the pool) leads from IDLE to ASKED. Only bytes
+from the application lead on: STDOUT and STDERR to ANSWERING, END_REQUEST back to IDLE, and an id of
+an earlier request to STRAY. Every request has a number of its own, so a second answer that comes
+late meets nobody else's client. ``fail``, a lost stream and a protocol error lead to BROKEN.
+
+One party at most follows the response. It says with ``expect`` what it waits for, and is called
+once: the response has ended or broken, or more than so many bytes wait; ``wait`` is the same for a
+task. ``interrupt`` (a timeout, a client that went away, a first byte of STDERR) wakes it with an
+error that is not the connection's: the state stays, and the response can be followed again. STDOUT
+that nobody takes is bounded by pausing the stream (HIGH_WATER beyond what is waited for), STDERR by
+counting instead of keeping.
 """
 
 from __future__ import annotations

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import time
 from email.utils import formatdate
-
-_second = 0
-_text = b""
+from functools import lru_cache
 
 
 def date() -> bytes:
     """Now, as a Date field has it (RFC 9110, 6.6.1)."""
-    global _second, _text
-    second = int(time.time())
-    if second != _second:
-        _second, _text = second, formatdate(second, usegmt=True).encode()
-    return _text
+    return _date(int(time.time()))
+
+
+@lru_cache(maxsize=1)
+def _date(second: int) -> bytes:
+    return formatdate(second, usegmt=True).encode()

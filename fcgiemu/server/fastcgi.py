@@ -16,8 +16,8 @@ from .. import catalogue
 from ..applications import Application
 from ..decision import CallFastCgi, Decision, Respond
 from ..diagnosis.causes import causes, in_words
-from ..fastcgi.application import Pool, QueueFull, RapidFails
 from ..fastcgi.connection import ConnectionClosed
+from ..fastcgi.pool import Pool, QueueFull, RapidFails
 from ..fastcgi.process import Launch, OutputSink, StartFailed, WorkerProcess
 from ..fastcgi.records import ProtocolError
 from ..modules import fast_cgi, handlers

@@ -32,9 +32,9 @@ from typing import Any, Protocol
 from .. import catalogue
 from ..decision import CallFastCgi, Decision, Respond
 from ..fastcgi import cgi, records
-from ..fastcgi.application import EXIT_PATIENCE, Pool
 from ..fastcgi.cgi import MAX_HEADER_BLOCK, BadHeaders, Head, HeadReader
 from ..fastcgi.connection import ConnectionClosed, FastCgiConnection, WroteStderr
+from ..fastcgi.pool import EXIT_PATIENCE, Pool
 from ..fastcgi.process import StartFailed, WorkerProcess
 from ..http.response import Response
 from ..modules import custom_error, outbound, sending

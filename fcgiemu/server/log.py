@@ -96,39 +96,23 @@ def _clock(second: int) -> str:
     return time.strftime("%H:%M:%S", time.localtime(second))
 
 
-#: The last outcomes and their words: many requests in a row have the same one.
-_last: dict[int, tuple[Outcome, str]] = {}
-_KEPT = 64
-
-
 def handled_by(entry: LogEntry) -> str:
     """What handled a request, in a few words."""
     outcome = entry.outcome
-    kept = _last.get(id(outcome))
-    if kept is not None and kept[0] is outcome:
-        return kept[1]
-    if len(_last) >= _KEPT:
-        _last.clear()
-    words = _handled_by(outcome)
-    _last[id(outcome)] = outcome, words
-    return words
-
-
-def _handled_by(decision: Outcome) -> str:
-    if isinstance(decision, Refused):
-        return f"http.sys {decision.kind}"
-    action = decision.action
+    if isinstance(outcome, Refused):
+        return f"http.sys {outcome.kind}"
+    action = outcome.action
     if isinstance(action, ServeFile):
-        return f"StaticFile {decision.site.spelled(action.entry)}"
+        return f"StaticFile {outcome.site.spelled(action.entry)}"
     if isinstance(action, CallFastCgi):
         return f"FastCGI {action.handler.name}"
     if (
-        decision.rules
+        outcome.rules
         and action.kind in ("redirect", "abort", "respond")
-        and decision.module == "RewriteModule"
+        and outcome.module == "RewriteModule"
     ):
-        return f"{action.kind} by rule {decision.rules[-1]!r}"
-    return f"{decision.module} {action.kind}"
+        return f"{action.kind} by rule {outcome.rules[-1]!r}"
+    return f"{outcome.module} {action.kind}"
 
 
 def w3c_header(now: datetime) -> str:

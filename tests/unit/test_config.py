@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 
 import pytest
@@ -263,6 +264,26 @@ def test_config_source(make_site: Callable[..., Site]) -> None:
         .text("value")
         == "b"
     )
+
+
+@pytest.mark.parametrize("kind", ["fifo", "link", "folder"])
+def test_a_config_source_is_read_as_the_site_s_other_files_are(
+    kind: str, tmp_path_factory: pytest.TempPathFactory, make_site: Callable[..., Site]
+) -> None:
+    site = make_site(
+        {"web.config": web_config("<rewrite><rewriteMaps configSource='m.config' /></rewrite>")}
+    )
+    there = site.path / "m.config"
+    if kind == "fifo":
+        os.mkfifo(there)
+    elif kind == "link":
+        outside = tmp_path_factory.mktemp("elsewhere") / "outside.config"
+        outside.write_text("<rewriteMaps />")
+        there.symlink_to(outside)
+    else:
+        there.mkdir()
+    (finding,) = site.explain("/")["findings"]
+    assert (finding["code"], finding["file"]) == ("config-unreadable", "m.config")
 
 
 @pytest.mark.parametrize("source", ["../m.config", "C:\\m.config", "/m.config", "missing.config"])

@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from fcgiemu.fastcgi.application import Pool, QueueFull, RapidFails
 from fcgiemu.fastcgi.connection import ConnectionClosed, FastCgiConnection
 from fcgiemu.fastcgi.limits import Limits
+from fcgiemu.fastcgi.pool import Pool, QueueFull, RapidFails
 from fcgiemu.fastcgi.process import ALLOWED, Launch, ProcessState, StartFailed, WorkerProcess
 
 LAUNCH = Launch(("program",), {}, "/")
