@@ -121,8 +121,7 @@ def platform(site: Hosting, effective: Effective, file: ConfigFile) -> Iterator[
     """
     instances = file.instances(http_platform.SECTION)
     if instances and not any(
-        "httpplatformhandler" in item.text("modules").lower()
-        for item in effective.section(SECTION).items
+        "httpplatformhandler" in text.lower() for text in _modules(effective, file)
     ):
         yield finding("handler-platform-unused", instances[0].element.span)
         return
@@ -131,6 +130,17 @@ def platform(site: Hosting, effective: Effective, file: ConfigFile) -> Iterator[
         application = site.application(f"/{folder}/")
         if folder.lower() != application.url.strip("/").lower():
             yield finding("platform-below-root", part.element.span, folder=folder)
+
+
+def _modules(effective: Effective, file: ConfigFile) -> Iterator[str]:
+    """``modules`` of the handlers of a place, and of those that ``file`` adds anywhere: a
+    <location> may remove a handler that the rest of the file uses.
+    """
+    for item in effective.section(SECTION).items:
+        yield item.text("modules")
+    for group in file.root.iter("handlers") if file.root is not None else ():
+        for element in group.children:
+            yield element.attributes.get("modules", "")
 
 
 def _program(item: Node, misspelt: Container[Span | None]) -> Iterator[Finding]:

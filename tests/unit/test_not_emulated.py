@@ -86,3 +86,21 @@ def test_a_platform_below_the_root_has_no_effect(
     site = make_site({"web.config": web_config(PLATFORM), "app.py": "", **files})
     found = [known for known in check(site) if known.code == "platform-below-root"]
     assert [known.message.split()[2] for known in found] == folders
+
+
+def test_a_location_that_gives_files_back_leaves_the_platform_in_use(
+    make_site: Callable[..., Site],
+) -> None:
+    location = (
+        "<location path='static'><system.webServer><handlers><remove name='P' /></handlers>"
+        "</system.webServer></location></configuration>"
+    )
+    config = web_config(PLATFORM)
+    site = make_site(
+        {
+            "web.config": config.replace("</configuration>", location),
+            "app.py": "",
+            "static/site.css": "",
+        }
+    )
+    assert "handler-platform-unused" not in {known.code for known in check(site)}
