@@ -1,4 +1,4 @@
-# make serve   run a sample (SITE=samples/flask for another, PORT=8000)
+# make serve   run a sample (SITE=samples/flask for another, PORT=8000), in an environment of its own
 # make test    run the tests        make check      lint, format, types and layers
 # make bench   measure              make coverage   the tests with coverage        make soak   half an hour of load
 # make dist    the sdist and the wheel, in dist/
@@ -14,9 +14,12 @@ PYTEST  = $(BIN)/pytest -n $(JOBS) --maxprocesses 8 --timeout 600
 
 SECONDS ?= 1800
 
+# A sample has an environment of its own, as on a server: it sees its own packages and no others.
+SAMPLE_ENV = $(patsubst %,%/env/.installed,$(filter samples/%,$(SITE:/=)))
+
 .PHONY: serve test test-without-standby check coverage bench soak dist clean
 
-serve: $(VENV)/.installed
+serve: $(VENV)/.installed $(SAMPLE_ENV)
 	$(BIN)/fcgiemu serve $(SITE) --port $(PORT)
 
 test: $(VENV)/.test-installed
@@ -55,8 +58,13 @@ $(VENV)/.test-installed: $(VENV)/.installed
 	$(BIN)/python -m pip install -q -e '.[test,wfastcgi]'
 	touch $@
 
+samples/%/env/.installed: samples/%/requirements.txt | $(VENV)/bin/python
+	$(BIN)/python -m venv samples/$*/env
+	samples/$*/env/bin/python -m pip install -q -r $<
+	touch $@
+
 clean:
-	rm -rf $(VENV) build dist *.egg-info
+	rm -rf $(VENV) samples/*/env build dist *.egg-info
 
 soak: $(VENV)/.test-installed
 	FCGIEMU_SOAK_SECONDS=$(SECONDS) $(BIN)/pytest -s tests/live/test_soak.py

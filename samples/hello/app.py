@@ -3,9 +3,8 @@
 import sys
 
 
-def wsgi_app(environ, start_response):
-    body = "Hello from Python {}.{} behind IIS, at {}\n".format(
-        sys.version_info[0], sys.version_info[1], environ["PATH_INFO"]
-    )
+def app(environ, start_response):
+    version = ".".join(map(str, sys.version_info[:2]))
+    body = f"Hello from Python {version} behind IIS, at {environ['PATH_INFO']}\n"
     start_response("200 OK", [("Content-Type", "text/plain; charset=utf-8")])
-    return [body.encode("utf-8")]
+    return [body.encode()]

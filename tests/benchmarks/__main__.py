@@ -65,7 +65,7 @@ def main() -> None:
     extra: list[str] = []
     with tempfile.TemporaryDirectory() as folder:
         site = Path(folder, "site")
-        shutil.copytree(SAMPLE, site)
+        shutil.copytree(SAMPLE, site, ignore=shutil.ignore_patterns("env", "__pycache__"))
         for path in (Path(folder), site):
             path.chmod(0o755)
         (site / "static" / "1k.txt").write_text("x" * 1024)

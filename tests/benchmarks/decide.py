@@ -14,7 +14,7 @@ from fcgiemu.diagnosis.check import check
 from fcgiemu.http.request import make_request
 from fcgiemu.site import Site
 
-PAGE = (Path(__file__).parents[2] / "samples" / "hello" / "web.config").read_text()
+PAGE = (Path(__file__).parents[2] / "samples" / "azure-page-2015" / "web.config").read_text()
 
 
 def config(rules: str, more: str = "") -> str:

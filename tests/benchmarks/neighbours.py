@@ -17,21 +17,21 @@ from pathlib import Path
 WERKZEUG = """
 import sys
 sys.path.insert(0, sys.argv[1])
-from app import wsgi_app
+from app import app
 from werkzeug.middleware.shared_data import SharedDataMiddleware
 from werkzeug.serving import WSGIRequestHandler, run_simple
 import logging
 logging.getLogger("werkzeug").setLevel(logging.ERROR)
 WSGIRequestHandler.protocol_version = "HTTP/1.1"
-run_simple("127.0.0.1", int(sys.argv[2]), SharedDataMiddleware(wsgi_app, {"/static": sys.argv[1] + "/static"}), threaded=True)
+run_simple("127.0.0.1", int(sys.argv[2]), SharedDataMiddleware(app, {"/static": sys.argv[1] + "/static"}), threaded=True)
 """
 #: The application behind flup, for servers that start FastCGI programs themselves.
 FLUP = """#!%s
 import sys
 sys.path[:0] = [%r, %r]
-from app import wsgi_app
+from app import app
 from flup.server.fcgi import WSGIServer
-WSGIServer(wsgi_app).run()
+WSGIServer(app).run()
 """
 
 

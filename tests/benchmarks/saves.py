@@ -62,7 +62,9 @@ def main() -> None:
     for sample, (name, text) in SAVED.items():
         with tempfile.TemporaryDirectory() as folder:
             site = Path(folder, "site")
-            shutil.copytree(SAMPLES / sample, site)
+            shutil.copytree(
+                SAMPLES / sample, site, ignore=shutil.ignore_patterns("env", "__pycache__")
+            )
             make_env(site)
             try:
                 ahead, without = (

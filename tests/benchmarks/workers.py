@@ -19,7 +19,7 @@ ROUNDS, SECONDS = 5, 2.0
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         site = Path(folder, "site")
-        shutil.copytree(SAMPLE, site)
+        shutil.copytree(SAMPLE, site, ignore=shutil.ignore_patterns("env", "__pycache__"))
         try:
             with fcgiemu(site) as ours, genuine(site) as theirs:
                 ports = (ours, theirs)

@@ -10,7 +10,7 @@ import pytest
 from ..sites import make_env, write
 from .server import LiveServer
 
-SAMPLE = Path(__file__).parents[2] / "samples" / "hello"
+SAMPLE = Path(__file__).parents[2] / "samples" / "azure-page-2015"
 
 
 def site(folder: Path, form: str) -> Path:
