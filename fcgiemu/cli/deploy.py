@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +17,7 @@ from ..errors import SiteError
 from . import fail
 
 if TYPE_CHECKING:
-    from ..azure.deployment import Progress, Say
+    from ..azure.deployment import Deployment, Progress, Say
 
 #: Where a deployment goes if --to does not say.
 HOME = Path(".fcgiemu") / "home"
@@ -63,6 +65,7 @@ HOME = Path(".fcgiemu") / "home"
 @click.option(
     "--git-init", is_flag=True, help="Make a repository to push to instead; each push deploys."
 )
+@click.option("--json", "as_json", is_flag=True, help="Print one report at the end, as JSON.")
 @click.option("--receive", is_flag=True, hidden=True)
 def command(
     source: Path,
@@ -73,6 +76,7 @@ def command(
     nearest_config: bool | None,
     dry_run: bool,
     git_init: bool,
+    as_json: bool,
     receive: bool,
 ) -> None:
     from ..app_service.environment import read
@@ -81,6 +85,8 @@ def command(
     from ..azure.deployment import DeploymentFailed, of_home
     from ..azure.runtime import RuntimeRefused, parse_option
 
+    if git_init and as_json:
+        raise click.UsageError("--json reports a deployment, and --git-init makes none.")
     if not source.is_dir():
         fail(
             SiteError(f"There is no folder {source}."),
@@ -107,6 +113,16 @@ def command(
             return
         if receive:
             sys.exit(0 if repository.receive(home, sys.stdin, _say) else 1)
+        if as_json:
+            report = _report(
+                partial(
+                    of_home, source, home, python=python, custom=run_custom, nearest=nearest_config
+                ),
+                dry_run,
+            )
+            places = {"source": source.absolute(), "home": home.root, "site": home.wwwroot}
+            click.echo(json.dumps({**_texts(places), **report}, indent=1))
+            sys.exit(1 if report["error"] else 0)
         if dry_run:
             for number, step in enumerate(
                 of_home(
@@ -142,6 +158,47 @@ def command(
     except (OSError, subprocess.CalledProcessError) as error:
         fail(error)
     click.echo(f"fcgiemu serve {home.wwwroot}")
+
+
+def _texts(places: dict[str, Path]) -> dict[str, str]:
+    return {name: str(path) for name, path in places.items()}
+
+
+def _report(deployment: Callable[..., Deployment], dry_run: bool) -> dict[str, object]:
+    """Deploy, or plan only, and tell it as JSON; see schemas/json/deploy.json. Raises SiteError."""
+    from ..azure.deployment import DeploymentFailed, Step
+
+    log: list[str] = []
+    steps: list[Step] = []
+    begun = 0
+    failure: DeploymentFailed | None = None
+
+    def progress(number: int, _count: int, _name: str) -> None:
+        nonlocal begun
+        begun = number
+
+    try:
+        made = deployment(say=log.append, progress=progress)
+        steps = made.plan()
+        if not dry_run:
+            made.run()
+    except DeploymentFailed as error:
+        failure = error
+
+    def status(number: int) -> str:
+        if number > begun:
+            return "planned" if dry_run else "not run"
+        return "failed" if failure is not None and number == begun else "done"
+
+    return {
+        "status": "failed" if failure is not None else "planned" if dry_run else "success",
+        "steps": [
+            {"name": step.name, "why": step.why, "status": status(number)}
+            for number, step in enumerate(steps, 1)
+        ],
+        "log": log,
+        "error": ({"step": failure.step, "message": str(failure)} if failure is not None else None),
+    }
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import tempfile
@@ -10,6 +11,7 @@ from pathlib import Path
 import click
 
 from ..config.xdt import Message
+from ..config.xdt.chain import Chain
 from ..errors import SiteError
 from . import fail
 
@@ -39,13 +41,21 @@ _COLOURS = {"error": "red", "warning": "yellow"}
     is_flag=True,
     help="Say what each element of a transform did, instead of printing the result.",
 )
-def command(base: Path, transforms: tuple[Path, ...], output: Path | None, explain: bool) -> None:
+@click.option("--json", "as_json", is_flag=True, help="The result and all messages as JSON.")
+def command(
+    base: Path, transforms: tuple[Path, ...], output: Path | None, explain: bool, as_json: bool
+) -> None:
     from ..config.xdt.chain import apply_all
 
     files = [(str(path), _read(path)) for path in transforms]
     if output is not None and any(_same(output, path) for path in transforms):
         raise click.UsageError("-o names a transform file, which would be overwritten.")
     chain = apply_all(_read(base), str(base), files)
+    if as_json:
+        if chain.ok and output is not None:
+            _write(output, chain.data)
+        click.echo(json.dumps(_data(chain, output), indent=1))
+        sys.exit(0 if chain.ok else 1)
     for message in chain.messages:
         shown = message.kind in _COLOURS or message.code != ""
         if explain:
@@ -61,6 +71,29 @@ def command(base: Path, transforms: tuple[Path, ...], output: Path | None, expla
         click.echo(f"wrote {output}", err=not explain)
     elif not explain:
         sys.stdout.buffer.write(chain.data)
+
+
+def _data(chain: Chain, output: Path | None) -> dict[str, object]:
+    """A chain as JSON; see schemas/json/xdt.json."""
+    printed = chain.ok and output is None
+    return {
+        "ok": chain.ok,
+        "output": str(output) if chain.ok and output is not None else None,
+        "text": chain.applied[-1].result.text if printed else None,
+        "messages": [
+            {
+                "kind": message.kind,
+                "code": message.code,
+                "message": message.text,
+                "file": message.span.file if message.span else None,
+                "line": message.span.line if message.span else None,
+                "column": message.span.column if message.span else None,
+                "hint": message.remedy,
+                "depth": message.depth,
+            }
+            for message in chain.messages
+        ],
+    }
 
 
 def _line(message: Message) -> str:
