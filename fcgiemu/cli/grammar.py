@@ -41,6 +41,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "capture": ("Read what the capture kit collected on a server.", "capture --kit kit"),
     },
     "About fcgiemu": {
+        "schema": ("Print the schema of an output, or of web.config.", "schema explain"),
         "support": ("Say what each section and attribute does here.", "support httpErrors"),
         "trust": ("Let browsers trust the certificate of serve --https.", "trust"),
         "clean": ("Remove everything that fcgiemu keeps.", "clean --dry-run"),

@@ -108,7 +108,17 @@ def test_errors_are_sentences(words: list[str], part: str, site: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [["check"], ["test"], ["support"], ["explain", "/"], ["doctor"], ["init", "--dry-run"]]
+    "words",
+    [
+        ["check"],
+        ["test"],
+        ["support"],
+        ["explain", "/"],
+        ["doctor"],
+        ["init", "--dry-run"],
+        ["deploy", "--dry-run"],
+        ["schema"],
+    ],
 )
 def test_json(words: list[str], site: Path) -> None:
     write(site, {"a.expect": "/a.txt -> static\n", "index.html": ""})
