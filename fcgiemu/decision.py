@@ -132,9 +132,9 @@ class Abort:
     kind = "abort"
 
 
-Action = (
-    ServeFile | ListDirectory | CallFastCgi | CallHttpPlatform | Proxy | Redirect | Respond | Abort
-)
+#: A process answers that a module behind IIS starts and supervises.
+CallProcess = CallHttpPlatform
+Action = ServeFile | ListDirectory | CallFastCgi | CallProcess | Proxy | Redirect | Respond | Abort
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

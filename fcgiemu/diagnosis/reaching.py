@@ -13,7 +13,7 @@ from ..config.tree import Effective
 from ..decision import (
     Abort,
     CallFastCgi,
-    CallHttpPlatform,
+    CallProcess,
     Decision,
     Handler,
     ListDirectory,
@@ -44,7 +44,7 @@ def steps(
     ``wanted``.
     """
     action, url = decision.action, f"{application.url}/"
-    if isinstance(action, CallFastCgi | CallHttpPlatform):
+    if isinstance(action, CallFastCgi | CallProcess):
         return
     reason = _reason(site.effective(application.url or "/"), decision, wanted)
     why, remedy = (f"; {reason[0]}", reason[1]) if reason else ("", "")

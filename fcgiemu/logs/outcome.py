@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from ..decision import (
     Action,
     CallFastCgi,
-    CallHttpPlatform,
+    CallProcess,
     Decision,
     ListDirectory,
     Outcome,
@@ -36,7 +36,7 @@ def destination(decision: Outcome) -> Destination:
     if isinstance(decision, Refused):
         return "status", str(decision.status)
     action = decision.action
-    if isinstance(action, CallFastCgi | CallHttpPlatform):
+    if isinstance(action, CallFastCgi | CallProcess):
         return action.kind, action.handler.name, decision.path, decision.query
     if isinstance(action, ServeFile | ListDirectory):
         return action.kind, decision.site.spelled(action.entry).lower()
@@ -92,7 +92,7 @@ def label(decision: Outcome) -> str:
     if isinstance(decision, Refused):
         return words
     action = decision.action
-    if isinstance(action, CallFastCgi | CallHttpPlatform):
+    if isinstance(action, CallFastCgi | CallProcess):
         words += f" '{action.handler.name}'"
     return f"{words} by rule '{decision.rules[-1]}'" if decision.rules else words
 

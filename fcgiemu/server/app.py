@@ -17,7 +17,7 @@ from ..config.tree import Effective
 from ..decision import (
     Abort,
     CallFastCgi,
-    CallHttpPlatform,
+    CallProcess,
     Decision,
     ListDirectory,
     Outcome,
@@ -42,17 +42,17 @@ from ..modules import (
 from ..modules.application_initialization import WARMING_UP
 from ..modules.pipeline import decide_error_page, decide_refused
 from ..site import Site
-from . import sign_in, static, websocket
+from . import sign_in, static
 from .decisions import decide, holds
 from .exchange import ClientGone, EntityTooLarge, Exchange
 from .fastcgi import FastCgi
 from .forward import Forwarder
-from .http_platform import HttpPlatforms
 from .kept import Kept
 from .local_view import trusted_names
 from .observing import CAPTURED, Capture
 from .output import Output
 from .output_cache import OutputCache
+from .process_handlers import ProcessHandlers
 from .protocol import Connection
 from .spool import Budget
 from .timers import timers
@@ -125,7 +125,7 @@ class Server:
         fastcgi.front = self
         self.forwarder = Forwarder(lambda text: output(0, "", text))
         self.forwarder.front = self
-        self.platforms = HttpPlatforms(site, self.forwarder, output)
+        self.processes = ProcessHandlers(site, self.forwarder, output)
         self.budget = Budget()
         self.timers = timers(site.tree.host)
         self.connections: set[Connection] = set()
@@ -165,7 +165,7 @@ class Server:
         for connection in list(self.connections):
             connection.abort()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await self.platforms.close()
+        await self.processes.close()
         await self.forwarder.close()
         await self.fastcgi.close()
 
@@ -426,11 +426,8 @@ class Server:
                 await self.fail(exchange, decision, failure)
         elif isinstance(action, Abort):
             exchange.reset()
-        elif isinstance(action, CallHttpPlatform):
-            if websocket.is_asked_for(decision.request) and websocket.are_enabled(decision):
-                await websocket.relay(exchange, decision, self.platforms)
-            else:
-                await self.platforms.call(exchange, decision)
+        elif isinstance(action, CallProcess):
+            await self.processes.call(exchange, decision, action)
         elif isinstance(action, Proxy):
             await self.forwarder.forward(exchange, decision, action)
 

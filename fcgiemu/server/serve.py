@@ -259,7 +259,7 @@ class Serving:
             await asyncio.to_thread(self._watchers.pop(root).stop)
             self._watch(root)
             self.fastcgi.restart()
-            await self.server.platforms.restart()
+            await self.server.processes.restart()
         self.console.say(
             f"{time.strftime('%H:%M:%S')} {root} has been replaced by another folder: {words}"
         )
@@ -293,18 +293,18 @@ class Serving:
             return
         self.review.changed(relative, is_folder)
         restarted = bool(self.fastcgi.changed(root / relative))
-        platforms = self.server.platforms
-        if platforms.running and (
-            platforms.recycles_on(root / relative)
+        processes = self.server.processes
+        if processes.running and (
+            processes.recycles_on(root / relative)
             or self.fastcgi.restarts_on(self.site.root, relative)
         ):
             restarted = True
-            self._tasks = asyncio.ensure_future(platforms.restart())
+            self._tasks = asyncio.ensure_future(processes.restart())
         if self.companion is not None:
             self.companion.changed(relative, restarted)
         if restarted:
             path = root / relative
-            on_iis = self.fastcgi.as_on_iis(path) or platforms.recycles_on(path)
+            on_iis = self.fastcgi.as_on_iis(path) or processes.recycles_on(path)
             why = "" if on_iis else " (reload-also; not on IIS)"
             self.console.say(
                 f"{time.strftime('%H:%M:%S')} {relative} changed: workers restart{why}"

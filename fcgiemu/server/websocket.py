@@ -25,8 +25,8 @@ from . import heads
 from .exchange import ClientGone, Exchange, Peer, Phase
 from .forward import E_CANNOT_CONNECT, E_CONNECTION_ERROR, E_TIMEOUT, PROCESS
 from .forwarded import HOP_BY_HOP, local_headers, local_target
-from .http_platform import HttpPlatforms
-from .platform_process import PlatformStartFailed
+from .process_handler import ProcessHandler
+from .supervised_process import StartFailed, SupervisedProcess
 
 #: Bytes that the answer to a request to upgrade may have before its body, and those of the body
 #: of a refusal.  # our own
@@ -59,33 +59,39 @@ def _enabled(effective: Effective) -> bool:
     return not absent and effective.section("system.webServer/webSocket").flag("enabled")
 
 
-async def relay(exchange: Exchange, decision: Decision, platforms: HttpPlatforms) -> None:
+async def relay(exchange: Exchange, decision: Decision, handler: ProcessHandler) -> None:
     """Connect the client with the site's process, or pass on what that answers instead: 502.3
     where it does not come up, cannot be reached, or does not speak HTTP.
     """
-    loop = asyncio.get_running_loop()
     try:
-        port = await platforms.port(decision)
-    except (PlatformStartFailed, ProgramMissing) as error:
-        await platforms.fail(exchange, decision, error)
+        process = await handler.process(decision)
+    except (StartFailed, ProgramMissing) as error:
+        await handler.fail(exchange, decision, error)
         return
+    with process.in_use():
+        await _relay(exchange, decision, handler, process)
+
+
+async def _relay(
+    exchange: Exchange, decision: Decision, handler: ProcessHandler, process: SupervisedProcess
+) -> None:
     try:
-        _, upstream = await loop.create_connection(Upstream, "127.0.0.1", port)
+        upstream = await process.address.connect(Upstream)
     except OSError as error:
         words = f"{PROCESS.name} does not answer: {error}"
-        await platforms.forwarder.fail(exchange, decision, words, E_CANNOT_CONNECT)
+        await handler.forwarder.fail(exchange, decision, words, E_CANNOT_CONNECT)
         return
     try:
         answer = await _asked(exchange, upstream, decision)
     except TimeoutError:
         upstream.close()
         words, hint = PROCESS.too_late(decision, UPGRADE_SECONDS)
-        await platforms.forwarder.fail(exchange, decision, words, E_TIMEOUT, hint)
+        await handler.forwarder.fail(exchange, decision, words, E_TIMEOUT, hint)
         return
     if answer is None:
         upstream.close()
         words = f"{PROCESS.name} does not answer a request to upgrade"
-        await platforms.forwarder.fail(exchange, decision, words, E_CONNECTION_ERROR)
+        await handler.forwarder.fail(exchange, decision, words, E_CONNECTION_ERROR)
     elif answer.status != 101:
         upstream.close()
         await exchange.respond(sending.send(decision, answer))

@@ -1,4 +1,6 @@
-"""One process of <httpPlatform>: started, ready when it listens, ended with its children."""
+"""One process of the site that listens: started, ready when it accepts connections, ended with its
+children.
+"""
 
 from __future__ import annotations
 
@@ -8,16 +10,19 @@ import os
 import signal
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
 from ..fastcgi.limits import GRACE_SECONDS
 from ..fastcgi.process import KEPT_LINES
 from ..lifeline import Lifeline, guarded
-from ..modules.http_platform import PORT_VARIABLE
-from ..programs.ports import listening_ports, stranger_on
+from ..programs.ports import listening_ports
+from .address import Address
 from .output import Output
+
+#: The words of a program, and its environment.
+CommandLine = tuple[tuple[str, ...], dict[str, str]]
 
 #: ERROR_CREATE_FAILED and ERROR_TIMEOUT: a process that ended, or did not listen.  # inferred
 E_CREATE_FAILED = 0x8007065F
@@ -26,9 +31,9 @@ E_TIMEOUT = 0x800705B4
 _POLL_SECONDS = 0.02
 
 
-class PlatformStartFailed(Exception):
-    """The process did not come up; ``output`` is what it wrote last, ``ports`` are those that it
-    listens on in place of its own.
+class StartFailed(Exception):
+    """A process did not come up; ``output`` is what it wrote last, ``ports`` are those that it
+    listens on in place of its own. ``hresult`` is E_TIMEOUT where it runs and does not listen.
     """
 
     def __init__(
@@ -46,25 +51,28 @@ class PlatformStartFailed(Exception):
         self.ports = tuple(ports)
 
 
-class PlatformProcess:
-    """One process and the port it was given."""
+class SupervisedProcess:
+    """One process and the address it was given."""
 
     def __init__(
         self,
-        port: int,
+        address: Address,
         process: asyncio.subprocess.Process,
         lifeline: Lifeline,
         output: Output,
         log: Path | None,
     ) -> None:
-        self.port = port
+        self.address = address
         self.lines: deque[str] = deque(maxlen=KEPT_LINES)
+        #: How many requests it has in progress: see in_use.
+        self.requests = 0
         self._process = process
         self._lifeline = lifeline
         self._output = output
         self._log = log
+        self._idle = asyncio.Event()
         #: Called when the process ends and nobody has asked for it.
-        self.when_ended: Callable[[PlatformProcess], None] | None = None
+        self.when_ended: Callable[[SupervisedProcess], None] | None = None
         self._watching = asyncio.ensure_future(self._watch())
         self._pumps = [
             asyncio.ensure_future(self._pump(stream))
@@ -85,6 +93,18 @@ class PlatformProcess:
         """The exit code; None while it runs."""
         return self._process.returncode
 
+    @contextlib.contextmanager
+    def in_use(self) -> Iterator[None]:
+        """While a request is with the process."""
+        self.requests += 1
+        self._idle.clear()
+        try:
+            yield
+        finally:
+            self.requests -= 1
+            if not self.requests:
+                self._idle.set()
+
     async def _watch(self) -> None:
         await self._process.wait()
         if self.when_ended is not None:
@@ -99,39 +119,49 @@ class PlatformProcess:
                 with contextlib.suppress(OSError), self._log.open("a", encoding="utf-8") as log:
                     log.write(text + "\n")
 
-    async def ready(self, seconds: float) -> None:
-        """Until the port answers. Raises PlatformStartFailed."""
+    async def ready(self, seconds: float, attribute: str, variable: str) -> None:
+        """Until the address, which ``variable`` told the process, accepts a connection;
+        ``attribute`` is what limits that to ``seconds``. Raises StartFailed.
+        """
         end = time.monotonic() + seconds
         while self.alive and time.monotonic() < end:
-            try:
-                _, writer = await asyncio.open_connection("127.0.0.1", self.port)
-            except OSError:
+            if not await self._accepts():
                 await asyncio.sleep(_POLL_SECONDS)
                 continue
-            writer.close()
-            stranger = stranger_on(self.port, self.pid, f"{PORT_VARIABLE}={self.port}")
+            stranger = self.address.stranger(self.pid, variable)
             if not stranger:
                 return
-            raise PlatformStartFailed(
-                f"another program, {stranger}, listens on its port {self.port}"
-            )
+            raise StartFailed(f"another program, {stranger}, listens on its {self.address}")
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(asyncio.gather(*self._pumps), 0.5 if not self.alive else 0.01)
         words = "\n".join(self.lines)
         if not self.alive:
-            raise PlatformStartFailed(f"it ended with exit code {self.code}", words, self.pid)
-        raise PlatformStartFailed(
-            f"it did not listen on port {self.port} (%{PORT_VARIABLE}%) within {seconds:g} seconds"
-            " (startupTimeLimit)",
+            raise StartFailed(f"it ended with exit code {self.code}", words, self.pid)
+        raise StartFailed(
+            f"it did not listen on {self.address} (%{variable}%) within {seconds:g} seconds"
+            f" ({attribute})",
             words,
             self.pid,
             listening_ports(self.pid),
             E_TIMEOUT,
         )
 
-    async def stop(self) -> None:
-        """End the process and its children; returns when it has been reaped."""
+    async def _accepts(self) -> bool:
+        try:
+            connection = await self.address.connect(_Knock)
+        except OSError:
+            return False
+        connection.transport.close()
+        return True
+
+    async def stop(self, patience: float = 0.0) -> None:
+        """End the process and its children; returns when it has been reaped. Requests that it has
+        in progress get ``patience`` seconds.
+        """
         self.when_ended = None
+        if self.requests and patience:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._idle.wait(), patience)
         for end in (
             partial(self._signal, signal.SIGTERM),
             self._lifeline.cut,
@@ -145,21 +175,25 @@ class PlatformProcess:
         self._lifeline.cut()
         for task in (self._watching, *self._pumps):
             task.cancel()
+        self.address.release()
 
     def _signal(self, number: int) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, number)
 
 
+class _Knock(asyncio.Protocol):
+    """A connection that is closed as soon as it stands."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = transport
+
+
 async def spawn(
-    command: tuple[str, ...],
-    environment: dict[str, str],
-    folder: Path,
-    port: int,
-    output: Output,
-    log: Path | None,
-) -> PlatformProcess:
-    """Start a process in a session of its own. Raises PlatformStartFailed."""
+    command_line: CommandLine, folder: Path, address: Address, output: Output, log: Path | None
+) -> SupervisedProcess:
+    """Start a process in a session of its own. Raises StartFailed."""
+    command, environment = command_line
     lifeline = Lifeline()
     try:
         process = await asyncio.create_subprocess_exec(
@@ -175,7 +209,7 @@ async def spawn(
         )
     except OSError as error:
         lifeline.cut()
-        raise PlatformStartFailed(f"{command[0]}: {error.strerror}") from error
+        raise StartFailed(f"{command[0]}: {error.strerror}") from error
     finally:
         lifeline.passed()
-    return PlatformProcess(port, process, lifeline, output, log)
+    return SupervisedProcess(address, process, lifeline, output, log)

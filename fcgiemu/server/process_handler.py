@@ -1,0 +1,67 @@
+"""What the modules that pass requests to processes of their own have in common. Each is a class in
+a file with the name of its module; ``process_handlers`` knows them all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Hashable
+from pathlib import Path
+
+from ..decision import Decision
+from ..programs.interpreters import ProgramMissing
+from ..site import Site
+from .exchange import Exchange
+from .forward import Forwarder
+from .output import Output
+from .supervised_process import StartFailed, SupervisedProcess
+from .supervisor import Supervisor
+
+
+class ProcessHandler(ABC):
+    """The processes of one module. It makes a supervisor for each application that has its own, by
+    what distinguishes them.
+    """
+
+    def __init__(self, site: Site, forwarder: Forwarder, output: Output) -> None:
+        self.site = site
+        self.forwarder = forwarder
+        self.output = output
+        self._supervisors: dict[Hashable, Supervisor] = {}
+
+    @abstractmethod
+    def supervisor(self, decision: Decision) -> Supervisor:
+        """The supervisor of the processes that answer for a decision."""
+
+    @abstractmethod
+    async def call(self, exchange: Exchange, decision: Decision) -> None:
+        """Pass the request to a process and its answer to the client."""
+
+    @abstractmethod
+    async def fail(
+        self, exchange: Exchange, decision: Decision, error: StartFailed | ProgramMissing
+    ) -> None:
+        """Answer for a process that did not come up."""
+
+    async def process(self, decision: Decision) -> SupervisedProcess:
+        """The process that answers for a decision. Raises StartFailed and ProgramMissing."""
+        return await self.supervisor(decision).process()
+
+    @property
+    def running(self) -> bool:
+        return any(each.running for each in self._supervisors.values())
+
+    def recycles_on(self, changed: Path) -> bool:
+        """Whether IIS would replace a process that runs because of a changed file."""
+        return any(
+            each.running and each.policy.recycles_on(changed) for each in self._supervisors.values()
+        )
+
+    def restart(self) -> Awaitable[object]:
+        """End every process: see Supervisor.restart."""
+        return asyncio.gather(*(each.restart() for each in self._supervisors.values()))
+
+    async def close(self) -> None:
+        """End every process for good."""
+        await asyncio.gather(*(each.close() for each in self._supervisors.values()))

@@ -1,0 +1,47 @@
+"""The modules that pass requests to processes of their own, by the action that asks for each."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from pathlib import Path
+
+from ..decision import CallHttpPlatform, CallProcess, Decision
+from ..site import Site
+from .exchange import Exchange
+from .forward import Forwarder
+from .http_platform import HttpPlatforms
+from .output import Output
+from .process_handler import ProcessHandler
+
+_HANDLERS: dict[type[CallProcess], type[ProcessHandler]] = {CallHttpPlatform: HttpPlatforms}
+
+
+class ProcessHandlers:
+    """Those of one site."""
+
+    def __init__(self, site: Site, forwarder: Forwarder, output: Output) -> None:
+        self._handlers = {
+            action: handler(site, forwarder, output) for action, handler in _HANDLERS.items()
+        }
+
+    async def call(self, exchange: Exchange, decision: Decision, action: CallProcess) -> None:
+        """Have the module that an action names answer a request."""
+        await self._handlers[type(action)].call(exchange, decision)
+
+    @property
+    def running(self) -> bool:
+        """Whether any process has been started."""
+        return any(handler.running for handler in self._handlers.values())
+
+    def recycles_on(self, changed: Path) -> bool:
+        """Whether IIS would replace a process that runs because of a changed file."""
+        return any(handler.recycles_on(changed) for handler in self._handlers.values())
+
+    def restart(self) -> Awaitable[object]:
+        """End every process: see Supervisor.restart."""
+        return asyncio.gather(*(handler.restart() for handler in self._handlers.values()))
+
+    async def close(self) -> None:
+        """End every process for good."""
+        await asyncio.gather(*(handler.close() for handler in self._handlers.values()))

@@ -1,0 +1,287 @@
+"""The processes that answer for an application: started, asked in turns, replaced, ended.
+
+HttpPlatformHandler, iisnode and the ASP.NET Core Module do the same thing and differ in what they
+call ready, a failure and a log. The same thing is ``Supervisor``; the differences are a ``Policy``.
+Which program it is and what it is told is neither: that is the ``launch`` that the module gives.
+
+An application has as many slots as its policy has ``processes``. A slot is
+
+    empty       nothing runs. The beginning, and what follows the end of a process.
+    starting    a process runs and its address is tried: ``Readiness``.
+    ready       requests are given to it.
+    ended       it has ended by itself. The next request whose turn it is makes the slot empty.
+
+Four may change that, and nobody else:
+
+    ``process``    a request asks for the slot whose turn it is. It starts what is empty, under one
+                   lock: all other requests to empty slots wait behind it, and find what it has
+                   started. Without requests nothing ever starts.
+    the process    ready -> ended, told by ``_ended``. It is counted and said, not replaced: a
+                   program that dies at once would else be started for ever.
+    ``restart``    all slots become empty at once, so that the next request is for a new process,
+                   whatever the old ones still do. A process that was starting then is of the old
+                   time: it is ended when it is ready, and another one is started.
+    ``close``      the same; nobody asks afterwards.
+
+Failures are starts that came to nothing and ends of processes that had been ready. One request
+starts ``Failure.starts`` times at most. Where the policy has ``rapid_fails``, so many failures
+within a minute block the application: for the rest of it every request fails at once with what
+happened last. A request is never given to a second process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .address import Address
+from .output import Output
+from .supervised_process import CommandLine, StartFailed, SupervisedProcess, spawn
+
+#: Seconds after which failures are counted from the beginning again.
+_MINUTE = 60.0
+#: ERROR_SERVER_DISABLED: rapidFailsPerMinute is used up (measured).
+E_SERVER_DISABLED = 0x8007053D
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Readiness:
+    """When a process that has been started counts as ready: it accepts a connection."""
+
+    #: A fresh address, for each start.
+    address: Callable[[], Address]
+    #: The environment variable that tells it to the process.
+    variable: str
+    #: Seconds until then, and the attribute of the configuration that says so.
+    seconds: float
+    attribute: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """What happens when a process does not come up, or ends."""
+
+    #: How often one request starts a process.
+    starts: int = 1
+    #: Failures within a minute that block all starts: 0 = none do, None = there is no such limit.
+    rapid_fails: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Log:
+    """Where goes what a process writes, beside the console: to a file for each start."""
+
+    #: The beginning of its local path; "" = there is no file.
+    stem: str = ""
+    #: The end of its name: from the id of the worker process, and when it starts, in UTC.
+    suffix: Callable[[int, time.struct_time], str] = lambda worker, started: ""
+
+    def file(self) -> Path | None:
+        """The file for a process that starts now; its folder is made."""
+        if not self.stem:
+            return None
+        path = Path(self.stem + self.suffix(os.getpid(), time.gmtime()))
+        with contextlib.suppress(OSError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """How the processes of an application are kept."""
+
+    readiness: Readiness
+    failure: Failure = field(default_factory=Failure)
+    log: Log = field(default_factory=Log)
+    #: How many there are, asked in turns from the second one on.
+    processes: int = 1
+    #: Whether the first request starts them all; else each is started when its turn first comes.
+    at_once: bool = False
+    #: Seconds that requests in progress get when their process is replaced.
+    patience: float = 0.0
+    #: Whether IIS replaces the processes because of a changed file.
+    recycles_on: Callable[[Path], bool] = lambda changed: False
+
+
+class RapidFails:
+    """The failures of an application's processes: starts, and ends of a process that had been
+    ready. They count for a minute from the first one on.  # inferred from its successor
+    """
+
+    def __init__(self, limit: int | None, clock: Callable[[], float] = time.monotonic) -> None:
+        self.limit = limit
+        self._clock = clock
+        self._count = 0
+        self._begun = 0.0
+
+    def add(self) -> None:
+        """One more failure."""
+        self._turn()
+        if not self._count:
+            self._begun = self._clock()
+        self._count += 1
+
+    @property
+    def used_up(self) -> bool:
+        """Whether nothing is started for the rest of the minute; never without a limit."""
+        self._turn()
+        return 0 < (self.limit or 0) <= self._count
+
+    @property
+    def count(self) -> int:
+        """The failures of this minute."""
+        self._turn()
+        return self._count
+
+    def clear(self) -> None:
+        """Begin anew."""
+        self._count = 0
+
+    def _turn(self) -> None:
+        if self._count and self._clock() - self._begun >= _MINUTE:
+            self._count = 0
+
+
+class Supervisor:
+    """The processes of one application: see the head of this file. ``launch`` gives the program
+    for an address, and may raise ProgramMissing; ``folder`` is where it runs.
+    """
+
+    def __init__(
+        self,
+        policy: Policy,
+        launch: Callable[[Address], CommandLine],
+        folder: Path,
+        output: Output,
+    ) -> None:
+        self.policy = policy
+        self._launch = launch
+        self._folder = folder
+        self._output = output
+        self._slots: dict[int, SupervisedProcess] = {}
+        self._turn = 0
+        self._lock = asyncio.Lock()
+        self._fails = RapidFails(policy.failure.rapid_fails)
+        self._last: StartFailed | None = None
+        #: How often the processes have been replaced by ``restart``.
+        self._generation = 0
+
+    @property
+    def running(self) -> bool:
+        """Whether any process has been started."""
+        return bool(self._slots)
+
+    async def process(self, slot: int | None = None) -> SupervisedProcess:
+        """The process of a slot, by default the one whose turn it is; started where none runs.
+        Raises StartFailed, and what ``launch`` raises.
+        """
+        if slot is None:
+            self._turn += 1
+            slot = self._turn % self.policy.processes
+        process = self._slots.get(slot)
+        if process is not None and process.alive:
+            return process
+        async with self._lock:
+            slots = self._to_start(slot)
+            filled = await asyncio.gather(*map(self._fill, slots), return_exceptions=True)
+        mine = filled[slots.index(slot)]
+        if isinstance(mine, BaseException):
+            raise mine
+        return mine
+
+    def _to_start(self, slot: int) -> list[int]:
+        """The slots that a request for one fills."""
+        if self.policy.at_once and not self._slots:
+            return list(range(self.policy.processes))
+        return [slot]
+
+    async def _fill(self, slot: int) -> SupervisedProcess:
+        """Have a process that runs in a slot."""
+        process = self._slots.get(slot)
+        if process is not None and process.alive:
+            return process
+        if process is not None:
+            await process.stop()
+            self._slots.pop(slot, None)
+        while True:
+            generation = self._generation
+            process = await self._start()
+            if generation == self._generation:
+                self._slots[slot] = process
+                return process
+            await process.stop()
+
+    async def _start(self) -> SupervisedProcess:
+        """A process that is ready. As many tries as the policy says, while the failures of this
+        minute allow them.
+        """
+        starts = max(1, self.policy.failure.starts)
+        while starts and not self._fails.used_up:
+            starts -= 1
+            try:
+                return await self._try()
+            except StartFailed as failure:
+                self._last = failure
+                self._fails.add()
+                if failure.ports:
+                    break  # it would listen on the same port again: kinder than IIS, which retries
+        raise self._failure()
+
+    async def _try(self) -> SupervisedProcess:
+        """Start a process once. Raises StartFailed."""
+        readiness = self.policy.readiness
+        address = readiness.address()
+        process = await spawn(
+            self._launch(address), self._folder, address, self._output, self.policy.log.file()
+        )
+        try:
+            await process.ready(readiness.seconds, readiness.attribute, readiness.variable)
+        except BaseException:  # who waited for it may have been cancelled
+            await process.stop()
+            raise
+        process.when_ended = self._ended
+        return process
+
+    def _failure(self) -> StartFailed:
+        """Why nothing runs: the last failure, and that no more is tried for now."""
+        last = self._last or StartFailed("it ended", "", 0)
+        if not self._fails.used_up:
+            return last
+        return StartFailed(
+            f"{last} ({self._fails.count} failures within a minute: rapidFailsPerMinute is used up,"
+            " nothing is started for the rest of it)",
+            last.output,
+            last.pid,
+            last.ports,
+            E_SERVER_DISABLED,
+        )
+
+    def _ended(self, process: SupervisedProcess) -> None:
+        """A process that was ready has ended by itself."""
+        self._fails.add()
+        words = f"ended with exit code {process.code}"
+        self._last = StartFailed(f"it {words}", "\n".join(process.lines), process.pid)
+        if self._fails.limit is not None:
+            limit = f" of {self._fails.limit}" if self._fails.limit else ""
+            words += f": failure {self._fails.count}{limit} within a minute (rapidFailsPerMinute)"
+        self._output(process.pid, "", words)
+
+    def restart(self) -> Awaitable[object]:
+        """End the processes; from now on requests are for new ones. What it returns is done when
+        the old ones have ended. To be called in the loop.
+        """
+        processes, self._slots = self._slots, {}
+        self._generation += 1
+        self._fails.clear()
+        patience = self.policy.patience
+        return asyncio.gather(*(each.stop(patience) for each in processes.values()))
+
+    async def close(self) -> None:
+        """End the processes for good: requests in progress are not waited for."""
+        processes, self._slots = self._slots, {}
+        await asyncio.gather(*(each.stop() for each in processes.values()))
