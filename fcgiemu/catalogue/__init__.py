@@ -12,6 +12,11 @@ A file is read when the first of its findings is made, so that a run without fin
 Messages and hints are templates of ``string.Template``: ``$name`` or ``${name}`` is replaced,
 ``$$`` stands for a dollar sign. A code that has several messages has *forms*, which a caller names
 as ``code/form``; what a form leaves out it takes from its code.
+
+A form whose hint leaves no choice has a *fix*, the same as a change that ``check --fix`` makes to
+the element at the finding's place: ``@url=$meant`` writes an attribute, ``match/@url=$meant`` that
+of the first element of the name below it, ``name()=$meant`` another name for the element, and
+``before()=<remove … />`` an element before it. Values are as they are meant, not as XML has them.
 """
 
 from __future__ import annotations
@@ -42,7 +47,23 @@ class UnknownCode(KeyError):
         self.near = next(iter(get_close_matches(code, codes(), 1)), "")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Example:
+    """An example that has a finding, and the same without it: the content of <system.webServer>, a
+    whole file, or for error texts the text.
+    """
+
+    before: str = ""
+    after: str = ""
+    #: What a request comes to before, and after, each a line as ``test`` reads it.
+    expects: tuple[str, ...] = ()
+    #: The file that the example is.
+    file: str = "web.config"
+    #: Files beside it, by name; EXAMPLE_FILES always lie there.
+    files: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Form:
     """One message of a kind of finding with its hint, as templates."""
 
@@ -50,10 +71,15 @@ class Form:
     hint: str = ""
     #: Where the kind is about error texts: the pattern of those that it fits.
     pattern: str = ""
+    #: The change that the hint describes, where it leaves no choice.
+    fix: str = ""
+    #: Where the example of the code shows another form.
+    example: Example | None = None
 
     def placeholders(self) -> set[str]:
         """The names of the values that its templates take."""
-        return {*Template(self.message).get_identifiers(), *Template(self.hint).get_identifiers()}
+        texts = (self.message, self.hint, self.fix)
+        return {name for text in texts for name in Template(text).get_identifiers()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,18 +96,20 @@ class Kind:
     #: Codes that it had before.
     aliases: tuple[str, ...] = ()
     hresult: int = E_INVALID_DATA
-    #: An example that has the finding, and the same without it: the content of <system.webServer>,
-    #: a whole file, or for error texts the text.
-    before: str = ""
-    after: str = ""
-    #: The file that the example is.
-    file: str = "web.config"
-    #: Files beside the example, by name; EXAMPLE_FILES always lie there.
-    files: Mapping[str, str] = field(default_factory=dict)
+    example: Example
     #: What pip has to install, where that is the remedy: ``$install`` of the hint is the command.
     install: str = ""
     #: Of a kind about error texts: whether only those fit that come from the worker's own code.
     of_worker: bool = False
+
+    def examples(self) -> list[tuple[str, Example]]:
+        """The examples of the code and of its forms, as (``code`` or ``code/form``, example)."""
+        own = [(self.code, self.example)] if self.example.before else []
+        return own + [
+            (f"{self.code}/{name}", form.example)
+            for name, form in self.forms.items()
+            if form.example is not None
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +122,10 @@ class Topic:
     kinds: Mapping[str, Kind]
 
 
+#: What a form may have of its own.
+_OF_FORMS = ("message", "hint", "pattern", "fix")
+#: What an example consists of: the code's, and those that its forms have of their own.
+_OF_EXAMPLES = ("before", "after", "expects", "file", "files")
 #: The files of the site in which an example stands.
 EXAMPLE_FILES = {"static/site.css": "", "app.py": ""}
 
@@ -142,6 +174,7 @@ def filled(
         found.hresult if hresult is None else hresult,
         section,
         location,
+        Template(text.fix).substitute(values),
     )
 
 
@@ -205,20 +238,26 @@ def topic(name: str) -> Topic:
 
 def _kind(code: str, given: dict[str, Any]) -> Kind:
     """A table of a file; raises ValueError for what does not belong there."""
-    forms = {"": _form(given, {})} if "message" in given else {}
-    forms |= {name: _form(given, form) for name, form in given.pop("forms", {}).items()}
-    for name in ("message", "hint", "pattern"):
+    shown = {name: given.pop(name) for name in _OF_EXAMPLES if name in given}
+    forms = {"": _form(given, {}, shown)} if "message" in given else {}
+    forms |= {name: _form(given, form, shown) for name, form in given.pop("forms", {}).items()}
+    for name in _OF_FORMS:
         given.pop(name, None)
     if given["severity"] not in get_args(Severity) or given["needs"] not in get_args(Needs):
         raise ValueError(f"{code}: {given['severity']}, {given['needs']}")
     aliases = tuple(given.pop("aliases", ()))
     try:
-        return Kind(code=code, forms=forms, aliases=aliases, **given)
+        return Kind(code=code, forms=forms, aliases=aliases, example=_example(shown), **given)
     except TypeError as error:
         raise ValueError(f"{code}: {error}") from error
 
 
-def _form(given: dict[str, Any], form: dict[str, Any]) -> Form:
-    return Form(
-        **{name: form.get(name, given.get(name, "")) for name in ("message", "hint", "pattern")}
-    )
+def _form(given: dict[str, Any], form: dict[str, Any], shown: dict[str, Any]) -> Form:
+    texts = {name: form.get(name, given.get(name, "")) for name in _OF_FORMS}
+    own = {name: form[name] for name in _OF_EXAMPLES if name in form}
+    place = {name: shown[name] for name in ("file", "files") if name in shown}
+    return Form(**texts, example=_example(place | own) if own else None)
+
+
+def _example(given: dict[str, Any]) -> Example:
+    return Example(**{**given, "expects": tuple(given.get("expects", ()))})

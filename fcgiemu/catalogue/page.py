@@ -42,16 +42,23 @@ def _section(found: Kind) -> Iterator[str]:
     ):
         yield ""
         yield f"> {_shown(message)}{f'<br>{_shown(hint)}' if hint else ''}"
-    if found.files:
+    example = found.example
+    if example.files:
         yield ""
-        yield f"Beside it: {', '.join(f'`{name}`' for name in found.files)}."
-    if found.file != "web.config":
+        yield f"Beside it: {', '.join(f'`{name}`' for name in example.files)}."
+    if example.file != "web.config":
         yield ""
-        yield f"The example is `{found.file}`, beside a web.config."
+        yield f"The example is `{example.file}`, beside a web.config."
     language = "xml" if found.needs in ("configuration", "files") else "text"
-    for example in filter(None, (found.before, found.after)):
-        yield ""
-        yield f"```{language}\n{example.rstrip()}\n```"
+    texts = (example.before, example.after)
+    answers = example.expects or ("", "")
+    for text, answer in zip(texts, answers, strict=True):
+        if text:
+            yield ""
+            yield f"```{language}\n{text.rstrip()}\n```"
+        if answer:
+            yield ""
+            yield f"`{answer}`"
 
 
 def _shown(template: str) -> str:

@@ -45,6 +45,8 @@ class Finding:
     section: str = ""
     #: The <location> path that the finding is about, "" for the whole folder.
     location: str = ""
+    #: The change to the file that ``check --fix`` makes, "" for none; see ``catalogue``.
+    fix: str = ""
 
     def as_json(self) -> FindingJson:
         """The shape of a finding in ``explain``'s JSON."""

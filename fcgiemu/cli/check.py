@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
-from dataclasses import replace
-from functools import partial
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -15,8 +15,11 @@ import click
 from .. import catalogue
 from ..catalogue import page
 from ..catalogue.values import Finding
+from ..diagnosis.check import stream, worst
 from ..errors import SiteError
+from ..site import Site
 from . import fail
+from .again import again
 from .grammar import json_option, site_argument
 from .options import open_site, site_options
 
@@ -57,6 +60,13 @@ _COLOURS = {"error": "red", "warning": "yellow", "info": "cyan"}
     help="Show only what FILE does not hold; where there is none, write what is found today to it.",
 )
 @click.option("--explain", metavar="CODE", help="Say what a code means, with examples, and end.")
+@click.option(
+    "--fix",
+    is_flag=True,
+    help="Make the changes that leave no choice in the files, and show what is left.",
+)
+@click.option("--diff", is_flag=True, help="Show the changes of --fix, and make none.")
+@click.option("--watch", is_flag=True, help="Check again whenever a file changes, until Ctrl-C.")
 @site_options
 def command(
     site: Path,
@@ -66,39 +76,139 @@ def command(
     select: tuple[str, ...],
     baseline: Path | None,
     explain: str | None,
+    fix: bool,
+    diff: bool,
+    watch: bool,
     **settings: Any,
 ) -> None:
-    kind = "json" if as_json else kind
-    from ..diagnosis.check import check, worst
-    from ..diagnosis.configuration import missing
-    from ..report import findings as report
-
     if explain:
         click.echo(_explained(explain), nl=False)
         return
-    ignored, selected = _codes(ignore), _selected(select)
-    try:
-        opened = open_site(site, **settings)
-        # what a signed-in user gets is looked at
-        opened.settings = replace(opened.settings, easy_auth=None)
-        if not opened.tree.load_all(lambda name: name.startswith(".")):
-            raise _no_configuration(opened.path, missing(opened.path))
-        found = [
-            finding
-            for finding in check(opened, ignored)
-            if selected is None or finding.code in selected
-        ]
-    except SiteError as error:
-        fail(error, error.hint)
-    if baseline is not None:
-        found = _new(baseline, found)
-    if kind != "json":  # its paths are relative to the site, as explain's are
-        found = [_from_here(finding, site, kind == "github") for finding in found]
-    render = partial(report.text, style=_coloured) if kind == "text" else report.FORMATS[kind]
-    output = render(found)
-    if output:
-        click.echo(output)
-    sys.exit(worst(found))
+    if watch and (fix or diff):
+        raise click.UsageError("--watch does not go with --fix or --diff.")
+    run = _Run(
+        site=site,
+        kind="json" if as_json else kind,
+        ignored=_codes(ignore),
+        selected=_selected(select),
+        baseline=baseline,
+        settings=settings,
+    )
+    if not watch:
+        sys.exit(run.changed(write=not diff) if fix or diff else run.status())
+    again(site, run.watched)
+
+
+@dataclass(kw_only=True)
+class _Run:
+    """One call of the command: what is looked at, and how it is shown."""
+
+    site: Path
+    kind: str
+    ignored: list[str]
+    #: None for all codes.
+    selected: set[str] | None
+    baseline: Path | None
+    settings: dict[str, Any]
+
+    def status(self) -> int:
+        """Show what is found; the exit status."""
+        return self._show(self._found(self._open()))
+
+    def watched(self) -> None:
+        """As ``status``, for one of many times: a site that cannot be read is one message."""
+        try:
+            self.status()
+        except SystemExit:
+            pass
+        click.echo(f"Watching {self.site}; Ctrl-C ends.", err=True)
+
+    def changed(self, write: bool) -> int:
+        """Make the changes of --fix, or show them; the exit status."""
+        from ..diagnosis import fixes
+
+        if self.settings.get("transforms"):
+            fail(SiteError("--fix changes web.config itself.", "Leave out --transform."))
+        try:
+            for _ in range(_MAX_ROUNDS):
+                opened = self._open()
+                found = list(self._found(opened))
+                changes = fixes.changes(opened, found)
+                if not write:
+                    click.echo("".join(change.diff() for change in changes), nl=False)
+                    return worst(found)
+                for change in changes:
+                    change.write()
+                    click.echo(f"{_shown(change.path)}: {_counted(change.fixed)}", err=True)
+                if not changes:
+                    break
+        except SiteError as error:
+            fail(error, error.hint)
+        except OSError as error:
+            fail(error)
+        return self._show(found)
+
+    def _open(self) -> Site:
+        from ..diagnosis.configuration import missing
+
+        try:
+            opened = open_site(self.site, **self.settings)
+            # what a signed-in user gets is looked at
+            opened.settings = replace(opened.settings, easy_auth=None)
+            if not opened.tree.load_all(lambda name: name.startswith(".")):
+                raise _no_configuration(opened.path, missing(opened.path))
+            return opened
+        except SiteError as error:
+            fail(error, error.hint)
+
+    def _found(self, opened: Site) -> Iterator[Finding]:
+        try:
+            found = stream(opened, self.ignored)
+            if self.selected is not None:
+                found = (finding for finding in found if finding.code in self.selected)
+            if self.baseline is not None:
+                found = iter(_new(self.baseline, list(found)))
+            yield from found
+        except SiteError as error:
+            fail(error, error.hint)
+
+    def _show(self, found: Iterable[Finding]) -> int:
+        """Show findings, as text one by one; the exit status."""
+        from ..report import findings as report
+
+        if self.kind != "json":  # its paths are relative to the site, as explain's are
+            found = (_from_here(finding, self.site, self.kind == "github") for finding in found)
+        shown: list[Finding] = []
+        if self.kind == "text":
+            for line in report.lines(_noted(found, shown), _coloured):
+                click.echo(line)
+        else:
+            shown += found
+            if output := report.FORMATS[self.kind](shown):
+                click.echo(output)
+        return worst(shown)
+
+
+#: Fixes may lead to others: so often is looked again.
+_MAX_ROUNDS = 10
+
+
+def _noted(found: Iterable[Finding], shown: list[Finding]) -> Iterator[Finding]:
+    """Findings one by one, each kept in ``shown`` as well."""
+    for finding in found:
+        shown.append(finding)
+        yield finding
+
+
+def _counted(fixed: Sequence[Finding]) -> str:
+    counts = Counter(finding.code for finding in fixed)
+    return "fixed " + ", ".join(f"{code} ({count})" for code, count in counts.items())
+
+
+def _shown(path: Path) -> str:
+    """A path relative to the working directory, where it lies below it."""
+    relative = os.path.relpath(path)
+    return str(path) if relative.startswith("..") else relative
 
 
 def _no_configuration(site: Path, lack: Finding | None) -> SiteError:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
 from typing import TypeVar, overload
+from xml.sax.saxutils import quoteattr
 
 from .. import catalogue
 from . import schema, values
@@ -442,8 +443,18 @@ class _Merger:
                 type=rules.entry.name,
                 keys=what,
                 where=present.span,
+                remove=_remove(rules, element),
             )
         )
+
+
+def _remove(rules: CollectionSchema, element: TypedElement) -> str:
+    """The element that takes the entry away which ``element`` repeats."""
+    keys = (
+        f"{part.name}={quoteattr(str(element.values.get(part.name, values.default(part))))}"
+        for part in rules.keys
+    )
+    return f"<{rules.remove or 'remove'} {' '.join(keys)} />"
 
 
 def _key(rules: CollectionSchema, given: Mapping[str, Value]) -> tuple[Value, ...]:

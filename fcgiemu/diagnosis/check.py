@@ -46,23 +46,45 @@ def check(site: Site, ignored: Iterable[str] = ()) -> list[Finding]:
     """Every finding of a site, each once, by file and line; ``ignored`` codes and those that
     comments name are left out. Raises UnknownCode.
     """
+    return sorted(stream(site, ignored), key=_place)
+
+
+def stream(site: Site, ignored: Iterable[str] = ()) -> Iterator[Finding]:
+    """The findings of ``check``, file by file as they are found: first those that are about none,
+    then those of each file by line. Raises UnknownCode.
+    """
     files = site.tree.load_all(lambda name: name.lower() in UNWATCHED or name == ".fcgiemu")
-    left_out = {catalogue.kind(code).code for code in ignored}
-    found: dict[tuple[object, ...], Finding] = {}
-    for finding in _findings(site, files):
-        if finding.code not in left_out:
-            found.setdefault((finding.code, finding.span, finding.message), finding)
-    silenced = {file.name: _silenced(file) for file in files}
-    kept = [
-        finding
-        for finding in found.values()
-        if not (
-            finding.span
-            and finding.span.file in silenced
-            and _is_silenced(finding, silenced[finding.span.file])
-        )
-    ]
-    return sorted(map(site.tree.as_written, kept), key=_place)
+    files.sort(key=lambda file: file.name)
+    keeper = _Keeper(site, files, ignored)
+    waiting = keeper.kept(_of_site(site, files))
+    for file in files:
+        found = waiting + keeper.kept(_of_file(site, file))
+        now = [finding for finding in found if _place(finding)[0] <= file.name]
+        yield from sorted(now, key=_place)
+        waiting = [finding for finding in found if _place(finding)[0] > file.name]
+    yield from sorted(waiting, key=_place)
+
+
+class _Keeper:
+    """Lets each finding pass once, and none that is left out."""
+
+    def __init__(self, site: Site, files: list[ConfigFile], ignored: Iterable[str]) -> None:
+        self._site = site
+        self._left_out = {catalogue.kind(code).code for code in ignored}
+        self._silenced = {file.name: _silenced(file) for file in files}
+        self._seen: set[tuple[object, ...]] = set()
+
+    def kept(self, findings: Iterable[Finding]) -> list[Finding]:
+        """Those findings that are new and not left out, with the places that somebody wrote."""
+        return [self._site.tree.as_written(finding) for finding in findings if self._keeps(finding)]
+
+    def _keeps(self, finding: Finding) -> bool:
+        key = (finding.code, finding.span, finding.message)
+        if finding.code in self._left_out or key in self._seen:
+            return False
+        self._seen.add(key)
+        comments = self._silenced.get(finding.span.file) if finding.span else None
+        return not (comments and _is_silenced(finding, comments))
 
 
 def _place(finding: Finding) -> tuple[str, int, int, str]:
@@ -75,18 +97,22 @@ def worst(findings: Iterable[Finding]) -> int:
     return max((2 - _ORDER[finding.severity] for finding in findings), default=0)
 
 
-def _findings(site: Site, files: list[ConfigFile]) -> Iterator[Finding]:
+def _of_file(site: Site, file: ConfigFile) -> Iterator[Finding]:
+    """What one web.config is to blame for."""
+    path = Path(site.local_path(file.directory), file.name.rpartition("/")[2])
+    for known in file.findings:
+        yield wording.of_global_rules(wording.explained(known, path))
+    places = [file.directory or "/", *(f"{file.directory}/{place}" for place in file.locations)]
+    for effective in {id(found): found for found in map(site.effective, places)}.values():
+        yield from _of_configuration(site, effective, file)
+    yield from _unknown_codes(file)
+    yield from elements.findings(file)
+
+
+def _of_site(site: Site, files: list[ConfigFile]) -> Iterator[Finding]:
+    """What the site as a whole brings up."""
     if not files and (lack := configuration.missing(site.path)):
         yield lack
-    for file in files:
-        path = Path(site.local_path(file.directory), file.name.rpartition("/")[2])
-        for known in file.findings:
-            yield wording.of_global_rules(wording.explained(known, path))
-        places = [file.directory or "/", *(f"{file.directory}/{place}" for place in file.locations)]
-        for effective in {id(found): found for found in map(site.effective, places)}.values():
-            yield from _of_configuration(site, effective, file)
-        yield from _unknown_codes(file)
-        yield from elements.findings(file)
     yield from settings.findings(site)
     yield from kinder.findings(site)
     yield from transforms.findings(site)
@@ -109,9 +135,10 @@ def _of_configuration(site: Site, effective: Effective, file: ConfigFile) -> Ite
     found += [bad] if bad is not None else []
     own = [rule for rule in compiled.rules if rule.span.file == file.name]
     found += rules.findings(compiled.rules, own)
+    known = {variable.name.upper() for rule in compiled.rules for variable in rule.variables}
     for rule in own:
         if rule.page_rule is None:
-            found += [*conditions.findings(rule), *targets.findings(site, effective, rule)]
+            found += [*conditions.findings(rule, known), *targets.findings(site, effective, rule)]
     found += served.of_configuration(site, effective, file)
     if not (compiled.errors or any(finding.severity == "error" for finding in found)):
         found += redirects.findings(site, effective, own)

@@ -5,12 +5,13 @@ mark, a host name holds no slash, a file is not found by its URL.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from difflib import get_close_matches
 
 from ..catalogue import finding
 from ..config.diagnostics import Finding
 from ..rewrite.rule import Condition, Rule
+from . import patterns
 
 #: Server variables that people test, of IIS's documented list; HTTP_* are request headers.
 VARIABLES = frozenset(
@@ -35,75 +36,161 @@ _URLS = frozenset({"URL", "REQUEST_URI", "PATH_INFO", "SCRIPT_NAME", "UNENCODED_
 _SET = re.compile(r"\[\^?([A-Za-z]{3,})\]")
 
 
-def findings(rule: Rule) -> Iterator[Finding]:
-    """Findings about the conditions of a rule."""
+def findings(rule: Rule, known: Container[str]) -> Iterator[Finding]:
+    """Findings about the conditions of a rule; ``known`` are the variables that rules set."""
     for condition in rule.conditions:
-        yield from _variables(rule, condition)
+        yield from _variables(rule, condition, known)
         found = _VARIABLE.fullmatch(condition.input.source.strip())
         name = found[1].upper() if found else ""
         if condition.match_type != "Pattern":
-            if name in _URLS:
-                yield finding(
-                    "rewrite-file-test-of-url",
-                    condition.span,
-                    rule=rule.name,
-                    variable=name,
-                    test=condition.match_type,
-                )
+            yield from _file_test(rule, condition)
         elif name in _USERS:
             yield finding("rewrite-user-variable", condition.span, rule=rule.name, variable=name)
-        elif name and rule.pattern_syntax == "ECMAScript" and (form := _misfit(name, condition)):
+        elif name and condition.matcher and (misfit := _misfit(name, condition, rule)):
             yield finding(
-                f"rewrite-impossible-condition/{form}",
+                f"rewrite-impossible-condition/{misfit[0]}",
                 condition.span,
                 rule=rule.name,
                 pattern=condition.pattern,
                 variable=name,
+                meant=misfit[1],
+                effect="always holds" if condition.negate else "never holds",
             )
     yield from _any_of_negated(rule)
     yield from _letters(rule)
 
 
-def _misfit(name: str, condition: Condition) -> str:
-    """The form of ``rewrite-impossible-condition`` that a pattern is; "" for one that can match."""
-    pattern = condition.pattern
-    if name == "QUERY_STRING" and re.match(r"\^?\(?(?:\\\?|\[\?\])(?![*?])", pattern):
-        return "query"
-    if name in ("REQUEST_URI", "URL", "PATH_INFO") and re.match(r"\^\(?[A-Za-z0-9_]", pattern):
-        return "" if "|" in pattern else "path"
-    if name == "HTTP_HOST" and re.search(r"://|(?<!\\)/|\\/", pattern) and "|" not in pattern:
-        return "" if re.search(r"[(\[][^)\]]*/", pattern) else "host"
+#: What the test of a file may look at: variables and parts that hold a path of the disk.
+_DISK = re.compile(
+    r"(?i)\{(?:REQUEST_FILENAME|DOCUMENT_ROOT|APPL_PHYSICAL_PATH|PATH_TRANSLATED|SCRIPT_FILENAME"
+    r"|SCRIPT_TRANSLATED)\}|[a-z]:|\\\\|%"
+)
+
+
+def _file_test(rule: Rule, condition: Condition) -> Iterator[Finding]:
+    """IsFile and IsDirectory of what is not a path of the disk."""
+    source = condition.input.source.strip()
+    found = re.match(rf"(?i)/?\{{(R:\d+|{'|'.join(_URLS)})\}}", source)
+    if found is None or _DISK.match(source):
+        return
+    below = re.sub(r"^/?\{[\w:]+\}", "", source)
+    meant = "{APPL_PHYSICAL_PATH}{R:0}" + below if below else "{REQUEST_FILENAME}"
+    yield finding(
+        f"rewrite-file-test-of-url{'/below' if below else ''}",
+        condition.span,
+        rule=rule.name,
+        variable=found[1].upper(),
+        test=condition.match_type,
+        meant=meant,
+    )
+
+
+_METHODS = ("GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "CONNECT")
+#: Variables that have few values -> these values.
+_VALUES = {"HTTPS": ("on", "off"), "SERVER_PORT_SECURE": ("1", "0")}
+#: What people write for them.
+_YES = frozenset({"on", "1", "true", "yes", "https", "ssl", "enabled", "443", "secure"})
+_NO = frozenset({"off", "0", "false", "no", "http", "disabled", "80", ""})
+
+
+def _misfit(name: str, condition: Condition, rule: Rule) -> tuple[str, str] | None:
+    """The form of ``rewrite-impossible-condition`` that a pattern is, and the pattern that was
+    meant; None for one that can match.
+    """
+    written = condition.pattern.strip()
+    pattern = patterns.as_regex(written, rule.pattern_syntax)
+    is_regex = rule.pattern_syntax == "ECMAScript"
+    first = patterns.begins(pattern)
+    if name in _VALUES:
+        return _switch(name, condition, is_regex)
+    if name == "QUERY_STRING" and (first == {"?"} or patterns.needs(pattern, "?")):
+        meant = patterns.without_first(written, "?") if is_regex else written.partition("?")[2]
+        rest = re.sub(r"^(\^?).*\\\?", r"\1", meant) if is_regex else meant
+        return "query", rest
+    if name in _URLS:
+        if first and "/" not in first:
+            return "path", patterns.with_first(written, "/") if is_regex else f"/{written}"
+        return ("no-query", "") if name != "REQUEST_URI" and patterns.needs(pattern, "?") else None
+    if name in ("HTTP_HOST", "SERVER_NAME") and patterns.needs(pattern, "/"):
+        return "host", ""
+    if name == "REQUEST_METHOD" and condition.matcher and not condition.ignore_case:
+        fits = any(condition.matcher(method) for method in _METHODS)
+        lower = any(condition.matcher(method.lower()) for method in _METHODS)
+        return ("method", written.upper()) if lower and not fits else None
+    if name == "REQUEST_FILENAME" and patterns.needs(pattern, "/"):
+        return "filename", ""
+    return None
+
+
+def _switch(name: str, condition: Condition, is_regex: bool) -> tuple[str, str] | None:
+    """As ``_misfit``, for a variable of two values."""
+    assert condition.matcher is not None
+    if any(condition.matcher(value) for value in _VALUES[name]):
+        return None
+    word = re.sub(r"[\^$()\[\]]", "", condition.pattern).strip().lower()
+    if word not in _YES | _NO:
+        return None
+    meant = _VALUES[name][0 if word in _YES else 1]
+    meant = f"^{meant}$" if is_regex else meant
     if name == "HTTPS":
-        return _switch(condition)
-    if name == "REQUEST_METHOD" and not condition.ignore_case:
-        return "method" if re.search(r"[a-z]{3}", pattern) else ""
-    if name == "REQUEST_FILENAME" and re.search(r"\w/\w|^\^/\w", pattern):
-        return "" if re.search(r"\\\\|\[[^\]]*/", pattern) else "filename"
-    return ""
+        return ("case" if word in ("on", "off") else "https"), meant
+    return "secure", meant
 
 
-def _switch(condition: Condition) -> str:
-    """As ``_misfit``, for {HTTPS}, which is "on" or "off"."""
-    word = condition.pattern.strip("^$()")
-    if word.lower() in ("true", "false", "1", "0", "yes", "no", "https", "http"):
-        return "https"
-    is_upper = word.lower() in ("on", "off") and word != word.lower()
-    return "case" if is_upper and not condition.ignore_case else ""
+#: Names from other servers and languages -> those of IIS.
+_MISNOMERS = {
+    "HOST": "HTTP_HOST",
+    "HOSTNAME": "HTTP_HOST",
+    "HTTP_HOSTNAME": "HTTP_HOST",
+    "SERVER_HOST": "HTTP_HOST",
+    "DOMAIN": "HTTP_HOST",
+    "URI": "REQUEST_URI",
+    "REQUEST_URL": "REQUEST_URI",
+    "THE_REQUEST": "REQUEST_URI",
+    "REQUEST_PATH": "URL",
+    "QUERY": "QUERY_STRING",
+    "REQUEST_QUERY": "QUERY_STRING",
+    "METHOD": "REQUEST_METHOD",
+    "SCHEME": "HTTPS",
+    "REQUEST_SCHEME": "HTTPS",
+    "SSL": "HTTPS",
+    "HTTP_HTTPS": "HTTPS",
+    "REMOTE_IP": "REMOTE_ADDR",
+    "CLIENT_IP": "REMOTE_ADDR",
+    "USER_AGENT": "HTTP_USER_AGENT",
+    "HTTP_USERAGENT": "HTTP_USER_AGENT",
+    "REFERER": "HTTP_REFERER",
+    "REFERRER": "HTTP_REFERER",
+    "HTTP_REFERRER": "HTTP_REFERER",
+    "COOKIE": "HTTP_COOKIE",
+    "HTTP_COOKIES": "HTTP_COOKIE",
+    "HTTP_X_FORWARD_FOR": "HTTP_X_FORWARDED_FOR",
+    "HTTP_FORWARDED_PROTO": "HTTP_X_FORWARDED_PROTO",
+    "HTTP_X_FORWARD_PROTO": "HTTP_X_FORWARDED_PROTO",
+}
 
 
-def _variables(rule: Rule, condition: Condition) -> Iterator[Finding]:
+def _near(name: str, known: Container[str]) -> str:
+    """The variable that is meant by a name which none has; "" for a name that may exist."""
+    if name in VARIABLES or name in known:
+        return ""
+    if name in _MISNOMERS:
+        return _MISNOMERS[name]
+    if name.startswith(("HTTP_", "HEADER_", "CERT_", "RESPONSE_")):
+        return ""
+    return "".join(get_close_matches(name, VARIABLES, 1, 0.8))
+
+
+def _variables(rule: Rule, condition: Condition, known: Container[str]) -> Iterator[Finding]:
     """Names that no server variable has, where one is near."""
     for name in _VARIABLE.findall(condition.input.source):
-        upper = name.upper()
-        if upper in VARIABLES or upper.startswith(("HTTP_", "HEADER_", "CERT_", "RESPONSE_")):
-            continue
-        if near := get_close_matches(upper, VARIABLES, 1, 0.8):
+        if near := _near(name.upper(), known):
             yield finding(
                 "rewrite-unknown-variable",
                 condition.span,
                 rule=rule.name,
                 variable=name,
-                near=near[0],
+                near=near,
             )
 
 

@@ -96,9 +96,8 @@ def _headers(section: Element) -> Iterator[Finding]:
     for add in section.iter("add"):
         name, value = add.attributes.get("name", ""), add.attributes.get("value", "")
         if re.search(r"[:\s]", name):
-            yield finding(
-                "static-header-name", add.span, name=name, meant=re.split(r"[:\s]", name.strip())[0]
-            )
+            meant = re.sub(r"\s+", "-", name.partition(":")[0].strip())
+            yield finding("static-header-name", add.span, name=name, meant=meant)
         elif name and value.lower().startswith(f"{name.lower()}:"):
             meant = value[len(name) + 1 :].strip()
             yield finding("static-header-value", add.span, name=name, value=value, meant=meant)
@@ -110,8 +109,10 @@ def _filtering(section: Element) -> Iterator[Finding]:
         for add in hidden.iter("add"):
             segment = add.attributes.get("segment", "")
             if re.search(r"[/\\*]", segment):
-                meant = re.sub(r"[/\\*]+", "/", segment).strip("/").partition("/")[0]
-                yield finding("filtering-segment", add.span, segment=segment, meant=meant or "name")
+                meant = segment.strip("/\\")
+                is_one = meant and not re.search(r"[/\\*]", meant)
+                code = f"filtering-segment{'' if is_one else '/several'}"
+                yield finding(code, add.span, segment=segment, meant=meant)
     for extensions in section.iter("fileExtensions"):
         for add in extensions.iter("add"):
             extension = add.attributes.get("fileExtension", "")

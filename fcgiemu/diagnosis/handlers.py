@@ -53,8 +53,9 @@ def findings(effective: Effective, file: ConfigFile) -> Iterator[Finding]:
             right = _SPELLED.get(module.lower(), module)
             if (module.lower() not in known or module != right) and not item.text("type"):
                 near = [right] if right != module else get_close_matches(module, _KNOWN, 1)
+                is_whole = right != module and module == item.text("modules").strip()
                 yield finding(
-                    f"handler-unknown-module/{'near' if near else 'none'}",
+                    f"handler-unknown-module/{'case' if is_whole else 'near' if near else 'none'}",
                     item.span,
                     handler=item.text("name"),
                     module=module,

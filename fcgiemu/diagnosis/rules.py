@@ -13,7 +13,7 @@ from ..rewrite import compose
 from ..rewrite.pattern import capture_count
 from ..rewrite.regex import PatternError
 from ..rewrite.rule import Condition, Rule
-from . import samples
+from . import patterns
 
 #: Patterns that every URL matches, as people write them.
 _UNIVERSAL = frozenset(
@@ -90,18 +90,13 @@ def findings(everything: Sequence[Rule], own: Sequence[Rule]) -> list[Finding]:
 
 def _pattern(rule: Rule) -> Iterator[Finding]:
     pattern = (rule.pattern or "").strip()
-    wants_slash = (
-        samples.begins_with_slash(pattern)
-        if rule.pattern_syntax == "ECMAScript"
-        else pattern.startswith("/")
-    )
+    is_regex = rule.pattern_syntax == "ECMAScript"
+    wants_slash = patterns.begins(pattern) == {"/"} if is_regex else pattern.startswith("/")
     if wants_slash and not rule.negate:
+        meant = patterns.without_first(pattern, "/") if is_regex else pattern.lstrip("/")
+        meant = "^.*$" if meant in ("^*", "*") and is_regex else meant
         yield finding(
-            "rewrite-leading-slash",
-            rule.span,
-            rule=rule.name,
-            pattern=pattern,
-            meant=pattern.replace("/", "", 1),
+            "rewrite-leading-slash", rule.span, rule=rule.name, pattern=pattern, meant=meant
         )
     if re.search(r"\\\?[\w-]+=|^\^?https\?*:", pattern) and not rule.negate:
         yield finding(

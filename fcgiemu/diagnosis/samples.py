@@ -32,41 +32,6 @@ from ..rewrite.rule import Condition, Rule
 _WORDS = ("sample", "1", "a-b", "2024")
 
 
-def begins_with_slash(pattern: str) -> bool:
-    """Whether an ECMAScript pattern matches only where a slash comes first."""
-    try:
-        return _slash_first(parse(pattern).part, False)[0]
-    except (PatternError, RecursionError):
-        return False
-
-
-def _slash_first(part: Part, anchored: bool) -> tuple[bool, bool]:
-    """Whether a part wants a slash at the start of the text; and whether what follows it still
-    stands at that start.
-    """
-    match part:
-        case Text():
-            return anchored and part.text.startswith("/"), False
-        case Assertion():
-            return False, anchored or part.kind == "^"
-        case Group():
-            return _slash_first(part.inner, anchored)
-        case Choice():
-            return all(_slash_first(branch, anchored)[0] for branch in part.branches), False
-        case Repeat():
-            return part.low > 0 and _slash_first(part.inner, anchored)[0], False
-        case Sequence():
-            for inner in part.parts:
-                found, anchored = _slash_first(inner, anchored)
-                if found or not anchored:
-                    return found, False
-            return False, anchored
-        case Set() | Look() | Reference():
-            return False, False
-        case _:
-            assert_never(part)
-
-
 def example(pattern: str, word: str) -> str | None:
     """A text that an ECMAScript pattern finds something in, with ``word`` for what is arbitrary;
     None where it is too hard.

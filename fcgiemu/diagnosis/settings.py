@@ -66,6 +66,7 @@ def _value(
                     span,
                     part=part,
                     meant=part.strip(),
+                    whole=";".join(map(str.strip, value.split(";"))),
                 )
         return
     if unknown := unexpanded(value):

@@ -48,7 +48,8 @@ def _tests(rule: Rule, variable: str) -> list[Condition]:
 def _query(rule: Rule, url: str) -> Iterator[Finding]:
     """A query that comes twice: in the target, and appended to it."""
     if "{HTTP_HOST}/{REQUEST_URI}" in url or "{HTTP_HOST}/{URL}" in url:
-        yield finding("rewrite-double-slash", rule.span, rule=rule.name, url=url)
+        meant = url.replace("{HTTP_HOST}/{", "{HTTP_HOST}{")
+        yield finding("rewrite-double-slash", rule.span, rule=rule.name, url=url, meant=meant)
     queries = _tests(rule, "{QUERY_STRING}")
     if not rule.action.append_query_string or any(
         condition.pattern in ("^$", "") and not condition.negate for condition in queries

@@ -10,6 +10,7 @@ from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 
+from ..catalogue import hint
 from ..config.diagnostics import Finding
 
 #: (pattern of the line at which reading stopped, what to do), the first that fits counts.
@@ -32,10 +33,10 @@ def explained(finding: Finding, path: Path) -> Finding:
         data = path.read_bytes()
     except OSError:
         return finding
-    hint = _remedy(data, finding.span.line)
-    if not hint and "junk after" in finding.hint:
-        hint = "A file has one root element: put everything into one <configuration>."
-    return replace(finding, hint=hint) if hint else finding
+    remedy = _remedy(data, finding.span.line)
+    if not remedy and "junk after" in finding.hint:
+        remedy = "A file has one root element: put everything into one <configuration>."
+    return replace(finding, hint=remedy) if remedy else finding
 
 
 def _remedy(data: bytes, number: int) -> str:
@@ -54,7 +55,7 @@ def _remedy(data: bytes, number: int) -> str:
     for place in (number, number - 1):
         if 0 < place <= len(lines) and lines[place - 1].count('"') % 2:
             return f"A quotation mark is missing on line {place}, or there is one too many."
-    return next((hint for pattern, hint in _XML if re.search(pattern, line)), "")
+    return next((remedy for pattern, remedy in _XML if re.search(pattern, line)), "")
 
 
 def near_map(finding: Finding, names: Iterable[str]) -> Finding:
@@ -65,12 +66,11 @@ def near_map(finding: Finding, names: Iterable[str]) -> Finding:
     known = {name.lower(): name for name in names}
     near = get_close_matches(missing[1].lower(), known, 1)
     if near:
-        return replace(finding, hint=f"Did you mean {known[near[0]]}?")
-    return replace(finding, hint="Define it under <rewriteMaps>, or correct the name.")
+        return replace(finding, hint=hint("rewrite-bad-template/near", near=known[near[0]]))
+    return replace(finding, hint=hint("rewrite-bad-template/map"))
 
 
 def of_global_rules(finding: Finding) -> Finding:
     """A finding of <globalRules> in a web.config, which no server unlocks."""
     is_global = finding.code == "config-host-only" and "/globalRules" in finding.message
-    hint = "Write <rules> for the rules of a site, or put <globalRules> into --host-config."
-    return replace(finding, hint=hint) if is_global else finding
+    return replace(finding, hint=hint("config-host-only/rules")) if is_global else finding

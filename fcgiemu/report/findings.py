@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache
+from importlib import metadata
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urljoin
 from xml.sax.saxutils import escape, quoteattr
 
 from ..config.diagnostics import Finding
@@ -17,27 +20,37 @@ _COMMANDS = {"error": "error", "warning": "warning", "info": "notice"}
 _DOCS = "docs/check.md"
 
 
-def text(
-    findings: Sequence[Finding], style: Callable[[str, str], str] = lambda word, _severity: word
-) -> str:
-    """``file:line:column: severity: message [code]``, what to write below it; a count at the
-    end.
+Style = Callable[[str, str], str]
+
+
+def plain(word: str, _severity: str) -> str:
+    """The style of a text without colours."""
+    return word
+
+
+def text(findings: Iterable[Finding], style: Style = plain) -> str:
+    """The lines of ``lines`` as one text."""
+    return "\n".join(lines(findings, style))
+
+
+def lines(findings: Iterable[Finding], style: Style = plain) -> Iterator[str]:
+    """``file:line:column: severity: message [code]``, what to write below it; a count at the end.
+    Each as soon as its finding is there.
     """
-    lines = []
+    counts: Counter[str] = Counter()
     for finding in findings:
+        counts[finding.severity] += 1
         where = f"{finding.span}: " if finding.span else ""
-        lines.append(
-            f"{where}{style(finding.severity, finding.severity)}: {finding.message}"
-            f" [{finding.code}]"
-        )
+        word = style(finding.severity, finding.severity)
+        yield f"{where}{word}: {finding.message} [{finding.code}]"
         if finding.hint:
-            lines.append(f"    {finding.hint}")
-    counts = [
-        f"{count} {name}{'s' if count > 1 else ''}"
+            yield f"    {finding.hint}"
+    words = [
+        f"{counts[name]} {name}{'s' if counts[name] > 1 else ''}"
         for name in ("error", "warning", "info")
-        if (count := sum(finding.severity == name for finding in findings))
+        if counts[name]
     ]
-    return "\n".join([*lines, ", ".join(counts) or "nothing found"])
+    yield ", ".join(words) or "nothing found"
 
 
 def as_json(findings: Sequence[Finding]) -> str:
@@ -65,6 +78,7 @@ def sarif(findings: Sequence[Finding]) -> str:
             "id": code,
             "shortDescription": {"text": code.replace("-", " ")},
             "help": {"text": f"See the section {code} of {_DOCS}."},
+            **({"helpUri": f"{page}#{code}"} if (page := _page()) else {}),
         }
         for code in codes
     ]
@@ -85,6 +99,20 @@ def sarif(findings: Sequence[Finding]) -> str:
         },
         indent=1,
     )
+
+
+@cache
+def _page() -> str:
+    """The address of docs/check.md, beside the documentation that the package's metadata name; ""
+    where they name none.
+    """
+    try:
+        entries = metadata.metadata("fcgiemu").get_all("Project-URL") or []
+    except metadata.PackageNotFoundError:
+        return ""
+    urls = {name.lower(): url for name, _, url in (entry.partition(", ") for entry in entries)}
+    base = urls.get("documentation", "")
+    return urljoin(base, "check.md") if base else ""
 
 
 def _location(finding: Finding) -> dict[str, Any]:

@@ -14,20 +14,25 @@ import pytest
 
 from fcgiemu import catalogue
 from fcgiemu.applications import Application
-from fcgiemu.catalogue import EXAMPLE_FILES, Kind, page
-from fcgiemu.catalogue.values import Finding
+from fcgiemu.catalogue import EXAMPLE_FILES, Example, Kind, page
 from fcgiemu.config.diagnostics import Span
 from fcgiemu.diagnosis.causes import causes
 from fcgiemu.diagnosis.check import check
 from fcgiemu.rewrite.state import Place
 from fcgiemu.site import Site
+from fcgiemu.testing import expectations
+from fcgiemu.testing.client import Client
 
 from ..sites import web_config, write
 
 SOURCES = Path(__file__).parents[2] / "fcgiemu"
 KINDS = list(catalogue.kinds())
-CHECKED = [kind for kind in KINDS if kind.needs in ("configuration", "files") and kind.before]
-NO_FORM = catalogue.Form("")
+CHECKED = [
+    pytest.param(kind, name.partition("/")[2], example, id=name)
+    for kind in KINDS
+    if kind.needs in ("configuration", "files")
+    for name, example in kind.examples()
+]
 _NAMES = {"severity", "hresult", "section", "location"}
 _CODE = re.compile(
     rf"(?:{'|'.join(part.name for part in catalogue.topics())})(?:-[a-z]+)+(?:/[a-z]+)?"
@@ -144,12 +149,13 @@ def test_a_kind_is_complete(kind: Kind) -> None:
     assert all(catalogue.kind(alias) is kind for alias in kind.aliases)
 
 
-def found_in(folder: Path, kind: Kind, example: str) -> list[Finding]:
-    whole = re.match(r"\s*<(?:configuration|config |!DOCTYPE|!--.*--><config|\?xml)", example)
-    config = example.strip() if whole else web_config(example)
-    beside = {"web.config": web_config()} if kind.file != "web.config" else {}
-    write(folder, {**EXAMPLE_FILES, **beside, **kind.files, kind.file: config})
-    return check(Site(folder))
+def site_of(folder: Path, example: Example, text: str) -> Site:
+    """The site that an example is."""
+    whole = re.match(r"\s*<(?:configuration|config |!DOCTYPE|!--.*--><config|\?xml)", text)
+    config = text.strip() if whole else web_config(text)
+    beside = {"web.config": web_config()} if example.file != "web.config" else {}
+    write(folder, {**EXAMPLE_FILES, **beside, **example.files, example.file: config})
+    return Site(folder)
 
 
 def fits(template: str, text: str) -> bool:
@@ -160,32 +166,51 @@ def fits(template: str, text: str) -> bool:
     return re.fullmatch(re.escape(marked).replace("\0", ".*"), text, re.DOTALL) is not None
 
 
-@pytest.mark.parametrize("kind", CHECKED, ids=lambda kind: kind.code)
-def test_the_examples(tmp_path: Path, kind: Kind) -> None:
+@pytest.mark.parametrize(("kind", "form", "example"), CHECKED)
+def test_the_examples(tmp_path: Path, kind: Kind, form: str, example: Example) -> None:
     """They give the finding, in the words of the catalogue, and do not give it."""
-    found = [known for known in found_in(tmp_path, kind, kind.before) if known.code == kind.code]
+    site = site_of(tmp_path, example, example.before)
+    found = [known for known in check(site) if known.code == kind.code]
     assert found
+    forms = [kind.forms[form]] if form else list(kind.forms.values())
     for known in found:
-        assert any(fits(form.message, known.message) for form in kind.forms.values()), known.message
-    assert kind.code not in {known.code for known in found_in(tmp_path, kind, kind.after)}
+        assert any(fits(one.message, known.message) for one in forms), known.message
+        assert any(fits(one.hint, known.hint) for one in forms), known.hint
+    after = check(site_of(tmp_path, example, example.after))
+    assert kind.code not in {known.code for known in after}, after
+
+
+@pytest.mark.parametrize(
+    ("kind", "form", "example"), [case for case in CHECKED if case.values[2].expects]
+)
+def test_the_examples_keep_their_promise(
+    tmp_path: Path, kind: Kind, form: str, example: Example
+) -> None:
+    """A request comes to what the message says, and with the remedy to what was meant."""
+    for text, expected in zip((example.before, example.after), example.expects, strict=True):
+        client = Client(site_of(tmp_path, example, text))
+        lines = list(expectations.parse([expected], f"{kind.code}/{form}"))
+        results = expectations.judge(client.open, lines)
+        assert [result.differences for result in results] == [[]], client.asked[-1].trace
 
 
 @pytest.mark.parametrize(
     "kind",
-    [kind for kind in KINDS if kind.forms.get("", NO_FORM).pattern],
+    [kind for kind in KINDS if any(form.pattern for form in kind.forms.values())],
     ids=lambda kind: kind.code,
 )
 def test_the_examples_of_error_texts(tmp_path: Path, kind: Kind) -> None:
     application = Application("", tmp_path, Place())
-    assert [found.code for found in causes(kind.before, application)] == [kind.code]
-    assert kind.code not in [found.code for found in causes(kind.after, application)]
+    assert [found.code for found in causes(kind.example.before, application)] == [kind.code]
+    assert kind.code not in [found.code for found in causes(kind.example.after, application)]
 
 
 def test_what_check_finds_has_an_example() -> None:
     without = {
         kind.code
         for kind in KINDS
-        if kind.needs in ("configuration", "files") and not (kind.before and kind.after)
+        if kind.needs in ("configuration", "files")
+        and not (kind.example.before and kind.example.after)
     }
     # 32 MB; no file at all; an option; a host configuration; an environment
     assert without == {

@@ -6,17 +6,22 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from email.message import Message
 from pathlib import Path
 from xml.etree import ElementTree
 
+import jsonschema
 import pytest
 from click.testing import CliRunner
 
 from fcgiemu.catalogue import EXAMPLE_FILES
 from fcgiemu.cli import main
+from fcgiemu.cli.again import SETTLE_SECONDS, again
 from fcgiemu.config.diagnostics import Finding, Span
-from fcgiemu.diagnosis.check import check, worst
+from fcgiemu.config.file import ConfigFile
+from fcgiemu.diagnosis import check as diagnosis
+from fcgiemu.diagnosis.check import check, stream, worst
 from fcgiemu.diagnosis.samples import example
 from fcgiemu.report import findings as report
 from fcgiemu.site import Site
@@ -260,27 +265,62 @@ def test_github() -> None:
     ]
 
 
+#: The published schema, as an npm package ships it.
+SARIF = (
+    Path(__file__).parents[2]
+    / "node_modules/@microsoft/jest-sarif/lib/schemas/sarif-2.1.0-rtm.5.json"
+)
+
+
+@pytest.mark.skipif(
+    not SARIF.exists(),
+    reason="needs the schema: npm install --no-save @microsoft/jest-sarif@1.0.0-beta.0",
+)
+@pytest.mark.parametrize("findings", [FINDINGS, [], "catalogue"], ids=["each", "none", "real"])
+def test_sarif_follows_the_published_schema(tmp_path: Path, findings: list[Finding] | str) -> None:
+    if isinstance(findings, str):
+        bad = rules('<rule name="r"><match url="^/x" /><action type="Rewrite" /></rule>')
+        write(tmp_path, {"my app/web.config": bad, "web.config": web_config("<rewritte />")})
+        findings = check(Site(tmp_path))
+    schema = json.loads(SARIF.read_text("utf-8"))
+    jsonschema.validate(json.loads(report.sarif(findings)), schema)
+
+
 def test_sarif() -> None:
-    """The parts of the SARIF 2.1.0 schema that this output has."""
+    """What the schema does not say: numbers and names agree."""
     log = json.loads(report.sarif(FINDINGS))
     assert log["version"] == "2.1.0" and log["$schema"].endswith("sarif-2.1.0.json")
     run = log["runs"][0]
-    assert (
-        set(run) == {"tool", "results", "originalUriBaseIds", "columnKind"}
-        and run["columnKind"] == "utf16CodeUnits"
-    )
-    identifiers = [rule["id"] for rule in run["tool"]["driver"]["rules"]]
+    known = run["tool"]["driver"]["rules"]
     for result, finding in zip(run["results"], FINDINGS, strict=True):
-        assert result["level"] in ("none", "note", "warning", "error")
-        assert identifiers[result["ruleIndex"]] == result["ruleId"] == finding.code
+        assert known[result["ruleIndex"]]["id"] == result["ruleId"] == finding.code
         for location in result["locations"]:
             place = location["physicalLocation"]
-            assert (
-                not place["artifactLocation"]["uri"].startswith("/")
-                and place["artifactLocation"]["uriBaseId"] == "%SRCROOT%"
-            )
-            assert place["region"]["startLine"] >= 1 and place["region"]["startColumn"] >= 1
+            assert not place["artifactLocation"]["uri"].startswith("/")
+            assert place["artifactLocation"]["uriBaseId"] == "%SRCROOT%"
     assert json.loads(report.sarif([]))["runs"][0]["results"] == []
+
+
+@pytest.mark.parametrize(
+    ("urls", "address"),
+    [
+        (["Documentation, https://example.org/x/docs/index.md"], "https://example.org/x/docs/"),
+        (["Source, https://example.org/x", "Issues, https://example.org/y"], ""),
+        ([], ""),
+    ],
+)
+def test_the_address_of_help(
+    monkeypatch: pytest.MonkeyPatch, urls: list[str], address: str
+) -> None:
+    """Beside the documentation that the package's metadata name."""
+    known = Message()
+    for url in urls:
+        known["Project-URL"] = url
+    monkeypatch.setattr(report.metadata, "metadata", lambda _name: known)
+    report._page.cache_clear()
+    (rule,) = json.loads(report.sarif(FINDINGS[:1]))["runs"][0]["tool"]["driver"]["rules"]
+    report._page.cache_clear()
+    assert rule.get("helpUri", "") == (f"{address}check.md#a-code" if address else "")
 
 
 @pytest.mark.parametrize(
@@ -415,3 +455,56 @@ def test_a_misspelt_attribute_is_one_error(tmp_path: Path) -> None:
     assert [finding.hint for finding in check(Site(tmp_path))] == [
         "Did you mean 'scriptProcessor'?"
     ]
+
+
+def test_findings_come_file_by_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of one file are there before the next is looked at."""
+    rule = rules('<rule name="r"><match url="^/x" /><action type="None" /></rule>')
+    names = ["a/web.config", "b/web.config", "web.config"]
+    write(tmp_path, dict.fromkeys(names, rule))
+    asked: list[str] = []
+    of_file = diagnosis._of_file
+
+    def noted(site: Site, file: ConfigFile) -> Iterator[Finding]:
+        asked.append(file.name)
+        return of_file(site, file)
+
+    monkeypatch.setattr(diagnosis, "_of_file", noted)
+    for number, found in enumerate(stream(Site(tmp_path))):
+        assert found.span is not None and found.span.file == names[number]
+        assert asked == names[: number + 1]
+
+
+class Folder:
+    """A watcher that a test moves: it tells of a change when it is asked to."""
+
+    def __init__(self, root: Path, changed: Callable[[str, bool], None]) -> None:
+        self.change = lambda: changed("web.config", False)
+        self.running: list[str] = []
+
+    def start(self) -> None:
+        self.running.append("start")
+
+    def stop(self) -> None:
+        self.running.append("stop")
+
+
+def test_watching(tmp_path: Path) -> None:
+    """Once at first; again after changes, those among them that come meanwhile; until Ctrl-C."""
+    made: list[Folder] = []
+    slept: list[float] = []
+    rounds: list[int] = []
+
+    def watcher(root: Path, changed: Callable[[str, bool], None]) -> Folder:
+        made.append(Folder(root, changed))
+        return made[0]
+
+    def once() -> None:
+        rounds.append(len(rounds))
+        if len(rounds) == 3:
+            raise KeyboardInterrupt
+        made[0].change()
+
+    again(tmp_path, once, watcher=watcher, sleep=slept.append)
+    assert rounds == [0, 1, 2] and slept == [SETTLE_SECONDS] * 2
+    assert made[0].running == ["start", "stop"]

@@ -31,12 +31,13 @@ def examples() -> Iterator[tuple[str, dict[str, str]]]:
     """The sites of the catalogue."""
     for kind in catalogue.kinds():
         if kind.needs in ("configuration", "files"):
-            for name in ("before", "after"):
-                text = getattr(kind, name).strip()
-                whole = re.match(r"<(?:configuration|config |!|\?xml)", text)
-                config = text if whole else web_config(text)
-                files = {"web.config": "<configuration />", **kind.files, kind.file: config}
-                yield f"{kind.code}-{name}", {**EXAMPLE_FILES, **files}
+            for code, example in kind.examples():
+                for name in ("before", "after"):
+                    text = getattr(example, name).strip()
+                    whole = re.match(r"<(?:configuration|config |!|\?xml)", text)
+                    config = text if whole else web_config(text)
+                    beside = {"web.config": "<configuration />", **example.files}
+                    yield f"{code}-{name}", {**EXAMPLE_FILES, **beside, example.file: config}
 
 
 @pytest.fixture

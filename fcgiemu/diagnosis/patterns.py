@@ -1,0 +1,187 @@
+"""What a pattern asks of the texts that it matches, such as a slash at their start; and the pattern
+that was meant.
+
+Nothing is guessed: where a pattern is not anchored, or not valid, it asks for nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import assert_never
+
+from ..rewrite.dialect import (
+    Assertion,
+    Choice,
+    Group,
+    Look,
+    Part,
+    PatternError,
+    Reference,
+    Repeat,
+    Sequence,
+    Set,
+    Text,
+    parse,
+)
+
+_PRINTABLE = [chr(number) for number in range(33, 127)]
+
+
+def as_regex(pattern: str, syntax: str) -> str:
+    """A pattern of any syntax as a regular expression, to be looked at and not to be run."""
+    if syntax == "ECMAScript":
+        return pattern
+    stars = pattern.split("*") if syntax == "Wildcard" else [pattern]
+    return f"^{'.*'.join(map(re.escape, stars))}$"
+
+
+# -- how matches begin -----------------------------------------------------------------------------
+
+
+def begins(pattern: str) -> frozenset[str]:
+    """The characters that the texts may begin with which an ECMAScript pattern matches; none where
+    that can be any, or nothing.
+    """
+    try:
+        start = _start(parse(pattern).part, _Start(frozenset(), False))
+    except (PatternError, RecursionError):
+        return frozenset()
+    return start.signs if start.ended and start.signs is not None else frozenset()
+
+
+class _Start:
+    """What is known of the first character while parts are read: the ``signs`` that it may be (None
+    = any), whether reading is still ``anchored`` at the start, and whether it has ``ended``.
+    """
+
+    __slots__ = ("anchored", "ended", "signs")
+
+    def __init__(self, signs: frozenset[str] | None, anchored: bool, ended: bool = False) -> None:
+        self.signs, self.anchored, self.ended = signs, anchored, ended
+
+    def with_signs(self, signs: frozenset[str] | None, ended: bool = True) -> _Start:
+        """As this one, after a part that begins with one of ``signs``."""
+        known = None if signs is None or self.signs is None else self.signs | signs
+        return _Start(known, self.anchored, ended)
+
+
+def _start(part: Part, before: _Start) -> _Start:
+    match part:
+        case Text():
+            signs = frozenset(part.text[:1]) if before.anchored else None
+            return before.with_signs(signs) if part.text else before
+        case Set():
+            return before.with_signs(_members(part) if before.anchored else None)
+        case Assertion():
+            return _Start(before.signs, before.anchored or part.kind == "^")
+        case Group():
+            return _start(part.inner, before)
+        case Choice():
+            ways = [_start(branch, before) for branch in part.branches]
+            if not all(way.ended and way.signs is not None for way in ways):
+                return before.with_signs(None)
+            return before.with_signs(frozenset().union(*(way.signs or () for way in ways)))
+        case Repeat():
+            inner = _start(part.inner, before)
+            return inner if part.low or not inner.ended else before.with_signs(inner.signs, False)
+        case Sequence():
+            for inner_part in part.parts:
+                before = _start(inner_part, before)
+                if before.ended or before.signs is None:
+                    break
+            return before
+        case Look() | Reference():
+            return before.with_signs(None)
+        case _:
+            assert_never(part)
+
+
+def _members(part: Set) -> frozenset[str] | None:
+    """The characters of a set; None for one that holds most of them."""
+    found = frozenset(filter(re.compile(part.python, re.ASCII).match, _PRINTABLE))
+    return found if len(found) < len(_PRINTABLE) // 2 else None
+
+
+# -- what matches hold -----------------------------------------------------------------------------
+
+
+def needs(pattern: str, sign: str) -> bool:
+    """Whether every text that an ECMAScript pattern matches holds ``sign``, a character."""
+    try:
+        return _needs(parse(pattern).part, sign)
+    except (PatternError, RecursionError):
+        return False
+
+
+def _needs(part: Part, sign: str) -> bool:
+    match part:
+        case Text():
+            return sign in part.text
+        case Set():
+            return _members(part) == frozenset(sign)
+        case Group():
+            return _needs(part.inner, sign)
+        case Choice():
+            return all(_needs(branch, sign) for branch in part.branches)
+        case Repeat():
+            return part.low > 0 and _needs(part.inner, sign)
+        case Sequence():
+            return any(_needs(inner, sign) for inner in part.parts)
+        case Assertion() | Look() | Reference():
+            return False
+        case _:
+            assert_never(part)
+
+
+# -- the pattern that was meant --------------------------------------------------------------------
+
+
+def without_first(pattern: str, sign: str) -> str:
+    """An ECMAScript pattern whose matches begin behind the ``sign`` that they all begin with."""
+    branches = _branches(pattern)
+    if len(branches) > 1:
+        return "|".join(without_first(branch, sign) for branch in branches)
+    head, rest = ("^", pattern[1:]) if pattern.startswith("^") else ("", pattern)
+    group = re.match(r"\((?!\?)|\(\?:", rest)
+    if group and (end := _closing(rest)):
+        inner = without_first(rest[group.end() : end], sign)
+        return f"{head}{group[0]}{inner}{rest[end:]}"
+    for form in (f"\\{sign}", f"[{sign}]", sign):
+        if rest.startswith(form):
+            return head + rest[len(form) :]
+    return pattern
+
+
+def with_first(pattern: str, sign: str) -> str:
+    """An anchored ECMAScript pattern whose matches begin with ``sign`` as well."""
+    return "|".join(
+        f"^{sign}{branch[1:]}" if branch.startswith("^") else branch
+        for branch in _branches(pattern)
+    )
+
+
+def _branches(pattern: str) -> list[str]:
+    """The alternatives of a pattern."""
+    found, depth, start = [], 0, 0
+    for at, sign in _signs(pattern):
+        depth += {"(": 1, ")": -1}.get(sign, 0)
+        if sign == "|" and not depth:
+            found.append(pattern[start:at])
+            start = at + 1
+    return [*found, pattern[start:]]
+
+
+def _closing(pattern: str) -> int:
+    """Where the group ends that a pattern begins with; 0 for nowhere."""
+    depth = 0
+    for at, sign in _signs(pattern):
+        depth += {"(": 1, ")": -1}.get(sign, 0)
+        if not depth:
+            return at
+    return 0
+
+
+def _signs(pattern: str) -> list[tuple[int, str]]:
+    """The special characters of a pattern and where they stand: not those of sets, or escaped."""
+    tokens = re.finditer(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|.", pattern, re.DOTALL)
+    return [(token.start(), token[0]) for token in tokens if len(token[0]) == 1]
