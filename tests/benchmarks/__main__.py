@@ -8,18 +8,22 @@ import shutil
 import socket
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from . import cost, decide, diff, saves, workers
-from .load import Load, from_another_process
-from .neighbours import SERVERS
+from .load import BROWSER, Load, measure
+from .neighbours import SERVERS, STATIC_ONLY
 
 SAMPLE = Path(__file__).parents[2] / "samples" / "hello"
 SECONDS = 3.0
-CASES = (
-    ("dynamic", "/x", (1, 16, 64)),
-    ("static 1 KB", "/static/1k.txt", (16,)),
-    ("static 1 MB", "/static/1m.txt", (16,)),
+#: What is measured, its target (``#`` = another number each time), headers, connections.
+CASES: tuple[tuple[str, str, Mapping[str, str], tuple[int, ...]], ...] = (
+    ("dynamic", "/x", {}, (1, 16, 64)),
+    ("dynamic, unique URLs", "/x?n=#", {}, (16,)),
+    ("dynamic, browser", "/x", BROWSER, (16,)),
+    ("static 1 KB", "/static/1k.txt", {}, (16,)),
+    ("static 1 MB", "/static/1m.txt", {}, (16,)),
 )
 
 
@@ -78,10 +82,12 @@ def main() -> None:
                     extra.append(
                         f"{name}: start to first answer {time.perf_counter() - started:.2f} s"
                     )
-                    for case, target, connections in CASES:
+                    for case, target, headers, connections in CASES:
+                        if name in STATIC_ONLY and case.startswith("dynamic"):
+                            continue
                         for count in connections:
-                            table.setdefault(f"{case}, {count} connections", {})[name] = (
-                                from_another_process(port, target, count, SECONDS)
+                            table.setdefault(f"{case}, {count} connections", {})[name] = measure(
+                                port, target, count, SECONDS, headers
                             )
                     if name == "fcgiemu":
                         extra.append(
@@ -90,14 +96,14 @@ def main() -> None:
             except (FileNotFoundError, RuntimeError) as error:
                 extra.append(f"{name}: skipped, {error}")
     print(
-        f"{'':28}{'server':10}{'requests/s':>11}{'p50 ms':>9}{'p99 ms':>9}{'errors':>8}   fcgiemu is"
+        f"{'':37}{'server':10}{'requests/s':>11}{'p50 ms':>9}{'p99 ms':>9}{'errors':>8}   fcgiemu is"
     )
     for case, rows in table.items():
         ours = rows.get("fcgiemu", Load(0, 0, 0, 0)).rate
         for name, row in rows.items():
             ratio = f"{ours / row.rate:.2f} x" if name != "fcgiemu" and row.rate else ""
             print(
-                f"{case:28}{name:10}{row.rate:11.0f}{row.p50:9.2f}{row.p99:9.2f}{row.errors:8}   {ratio}"
+                f"{case:37}{name:10}{row.rate:11.0f}{row.p50:9.2f}{row.p99:9.2f}{row.errors:8}   {ratio}"
             )
     print("\n".join(extra))
     saves.main()

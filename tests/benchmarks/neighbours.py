@@ -173,6 +173,32 @@ $HTTP["url"] !~ "^/static/" {{
             yield port
 
 
+@contextmanager
+def nginx(site: Path) -> Iterator[int]:
+    """Static files only: nginx starts no FastCGI programs."""
+    program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
+    if program is None:
+        raise FileNotFoundError("nginx is not installed")
+    port = free_port()
+    user = "user www-data;" if os.getuid() == 0 else ""
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        paths = "".join(
+            f"{name}_temp_path {folder}/{name};\n"
+            for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+        )
+        Path(folder, "nginx.conf").write_text(f"""
+daemon off; worker_processes 1; pid {folder}/pid; error_log {folder}/error.log; {user}
+events {{ worker_connections 256; }}
+http {{
+  {paths} access_log off; sendfile on; keepalive_requests 1000000; types {{ text/plain txt; }}
+  server {{ listen 127.0.0.1:{port}; root {site}; location / {{ return 200; }} location /static/ {{ }} }}
+}}
+""")
+        with running([program, "-p", folder, "-c", f"{folder}/nginx.conf"], port):
+            yield port
+
+
 def genuine(site: Path) -> AbstractContextManager[int]:
     """fcgiemu in front of Microsoft's wfastcgi.py: what our worker is to be compared with."""
     return fcgiemu(site, "--worker", "wfastcgi")
@@ -184,4 +210,7 @@ SERVERS = {
     "werkzeug": werkzeug,
     "apache": apache,
     "lighttpd": lighttpd,
+    "nginx": nginx,
 }
+#: Those that serve no programs.
+STATIC_ONLY = frozenset({"nginx"})
