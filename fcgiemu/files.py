@@ -286,7 +286,8 @@ class FileView:
         disk.
         """
         path = f"{self.root}{relative}"
-        if os.path.lexists(path):
+        absent = self.absent_while(relative.strip("/"))
+        if absent is not None and self.holds(absent) or os.path.lexists(path):
             return path
         path, rest = self.root, relative
         while rest:

@@ -76,6 +76,8 @@ def _parts(decision: Decision, action: CallFastCgi) -> list[Group | Pair]:
         request.protocol,
         decision.user,
     )
+    translated = site.local_path(path_info)
+    script_file = translated if script == path_info else site.local_path(script)
     path_variables: tuple[Pair, ...] = (("PATH_INFO", path_info),)
     if php.is_php(action.handler.script_processor):
         path_variables = php.path_variables(script, path_info)
@@ -89,13 +91,13 @@ def _parts(decision: Decision, action: CallFastCgi) -> list[Group | Pair]:
         _content(str(request.body_length or 0), request.fields.get("content-type", "")),
         local,
         *path_variables,
-        ("PATH_TRANSLATED", site.local_path(path_info)),
+        ("PATH_TRANSLATED", translated),
         ("QUERY_STRING", rewrite.query),
         remote,
         ("REMOTE_PORT", str(request.remote_port)),
         rest,
         ("REQUEST_URI", request.target.raw),
-        ("SCRIPT_FILENAME", site.local_path(script)),
+        ("SCRIPT_FILENAME", script_file),
         ("SCRIPT_NAME", script),
         server,
         ("URL", script),
