@@ -11,6 +11,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from . import posix
 from .worker import paths
 
 #: Names Windows cannot have or would change silently: streams, wildcards, devices, a trailing dot
@@ -228,7 +229,7 @@ class FileView:
         ``limit`` bytes, or is not a regular file any more (nothing here waits for a FIFO).
         """
         try:
-            descriptor = os.open(entry.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            descriptor = os.open(entry.path, posix.READ_FLAGS)
         except OSError:
             return None
         with open(descriptor, "rb") as stream:
@@ -266,7 +267,7 @@ class FileView:
         return inside
 
     def _below(self, real: str) -> bool:
-        return real == self._real_root or real.startswith(self._real_root + "/")
+        return real == self._real_root or real.startswith(self._real_root + os.sep)
 
     def _spelling(self, relative: str) -> str | None:
         """The path on disk that equals ``relative`` but for case; the first in byte order where

@@ -8,13 +8,18 @@ import os
 import sys
 from pathlib import Path
 
+from . import posix
 from .worker import lifeline
 
 _GUARD = str(Path(__file__).parent / "worker" / "guard.py")
 
 
 def guarded(command: tuple[str, ...]) -> tuple[str, ...]:
-    """A program that does not watch its lifeline, run by one that does: see worker/guard.py."""
+    """A program that does not watch its lifeline, run by one that does: see worker/guard.py.
+    Windows passes no lifeline on, and has no guard.
+    """
+    if posix.IS_WINDOWS:
+        return command
     return (sys.executable, "-S", "-E", _GUARD, *command)
 
 
@@ -38,7 +43,7 @@ class Lifeline:
 
     @property
     def environment(self) -> dict[str, str]:
-        return {"FCGIEMU_LIFELINE": str(self.theirs)}
+        return {} if posix.IS_WINDOWS else {"FCGIEMU_LIFELINE": str(self.theirs)}
 
     def passed(self) -> None:
         """The process has its end, or will never have it."""

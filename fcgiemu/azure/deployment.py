@@ -8,7 +8,6 @@ not deployed, and nothing outside the home folder is written.
 from __future__ import annotations
 
 import configparser
-import fcntl
 import filecmp
 import json
 import os
@@ -21,7 +20,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from .. import project
+from .. import posix, project
 from ..app_service.environment import AppSetting, read, variables
 from ..app_service.home import Home, LeadsOut
 from ..app_service.versioned_configs import nearest_config, versioned_configs
@@ -202,10 +201,10 @@ class Deployment:
         )
         try:
             try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                posix.lock(descriptor, wait=False)
             except BlockingIOError:
                 self._tell("note: another deployment is running; this one waits for its end")
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
+                posix.lock(descriptor, wait=True)
             yield
         finally:
             os.close(descriptor)

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from .. import posix
 from ..errors import SiteError
 from ..reload import RELOAD_ALSO
 from . import fail, kept
@@ -186,6 +187,8 @@ def command(
     from ..server.first_process import reap_as_process_1
     from ..server.serve import Options, Serving
 
+    if posix.IS_WINDOWS:
+        raise SiteError(*posix.NO_SERVE)
     if debug_port is not None and worker == "wfastcgi":
         raise click.UsageError("--debugpy needs fcgiemu's own worker: leave --worker wfastcgi out.")
     end_with_starter()

@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from .. import posix
 from ..http.numbers import MAX_LENGTH, bounded
 from ..http.request import Request
 from ..lifeline import Lifeline
@@ -245,7 +246,7 @@ class WorkerProcess:
         environment = {**self.launch.environment, **self._lifeline.environment}
         if self.launch.watches:
             changes, self._changes = os.pipe()
-            os.set_blocking(self._changes, False)
+            posix.do_not_wait(self._changes)
             environment["FCGIEMU_CHANGES"] = str(changes)
             passed.append(changes)
         try:
@@ -256,9 +257,8 @@ class WorkerProcess:
                 stderr=asyncio.subprocess.PIPE,
                 env=environment,
                 cwd=self.launch.directory,
-                pass_fds=passed,
-                start_new_session=True,
                 limit=MAX_LINE,
+                **posix.apart(passed),
             )
         except (OSError, ValueError) as error:
             self._close_pipes()
@@ -306,7 +306,7 @@ class WorkerProcess:
             os.rmdir(folder)
             folder = tempfile.mkdtemp(prefix="fcgiemu-", dir="/tmp")
         self._socket_path = os.path.join(folder, "s")
-        theirs = socket.socket(socket.AF_UNIX)
+        theirs = posix.unix_socket()
         theirs.bind(self._socket_path)
         theirs.listen(8)
         return theirs, self._connect
@@ -387,22 +387,20 @@ class WorkerProcess:
     def _insist(self) -> None:
         """End the process and all it has started at once."""
         if not self.launch.guarded:
-            self._signal(signal.SIGKILL)
+            self._signal(posix.KILL)
         elif self._lifeline is not None and self._lifeline.cut():  # else the guard is at it already
-            asyncio.get_running_loop().call_later(GUARD_SECONDS, self._signal, signal.SIGKILL)
+            asyncio.get_running_loop().call_later(GUARD_SECONDS, self._signal, posix.KILL)
 
     def _signal(self, number: int) -> None:
         """Signal the process's own group, so that children of the application end with it."""
         if self._process is None or self._exited.is_set():
             return
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, number)
+        posix.signal_group(self._process.pid, number)
 
     async def _watch(self) -> None:
         assert self._process is not None
         self.exit_code = await self._process.wait()
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, signal.SIGKILL)  # children that the process leaves behind
+        posix.signal_group(self._process.pid, posix.KILL)  # children that it leaves behind
         self.state = ProcessState.GONE
         self._exited_at = asyncio.get_running_loop().time()
         self._close_pipes()

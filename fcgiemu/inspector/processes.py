@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import time
-from pathlib import Path
 from typing import TypedDict
 
+from .. import posix
 from ..fastcgi.process import WorkerProcess
 from ..server.fastcgi import FastCgi
 
@@ -42,8 +40,8 @@ def _worker(worker: WorkerProcess, url: str, processor: str) -> Worker:
         "program": processor,
         "state": worker.state.value,
         "requests": worker.requests,
-        "age": _age(worker.pid),
-        "memory": _memory(worker.pid),
+        "age": posix.age(worker.pid),
+        "memory": posix.memory(worker.pid),
         "last_output": worker.lines[-1] if worker.lines else None,
     }
 
@@ -51,23 +49,3 @@ def _worker(worker: WorkerProcess, url: str, processor: str) -> Worker:
 def restart(fastcgi: FastCgi, pid: int) -> bool:
     """Replace a process; False where there is none of this number that serves."""
     return any(pool.replace(pid) for pool in fastcgi.applications.values())
-
-
-def _memory(pid: int) -> int | None:
-    """Resident bytes (Linux)."""
-    try:
-        pages = Path(f"/proc/{pid}/statm").read_text().split()[1]
-    except (OSError, IndexError):
-        return None
-    return int(pages) * os.sysconf("SC_PAGE_SIZE")
-
-
-def _age(pid: int) -> float | None:
-    """Seconds since a process was started (Linux)."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return None
-    ticks = int(fields[19])
-    boot = time.clock_gettime(time.CLOCK_BOOTTIME)
-    return round(max(0.0, boot - ticks / os.sysconf("SC_CLK_TCK")), 1)

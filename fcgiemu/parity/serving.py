@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import signal
 import subprocess
@@ -12,6 +11,7 @@ from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 
+from .. import posix
 from ..errors import SiteError
 
 _READY_SECONDS = 60
@@ -31,6 +31,8 @@ class LocalSite:
         self.url = ""
 
     def __enter__(self) -> LocalSite:
+        if posix.IS_WINDOWS:
+            raise SiteError(*posix.NO_SERVE)
         command = [sys.executable, "-m", "fcgiemu", "serve", str(self._folder)]
         command += ["--port", "0", "--no-reload", *self._options]
         self._process = subprocess.Popen(
@@ -40,7 +42,7 @@ class LocalSite:
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
-            start_new_session=True,
+            **posix.apart(),
         )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -71,10 +73,7 @@ class LocalSite:
         try:
             self._process.wait(_STOP_SECONDS)
         except subprocess.TimeoutExpired:
-            if hasattr(os, "killpg"):
-                os.killpg(self._process.pid, signal.SIGKILL)
-            else:
-                self._process.kill()
+            posix.signal_group(self._process.pid, posix.KILL)
             self._process.wait()
         self._reader.join(_STOP_SECONDS)
         if self._process.stdout is not None:

@@ -14,6 +14,7 @@ import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from .. import posix
 from ..app_service import environment as azure
 from ..applications import Application
 from ..config.xdt.application_host import environment_of
@@ -172,7 +173,7 @@ class Launcher:
         elif self._wants_debugger(application):
             options["log"] = "unable to start debugpy to enable debugging"
         if not self.site.settings.strict:
-            options.update(terminal=_terminal(), site=str(self.site.path))
+            options.update(terminal=posix.terminal(), site=str(self.site.path))
         mark = options["mark"] = secrets.token_hex(8)
         environment.update(FCGIEMU_FLUP=_folder_of("flup"), FCGIEMU_WORKER=json.dumps(options))
         stands_by = self.stands_by and port is None
@@ -277,14 +278,6 @@ class Launcher:
 
 def _has_debugger() -> bool:
     return importlib.util.find_spec("debugpy") is not None
-
-
-def _terminal() -> str:
-    """The device that the server reads from, where that is a terminal."""
-    try:
-        return os.ttyname(0) if os.isatty(0) and os.isatty(1) else ""
-    except OSError:
-        return ""
 
 
 def _folder_of(package: str) -> str:

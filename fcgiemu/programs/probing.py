@@ -6,15 +6,14 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import re
-import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
+from .. import posix
 from ..fastcgi.process import Launch
 from ..lifeline import Lifeline, guarded
 
@@ -55,8 +54,7 @@ def started(
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                pass_fds=(lifeline.theirs,),
-                start_new_session=True,
+                **posix.apart((lifeline.theirs,)),
             )
         except OSError:
             lifeline.cut()
@@ -68,8 +66,7 @@ def started(
         finally:
             lifeline.cut()
             process.wait()
-            with contextlib.suppress(OSError):
-                os.killpg(process.pid, signal.SIGKILL)
+            posix.signal_group(process.pid, posix.KILL)
 
 
 def run(command: Sequence[str], environment: Mapping[str, str], folder: str | Path) -> Ended:

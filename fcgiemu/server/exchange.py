@@ -27,12 +27,12 @@ from __future__ import annotations
 
 import asyncio
 import enum
-import os
 import re
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from functools import lru_cache
 from typing import Any, Protocol
 
+from .. import posix
 from ..http.numbers import MAX_LENGTH, MAX_PORT, bounded
 from ..http.request import Request, joined
 from ..http.response import Header, Response, reason_phrase
@@ -463,7 +463,7 @@ class Exchange:
         if sender is None:
             return False
         if self.capture is not None:
-            self.capture.answered(os.pread(descriptor, min(end - start, CAPTURED + 1), start))
+            self.capture.answered(posix.pread(descriptor, min(end - start, CAPTURED + 1), start))
         head, self._head = self._head, b""
         self.protocol.sending_file = True
         try:

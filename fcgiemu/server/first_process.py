@@ -6,8 +6,7 @@ from __future__ import annotations
 
 import os
 import signal
-
-_ENDING = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
+import sys
 
 
 def reap_as_process_1() -> None:
@@ -16,10 +15,11 @@ def reap_as_process_1() -> None:
 
     Whatever asks this process to end ends the server in good order; the exit code is the server's.
     """
-    if os.getpid() != 1:
+    if sys.platform == "win32" or os.getpid() != 1:
         return
+    ending = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
     # Blocked and waited for, none can slip in between a look for signals and a wait for children.
-    awaited = _ENDING | {signal.SIGCHLD}
+    awaited = ending | {signal.SIGCHLD}
     before = signal.pthread_sigmask(signal.SIG_BLOCK, awaited)
     server = os.fork()
     if server == 0:
@@ -29,13 +29,14 @@ def reap_as_process_1() -> None:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
         return
     while True:
-        if signal.sigwait(awaited) in _ENDING:
+        if signal.sigwait(awaited) in ending:
             os.kill(server, signal.SIGINT)
         _reap(server)
 
 
 def _reap(server: int) -> None:
     """Reap all who have ended; end with the server."""
+    assert sys.platform != "win32"
     ended, status = os.waitpid(-1, os.WNOHANG)
     while ended:
         if ended == server:

@@ -3,7 +3,7 @@
 A transport copies what it is given, and uvloop has no ``sendfile``. So the socket is duplicated,
 and while the transport has nothing left to send, a head and a part of a file go out through the
 duplicate. The connection sees to it that nobody else writes meanwhile: an exchange sends its whole
-body in one of the two ways. Not for TLS, and not where the operating system has no ``os.sendfile``.
+body in one of the two ways. Not for TLS, and not where the operating system has no ``sendfile``.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+
+from .. import posix
 
 #: Bytes after which others have their turn.  # our own
 TURN = 1 << 18
@@ -31,7 +33,7 @@ class FileSender:
     @staticmethod
     def is_possible() -> bool:
         """Whether the operating system can do this at all."""
-        return hasattr(os, "sendfile")
+        return posix.CAN_SEND_FILES
 
     async def send(self, head: bytes, descriptor: int, start: int, end: int) -> int:
         """Send a head and a part of a file; how far it got, which is less than ``end`` where the
@@ -43,7 +45,9 @@ class FileSender:
                 if head:
                     head = head[self._sock.send(head, _MORE) :]
                     continue
-                sent = os.sendfile(self._sock.fileno(), descriptor, start, min(TURN, end - start))
+                sent = posix.send_file(
+                    self._sock.fileno(), descriptor, start, min(TURN, end - start)
+                )
             except BlockingIOError:
                 await self._writable()
                 begun = start

@@ -8,10 +8,11 @@ the back end decide how long.
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections import deque
 from typing import IO
+
+from .. import posix
 
 #: Bytes of one spool that are kept in memory.  # our own
 MEMORY_BYTES = 1 << 18
@@ -86,7 +87,7 @@ class Spool:
             self._file = tempfile.TemporaryFile(buffering=0)
         written = 0
         while written < len(data):
-            written += os.pwrite(self._file.fileno(), data[written:], self._end + written)
+            written += posix.pwrite(self._file.fileno(), data[written:], self._end + written)
         self._end += written
         budget.disk_used += written
 
@@ -106,7 +107,7 @@ class Spool:
             return data
         if self._file is None:
             return b""
-        data = os.pread(self._file.fileno(), min(most, self._end - self._start), self._start)
+        data = posix.pread(self._file.fileno(), min(most, self._end - self._start), self._start)
         self._start += len(data)
         if self._start >= self._end:
             self._drop_file()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 
-from .. import pages
+from .. import pages, posix
 from ..decision import Decision, ListDirectory, Respond, ServeFile
 from ..files import FileEntry, is_settled
 from ..http.response import Response, reason_phrase
@@ -144,7 +144,7 @@ async def _send(
     await exchange.start(answer.status, reason, headers)
     if size <= WHOLE and not answer.multipart:
         start, end = answer.ranges[0] if answer.ranges else (0, 0)
-        data = os.pread(descriptor, end - start, start) if end > start else b""
+        data = posix.pread(descriptor, end - start, start) if end > start else b""
         if isinstance(decision.action, ServeFile) and len(data) == decision.action.entry.size:
             kept_files.contents.put(decision.action.entry, data)
         await exchange.write(data + answer.footer, more=False)
@@ -167,7 +167,7 @@ async def _parts(answer: FileResponse, decision: Decision, descriptor: int):  # 
         if answer.multipart:
             yield static_file.part_head(decision.action.mime_type, start, end, size)
         while start < end:
-            data = os.pread(descriptor, min(PORTION, end - start), start)
+            data = posix.pread(descriptor, min(PORTION, end - start), start)
             if not data:
                 return
             start += len(data)

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import signal
 import time
 from collections import deque
@@ -14,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
+from .. import posix
 from ..fastcgi.limits import GRACE_SECONDS
 from ..fastcgi.process import KEPT_LINES
 from ..lifeline import Lifeline, guarded
@@ -165,7 +165,7 @@ class SupervisedProcess:
         for end in (
             partial(self._signal, signal.SIGTERM),
             self._lifeline.cut,
-            partial(self._signal, signal.SIGKILL),
+            partial(self._signal, posix.KILL),
         ):
             if not self.alive:
                 break
@@ -178,8 +178,7 @@ class SupervisedProcess:
         self.address.release()
 
     def _signal(self, number: int) -> None:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, number)
+        posix.signal_group(self._process.pid, number)
 
 
 class _Knock(asyncio.Protocol):
@@ -203,9 +202,8 @@ async def spawn(
             stderr=asyncio.subprocess.PIPE,
             env={**environment, **lifeline.environment},
             cwd=str(folder),
-            pass_fds=(lifeline.theirs,),
-            start_new_session=True,
             limit=1 << 20,
+            **posix.apart((lifeline.theirs,)),
         )
     except OSError as error:
         lifeline.cut()

@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import quote
 
+from .. import posix
+from ..errors import SiteError
 from ..lifeline import Lifeline
 
 #: Seconds in which a loaded machine starts a server or answers, and in which it ends one.
@@ -55,6 +57,8 @@ class LiveServer:
         environment: Mapping[str, str] | None = None,
         **settings: Any,
     ) -> None:
+        if posix.IS_WINDOWS:
+            raise SiteError(*posix.NO_SERVE)
         self.folder = folder
         self._lines = threading.Condition()
         self._output: list[str] = []
@@ -75,8 +79,7 @@ class LiveServer:
             stderr=subprocess.STDOUT,
             text=True,
             env={**os.environ, **(environment or {}), **lifeline.environment},
-            start_new_session=True,
-            pass_fds=(lifeline.theirs,),
+            **posix.apart((lifeline.theirs,)),
         )
         lifeline.passed()
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -101,7 +104,7 @@ class LiveServer:
         try:
             code = self.process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
-            os.killpg(self.process.pid, signal.SIGKILL)
+            posix.signal_group(self.process.pid, posix.KILL)
             self.process.wait()
             raise AssertionError(
                 f"the server did not end within {STOP_SECONDS} s:\n{self.log()}"

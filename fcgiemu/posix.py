@@ -1,0 +1,156 @@
+"""What only POSIX systems have, and what stands in for it on Windows. Nothing else in the package
+names what Windows lacks, but ``server/first_process.py``, which is never imported there, and the
+worker.
+
+On Windows all that decides works: ``explain``, ``check``, ``test``, ``diff``, ``init``, ``freb``,
+``xdt`` and ``iis_site``. ``serve`` needs descriptors that a process passes on, and groups of
+processes that end together; it says so and ends (``NO_SERVE``).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+#: What a command says on Windows that would start the server: a sentence, and what to do.
+NO_SERVE = (
+    "fcgiemu does not serve on Windows yet.",
+    "Run it in WSL: wsl fcgiemu serve. Every command that asks what IIS does works here:"
+    " explain, check, test, diff.",
+)
+
+if sys.platform == "win32":
+    import msvcrt
+
+    IS_WINDOWS = True
+    #: For ``os.open``: read bytes.
+    READ_FLAGS = os.O_RDONLY | os.O_BINARY | os.O_NOINHERIT
+    #: The signal that no process can refuse; any ends a process of Windows at once.
+    KILL = signal.SIGTERM
+    #: Whether ``send_file`` can be called.
+    CAN_SEND_FILES = False
+
+    def pread(descriptor: int, size: int, start: int) -> bytes:
+        """At most ``size`` bytes from a place in a file; moves the place where others read."""
+        os.lseek(descriptor, start, os.SEEK_SET)
+        return os.read(descriptor, size)
+
+    def pwrite(descriptor: int, data: bytes, start: int) -> int:
+        """Write at a place in a file; how many bytes were. Moves the place where others write."""
+        os.lseek(descriptor, start, os.SEEK_SET)
+        return os.write(descriptor, data)
+
+    def send_file(_to: int, _descriptor: int, _start: int, _size: int) -> int:
+        raise OSError("Windows has no sendfile.")
+
+    def do_not_wait(_descriptor: int) -> None:
+        raise OSError("Pipes of Windows wait.")
+
+    def unix_socket() -> socket.socket:
+        raise OSError("Python has no Unix sockets on Windows.")
+
+    def apart(_passed: Sequence[int] = ()) -> dict[str, Any]:
+        """Options of a process that signals of this one's terminal do not reach."""
+        return {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
+
+    def signal_group(pid: int, number: int) -> None:
+        """Signal a process; what it has started lives on."""
+        with contextlib.suppress(OSError):
+            os.kill(pid, number)
+
+    def lock(descriptor: int, wait: bool) -> None:
+        """Hold a file alone until it is closed. Raises BlockingIOError where another does and
+        ``wait`` is False.
+        """
+        try:
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        except OSError as error:
+            if not wait:
+                raise BlockingIOError(error.errno, error.strerror) from None
+            msvcrt.locking(descriptor, msvcrt.LK_LOCK, 1)
+
+    def terminal() -> str:
+        """The device that this process reads from, where that is a terminal."""
+        return ""
+
+    def memory(_pid: int) -> int | None:
+        """Resident bytes of a process, None where the system does not say."""
+        return None
+
+    def age(_pid: int) -> float | None:
+        """Seconds since a process was started, None where the system does not say."""
+        return None
+
+else:
+    import fcntl
+
+    IS_WINDOWS = False
+    #: For ``os.open``: read, and wait for no FIFO.
+    READ_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
+    #: The signal that no process can refuse.
+    KILL = signal.SIGKILL
+    #: Whether ``send_file`` can be called.
+    CAN_SEND_FILES = hasattr(os, "sendfile")
+
+    pread = os.pread
+    pwrite = os.pwrite
+
+    def send_file(to: int, descriptor: int, start: int, size: int) -> int:
+        """Let the kernel copy a part of a file to a socket; how many bytes it took."""
+        return os.sendfile(to, descriptor, start, size)
+
+    def do_not_wait(descriptor: int) -> None:
+        """From now on, reading and writing raise BlockingIOError instead of waiting."""
+        os.set_blocking(descriptor, False)
+
+    def unix_socket() -> socket.socket:
+        """A socket that a path will name."""
+        return socket.socket(socket.AF_UNIX)
+
+    def apart(passed: Sequence[int] = ()) -> dict[str, Any]:
+        """Options of a process that leads a group of its own, and gets these descriptors."""
+        return {"start_new_session": True, "pass_fds": tuple(passed)}
+
+    def signal_group(pid: int, number: int) -> None:
+        """Signal the group of a process, so that all it has started ends with it."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(pid, number)
+
+    def lock(descriptor: int, wait: bool) -> None:
+        """Hold a file alone until it is closed. Raises BlockingIOError where another does and
+        ``wait`` is False.
+        """
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+
+    def terminal() -> str:
+        """The device that this process reads from, where that is a terminal."""
+        try:
+            return os.ttyname(0) if os.isatty(0) and os.isatty(1) else ""
+        except OSError:
+            return ""
+
+    def memory(pid: int) -> int | None:
+        """Resident bytes of a process, None where the system does not say (Linux does)."""
+        try:
+            pages = Path(f"/proc/{pid}/statm").read_text().split()[1]
+        except (OSError, IndexError):
+            return None
+        return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+    def age(pid: int) -> float | None:
+        """Seconds since a process was started, None where the system does not say (Linux does)."""
+        try:
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            return None
+        started = int(fields[19]) / os.sysconf("SC_CLK_TCK")
+        now: float = time.clock_gettime(getattr(time, "CLOCK_BOOTTIME"))  # noqa: B009 macOS
+        return round(max(0.0, now - started), 1)
