@@ -36,7 +36,8 @@ def reap_as_process_1() -> None:
 
 def _reap(server: int) -> None:
     """Reap all who have ended; end with the server."""
-    assert sys.platform != "win32"
+    if sys.platform == "win32":
+        return
     ended, status = os.waitpid(-1, os.WNOHANG)
     while ended:
         if ended == server:
