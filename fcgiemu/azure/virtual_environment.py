@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from ..errors import beside
 from .runtime import Runtime, RuntimeRefused
 
 #: Files that name folders: scripts, and what an editable package leaves.
@@ -34,10 +35,7 @@ def maker(runtime: Runtime) -> list[str]:
         return [python, "-m", "virtualenv"]
     if _imports(sys.executable, _CREATOR):
         return [sys.executable, "-m", "virtualenv", "--python", python]
-    raise RuntimeRefused(
-        f"Python 2.7 has no virtualenv here: {python} -m pip install virtualenv, "
-        "or beside fcgiemu: pip install 'fcgiemu[python2]'."
-    )
+    raise RuntimeRefused(f"Python 2.7 has no virtualenv here. Run: {beside('fcgiemu[python2]')}")
 
 
 def _imports(python: str, module: str) -> bool:

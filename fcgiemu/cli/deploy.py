@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -107,8 +108,8 @@ def command(
         if git_init:
             path = repository.create(home)
             click.echo(
-                f"git remote add azure {path}\ngit push azure HEAD:master\nfcgiemu serve"
-                f" {home.wwwroot}"
+                f"git remote add azure {shlex.quote(str(path))}\ngit push azure HEAD:master\n"
+                f"fcgiemu serve {shlex.quote(str(home.wwwroot))}"
             )
             return
         if receive:
@@ -157,7 +158,7 @@ def command(
         fail(error, error.hint)
     except (OSError, subprocess.CalledProcessError) as error:
         fail(error)
-    click.echo(f"fcgiemu serve {home.wwwroot}")
+    click.echo(f"fcgiemu serve {shlex.quote(str(home.wwwroot))}")
 
 
 def _texts(places: dict[str, Path]) -> dict[str, str]:

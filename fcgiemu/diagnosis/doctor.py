@@ -85,7 +85,10 @@ def _without_handler(site: Site, application: Application) -> Finding:
     names = {name.upper() for name in site.app_settings(application)}
     named = "WSGI_HANDLER" in names or site.worker_setting("WSGI_HANDLER", application)
     if named or has_python(application):
-        command = f"fcgiemu init {shlex.quote(str(application.path))}"
+        file = site.tree.file_of(application.url)
+        name = shlex.quote(str(site.path / file.name if file is not None else "web.config"))
+        init = f"fcgiemu init {shlex.quote(str(application.path))}"
+        command = f"mv {name} {name}.old && {init}" if file is not None else init
         return finding("python-no-handler", None, command=command)
     return finding("python-not-used", None)
 

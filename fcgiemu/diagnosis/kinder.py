@@ -19,7 +19,9 @@ from ..config.tree import Effective
 from ..decision import Handler
 from ..modules import handlers, http_platform
 from ..programs.interpreters import EXAMPLE, ProgramMissing, find_program, split_processor
+from ..programs.pip import listing
 from ..programs.pythons import version_name
+from ..programs.requirements import source_of
 from ..programs.windows_paths import inferred
 from ..site import Site
 from .platform import suspicions
@@ -113,13 +115,16 @@ def _of_program(
     except ProgramMissing:
         return
     if program.is_courtesy and program.environment is not None:
+        source = source_of(application.path)
         yield finding(
-            "settings-python-courtesy",
+            f"settings-python-courtesy{'/unlisted' if source is None else ''}",
             span,
             environment=program.environment.folder,
             why=program.why,
             version=version_name(program.environment.version),
             program=split_processor(processor)[0],
+            arguments=" ".join(source.on_the_server(application.path)) if source else "",
+            command=listing(program.environment, application.path / "requirements.txt"),
         )
     if not program.is_wfastcgi and program.version is not None and program.arguments:
         script = program.arguments[0]

@@ -13,6 +13,7 @@ from ..applications import Application
 from ..catalogue import finding
 from ..catalogue.values import Finding
 from ..programs.interpreters import Program
+from ..programs.requirements import package_named, package_of
 from .handler_names import module_file, near_name
 
 #: How deep in the site a module is looked for that Python does not find.
@@ -20,8 +21,8 @@ _DEPTH = 3
 
 
 def shadowed(text: str, of_worker: bool, application: Application) -> Iterator[Finding]:
-    """A module of the site that is called as one of Python's own: whichever is loaded first hides
-    the other. ``text`` is an error text.
+    """A module of the site that is called as one of Python's own or as a package: whichever is
+    loaded first hides the other. ``text`` is an error text.
     """
     match = re.search(
         r"(?:module|from|partially initialized module) '(\w+)'? (?:has no attribute|\()"
@@ -29,14 +30,17 @@ def shadowed(text: str, of_worker: bool, application: Application) -> Iterator[F
         text,
     )
     name = (match[1] or match[2]) if match else ""
-    if match is None or name not in sys.stdlib_module_names:
+    if match is None:
         return
     files = [file for file in (f"{name}.py", f"{name}/") if (application.path / file).exists()]
     if not files:
         return
-    is_hidden = of_worker or match[2] is not None
-    code = "error-shadowed-module/hidden" if is_hidden else "error-shadowed-module/hides"
-    yield finding(code, None, file=files[0], name=name)
+    form = "hidden" if of_worker or match[2] is not None else "hides"
+    if name not in sys.stdlib_module_names:
+        if package_named(name) is None and package_of(application.path, name) is None:
+            return
+        form = "package"
+    yield finding(f"error-shadowed-module/{form}", None, file=files[0], name=name)
 
 
 def hidden_module(
@@ -57,7 +61,7 @@ def hidden_module(
             "error-hidden-import",
             None,
             file=os.path.relpath(file, application.path),
-            command=f"cd {place} && {program.path} -c 'import {package}.{name}'",
+            command=f"cd {place} && {shlex.quote(program.path)} -c 'import {package}.{name}'",
         )
 
 

@@ -125,12 +125,22 @@ def first_page(site: Site, application: Application, decision: Decision) -> Iter
 def answered(application: Application, answer: asking.Answer, program: Program | None) -> Step:
     """What the application itself says of its first page."""
     url = f"{application.url}/"
-    lines = answer.errors.partition("\n\nStdOut: ")[0].strip().splitlines()
-    likely = causes(answer.errors or answer.body, application, program)
+    errors = answer.errors or _traceback(answer.printed)
+    lines = errors.partition("\n\nStdOut: ")[0].strip().splitlines()
+    likely = causes(errors or answer.body, application, program)
     found = _judged(url, application, answer, lines, " ".join(map(in_words, likely)))
     if found is None:
         return Step("request", "ok", f"the application answers {url} with {answer.status}")
     return Step.of("request", found)
+
+
+def _traceback(printed: str) -> str:
+    """The last traceback that a framework has logged, as Flask does where it answers 500."""
+    head = "Traceback (most recent call last):\n"
+    _, found, after = printed.rpartition(head)
+    lines = after.splitlines()
+    end = next((n for n, line in enumerate(lines, 1) if line[:1] not in ("", " ")), len(lines))
+    return found + "\n".join(lines[:end])
 
 
 def _judged(

@@ -205,7 +205,10 @@ def _log(site: Site, application: Application) -> Iterator[Step]:
     local = os.path.join(application.path, mapped)
     place = local if os.path.exists(local) else os.path.dirname(local)
     if os.path.isdir(local) or not is_ours(site, local) and not os.access(place, os.W_OK):
-        yield Step.of("WSGI_LOG", finding("python-log-file", None, log=log, local=local))
+        form = "" if os.path.exists(place) else "/folder"
+        command = f"mkdir -p {shlex.quote(place)}"
+        found = finding(f"python-log-file{form}", None, log=log, local=local, command=command)
+        yield Step.of("WSGI_LOG", found)
 
 
 def _python_path(site: Site, application: Application, handler: Handler) -> Iterator[Step]:
@@ -287,7 +290,8 @@ def _exit(application: Application, ended: probing.Ended, program: Program, modu
         None,
         status=ended.code,
         output=ended.output[-500:].strip(),
-        python=program.path,
+        folder=shlex.quote(str(application.path)),
+        python=shlex.quote(program.path),
         module=module,
         remedy=remedy,
     )

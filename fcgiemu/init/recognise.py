@@ -81,7 +81,7 @@ def _what_then(folder: Path) -> str:
             except OSError:
                 continue
             if inner is not None:
-                return f"{place.name} does ({inner.kind}): fcgiemu init {place}"
+                return f"{place.name} does ({inner.kind}): fcgiemu init {shlex.quote(str(place))}"
     if any(_bottle_routes(file) for file in folder.glob("*.py")):
         return "Bottle's default application needs a name: application = bottle.default_app()"
     return (
@@ -241,7 +241,7 @@ def _pages(folder: Path) -> Recognised | None:
             return None
         raise SiteError(
             f"The pages lie in {folder / built}, where a build puts them.",
-            f"fcgiemu init {folder / built}",
+            f"Run: fcgiemu init {shlex.quote(str(folder / built))}",
         )
     with page.open("rb") as opened:
         text = opened.read(1 << 18).decode("utf-8", "replace")

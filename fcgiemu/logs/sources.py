@@ -22,7 +22,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, Any, Protocol
 
-from ..errors import SiteError
+from ..errors import SiteError, beside
 
 #: Bytes that are read at a time.
 BLOCK = 8 << 20
@@ -132,7 +132,7 @@ def _file_system(url: str) -> tuple[Any, str]:
     except ImportError as error:
         raise SiteError(
             f"{url} needs fsspec, which is not installed.",
-            "Install it: pip install 'fcgiemu[logs]'",
+            f"Run: {beside('fcgiemu[logs]')}",
         ) from error
     try:
         found: tuple[Any, str] = fsspec.core.url_to_fs(url)
@@ -312,7 +312,7 @@ def _zstandard() -> Unpacker:
             getattr(found, name)() if name else found.ZstdDecompressor().decompressobj()
         )
         return made
-    raise Unreadable("zstd needs a package that is not installed: pip install 'fcgiemu[logs]'")
+    raise Unreadable(f"zstd needs a package that is not installed. Run: {beside('fcgiemu[logs]')}")
 
 
 _UNPACKERS: dict[bytes, Callable[[], Unpacker]] = {

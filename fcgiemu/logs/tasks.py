@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from ..errors import SiteError
+from ..errors import SiteError, beside
 from ..settings import Settings
 from ..site import Site
 from . import formats, store
@@ -76,7 +76,7 @@ def engine_of(task: CountTask, folder: Path) -> formats.Engine:
     if task.engine == "lines" or (task.engine == "auto" and not has_duckdb()):
         return formats.Lines()
     if not has_duckdb():
-        raise SiteError("DuckDB is not installed.", "Install it: pip install 'fcgiemu[logs]'")
+        raise SiteError("DuckDB is not installed.", f"Run: {beside('fcgiemu[logs]')}")
     from .duck import Engine  # an extra
 
     return Engine(task.threads, task.memory // 2, folder)

@@ -17,7 +17,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing.synchronize import Event
 from typing import Any, Protocol, TypeVar
 
-from ..errors import SiteError
+from ..errors import SiteError, beside
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -103,7 +103,7 @@ class Dask:
         except ImportError as error:
             raise SiteError(
                 "--dask needs Dask, which is not installed.",
-                "Install it: pip install 'fcgiemu[logs]'",
+                f"Run: {beside('fcgiemu[logs]')}",
             ) from error
         self._as_completed: Callable[[Any], Iterator[Any]] = distributed.as_completed
         self._cluster: Any = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -50,7 +51,7 @@ class LocalSite:
             self.__exit__()
             raise SiteError(
                 f"The site in {self._folder} does not start here:\n{''.join(self._lines)}".rstrip(),
-                f"Try fcgiemu serve {self._folder}.",
+                f"See why. Run: fcgiemu serve {shlex.quote(str(self._folder))}",
             )
         return self
 

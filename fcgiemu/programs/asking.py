@@ -8,7 +8,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import IO
 
 from ..fastcgi.cgi import BadHeaders, HeadReader
@@ -28,12 +28,13 @@ _POLL_SECONDS = 0.02
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What a program answered: ``status`` is 0 where it did not; ``errors`` is what it wrote to
-    STDERR, or why there is no answer.
+    STDERR, or why there is no answer; ``printed`` what it has printed besides.
     """
 
     status: int
     body: str = ""
     errors: str = ""
+    printed: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,10 @@ async def _ask_fastcgi(launch: Launch, params: bytes, seconds: float) -> Answer:
         reader = HeadReader()
         body = reader.feed(connection.take())
         errors = connection.stderr.decode("utf-8", "replace")
-        return Answer(reader.finish().status, body.decode("utf-8", "replace"), errors)
+        status = reader.finish().status
+        worker.kill()
+        await worker.wait_exit(2)  # all that it has printed has come then
+        return Answer(status, body.decode("utf-8", "replace"), errors, "\n".join(worker.lines))
     except TimeoutError:
         return Answer(0, "", f"there is no answer within {seconds:g} seconds")
     except (StartFailed, BadHeaders, ProtocolError) as error:
@@ -99,7 +103,8 @@ def _watched(
     while process.poll() is None and time.monotonic() < end:
         if _listens(port):
             answer = _ask_http(port, host)
-            return Trial(True, process.poll(), _said(output), answer=answer)
+            said = _said(output)
+            return Trial(True, process.poll(), said, answer=replace(answer, printed=said))
         time.sleep(_POLL_SECONDS)
     ports = tuple(listening_ports(process.pid)) if process.returncode is None else ()
     return Trial(False, process.returncode, _said(output), ports)

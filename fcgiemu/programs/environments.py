@@ -23,6 +23,8 @@ from .pythons import Version, version_of
 NAMES = (".venv", "venv")
 #: The name of App Service's environment.
 AZURE_NAME = "env"
+#: The folder that this package lies in: a clone of fcgiemu, or the packages of an environment.
+_CLONE = Path(__file__).parents[2]
 _REPOSITORY = (".git", ".hg", ".svn")
 #: Files that make a folder a project's where there is no repository.
 _PROJECT = ("pyproject.toml", "requirements.txt", "setup.py", "setup.cfg", "Pipfile", "uv.lock")
@@ -128,10 +130,12 @@ def _is_program(path: str) -> bool:
 
 def nearby(folder: Path, root: Path) -> Iterator[tuple[Path, str]]:
     """Folders that may be the environment of an application in ``folder`` of the site in ``root``,
-    and what each would be called; the nearest first. None of them is looked for by IIS.
+    and what each would be called; the nearest first. None of them is looked for by IIS, and that of
+    a clone of fcgiemu is fcgiemu's own: a sample in the clone does not get its packages.
     """
     places = folders_up(folder)
     places += [place for place in folders_up(root) if place not in places]
+    places = [place for place in places if place in (folder, root) or place != _CLONE]
     for place in places:
         for name in NAMES if place == folder else (*NAMES, AZURE_NAME):
             whose = "of the site" if place in (folder, root) else f"of {place}"

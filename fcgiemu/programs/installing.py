@@ -11,11 +11,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import environments
-from .environments import NAMES, Environment
+from . import environments, pip
+from .environments import NAMES
 from .interpreters import Program
 from .pythons import version_of
-from .requirements import Source
+from .requirements import Source, is_of_conda
 
 
 def command(program: Program, folder: Path, missing: Path | None, source: Source) -> str:
@@ -24,7 +24,7 @@ def command(program: Program, folder: Path, missing: Path | None, source: Source
     ``folder`` is the application's; ``missing`` an environment that web.config names and that is
     not there.
     """
-    if project := _project_tool(program, source):
+    if project := _project_tool(program, folder, source):
         return project
     return _install(program, folder, missing, source.arguments)
 
@@ -36,11 +36,11 @@ def packages(program: Program, folder: Path, *names: str) -> str:
 
 def _install(program: Program, folder: Path, missing: Path | None, arguments: Sequence[str]) -> str:
     if program.environment is not None:
-        return _into(program.environment, arguments)
+        return pip.into(program.environment, arguments)
     if missing is None and program.is_given and not _is_managed(program):
-        return _words(program.path, "-m", "pip", "install", *arguments)
+        return pip.words(program.path, "-m", "pip", "install", *arguments)
     place = missing or folder / NAMES[0]
-    made = f"{making(program.path, place)} && " + _words(
+    made = f"{making(program.path, place)} && " + pip.words(
         str(place / "bin" / "python"), "-m", "pip", "install", *arguments
     )
     return made if missing is not None or not program.is_given else f"{made} && {_say(place)}"
@@ -52,9 +52,9 @@ def making(python: str, folder: Path) -> str:
     """
     version = version_of(python)
     if version is None or version[0] > 2:
-        return _words(python, "-m", "venv", str(folder))
-    install = _words(sys.executable, "-m", "pip", "install", "virtualenv<20.22")
-    made = _words(sys.executable, "-m", "virtualenv", "--python", python, str(folder))
+        return pip.words(python, "-m", "venv", str(folder))
+    install = pip.words(sys.executable, "-m", "pip", "install", "virtualenv<20.22")
+    made = pip.words(sys.executable, "-m", "virtualenv", "--python", python, str(folder))
     return f"{install} && {made}"
 
 
@@ -62,28 +62,39 @@ def _say(folder: Path) -> str:
     return f"fcgiemu serve --python {shlex.quote(str(folder))}"
 
 
-def _project_tool(program: Program, source: Source) -> str:
-    """The command of uv or Poetry for a project of theirs that has no environment yet, or theirs;
-    "" where they are not installed.
+def _project_tool(program: Program, application: Path, source: Source) -> str:
+    """The command of uv, Poetry, Pipenv or Conda for a project of theirs that has no environment
+    yet, or theirs; "" where they are not installed.
     """
     folder = source.file.parent
+    if is_of_conda(source):
+        return _conda(program, application, source)
+    if source.file.name == "Pipfile" and program.environment is None and shutil.which("pipenv"):
+        set_up = f"PIPENV_VENV_IN_PROJECT=1 PIPENV_PIPFILE={shlex.quote(str(source.file))}"
+        return f"{set_up} pipenv install"
     own = program.environment is None or program.environment.folder.parent == folder
-    if program.is_given or source.file.name != "pyproject.toml":
+    if program.is_given or source.file.name != "pyproject.toml" or source.listed:
         return ""
     if own and (folder / "uv.lock").is_file() and shutil.which("uv"):
-        return _words("uv", "sync", "--project", str(folder))
+        return pip.words("uv", "sync", "--project", str(folder))
     if (folder / "poetry.lock").is_file() and shutil.which("poetry"):
-        return _words("poetry", "install", "--no-root", "--directory", str(folder))
+        return pip.words("poetry", "install", "--no-root", "--directory", str(folder))
     return ""
 
 
-def _into(environment: Environment, arguments: Sequence[str]) -> str:
-    install = _words(environment.python, "-m", "pip", "install", *arguments)
-    if environment.has_pip or environments.is_conda(environment.folder):
-        return install
-    if shutil.which("uv"):
-        return _words("uv", "pip", "install", "--python", environment.python, *arguments)
-    return f"{_words(environment.python, '-m', 'ensurepip')} && {install}"
+def _conda(program: Program, application: Path, source: Source) -> str:
+    """The command of Conda, or of what is called otherwise and does the same; "" for an environment
+    that is not Conda's.
+    """
+    tool = next(filter(shutil.which, ("conda", "mamba", "micromamba")), None)
+    environment = program.environment
+    if tool is None or environment is None and program.is_given:
+        return ""
+    if environment is not None and not environments.is_conda(environment.folder):
+        return ""
+    place = environment.folder if environment is not None else application / NAMES[0]
+    verb = "create" if environment is None else "update"
+    return pip.words(tool, "env", verb, "--file", str(source.file), "--prefix", str(place))
 
 
 def _is_managed(program: Program) -> bool:
@@ -93,7 +104,3 @@ def _is_managed(program: Program) -> bool:
     prefix = Path(os.path.realpath(program.path)).parent.parent
     library = prefix / "lib" / f"python{program.version[0]}.{program.version[1]}"
     return (library / "EXTERNALLY-MANAGED").exists()
-
-
-def _words(*words: str) -> str:
-    return " ".join(map(shlex.quote, words))

@@ -16,6 +16,7 @@ from ..errors import SiteError
 from ..fastcgi import php
 from ..hosting import Hosting
 from ..worker import paths
+from . import pip
 from .environments import AZURE_NAME, Environment
 from .python_choice import Asked, activated_folder, choose
 from .pythons import Version, is_python, packaged_wfastcgi
@@ -59,6 +60,20 @@ def processor_of(python: str) -> str:
     """The scriptProcessor for a Python's folder on the server, with wfastcgi where pip puts it."""
     return f"{python}\\python.exe|{python}\\Lib\\site-packages\\wfastcgi.py"
 
+
+#: Packages that bring a program of their own, by its name.
+_BRINGS = {
+    "celery": "celery",
+    "daphne": "daphne",
+    "django-admin": "django",
+    "fastapi": "fastapi[standard]",
+    "flask": "flask",
+    "gunicorn": "gunicorn",
+    "hypercorn": "hypercorn",
+    "streamlit": "streamlit",
+    "uvicorn": "uvicorn",
+    "waitress-serve": "waitress",
+}
 
 #: A scriptProcessor as it may stand in web.config.
 EXAMPLE = f'scriptProcessor="{processor_of(ON_SERVER)}".'
@@ -199,10 +214,30 @@ def _other(asked: Asked, processor: str) -> Program:
             " publishes.",
             f"Write what it stands for: {EXAMPLE}",
         )
-    raise ProgramMissing(
-        f"There is no program here for {full_path}.",
-        f"Install {name}, or map it: --map '{full_path}=/path/to/{name}'.",
+    raise _no_program(asked, name)
+
+
+#: Scripts of Windows, and what runs them.
+_OF_WINDOWS = re.compile(r"(?:.*\.(?:cmd|bat|ps1|vbs|wsf)|cmd|powershell|pwsh|cscript|wscript)")
+
+
+def _no_program(asked: Asked, name: str) -> ProgramMissing:
+    """That nothing here stands for a program that is not Python."""
+    full_path = asked.full_path
+    mapped = f"--map '{full_path}=/path/to/{name}'"
+    if _OF_WINDOWS.fullmatch(name):
+        return ProgramMissing(
+            f"{full_path} runs on Windows only.",
+            f"Map it to a script of this machine that does the same: {mapped}.",
+        )
+    package = _BRINGS.get(name)
+    environment = _python(asked).environment if package is not None else None
+    install = (
+        f"Run: {pip.into(environment, (package,))}"
+        if package is not None and environment is not None
+        else f"Install {name}, or map it: {mapped}."
     )
+    return ProgramMissing(f"There is no program here for {full_path}.", install)
 
 
 def _is_program(path: str) -> bool:

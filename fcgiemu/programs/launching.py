@@ -9,8 +9,6 @@ import json
 import os
 import re
 import secrets
-import shlex
-import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,7 +16,7 @@ from .. import posix
 from ..app_service import environment as azure
 from ..applications import Application
 from ..config.xdt.application_host import environment_of
-from ..errors import SiteError
+from ..errors import SiteError, beside
 from ..fastcgi import php
 from ..fastcgi.limits import IIS_LIMITS, Limits
 from ..fastcgi.process import Launch, StartFailed
@@ -75,7 +73,7 @@ class Launcher:
         if options.debug_port is not None and not _has_debugger():
             raise SiteError(
                 "--debugpy needs the package debugpy, which is not installed beside fcgiemu.",
-                f"Type: {shlex.quote(sys.executable)} -m pip install 'fcgiemu[debug]'",
+                f"Run: {beside('fcgiemu[debug]')}",
             )
         self.site = site
         self.options = options
@@ -239,10 +237,7 @@ class Launcher:
         """Microsoft's wfastcgi.py, which talks over descriptor 0 itself."""
         script = find_wfastcgi(program, self.site, application)
         if script is None:
-            raise StartFailed(
-                "there is no wfastcgi.py here. Install it beside fcgiemu: pip install"
-                " 'fcgiemu[wfastcgi]'"
-            )
+            raise StartFailed(f"there is no wfastcgi.py here. Run: {beside('fcgiemu[wfastcgi]')}")
         environment["FCGIEMU_WORKER"] = json.dumps({**options, "mark": ""})
         if program.version is not None and program.version < (3, 0):
             # Python 2 takes a .pyc for current whose source was saved again within the same second.
@@ -284,5 +279,5 @@ def _folder_of(package: str) -> str:
     """Where an installed package lies, so that workers can load it by path. Raises StartFailed."""
     spec = importlib.util.find_spec(package)
     if spec is None or not spec.submodule_search_locations:
-        raise StartFailed(f"{package} is not installed beside fcgiemu: pip install {package}")
+        raise StartFailed(f"{package} is not installed beside fcgiemu. Run: {beside(package)}")
     return list(spec.submodule_search_locations)[0]

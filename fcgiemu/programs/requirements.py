@@ -1,27 +1,44 @@
-"""What a site says that it needs: requirements.txt with the files that it includes, and
-pyproject.toml, in its own folder or in one above.
+"""What a site says that it needs: requirements.txt with the files that it includes,
+pyproject.toml, setup.cfg, setup.py, Pipfile or Conda's environment.yml, in its own folder or in one
+above.
 """
 
 from __future__ import annotations
 
+import ast
+import configparser
 import os
 import re
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from .environments import folders_up
 
 #: Packages whose modules are called otherwise.
 _PACKAGES = {
     "attr": "attrs",
+    "allauth": "django-allauth",
     "bs4": "beautifulsoup4",
+    "corsheaders": "django-cors-headers",
+    "crispy_forms": "django-crispy-forms",
     "crypto": "pycryptodome",
     "cv2": "opencv-python",
     "dateutil": "python-dateutil",
+    "debug_toolbar": "django-debug-toolbar",
+    "decouple": "python-decouple",
+    "django_extensions": "django-extensions",
+    "django_filters": "django-filter",
+    "dj_database_url": "dj-database-url",
     "dotenv": "python-dotenv",
+    "environ": "django-environ",
     "flask_cors": "flask-cors",
+    "flask_login": "flask-login",
+    "flask_migrate": "flask-migrate",
+    "flask_sqlalchemy": "flask-sqlalchemy",
+    "flask_wtf": "flask-wtf",
     "jose": "python-jose",
     "jwt": "pyjwt",
     "magic": "python-magic",
@@ -31,6 +48,7 @@ _PACKAGES = {
     "rest_framework": "djangorestframework",
     "serial": "pyserial",
     "sklearn": "scikit-learn",
+    "storages": "django-storages",
     "win32api": "pywin32",
     "yaml": "pyyaml",
 }
@@ -58,17 +76,32 @@ _FILES = ("requirements.txt", "requirements/*.txt", "requirements-*.txt", "requi
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A file that requires packages: what it is called in a sentence, and its arguments for pip."""
+    """A file that requires packages: what it is called in a sentence, and its arguments for pip.
+    ``listed`` are the packages one by one, where pip cannot read the file itself.
+    """
 
     file: Path
     name: str
+    listed: tuple[str, ...] = ()
 
     @property
     def arguments(self) -> tuple[str, ...]:
         """Arguments of ``pip install`` that install everything it requires."""
-        if self.file.name == "pyproject.toml":
+        if self.listed:
+            return self.listed
+        if self.file.name in ("pyproject.toml", "setup.cfg", "setup.py"):
             return (str(self.file.parent),)
         return "-r", str(self.file)
+
+    def on_the_server(self, folder: Path) -> tuple[str, ...]:
+        """The same where the site of ``folder`` is the current folder, with paths of Windows."""
+        here = os.path.relpath(self.file.parent, folder)
+        if self.listed and self.file.name != "pyproject.toml":
+            return self.listed
+        first, *more = self.arguments
+        text = f"{more[0] if more else first}".replace(str(self.file.parent), here)
+        text = os.path.normpath(text).replace("/", "\\")
+        return (first, text) if more else (text,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +133,12 @@ def required(folder: Path) -> Iterator[Requirement]:
                 source = Source(file, os.path.relpath(file, place))
                 for name, text in _listed(place, source.name, set()):
                     yield Requirement(name, text, source)
-        project = Source(place / "pyproject.toml", "pyproject.toml")
-        for name, text in _of_project(project.file):
-            yield Requirement(name, text, project)
+        yield from _of_project(place / "pyproject.toml")
+        for file_name, reads in (("setup.cfg", _of_setup_cfg), ("setup.py", _of_setup_py)):
+            yield from _named(Source(place / file_name, file_name), reads(place / file_name))
+        yield from _one_by_one(place / "Pipfile", _of_pipfile(place / "Pipfile"))
+        for file in (place / "environment.yml", place / "environment.yaml"):
+            yield from _one_by_one(file, _of_conda(file))
 
 
 def source_of(folder: Path) -> Source | None:
@@ -117,9 +153,16 @@ def windows_only(folder: Path) -> list[Requirement]:
     found = {
         folded(requirement.name): requirement
         for requirement in required(folder)
-        if not _MARKED.search(requirement.text) and _is_of_windows(requirement)
+        if not _MARKED.search(requirement.text)
+        and not is_of_conda(requirement.source)
+        and _is_of_windows(requirement)
     }
     return list(found.values())
+
+
+def is_of_conda(source: Source) -> bool:
+    """Whether a file is one that Conda makes an environment of."""
+    return source.file.name in ("environment.yml", "environment.yaml")
 
 
 def remedy_of(requirement: Requirement) -> str:
@@ -158,20 +201,116 @@ def _listed(folder: Path, file: str, seen: set[str]) -> Iterator[tuple[str, str]
             yield name[0], line.strip()
 
 
-def _of_project(file: Path) -> Iterator[tuple[str, str]]:
+def _named(source: Source, texts: list[str]) -> Iterator[Requirement]:
+    """The requirements that a file lists, as pip writes them."""
+    for text in map(str.strip, texts):
+        if name := _NAME.match(text):
+            yield Requirement(name[0], text, source)
+
+
+def _one_by_one(file: Path, texts: list[str]) -> Iterator[Requirement]:
+    """The same for a file that pip cannot read."""
+    return _named(Source(file, file.name, tuple(texts)), texts)
+
+
+def _of_project(file: Path) -> Iterator[Requirement]:
+    """What pyproject.toml lists: for everybody, as an extra, as a group, or for Poetry."""
+    whole = _toml(file)
+    name = file.name
+    project = _table(whole, "project")
+    yield from _named(Source(file, name), _texts(project.get("dependencies")))
+    for extra, texts in _table(project, "optional-dependencies").items():
+        source = Source(file, f"{name} [{extra}]", (f"{file.parent}[{extra}]",))
+        yield from _named(source, _texts(texts))
+    poetry = _table(_table(whole, "tool"), "poetry")
+    yield from _named(
+        Source(file, name), [key for key in _table(poetry, "dependencies") if key != "python"]
+    )
+    for group, given in _table(whole, "dependency-groups").items():
+        texts = _texts(given)
+        yield from _named(Source(file, f"{name}, group {group}", tuple(texts)), texts)
+
+
+def _of_setup_cfg(file: Path) -> list[str]:
+    parser = configparser.RawConfigParser()
     try:
-        whole = tomllib.loads(file.read_text("utf-8"))
-    except (OSError, ValueError):
-        return
-    project = whole.get("project")
-    given = project.get("dependencies", []) if isinstance(project, dict) else []
-    for text in given if isinstance(given, list) else ():
-        name = _NAME.match(str(text).strip())
-        if name:
-            yield name[0], str(text).strip()
-    tool = whole.get("tool")
-    poetry = tool.get("poetry") if isinstance(tool, dict) else None
-    table = poetry.get("dependencies") if isinstance(poetry, dict) else None
-    for key in table if isinstance(table, dict) else ():
-        if key != "python":
-            yield key, key
+        parser.read_string(_text(file))
+    except configparser.Error:
+        return []
+    return parser.get("options", "install_requires", fallback="").splitlines()
+
+
+def _of_setup_py(file: Path) -> list[str]:
+    """The packages that a call in setup.py writes out; the file is not run."""
+    try:
+        tree = ast.parse(_text(file))
+    except (SyntaxError, ValueError, RecursionError):
+        return []
+    return [
+        part.value
+        for call in ast.walk(tree)
+        if isinstance(call, ast.Call)
+        for word in call.keywords
+        if word.arg == "install_requires" and isinstance(word.value, ast.List | ast.Tuple)
+        for part in word.value.elts
+        if isinstance(part, ast.Constant) and isinstance(part.value, str)
+    ]
+
+
+def _of_pipfile(file: Path) -> list[str]:
+    """``name = "*"``, ``name = "==1.0"`` or ``name = {version = "==1.0", …}``."""
+    packages = _table(_toml(file), "packages")
+    versions = {
+        name: given.get("version", "*") if isinstance(given, dict) else given
+        for name, given in packages.items()
+    }
+    return [
+        name + (version if isinstance(version, str) and version != "*" else "")
+        for name, version in versions.items()
+    ]
+
+
+#: An item of the list ``dependencies`` of a Conda environment: channel, package, versions.
+_CONDA = re.compile(
+    r"\s+-\s*['\"]?(?:[\w.-]+::)?(?P<name>[A-Za-z0-9][\w.-]*)(?P<versions>[^'\"#]*)"
+)
+
+
+def _of_conda(file: Path) -> list[str]:
+    """The packages of a Conda environment as pip writes them, those of its ``pip:`` among them.
+    Only the plain form is read: one item a line.
+    """
+    _, _, after = ("\n" + _text(file)).partition("\ndependencies:")
+    section = re.split(r"\n(?=[^\s#-])", after)[0].replace("\n-", "\n  -")
+    found = []
+    for item in filter(None, map(_CONDA.match, section.splitlines())):
+        versions = item["versions"].strip()
+        if item["name"] in ("python", "pip") or versions.startswith(":"):
+            continue
+        if exact := re.fullmatch(r"=\s*([^=<>!,*]+?)(?:=.*)?(\.?\*)?", versions):
+            versions = f"=={exact[1]}{exact[2] or ''}"
+        found.append(item["name"] + versions)
+    return found
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text("utf-8-sig", "replace")
+    except OSError:
+        return ""
+
+
+def _toml(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(_text(file))
+    except ValueError:
+        return {}
+
+
+def _table(whole: dict[str, Any], key: str) -> dict[str, Any]:
+    found = whole.get(key)
+    return found if isinstance(found, dict) else {}
+
+
+def _texts(given: object) -> list[str]:
+    return [part for part in given if isinstance(part, str)] if isinstance(given, list) else []

@@ -110,7 +110,7 @@ def test_all_is_well(tmp_path: Path) -> None:
         (
             {"WSGI_HANDLER": "app.application", "WSGI_LOG": "nofolder/x.log"},
             "which cannot be written",
-            "a folder that exists",
+            "Run: mkdir -p ",
         ),
         (
             {"WSGI_HANDLER": "app.application", "URL": "postgres://u:p%40ssw0rd%21@db/x"},

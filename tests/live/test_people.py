@@ -252,6 +252,18 @@ FAILS: list[Row] = [
     ({"src/shop/__init__.py": APP, "web.config": fastcgi("shop.app")}, "python-load-error", "'shop'", "shop lies in src, which is not on PYTHONPATH"),
     ({"App.py": APP, "web.config": fastcgi("app.app")}, "python-load-error", "'app'", "There is App.py, and Python compares names with their case"),
     ({"shop/__init__.py": "", "web.config": fastcgi("shop.views.app")}, "python-load-error", "shop", "no views in it"),
+    ({"app.py": "import sys\nsys.getwindowsversion()\n" + APP, "web.config": fastcgi()}, "python-load-error", "getwindowsversion", "exists on Windows only"),
+    ({"app.py": "open('data\\\\x.json')\n" + APP, "web.config": fastcgi()}, "python-load-error", "x.json", "a path of Windows"),
+    ({"flask.py": FLASK, "web.config": fastcgi("flask.app")}, "python-load-error", "'flask'", "flask.py of the site takes the place of the package flask"),
+    ({"app.py": "from views import index\n" + APP, "views.py": "from app import app\ndef index(): ...\n", "web.config": fastcgi()}, "python-load-error", "'app'", "modules import each other"),
+    ({**DJANGO, "shop/settings.py": DJANGO["shop/settings.py"] + 'INSTALLED_APPS = ["corsheaders"]\n', "web.config": fastcgi("shop.wsgi.application")}, "python-load-error", "corsheaders", "-m pip install django-cors-headers"),
+    # what it returns
+    ({"app.py": APP.replace("return ", ""), "web.config": fastcgi()}, "python-answer-error", "'NoneType' object", "returned None. It must return an iterable of bytes"),
+    ({"app.py": APP.replace("[b\"fine\"]", "42"), "web.config": fastcgi()}, "python-answer-error", "'int' object", "returned an object of type int"),
+    ({"app.py": APP + "def make(config, debug):\n    return app\n", "web.config": fastcgi("app.make")}, "python-answer-error", "'function' object", "returned a function and no body"),
+    ({"app.py": APP.replace('"200 OK"', "200"), "web.config": fastcgi()}, "python-answer-error", "'int' object", 'a str such as "200 OK"'),
+    ({"app.py": APP.replace('[("Content-Type", "text/plain")]', '{"Content-Type": "text/plain"}'), "web.config": fastcgi()}, "python-answer-error", "_decode_header", "Write a list of tuples"),
+    ({"app.py": FLASK.replace('return "hello"', "pass"), "web.config": fastcgi()}, "python-answer-error", "did not return a valid response", "The view index returned no response"),
     # who answers
     ({"app.py": APP, "web.config": fastcgi(path="handler.fcgi", inner=LEADS.format("", "handler.fcg"))}, "python-first-page", "leads to handler.fcg, and", "Write handler.fcgi/{R:1}"),
     ({"app.py": APP, "index.html": "", "web.config": fastcgi(path="handler.fcgi")}, "python-first-page", "no rule leads to handler.fcgi", 'path="*"'),
@@ -264,6 +276,8 @@ FAILS: list[Row] = [
     ({**DJANGO, "shop/settings.py": DJANGO["shop/settings.py"].replace("*", "shop.example.com"), "web.config": fastcgi("shop.wsgi.application")}, "python-answer-error", "with 400", "ALLOWED_HOSTS"),
     ({"web.config": fastcgi(processor="C:\\Python27\\python.exe|C:\\inetpub\\wwwroot\\manage.py winfcgi")}, "handler-missing-script", "manage.py, which is not there", "Correct the path"),
     # httpPlatform
+    ({"run.cmd": "python app.py", "app.py": SERVER, "web.config": platform("run.cmd")}, "python-no-program", "run.cmd runs on Windows only", "--map 'run.cmd=/path/to/run.cmd'"),
+    ({"app.py": SERVER, "web.config": platform("powershell.exe", "-File run.ps1")}, "python-no-program", "runs on Windows only", "Map it to a script"),
     ({"app.py": SERVER, "web.config": platform("python", "app.py --port 5000")}, "platform-fixed-port", "say port 5000", "Write --port %HTTP_PLATFORM_PORT%"),
     ({"app.py": SERVER, "web.config": platform("python", "app.py %HTTP_PLATFORMPORT%")}, "platform-unknown-variable", "%HTTP_PLATFORMPORT%", "Write %HTTP_PLATFORM_PORT%"),
     ({"app.py": SERVER, "web.config": platform("python", "ap.py")}, "platform-missing-script", "there is no ap.py", "Write app.py"),

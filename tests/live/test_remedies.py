@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.metadata
+import importlib.util
 import os
 import re
 import shlex
@@ -13,11 +15,20 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from fcgiemu import catalogue
+from fcgiemu.cli import main
+from fcgiemu.decision import Respond
+from fcgiemu.diagnosis.causes import causes
+from fcgiemu.errors import beside
+from fcgiemu.http.request import make_request
+from fcgiemu.programs.interpreters import find_program
 from fcgiemu.programs.pythons import installed
+from fcgiemu.site import Site
 
 from ..sites import make_env, write
-from .test_people import APP, SERVER, doctor, fastcgi, platform
+from .test_people import APP, SERVER, STOCK, doctor, fastcgi, platform
 
 #: What stands before a command in doctor's words.
 _COMMAND = re.compile(
@@ -36,15 +47,22 @@ PROXIED = fastcgi("ptvs_virtualenv_proxy.get_venv_handler()", **PROXY)
 def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with wheels of packages of one module each."""
     folder = tmp_path_factory.mktemp("wheels")
-    for name, module, text in (
-        ("greeting", "greeting", ""),
-        ("a2wsgi", "a2wsgi", ""),
-        ("flask", "flask", "class Flask: ...\n"),
+    for name, version, text in (
+        ("greeting", "1.0", ""),
+        ("a2wsgi", "1.0", ""),
+        ("flask", "1.0", "class Flask: ...\n"),
+        ("waitress", "1.0", ""),
+        ("werkzeug", "0.16", ""),
+        ("werkzeug", "2.0", ""),
+        ("jinja2", "3.0", ""),
+        ("markupsafe", "2.0", ""),
+        ("django", "4.2", ""),
+        ("setuptools", "80.0", ""),
     ):
-        info = f"{name}-1.0.dist-info"
-        with zipfile.ZipFile(folder / f"{name}-1.0-py3-none-any.whl", "w") as archive:
-            archive.writestr(f"{module}.py", text)
-            head = f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n"
+        info = f"{name}-{version}.dist-info"
+        with zipfile.ZipFile(folder / f"{name}-{version}-py3-none-any.whl", "w") as archive:
+            archive.writestr(f"{name}.py", text)
+            head = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
             archive.writestr(f"{info}/METADATA", head)
             tags = "Wheel-Version: 1.0\nGenerator: x\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
             archive.writestr(f"{info}/WHEEL", tags)
@@ -236,3 +254,289 @@ def test_an_environment_of_python_2(tmp_path: Path, wheels: Path) -> None:
     done = run(command(folder, "python-no-environment"), wheels)
     assert done.returncode == 0, done.stderr
     assert doctor(folder)[0] == 0
+
+
+# -- other files of requirements, other tools ------------------------------------------------------
+
+#: A build backend that needs nothing: it stands for setuptools, which pip would download.
+BACKEND = """
+import zipfile
+def get_requires_for_build_wheel(settings=None):
+    return []
+def build_wheel(folder, settings=None, metadata=None):
+    name = "shop-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(f"{folder}/{name}", "w") as archive:
+        info = "shop-1.0.dist-info"
+        archive.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\\nName: shop\\nVersion: 1.0\\n"
+            "Provides-Extra: web\\nRequires-Dist: greeting" + (EXTRA) + "\\n")
+        archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
+        archive.writestr(f"{info}/RECORD", "")
+    return name
+"""
+BUILDS = '[build-system]\nrequires = []\nbuild-backend = "build_shop"\nbackend-path = ["."]\n'
+PROJECT = '[project]\nname = "shop"\nversion = "1.0"\n'
+FILES = [
+    pytest.param({"Pipfile": "[packages]\ngreeting = \"*\"\n"}, "", id="Pipfile"),
+    pytest.param({"Pipfile": '[packages]\ngreeting = {version = "==1.0"}\n'}, "", id="Pipfile, table"),
+    pytest.param(
+        {"environment.yml": "name: shop\nchannels: [defaults]\ndependencies:\n  - python=3.11\n  - greeting=1.0=py_0\n"},
+        "", id="environment.yml",
+    ),
+    pytest.param(
+        {"environment.yaml": "dependencies:\n- pip\n- pip:\n  - 'greeting>=1'  # one\nprefix: /x\n"},
+        "", id="environment.yaml, pip",
+    ),
+    pytest.param({"pyproject.toml": PROJECT + 'dependencies = ["greeting"]\n' + BUILDS}, '""', id="pyproject.toml"),
+    pytest.param(
+        {"pyproject.toml": PROJECT + BUILDS + '[project.optional-dependencies]\nweb = ["greeting"]\n'},
+        "\"; extra == 'web'\"", id="an extra",
+    ),
+    pytest.param(
+        {"pyproject.toml": PROJECT + '[dependency-groups]\nweb = ["greeting"]\n'}, "", id="a group"
+    ),
+    pytest.param(
+        {"setup.cfg": "[options]\ninstall_requires =\n    greeting\n", "pyproject.toml": BUILDS},
+        '""', id="setup.cfg",
+    ),
+    pytest.param(
+        {"setup.py": "from setuptools import setup\nsetup(install_requires=['greeting'])\n", "pyproject.toml": BUILDS},
+        '""', id="setup.py",
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("files", "extra"), FILES)
+def test_other_files_of_requirements(
+    tmp_path: Path, wheels: Path, files: Mapping[str, str], extra: str
+) -> None:
+    backend = {"build_shop.py": BACKEND.replace("EXTRA", extra)} if extra else {}
+    folder = write(
+        tmp_path / "my shop", {"app.py": NEEDS, "web.config": fastcgi(), **backend, **files}
+    )
+    done = run(command(folder, "python-load-error"), wheels)
+    assert done.returncode == 0, done.stderr
+    status, steps = doctor(folder)
+    assert status == 0 and steps[-1]["text"] == "the application answers / with 200", steps
+
+
+#: What stands for tools that bring their own environment: each makes what the real one would make.
+MAKES = """#!/bin/sh
+set -e
+{checks}
+{python} -m venv --without-pip "$place"
+{more}
+cd "$place"/lib/python*/site-packages
+touch greeting.py
+"""
+TOOLS = [
+    pytest.param(
+        "conda", {"environment.yml": "dependencies:\n  - greeting\n"},
+        'test "$1 $2 $3 $5" = "env create --file --prefix"; test -f "$4"; place=$6',
+        'mkdir "$place/conda-meta"', id="conda",
+    ),
+    pytest.param(
+        "pipenv", {"Pipfile": "[packages]\ngreeting = '*'\n"},
+        'test "$PIPENV_VENV_IN_PROJECT $1" = "1 install"; place=$(dirname "$PIPENV_PIPFILE")/.venv',
+        "", id="pipenv",
+    ),
+    pytest.param(
+        "uv", {"pyproject.toml": PROJECT + 'dependencies = ["greeting"]\n', "uv.lock": ""},
+        'test "$1 $2" = "sync --project"; place=$3/.venv', "", id="uv",
+    ),
+    pytest.param(
+        "poetry", {"pyproject.toml": PROJECT + '[tool.poetry.dependencies]\ngreeting = "*"\n', "poetry.lock": ""},
+        'test "$1 $2 $3" = "install --no-root --directory"; place=$4/.venv', "", id="poetry",
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("tool", "files", "checks", "more"), TOOLS)
+def test_tools_with_environments_of_their_own(
+    tmp_path: Path,
+    wheels: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    tool: str,
+    files: Mapping[str, str],
+    checks: str,
+    more: str,
+) -> None:
+    text = MAKES.format(checks=checks.replace("; ", "\n"), more=more, python=sys.executable)
+    program = write(tmp_path, {f"bin/{tool}": text}) / "bin" / tool
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    folder = write(tmp_path / "my shop", {"app.py": NEEDS, "web.config": fastcgi(), **files})
+    text = command(folder, "python-load-error")
+    assert tool in text
+    done = run(text, wheels)
+    assert done.returncode == 0, done.stderr
+    assert doctor(folder)[0] == 0
+
+
+def test_the_program_of_a_package(tmp_path: Path, wheels: Path) -> None:
+    config = platform(r"D:\apps\shop\venv\Scripts\waitress-serve.exe", "app:app")
+    folder = write(tmp_path / "shop", {"app.py": APP, "web.config": config})
+    with_pip(folder / "venv")
+    assert run(command(folder, "python-no-program"), wheels).returncode == 0
+    shown = subprocess.run(
+        [folder / "venv/bin/python", "-m", "pip", "show", "waitress"], capture_output=True
+    )
+    assert shown.returncode == 0
+
+
+def test_listing_what_a_courtesy_has(tmp_path: Path, wheels: Path) -> None:
+    folder = write(tmp_path / "my shop", {"app.py": NEEDS, "web.config": fastcgi()})
+    with_pip(folder / ".venv")
+    run(f"'{folder}/.venv/bin/python' -m pip install greeting", wheels)
+    assert run(command(folder, "settings-python-courtesy"), wheels).returncode == 0
+    assert "greeting==1.0" in (folder / "requirements.txt").read_text().splitlines()
+    _, steps = doctor(folder)
+    remedy = next(step["remedy"] for step in steps if step["code"] == "settings-python-courtesy")
+    assert remedy.endswith("-m pip install -r requirements.txt.")
+
+
+# -- what the errors of old and new packages need --------------------------------------------------
+
+INSTALLING = [kind for kind in catalogue.kinds() if kind.install]
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = write(tmp_path_factory.mktemp("site"), {"app.py": APP, "web.config": fastcgi()})
+    with_pip(folder / ".venv")
+    return folder
+
+
+@pytest.mark.parametrize("kind", INSTALLING, ids=lambda kind: kind.code)
+def test_what_an_error_needs(environment: Path, wheels: Path, kind: catalogue.Kind) -> None:
+    site = Site(environment)
+    program = find_program(STOCK, site)
+    (found,) = causes(kind.before, site.root, program)
+    match = _COMMAND.search(found.hint)
+    assert match is not None
+    done = run(match[1], wheels)
+    assert done.returncode == 0, done.stderr
+
+
+# -- commands of fcgiemu ---------------------------------------------------------------------------
+
+
+def fcgiemu(text: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run a command as it stands, where ``fcgiemu`` is this one."""
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    return subprocess.run(
+        ["sh", "-c", text],
+        cwd=folder,
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+CONFIG = "<configuration />"
+TRANSFORM = (
+    '<configuration xmlns:xdt="http://schemas.microsoft.com/XML-Document-Transform">'
+    '<appSettings><add key="a" value="b" xdt:Transform="Insert" /></appSettings></configuration>'
+)
+OURS = [
+    pytest.param({"app.py": APP, "web.config": CONFIG}, "doctor", "python-no-handler", id="no handler"),
+    pytest.param({"app.py": APP}, "doctor", "config-missing", id="no web.config"),
+    pytest.param(
+        {"web.config": "<configuration><appSettings /></configuration>", "web.Release.config": TRANSFORM},
+        "check", "xdt-not-applied", id="a transform",
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("files", "asked", "code"), OURS)
+def test_a_command_of_ours(tmp_path: Path, files: Mapping[str, str], asked: str, code: str) -> None:
+    folder = write(tmp_path / "my shop", files)
+    said = CliRunner().invoke(main, [asked, str(folder)]).output
+    assert code in said
+    match = re.search(r"Run: ([^\n]*?)\)?$", said, re.MULTILINE)
+    assert match is not None, said
+    done = fcgiemu(match[1], tmp_path)
+    assert done.returncode == 0, done.stderr + done.stdout
+    assert any(entry.name == "web.config" for entry in folder.iterdir())
+
+
+def test_the_page_of_403_14(tmp_path: Path) -> None:
+    folder = write(tmp_path / "my shop", {"app.py": APP})
+    action = Site(folder).decide(make_request("http://localhost/")).action
+    assert isinstance(action, Respond)
+    (text,) = (hint.partition("Run: ")[2] for hint in action.hints)
+    assert fcgiemu(text, tmp_path).returncode == 0 and (folder / "web.config").exists()
+
+
+def test_a_folder_inside_that_holds_the_site(tmp_path: Path) -> None:
+    folder = write(tmp_path / "my work", {"my shop/app.py": APP, "web/dist/index.html": ""})
+    for place in (folder, folder / "web"):
+        said = CliRunner().invoke(main, ["init", str(place)]).output
+        match = re.search(r"(fcgiemu init [^\n]*)$", said, re.MULTILINE)
+        assert match is not None, said
+        assert fcgiemu(match[1], tmp_path).returncode == 0
+
+
+def test_pushing_to_a_service(tmp_path: Path) -> None:
+    home = tmp_path / "my home"
+    said = CliRunner().invoke(main, ["deploy", "--git-init", "--to", str(home)]).output
+    work = write(tmp_path / "work", {"index.html": "hello", "web.config": CONFIG})
+    for text in (
+        "git init -q . && git add . && git -c user.name=a -c user.email=a@b commit -qm one",
+        *said.splitlines()[:2],
+    ):
+        done = fcgiemu(text, work)
+        assert done.returncode == 0, done.stderr
+    assert (home / "site/wwwroot/index.html").read_text() == "hello"
+    assert shlex.split(said.splitlines()[2]) == ["fcgiemu", "serve", str(home / "site/wwwroot")]
+
+
+@pytest.mark.parametrize(
+    ("extra", "modules"),
+    [("debug", "debugpy"), ("wfastcgi", "wfastcgi"), ("logs", "duckdb distributed fsspec")],
+)
+def test_an_extra(tmp_path: Path, wheels: Path, extra: str, modules: str) -> None:
+    """pip finds what is there already; the network is only needed where something is missing."""
+    if any(importlib.util.find_spec(name) is None for name in modules.split()):
+        pytest.skip(f"fcgiemu[{extra}] is not installed: pip would need the network")
+    if importlib.util.find_spec("pip") is None:
+        pytest.skip("this environment has no pip")
+    try:
+        importlib.metadata.version("fcgiemu")
+    except importlib.metadata.PackageNotFoundError:
+        pytest.skip("fcgiemu itself is not installed")
+    done = run(f"PIP_DRY_RUN=1 {beside(f'fcgiemu[{extra}]')}", wheels)
+    assert done.returncode == 0, done.stderr
+
+
+#: The findings whose remedies are commands, all of which are run above; ``python-first-page`` and
+#: others of the process have whatever remedy a cause or an error page has.
+EXECUTED = {
+    "config-missing", "error-hidden-import", "error-no-default-document", "error-no-module",
+    "platform-log-folder", "python-load-exit", "python-log-file", "python-lost-environment",
+    "python-no-environment", "python-no-handler", "python-other-environment",
+    "settings-python-courtesy", "xdt-not-applied", *(kind.code for kind in INSTALLING),
+}  # fmt: skip
+
+
+def test_every_command_of_the_catalogue_is_run_here() -> None:
+    assert EXECUTED == {
+        kind.code
+        for kind in catalogue.kinds()
+        for form in kind.forms.values()
+        if re.search(r"Run: |(?:Make one|again here|worker's Python): \$|fcgiemu \w+ \$", form.hint)
+    }
+
+
+def test_the_folder_of_the_workers_log(tmp_path: Path, wheels: Path) -> None:
+    files = {"app.py": APP, "web.config": fastcgi(WSGI_LOG="logs\\w.log")}
+    folder = write(tmp_path / "my shop", files)
+    assert run(command(folder, "python-log-file"), wheels).returncode == 0
+    assert doctor(folder)[0] == 0
+
+
+def test_where_an_import_ends_the_process(tmp_path: Path, wheels: Path) -> None:
+    files = {"app.py": "import os\nos.abort()\n", "web.config": fastcgi()}
+    folder = write(tmp_path / "my shop", files)
+    done = run(command(folder, "python-load-exit"), wheels)
+    assert done.returncode and "app.py" in done.stderr and "line 2" in done.stderr

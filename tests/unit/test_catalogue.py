@@ -94,7 +94,14 @@ def test_every_code_of_the_source_is_in_the_catalogue_and_the_other_way_round() 
 
 
 #: Texts of the source that look like a code.
-NOT_CODES = {"azure-windows", "python-dotenv", "python-jose", "python-dateutil", "python-magic"}
+NOT_CODES = {
+    "azure-windows",
+    "python-decouple",
+    "python-dotenv",
+    "python-jose",
+    "python-dateutil",
+    "python-magic",
+}
 
 
 def test_calls_give_what_the_templates_name() -> None:

@@ -201,7 +201,7 @@ def test_many_rules_ask_a_large_map_in_time(tmp_path: Path) -> None:
 def test_a_folder_without_web_config(tmp_path: Path) -> None:
     result = CliRunner().invoke(main, ["check", str(tmp_path)])
     assert result.exit_code == 2 and "There is no web.config" in result.output
-    assert f"fcgiemu init {tmp_path} writes one" in result.output
+    assert f"fcgiemu init {tmp_path}" in result.output
 
 
 def test_rules_of_parents_are_told_once(tmp_path: Path) -> None:

@@ -130,7 +130,7 @@ def test_no_handler_is_wrong_only_where_there_is_python(
     (step,) = (step for step in examine(site, site.root) if step.name == "handler")
     assert step.finding is not None and step.finding.code == code
     assert step.status == ("note" if code == "python-not-used" else "problem")
-    assert code == "python-not-used" or f"run fcgiemu init {tmp_path}" in step.remedy
+    assert code == "python-not-used" or f"&& fcgiemu init {tmp_path}" in step.remedy
 
 
 @pytest.mark.parametrize(("name", "told"), [("WSGI_HANDLER", False), ("Wsgi_Handler", True)])
