@@ -75,9 +75,19 @@ class CallHttpPlatform:
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """Application Request Routing forwards the request to ``url`` (query included)."""
+    """Application Request Routing forwards the request to ``url`` (query included): to that host,
+    or to a server of the web farm that it names.
+    """
 
     url: str
+    #: The name of the farm; "" = none, and the URL says who is asked.
+    farm: str = ""
+    #: The server of the farm, ``address:port``, and why that one. In a decision it is the one that
+    #: the first request of a new client gets; serve puts in whom it has asked.
+    server: str = ""
+    reason: str = ""
+    #: The GUID that the other server gets and the log names; "" = not yet sent.
+    log_id: str = ""
     kind = "proxy"
 
 

@@ -18,7 +18,7 @@ from .app_service.environment import read as read_app_settings
 from .app_service.principal import read_people
 from .errors import SiteError
 from .files import content
-from .settings import EVERY, OPTIONAL_MODULES
+from .settings import EVERY, OPTIONAL_MODULES, server_pair
 
 #: Keys that are switches of Settings by the same name, but for the hyphens.
 _SWITCHES = ("strict", "strict-locks", "azure", "portal-wins", "arr", "php", "compression", "ui")
@@ -30,6 +30,7 @@ _KEYS = (
     "profile",
     "host-config",
     "map",
+    "map-server",
     "app-settings",
     "python",
     "transform",
@@ -71,6 +72,7 @@ _SERVE: dict[str, Callable[[object], bool]] = {
     "debugpy": _is_number,
     "no-timeouts": _is_flag,
     "app-init": _is_flag,
+    "health-checks": _is_flag,
     "log-format": _is_text,
     "freb": _is_text,
     "measured-only": _is_flag,
@@ -184,6 +186,8 @@ def _fields(table: dict[str, Any], path: Path) -> dict[str, Any]:
             found["path_map"] = tuple(
                 (windows, str(path.parent / local)) for windows, local in value.items()
             )
+        elif key == "map-server" and _texts(value):
+            found["server_map"] = tuple(server_pair(f"{k}={v}") for k, v in value.items())
         elif key == "python" and (isinstance(value, str) or _texts(value)):
             given = {EVERY: value} if isinstance(value, str) else value
             found[field] = tuple((url, _python(text, path)) for url, text in given.items())

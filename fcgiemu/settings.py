@@ -10,7 +10,9 @@ from pathlib import Path
 
 from .app_service.easy_auth import EasyAuth
 from .app_service.environment import AppSetting
+from .errors import SiteError
 from .http.identity import Identity
+from .http.numbers import MAX_PORT, bounded
 from .identities import Account
 from .profiles import DEFAULT, FEATURES
 
@@ -65,6 +67,8 @@ class Settings:
     site_name: str = "Default Web Site"
     #: (Windows path prefix, local path) pairs of --map, tried before the built-in ones.
     path_map: tuple[tuple[str, str], ...] = ()
+    #: (host[:port] of another server, local host:port) pairs of --map-server.
+    server_map: tuple[tuple[str, str], ...] = ()
     #: (application path or EVERY, interpreter or environment) pairs of --python and python.
     python: tuple[tuple[str, str], ...] = ()
     #: Who every client is, where the configuration asks (--as).
@@ -75,3 +79,16 @@ class Settings:
     basic_users: Mapping[str, Account] = field(default_factory=dict)
     #: Python callables that stand in for rewrite providers (.NET types), by name.
     providers: Mapping[str, Callable[[str], str]] = field(default_factory=dict)
+
+
+def server_pair(text: str) -> tuple[str, str]:
+    """``HOST[:PORT]=HOST:PORT`` of --map-server. Raises SiteError."""
+    server, equals, local = (part.strip() for part in text.partition("="))
+    host, _, port = local.rpartition(":")
+    number = bounded(port, MAX_PORT)
+    if not server or "/" in server or not equals or not host or "/" in host or not number:
+        raise SiteError(
+            f"--map-server {text} is not SERVER=LOCAL, with the port of LOCAL.",
+            "Write for example --map-server 10.0.0.1:80=127.0.0.1:9001.",
+        )
+    return server, local

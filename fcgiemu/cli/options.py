@@ -21,7 +21,7 @@ from ..http.identity import SCHEMES, Identity
 from ..identities import identity, read_accounts
 from ..profiles import PROFILES
 from ..programs.python_choice import resolve
-from ..settings import EVERY, OPTIONAL_MODULES, Settings
+from ..settings import EVERY, OPTIONAL_MODULES, Settings, server_pair
 from ..site import Site
 from .configured import variable
 
@@ -57,6 +57,13 @@ _SITE_OPTIONS = (
         "--arr",
         is_flag=True,
         help="Application Request Routing is installed: rewrites to other hosts are proxied.",
+    ),
+    click.option(
+        "--map-server",
+        "server_maps",
+        multiple=True,
+        metavar="SERVER=LOCAL",
+        help="Where another server is found from this machine: 10.0.0.1:80=127.0.0.1:9001.",
     ),
     click.option(
         "--php",
@@ -182,6 +189,7 @@ def open_site(path: Path, **settings: Any) -> Site:
 def settings_of(
     path: Path,
     maps: tuple[str, ...],
+    server_maps: tuple[str, ...],
     providers: tuple[str, ...],
     app_settings: tuple[Path, ...],
     python: str | None = None,
@@ -222,6 +230,10 @@ def settings_of(
             **given,
             "python": _pythons(python, kept.get("python", ())),
             "path_map": (*(_pair(text) for text in maps), *kept.get("path_map", ())),
+            "server_map": (
+                *map(server_pair, server_maps),
+                *kept.get("server_map", ()),
+            ),
             "app_settings": (
                 *kept.get("app_settings", ()),
                 *(setting for file in app_settings for setting in read_app_settings(file)),

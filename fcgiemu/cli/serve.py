@@ -104,6 +104,12 @@ from .options import open_site, site_options
     help="Ask for the initialization pages of <applicationInitialization> at start.",
 )
 @click.option(
+    "--health-checks/--no-health-checks",
+    default=True,
+    show_default=True,
+    help="Test the servers of web farms as their <healthCheck url> says.",
+)
+@click.option(
     "--log-format",
     type=click.Choice(["text", "w3c", "json"]),
     default="text",
@@ -161,6 +167,7 @@ def command(
     workers: int | None,
     no_timeouts: bool,
     app_init: bool,
+    health_checks: bool,
     log_format: str,
     worker: str,
     strict_pool: bool,
@@ -212,6 +219,7 @@ def command(
             measured_only=measured_only,
             local_hosts=local_hosts,
             app_init=app_init,
+            health_checks=health_checks,
             quiet=quiet and not verbose,
             verbose=verbose,
             colour=in_colour(sys.stdout),

@@ -122,8 +122,8 @@ class _Loader:
         for index, child in enumerate(parent.children):
             if child.tag == "system.webServer":
                 self.group(child, schema.WEB_SERVER, location, inherit)
-            elif child.tag == "appSettings":
-                self.section("appSettings", child, location, inherit)
+            elif child.tag in ("appSettings", "webFarms"):
+                self.section(child.tag, child, location, inherit)
             elif child.tag == "location":
                 self.location(child, nested=bool(location))
             elif child.tag == "configSections":

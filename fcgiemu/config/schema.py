@@ -24,7 +24,7 @@ HOST_ONLY = {
         "security/isapiCgiRestriction",
         "rewrite/globalRules",
     )
-} | {"system.applicationHost/log", "system.applicationHost/webLimits"}
+} | {"system.applicationHost/log", "system.applicationHost/webLimits", "webFarms"}
 
 #: Sections locked below applicationHost.config as shipped (overrideModeDefault="Deny").
 LOCKED = {
@@ -72,6 +72,7 @@ TOLERATED = {
     "httpPlatformHandler",
     "ftpServer",
     "staticContentCache",
+    "diskCache",
     "runtime",
     "wdeploy",
     "heliconZoo",

@@ -14,7 +14,7 @@ from ..config.tree import Effective
 from ..hosting import Hosting
 from ..modules import application_request_routing
 from ..rewrite import compose
-from ..rewrite.compiler import SECTION
+from ..rewrite.compiler import SECTION, inbound
 from ..rewrite.rule import Condition, Rule
 from .rules import is_universal
 
@@ -25,7 +25,7 @@ _WITHOUT_SLASH = frozenset({"{R:0}", "{R:1}"})
 
 def findings(site: Hosting, effective: Effective, rule: Rule) -> Iterator[Finding]:
     """Findings about the target of a rule, and about the maps that it asks."""
-    url = rule.action.url.source if rule.action.url is not None else ""
+    url = _target(rule)
     if rule.action.type in ("Rewrite", "Redirect") and url:
         yield from _query(rule, url)
         if rule.base and site.tree.file_of("") is not None:  # else the folder may be the site
@@ -35,6 +35,10 @@ def findings(site: Hosting, effective: Effective, rule: Rule) -> Iterator[Findin
         yield from _forwarded(rule, url)
         yield from _slash(rule, url)
     yield from _maps(effective, rule, url)
+
+
+def _target(rule: Rule) -> str:
+    return rule.action.url.source if rule.action.url is not None else ""
 
 
 def _tests(rule: Rule, variable: str) -> list[Condition]:
@@ -83,9 +87,30 @@ def _folder(rule: Rule, url: str) -> Iterator[Finding]:
 
 
 def _host(site: Hosting, effective: Effective, rule: Rule, url: str) -> Iterator[Finding]:
-    is_forwarded = application_request_routing.is_enabled(site, effective)
-    if rule.action.type == "Rewrite" and compose.is_foreign(url) and not is_forwarded:
+    """Rewrites to another host, which ARR has to forward."""
+    if rule.action.type != "Rewrite" or not compose.is_foreign(url) or _is_farm(effective, url):
+        return
+    if not application_request_routing.is_enabled(site, effective):
         yield finding("rewrite-needs-proxy", rule.span, rule=rule.name, url=url)
+        return
+    proxy = effective.view(application_request_routing.compiled)
+    if proxy.names_front and not proxy.says_front and _is_first_foreign(effective, rule):
+        yield finding("rewrite-front-host", rule.span, rule=rule.name, url=url)
+
+
+def _is_farm(effective: Effective, url: str) -> bool:
+    return application_request_routing.farm_of(effective, url) is not None
+
+
+def _is_first_foreign(effective: Effective, rule: Rule) -> bool:
+    """Whether a rule is the first one of its file that rewrites to another host."""
+    return rule.span == next(
+        other.span
+        for other in effective.view(inbound).rules
+        if other.span.file == rule.span.file
+        and other.action.type == "Rewrite"
+        and compose.is_foreign(_target(other))
+    )
 
 
 def _files(rule: Rule, url: str) -> Iterator[Finding]:

@@ -19,6 +19,7 @@ from ..decision import Decision, Outcome, Refused, Respond
 from ..diagnosis.check import check
 from ..http.request import Request, make_request
 from ..http.url import NOT_A_URL, UrlRefused, is_url
+from ..modules import application_request_routing
 from ..report.explanation import Explanation, explanation
 from ..report.story import lines
 from ..rewrite.dialect import PatternError
@@ -128,7 +129,9 @@ def of_request(site: Site, seen: Seen) -> dict[str, Any]:
         told = explanation(site, seen.entry.outcome, seen.entry.method, seen.target, trace=Trace())
         return {**_with_story(told), "is_as_it_was": True, "pipeline": []}
     trace = Trace()
-    now = site.decide(decision.request, trace)
+    now = application_request_routing.as_asked(
+        site.decide(decision.request, trace), decision.action, trace
+    )
     told = explanation(site, now, seen.entry.method, seen.target, trace=trace)
     sent = [pair for pair in views.request_headers(seen) if pair[0].lower() in _TELLING]
     found = _with_story(told)

@@ -32,7 +32,9 @@ def made_by_iis(decision: Decision, local: bool, trace: Trace | None = None) -> 
 def handled(decision: Decision, response: Response, trace: Trace | None = None) -> Response | None:
     """A handler's response on its way out; None where a program answers its error."""
     if isinstance(decision.action, Proxy):
-        response.headers = application_request_routing.front_headers(decision, response.headers)
+        response.headers = application_request_routing.front_headers(
+            decision, response.headers, trace
+        )
     local = decision.request.is_local
     url = custom_error.execute_url(decision, response.status, 0, bool(response.body), local)
     if url is not None:

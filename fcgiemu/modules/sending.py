@@ -24,7 +24,14 @@ from ..http.response import (
     set_header,
 )
 from ..trace import Trace
-from . import authentication, custom_error, outbound, protocol_support, request_filtering
+from . import (
+    application_request_routing,
+    authentication,
+    custom_error,
+    outbound,
+    protocol_support,
+    request_filtering,
+)
 
 #: Headers that applications cannot set through FastCGI output: the server writes its own.
 _SERVER_OWNED = frozenset(
@@ -72,9 +79,11 @@ def decorate(
 
 def names_server(decision: Decision) -> bool:
     """Whether what answers has the say over Server: a process of httpPlatform (measured; without
-    one there is none at all).
+    one there is none at all), or another server where <proxy> says so.
     """
-    return isinstance(decision.action, CallHttpPlatform)
+    if isinstance(decision.action, CallHttpPlatform):
+        return True
+    return application_request_routing.passes_server(decision)
 
 
 def handler_headers(decision: Decision, status: int, headers: Iterable[Header]) -> list[Header]:

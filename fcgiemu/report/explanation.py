@@ -11,6 +11,7 @@ from ..decision import (
     Decision,
     ListDirectory,
     Outcome,
+    Proxy,
     Redirect,
     Refused,
     Respond,
@@ -70,6 +71,8 @@ class OutcomeJson(TypedDict):
     handler: str | None
     module: str | None
     environ: NotRequired[dict[str, str]]
+    #: The server of a web farm that the first request of a new client gets: ``address:port``.
+    server: NotRequired[str]
     error_page: NotRequired[ErrorPageJson]
 
 
@@ -257,6 +260,8 @@ def _add_action(found: OutcomeJson, hosting: Hosting, decision: Decision) -> Non
             found["status"], found["substatus"] = action.status, action.substatus
             found["message"], found["reason"] = action.message or None, action.reason or None
             found["hresult"] = _hresult(action.hresult)
+        case Proxy() if action.server:
+            found["server"] = action.server
         case CallFastCgi():
             found["environ"] = environ(hosting, decision, action)
 

@@ -202,6 +202,19 @@ def _told(event: dict[str, Any]) -> Iterator[tuple[int, str, str]]:
         rule = f"rule at {event['Rule']}" if event["Rule"] else "no rule is about this user, which"
         user = event["User"] or "the anonymous user"
         yield 1, "yes" if event["Allowed"] else "no", f"<authorization>: {rule} {verdict} {user}"
+    elif name == "ARR_SERVER_ROUTED":
+        yield (
+            1,
+            "yes",
+            f"web farm '{event['Farm']}': {event['Server']} is asked ({event['Reason']})",
+        )
+    elif name == "ARR_RESPONSE_HEADER_REWRITTEN":
+        yield (
+            1,
+            "action",
+            f"reverseRewriteHostInResponseHeaders: {event['Name']} '{event['Before']}' becomes"
+            f" '{event['After']}'",
+        )
     elif name == "HANDLER_CHANGED":
         origin = f" ({event['Origin']})" if event["Origin"] else ""
         yield (

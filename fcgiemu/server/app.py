@@ -42,7 +42,7 @@ from ..modules import (
 from ..modules.application_initialization import WARMING_UP
 from ..modules.pipeline import decide_error_page, decide_refused
 from ..site import Site
-from . import sign_in, static
+from . import sign_in, static, websocket
 from .decisions import decide, holds
 from .exchange import ClientGone, EntityTooLarge, Exchange
 from .fastcgi import FastCgi
@@ -58,6 +58,7 @@ from .spool import Budget
 from .timers import timers
 from .tracing import Recorder
 from .warm_up import WarmUp
+from .web_farm import WebFarms
 
 _log = logging.getLogger(__name__)
 
@@ -123,9 +124,11 @@ class Server:
         self.site = site
         self.fastcgi = fastcgi
         fastcgi.front = self
-        self.forwarder = Forwarder(lambda text: output(0, "", text))
+        say = partial(output, 0, "")
+        self.forwarder = Forwarder(say, site.settings.server_map)
         self.forwarder.front = self
         self.processes = ProcessHandlers(site, self.forwarder, output)
+        self.forwarder.farms = self.farms = WebFarms(site, say, self.forwarder.connect)
         self.budget = Budget()
         self.timers = timers(site.tree.host)
         self.connections: set[Connection] = set()
@@ -141,6 +144,8 @@ class Server:
         #: The generation of the configuration that ``_limits`` was read from.
         self._limits_read = -1
         self._log = log
+        #: Whether the health checks of web farms are made.
+        self.tests_farms = True
         #: Writes failed-request traces, where that is wanted.
         self.recorder: Recorder | None = None
         #: Watches the requests, where somebody wants to see them.
@@ -153,6 +158,8 @@ class Server:
     def start(self) -> None:
         """Begin to keep time. To be called in the loop."""
         self._ticker = asyncio.ensure_future(self._tick())
+        if self.tests_farms:
+            self.farms.start()
 
     async def close(self) -> None:
         """Cut what is still in progress, and end all processes."""
@@ -166,6 +173,7 @@ class Server:
             connection.abort()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self.processes.close()
+        await self.farms.close()
         await self.forwarder.close()
         await self.fastcgi.close()
 
@@ -328,6 +336,8 @@ class Server:
             return
         substatus, url = exchange.substatus or logged, exchange.target.decode("latin-1")
         if isinstance(outcome, Decision):
+            if exchange.routed is not None and isinstance(outcome.action, Proxy):
+                outcome = replace(outcome, action=exchange.routed)
             if not substatus and isinstance(outcome.action, Respond):
                 substatus = outcome.action.substatus
             if outcome.rewrite.log_rewritten:
@@ -429,7 +439,10 @@ class Server:
         elif isinstance(action, CallProcess):
             await self.processes.call(exchange, decision, action)
         elif isinstance(action, Proxy):
-            await self.forwarder.forward(exchange, decision, action)
+            if websocket.is_asked_for(decision.request) and websocket.are_enabled(decision):
+                await websocket.relay_foreign(exchange, decision, action, self.forwarder)
+            else:
+                await self.forwarder.forward(exchange, decision, action)
 
     async def fail(self, exchange: Exchange, decision: Decision, error: Respond) -> None:
         """Answer with an error that IIS makes while a decision is acted on: by <httpErrors>, as one

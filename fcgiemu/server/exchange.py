@@ -33,6 +33,7 @@ from functools import lru_cache
 from typing import Any, Protocol
 
 from .. import posix
+from ..decision import Proxy
 from ..http.numbers import MAX_LENGTH, MAX_PORT, bounded
 from ..http.request import Request, joined
 from ..http.response import Header, Response, reason_phrase
@@ -152,6 +153,8 @@ class Exchange:
     extra: tuple[Header, ...] = ()
     #: What dynamicIpSecurity has said of the request, where that limits clients.
     verdict: Verdict | None = None
+    #: How the request was forwarded: whom it went to.
+    routed: Proxy | None = None
     #: Takes the answer down for the output cache.
     recording: Recording | None = None
     #: Takes the beginnings of both bodies down, where somebody watches.

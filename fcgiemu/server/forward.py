@@ -6,10 +6,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
+import ssl
+import uuid
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from ..decision import CallHttpPlatform, Decision, Proxy, Respond
 from ..http.response import Header, Response, reason_phrase
@@ -20,6 +23,7 @@ from .exchange import PORTION, ClientGone, Exchange
 from .forwarded import HOP_BY_HOP, encode_query, local_headers, named, request_headers
 from .front import Front
 from .spool import Spool
+from .web_farm import WebFarms
 
 if TYPE_CHECKING:
     import httpx
@@ -32,10 +36,14 @@ KEPT_CONNECTIONS = 20
 PLATFORM_BUFFER = 8192
 
 
-#: WinHTTP's codes: nobody listens, the connection broke, nothing came in time (inferred).
+#: WinHTTP's codes: nobody listens, the connection broke, nothing came in time, the name is not
+#: known, TLS failed, the answer is not HTTP (the last one is inferred).
 E_CANNOT_CONNECT = 0x80072EFD
 E_CONNECTION_ERROR = 0x80072EFE
 E_TIMEOUT = 0x80072EE2
+E_NAME_NOT_RESOLVED = 0x80072EE7
+E_SECURE_FAILURE = 0x80072F8F
+E_INVALID_RESPONSE = 0x80072F78
 
 
 class Backend(NamedTuple):
@@ -54,7 +62,15 @@ class Backend(NamedTuple):
         )
 
 
-_SERVER = Backend("The server that the request is forwarded to", "timeout of <proxy>")
+def backend_of(action: Proxy) -> Backend:
+    """Who is asked for an action."""
+    if not action.farm:
+        name = f"The server that the request is forwarded to, {urlsplit(action.url).netloc},"
+        return Backend(name, "timeout of <proxy>")
+    name = f"The server {action.server} of the web farm '{action.farm}'"
+    return Backend(name, "timeout of the farm's <protocol>")
+
+
 PROCESS = Backend("The process of httpPlatform", "requestTimeout")
 
 
@@ -81,12 +97,31 @@ class Forwarder:
     a line.
     """
 
-    #: The server, which sets itself here.
+    #: The server and its farms, which it sets here.
     front: Front
+    farms: WebFarms
+    #: What other servers are told of connections over TLS.
+    tls = ""
 
-    def __init__(self, say: Callable[[str], None] = lambda text: None) -> None:
+    def __init__(
+        self,
+        say: Callable[[str], None] = lambda text: None,
+        server_map: tuple[tuple[str, str], ...] = (),
+    ) -> None:
         self._upstreams: dict[str, Upstream] = {}
+        self._server_map = {server.lower(): local for server, local in server_map}
         self._say = say
+        self._said_extensions = False
+
+    def connect(self, url: str) -> str:
+        """The URL by which another server is found from this machine: --map-server."""
+        if not self._server_map:
+            return url
+        scheme, _, rest = url.partition("://")
+        authority, slash, path = rest.partition("/")
+        name = authority.lower()
+        local = self._server_map.get(name) or self._server_map.get(name.rpartition(":")[0])
+        return f"{scheme}://{local or authority}{slash}{path}"
 
     async def close(self) -> None:
         for upstream in self._upstreams.values():
@@ -118,12 +153,55 @@ class Forwarder:
             upstream.free.release()
 
     async def forward(self, exchange: Exchange, decision: Decision, action: Proxy) -> None:
-        """Send the request to ``action.url`` and its answer to the client; 502.3 where there is
-        none.
+        """Send the request to ``action.url``, or to a server of its farm, and the answer to the
+        client; 502.3 where there is none.
         """
-        headers = request_headers(decision, action.url)
-        timeout = decision.effective.view(application_request_routing.compiled).timeout
-        await self._send(exchange, decision, target(decision, action.url), headers, timeout)
+        routed = await self.routed(exchange, decision, action)
+        if routed is None:
+            return
+        decision = replace(decision, action=routed)
+        settings = application_request_routing.forwarding(decision.effective, routed)
+        try:
+            await self._send(
+                exchange,
+                decision,
+                self.connect(target(decision, address(routed))),
+                request_headers(decision, routed, self.tls),
+                settings.timeout,
+                settings.buffer,
+                backend_of(routed),
+            )
+        finally:
+            self.answered(decision, routed, exchange)
+
+    async def routed(self, exchange: Exchange, decision: Decision, action: Proxy) -> Proxy | None:
+        """The action as it is carried out, which the exchange keeps: with its GUID, and with the
+        server of its farm. None where there is none: that has been answered.
+        """
+        if action.farm:
+            found = self.farms.route(decision, action)
+            if isinstance(found, Respond):
+                await self.front.fail(exchange, decision, found)
+                return None
+            action = found
+        exchange.routed = replace(action, log_id=str(uuid.uuid4()))
+        return exchange.routed
+
+    def without_extensions(self, headers: list[Header]) -> list[Header]:
+        """The headers without a client's offer of WebSocket extensions, which is said once."""
+        kept = [pair for pair in headers if pair[0].lower() != "sec-websocket-extensions"]
+        if len(kept) < len(headers) and not self._said_extensions:
+            self._said_extensions = True
+            self._say(
+                "ARR knows no WebSocket extensions: the client's offer is left out here; on the"
+                " server a rule has to set HTTP_SEC_WEBSOCKET_EXTENSIONS to nothing"
+            )
+        return kept
+
+    def answered(self, decision: Decision, action: Proxy, exchange: Exchange) -> None:
+        """A forwarded request has ended: its farm counts failures."""
+        if action.farm and not exchange.gone:
+            self.farms.answered(decision, action, exchange.status)
 
     async def forward_local(
         self, exchange: Exchange, decision: Decision, url: str, timeout: float
@@ -141,8 +219,8 @@ class Forwarder:
         url: str,
         headers: list[Header],
         timeout: float,
-        buffer: int = 0,
-        backend: Backend = _SERVER,
+        buffer: int,
+        backend: Backend,
     ) -> None:
         import httpx
 
@@ -160,10 +238,8 @@ class Forwarder:
                 await self.fail(exchange, decision, words, E_TIMEOUT, hint)
                 return
             except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-                broke = isinstance(error, (httpx.ReadError, httpx.WriteError, httpx.ProtocolError))
-                code = E_CONNECTION_ERROR if broke else E_CANNOT_CONNECT
                 words = f"{backend.name} does not answer: {error}"
-                await self.fail(exchange, decision, words, code)
+                await self.fail(exchange, decision, words, code_of(error))
                 return
             try:
                 await self._answer(exchange, decision, url, answer, buffer)
@@ -231,18 +307,54 @@ class Forwarder:
         return True
 
     async def fail(
-        self, exchange: Exchange, decision: Decision, message: str, hresult: int, hint: str = ""
+        self,
+        exchange: Exchange,
+        decision: Decision,
+        message: str,
+        hresult: int,
+        hint: str = "",
+        *,
+        substatus: int = 3,
     ) -> None:
-        """Answer 502.3: who was asked does not answer, or not with HTTP."""
+        """Answer 502.3: who was asked does not answer, or not with HTTP; 502.5 where it does not
+        upgrade.
+        """
         action = Respond(
             502,
-            3,
+            substatus,
             message,
             hresult,
             notification="ExecuteRequestHandler",
             hints=(hint,) if hint else (),
         )
         await self.front.fail(exchange, decision, action)
+
+
+def address(action: Proxy) -> str:
+    """The URL of the server that is asked."""
+    if not action.farm:
+        return action.url
+    scheme, _, rest = action.url.partition("://")
+    end = min((rest.find(mark) for mark in "/?" if mark in rest), default=len(rest))
+    return f"{scheme}://{action.server}{rest[end:]}"
+
+
+def code_of(error: BaseException) -> int:
+    """WinHTTP's code for why a server has not answered."""
+    import httpx
+
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, socket.gaierror):
+            return E_NAME_NOT_RESOLVED
+        if isinstance(cause, ssl.SSLError):
+            return E_SECURE_FAILURE
+        cause = cause.__cause__ or cause.__context__
+    if isinstance(error, httpx.RemoteProtocolError) and "disconnected" not in str(error):
+        return E_INVALID_RESPONSE
+    if isinstance(error, (httpx.ReadError, httpx.WriteError, httpx.ProtocolError)):
+        return E_CONNECTION_ERROR
+    return E_CANNOT_CONNECT
 
 
 def _request(

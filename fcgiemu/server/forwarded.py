@@ -6,13 +6,13 @@ rule names and Application Request Routing asks (``request_headers``).
 
 from __future__ import annotations
 
-import uuid
 from urllib.parse import quote, urlsplit
 
-from ..decision import Decision
+from ..decision import Decision, Proxy
 from ..http.request import Request, joined
 from ..http.response import Header
-from ..modules import application_request_routing
+from ..modules import application_request_routing, web_farms
+from ..modules.application_request_routing import Forwarding
 from ..rewrite.state import original_url
 
 #: Headers that concern one connection (RFC 9110, 7.6.1).
@@ -56,24 +56,44 @@ def encode_query(query: str) -> str:
     return quote(data, safe="%/?:@&=+$,;!~*()|[]-_.")
 
 
-def request_headers(decision: Decision, url: str) -> list[Header]:
-    """The client's headers with the ones rules set, the target's Host, and what ARR adds."""
+def request_headers(decision: Decision, action: Proxy, tls: str = "") -> list[Header]:
+    """The client's headers with the ones rules set, the target's Host, and what ARR adds. ``tls``
+    is what is said of a connection over TLS: see tls.described. What a client itself says of its
+    certificate is dropped (seen: ARR sets these headers to nothing).
+    """
     request, rewrite = decision.request, decision.rewrite
-    proxy = decision.effective.view(application_request_routing.compiled)
+    proxy = application_request_routing.forwarding(decision.effective, action)
     headers = _client_headers(decision)
     came = joined(headers)
-    replaced = (proxy.client_header.lower(), "max-forwards", "x-original-url")
-    target = request.authority if proxy.keeps_host else urlsplit(url).netloc
-    host = rewrite.assigned.get("HTTP_HOST") or target
+    replaced = {
+        proxy.client_header.lower(),
+        proxy.ssl_header.lower(),
+        proxy.certificate_header.lower(),
+        proxy.log_id_header.lower(),
+        "max-forwards",
+        "x-original-url",
+    }
     client = client_address(request) if proxy.with_port else request.remote_addr
-    return [
-        *(pair for pair in headers if pair[0].lower() not in replaced),
-        ("Host", host),
-        ("Max-Forwards", "10"),
+    added = [
+        ("Host", rewrite.assigned.get("HTTP_HOST") or _host(decision, action, proxy)),
+        ("Max-Forwards", str(application_request_routing.remaining(request, proxy) or 0)),
         ("X-Original-URL", original_url(request)),
-        *((_continued(came, proxy.client_header, client),) if proxy.client_header else ()),
-        ("X-ARR-LOG-ID", str(uuid.uuid4())),
+        _continued(came, proxy.client_header, client),
+        (proxy.ssl_header, tls if request.https else ""),
+        proxy.forwarded_by,
+        (proxy.log_id_header, action.log_id),
     ]
+    kept = [pair for pair in headers if pair[0].lower() not in replaced]
+    return kept + [(name, value) for name, value in added if name and value]
+
+
+def _host(decision: Decision, action: Proxy, proxy: Forwarding) -> str:
+    """The Host that the other server gets."""
+    if proxy.keeps_host:
+        return decision.request.authority
+    if not action.farm:
+        return urlsplit(action.url).netloc
+    return proxy.other_host or web_farms.host_of(decision.effective, action)
 
 
 def local_headers(decision: Decision, *, connection: str = "Keep-Alive") -> list[Header]:

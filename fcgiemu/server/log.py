@@ -106,6 +106,8 @@ def handled_by(entry: LogEntry) -> str:
         return f"StaticFile {outcome.site.spelled(action.entry)}"
     if isinstance(action, CallFastCgi):
         return f"FastCGI {action.handler.name}"
+    if isinstance(action, Proxy) and action.server:
+        return f"{outcome.module} {action.farm}: {action.server} ({action.reason})"
     if (
         outcome.rules
         and action.kind in ("redirect", "abort", "respond")
@@ -134,7 +136,7 @@ def w3c(entry: LogEntry) -> str | None:
     if decision.rewrite.log_rewritten:
         stem, query = decision.path, decision.query
     if isinstance(decision.action, Proxy):
-        query = _as_routed(query, entry.status)
+        query = _as_routed(query, decision.action, entry.status)
     values = (
         f"{moment:%Y-%m-%d}",
         f"{moment:%H:%M:%S}",
@@ -155,12 +157,12 @@ def w3c(entry: LogEntry) -> str | None:
     return " ".join(map(_field, values))
 
 
-def _as_routed(query: str, status: int) -> str:
+def _as_routed(query: str, action: Proxy, status: int) -> str:
     """The query with what Application Request Routing appends to it in the log (seen)."""
-    added = (
-        f"X-ARR-CACHE-HIT=0&X-ARR-LOG-ID={uuid.uuid4()}&SERVER-STATUS={status}"  # nothing is cached
-    )
-    return f"{query}&{added}" if query else added
+    routed = f"&SERVER-ROUTED={action.server.rpartition(':')[0]}" if action.server else ""
+    identifier = action.log_id or uuid.uuid4()
+    added = f"X-ARR-CACHE-HIT=0&X-ARR-LOG-ID={identifier}{routed}&SERVER-STATUS={status}"
+    return f"{query}&{added}" if query else added  # nothing is cached
 
 
 def _win32_status(entry: LogEntry, decision: Decision) -> int:

@@ -61,6 +61,8 @@ class Options:
     measured_only: bool = False
     #: Whether the initialization pages of applications are asked for.
     app_init: bool = False
+    #: Whether the servers of web farms are tested.
+    health_checks: bool = True
     #: Whether only errors, what the processes write and what is wrong are printed.
     quiet: bool = False
     #: Whether each request's line is followed by what was decided about it.
@@ -156,6 +158,9 @@ class Serving:
             self.console.line,
             options.local_hosts,
         )
+        self.server.tests_farms = options.health_checks
+        if options.certificate is not None:
+            self.server.forwarder.tls = options.certificate.described()
         self.long_requests = LongRequests(self.console.say)
         self.review = Review(site, self.console.say)
         if options.freb is not None:

@@ -14,7 +14,13 @@ from ..decision import Handler
 from ..diagnosis import configuration, kinder, python
 from ..diagnosis import handlers as own_handlers
 from ..fastcgi.limits import Limits
-from ..modules import authentication, dynamic_ip_restriction, handlers, http_platform
+from ..modules import (
+    authentication,
+    dynamic_ip_restriction,
+    handlers,
+    http_platform,
+    web_farms,
+)
 from ..programs.http_platform import command_line
 from ..programs.interpreters import Program, ProgramMissing, because, find_program
 from ..programs.launching import Launcher, NotRegistered
@@ -43,6 +49,7 @@ def report(site: Site, launcher: Launcher, reload: bool) -> Iterator[str]:
             yield f"  application {application.url}: {application.path}"
         yield from _handlers(site, launcher, application, reload)
     yield from _kinder(site)
+    yield from _farms(site)
     yield from _identities(site)
     if (limited := site.effective("/").view(dynamic_ip_restriction.limits)) is not None:
         yield f"  limits      dynamicIpSecurity: {_client_limits(limited)}"
@@ -57,6 +64,17 @@ def _kinder(site: Site) -> Iterator[str]:
     for found in kinder.findings(site):
         if found.severity == "info" and found.code not in _SAID:
             yield line(found, "note")
+
+
+def _farms(site: Site) -> Iterator[str]:
+    """The web farms of the host configuration, and what is wrong with their section."""
+    effective = site.effective("/")
+    for known in effective.errors(web_farms.SECTION):
+        yield line(known)
+    for farm in effective.view(web_farms.farms).values():
+        servers = ", ".join(server.authority("http") for server in farm.servers) or "no server"
+        tested = f", tested by {farm.health.url}" if farm.health.url else ""
+        yield f"  web farm    {farm.name}: {servers} ({farm.algorithm}{tested})"
 
 
 def _identities(site: Site) -> Iterator[str]:

@@ -24,6 +24,20 @@ class Certificate:
     key: Path
     authority: Path | None = None
 
+    def described(self) -> str:
+        """What ARR tells other servers of a connection over TLS (X-ARR-SSL): bits of the key, of
+        the cipher, issuer and subject (measured form; the cipher's are those of AES-256).
+        """
+        from cryptography import x509
+
+        try:
+            found = x509.load_pem_x509_certificate(self.certificate.read_bytes())
+        except (OSError, ValueError):
+            return ""
+        bits = getattr(found.public_key(), "key_size", 2048)
+        names = found.issuer.rfc4514_string(), found.subject.rfc4514_string()
+        return "|".join((str(bits), "256", *names))
+
 
 def own(certificate: Path, key: Path | None) -> Certificate:
     """The user's own files; ``key`` may stand in the certificate's. Raises SiteError."""

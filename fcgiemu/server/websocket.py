@@ -1,8 +1,8 @@
-"""WebSockets: a request to upgrade goes to the process of <httpPlatform>, and when that agrees the
-two connections become one; nothing else here can answer one. What it answers in place of a 101 is
-the response.
+"""WebSockets: a request to upgrade goes to the process of <httpPlatform>, or to the server that a
+rule names, and when that agrees the two connections become one; nothing else here can answer one.
+What it answers in place of a 101 is the response.
 
-Frames are not looked at. The handshake is between the client and the process, with its
+Frames are not looked at. The handshake is between the client and the other side, with its
 subprotocols and extensions; what follows passes at once, in both directions, and each side is read
 no faster than the other one takes it.
 """
@@ -11,22 +11,36 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import cast
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Protocol, cast
+from urllib.parse import SplitResult, urlsplit
 
 import httptools
 
 from ..config.tree import Effective
-from ..decision import Decision
+from ..decision import Decision, Proxy
 from ..http.request import Request
-from ..http.response import Response
+from ..http.response import Header, Response
+from ..modules import application_request_routing as routing
 from ..modules import loaded, sending
 from ..programs.interpreters import ProgramMissing
 from . import heads
 from .exchange import ClientGone, Exchange, Peer, Phase
-from .forward import E_CANNOT_CONNECT, E_CONNECTION_ERROR, E_TIMEOUT, PROCESS
-from .forwarded import HOP_BY_HOP, local_headers, local_target
+from .forward import (
+    E_CONNECTION_ERROR,
+    E_TIMEOUT,
+    PROCESS,
+    Backend,
+    Forwarder,
+    address,
+    backend_of,
+    code_of,
+    target,
+)
+from .forwarded import HOP_BY_HOP, local_headers, local_target, request_headers
 from .process_handler import ProcessHandler
-from .supervised_process import StartFailed, SupervisedProcess
+from .supervised_process import StartFailed
 
 #: Bytes that the answer to a request to upgrade may have before its body, and those of the body
 #: of a refusal.  # our own
@@ -34,6 +48,7 @@ MAX_ANSWER = 65536
 MAX_REFUSAL = 1 << 20
 #: Seconds in which a process has to answer a request to upgrade.  # inferred: requestTimeout
 UPGRADE_SECONDS = 120.0
+_UPGRADE = ("Connection", "Upgrade")
 
 
 def is_asked_for(request: Request) -> bool:
@@ -59,6 +74,24 @@ def _enabled(effective: Effective) -> bool:
     return not absent and effective.section("system.webServer/webSocket").flag("enabled")
 
 
+class Connect(Protocol):
+    """Makes a connection to the other side. Raises OSError."""
+
+    async def __call__(self, protocol: Callable[[], Upstream]) -> Upstream: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Other:
+    """The other side of a WebSocket: how it is reached, what it is asked, and for how many
+    seconds.
+    """
+
+    connect: Connect
+    head: bytes
+    seconds: float
+    backend: Backend
+
+
 async def relay(exchange: Exchange, decision: Decision, handler: ProcessHandler) -> None:
     """Connect the client with the site's process, or pass on what that answers instead: 502.3
     where it does not come up, cannot be reached, or does not speak HTTP.
@@ -68,43 +101,98 @@ async def relay(exchange: Exchange, decision: Decision, handler: ProcessHandler)
     except (StartFailed, ProgramMissing) as error:
         await handler.fail(exchange, decision, error)
         return
+    head = _head(local_target(decision), local_headers(decision, connection="Upgrade"))
     with process.in_use():
-        await _relay(exchange, decision, handler, process)
+        other = Other(process.address.connect, head, UPGRADE_SECONDS, PROCESS)
+        await _connect(exchange, decision, other, handler.forwarder)
 
 
-async def _relay(
-    exchange: Exchange, decision: Decision, handler: ProcessHandler, process: SupervisedProcess
+async def relay_foreign(
+    exchange: Exchange, decision: Decision, action: Proxy, forwarder: Forwarder
 ) -> None:
+    """Connect the client with the server that a rule names, as Application Request Routing does.
+
+    ARR knows no extensions: where the two agree on one (browsers offer permessage-deflate), the
+    connection breaks (measured). Here the offer is left out; --strict passes it on, and the
+    connection fails with 502.5.
+    """
+    routed = await forwarder.routed(exchange, decision, action)
+    if routed is None:
+        return
+    decision = replace(decision, action=routed)
+    url = urlsplit(forwarder.connect(target(decision, address(routed))))
+    headers = request_headers(decision, routed, forwarder.tls)
+    if not decision.site.settings.strict:
+        headers = forwarder.without_extensions(headers)
+    head = _head(f"{url.path}?{url.query}" if url.query else url.path, [*headers, _UPGRADE])
+    seconds = routing.forwarding(decision.effective, routed).timeout
+    other = Other(_there(url), head, seconds, backend_of(routed))
     try:
-        upstream = await process.address.connect(Upstream)
+        await _connect(exchange, decision, other, forwarder)
+    finally:
+        forwarder.answered(decision, routed, exchange)
+
+
+def _there(url: SplitResult) -> Connect:
+    """How the server of a URL is reached."""
+    tls = url.scheme == "https"
+
+    async def connect(protocol: Callable[[], Upstream]) -> Upstream:
+        _, made = await asyncio.get_running_loop().create_connection(
+            protocol, url.hostname or "", url.port or (443 if tls else 80), ssl=tls or None
+        )
+        return made
+
+    return connect
+
+
+async def _connect(
+    exchange: Exchange, decision: Decision, other: Other, forwarder: Forwarder
+) -> None:
+    """Ask the other side, and join the two connections where it agrees."""
+    try:
+        async with asyncio.timeout(other.seconds):
+            upstream = await other.connect(Upstream)
+    except TimeoutError:
+        words, hint = other.backend.too_late(decision, other.seconds)
+        await forwarder.fail(exchange, decision, words, E_TIMEOUT, hint)
+        return
     except OSError as error:
-        words = f"{PROCESS.name} does not answer: {error}"
-        await handler.forwarder.fail(exchange, decision, words, E_CANNOT_CONNECT)
+        words = f"{other.backend.name} does not answer: {error}"
+        await forwarder.fail(exchange, decision, words, code_of(error))
         return
     try:
-        answer = await _asked(exchange, upstream, decision)
+        answer = await _asked(exchange, upstream, other)
     except TimeoutError:
         upstream.close()
-        words, hint = PROCESS.too_late(decision, UPGRADE_SECONDS)
-        await handler.forwarder.fail(exchange, decision, words, E_TIMEOUT, hint)
+        words, hint = other.backend.too_late(decision, other.seconds)
+        await forwarder.fail(exchange, decision, words, E_TIMEOUT, hint)
         return
     if answer is None:
         upstream.close()
-        words = f"{PROCESS.name} does not answer a request to upgrade"
-        await handler.forwarder.fail(exchange, decision, words, E_CONNECTION_ERROR)
-    elif answer.status != 101:
+        words = f"{other.backend.name} does not answer a request to upgrade"
+        await forwarder.fail(exchange, decision, words, E_CONNECTION_ERROR)
+        return
+    if isinstance(decision.action, Proxy):
+        answer.headers = routing.front_headers(decision, answer.headers)
+    if answer.status != 101:
         upstream.close()
         await exchange.respond(sending.send(decision, answer))
+    elif isinstance(decision.action, Proxy) and answer.header("sec-websocket-extensions"):
+        upstream.close()
+        words = f"{other.backend.name} wants the WebSocket extension that the client has offered"
+        hint = "Let a rule set HTTP_SEC_WEBSOCKET_EXTENSIONS to nothing: ARR knows no extensions."
+        await forwarder.fail(exchange, decision, words, 0, hint, substatus=5)
     else:
         await _joined(exchange, upstream, answer)
 
 
-async def _asked(exchange: Exchange, upstream: Upstream, decision: Decision) -> Response | None:
-    """What the process answers; None where that is not HTTP. Raises ClientGone, TimeoutError."""
+async def _asked(exchange: Exchange, upstream: Upstream, other: Other) -> Response | None:
+    """What the other side answers; None where that is not HTTP. Raises ClientGone, TimeoutError."""
     exchange.when_lost = upstream.close
     try:
-        upstream.write(_request(decision))
-        async with asyncio.timeout(UPGRADE_SECONDS):
+        upstream.write(other.head)
+        async with asyncio.timeout(other.seconds):
             answer = await upstream.answer()
     finally:
         exchange.when_lost = None
@@ -125,15 +213,14 @@ async def _joined(exchange: Exchange, upstream: Upstream, answer: Response) -> N
     exchange.phase = Phase.OVER
 
 
-def _request(decision: Decision) -> bytes:
-    headers = [("Upgrade", "websocket"), *local_headers(decision, connection="Upgrade")]
-    lines = [f"GET {local_target(decision)} HTTP/1.1"]
+def _head(target: str, headers: list[Header]) -> bytes:
+    lines = [f"GET {target} HTTP/1.1", "Upgrade: websocket"]
     lines += [f"{name}: {value}" for name, value in headers]
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace")
 
 
 class Upstream(asyncio.Protocol):
-    """The connection to the process: first its answer is read, then bytes pass through."""
+    """The connection to the other side: first its answer is read, then bytes pass through."""
 
     transport: asyncio.Transport
 

@@ -223,6 +223,7 @@ def test_what_check_finds_has_an_example() -> None:
     assert without == {
         "config-too-large",
         "config-missing",
+        "rewrite-front-host",
         "settings-portal",
         "settings-no-script-name",
         "settings-python-courtesy",

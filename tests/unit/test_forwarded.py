@@ -9,7 +9,7 @@ from typing import cast
 
 import pytest
 
-from fcgiemu.decision import Decision, Respond
+from fcgiemu.decision import Decision, Proxy, Respond
 from fcgiemu.http.request import make_request
 from fcgiemu.http.response import Header, Response
 from fcgiemu.modules import sending
@@ -118,7 +118,7 @@ def test_application_request_routing_continues_what_a_rule_has_set(
 ) -> None:
     to = RULE.replace("new/{R:1}", "http://back.example/{R:1}")
     site = make_site({"web.config": web_config(to)}, arr=True)
-    found = fields(request_headers(decided(site, "/old/x"), "http://back.example/x"))
+    found = fields(request_headers(decided(site, "/old/x"), Proxy("http://back.example/x")))
     assert found["x-forwarded-for"] == "192.0.2.1, 127.0.0.1:50000"
     assert "x-forwarded-proto" not in found
 

@@ -11,6 +11,7 @@ from fcgiemu.decision import Decision, Proxy, Respond
 from fcgiemu.diagnosis.check import check
 from fcgiemu.http.request import make_request
 from fcgiemu.modules.application_request_routing import compiled, front_headers
+from fcgiemu.report.story import story
 from fcgiemu.server.forwarded import request_headers
 from fcgiemu.site import Site
 
@@ -70,6 +71,11 @@ def test_whether_requests_are_forwarded(
         ('includePortInXForwardedFor="false"', "x-forwarded-for", "127.0.0.1"),
         ('xForwardedForHeaderName="X-Client"', "x-client", "127.0.0.1:50000"),
         ('xForwardedForHeaderName=""', "x-forwarded-for", None),
+        ("", "max-forwards", "10"),
+        ('maxForwards="3"', "max-forwards", "3"),
+        ('xForwardedByHeader="edge"', "x-forwarded-by", "edge"),
+        ("", "x-forwarded-by", None),
+        ("", "x-arr-ssl", None),
     ],
 )
 def test_what_the_other_server_gets(
@@ -77,7 +83,7 @@ def test_what_the_other_server_gets(
 ) -> None:
     decision = decided(proxying(f'enabled="true" {attributes}'))
     assert isinstance(decision.action, Proxy)
-    headers = request_headers(decision, decision.action.url)
+    headers = request_headers(decision, decision.action)
     assert {key.lower(): text for key, text in headers}.get(name) == value
 
 
@@ -97,14 +103,75 @@ ANSWERED = [
                 "http://www.example.com/sign-in?x=1",
                 "http://www.example.com/doc",
                 "a=b; Domain=www.example.com; Path=/",
+                "ARR/3.0",
             ],
         ),
-        ('reverseRewriteHostInResponseHeaders="false"', [value for _, value in ANSWERED]),
+        (
+            'reverseRewriteHostInResponseHeaders="false" arrResponseHeader="false"',
+            [value for _, value in ANSWERED],
+        ),
     ],
 )
 def test_what_the_client_gets(proxying: Sites, attributes: str, wanted: list[str]) -> None:
     decision = decided(proxying(f'enabled="true" {attributes}'))
     assert [value for _, value in front_headers(decision, ANSWERED)] == wanted
+
+
+def test_a_location_elsewhere_is_said_and_shown(proxying: Sites) -> None:
+    """check warns where nobody has decided it; explain shows what becomes of a header."""
+    for attributes, warned in (
+        ("", True),
+        ('reverseRewriteHostInResponseHeaders="false"', False),
+        ('reverseRewriteHostInResponseHeaders="true"', False),
+    ):
+        site = proxying(f'enabled="true" {attributes}')
+        assert ("rewrite-front-host" in [known.code for known in check(site)]) == warned
+    told = proxying('enabled="true"').explain(
+        "http://www.example.com/x",
+        response={"status": 302, "headers": {"Location": "https://login.example/a?b=c"}},
+    )
+    assert told["response"]["headers"]["Location"] == "http://www.example.com/a?b=c"
+    assert told["response"]["headers"]["X-Powered-By"] == "ARR/3.0, ASP.NET"
+    assert "'https://login.example/a?b=c' becomes 'http://www.example.com/a?b=c'" in story(told)
+
+
+@pytest.mark.parametrize(("sent", "passed"), [("2", "1"), ("1", "0"), ("0", None), ("x", "10")])
+def test_requests_go_round_only_so_often(proxying: Sites, sent: str, passed: str | None) -> None:
+    site = proxying('enabled="true"')
+    decision = site.decide(make_request("/x", headers={"Max-Forwards": sent}))
+    action = decision.action
+    if passed is None:
+        assert isinstance(action, Respond) and (action.status, action.substatus) == (400, 605)
+        return
+    assert isinstance(action, Proxy)
+    assert dict(request_headers(decision, action))["Max-Forwards"] == passed
+
+
+def test_what_a_client_says_of_its_certificate_is_dropped(proxying: Sites) -> None:
+    site = proxying('enabled="true"')
+    sent = {"X-ARR-SSL": "forged", "x-arr-clientcert": "forged", "X-ARR-LOG-ID": "forged"}
+    for url, words in (("https://www.example.com/x", "2048|256|CN=a|CN=b"), ("/x", None)):
+        decision = site.decide(make_request(url, headers=sent))
+        assert isinstance(decision.action, Proxy)
+        headers = request_headers(decision, decision.action, "2048|256|CN=a|CN=b")
+        assert [value for name, value in headers if name.lower() == "x-arr-ssl"] == (
+            [words] if words else []
+        )
+        assert "forged" not in dict(headers).values()
+
+
+@pytest.mark.parametrize(
+    ("attributes", "server"),
+    [
+        ("", "Microsoft-IIS/10.0"),
+        ('passServerHeader="PassThrough"', "back"),
+        ('passServerHeader="Remove"', None),
+    ],
+)
+def test_who_says_the_server(proxying: Sites, attributes: str, server: str | None) -> None:
+    site = proxying(f'enabled="true" {attributes}')
+    told = site.explain("/x", response={"headers": {"Server": "back"}})
+    assert told["response"]["headers"].get("Server") == server
 
 
 def test_the_timeout(proxying: Sites) -> None:
