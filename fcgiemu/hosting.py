@@ -104,6 +104,7 @@ class Hosting:
                 self.profile.locked,
             ),
             root_config=settings.root_config,
+            unsaved=settings.unsaved,
             transforms=self._transforms(),
         )
         self.physical_roots = self._physical_roots()

@@ -60,6 +60,9 @@ class Settings:
     ui: bool = False
     #: Read in the place of the root folder's web.config.
     root_config: Path | None = None
+    #: Contents that an editor has not saved, by the full path of the web.config: read in the place
+    #: of the file, which need not exist.
+    unsaved: Mapping[str, bytes] = field(default_factory=dict)
     #: Transforms of the root folder's web.config, in order: ``Release`` for web.Release.config, or
     #: paths.
     transforms: tuple[str, ...] = ()

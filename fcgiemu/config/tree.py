@@ -222,6 +222,7 @@ class ConfigTree:
         site_name: str = "",
         policy: Policy = SHIPPED_POLICY,
         root_config: Path | None = None,
+        unsaved: Mapping[str, bytes] = MappingProxyType({}),
         transforms: tuple[Path, ...] = (),
         providers: Mapping[str, Callable[[str], str]] = MappingProxyType({}),
     ) -> None:
@@ -231,6 +232,8 @@ class ConfigTree:
         self.policy = policy
         #: A file that is read in the place of the root folder's web.config.
         self.root_config = root_config
+        #: Contents that are read in the place of files, by full path.
+        self.unsaved = unsaved
         #: Transform files that the root folder's web.config is read through, in order.
         self.transforms = transforms
         #: Where what stands in a transformed file was written.
@@ -388,6 +391,9 @@ class ConfigTree:
             if self.root_config is not None and not path:
                 spelled, full = self.root_config.name, str(self.root_config)
                 usable = True
+            elif spelled is None and f"{physical}/web.config" in self.unsaved:
+                spelled, full = "web.config", f"{physical}/web.config"
+                usable = True
             else:
                 usable = spelled is not None and os.path.isfile(full) and view.contains(full)
             if usable:
@@ -405,6 +411,7 @@ class ConfigTree:
         self._stamps[full] = _stamp(full)
         name = name.lstrip("/")
         changed = None
+        unsaved = self.unsaved.get(full)
         if self.transforms and not path:
             changed = self._transformed(Path(full), name)
         loaded = config_file.load(
@@ -414,7 +421,7 @@ class ConfigTree:
             policy=self.policy,
             application_root=path.lower() == directory.application.lower(),
             overrides=overrides(above, path, self.site_name),
-            content=None if changed is None else changed.data,
+            content=unsaved if changed is None else changed.data,
         )
         if changed is not None:
             loaded.findings += changed.findings
@@ -424,9 +431,11 @@ class ConfigTree:
         """The root folder's web.config after its transforms; None where it cannot be read."""
         for file in self.transforms:
             self._stamps[str(file)] = _stamp(str(file))
+        base = self.unsaved.get(str(full))
         try:
-            with full.open("rb") as stream:
-                base = stream.read(MAX_BYTES + 1)
+            if base is None:
+                with full.open("rb") as stream:
+                    base = stream.read(MAX_BYTES + 1)
         except OSError:
             return None
         changed = transformed(base, name, self.transforms)

@@ -101,7 +101,8 @@ def _of_file(site: Site, file: ConfigFile) -> Iterator[Finding]:
     """What one web.config is to blame for."""
     path = Path(site.local_path(file.directory), file.name.rpartition("/")[2])
     for known in file.findings:
-        yield wording.of_global_rules(wording.explained(known, path))
+        unsaved = site.settings.unsaved.get(str(path))
+        yield wording.of_global_rules(wording.explained(known, path, unsaved))
     places = [file.directory or "/", *(f"{file.directory}/{place}" for place in file.locations)]
     for effective in {id(found): found for found in map(site.effective, places)}.values():
         yield from _of_configuration(site, effective, file)

@@ -25,12 +25,14 @@ _XML = (
 )
 
 
-def explained(finding: Finding, path: Path) -> Finding:
-    """A finding of a file that is not XML, with a remedy in words where the mistake is known."""
+def explained(finding: Finding, path: Path, unsaved: bytes | None = None) -> Finding:
+    """A finding of a file that is not XML, with a remedy in words where the mistake is known.
+    ``unsaved`` is what an editor has in the place of the file.
+    """
     if finding.code != "config-malformed-xml" or finding.span is None:
         return finding
     try:
-        data = path.read_bytes()
+        data = path.read_bytes() if unsaved is None else unsaved
     except OSError:
         return finding
     remedy = _remedy(data, finding.span.line)
