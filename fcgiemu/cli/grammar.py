@@ -26,6 +26,9 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "check": ("Find what is wrong or surprising in a configuration.", "check"),
         "doctor": ("Look for what keeps the Python of a site from answering.", "doctor"),
     },
+    "Where people write": {
+        "lsp": ("Serve editors that know language servers.", "lsp"),
+    },
     "Before it is published": {
         "test": ("Compare what IIS would do with expectations in a file.", "test site.expect"),
         "diff": ("Say which URLs change destination.", "diff HEAD . --log u_ex261122.log"),

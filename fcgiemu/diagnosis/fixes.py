@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from xml.parsers import expat
 
-from ..catalogue.values import Finding
+from ..catalogue.values import Finding, Span
 from ..errors import SiteError
 from ..site import Site
 
@@ -42,7 +42,7 @@ class Change:
 
     def diff(self) -> str:
         """The change as a unified diff."""
-        encoding = _encoding(self.before)
+        encoding = encoding_of(self.before)
         texts = [data.decode(encoding, "replace") for data in (self.before, self.after)]
         old, new = (text.removeprefix("\ufeff").splitlines(keepends=True) for text in texts)
         ended = (
@@ -82,12 +82,19 @@ def changes(site: Site, findings: Iterable[Finding]) -> list[Change]:
     return [change for change in found if change.fixed]
 
 
+def edits(data: bytes, fix: str, span: Span) -> list[Edit]:
+    """What the fix of a finding at ``span`` changes in the bytes of its file; nothing where the
+    file is not as the finding says.
+    """
+    return _Document(data).edit(fix, span)
+
+
 def _change(path: Path, name: str, before: bytes, findings: Iterable[Finding]) -> Change:
     edits: list[Edit] = []
     fixed = []
     document = _Document(before)
     for finding in findings:
-        edit = document.edit(finding)
+        edit = document.edit(finding.fix, finding.span)
         if edit and not any(_overlap(one, other) for one in edit for other in edits):
             edits += edit
             fixed.append(finding)
@@ -104,7 +111,7 @@ def _edited(data: bytes, edits: Iterable[Edit]) -> bytes:
     return data
 
 
-def _encoding(data: bytes) -> str:
+def encoding_of(data: bytes) -> str:
     """The encoding of a configuration file: of its mark, its declaration, else UTF-8."""
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         return "utf-16-le" if data.startswith(b"\xff") else "utf-16-be"
@@ -136,7 +143,7 @@ class _Document:
 
     def __init__(self, data: bytes) -> None:
         self._data = data
-        self._encoding = _encoding(data)
+        self._encoding = encoding_of(data)
         self._places: dict[tuple[int, int], _Place] = {}
         self._open: list[_Place] = []
         self._parser = parser = expat.ParserCreate()
@@ -158,14 +165,13 @@ class _Document:
     def _end(self, _tag: str) -> None:
         self._open.pop().end = self._parser.CurrentByteIndex
 
-    def edit(self, finding: Finding) -> list[Edit]:
-        """What the fix of a finding changes; nothing where the file is not as it says."""
-        fix = _FIX.fullmatch(finding.fix)
-        span = finding.span
+    def edit(self, fix: str, span: Span | None) -> list[Edit]:
+        """What a fix changes; nothing where the file is not as it says."""
+        parts = _FIX.fullmatch(fix)
         place = self._places.get((span.line, span.column)) if span is not None else None
-        if place is None or fix is None:
+        if place is None or parts is None:
             return []
-        inner, attribute, renames, before, value = fix.groups()
+        inner, attribute, renames, before, value = parts.groups()
         if inner and (place := place.first(inner)) is None:
             return []
         if attribute:

@@ -16,7 +16,8 @@ from ..modules import http_platform, loaded, pipeline
 from ..modules.handlers import SECTION, lack, path_matcher, pre_condition_holds, table
 from ..programs.interpreters import EXAMPLE, split_processor
 
-_KNOWN = sorted(
+#: The modules that an entry of <handlers> or <modules> may name.
+MODULES = sorted(
     {*loaded.EMULATED, *pipeline.FOREIGN_MODULES, "httpPlatformHandler", "ProtocolSupportModule"}
 )
 #: Names of modules are compared with their case: in lower case -> as they are written.
@@ -27,14 +28,14 @@ _OF_WINDOWS = frozenset(
     tmp appdata localappdata userprofile computername homedrive homepath home_expanded
     xdt_sitename xdt_scmsitename xdt_appsetting""".split()
 )
-_SPELLED = {name.lower(): name for name in _KNOWN}
+_SPELLED = {name.lower(): name for name in MODULES}
 
 
 def findings(effective: Effective, file: ConfigFile) -> Iterator[Finding]:
     """Findings about the handlers that ``file`` declares."""
     if not any(item.file is file for item in effective.section(SECTION).items):
         return
-    known = {name.lower() for name in _KNOWN} | {
+    known = {name.lower() for name in MODULES} | {
         item.text("name").lower() for item in effective.section(loaded.SECTION).items
     }
     entries = [
@@ -52,7 +53,7 @@ def findings(effective: Effective, file: ConfigFile) -> Iterator[Finding]:
         for module in filter(None, (part.strip() for part in item.text("modules").split(","))):
             right = _SPELLED.get(module.lower(), module)
             if (module.lower() not in known or module != right) and not item.text("type"):
-                near = [right] if right != module else get_close_matches(module, _KNOWN, 1)
+                near = [right] if right != module else get_close_matches(module, MODULES, 1)
                 is_whole = right != module and module == item.text("modules").strip()
                 yield finding(
                     f"handler-unknown-module/{'case' if is_whole else 'near' if near else 'none'}",
