@@ -21,6 +21,7 @@ from ..rewrite.compiler import inbound
 from ..rewrite.outbound import outbound
 from ..site import Site
 from . import (
+    chains,
     conditions,
     configuration,
     elements,
@@ -143,6 +144,8 @@ def _of_configuration(site: Site, effective: Effective, file: ConfigFile) -> Ite
     found += served.of_configuration(site, effective, file)
     if not (compiled.errors or any(finding.severity == "error" for finding in found)):
         found += redirects.findings(site, effective, own)
+        if served.holds_files(site, ""):
+            found += chains.findings(site, effective, own)
     found += [*handlers.findings(effective, file), *handlers.platform(site, effective, file)]
     found += handlers.not_emulated(effective)
     found += server_modules.findings(site, effective, file)

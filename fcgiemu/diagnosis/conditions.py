@@ -28,7 +28,7 @@ VARIABLES = frozenset(
     UNMAPPED_REMOTE_USER URL URL_PATH_INFO WEBSOCKET_VERSION IIS_WASURLREWRITTEN
     APP_POOL_ID APPL_HOST_NAME APP_WARMING_UP""".split()
 )
-_VARIABLE = re.compile(r"\{([A-Za-z][A-Za-z0-9_]*)\}")
+_VARIABLE = re.compile(r"\{([A-Za-z][A-Za-z0-9_-]*)\}")
 #: Empty in rules, which run before anybody is authenticated.
 _USERS = frozenset({"REMOTE_USER", "LOGON_USER", "AUTH_USER", "AUTH_TYPE"})
 _URLS = frozenset({"URL", "REQUEST_URI", "PATH_INFO", "SCRIPT_NAME", "UNENCODED_URL"})
@@ -98,6 +98,8 @@ def _misfit(name: str, condition: Condition, rule: Rule) -> tuple[str, str] | No
     meant; None for one that can match.
     """
     written = condition.pattern.strip()
+    if rule.pattern_syntax == "Wildcard" and patterns.is_regex(written):
+        return None  # that has been said
     pattern = patterns.as_regex(written, rule.pattern_syntax)
     is_regex = rule.pattern_syntax == "ECMAScript"
     first = patterns.begins(pattern)
@@ -176,6 +178,9 @@ def _near(name: str, known: Container[str]) -> str:
         return ""
     if name in _MISNOMERS:
         return _MISNOMERS[name]
+    underlined = name.replace("-", "_")
+    if underlined != name and (underlined in VARIABLES or underlined.startswith("HTTP_")):
+        return underlined
     if name.startswith(("HTTP_", "HEADER_", "CERT_", "RESPONSE_")):
         return ""
     return "".join(get_close_matches(name, VARIABLES, 1, 0.8))
@@ -194,14 +199,18 @@ def _variables(rule: Rule, condition: Condition, known: Container[str]) -> Itera
             )
 
 
-def _any_of_negated(rule: Rule) -> Iterator[Finding]:
-    """Two negated file tests of which one always holds."""
+def is_always(rule: Rule) -> bool:
+    """Whether a rule has two negated file tests of which one always holds."""
     tests = {
         condition.match_type
         for condition in rule.conditions
         if condition.negate and condition.match_type != "Pattern"
     }
-    if rule.match_any and tests == {"IsFile", "IsDirectory"}:
+    return rule.match_any and tests == {"IsFile", "IsDirectory"}
+
+
+def _any_of_negated(rule: Rule) -> Iterator[Finding]:
+    if is_always(rule):
         yield finding("rewrite-any-of-negated", rule.span, rule=rule.name)
 
 

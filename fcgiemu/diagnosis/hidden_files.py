@@ -20,6 +20,8 @@ from ..rewrite.compiler import inbound
 from ..rewrite.rule import Rule
 from ..site import Site
 from ..trace import Trace
+from .conditions import is_always
+from .targets import is_inverted
 
 #: Files that people link to; a rule that takes them away is worth a word.
 _LINKED = re.compile(
@@ -50,6 +52,7 @@ def findings(site: Site) -> Iterator[Finding]:
         decision = site.decide(request, trace)
         if (
             isinstance(decision.action, ServeFile)
+            and _is_meant(path, decision.action.entry.path)
             or not decision.rules
             or decision.action.kind == "redirect"
             or isinstance(decision.action, Respond)
@@ -97,8 +100,29 @@ def _is_served_elsewhere(site: Site, path: str) -> bool:
     return False
 
 
+#: Pages that stand for a whole site while it is down.
+_DOWN = re.compile(r"(?i)maint|offline|down|wartung|construct|soon|503|closed|unavailable")
+
+
+def _is_meant(path: str, served: str) -> bool:
+    """Whether a file is served in the place of another that is meant to stand for it: of the same
+    name, in another folder or format.
+    """
+    return _stem(path) == _stem(served)
+
+
+def _stem(path: str) -> str:
+    return os.path.basename(path).partition(".")[0].lower()
+
+
 def _may_hide(rule: Rule) -> bool:
     """Whether a rule gives its URLs to something that is not meant to stand for the file."""
+    if (
+        is_inverted(rule)
+        or is_always(rule)
+        or _DOWN.search(rule.action.url.source if rule.action.url else "")
+    ):
+        return False  # said already, or on purpose
     is_foreign = rule.action.url and compose.is_foreign(rule.action.url.source)
     by_host = any("HTTP_HOST" in condition.input.source.upper() for condition in rule.conditions)
     return rule.action.type == "Rewrite" and not is_foreign and not by_host
@@ -106,9 +130,10 @@ def _may_hide(rule: Rule) -> bool:
 
 def _form(rule: Rule) -> str:
     """The form of the remedy: a condition that is there already need not be added."""
-    if any(condition.match_type == "IsFile" and condition.negate for condition in rule.conditions):
+    tests = [condition for condition in rule.conditions if condition.match_type == "IsFile"]
+    if any(condition.negate for condition in tests):
         return "any" if rule.match_any else "earlier"
-    return ""
+    return "inverted" if tests else ""
 
 
 def _named(site: Site, path: str, name: str) -> Rule | None:

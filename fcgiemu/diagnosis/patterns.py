@@ -35,6 +35,23 @@ def as_regex(pattern: str, syntax: str) -> str:
     return f"^{'.*'.join(map(re.escape, stars))}$"
 
 
+#: Signs that are special in regular expressions, as people write them for wildcards by mistake.
+_OF_REGEX = re.compile(r"[\^$()\\|\[]|\.[*+]")
+
+
+def is_regex(pattern: str) -> bool:
+    """Whether a wildcard pattern was meant as a regular expression."""
+    return _OF_REGEX.search(pattern) is not None
+
+
+def as_wildcard(pattern: str) -> str:
+    """The wildcard pattern for a regular expression, as near as it comes."""
+    text = re.sub(
+        r"\([^()]*\)[*+?]?|\.[*+]\??|\\[dw][*+]?|\[[^\]]*\][*+]?", "*", pattern.strip("^$")
+    )
+    return re.sub(r"\*+", "*", text.replace("\\", ""))
+
+
 # -- how matches begin -----------------------------------------------------------------------------
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from operator import itemgetter
 
 from ..catalogue import finding
 from ..config.diagnostics import Finding
@@ -13,7 +14,7 @@ from ..rewrite import compose
 from ..rewrite.pattern import capture_count
 from ..rewrite.regex import PatternError
 from ..rewrite.rule import Condition, Rule
-from . import patterns
+from . import patterns, samples
 
 #: Patterns that every URL matches, as people write them.
 _UNIVERSAL = frozenset(
@@ -122,33 +123,58 @@ def _pattern(rule: Rule) -> Iterator[Finding]:
     yield from _syntax(rule, pattern)
 
 
-#: Signs that are special in regular expressions, as people write them for wildcards by mistake.
-_NOT_WILDCARD = re.compile(r"[\^$()\\|\[]|\.\*")
-#: A host name, as it stands in patterns.
-_HOST = re.compile(
-    r"\^?(?:www\\?\.[\w-]+|[\w-]+)(?:\\?\.[\w-]+)*\\?\.(?:com|org|net|edu|gov|io)(?:/|\$|$)"
+#: Top-level domains that no file name ends with.
+_DOMAINS = "com|org|net|edu|gov|io|info|eu|de|uk|fr|nl|us|ca|au|it|ch|at|biz|dev|app|local"
+#: A host name at the start of a pattern.
+_HOST = re.compile(rf"\^?(?:www\\?\.[\w-]+|[\w-]+)(?:\\?\.[\w-]+)*\\?\.(?:{_DOMAINS})(?:/|\$|$)")
+#: A dot that is most likely meant as one: in a host name, or before the extension of a file.
+_HOST_DOT = re.compile(r"(?<=[\w)?])(?<!\\)\.(?=[A-Za-z]{2,}(?:\.|\$|/|$))|(?<=www)\.(?=[\w(])")
+_FILE_DOT = re.compile(
+    r"(?<=\w)\.(?=(?:html?|php\d?|aspx?|jsp|css|js|xml|txt|json|py|cgi)(?:\$|$))"
 )
 
 
 def _syntax(rule: Rule, pattern: str) -> Iterator[Finding]:
     """Patterns in the syntax of another kind, or of another input."""
-    if rule.negate:
+    texts = [(condition.pattern, condition.span) for condition in rule.conditions]
+    if rule.pattern_syntax == "Wildcard":
+        for text, span in [(pattern, rule.span), *texts]:
+            if patterns.is_regex(text):
+                meant = patterns.as_wildcard(text)
+                yield finding(
+                    "rewrite-regex-as-wildcard", span, rule=rule.name, pattern=text, meant=meant
+                )
+    if rule.pattern_syntax != "ECMAScript":
         return
-    if rule.pattern_syntax == "Wildcard" and _NOT_WILDCARD.search(pattern):
-        meant = re.sub(r"\(?\.[*+]\??\)?", "*", pattern.strip("^$")).replace("\\", "")
+    hosts = [
+        (condition.pattern, condition.span, _HOST_DOT)
+        for condition in rule.conditions
+        if condition.input.source.strip().upper() in ("{HTTP_HOST}", "{SERVER_NAME}")
+    ]
+    for text, span, dot in [(pattern, rule.span, _FILE_DOT), *hosts]:
+        if dot.search(text):
+            meant = dot.sub(r"\\.", text)
+            yield finding("rewrite-unescaped-dot", span, rule=rule.name, pattern=text, meant=meant)
+    if not rule.negate:
+        yield from _unanchored(rule, pattern)
+
+
+def _unanchored(rule: Rule, pattern: str) -> Iterator[Finding]:
+    """Patterns that match where they are not meant to."""
+    if re.match(r"/[\w-]+/", pattern):
+        meant = f"^{pattern[1:]}"
         yield finding(
-            "rewrite-regex-as-wildcard", rule.span, rule=rule.name, pattern=pattern, meant=meant
+            "rewrite-slash-inside", rule.span, rule=rule.name, pattern=pattern, meant=meant
         )
-    elif rule.pattern_syntax == "ECMAScript" and re.match(r"/[\w-]+/", pattern):
-        yield finding(
-            "rewrite-slash-inside",
-            rule.span,
-            rule=rule.name,
-            pattern=pattern,
-            meant=f"^{pattern[1:]}",
-        )
-    elif rule.pattern_syntax == "ECMAScript" and _HOST.match(pattern):
+    elif _HOST.match(pattern) or re.search(r"\w\?[\w-]+=", pattern):
         yield finding("rewrite-query-in-pattern", rule.span, rule=rule.name, pattern=pattern)
+    elif (word := re.match(r"[A-Za-z][\w-]*/", pattern)) and rule.action.type in (
+        "Rewrite",
+        "Redirect",
+    ):
+        yield finding(
+            "rewrite-unanchored", rule.span, rule=rule.name, pattern=pattern, text=word[0]
+        )
 
 
 def _references(rule: Rule) -> Iterator[Finding]:
@@ -275,16 +301,15 @@ def _conditions(rule: Rule) -> Iterator[Finding]:
 
 
 class _Before:
-    """The rules before one that stop: those that take every URL, those that take a prefix, and all
-    by their pattern.
+    """The rules before one that stop, by what every URL begins with that they take, and the
+    rewrites that do not stop.
     """
 
     def __init__(self) -> None:
-        self._universal: list[Rule] = []
-        self._prefixes: list[Rule] = []
-        self._fallbacks: list[Rule] = []
+        self._stopping: dict[tuple[str, str], list[tuple[int, Rule]]] = {}
+        self._bases: set[str] = set()
         self._rewriting: list[Rule] = []
-        self._same: dict[tuple[object, ...], Rule] = {}
+        self._count = 0
 
     def overwritten(self, rule: Rule) -> Iterator[Finding]:
         """That a rule for every URL replaces what earlier rewrites have made, which do not stop."""
@@ -303,55 +328,27 @@ class _Before:
                 )
 
     def add(self, rule: Rule) -> None:
-        if rule.action.type == "Rewrite" and not rule.stop_processing and rule.page_rule is None:
-            self._rewriting.append(rule)
-        if rule.page_rule is not None or not stops(rule):
+        self._count += 1
+        if rule.page_rule is not None:
             return
-        takes_all = is_universal(rule) or (rule.pattern or "").strip() in _NOT_EMPTY
-        if takes_all and not rule.negate and not _is_fallback(rule):
-            self._universal.append(rule)
-        elif is_universal(rule) and _is_fallback(rule):
-            self._fallbacks.append(rule)
-        elif (
-            rule.pattern_syntax == "ECMAScript"
-            and not rule.negate
-            and _PREFIX.fullmatch(rule.pattern or "")
-        ):
-            self._prefixes.append(rule)
-        self._same.setdefault(_pattern_of(rule), rule)
+        if rule.action.type == "Rewrite" and not rule.stop_processing:
+            self._rewriting.append(rule)
+        if stops(rule):
+            key = (rule.base, "" if rule.negate else rule.prefix.lower())
+            self._stopping.setdefault(key, []).append((self._count, rule))
+            self._bases.add(rule.base)
 
     def findings(self, rule: Rule) -> Iterator[Finding]:
         """That an earlier rule takes every URL this one would match."""
-        same = self._same.get(_pattern_of(rule))
-        candidates = [
-            *self._universal,
-            *(earlier for earlier in self._prefixes if _is_prefix(earlier, rule)),
-            *([same] if same is not None else []),
-        ]
+        paths = samples.paths(rule)
+        first = next(paths, None) if self._stopping and rule.page_rule is None else None
+        candidates = self._candidates(rule, first) if first is not None else []
+        texts = [first or "", *paths] if candidates else []
         for earlier in candidates:
-            if not rule.base.startswith(earlier.base) or (
-                rule.base != earlier.base and earlier is same
-            ):
-                continue
-            if not is_universal(earlier) and earlier in self._universal and _takes_root(rule):
-                continue
-            if not earlier.conditions or _conditions_of(earlier) == _conditions_of(rule):
+            form = _takes(earlier, rule, texts)
+            if form is not None:
                 yield finding(
-                    "rewrite-never-reached",
-                    rule.span,
-                    rule=rule.name,
-                    earlier=earlier.name,
-                    where=earlier.span,
-                )
-                return
-        for earlier in self._fallbacks:
-            if rule.base.startswith(earlier.base) and not _is_about_files(rule):
-                excluded = any(
-                    condition.match_type == "IsFile" and condition.negate
-                    for condition in rule.conditions
-                )
-                yield finding(
-                    f"rewrite-never-reached{'' if excluded else '/files'}",
+                    f"rewrite-never-reached{form}",
                     rule.span,
                     rule=rule.name,
                     earlier=earlier.name,
@@ -359,8 +356,78 @@ class _Before:
                 )
                 return
 
+    def _candidates(self, rule: Rule, text: str) -> list[Rule]:
+        """Earlier rules that may take a URL path, in order."""
+        found: list[tuple[int, Rule]] = []
+        for base in self._bases:
+            if rule.base.startswith(base):
+                below = f"{rule.base}/{text}"[len(base) + 1 :].lower()
+                for end in range(len(below) + 1):
+                    found += self._stopping.get((base, below[:end]), ())
+        return [earlier for _, earlier in sorted(found, key=itemgetter(0))]
 
-def _is_fallback(rule: Rule) -> bool:
+
+def _takes(earlier: Rule, rule: Rule, texts: Sequence[str]) -> str | None:
+    """Whether an earlier rule takes every URL that a later one would: "", or "/files" where it
+    leaves those of existing files; None where it does not.
+    """
+    if rule.ignore_case and not earlier.ignore_case and not is_universal(earlier):
+        return None
+    for text in texts:
+        below = f"{rule.base}/{text}"[len(earlier.base) + 1 :]
+        if earlier.matcher and (earlier.matcher(below) is not None) == earlier.negate:
+            return None
+    held = [_holds(condition, rule, texts) for condition in earlier.conditions]
+    tests = [
+        condition
+        for condition, holds in zip(earlier.conditions, held, strict=True)
+        if not holds and condition.match_type != "Pattern" and condition.negate
+    ]
+    if earlier.match_any:
+        both = {condition.match_type for condition in tests} == {"IsFile", "IsDirectory"}
+        return "" if any(held) or both or not held else None
+    if all(held):
+        return ""
+    leaves_files = len(tests) == held.count(False) and not _is_about_files(rule)
+    return None if not leaves_files else "" if _excludes_files(rule) else "/files"
+
+
+def _holds(condition: Condition, rule: Rule, texts: Sequence[str]) -> bool:
+    """Whether a condition of an earlier rule holds for every URL of a later one: it has the same,
+    or the URLs themselves fulfil it.
+    """
+    if not rule.match_any and any(_same(condition, other) for other in rule.conditions):
+        return True
+    verdicts = [samples.path_holds(condition, f"{rule.base}/{text}") for text in texts]
+    return all(verdicts)
+
+
+def _same(one: Condition, other: Condition) -> bool:
+    """Whether two conditions hold for the same requests."""
+    if one.input.source.strip().upper() != other.input.source.strip().upper():
+        return False
+    if one.input.source.strip().upper() == "{HTTPS}" and one.matcher and other.matcher:
+        first, second = one.matcher, other.matcher
+        return all(
+            ((first(value) is not None) != one.negate)
+            == ((second(value) is not None) != other.negate)
+            for value in ("on", "off")
+        )
+    return (one.match_type, one.pattern, one.ignore_case, one.negate) == (
+        other.match_type,
+        other.pattern,
+        other.ignore_case,
+        other.negate,
+    )
+
+
+def _excludes_files(rule: Rule) -> bool:
+    return any(
+        condition.match_type == "IsFile" and condition.negate for condition in rule.conditions
+    )
+
+
+def is_fallback(rule: Rule) -> bool:
     """Whether a rule takes every URL that is not an existing file or folder."""
     return (
         rule.action.type == "Rewrite"
@@ -372,54 +439,30 @@ def _is_fallback(rule: Rule) -> bool:
     )
 
 
+#: Where a request is sent that is not wanted.
+_DENIES = re.compile(
+    r"(?i)^/?(?:(?:index|home|default)(?:\.\w+)?|.*(?:err|40[34]|denied|forbid).*)?$"
+)
+
+
 def _is_about_files(rule: Rule) -> bool:
-    """Whether a rule may be meant for the URLs of existing files, or does nothing."""
+    """Whether a rule may be meant for the URLs of existing files, as one that denies them, or does
+    nothing.
+    """
+    url = rule.action.url.source if rule.action.url is not None else ""
     return (
-        rule.action.type == "None"
+        rule.action.type in ("None", "CustomResponse", "AbortRequest")
         or any(
             condition.match_type != "Pattern"
             for condition in rule.conditions
             if not condition.negate
         )
         or re.search(r"\\\.\(?\w", rule.pattern or "") is not None
+        or rule.action.type == "Redirect"
+        and not is_universal(rule)
+        and _DENIES.match(url) is not None
+        and "*" in (rule.pattern or "")
     )
-
-
-def _pattern_of(rule: Rule) -> tuple[object, ...]:
-    return rule.pattern, rule.pattern_syntax, rule.negate, rule.ignore_case, rule.base
-
-
-def _is_prefix(earlier: Rule, rule: Rule) -> bool:
-    """Whether an anchored literal begins the pattern of a later rule."""
-    if (
-        rule.pattern_syntax != "ECMAScript"
-        or rule.negate
-        or rule.base != earlier.base
-        or not (earlier.ignore_case or not rule.ignore_case)
-        or "|" in (rule.pattern or "")
-    ):
-        return False
-    text = rule.pattern or ""
-    rest = text[len(earlier.pattern or "") :]
-    return text.startswith(earlier.pattern or "\0") and not rest.startswith(("?", "*", "{"))
-
-
-def _takes_root(rule: Rule) -> bool:
-    """Whether a rule applies to the root folder, whose path is empty."""
-    return rule.matcher is None or (rule.matcher("") is not None) != rule.negate
-
-
-def _conditions_of(rule: Rule) -> tuple[object, ...]:
-    def key(condition: Condition) -> tuple[object, ...]:
-        return (
-            condition.input.source,
-            condition.match_type,
-            condition.pattern,
-            condition.ignore_case,
-            condition.negate,
-        )
-
-    return rule.match_any, *sorted(map(repr, map(key, rule.conditions)))
 
 
 def _catch_all(rule: Rule) -> Iterator[Finding]:

@@ -30,23 +30,25 @@ from ..rewrite.rule import Condition, Rule
 
 #: What stands for "any characters", tried in this order.
 _WORDS = ("sample", "1", "a-b", "2024")
+#: Characters for sets, the commonest first.
+_COMMON = "a1-_./A bz9"
 
 
-def example(pattern: str, word: str) -> str | None:
+def example(pattern: str, word: str, turn: int = 0) -> str | None:
     """A text that an ECMAScript pattern finds something in, with ``word`` for what is arbitrary;
-    None where it is too hard.
+    None where it is too hard. Of several possibilities each has its ``turn``.
 
     A lone dot is most often meant as a dot.
     """
     try:
-        text = _of(parse(pattern).part, word)
+        text = _of(parse(pattern).part, word, turn)
         found = text is not None and compile_pattern(pattern, False).search(text) is not None
     except (PatternError, RecursionError, TooComplex):
         return None
     return text if found else None
 
 
-def _of(part: Part, word: str) -> str | None:
+def _of(part: Part, word: str, turn: int) -> str | None:
     """A text for a part of a pattern; None where none is found."""
     match part:
         case Text():
@@ -54,15 +56,15 @@ def _of(part: Part, word: str) -> str | None:
         case Assertion() | Look():
             return ""
         case Set():
-            return "." if part.python == DOT else _member(part.python)
+            return "." if part.python == DOT else _member(part.python, turn)
         case Repeat():
-            return _repeated(part, word)
+            return _repeated(part, word, turn)
         case Group():
-            return _of(part.inner, word)
+            return _of(part.inner, word, turn)
         case Choice():
-            return _of(part.branches[0], word)
+            return _of(part.branches[turn % len(part.branches)], word, turn)
         case Sequence():
-            texts = [_of(inner, word) for inner in part.parts]
+            texts = [_of(inner, word, turn) for inner in part.parts]
             return None if None in texts else "".join(text or "" for text in texts)
         case Reference():
             return None
@@ -70,20 +72,72 @@ def _of(part: Part, word: str) -> str | None:
             assert_never(part)
 
 
-def _repeated(part: Repeat, word: str) -> str | None:
+def _repeated(part: Repeat, word: str, turn: int) -> str | None:
     many = part.high is None or part.high > 1
     if isinstance(part.inner, Set) and part.inner.python == DOT and many:
         return word
     single = not isinstance(part.inner, Sequence)
-    times = 1 if part.low == 0 and many and single else part.low
-    text = _of(part.inner, word)
+    times = 1 if part.low == 0 and (turn % 2 or many and single) else part.low
+    text = _of(part.inner, word, turn)
     return None if text is None else text * times
 
 
-def _member(python: str) -> str | None:
+def _member(python: str, turn: int) -> str | None:
     """A character of a set, one that is common in URLs if possible."""
-    belongs = re.compile(python, re.ASCII).match
-    return next((candidate for candidate in "a1-_./A " if belongs(candidate)), None)
+    members = list(filter(re.compile(python, re.ASCII).match, _COMMON))
+    return members[turn % len(members)] if members else None
+
+
+#: Variables that hold the path, with a slash at its start.
+_PATHS = ("REQUEST_URI", "URL", "PATH_INFO", "UNENCODED_URL", "SCRIPT_NAME")
+
+
+def paths(rule: Rule) -> Iterator[str]:
+    """URL paths, relative to the folder of the rule's file, that a rule's pattern and those of its
+    conditions match that are about the path; none where they are too hard to make up.
+    """
+    if rule.pattern is None or rule.matcher and rule.matcher(""):
+        yield from _fitting(rule, "")
+    for turn, word in enumerate((*_WORDS, "x/y.html", "Z_9")):
+        text = _text(rule, word, turn)
+        if text is None:
+            return
+        yield from _fitting(rule, text)
+
+
+def _fitting(rule: Rule, text: str) -> Iterator[str]:
+    """A text, if a rule is for it as far as the path decides."""
+    path = f"{rule.base}/{text}"
+    if rule.matcher is not None and (rule.matcher(text) is not None) == rule.negate:
+        return
+    if all(path_holds(condition, path) is not False for condition in rule.conditions):
+        yield text
+
+
+def path_holds(condition: Condition, path: str) -> bool | None:
+    """Whether a condition holds for a URL path; None where it is about something else."""
+    name = condition.input.source.strip().upper().strip("{}")
+    if name not in _PATHS or condition.matcher is None:
+        return None
+    return (condition.matcher(path) is not None) != condition.negate
+
+
+def _text(rule: Rule, word: str, turn: int) -> str | None:
+    """As ``_path``, below the rule's folder; of a rule for every URL by what its conditions say of
+    the path.
+    """
+    for condition in rule.conditions:
+        name = condition.input.source.strip().upper().strip("{}")
+        is_asked = name in _PATHS and condition.match_type == "Pattern" and not condition.negate
+        if is_asked and rule.pattern_syntax == "ECMAScript" and not rule.match_any:
+            text = example(condition.pattern, word, turn)
+            return (
+                None
+                if text is None
+                else f"/{text.lstrip('/')}".removeprefix(f"{rule.base}/").lstrip("/")
+            )
+    path = _path(rule, word, turn)
+    return None if path is None else path[len(rule.base) + 1 :]
 
 
 def requests(rule: Rule) -> Iterator[Request]:
@@ -115,11 +169,11 @@ def requests(rule: Rule) -> Iterator[Request]:
             return
 
 
-def _path(rule: Rule, word: str) -> str | None:
+def _path(rule: Rule, word: str, turn: int = 0) -> str | None:
     if rule.pattern is None or rule.negate:
         text: str | None = word
     elif rule.pattern_syntax == "ECMAScript":
-        text = example(rule.pattern, word)
+        text = example(rule.pattern, word, turn)
     else:
         text = rule.pattern.replace("*", word)
     return None if text is None else f"{rule.base}/{text.lstrip('/')}"

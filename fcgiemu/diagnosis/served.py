@@ -102,7 +102,7 @@ def _root(site: Site) -> Iterator[Finding]:
     own = [item for item in items if item.file is not None and not item.file.is_host]
     if not own:
         return
-    if _is_refused(site, "/", (403, 14)) and _holds_files(site, ""):
+    if _is_refused(site, "/", (403, 14)) and holds_files(site, ""):
         names = ", ".join(item.text("value") for item in items)
         span = own[0].span
         yield finding("static-no-default-document", span, names=names)
@@ -136,7 +136,7 @@ def _error_pages(site: Site, effective: Effective, file: ConfigFile) -> Iterator
             yield from _executed(site, item, path)
 
 
-def _holds_files(site: Site, directory: str) -> bool:
+def holds_files(site: Site, directory: str) -> bool:
     """Whether a folder holds more than configuration, as one does that is not yet a site."""
     folder = site.local_path(directory)
     return any(
@@ -148,7 +148,7 @@ def _holds_files(site: Site, directory: str) -> bool:
 def _missing(site: Site, file: ConfigFile, item: Node, path: str) -> Iterator[Finding]:
     """A page of the disk that is not there."""
     found = site.find(f"{file.directory}/{path}")
-    if found is not None and not found.is_directory or not _holds_files(site, file.directory):
+    if found is not None and not found.is_directory or not holds_files(site, file.directory):
         return
     folder = os.path.join(site.path, file.directory.strip("/"), os.path.dirname(path))
     names = os.listdir(folder) if os.path.isdir(folder) else []

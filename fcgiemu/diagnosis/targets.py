@@ -51,8 +51,10 @@ def _tests(rule: Rule, variable: str) -> list[Condition]:
 
 def _query(rule: Rule, url: str) -> Iterator[Finding]:
     """A query that comes twice: in the target, and appended to it."""
-    if "{HTTP_HOST}/{REQUEST_URI}" in url or "{HTTP_HOST}/{URL}" in url:
-        meant = url.replace("{HTTP_HOST}/{", "{HTTP_HOST}{")
+    meant = re.sub(
+        r"^(https?://[^/]+)/(?=\{(?:REQUEST_URI|UNENCODED_URL|URL|PATH_INFO)\})", r"\1", url
+    )
+    if meant != url:
         yield finding("rewrite-double-slash", rule.span, rule=rule.name, url=url, meant=meant)
     queries = _tests(rule, "{QUERY_STRING}")
     if not rule.action.append_query_string or any(
@@ -113,21 +115,26 @@ def _is_first_foreign(effective: Effective, rule: Rule) -> bool:
     )
 
 
-def _files(rule: Rule, url: str) -> Iterator[Finding]:
-    """A fallback that takes existing files only, because its test lacks negate."""
+def is_inverted(rule: Rule) -> bool:
+    """Whether a fallback takes existing files only, because its test lacks negate."""
     tested = [
         condition
         for condition in rule.conditions
         if condition.match_type == "IsFile" and not condition.negate
     ]
-    if (
+    return bool(
         tested
         and not rule.match_any
         and rule.action.type == "Rewrite"
-        and "{" not in url
+        and rule.action.url is not None
+        and "{" not in rule.action.url.source
         and is_universal(rule)
         and tested[0].input.source.strip().upper() == "{REQUEST_FILENAME}"
-    ):
+    )
+
+
+def _files(rule: Rule, url: str) -> Iterator[Finding]:
+    if is_inverted(rule):
         yield finding("rewrite-inverted-test", rule.span, rule=rule.name, url=url)
 
 
@@ -159,7 +166,7 @@ def _slash(rule: Rule, url: str) -> Iterator[Finding]:
 # -- maps ------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Keys:
     """What the keys of a map have in common."""
 
@@ -167,6 +174,15 @@ class _Keys:
     any_slash: bool
     all_slash: bool
     any_query: bool
+    all_query: bool
+    #: Whether every key holds what no host name does.
+    all_urls: bool
+    #: Whether every key begins with a question mark.
+    all_marks: bool
+    #: Whether case counts and every key holds a capital.
+    all_capitals: bool
+    #: The first key with an encoded character, or "".
+    encoded: str
 
 
 def _keys(effective: Effective) -> dict[str, _Keys]:
@@ -176,8 +192,18 @@ def _keys(effective: Effective) -> dict[str, _Keys]:
         keys = [item.text("key") for item in node.items]
         if keys:
             slashes = [key.startswith("/") for key in keys]
+            queries = ["?" in key for key in keys]
             found[node.text("name").lower()] = _Keys(
-                keys[0], any(slashes), all(slashes), any("?" in key for key in keys)
+                first=keys[0],
+                any_slash=any(slashes),
+                all_slash=all(slashes),
+                any_query=any(queries),
+                all_query=all(queries),
+                all_urls=all("/" in key for key in keys),
+                all_marks=all(key.startswith("?") for key in keys),
+                all_capitals=not node.flag("ignoreCase")
+                and all(key != key.lower() for key in keys),
+                encoded=next(filter(re.compile("%[0-9A-Fa-f]{2}").search, keys), ""),
             )
     return found
 
@@ -189,24 +215,46 @@ def _maps(effective: Effective, rule: Rule, url: str) -> Iterator[Finding]:
         yield from _look_up(rule, text, span, known)
 
 
+_LOOK_UP = re.compile(r"\{([\w .-]+):(/?)(?:\{(ToLower|UrlEncode|UrlDecode):)?\{([\w:]+)\}")
+
+
 def _look_up(rule: Rule, text: str, span: Span, known: Mapping[str, _Keys]) -> Iterator[Finding]:
-    for name, written in re.findall(r"\{([\w .-]+):(\{[\w:]+\})\}", text):
-        keys, argument = known.get(name.lower()), written.upper()
+    for name, slash, function, asked in _LOOK_UP.findall(text):
+        keys, argument = known.get(name.lower()), f"{{{asked.upper()}}}"
         if keys is None:
             continue
-        form = ""
-        if argument in _WITH_SLASH and not keys.any_slash:
-            form = "slash"
-        elif argument in _WITHOUT_SLASH and keys.all_slash:
-            form = "no-slash"
-        elif argument == "{REQUEST_URI}" and not keys.any_query:
+        if argument == "{REQUEST_URI}" and keys.any_slash and not keys.any_query:
             yield finding("rewrite-map-query", span, rule=rule.name, map=name)
-        if form:
+        if form := _misfit(keys, slash + argument, function):
             yield finding(
                 f"rewrite-map-keys/{form}",
                 span,
                 rule=rule.name,
                 map=name,
-                argument=argument,
-                key=keys.first,
+                argument=slash + argument,
+                key=keys.encoded if form == "encoded" else keys.first,
             )
+
+
+def _misfit(keys: _Keys, argument: str, function: str) -> str:
+    """The form of ``rewrite-map-keys`` that a look-up is; "" for one that can find a key."""
+    bare = argument.lstrip("/")
+    is_path = bare in _WITH_SLASH | _WITHOUT_SLASH
+    begins = argument.startswith("/") or argument in _WITH_SLASH
+    if function == "UrlEncode":
+        return "function" if is_path and keys.all_slash else ""
+    if function == "ToLower" and keys.all_capitals:
+        return "case"
+    if bare == "{HTTP_HOST}":
+        return "host" if keys.all_urls else ""
+    if bare == "{QUERY_STRING}":
+        return "mark" if keys.all_marks else ""
+    if not is_path:
+        return ""
+    if begins and not keys.any_slash:
+        return "slash"
+    if not begins and keys.all_slash:
+        return "no-slash"
+    if bare not in ("{REQUEST_URI}", "{UNENCODED_URL}"):
+        return "query" if keys.all_query else "encoded" if keys.encoded else ""
+    return ""
