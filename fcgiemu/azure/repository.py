@@ -1,5 +1,5 @@
 """The repository of a service that one can ``git push`` to: its hook deploys what arrives and tells
-the pusher.
+whoever pushed.
 """
 
 from __future__ import annotations

@@ -209,7 +209,7 @@ def _static(site: Recognised) -> Iterator[Written]:
 
 def _pages(site: Recognised) -> Plan:
     if site.kind == "single-page":
-        why = "every URL that is no file gets index.html, whose script shows the page"
+        why = "every URL that is not a file gets index.html, whose script shows the page"
         return Plan(
             platform="",
             files=(Written("web.config", _configuration(_SINGLE_PAGE), why),),

@@ -27,11 +27,11 @@ _MAKERS = {
 }
 #: Names of modules that hold applications by convention, the likeliest first.
 _FIRST = ("wsgi", "app", "application", "main", "server", "run", "api", "site_app", "index")
-#: Folders that are no packages of the site.
+#: Folders that are not packages of the site.
 _NOT_PACKAGES = frozenset({"src", "tests", "test", "static", "templates", "migrations"})
 _NAMES = ("application", "app", "wsgi_app", "server")
 _FACTORIES = ("create_app", "make_app", "get_app")
-#: Larger files are no module that somebody writes.
+#: Larger files are not a module that somebody writes.
 _MAX_BYTES = 1 << 20
 _MAX_FILES = 200
 

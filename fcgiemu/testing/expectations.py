@@ -124,7 +124,7 @@ def _expect(expectation: Expectation, text: str) -> None:
     except ValueError as error:
         raise BadExpectation(f"{where}: {error}.") from None
     if not words:
-        raise BadExpectation(f"{where}: nothing stands behind the arrow.")
+        raise BadExpectation(f"{where}: nothing follows the arrow.")
     position = 0
     while position < len(words):
         word = words[position]

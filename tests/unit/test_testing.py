@@ -103,7 +103,7 @@ def test_expectations_that_do_not_hold(client: Client, line: str, words: str) ->
         ("/x -> nonsense", "'nonsense' is not a status"),
         ("/x [no header] -> 200", "[no header] is not a header"),
         ('/x -> rule "open', "No closing quotation"),
-        ("/x -> # only a comment", "nothing stands"),
+        ("/x -> # only a comment", "nothing follows"),
     ],
 )
 def test_lines_that_say_nothing(line: str, words: str) -> None:
