@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
+
+import pytest
 
 from fcgiemu.testing import Client
 from fcgiemu.testing.expectations import judge, parse
@@ -19,18 +22,14 @@ APP = """
 import os
 def application(environ, start_response):
     start_response("200 OK", [("Content-Type", "text/plain")])
-    body = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"] or 0))
+    body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
     return ["{} {} {} {}".format(os.environ["GREETING"], environ["REQUEST_METHOD"], environ["PATH_INFO"], len(body)).encode()]
 """
-SERVE = """
-import sys
-from wsgiref.simple_server import make_server
-from app import application
-make_server("127.0.0.1", int(sys.argv[1]), application).serve_forever()
-"""
+(SERVE,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 
 
 def test_both_answer_alike(tmp_path: Path, serve: Callable[..., LiveServer]) -> None:
+    pytest.importorskip("waitress")
     assert len(EXPECTED) == 2
     answers = []
     for name, config in (("before", BEFORE), ("after", AFTER)):
@@ -44,7 +43,7 @@ def test_both_answer_alike(tmp_path: Path, serve: Callable[..., LiveServer]) -> 
             [],
             [],
         ]
-        server = serve(site)
+        server = serve(site, "--python", sys.prefix)
         answers.append(
             [
                 (answer.status, answer.text)
