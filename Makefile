@@ -1,7 +1,7 @@
 # make serve   run a sample (SITE=samples/flask for another, PORT=8000), in an environment of its own
 # make test    run the tests        make check      lint, format, types and layers
 # make bench   measure              make coverage   the tests with coverage        make soak   half an hour of load
-# make dist    the sdist and the wheel, in dist/
+# make dist    the sdist and the wheel, in dist/        make docs   the documentation as a site, in build/site/
 PYTHON ?= python3
 VENV   ?= .venv
 SITE   ?= samples/hello
@@ -17,7 +17,7 @@ SECONDS ?= 1800
 # A sample has an environment of its own, as on a server: it sees its own packages and no others.
 SAMPLE_ENV = $(patsubst %,%/env/.installed,$(filter samples/%,$(SITE:/=)))
 
-.PHONY: serve test test-without-standby check coverage bench soak dist clean
+.PHONY: serve test test-without-standby check coverage bench soak dist docs clean
 
 serve: $(VENV)/.installed $(SAMPLE_ENV)
 	$(BIN)/fcgiemu serve $(SITE) --port $(PORT)
@@ -34,6 +34,7 @@ check: $(VENV)/.test-installed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+	$(BIN)/codespell
 
 coverage: $(VENV)/.test-installed
 	$(PYTEST) --cov=fcgiemu --cov-report=term --cov-report=html
@@ -61,6 +62,15 @@ $(VENV)/.test-installed: $(VENV)/.installed
 samples/%/env/.installed: samples/%/requirements.txt | $(VENV)/bin/python
 	$(BIN)/python -m venv samples/$*/env
 	samples/$*/env/bin/python -m pip install -q -r $<
+	touch $@
+
+# A warning is an error: a link that leads nowhere, too.
+docs: $(VENV)/.docs-installed
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	@echo "build/site/index.html"
+
+$(VENV)/.docs-installed: $(VENV)/.installed
+	$(BIN)/python -m pip install -q -e '.[docs]'
 	touch $@
 
 clean:

@@ -36,8 +36,11 @@ class Settings:
     of IIS Express.
     """
 
+    #: What is kinder here than on IIS is left out, such as the Azure page's two static-file rules.
     strict: bool = False
+    #: Sections that a server locks by default give 500.19 in place of a warning.
     strict_locks: bool = False
+    #: As on an App Service: paths, environment, headers of the front end.
     azure: bool = False
     #: Name of the server profile; see fcgiemu/profiles.py.
     profile: str = DEFAULT
@@ -46,15 +49,18 @@ class Settings:
     #: Whether an app setting comes before the <appSettings> of web.config by the same name;
     #: wfastcgi has it the other way.
     portal_wins: bool = False
+    #: Whether Application Request Routing is there: rewrites to other hosts are proxied.
     arr: bool = False
     #: Whether the server maps *.php to PHP, as App Service does.
     php: bool = False
     #: Optional modules of the server: see OPTIONAL_MODULES.
     modules: tuple[str, ...] = ()
+    #: Whether URL Rewrite does its work; where it does not, rules have no effect.
     rewrite_module: bool = True
     #: Whether static and dynamic compression work; off because which hits of a file are compressed
     #: depends on time.
     compression: bool = False
+    #: An applicationHost.config, or a part of one.
     host_config: Path | None = None
     #: Whether ``serve`` has pages that show its requests; nothing that is decided depends on it.
     ui: bool = False
