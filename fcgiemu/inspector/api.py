@@ -14,6 +14,7 @@ from functools import partial
 from importlib import resources
 from typing import Any
 
+from .. import pages
 from ..errors import SiteError
 from ..pages import masking
 from ..site import Site
@@ -309,4 +310,6 @@ def _file(name: str) -> Given:
         data = resources.files("fcgiemu.inspector").joinpath("static", name).read_bytes()
     except FileNotFoundError:
         return problem(404, f"There is no {name}.")
+    if name == "style.css":
+        data = pages.shared_style() + data
     return Given(200, data, _TYPES[name.rpartition(".")[2]])

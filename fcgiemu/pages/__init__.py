@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
+from importlib import resources
 from typing import Any, Protocol
 
 from ..http.url import encode_path
@@ -30,6 +31,13 @@ def render(template: str, **values: object) -> bytes:
     """A template of this package as UTF-8."""
     text: str = _environment().get_template(template).render(**values)
     return text.encode()
+
+
+@cache
+def shared_style() -> bytes:
+    """The style sheet of every page: colours, and the parts that pages are made of."""
+    folder = resources.files(__package__).joinpath("templates")
+    return b"".join(folder.joinpath(f"{name}.css").read_bytes() for name in ("tokens", "parts"))
 
 
 @dataclass(frozen=True, slots=True)

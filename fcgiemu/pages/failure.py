@@ -23,18 +23,15 @@ class Frame:
     link: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failure:
-    """What a page tells: the request, the error in one line, what is likely behind it, the calls
-    with the outermost first, what the application printed, and the text that IIS sends.
+@dataclass(frozen=True, slots=True)
+class Error:
+    """An error in one line, and the calls that it came through, the outermost first. ``relation``
+    says what the error shown before it has to do with it; "" for the first.
     """
 
-    request: str
-    error: str
-    causes: Sequence[str]
+    text: str
+    relation: str
     frames: Sequence[Frame]
-    output: str
-    raw: str
 
     @property
     def groups(self) -> list[tuple[bool, list[Frame]]]:
@@ -47,6 +44,28 @@ class Failure:
         return found
 
 
+@dataclass(frozen=True, slots=True)
+class Reload:
+    """Where a page asks whether to load again: when the answer is not ``seen`` any more."""
+
+    path: str
+    seen: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """What a page tells: the request, the error that was raised last and those behind it, what is
+    likely behind them, what the application printed, and the text that IIS sends.
+    """
+
+    request: str
+    errors: Sequence[Error]
+    causes: Sequence[str]
+    output: str
+    raw: str
+    reload: Reload | None = None
+
+
 def failed_application(failure: Failure) -> bytes:
     """The page for local clients that accept HTML. Without secrets: see masking."""
     return render("failure.html", failure=_masked(failure))
@@ -57,15 +76,16 @@ def _masked(failure: Failure) -> Failure:
     return replace(
         failure,
         request=clean(failure.request),
-        error=clean(failure.error),
-        causes=[clean(cause) for cause in failure.causes],
-        frames=[
-            replace(
-                frame,
-                source=[replace(line, text=clean(line.text)) for line in frame.source],
-            )
-            for frame in failure.frames
+        errors=[
+            replace(error, text=clean(error.text), frames=list(map(_clean, error.frames)))
+            for error in failure.errors
         ],
+        causes=[clean(cause) for cause in failure.causes],
         output=clean(failure.output),
         raw=clean(failure.raw),
     )
+
+
+def _clean(frame: Frame) -> Frame:
+    lines = [replace(line, text=masking.text(line.text)) for line in frame.source]
+    return replace(frame, source=lines)

@@ -54,6 +54,7 @@ from .output import Output
 from .output_cache import OutputCache
 from .process_handlers import ProcessHandlers
 from .protocol import Connection
+from .saves import Saves
 from .spool import Budget
 from .timers import timers
 from .tracing import Recorder
@@ -148,6 +149,8 @@ class Server:
         self.tests_farms = True
         #: Writes failed-request traces, where that is wanted.
         self.recorder: Recorder | None = None
+        #: Tells pages of failures when to load again, where files are watched.
+        self.saves: Saves | None = None
         #: Watches the requests, where somebody wants to see them.
         self.observer: Observer | None = None
         self._ticker: asyncio.Task[None] | None = None
@@ -192,6 +195,9 @@ class Server:
     def begin(self, exchange: Exchange) -> None:
         """Begin to answer a request; ``ended`` follows."""
         exchange.begun = time.perf_counter()
+        if self.saves is not None and exchange.target == self.saves.target:
+            exchange.protocol.run(exchange, self.saves.answer(exchange))
+            return
         if self.observer is not None:
             exchange.capture = _capture(exchange)
         try:

@@ -14,7 +14,7 @@ from urllib.parse import quote
 from ..errors import SiteError
 from ..files import UNWATCHED
 from ..pages import SourceLine
-from ..pages.failure import Failure, Frame, failed_application
+from ..pages.failure import Error, Failure, Frame, Reload, failed_application
 
 #: Characters of an error text that are read, from its end.
 _MAX_TEXT = 1 << 17
@@ -23,6 +23,13 @@ _MAX_FILE = 1 << 20
 #: Lines that are shown in front of the one of a call, and behind it.
 _AROUND = 4
 _BEGIN = "Traceback (most recent call last):\n"
+#: What Python writes between the tracebacks of a chain, and what it says of the earlier one.
+_RELATIONS = {
+    "During handling of the above exception, another exception occurred": "While handling",
+    "The above exception was the direct cause of the following exception": "Caused by",
+}
+_CHAINED = re.compile(rf"\n\n({'|'.join(_RELATIONS)}):\n\n")
+_MAX_ERRORS = 10
 _FRAME = re.compile(r'^ +File "([^"\n]+)", line (\d+)(?:, in (.+))?\n', re.MULTILINE)
 #: Editors by name: what opens a file at a line.
 EDITORS = {
@@ -52,22 +59,44 @@ def editor(name: str | None) -> str:
     return form
 
 
-def page(text: str, request: str, causes: list[str], folder: Path, links: str) -> bytes:
-    """The page about an error text of the application in ``folder``."""
+def page(
+    text: str,
+    request: str,
+    causes: list[str],
+    folder: Path,
+    links: str,
+    reload: Reload | None = None,
+) -> bytes:
+    """The page about an error text of the application in ``folder``; with ``reload`` it loads
+    itself again.
+    """
     shown = text[-_MAX_TEXT:]
     trace, _, printed = shown.partition("\n\nStdOut: ")
-    last = trace.rpartition(_BEGIN)[2]
-    frames = list(_frames(last, folder, links))
     return failed_application(
         Failure(
             request=request,
-            error=_error(last, trace),
             causes=causes,
-            frames=frames[-_MAX_FRAMES:],
+            errors=_errors(trace, folder, links),
             output=_printed(printed),
             raw=shown,
+            reload=reload,
         )
     )
+
+
+def _errors(trace: str, folder: Path, links: str) -> list[Error]:
+    """The errors of a chained traceback: the one that was raised last, then those behind it, the
+    nearest first, each with what the next one has to do with it.
+    """
+    first, *more = _CHAINED.split(trace)
+    texts = [first, *more[1::2]]
+    relations = [_RELATIONS[words] for words in more[::2]]
+    found = []
+    for text, relation in zip(reversed(texts), ["", *reversed(relations)], strict=True):
+        last = text.rpartition(_BEGIN)[2]
+        frames = list(_frames(last, folder, links))[-_MAX_FRAMES:]
+        found.append(Error(_error(last, text), relation, frames))
+    return found[:_MAX_ERRORS]
 
 
 def _error(last: str, whole: str) -> str:

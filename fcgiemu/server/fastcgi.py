@@ -29,6 +29,7 @@ from ..site import Site
 from .exchange import ClientGone, Exchange
 from .fastcgi_call import FastCgiCall, TimedOut
 from .front import Front
+from .saves import Saves
 
 #: Characters of STDERR that are shown in the console.
 MAX_PRINTED = 1 << 14
@@ -49,6 +50,8 @@ class FastCgi:
         self.applications: dict[tuple[str, str], Pool] = {}
         #: Files that restart workers here and not on IIS: see reload.also_pattern.
         self.also: re.Pattern[str] | None = None
+        #: What tells pages of failures to load again; None = nothing does.
+        self.saves: Saves | None = None
         #: How links of error pages open an editor; "" = there are none: see failure.editor.
         self.editor = ""
         #: The same, by scriptProcessor as it is written.
@@ -127,6 +130,14 @@ class FastCgi:
         if self.also is not None and self.also.match(relative):
             return True
         return self._by_setting(place, relative)
+
+    def restarts_any(self, path: Path) -> bool:
+        """Whether a file restarts the workers of any application."""
+        return any(
+            self.restarts_on(place, path.relative_to(place.path).as_posix())
+            for place in self.site.layout.applications
+            if path.is_relative_to(place.path)
+        )
 
     def as_on_iis(self, path: Path) -> bool:
         """Whether a file restarts the workers of an application on IIS as well."""

@@ -39,10 +39,12 @@ from ..fastcgi.process import StartFailed, WorkerProcess
 from ..http.response import Response
 from ..modules import custom_error, outbound, sending
 from ..pages import masking
+from ..pages.failure import Reload
 from ..site import Site
 from . import failure, heads
 from .exchange import PORTION, ClientGone, Exchange
 from .front import Front
+from .saves import Saves
 from .spool import Spool
 
 E_TIMEOUT = 0x80070102
@@ -64,6 +66,7 @@ class Pools(Protocol):
     front: Front
     site: Site
     editor: str
+    saves: Saves | None
 
     def later(self, work: Coroutine[Any, Any, None]) -> None: ...
     def likely(self, worker: WorkerProcess, decision: Decision, text: str) -> list[str]: ...
@@ -470,15 +473,13 @@ class FastCgiCall:
             return None
         body, kind = text.encode(), "text/plain"
         if self._wants_page():
-            request = self.decision.request
+            request, saves = self.decision.request, self.pools.saves
             folder = self.pools.site.application(self.decision.path).path
+            reload = None
+            if saves is not None and request.method == "GET":
+                reload = Reload(saves.path, str(saves.count))
             body = await asyncio.to_thread(
-                failure.page,
-                text,
-                request.label,
-                likely,
-                folder,
-                self.pools.editor,
+                failure.page, text, request.label, likely, folder, self.pools.editor, reload
             )
             kind = "text/html"
         headers = [

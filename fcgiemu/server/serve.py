@@ -31,6 +31,7 @@ from .listener import Listener, cut_words, run
 from .long_requests import LongRequests
 from .review import Review
 from .roots import LOOK_SECONDS, Roots
+from .saves import Saves
 from .tls import Certificate
 from .tracing import Recorder
 from .warm_up import WarmUp
@@ -161,6 +162,8 @@ class Serving:
         self.server.tests_farms = options.health_checks
         if options.certificate is not None:
             self.server.forwarder.tls = options.certificate.described()
+        if options.reload and not site.settings.strict:
+            self.fastcgi.saves = self.server.saves = Saves()
         self.long_requests = LongRequests(self.console.say)
         self.review = Review(site, self.console.say)
         if options.freb is not None:
@@ -305,6 +308,10 @@ class Serving:
         ):
             restarted = True
             self._tasks = asyncio.ensure_future(processes.restart())
+        if self.server.saves is not None and (
+            restarted or name.endswith(".config") or self.fastcgi.restarts_any(root / relative)
+        ):
+            self.server.saves.happened()
         if self.companion is not None:
             self.companion.changed(relative, restarted)
         if restarted:
