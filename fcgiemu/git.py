@@ -22,6 +22,20 @@ def locate(folder: Path) -> tuple[Path, str]:
     return Path(top), own
 
 
+def names_programs(repository: Path) -> bool:
+    """Whether the configuration of the repository itself names programs that git would run for a
+    checkout: filters, and a file system monitor. Raises CalledProcessError.
+    """
+    names = r"^(filter\..*|core\.fsmonitor)$"
+    question = ["config", "--local", "--includes", "--name-only", "--get-regexp", names]
+    try:
+        return bool(_git(question, repository, environment()).stdout.strip())
+    except subprocess.CalledProcessError as error:
+        if error.returncode == 1:  # there is none
+            return False
+        raise
+
+
 def checkout(repository: Path, tree: str, target: Path) -> None:
     """Write a tree (a revision, or ``revision:folder``) below ``target``. Raises CalledProcessError
     with git's words.

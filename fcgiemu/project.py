@@ -97,6 +97,22 @@ def read(folder: Path) -> dict[str, Any]:
     return _fields(*found) if found is not None else {}
 
 
+def named_files(folder: Path) -> list[Path]:
+    """The files and folders that the settings of a site name, whether they exist or not; none of
+    them is read. Raises SiteError.
+    """
+    found = _find(folder)
+    if found is None:
+        return []
+    table, path = found
+    named = [table.get(key) for key in ("host-config", "app-settings", "basic-users", "easy-auth")]
+    transforms, maps = table.get("transform"), table.get("map")
+    named += [table.get("identities"), transforms]
+    named += transforms if isinstance(transforms, list) else ()
+    named += maps.values() if isinstance(maps, dict) else ()
+    return [path.parent / text for text in named if isinstance(text, str)]
+
+
 def of_serve(folder: Path) -> tuple[Path, dict[str, object]] | None:
     """The file that holds settings, and the options of ``serve`` that it sets, by their key; None
     where no file holds any. Raises SiteError.

@@ -28,6 +28,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
     },
     "Where people write": {
         "lsp": ("Serve editors that know language servers.", "lsp"),
+        "mcp": ("Let agents ask about the sites of a folder.", "mcp ."),
     },
     "Before it is published": {
         "test": ("Compare what IIS would do with expectations in a file.", "test site.expect"),
