@@ -5,6 +5,7 @@ only read it.
 from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass
+from typing import NamedTuple
 
 from .config.diagnostics import Finding
 from .config.tree import Effective
@@ -71,6 +72,30 @@ class CallHttpPlatform:
 
     handler: Handler
     kind = "httpPlatform"
+
+
+class Setting(NamedTuple):
+    """The value of a setting, and where it was set: a place in a file, a variable of the
+    environment, or "default".
+    """
+
+    value: str | int | bool
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallIisnode:
+    """iisnode passes the request to the Node process of ``script``, a decoded site-absolute path.
+
+    ``target`` is the URL that the application sees; ``settings`` is what counts for the script, by
+    the attributes of <iisnode>.
+    """
+
+    handler: Handler
+    script: str
+    target: str
+    settings: tuple[tuple[str, Setting], ...]
+    kind = "iisnode"
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +168,7 @@ class Abort:
 
 
 #: A process answers that a module behind IIS starts and supervises.
-CallProcess = CallHttpPlatform
+CallProcess = CallHttpPlatform | CallIisnode
 Action = ServeFile | ListDirectory | CallFastCgi | CallProcess | Proxy | Redirect | Respond | Abort
 
 

@@ -50,6 +50,8 @@ def _section(found: Kind) -> Iterator[str]:
         yield ""
         yield f"The example is `{example.file}`, beside a web.config."
     language = "xml" if found.needs in ("configuration", "files") else "text"
+    if not example.file.endswith(".config"):
+        language = example.file.rpartition(".")[2]
     texts = (example.before, example.after)
     answers = example.expects or ("", "")
     for text, answer in zip(texts, answers, strict=True):

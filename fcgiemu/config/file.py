@@ -13,7 +13,7 @@ from .. import catalogue
 from ..files import FileView
 from . import schema
 from .diagnostics import ConfigurationError, Span
-from .locks import NO_OVERRIDES, Overrides
+from .locks import NO_OVERRIDES, UNLOCKED_BY_IISNODE, Overrides, uses_iisnode
 from .model import SHIPPED_POLICY, ConfigFile, Override, Policy, SectionInstance
 from .reader import Element, read_bytes, read_file
 from .typed import MAX_HINTS, REWRITE, Typer
@@ -280,6 +280,8 @@ class _Loader:
         if path in self.overrides.denied:
             self.locked(element, path, True, self.overrides.denied[path])
             return False
+        if path in UNLOCKED_BY_IISNODE and uses_iisnode(self.file.root):
+            return True
         if path in (schema.LOCKED | self.policy.locked) - self.overrides.allowed:
             fatal = self.policy.strict_locks or (
                 path.startswith(REWRITE) and self.policy.strict_rewrite_locks

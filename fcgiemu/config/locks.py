@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 from .diagnostics import Span
 from .model import ConfigFile, Override
+from .reader import Element
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,17 @@ class Overrides:
 
 
 NO_OVERRIDES = Overrides()
+#: Sections that the installer of iisnode unlocks (seen in its script).
+UNLOCKED_BY_IISNODE = frozenset({"system.webServer/webSocket"})
+
+
+def uses_iisnode(root: Element | None) -> bool:
+    """Whether a file has a handler of iisnode: where one is used, it is installed."""
+    return root is not None and any(
+        "iisnode" in add.attributes.get("modules", "")
+        for group in root.iter("handlers")
+        for add in group.iter("add")
+    )
 
 
 def overrides(files: Iterable[ConfigFile], path: str, site_name: str) -> Overrides:
@@ -30,13 +42,16 @@ def overrides(files: Iterable[ConfigFile], path: str, site_name: str) -> Overrid
     ``path``; the last counts.
     """
     modes: dict[str, Override] = {}
+    unlocked: frozenset[str] = frozenset()
     for file in files:
+        if uses_iisnode(file.root):
+            unlocked = UNLOCKED_BY_IISNODE
         if file.overrides:
             covering = ("", *file.covering(path.lower(), site_name))
             modes.update((item.section, item) for item in file.overrides if item.place in covering)
     if not modes:
-        return NO_OVERRIDES
+        return Overrides(unlocked) if unlocked else NO_OVERRIDES
     return Overrides(
-        frozenset(name for name, item in modes.items() if item.allow),
+        unlocked | frozenset(name for name, item in modes.items() if item.allow),
         {name: item.span for name, item in modes.items() if not item.allow},
     )

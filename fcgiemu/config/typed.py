@@ -19,6 +19,13 @@ REWRITE = schema.WEB_SERVER + "rewrite"
 #: Unknown names in one file for which the nearest known one is looked up.
 MAX_HINTS = 100
 _NAMED = ("rule", "preCondition", "rewriteMap")
+#: Attributes that the web knows and no release has, with what to write.
+_NEVER_RELEASED = {
+    (schema.WEB_SERVER + "iisnode", "skipIISCustomErrors"): (
+        "No release of iisnode has it (it stands in two pull requests that were never merged)."
+        ' Remove it, and write <httpErrors existingResponse="PassThrough" />.'
+    )
+}
 #: Words of an attribute that do not change its text.
 _PLAIN = frozenset({"key", "combinedkey", "required", "casesensitive", "accepted"})
 _LOCK_ATTRIBUTES = frozenset(
@@ -195,16 +202,15 @@ class Typer:
         near = (
             get_close_matches(name, list(known), 1) if self.file.unknown_names <= MAX_HINTS else []
         )
+        remedy = (
+            f"Did you mean '{near[0]}'?" if near else f"Remove it: this place knows no such {kind}."
+        )
         self.report(
             f"config-unknown-{kind}",
             span,
             section=self.names_section,
             name=name,
-            remedy=(
-                f"Did you mean '{near[0]}'?"
-                if near
-                else f"Remove it: this place knows no such {kind}."
-            ),
+            remedy=_NEVER_RELEASED.get((self.section, name), remedy),
         )
 
     def report(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from datetime import timedelta
 from functools import cache
 
@@ -53,9 +54,11 @@ def default(attribute: Attribute) -> Value:
     return neutral.get(attribute.type)
 
 
-def expand(text: str) -> str:
-    """``%NAME%`` replaced as Windows does: any case, unknown names stay as they are."""
-    return re.sub(r"%([^%=]+)%", lambda match: _variable(match[1]) or match[0], text)
+def expand(text: str, variables: Mapping[str, str] = os.environ) -> str:
+    """``%NAME%`` replaced as Windows does: any case, unknown names stay as they are.
+    ``variables`` are those of the process.
+    """
+    return re.sub(r"%([^%=]+)%", lambda match: _variable(match[1], variables) or match[0], text)
 
 
 #: Variables of the emulated server, which come before those of this machine.
@@ -69,10 +72,10 @@ _WINDOWS = {
 }
 
 
-def _variable(name: str) -> str | None:
+def _variable(name: str, variables: Mapping[str, str]) -> str | None:
     lower = name.lower()
     return _WINDOWS.get(lower) or next(
-        (value for key, value in os.environ.items() if key.lower() == lower), None
+        (value for key, value in variables.items() if key.lower() == lower), None
     )
 
 

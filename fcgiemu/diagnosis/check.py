@@ -28,6 +28,7 @@ from . import (
     handlers,
     hidden_files,
     kinder,
+    node,
     redirects,
     rules,
     served,
@@ -117,6 +118,7 @@ def _of_site(site: Site, files: list[ConfigFile]) -> Iterator[Finding]:
         yield lack
     yield from settings.findings(site)
     yield from kinder.findings(site)
+    yield from node.findings(site, files)
     yield from transforms.findings(site)
     yield from hidden_files.findings(site)
     yield from served.findings(site)

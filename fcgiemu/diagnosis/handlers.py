@@ -17,9 +17,7 @@ from ..modules.handlers import SECTION, lack, path_matcher, pre_condition_holds,
 from ..programs.interpreters import EXAMPLE, split_processor
 
 #: The modules that an entry of <handlers> or <modules> may name.
-MODULES = sorted(
-    {*loaded.EMULATED, *pipeline.FOREIGN_MODULES, "httpPlatformHandler", "ProtocolSupportModule"}
-)
+MODULES = sorted({*loaded.EMULATED, *pipeline.FOREIGN_MODULES, *pipeline.HANDLER_MODULES})
 #: Names of modules are compared with their case: in lower case -> as they are written.
 #: Variables that Windows and IIS define, in lower case.
 _OF_WINDOWS = frozenset(

@@ -57,6 +57,8 @@ _STAGES = (
 )
 _AUTHENTICATED = _STAGES.index("AUTHENTICATE_REQUEST")
 _HANDLER_STAGE = _STAGES.index("EXECUTE_REQUEST_HANDLER")
+#: Kinds of outcomes that a handler makes.
+HANDLED = frozenset({"static", "directory", "fastcgi", "httpPlatform", "iisnode", "proxy"})
 
 
 def translate(exchange: Exchange, *, measured_only: bool = False) -> list[Step]:
@@ -137,7 +139,7 @@ class _Translator:
     def _stage(self) -> int:
         """In which notification the request's outcome is made."""
         named = _snake(self.exchange.notification)
-        if self.exchange.kind in ("static", "directory", "fastcgi", "httpPlatform", "proxy"):
+        if self.exchange.kind in HANDLED:
             return _HANDLER_STAGE
         return _STAGES.index(named) if named in _STAGES else _STAGES.index("BEGIN_REQUEST")
 

@@ -53,7 +53,7 @@ def shown(where: Destination) -> str:
     """A destination in a few words."""
     if where[0] == "status":
         return where[1]
-    if where[0] in ("fastcgi", "httpPlatform"):
+    if where[0] in ("fastcgi", "httpPlatform", "iisnode"):
         kind, handler, path, query = where
         return f"{kind} {handler} {path}" + (f"?{query}" if query else "")
     return " ".join(where)

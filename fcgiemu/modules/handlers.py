@@ -289,7 +289,6 @@ def lack(handler: Handler, module: str, span: Span | None = None) -> Finding:
 
 
 _LACKS = {
-    "iisnode": "iisnode",
     "AspNetCoreModule": "aspnetcore",
     "AspNetCoreModuleV2": "aspnetcore",
     "CgiModule": "cgi",

@@ -43,6 +43,7 @@ from . import (
     hsts,
     http_platform,
     http_redirection,
+    iisnode,
     inbound,
     ip_restriction,
     loaded,
@@ -107,6 +108,7 @@ HANDLER_MODULES: Mapping[str, Step] = {
     "DirectoryListingModule": directory_listing.handle,
     "FastCgiModule": fast_cgi.handle,
     "httpPlatformHandler": http_platform.handle,
+    iisnode.MODULE: iisnode.handle,
     "ProtocolSupportModule": protocol_support.handle,
     "StaticFileModule": static_file.handle,
 }
@@ -117,7 +119,6 @@ FOREIGN_MODULES = frozenset(
         "CgiModule",
         "ServerSideIncludeModule",
         "ManagedPipelineHandler",
-        "iisnode",
         "AspNetCoreModule",
         "AspNetCoreModuleV2",
         "WebDAVModule",

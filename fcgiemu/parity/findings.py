@@ -58,7 +58,11 @@ def _headers(trace: FrebTrace, asked: Asked) -> tuple[list[str], list[str]]:
 
 
 #: Modules of handlers whose answers are the application's, and the word for them.
-_KINDS = (("FastCgiModule", "fastcgi"), ("httpPlatformHandler", "httpPlatform"))
+_KINDS = (
+    ("FastCgiModule", "fastcgi"),
+    ("httpPlatformHandler", "httpPlatform"),
+    ("iisnode", "iisnode"),
+)
 
 
 def _application(trace: FrebTrace) -> str:

@@ -8,6 +8,7 @@ from typing import Any, NotRequired, TypedDict
 from ..config.diagnostics import Finding, FindingJson
 from ..decision import (
     CallFastCgi,
+    CallIisnode,
     Decision,
     ListDirectory,
     Outcome,
@@ -21,7 +22,15 @@ from ..fastcgi.wfastcgi import is_wfastcgi
 from ..freb import translate
 from ..hosting import Hosting
 from ..http.response import Response, reason_phrase
-from ..modules import answering, custom_error, outbound, sending, static_file, webdav
+from ..modules import (
+    answering,
+    custom_error,
+    iisnode_request,
+    outbound,
+    sending,
+    static_file,
+    webdav,
+)
 from ..modules.fastcgi_variables import variables
 from ..rewrite.state import State
 from ..trace import Trace
@@ -55,6 +64,25 @@ class ErrorPageJson(TypedDict):
     status: int | None
 
 
+class SettingJson(TypedDict):
+    """A setting that counts, and where it was set."""
+
+    value: str | int | bool
+    origin: str
+
+
+class IisnodeJson(TypedDict):
+    """What iisnode makes of a request: the script, the URL and the headers that Node gets, the
+    variables that it sets, and its settings.
+    """
+
+    script: str
+    url: str
+    headers: dict[str, str]
+    environment: dict[str, str]
+    settings: dict[str, SettingJson]
+
+
 class OutcomeJson(TypedDict):
     """What comes of a request; see docs/explain.md."""
 
@@ -73,6 +101,7 @@ class OutcomeJson(TypedDict):
     environ: NotRequired[dict[str, str]]
     #: The server of a web farm that the first request of a new client gets: ``address:port``.
     server: NotRequired[str]
+    iisnode: NotRequired[IisnodeJson]
     error_page: NotRequired[ErrorPageJson]
 
 
@@ -264,6 +293,8 @@ def _add_action(found: OutcomeJson, hosting: Hosting, decision: Decision) -> Non
             found["server"] = action.server
         case CallFastCgi():
             found["environ"] = environ(hosting, decision, action)
+        case CallIisnode():
+            found["iisnode"] = _iisnode(hosting, decision, action)
 
 
 def _add_error_page(
@@ -302,6 +333,20 @@ def environ(hosting: Hosting, decision: Decision, action: CallFastCgi) -> dict[s
     return shown
 
 
+def _iisnode(hosting: Hosting, decision: Decision, action: CallIisnode) -> IisnodeJson:
+    application = hosting.application(decision.path)
+    return {
+        "script": action.script.lstrip("/"),
+        "url": action.target,
+        "headers": dict(iisnode_request.added_headers(decision, action)),
+        "environment": iisnode_request.environment(hosting, application, action),
+        "settings": {
+            name: {"value": setting.value, "origin": setting.origin}
+            for name, setting in action.settings
+        },
+    }
+
+
 def _is_shown(name: str) -> bool:
     return name in _ENVIRON or name == "ORIG_PATH_INFO" or name.startswith("HTTP_")
 
@@ -336,7 +381,7 @@ def _reaches_handler(decision: Decision) -> bool:
             )
             and action.status in (404, 403, 405)
         )
-    return action.kind in ("static", "directory", "fastcgi", "httpPlatform", "proxy")
+    return action.kind in translate.HANDLED
 
 
 def _canned(canned: CannedResponse) -> Response:

@@ -185,6 +185,10 @@ def _told(event: dict[str, Any]) -> Iterator[tuple[int, str, str]]:
         yield 3, "action", f"sets {event['Name']} to '{event['Value']}'"
     elif name == "AZURE_PAGE_PROMISE":
         yield 1, "rule", f"rule '{event['RuleName']}' (line {event['Line']}): {event['Message']}"
+    elif name == "IISNODE_REQUEST":
+        yield 1, "yes", f"iisnode: {event['Script']} gets {event['RequestURL']}"
+        for setting, value in event["Settings"].items():
+            yield 2, "stage", f"{setting} = {value}"
     elif name == "RULE_EVALUATION_END":
         yield from _ended(event)
     elif name == "GENERAL_CHILD_REQUEST_START":
@@ -301,6 +305,12 @@ def _outcome(outcome: OutcomeJson, answer: Explanation) -> Iterator[str]:
         yield "=> the connection is reset"
     elif kind == "directory":
         yield f"=> 200 listing of {outcome['file'] or 'the root'}"
+    elif kind == "iisnode":
+        node = outcome["iisnode"]
+        yield f"=> iisnode, handler '{outcome['handler']}', script {node['script']}"
+        yield f"   the application sees the URL '{node['url']}'" + "".join(
+            f", {name} '{value}'" for name, value in node["headers"].items()
+        )
     elif kind in ("proxy", "httpPlatform"):
         yield f"=> {kind} {_url(outcome['path'], outcome['query'])}"
     else:

@@ -177,6 +177,14 @@ class State:
             return self.response(name[9:])
         return ""
 
+    def has_variable(self, name: str) -> bool:
+        """Whether a server would know the variable ``name`` (upper case) for this request."""
+        if name in self.assigned or name in self.request.overrides:
+            return True
+        if name in _ONLY_IF_REWRITTEN:
+            return bool(self.variable(name))
+        return name in _VARIABLES or (name.startswith("HTTP_") and bool(self.variable(name)))
+
     def dispatch_document(self, path: str) -> None:
         """Go on with the default document ``path`` of the current URL."""
         if self.rewritten:
@@ -333,3 +341,5 @@ _VARIABLES: dict[str, Callable[[State], str]] = {
     "ALL_HTTP": _all_http,
     "ALL_RAW": _all_raw,
 }
+#: Variables that exist behind a rewrite alone.
+_ONLY_IF_REWRITTEN = frozenset({"IIS_WASURLREWRITTEN"})

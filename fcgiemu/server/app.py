@@ -42,7 +42,7 @@ from ..modules import (
 from ..modules.application_initialization import WARMING_UP
 from ..modules.pipeline import decide_error_page, decide_refused
 from ..site import Site
-from . import sign_in, static, websocket
+from . import iisnode, sign_in, static, websocket
 from .decisions import decide, holds
 from .exchange import ClientGone, EntityTooLarge, Exchange
 from .fastcgi import FastCgi
@@ -426,6 +426,8 @@ class Server:
                 await self.fail(exchange, decision, failure)
         elif sign_in.covers(decision):
             await sign_in.answer(exchange, decision)
+        elif iisnode.covers(decision):
+            await iisnode.answer_settings(exchange, decision)
         elif isinstance(action, (Redirect, Respond)):
             if isinstance(action, Respond) and await self.error_page(
                 exchange, decision, action.status, action.substatus, has_entity=False

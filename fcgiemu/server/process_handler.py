@@ -58,6 +58,10 @@ class ProcessHandler(ABC):
             each.running and each.policy.recycles_on(changed) for each in self._supervisors.values()
         )
 
+    def reloads_on(self, changed: Path) -> bool:
+        """Whether a process that runs may have loaded a file that IIS does not look at."""
+        return False
+
     def restart(self) -> Awaitable[object]:
         """End every process: see Supervisor.restart."""
         return asyncio.gather(*(each.restart() for each in self._supervisors.values()))

@@ -6,15 +6,19 @@ import asyncio
 from collections.abc import Awaitable
 from pathlib import Path
 
-from ..decision import CallHttpPlatform, CallProcess, Decision
+from ..decision import CallHttpPlatform, CallIisnode, CallProcess, Decision
 from ..site import Site
 from .exchange import Exchange
 from .forward import Forwarder
 from .http_platform import HttpPlatforms
+from .iisnode import Iisnode
 from .output import Output
 from .process_handler import ProcessHandler
 
-_HANDLERS: dict[type[CallProcess], type[ProcessHandler]] = {CallHttpPlatform: HttpPlatforms}
+_HANDLERS: dict[type[CallProcess], type[ProcessHandler]] = {
+    CallHttpPlatform: HttpPlatforms,
+    CallIisnode: Iisnode,
+}
 
 
 class ProcessHandlers:
@@ -33,6 +37,10 @@ class ProcessHandlers:
     def running(self) -> bool:
         """Whether any process has been started."""
         return any(handler.running for handler in self._handlers.values())
+
+    def reloads_on(self, changed: Path) -> bool:
+        """Whether a process that runs may have loaded a file that IIS does not look at."""
+        return any(handler.reloads_on(changed) for handler in self._handlers.values())
 
     def recycles_on(self, changed: Path) -> bool:
         """Whether IIS would replace a process that runs because of a changed file."""

@@ -302,8 +302,10 @@ class Serving:
         self.review.changed(relative, is_folder)
         restarted = bool(self.fastcgi.changed(root / relative))
         processes = self.server.processes
+        recycles = processes.recycles_on(root / relative)
         if processes.running and (
-            processes.recycles_on(root / relative)
+            recycles
+            or (self._also and processes.reloads_on(root / relative))
             or self.fastcgi.restarts_on(self.site.root, relative)
         ):
             restarted = True
@@ -316,7 +318,7 @@ class Serving:
             self.companion.changed(relative, restarted)
         if restarted:
             path = root / relative
-            on_iis = self.fastcgi.as_on_iis(path) or processes.recycles_on(path)
+            on_iis = recycles or self.fastcgi.as_on_iis(path)
             why = "" if on_iis else " (reload-also; not on IIS)"
             self.console.say(
                 f"{time.strftime('%H:%M:%S')} {relative} changed: workers restart{why}"

@@ -13,14 +13,17 @@ from ..catalogue.values import Finding
 from ..decision import Handler
 from ..diagnosis import configuration, kinder, python
 from ..diagnosis import handlers as own_handlers
+from ..diagnosis import node as node_findings
 from ..fastcgi.limits import Limits
 from ..modules import (
     authentication,
     dynamic_ip_restriction,
     handlers,
     http_platform,
+    iisnode,
     web_farms,
 )
+from ..programs import node
 from ..programs.http_platform import command_line
 from ..programs.interpreters import Program, ProgramMissing, because, find_program
 from ..programs.launching import Launcher, NotRegistered
@@ -118,6 +121,9 @@ def _handlers(
         elif "httpPlatformHandler" in handler.modules:
             yield f"  handler     {handler.name}: path={handler.path}"
             yield from _platform(site, application)
+        elif "iisnode" in handler.modules:
+            yield f"  handler     {handler.name}: path={handler.path}"
+            yield from _iisnode(site, application)
     for lack in own_handlers.not_emulated(site.effective(application.url or "/")):
         yield line(lack, "note")
 
@@ -161,6 +167,25 @@ def _platform(site: Site, application: Application) -> Iterator[str]:
         yield line(python.program_missing(error))
         return
     yield f"  process     {' '.join(command)}, started by the first request"
+
+
+def _iisnode(site: Site, application: Application) -> Iterator[str]:
+    """Which Node runs the scripts at the root of an application, and what asks for another one."""
+    effective, url = site.effective(application.url or "/"), application.url
+    try:
+        settings = iisnode.settings(site, effective, site.files, url)
+        command = iisnode.compiled(settings).command_line
+        found = node.find(command, site, application)
+    except iisnode.BrokenSettings as error:
+        yield line(error.finding)
+        return
+    except ProgramMissing as error:
+        yield line(python.program_missing(error))
+        return
+    version = node.version(found.path)
+    yield f"  node        {node.version_name(version)}, {found.path}: {found.why}"
+    for known in node_findings.versions(site, application, command, version):
+        yield line(known, "note")
 
 
 def _client_limits(limits: dynamic_ip_restriction.Limits) -> str:

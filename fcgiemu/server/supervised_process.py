@@ -63,7 +63,9 @@ class SupervisedProcess:
         log: Path | None,
     ) -> None:
         self.address = address
+        #: What it has written last: all of it, and that of stderr.
         self.lines: deque[str] = deque(maxlen=KEPT_LINES)
+        self.error_lines: deque[str] = deque(maxlen=KEPT_LINES)
         #: How many requests it has in progress: see in_use.
         self.requests = 0
         self._process = process
@@ -75,8 +77,11 @@ class SupervisedProcess:
         self.when_ended: Callable[[SupervisedProcess], None] | None = None
         self._watching = asyncio.ensure_future(self._watch())
         self._pumps = [
-            asyncio.ensure_future(self._pump(stream))
-            for stream in (process.stdout, process.stderr)
+            asyncio.ensure_future(self._pump(stream, kept))
+            for stream, kept in (
+                (process.stdout, (self.lines,)),
+                (process.stderr, (self.lines, self.error_lines)),
+            )
             if stream
         ]
 
@@ -110,10 +115,11 @@ class SupervisedProcess:
         if self.when_ended is not None:
             self.when_ended(self)
 
-    async def _pump(self, stream: asyncio.StreamReader) -> None:
+    async def _pump(self, stream: asyncio.StreamReader, kept: tuple[deque[str], ...]) -> None:
         while line := await stream.readline():
             text = line.decode("utf-8", "replace").rstrip("\r\n")
-            self.lines.append(text)
+            for lines in kept:
+                lines.append(text)
             self._output(self._process.pid, "", text)
             if self._log is not None:
                 with contextlib.suppress(OSError), self._log.open("a", encoding="utf-8") as log:

@@ -23,7 +23,7 @@ class Answer:
 
     @property
     def kind(self) -> str:
-        """static, directory, fastcgi, httpPlatform, proxy, redirect, respond or abort."""
+        """static, directory, fastcgi, httpPlatform, iisnode, proxy, redirect, respond or abort."""
         return str(self.outcome["kind"])
 
     @property

@@ -25,7 +25,17 @@ from .answer import Answer
 #: Asks a site: URL, method, headers.
 Ask = Callable[[str, str, list[tuple[str, str]]], Answer]
 
-KINDS = ("static", "directory", "fastcgi", "httpPlatform", "proxy", "redirect", "respond", "abort")
+KINDS = (
+    "static",
+    "directory",
+    "fastcgi",
+    "httpPlatform",
+    "iisnode",
+    "proxy",
+    "redirect",
+    "respond",
+    "abort",
+)
 #: Words in front of a value -> what is compared.
 _WORDS = {
     "rule": "rules",

@@ -159,7 +159,8 @@ def test_a_kind_is_complete(kind: Kind) -> None:
 def site_of(folder: Path, example: Example, text: str) -> Site:
     """The site that an example is."""
     whole = re.match(r"\s*<(?:configuration|config |!DOCTYPE|!--.*--><config|\?xml)", text)
-    config = text.strip() if whole else web_config(text)
+    is_config = example.file.endswith(".config")
+    config = text.strip() if whole or not is_config else web_config(text)
     beside = {"web.config": web_config()} if example.file != "web.config" else {}
     write(folder, {**EXAMPLE_FILES, **beside, **example.files, example.file: config})
     return Site(folder)
