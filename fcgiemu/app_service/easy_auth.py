@@ -1,7 +1,8 @@
 """App Service authentication: its settings (authsettingsV2), and the session of a signed-in client.
 
-The session is a cookie that the emulator signs with a key of its own, made at each start. Nothing
-is asked of a real provider.
+The session is a cookie, or the token of X-ZUMO-AUTH, that the emulator signs with a key of its own,
+made at each start. When it ends stands in it, so that no client can prolong it. Nothing is asked of
+a real provider.
 """
 
 from __future__ import annotations
@@ -9,8 +10,11 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import re
 import secrets
+import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -21,8 +25,12 @@ from . import principal as principals
 from .principal import PEOPLE, Principal, principal_of
 
 COOKIE = "AppServiceAuthSession"
-#: Seconds that a session lasts (documented: cookieExpiration FixedTime).
+#: The header of a client that has sent a provider's token, and got one of ours (documented).
+TOKEN_HEADER = "X-ZUMO-AUTH"
+#: Seconds that a session lasts, and for which an ended one can be refreshed (documented:
+#: cookieExpiration FixedTime, tokenRefreshExtensionHours).
 SESSION_SECONDS = 8 * 3600
+REFRESH_SECONDS = 72 * 3600
 ACTIONS = ("RedirectToLoginPage", "Return401", "Return403", "AllowAnonymous")
 #: Names of identityProviders -> alias in URLs; others are their name in lower case.
 _ALIASES = {
@@ -57,27 +65,49 @@ class EasyAuth:
     unknown: tuple[str, ...] = ()
     #: Who is offered on the sign-in page; see principal.read_people.
     people: tuple[dict[str, object], ...] = PEOPLE
+    #: Seconds that a session lasts, and that it can be refreshed after that.
+    session_seconds: int = SESSION_SECONDS
+    refresh_seconds: int = REFRESH_SECONDS
     key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
+    #: Seconds since 1970.
+    clock: Callable[[], float] = field(default=time.time, repr=False, compare=False)
 
     def sign(self, text: str) -> str:
         """The signature of a text, in hexadecimal digits."""
         return hmac.new(self.key, text.encode("utf-8", "replace"), hashlib.sha256).hexdigest()
 
     def session(self, signed_in: Principal) -> str:
-        """The value of the session's cookie."""
-        text = urlsafe_b64encode(json.dumps(signed_in.as_json()).encode()).decode()
+        """The value of the session's cookie, and of X-ZUMO-AUTH."""
+        given = {"ends": int(self.clock()) + self.session_seconds, **signed_in.as_json()}
+        text = urlsafe_b64encode(json.dumps(given).encode()).decode()
         return f"{text}.{self.sign(text)}"
 
     def signed_in(self, request: Request) -> Principal | None:
-        """Who the request's session belongs to; None without one that is ours."""
-        for part in request.fields.get("cookie", "").split(";"):
-            name, _, value = part.strip().partition("=")
+        """Who the request's session belongs to; None without one that is ours and has not ended."""
+        return self._of_session(request, 0)
+
+    def refreshable(self, request: Request) -> Principal | None:
+        """The same, of a session that may have ended but can still be refreshed."""
+        return self._of_session(request, self.refresh_seconds)
+
+    def _of_session(self, request: Request, grace: int) -> Principal | None:
+        cookies = (part.strip() for part in request.fields.get("cookie", "").split(";"))
+        values = [part.partition("=")[2] for part in cookies if part.partition("=")[0] == COOKIE]
+        values.append(request.fields.get(TOKEN_HEADER.lower(), ""))
+        for value in values:
             text, _, signature = value.partition(".")
-            if name == COOKIE and hmac.compare_digest(
+            if not hmac.compare_digest(
                 self.sign(text).encode(), signature.encode("utf-8", "replace")
             ):
-                return principal_of(json.loads(urlsafe_b64decode(text)))
+                continue
+            given = json.loads(urlsafe_b64decode(text))
+            if self.clock() < given["ends"] + grace:
+                return principal_of(given)
         return None
+
+    def is_refresh(self, request: Request) -> bool:
+        """Whether a request asks for a session to be prolonged."""
+        return request.target.path.lower() == f"{self.prefix.lower()}/refresh"
 
     def is_excluded(self, path: str) -> bool:
         """Whether a path is one of excludedPaths: itself and what lies below.  # inferred"""
@@ -153,6 +183,8 @@ def parse(given: object) -> EasyAuth:
         has_secret="clientSecretSettingName" in json.dumps(whole.get("identityProviders", {})),
         allowed_redirects=_texts(login, "allowedExternalRedirectUrls"),
         providers=enabled,
+        session_seconds=_span(_part(login, "cookieExpiration"), "timeToExpiration"),
+        refresh_seconds=_hours(_part(login, "tokenStore"), "tokenRefreshExtensionHours"),
         unknown=tuple(sorted(whole.keys() - _KNOWN)),
     )
 
@@ -172,6 +204,28 @@ def _texts(part: dict[str, object], name: str) -> tuple[str, ...]:
     if not isinstance(found, list) or not all(isinstance(text, str) for text in found):
         raise SiteError(f"{name} is not a list of texts.", 'Write for example ["/health"].')
     return tuple(found)
+
+
+def _span(part: dict[str, object], name: str) -> int:
+    """Seconds of a time span such as ``08:00:00``."""
+    found = part.get(name)
+    if found is None:
+        return SESSION_SECONDS
+    match = re.fullmatch(
+        r"(?:(\d{1,4})\.)?(\d{1,2}):(\d{2}):(\d{2})(?:\.\d+)?", str(found), re.ASCII
+    )
+    if match is None:
+        raise SiteError(f"{name} cannot be {found!r}.", 'Write for example "08:00:00".')
+    days, hours, minutes, seconds = (int(digits or 0) for digits in match.groups())
+    return ((days * 24 + hours) * 60 + minutes) * 60 + seconds
+
+
+def _hours(part: dict[str, object], name: str) -> int:
+    """Seconds of a number of hours."""
+    found = part.get(name, REFRESH_SECONDS / 3600)
+    if isinstance(found, bool) or not isinstance(found, int | float) or not 0 <= found < 100_000:
+        raise SiteError(f"{name} cannot be {found!r}.", "Write a number of hours, such as 72.")
+    return int(found * 3600)
 
 
 def _providers(given: dict[str, object]) -> tuple[str, ...]:
@@ -212,6 +266,8 @@ def arrive(request: Request, settings: EasyAuth, signed_in: Principal | None) ->
     session.
     """
     who = signed_in or settings.signed_in(request)
+    if who is None and settings.is_refresh(request):
+        who = settings.refreshable(request)
     if who is None:
         return request
     added = principals.headers(who, settings.has_tokens, settings.has_secret)

@@ -8,7 +8,7 @@ those of other providers are taken to be alike.  # inferred
 from __future__ import annotations
 
 import json
-from base64 import b64encode, urlsafe_b64encode
+from base64 import b64encode, urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -156,6 +156,37 @@ def token(principal: Principal) -> str:
     parts = ({"alg": "none", "typ": "JWT"}, claims)
     encoded = [urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in parts]
     return ".".join((*encoded, ""))
+
+
+def claims_of(token: str) -> dict[str, object] | None:
+    """The claims of a JSON Web Token, whoever has signed it; None for what is not one."""
+    parts = token.split(".")
+    if len(parts) != 3:
+        return None
+    try:
+        padded = parts[1] + "=" * (-len(parts[1]) % 4)
+        found = json.loads(urlsafe_b64decode(padded.encode("ascii")))
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def of_claims(provider: str, claims: dict[str, object]) -> Principal:
+    """The principal that a token's claims make. Raises SiteError where they name nobody."""
+
+    def first(*names: str) -> object:
+        either = (key for name in names for key in (name, RENAMED.get(name, name)))
+        return next((claims[key] for key in either if claims.get(key)), None)
+
+    pairs = [
+        {"typ": name, "val": one}
+        for name, value in claims.items()
+        for one in (value if isinstance(value, list) else [value])
+    ]
+    name = first("email", "preferred_username", "upn", "name", "sub")
+    return principal_of(
+        {"provider": provider, "id": first("oid", "sub") or name, "name": name, "claims": pairs}
+    )
 
 
 def me(principal: Principal, has_secret: bool) -> bytes:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -226,12 +225,7 @@ def command(
             opens=opens,
             editor=editor,
         )
-        opened = open_site(site, **settings)
-        auth = opened.settings.easy_auth
-        if auth is not None and certificate is None:  # nothing would answer the redirect
-            auth = replace(auth, require_https=False)
-            opened.settings = replace(opened.settings, easy_auth=auth)
-        serving = Serving(opened, options)
+        serving = Serving(open_site(site, **settings), options)
         asked = ui or ui_open or ui_write or ui_host is not None or ui_port is not None
         if asked or serving.site.settings.ui:
             from ..inspector.inspector import Inspector

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 import webbrowser
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -147,6 +147,8 @@ class Serving:
     def __init__(self, site: Site, options: Options) -> None:
         self.site = site
         self.options = options
+        #: Whether requireHttps of App Service authentication has been turned off here.
+        self.allows_http = options.certificate is None and _allow_http(site)
         self.console = Console(options)
         self.fastcgi = FastCgi(site, options.pool, self.console.output)
         self._also = () if site.settings.strict or not options.reload else options.reload_also
@@ -338,6 +340,11 @@ class Serving:
                 f"  reload      also {' '.join(self._also)}, which restart nothing on IIS"
                 " (--strict leaves them out)"
             )
+        if self.allows_http:
+            self.console.say(
+                "  note        --easy-auth: requireHttps is off here, where nothing would answer its"
+                " redirect; on App Service requests over HTTP are redirected (--https does so here)"
+            )
         if log := transform_log.write(self.site):
             self.console.say(f"  transforms  of applicationHost.config; their log: {log}")
         host, port = sock.getsockname()[:2]
@@ -368,6 +375,17 @@ class Serving:
         self.address = f"http{'s' if tls is not None else ''}://{here}:{port}/"
         address = f"http{'s' if tls is not None else ''}://{shown}:{port}/"
         self.console.say(f"  listening   {address}  (Ctrl-C stops)")
+
+
+def _allow_http(site: Site) -> bool:
+    """Turn requireHttps off: over HTTP alone, nothing would answer its redirect. Whether it was
+    on.
+    """
+    auth = site.settings.easy_auth
+    if auth is None or not auth.require_https:
+        return False
+    site.settings = replace(site.settings, easy_auth=replace(auth, require_https=False))
+    return True
 
 
 def exposed(host: str) -> bool:

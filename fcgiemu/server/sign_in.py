@@ -1,15 +1,18 @@
-"""/.auth/login/<provider>: a page of the emulator in the place of a real provider's. For clients on
-this machine only; the session that it begins is a signed cookie.
+"""/.auth/login/<provider>: a page of the emulator in the place of a real provider's, or a session
+for a provider's token; /.auth/refresh, which prolongs one. Signing in is for clients on this
+machine only; the session is a signed cookie, or the value of X-ZUMO-AUTH.
 """
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 import json
 from ipaddress import ip_address
 from urllib.parse import parse_qsl, quote
 
-from ..app_service.easy_auth import COOKIE, SESSION_SECONDS, EasyAuth
+from ..app_service import principal as principals
+from ..app_service.easy_auth import COOKIE, EasyAuth
 from ..app_service.principal import Principal, principal_of
 from ..decision import Decision, Respond
 from ..errors import SiteError
@@ -24,6 +27,7 @@ from .exchange import Exchange
 MAX_FORM = 1 << 16
 #: Characters of a session: browsers keep cookies of 4096 bytes.
 MAX_COOKIE = 3800
+_HINT = 'Send {"id_token": "…"}, or {"access_token": "ada@example.com"}.'
 
 
 def covers(decision: Decision) -> bool:
@@ -31,6 +35,8 @@ def covers(decision: Decision) -> bool:
     action, settings = decision.action, decision.site.settings.easy_auth
     if decision.module != easy_auth.MODULE or settings is None or not isinstance(action, Respond):
         return False
+    if action.status == 200 and settings.is_refresh(decision.request):
+        return True
     path = decision.request.target.path.lower()
     is_login = path.startswith(f"{settings.prefix.lower()}/login/")
     return is_login and action.status == 200 and not action.body
@@ -40,6 +46,9 @@ async def answer(exchange: Exchange, decision: Decision) -> None:
     """Show the page, or take what it sends."""
     settings, request = decision.site.settings.easy_auth, decision.request
     assert settings is not None
+    if settings.is_refresh(request):
+        await exchange.respond(refreshed(settings, request))
+        return
     if not ip_address(request.remote_addr).is_loopback:
         await exchange.respond(_page(404, b"Signing in is for clients on this machine.\n"))
         return
@@ -49,6 +58,9 @@ async def answer(exchange: Exchange, decision: Decision) -> None:
         return
     body = await exchange.whole_body()
     data = b"" if body is None or body.received > MAX_FORM else body.read(MAX_FORM)
+    if not request.target.path.lower().endswith("/callback"):
+        await exchange.respond(exchanged(settings, request, data))
+        return
     given = dict(parse_qsl(data.decode("utf-8", "replace"), keep_blank_values=True))
     await exchange.respond(taken(settings, request, given))
 
@@ -68,11 +80,71 @@ def taken(settings: EasyAuth, request: Request, given: dict[str, str]) -> Respon
     except SiteError as error:
         return _form(settings, request, wanted, f"{error} {error.hint or ''}", given)
     place = settings.destination(wanted, request) if wanted else f"{settings.prefix}/login/done"
+    cookie = _cookie(settings, request, session)
+    return _page(302, b"", ("Location", encode_location(place)), cookie)
+
+
+def _cookie(settings: EasyAuth, request: Request, session: str) -> Header:
+    """The session, for as long as it lasts and can be refreshed."""
+    seconds = settings.session_seconds + settings.refresh_seconds
     secure = "; Secure" if request.https else ""
-    cookie = (
-        f"{COOKIE}={session}; Path=/; HttpOnly; SameSite=Lax; Max-Age={SESSION_SECONDS}{secure}"
-    )
-    return _page(302, b"", ("Location", encode_location(place)), ("Set-Cookie", cookie))
+    value = f"{COOKIE}={session}; Path=/; HttpOnly; SameSite=Lax; Max-Age={seconds}{secure}"
+    return "Set-Cookie", value
+
+
+def refreshed(settings: EasyAuth, request: Request) -> Response:
+    """The answer to /.auth/refresh: the session begins anew."""
+    who = settings.refreshable(request)
+    if who is None:  # somebody who is signed in without a session: --as
+        return _page(200, b"")
+    return _page(200, b"", _cookie(settings, request, settings.session(who)))
+
+
+# -- a provider's token ----------------------------------------------------------------------------
+
+
+def exchanged(settings: EasyAuth, request: Request, data: bytes) -> Response:
+    """The answer to a provider's token (JSON): the token that X-ZUMO-AUTH sends from then on, and
+    the user's identifier (documented). 401 for a token that says nothing.
+    """
+    provider = _provider(settings, request)
+    try:
+        given = json.loads(data)
+        if not isinstance(given, dict):
+            raise ValueError("it is not a JSON object")
+        who = _of_tokens(settings, provider, given)
+    except (ValueError, RecursionError, SiteError) as error:
+        return _json(401, {"code": 401, "message": f"{error} {_HINT}"})
+    identifier = hashlib.sha256(f"{provider}/{who.identifier}".encode("utf-8", "replace"))
+    user = {"userId": f"sid:{identifier.hexdigest()[:32]}"}
+    return _json(200, {"authenticationToken": settings.session(who), "user": user})
+
+
+def _of_tokens(settings: EasyAuth, provider: str, given: dict[str, object]) -> Principal:
+    """Who the tokens of a provider name. Nobody is asked whether they are good: a JSON Web Token is
+    taken at its word; any other text is the name or identifier of a person of the sign-in page.
+    Raises SiteError.
+    """
+    for name in ("id_token", "access_token", "authentication_token"):
+        token = given.get(name)
+        if not isinstance(token, str) or not token:
+            continue
+        claims = principals.claims_of(token)
+        if claims is not None:
+            return principals.of_claims(provider, claims)
+        for person in _people(settings, provider):
+            if token in (person.get("id"), person.get("name"), person.get("email")):
+                return principal_of({**person, "provider": provider})
+    raise SiteError("No token is a JSON Web Token, or the name of a person of the sign-in page.")
+
+
+def _json(status: int, body: dict[str, object]) -> Response:
+    found = _page(status, json.dumps(body, separators=(",", ":")).encode())
+    found.headers[0] = ("Content-Type", "application/json; charset=utf-8")
+    return found
+
+
+# -- the form --------------------------------------------------------------------------------------
 
 
 def _people(settings: EasyAuth, provider: str) -> list[dict[str, object]]:

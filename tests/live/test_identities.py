@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import http.client
+import json
 from base64 import b64encode
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlencode
+
+import httpx
 
 from ..sites import python_handler, web_config, write
 from .server import LiveServer
@@ -107,5 +110,12 @@ def test_a_client_signs_in_and_out(tmp_path: Path, serve: Callable[..., LiveServ
     answer = server.get("/.auth/logout", signed_in)
     assert (answer.status, answer.headers["location"]) == (302, "/.auth/logout/done")
     assert server.get("/.auth/me", browser).status == 401
+    assert "requireHttps is off here" in server.log()
+    refreshed = httpx.get(f"http://127.0.0.1:{server.port}/.auth/refresh", headers=signed_in)
+    assert refreshed.status_code == 200 and refreshed.cookies["AppServiceAuthSession"]
+    given = server.request("POST", "/.auth/login/aad", b'{"access_token": "bob@example.com"}')
+    token = json.loads(given.body)["authenticationToken"]
+    assert server.get("/x", {"X-ZUMO-AUTH": token}).text.startswith("|bob@example.com|")
+    assert server.request("POST", "/.auth/login/aad", b'{"access_token": "eve"}').status == 401
     long = server.request("POST", "/.auth/login/aad/callback", b"x" * 70000, headers)
     assert long.status == 400

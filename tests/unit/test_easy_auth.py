@@ -12,7 +12,7 @@ import pytest
 
 from fcgiemu import Site, SiteError
 from fcgiemu.app_service.easy_auth import COOKIE, EasyAuth, parse, read
-from fcgiemu.app_service.principal import Principal, principal_of, read_people
+from fcgiemu.app_service.principal import Principal, principal_of, read_people, token
 from fcgiemu.http.identity import Identity
 from fcgiemu.http.request import make_request
 from fcgiemu.server import sign_in
@@ -271,3 +271,97 @@ def test_a_file_of_identities(tmp_path: Path) -> None:
         path.write_text(text)
         with pytest.raises(SiteError, match=message):
             read_people(path)
+
+
+# -- sessions and tokens ---------------------------------------------------------------------------
+
+
+def later(auth: EasyAuth, seconds: float) -> EasyAuth:
+    now = auth.clock()
+    return replace(auth, clock=lambda: now + seconds)
+
+
+@pytest.mark.parametrize(
+    ("login", "seconds", "status", "refreshed"),
+    [
+        ({}, 8 * 3600 - 5, 200, 200),
+        ({}, 8 * 3600 + 5, 302, 200),
+        ({}, 80 * 3600 + 5, 302, 401),
+        ({"cookieExpiration": {"timeToExpiration": "00:01:00"}}, 65, 302, 200),
+        ({"cookieExpiration": {"timeToExpiration": "1.00:00:00"}}, 23 * 3600, 200, 200),
+        (
+            {"tokenStore": {"enabled": True, "tokenRefreshExtensionHours": 0}},
+            8 * 3600 + 5,
+            302,
+            401,
+        ),
+    ],
+)
+def test_a_session_ends_whatever_the_client_keeps(
+    make_site: MakeSite, login: dict[str, object], seconds: float, status: int, refreshed: int
+) -> None:
+    auth = settings(**login)
+    cookie = {"Cookie": f"{COOKIE}={auth.session(ADA)}", **BROWSER}
+    site = site_of(make_site, later(auth, seconds))
+    canned = {"status": 200}
+    found = site.explain("/a", headers=cookie, response=canned)  # type: ignore[arg-type]
+    assert found["outcome"]["status"] == status
+    assert site.explain("/.auth/refresh", headers=cookie)["outcome"]["status"] == refreshed
+
+
+def test_a_refresh_begins_the_session_anew() -> None:
+    auth = settings()
+    request = make_request("/.auth/refresh", headers={"Cookie": f"{COOKIE}={auth.session(ADA)}"})
+    ended = later(auth, 9 * 3600)
+    answer = sign_in.refreshed(ended, request)
+    cookie = dict(answer.headers)["Set-Cookie"]
+    again = make_request("/a", headers={"Cookie": cookie.partition(";")[0]})
+    assert answer.status == 200 and ended.signed_in(again) == ADA
+    assert "Set-Cookie" not in dict(
+        sign_in.refreshed(ended, make_request("/.auth/refresh")).headers
+    )
+
+
+@pytest.mark.parametrize(
+    "login",
+    [
+        {"cookieExpiration": {"timeToExpiration": "8 hours"}},
+        {"tokenStore": {"tokenRefreshExtensionHours": "72"}},
+        {"tokenStore": {"tokenRefreshExtensionHours": -1}},
+    ],
+)
+def test_times_that_are_none(login: dict[str, object]) -> None:
+    with pytest.raises(SiteError) as caught:
+        settings(**login)
+    assert caught.value.hint
+
+
+GRACE = token(principal_of({"name": "grace", "claims": [{"typ": "email", "val": "g@x.example"}, {"typ": "sub", "val": "7"}]}))  # fmt: skip
+TOKENS = {
+    "a name": (b'{"access_token": "ada@example.com"}', "ada@example.com"),
+    "an identifier": (b'{"authentication_token":"00000000-0000-0000-0000-00000000b0b0"}', "bob@example.com"),
+    "a web token": (json.dumps({"access_token": "opaque", "id_token": GRACE}).encode(), "g@x.example"),
+    "nobody": (b'{"access_token": "eve"}', ""),
+    "nothing": (b"{}", ""),
+    "an empty web token": (b'{"id_token": "e30.e30."}', ""),
+    "not JSON": (b"access_token=x", ""),
+    "a list": (b"[]", ""),
+    "a number": (b'{"access_token": 7}', ""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("body", "name"), TOKENS.values(), ids=TOKENS)
+def test_a_token_of_a_provider_becomes_one_of_ours(body: bytes, name: str) -> None:
+    auth = settings()
+    answer = sign_in.exchanged(auth, make_request("/.auth/login/aad", "POST"), body)
+    assert dict(answer.headers)["Content-Type"].startswith("application/json")
+    given = json.loads(answer.body)
+    if not name:
+        assert answer.status == 401 and "Send" in given["message"]
+        return
+    assert answer.status == 200 and given["user"]["userId"].startswith("sid:")
+    request = make_request("/a", headers={"X-ZUMO-AUTH": given["authenticationToken"]})
+    who = auth.signed_in(request)
+    assert who is not None and (who.name, who.provider) == (name, "aad")
+    assert later(auth, 9 * 3600).signed_in(request) is None
+    assert settings().signed_in(request) is None  # another start, another key
