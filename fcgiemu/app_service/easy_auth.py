@@ -31,6 +31,8 @@ TOKEN_HEADER = "X-ZUMO-AUTH"
 #: cookieExpiration FixedTime, tokenRefreshExtensionHours).
 SESSION_SECONDS = 8 * 3600
 REFRESH_SECONDS = 72 * 3600
+#: Bytes that a file of settings may have where it is only looked for.
+MAX_FILE = 1 << 20
 ACTIONS = ("RedirectToLoginPage", "Return401", "Return403", "AllowAnonymous")
 #: Names of identityProviders -> alias in URLs; others are their name in lower case.
 _ALIASES = {
@@ -152,6 +154,21 @@ def read(path: Path) -> EasyAuth:
         return parse(given)
     except SiteError as error:
         raise SiteError(f"{path}: {error}", error.hint) from None
+
+
+def is_settings(path: Path) -> bool:
+    """Whether a file holds settings that turn App Service authentication on."""
+    try:
+        if path.stat().st_size > MAX_FILE:
+            return False
+        whole = json.loads(path.read_text("utf-8-sig"))
+    except (OSError, ValueError, RecursionError):
+        return False
+    whole = whole.get("properties", whole) if isinstance(whole, dict) else whole
+    if not isinstance(whole, dict) or not whole.keys() & {"globalValidation", "identityProviders"}:
+        return False
+    platform = whole.get("platform")
+    return not isinstance(platform, dict) or platform.get("enabled") is not False
 
 
 def parse(given: object) -> EasyAuth:

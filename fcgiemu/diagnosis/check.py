@@ -27,6 +27,7 @@ from . import (
     elements,
     handlers,
     hidden_files,
+    identities,
     kinder,
     node,
     redirects,
@@ -104,7 +105,7 @@ def _of_file(site: Site, file: ConfigFile) -> Iterator[Finding]:
     path = Path(site.local_path(file.directory), file.name.rpartition("/")[2])
     for known in file.findings:
         unsaved = site.settings.unsaved.get(str(path))
-        yield wording.of_global_rules(wording.explained(known, path, unsaved))
+        yield wording.of_host_only(wording.explained(known, path, unsaved))
     places = [file.directory or "/", *(f"{file.directory}/{place}" for place in file.locations)]
     for effective in {id(found): found for found in map(site.effective, places)}.values():
         yield from _of_configuration(site, effective, file)
@@ -122,6 +123,7 @@ def _of_site(site: Site, files: list[ConfigFile]) -> Iterator[Finding]:
     yield from transforms.findings(site)
     yield from hidden_files.findings(site)
     yield from served.findings(site)
+    yield from identities.findings(site, files)
 
 
 def _of_configuration(site: Site, effective: Effective, file: ConfigFile) -> Iterator[Finding]:

@@ -53,13 +53,19 @@ def findings(file: ConfigFile) -> Iterator[Finding]:
 
 
 def _aspnet(root: Element) -> Iterator[Finding]:
-    """<authorization> of ASP.NET beside a handler for Python, which it never guards."""
+    """<authorization> of ASP.NET beside a handler for Python, which it guards only where managed
+    modules run for all requests (documented).
+    """
     is_python = any(
         re.search(r"(?i)fastcgimodule|httpplatformhandler", add.attributes.get("modules", ""))
         for handlers in root.iter("handlers")
         for add in handlers.iter("add")
     )
-    for web in root.iter("system.web") if is_python else ():
+    is_managed = any(
+        modules.attributes.get("runAllManagedModulesForAllRequests", "").lower() == "true"
+        for modules in root.iter("modules")
+    )
+    for web in root.iter("system.web") if is_python and not is_managed else ():
         for child in web.children:
             if child.tag == "authorization" and child.find("deny") is not None:
                 yield finding("config-aspnet-authorization", child.span)

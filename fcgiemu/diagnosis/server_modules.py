@@ -23,6 +23,8 @@ def findings(site: Site, effective: Effective, file: ConfigFile) -> Iterator[Fin
     loaded = {item.text("name") for item in effective.section(SECTION).items}
     for name, module in MODULES.items():
         feature = site.profile.lacking.get(module)
+        if name.startswith("security/authentication/"):
+            continue  # see identities.py
         if feature is None or module in loaded or not (feature or site.profile.name != DEFAULT):
             continue
         section = effective.section(WEB_SERVER + name)

@@ -72,7 +72,14 @@ def near_map(finding: Finding, names: Iterable[str]) -> Finding:
     return replace(finding, hint=hint("rewrite-bad-template/map"))
 
 
-def of_global_rules(finding: Finding) -> Finding:
-    """A finding of <globalRules> in a web.config, which no server unlocks."""
-    is_global = finding.code == "config-host-only" and "/globalRules" in finding.message
-    return replace(finding, hint=hint("config-host-only/rules")) if is_global else finding
+def of_host_only(finding: Finding) -> Finding:
+    """A finding of a section in a web.config that no server unlocks, with the remedy for those that
+    people write there: <globalRules>, and ARR's.
+    """
+    if finding.code != "config-host-only":
+        return finding
+    if "/globalRules" in finding.message:
+        return replace(finding, hint=hint("config-host-only/rules"))
+    if "system.webServer/proxy" in finding.message or "webFarms" in finding.message:
+        return replace(finding, hint=hint("config-host-only/proxy"))
+    return finding

@@ -342,7 +342,7 @@ class Serving:
             )
         if self.allows_http:
             self.console.say(
-                "  note        --easy-auth: requireHttps is off here, where nothing would answer its"
+                "  note        --easy-auth: requireHttps is off, since nothing would answer its"
                 " redirect; on App Service requests over HTTP are redirected (--https does so here)"
             )
         if log := transform_log.write(self.site):

@@ -220,9 +220,11 @@ def test_what_check_finds_has_an_example() -> None:
         if kind.needs in ("configuration", "files")
         and not (kind.example.before and kind.example.after)
     }
-    # 32 MB; no file at all; an option; a host configuration; an environment
+    # 32 MB; no file at all; a file beside it; an option; a host configuration; an environment
     assert without == {
         "config-too-large",
+        "auth-spoofable-principal",
+        "config-absent-module",
         "config-missing",
         "rewrite-front-host",
         "settings-portal",
