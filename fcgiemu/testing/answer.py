@@ -7,6 +7,9 @@ from collections.abc import Iterable
 from ..report.explanation import Explanation
 from ..report.story import story
 
+#: A failed test shows its own lines, not these.
+__tracebackhide__ = True
+
 
 class Answer:
     """What IIS would do with a request. ``data`` is the whole answer in the shape of ``fcgiemu

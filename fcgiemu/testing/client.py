@@ -15,6 +15,9 @@ from .expectations import BadExpectation, judge, parse
 
 Headers = Mapping[str, str] | Iterable[tuple[str, str]]
 
+#: A failed test shows its own lines, not these.
+__tracebackhide__ = True
+
 
 class Client:
     """``Client("path/to/site").get("/x").status``. Options are those of Settings, such as

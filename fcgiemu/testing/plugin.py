@@ -1,5 +1,6 @@
 """The pytest plugin: ``iis_site`` asks a site in this process, ``iis_server`` serves it with real
-workers on a free port.
+workers on a free port. A server is started for the first test that asks for it, and serves every
+later one of the same site and settings; ``iis_servers`` starts them for fixtures of a session.
 
 The site is the folder of the ini value ``iis_site`` (relative to the root of the tests), or of the
 marker ``@pytest.mark.iis("folder", strict=True)``, whose keywords are fields of Settings; else the
@@ -8,6 +9,7 @@ root itself.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import difflib
 import os
@@ -18,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from .. import project
+from ..errors import SiteError
 from ..settings import Settings
 
 if TYPE_CHECKING:
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
 
     from .client import Client
     from .server import LiveServer
+
+__tracebackhide__ = True
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -79,22 +84,56 @@ def iis_site(request: pytest.FixtureRequest) -> Client:
     """
     from .client import Client
 
-    folder, settings = _site(request)
-    client = request.node.stash[_CLIENT] = Client(folder, **settings)
+    with _in_words():
+        folder, settings = _site(request)
+        client = request.node.stash[_CLIENT] = Client(folder, **settings)
     return client
 
 
-@pytest.fixture
-def iis_server(request: pytest.FixtureRequest) -> Iterator[LiveServer]:
-    """A LiveServer with real workers on a free port of loopback, ended whatever happens; its log is
-    shown when a test fails.
-    """
-    from .server import LiveServer
+class Servers:
+    """The servers of a session, one for each folder with its settings."""
 
-    folder, settings = _site(request)
-    with LiveServer(folder, request.config.getini("iis_options"), **settings) as server:
-        request.node.stash[_SERVER] = server
-        yield server
+    def __init__(self, options: list[str]) -> None:
+        self._options = options
+        self._running: dict[str, LiveServer] = {}
+
+    def __call__(self, folder: Path | str, **settings: Any) -> LiveServer:
+        """The server of a folder; keywords are fields of Settings. One that has ended is started
+        anew.
+        """
+        from .server import LiveServer
+
+        key = repr((os.path.abspath(folder), sorted(settings.items())))
+        server = self._running.get(key)
+        if server is None or server.process.poll() is not None:
+            server = LiveServer(Path(folder), self._options, **settings)
+            self._running[key] = server.__enter__()
+        return server
+
+    def stop(self) -> None:
+        """End them all."""
+        for server in self._running.values():
+            server.stop()
+
+
+@pytest.fixture(scope="session")
+def iis_servers(pytestconfig: pytest.Config) -> Iterator[Servers]:
+    """``iis_servers(folder, **settings)`` is a LiveServer for the rest of the session."""
+    servers = Servers(pytestconfig.getini("iis_options"))
+    yield servers
+    servers.stop()
+
+
+@pytest.fixture
+def iis_server(request: pytest.FixtureRequest, iis_servers: Servers) -> LiveServer:
+    """A LiveServer with real workers on a free port of loopback, shared by the tests of a session
+    that have the same site and settings; the log of a test that fails is shown.
+    """
+    with _in_words():
+        folder, settings = _site(request)
+        server = iis_servers(folder, **settings)
+    request.node.stash[_SERVER] = server, server.line_count
+    return server
 
 
 @pytest.fixture
@@ -104,6 +143,15 @@ def iis_client(iis_server: LiveServer) -> Iterator[httpx.Client]:
 
     with httpx.Client(base_url=iis_server.url, trust_env=False) as client:
         yield client
+
+
+@contextlib.contextmanager
+def _in_words() -> Iterator[None]:
+    """What the user can repair is told without a traceback."""
+    try:
+        yield
+    except SiteError as error:
+        pytest.fail(f"{error} {error.hint}".strip(), pytrace=False)
 
 
 _SERVER: pytest.StashKey[Any] = pytest.StashKey()
@@ -117,12 +165,13 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     """A failed test shows how its last answers came about, and the server's log."""
     report: Any = yield
     if report.when == "call" and report.failed:
-        client, server = item.stash.get(_CLIENT, None), item.stash.get(_SERVER, None)
+        client = item.stash.get(_CLIENT, None)
+        server, begun = item.stash.get(_SERVER, (None, 0))
         for answer in list(client.asked)[-TRACES:] if client is not None else ():
             report.sections.append((f"iis_site: {answer.summary}", answer.trace))
         if server is not None:
-            server.stop()  # its last lines come at its end
-            report.sections.append(("log of iis_server", server.log()))
+            server.stop()  # its last lines come at its end; the next test gets a new one
+            report.sections.append(("log of iis_server", server.log(begun)))
     return report  # type: ignore[no-any-return]
 
 

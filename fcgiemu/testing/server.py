@@ -5,6 +5,7 @@ failures.
 from __future__ import annotations
 
 import http.client
+import json
 import os
 import re
 import signal
@@ -21,6 +22,9 @@ from urllib.parse import quote
 from .. import posix
 from ..errors import SiteError
 from ..lifeline import Lifeline
+
+#: A failed test shows its own lines, not these.
+__tracebackhide__ = True
 
 #: Seconds in which a loaded machine starts a server or answers, and in which it ends one.
 READY_SECONDS = 60
@@ -39,6 +43,10 @@ class Response:
     @property
     def text(self) -> str:
         return self.body.decode("utf-8", "replace")
+
+    def json(self) -> Any:
+        """The body as JSON. Raises ValueError."""
+        return json.loads(self.body)
 
 
 class LiveServer:
@@ -126,9 +134,9 @@ class LiveServer:
             self._output.append("")
             self._lines.notify_all()
 
-    def log(self) -> str:
-        """Everything the server has printed."""
-        return "".join(self._output)
+    def log(self, begin: int = 0) -> str:
+        """Everything the server has printed, from line number ``begin`` on."""
+        return "".join(self._output[begin:])
 
     def wait_for(self, pattern: str, after: int = 0) -> re.Match[str]:
         """The first line (from number ``after`` on) that matches, waiting for it."""
@@ -190,6 +198,20 @@ class LiveServer:
 
     def get(self, target: str, headers: Mapping[str, str] | None = None) -> Response:
         return self.request("GET", target, headers=headers)
+
+    def post(
+        self,
+        target: str,
+        body: bytes = b"",
+        headers: Mapping[str, str] | None = None,
+        *,
+        data: object = None,
+    ) -> Response:
+        """A POST of bytes, or of ``data`` as JSON."""
+        if data is not None:
+            body = json.dumps(data).encode()
+            headers = {"Content-Type": "application/json", **(headers or {})}
+        return self.request("POST", target, body, headers)
 
     @property
     def url(self) -> str:
