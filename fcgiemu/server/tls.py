@@ -1,5 +1,5 @@
-"""A certificate for HTTPS on this machine: made on first use, kept, and signed by an authority
-whose key is thrown away.
+"""A certificate for HTTPS on this machine: made on first use, kept until it runs out, and signed by
+an authority of its own: see authority.py.
 """
 
 from __future__ import annotations
@@ -48,25 +48,23 @@ def own(certificate: Path, key: Path | None) -> Certificate:
 
 
 def local(folder: Path) -> Certificate:
-    """The certificate kept in ``folder``, made there if there is none. Raises SiteError where it
-    cannot be written.
+    """The certificate kept in ``folder``, made there if there is none that is current. Raises
+    SiteError where it cannot be written.
     """
-    import trustme
+    from . import authority
 
     kept = Certificate(folder / "localhost.pem", folder / "localhost.key", folder / "authority.pem")
     assert kept.authority is not None
-    if kept.certificate.is_file() and kept.key.is_file() and kept.authority.is_file():
-        return kept
     try:
+        if kept.key.is_file() and kept.authority.is_file() and kept.certificate.is_file():
+            if authority.is_current(kept.certificate.read_bytes()):
+                return kept
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        authority = trustme.CA(
-            organization_name="fcgiemu", organization_unit_name="this machine only"
-        )
-        issued = authority.issue_cert(*NAMES)
+        made = authority.make(NAMES)
         with open(os.open(kept.key, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as stream:
-            stream.write(issued.private_key_pem.bytes())
-        kept.certificate.write_bytes(b"".join(part.bytes() for part in issued.cert_chain_pems))
-        kept.authority.write_bytes(authority.cert_pem.bytes())
+            stream.write(made.key)
+        kept.certificate.write_bytes(made.chain)
+        kept.authority.write_bytes(made.authority)
     except OSError as error:
         hint = "Give your own with --cert and --key."
         raise SiteError(

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import ipaddress
 import shutil
+import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 import pytest
 from click.testing import CliRunner
+from cryptography import x509
+from cryptography.x509 import verification
 
 from fcgiemu.cli import main
-from fcgiemu.server import trust
+from fcgiemu.server import authority, tls, trust
 
 from ..sites import write
 
@@ -83,3 +88,74 @@ def test_clean_removes_what_is_kept_and_nothing_else(
     assert not kept.exists() and not (site / ".fcgiemu").is_symlink()
     assert (elsewhere / "precious").exists() and (site / "web.config").exists()
     assert run("--yes") == "Nothing is kept.\n"
+
+
+# -- the authority ---------------------------------------------------------------------------------
+
+
+def verified(made: authority.Made, name: str, signed: bytes | None = None) -> str:
+    """Why a client does not take a certificate for a name; "" where it does."""
+    store = verification.Store([x509.load_pem_x509_certificate(made.authority)])
+    server = x509.load_pem_x509_certificate(signed or made.chain)
+    subject = (
+        x509.IPAddress(ipaddress.ip_address(name)) if name[0].isdigit() else x509.DNSName(name)
+    )
+    try:
+        verification.PolicyBuilder().store(store).build_server_verifier(subject).verify(server, [])
+    except verification.VerificationError as error:
+        return str(error)
+    return ""
+
+
+def test_the_authority_signs_for_this_machine_alone() -> None:
+    made = authority.make(("localhost", "shop.localhost", "127.0.0.1"))
+    for name in ("localhost", "shop.localhost", "127.0.0.1"):
+        assert not verified(made, name)
+    for name in ("bank.example", "localhost.example", "192.0.2.1"):
+        assert verified(made, name)  # not its names
+        assert verified(authority.make((name,)), name)  # beyond what its authority may sign
+
+
+def test_extensions_of_the_authority() -> None:
+    root = x509.load_pem_x509_certificate(authority.make(("localhost",)).authority)
+    limits = root.extensions.get_extension_for_class(x509.NameConstraints)
+    assert limits.critical and limits.value.excluded_subtrees is None
+    assert [str(name.value) for name in limits.value.permitted_subtrees or ()] == [
+        "localhost",
+        "127.0.0.0/8",
+        "::1/128",
+    ]
+    basic = root.extensions.get_extension_for_class(x509.BasicConstraints).value
+    assert (basic.ca, basic.path_length) == (True, 0)
+
+
+def test_a_certificate_that_has_run_out_is_made_anew(tmp_path: Path) -> None:
+    kept = tls.local(tmp_path)
+    old = authority.make(("localhost",), datetime(2020, 1, 1, tzinfo=UTC))
+    kept.certificate.write_bytes(old.chain)
+    tls.local(tmp_path)
+    assert kept.certificate.read_bytes() != old.chain
+    kept.certificate.write_bytes(b"no certificate")
+    assert authority.is_current(tls.local(tmp_path).certificate.read_bytes())
+
+
+@on_linux
+@pytest.mark.skipif(shutil.which("certutil") is None, reason="certutil is not installed")
+def test_the_real_certutil_adds_and_removes(tmp_path: Path) -> None:
+    database = tmp_path / ".pki/nssdb"
+    database.mkdir(parents=True)
+    made = ["certutil", "-N", "-d", f"sql:{database}", "--empty-password"]
+    subprocess.run(made, check=True, capture_output=True)
+    kept = tls.local(tmp_path / "tls")
+    assert kept.authority is not None
+
+    def listed() -> str:
+        words = ["certutil", "-L", "-d", f"sql:{database}"]
+        return subprocess.run(words, check=True, capture_output=True, text=True).stdout
+
+    (told,) = trust.add(kept.authority, tmp_path, root=tmp_path / "none")
+    assert told.done and "fcgiemu" in listed()
+    list(trust.add(kept.authority, tmp_path, root=tmp_path / "none"))  # again: as before
+    (gone,) = trust.remove(kept.authority, tmp_path, root=tmp_path / "none")
+    assert gone.done and "fcgiemu" not in listed()
+    assert list(trust.remove(kept.authority, tmp_path, root=tmp_path / "none")) == []
