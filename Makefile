@@ -67,7 +67,7 @@ samples/%/env/.installed: samples/%/requirements.txt | $(VENV)/bin/python
 # A warning is an error: a link that leads nowhere, too.
 docs: $(VENV)/.docs-installed
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
-	@echo "build/site/index.html"
+	@echo "build/site/index.html; its search wants a server: python3 -m http.server --directory build/site"
 
 $(VENV)/.docs-installed: $(VENV)/.installed
 	$(BIN)/python -m pip install -q -e '.[docs]'

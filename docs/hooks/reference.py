@@ -73,17 +73,17 @@ def _option(option: click.Option) -> tuple[object, ...]:
     """Names with their value, the default, the help."""
     names = ", ".join(f"`{name}`" for name in (*option.opts, *option.secondary_opts))
     if not option.is_flag and not option.count:
-        shown = option.metavar or _choices(option.type)
-        names += f" `{shown}`"
+        names += " " + ", ".join(f"`{value}`" for value in _values(option))
     default = option.default
     told = isinstance(default, (str, int, float)) and not isinstance(default, bool)
     return names, f"`{default}`" if told and default != "" else "", option.help or ""
 
 
-def _choices(kind: click.ParamType) -> str:
-    if isinstance(kind, click.Choice):
-        return "|".join(map(str, kind.choices))
-    return kind.name.upper()
+def _values(option: click.Option) -> list[str]:
+    """What may stand behind an option: its choices, or the name of its value."""
+    if option.metavar is None and isinstance(option.type, click.Choice):
+        return list(map(str, option.type.choices))
+    return (option.metavar or option.type.name.upper()).strip("[]").split("|")
 
 
 def keys() -> str:

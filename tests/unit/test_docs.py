@@ -4,21 +4,28 @@ print is compared in tests/live/test_documents.py.
 
 from __future__ import annotations
 
+import ast
+import json
 import re
 import subprocess
 import sys
+import tomllib
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from configparser import ConfigParser
 from dataclasses import fields
 from functools import cache
 from importlib import util
 from pathlib import Path
 from types import ModuleType
+from xml.etree.ElementTree import fromstring as read_element
 
 import pytest
 
 from fcgiemu import Settings, project
 from fcgiemu.cli import COMMANDS
+
+from .. import documents
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -104,6 +111,44 @@ def test_the_reference_is_whole() -> None:
             f"Settings.{field.name} has no comment #: that says what it is"
         )
     assert "| `RULE_EVALUATION_START` | measured |" in made["reference/events.md"]
+
+
+def test_every_extra_is_named() -> None:
+    declared = ConfigParser()
+    declared.read(ROOT / "setup.cfg")
+    text = (DOCS / "tutorials" / "install.md").read_text("utf-8")
+    for extra in declared["options.extras_require"]:
+        assert f"`fcgiemu[{extra}]`" in text, extra
+
+
+def _configuration(text: str) -> object:
+    """What stands between tags of a web.config, or all of it."""
+    return read_element(
+        text if "<configuration" in text else f"<configuration>{text}</configuration>"
+    )
+
+
+#: Language of a fenced block -> what reads it.
+READERS: dict[str, Callable[[str], object]] = {
+    "json": json.loads,
+    "python": ast.parse,
+    "toml": tomllib.loads,
+    "xml": _configuration,
+}
+
+
+@pytest.mark.parametrize(
+    "page",
+    [page for page in PAGES if page.name != "check.md"],  # its examples are wrong on purpose
+    ids=lambda page: page.relative_to(ROOT).as_posix(),
+)
+def test_blocks_can_be_read(page: Path) -> None:
+    for block in documents.blocks(page):
+        if block.language in READERS:
+            try:
+                READERS[block.language]("\n".join(block.lines))
+            except (ValueError, SyntaxError) as error:
+                pytest.fail(f"{page.name}:{block.first}: {error}")
 
 
 #: Phrases that are not English, or not ours any more -> what to write.
