@@ -39,7 +39,7 @@ def commands() -> str:
         "the site are the same for every command, and may stand in [fcgiemu.toml](keys.md).",
         "",
     ]
-    context = click.Context(main, info_name="fcgiemu")
+    context = click.Context(main, info_name="fcgiemu", **main.context_settings)
     for title, group in grammar.GROUPS.items():
         lines += [f"## {title}", ""]
         for name in group:
@@ -50,7 +50,8 @@ def commands() -> str:
 def _command(name: str, parent: click.Context) -> Iterator[str]:
     command = main.get_command(parent, name)
     assert command is not None
-    context = click.Context(command, info_name=f"fcgiemu {name}")
+    names = parent.help_option_names
+    context = click.Context(command, info_name=f"fcgiemu {name}", help_option_names=names)
     yield f"### fcgiemu {name}"
     yield ""
     help = inspect.cleandoc(command.help or COMMANDS[name]).replace("\b\n", "")
