@@ -70,7 +70,7 @@ def _elements(outline: Outline, place: Place, offset: int) -> Iterator[Proposal]
             begin=begin,
             end=end,
             detail=hovering.title(name, child),
-            documentation=hovering.of_element(child),
+            documentation=hovering.of_element(child, name),
         )
 
 
@@ -122,7 +122,7 @@ def _attributes(outline: Outline, place: Place, element: Known, offset: int) -> 
                 begin=begin,
                 end=end,
                 detail=hovering.kind_of(attribute),
-                documentation=hovering.of_attribute(attribute),
+                documentation=hovering.of_attribute(attribute, element, place.tag.name),
             )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
-from ..config import schema
+from ..config import meanings, schema
 from ..config.schema import Attribute
 from ..report import facts, support
 from ..schemas.web_config import limits
@@ -50,8 +50,8 @@ def hover(outline: Outline, offset: int) -> Hover | None:
     if element is None:
         return None
     if place.part == "name":
-        text = f"**{title(tag.name, element)}**\n\n{of_element(element, tag.name)}"
-        return Hover(text.strip(), tag.name_begin, tag.name_end)
+        parts = (f"**{title(tag.name, element)}**", of_element(element, tag.name), _facts(tag.name))
+        return Hover("\n\n".join(filter(None, parts)), tag.name_begin, tag.name_end)
     written = place.attribute
     if written is None:
         return None
@@ -67,8 +67,9 @@ def hover(outline: Outline, offset: int) -> Hover | None:
         return None
     begin = written.begin
     end = written.end if place.part == "attribute" or written.value is None else written.value[1]
-    text = f"**{attribute.name}**: {kind_of(attribute)}\n\n{of_attribute(attribute)}"
-    return Hover(f"{text}\n\n{_facts(attribute.name)}".strip(), begin, end)
+    title_of = f"**{attribute.name}**: {kind_of(attribute)}"
+    parts = (title_of, of_attribute(attribute, element, tag.name), _facts(attribute.name))
+    return Hover("\n\n".join(filter(None, parts)), begin, end)
 
 
 def _names(outline: Outline, place: Place) -> list[str]:
@@ -91,9 +92,11 @@ def title(name: str, element: Known) -> str:
     return f"<{name}>"
 
 
-def of_element(element: Known, name: str = "") -> str:
-    """What IIS does with an element, and fcgiemu; with the facts about it where it has a name."""
-    parts = [_TOP.get(name, "")]
+def of_element(element: Known, name: str) -> str:
+    """What IIS does with an element called ``name``, and fcgiemu."""
+    parts = [_TOP.get(name, "") or meanings.of_element(element.section, name)]
+    if element.kind == "section":
+        parts.append(meanings.of_section(element.section))
     if element.kind == "section" and element.element is not None:
         section = element.element
         parts += [
@@ -110,7 +113,6 @@ def of_element(element: Known, name: str = "") -> str:
             f"Its key is {keys}; an entry that is there already is an error." if keys else "",
             f"Entries of a deeper file come {order} inherited ones.",
         ]
-    parts.append(_facts(name) if name else "")
     return "\n\n".join(filter(None, parts))
 
 
@@ -122,10 +124,12 @@ def kind_of(attribute: Attribute) -> str:
     return f"{attribute.type}{values}{limits(attribute)}{default}{needed}"
 
 
-def of_attribute(attribute: Attribute) -> str:
-    """What is said of an attribute beside its type."""
+def of_attribute(attribute: Attribute, element: Known, tag: str) -> str:
+    """What an attribute of a tag does, and what is said of it beside its type."""
     words = attribute.words
+    name = "" if element.kind == "section" else tag
     notes = [
+        meanings.of_attribute(element.section, name, attribute.name),
         "A key of the collection." if attribute.is_key else "",
         "`%NAME%` is replaced by the environment's value." if "expanded" in words else "",
         "Compared with case." if "casesensitive" in words else "",

@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable
 
 from lxml import etree
 
-from ..config import schema
+from ..config import meanings, schema
 from ..config.schema import Attribute, CollectionSchema, ElementSchema
 
 #: The namespace that old files of Visual Studio declare on their root element.
@@ -114,45 +114,62 @@ class _Schema:
         return groups[path]
 
     def _element(
-        self, parent: etree._Element, known: ElementSchema, name: str, is_entry: bool = False
+        self,
+        parent: etree._Element,
+        known: ElementSchema,
+        name: str,
+        section: str = "",
+        is_entry: bool = False,
     ) -> None:
-        """An element with all that it may hold; only entries of collections must have what is
-        required.
+        """An element of a section with all that it may hold; only entries of collections must have
+        what is required.
         """
         element = _add(parent, "element", name=name, **_optional(parent))
-        if known.name in schema.sections():
-            _document(element, _of_section(known))
+        is_section = known.name in schema.sections()
+        section = known.name if is_section else section
+        _document(
+            element,
+            _of_section(known) if is_section else meanings.of_element(section, name),
+        )
         kind = _add(element, "complexType")
         if known.children or known.collections:
             content = _many(kind) if known.collections else _add(kind, "all")
             for child in known.children.values():
-                self._element(content, child, child.name)
+                self._element(content, child, child.name, section)
             for collection in known.collections.values():
-                self._collection(content, collection)
-        self._attributes(kind, known.attributes.values(), is_entry)
+                self._collection(content, collection, section)
+        owner = (section, "" if is_section else name)
+        self._attributes(kind, known.attributes.values(), owner, is_entry)
 
-    def _collection(self, content: etree._Element, collection: CollectionSchema) -> None:
+    def _collection(
+        self, content: etree._Element, collection: CollectionSchema, section: str
+    ) -> None:
         """The elements that add an entry, remove one (by its attributes), and remove all (the
         configuration system looks at nothing in that one).
         """
         entry = collection.entry
-        self._element(content, entry, entry.name, is_entry=True)
+        self._element(content, entry, entry.name, section, is_entry=True)
         if collection.remove:
             kind = _add(_add(content, "element", name=collection.remove), "complexType")
-            self._attributes(kind, entry.attributes.values(), False)
+            self._attributes(kind, entry.attributes.values(), (section, entry.name), False)
         if collection.clear:
             _add(content, "element", name=collection.clear)
 
     # -- attributes --------------------------------------------------------------------------------
 
     def _attributes(
-        self, kind: etree._Element, attributes: Iterable[Attribute], is_entry: bool
+        self,
+        kind: etree._Element,
+        attributes: Iterable[Attribute],
+        owner: tuple[str, str],
+        is_entry: bool,
     ) -> None:
+        """The attributes of ``owner``: a section and the element in it ("" = the section)."""
         for attribute in attributes:
             made = _add(kind, "attribute", name=attribute.name)
             if is_entry and "required" in attribute.words:
                 made.set("use", "required")
-            _document(made, _of_attribute(attribute))
+            _document(made, _of_attribute(attribute, meanings.of_attribute(*owner, attribute.name)))
             if attribute.type == "bool":
                 made.set("type", f"{self.prefix}bool")
             elif attribute.type == "string" and "nonempty" not in attribute.words:
@@ -262,6 +279,8 @@ def _union(kind: etree._Element, values: Iterable[str], pattern: str) -> None:
 
 
 def _document(element: etree._Element, text: str) -> None:
+    if not text:
+        return
     note = _add(element, "annotation")
     element.insert(0, note)
     _add(note, "documentation").text = text
@@ -281,13 +300,15 @@ def _of_section(section: ElementSchema) -> str:
         if section.name in schema.LOCKED
         else ""
     )
-    return f"{section.name}.{locked}{_SUPPORT[section.support]}"
+    meaning = meanings.of_section(section.name) or f"{section.name}."
+    return f"{meaning}{locked}{_SUPPORT[section.support]}"
 
 
-def _of_attribute(attribute: Attribute) -> str:
+def _of_attribute(attribute: Attribute, meaning: str) -> str:
     """What an editor shows of an attribute."""
     default = f" Default: {attribute.default}." if attribute.default is not None else ""
-    return f"{attribute.type}{limits(attribute)}.{default}{_SUPPORT[attribute.support]}"
+    kind = f"{attribute.type}{limits(attribute)}.{default}{_SUPPORT[attribute.support]}"
+    return f"{meaning} {kind}".lstrip()
 
 
 def limits(attribute: Attribute) -> str:

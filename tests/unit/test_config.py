@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
+from fcgiemu.config import meanings, schema
 from fcgiemu.config.file import load
 from fcgiemu.config.schema import sections
 from fcgiemu.site import Site
@@ -350,3 +351,21 @@ def test_config_source_compares_without_case(make_site: Callable[..., Site]) -> 
         assert [finding["code"] for finding in site.explain("/")["findings"]] == [
             "config-source"
         ], bad
+
+
+def _named(element: schema.ElementSchema) -> Iterator[str]:
+    """The keys that meanings.toml may have for what is in an element."""
+    inner = [*element.children.values(), *(one.entry for one in element.collections.values())]
+    for child in inner:
+        yield child.name
+        yield from (f"{child.name}@{name}" for name in child.attributes)
+        yield from _named(child)
+
+
+@pytest.mark.parametrize("section", meanings.table())
+def test_meanings_are_of_what_the_schema_has(section: str) -> None:
+    known = schema.sections()
+    element = known.get(section) or known[schema.WEB_SERVER + section]
+    allowed = {"about", *(f"@{name}" for name in element.attributes), *_named(element)}
+    assert meanings.table()[section].keys() <= allowed
+    assert all(text.endswith((".", "…", ".py")) for text in meanings.table()[section].values())

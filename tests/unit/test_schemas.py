@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 from lxml import etree
 
 from fcgiemu import catalogue, schemas
-from fcgiemu.catalogue import EXAMPLE_FILES
+from fcgiemu.catalogue import EXAMPLE_FILES, Example
 from fcgiemu.cli import main
 from fcgiemu.config import file as config_file
 from fcgiemu.config import schema as table
@@ -139,14 +139,22 @@ def test_outputs(name: str, words: list[str], site: Path) -> None:
     hold(name, done.stdout)
 
 
-CHECKED = [kind for kind in catalogue.kinds() if kind.before and kind.needs != "request"]
+EXAMPLES = [
+    pytest.param(example, id=name)
+    for kind in catalogue.kinds()
+    if kind.needs in ("configuration", "files")
+    for name, example in kind.examples()
+]
 
 
-@pytest.mark.parametrize("kind", CHECKED, ids=lambda kind: kind.code)
-def test_what_check_says_of_every_example(kind: catalogue.Kind, tmp_path: Path) -> None:
-    is_whole = kind.before.lstrip().startswith(("<?xml", "<configuration", "<!DOCTYPE"))
-    text = kind.before if kind.file != "web.config" or is_whole else web_config(kind.before)
-    write(tmp_path, {**EXAMPLE_FILES, "web.config": web_config(), **kind.files, kind.file: text})
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_what_check_says_of_every_example(example: Example, tmp_path: Path) -> None:
+    is_whole = example.before.lstrip().startswith(("<?xml", "<configuration", "<!DOCTYPE"))
+    text = (
+        example.before if is_whole or example.file != "web.config" else web_config(example.before)
+    )
+    beside = {**EXAMPLE_FILES, "web.config": web_config(), **example.files}
+    write(tmp_path, {**beside, example.file: text})
     hold("check", run("check", str(tmp_path), "--json").stdout)
 
 
@@ -261,11 +269,11 @@ def configurations() -> Iterator[tuple[str, bytes]]:
     """Every web.config of the samples and of the catalogue's examples."""
     for path in sorted((ROOT / "samples").rglob("web*.config")):
         yield str(path), path.read_bytes()
-    for kind in catalogue.kinds():
-        for text in (kind.before, kind.after):
-            if text.lstrip().startswith("<") and kind.file == "web.config":
+    for name, example in (pair for kind in catalogue.kinds() for pair in kind.examples()):
+        for text in (example.before, example.after):
+            if text.lstrip().startswith("<") and example.file == "web.config":
                 is_whole = "<configuration" in text
-                yield kind.code, (text if is_whole else web_config(text)).encode()
+                yield name, (text if is_whole else web_config(text)).encode()
 
 
 def test_what_check_accepts_is_accepted(xml_schema: etree.XMLSchema) -> None:
