@@ -28,7 +28,7 @@ from ..diagnosis import configuration
 from ..diagnosis.causes import in_words
 from ..files import content, find
 from ..programs.requirements import remedy_of, windows_only
-from . import programs, virtual_environment
+from . import node_site, programs, virtual_environment
 from .runtime import Runtime, RuntimeRefused, choose
 
 #: What KuduSync leaves out, and what a deployment makes itself.
@@ -111,7 +111,7 @@ class Deployment:
                 sync,
             ]
         if not self.is_python():
-            return [copy, sync]
+            return [copy, *self._node_steps(), sync]
         try:
             self.runtime = runtime = choose(self.source, self.python)
         except RuntimeRefused as error:
@@ -143,6 +143,34 @@ class Deployment:
                     self._collect_static,
                 )
             )
+        return steps
+
+    def _is_node(self) -> bool:
+        """Whether this is deployed as a Node site: Python comes first."""
+        own = self.custom and self.custom_command()
+        return self.runtime is None and not own and node_site.is_node(self.source)
+
+    def _node_steps(self) -> list[Step]:
+        """What Kudu does for a Node site between the copying and the exchange."""
+        if not self._is_node():
+            return []
+        steps = []
+        start = node_site.start_file(self.source)
+        if start and find(self.source, "web.config") is None:
+            text = node_site.web_config(start)
+            steps.append(
+                Step(
+                    "web.config",
+                    f"there is none: {start} answers by iisnode",
+                    lambda: self._write("web.config", text),
+                )
+            )
+        if start and (line := node_site.yml_line(self.source, start)):
+            name = (Path(start).parent / "iisnode.yml").as_posix()
+            why = "engines.node of package.json names a Node"
+            steps.append(Step("iisnode.yml", why, lambda: self._add_line(name, line)))
+        if node_site.has_dependencies(self.source) and not (self.source / "node_modules").is_dir():
+            steps.append(Step("npm", "package.json, every deployment", self._install_packages))
         return steps
 
     def _versioned(self, runtime: Runtime) -> Path | None:
@@ -256,7 +284,9 @@ class Deployment:
         """What is not as the user may think it is."""
         if self.runtime is not None and self.runtime.note:
             self._tell(f"warning: {self.runtime.note}")
-        if self.runtime is None and not (self.custom and self.custom_command()):
+        if self._is_node():
+            self._tell(f"note: a Node site to Kudu ({self.why_not_python()} for a Python site)")
+        elif self.runtime is None and not (self.custom and self.custom_command()):
             self._tell(
                 f"note: no Python site to Kudu ({self.why_not_python()}): files are copied, nothing"
                 " is installed"
@@ -275,6 +305,13 @@ class Deployment:
         """What to say where no web.config will be there, or one for another version."""
         version = self.runtime.version if self.runtime is not None else None
         missing = configuration.missing(self.source)
+        if self._is_node():
+            if missing is None or node_site.start_file(self.source):
+                return ""
+            return (
+                "Kudu writes no web.config: package.json has no scripts.start of the form"
+                " 'node FILE', and there is no server.js or app.js."
+            )
         is_copied = version in versioned_configs(self.source)
         lack = "" if missing is None or is_copied else in_words(missing)
         nearest = nearest_config(self.source, version) if version is not None else None
@@ -331,6 +368,11 @@ class Deployment:
     def env(self) -> Path:
         """The environment that is prepared."""
         return self.home.work / "env"
+
+    @property
+    def node_modules(self) -> Path:
+        """The packages of Node that are prepared."""
+        return self.home.work / "node_modules"
 
     def _stage(self) -> None:
         """A copy of the source without links, special files and what Kudu leaves out."""
@@ -417,6 +459,34 @@ class Deployment:
         }
         self._files = sorted(made.union(self._files))
 
+    def _write(self, relative: str, text: str) -> None:
+        """A file that the deployment makes."""
+        (self.stage / relative).parent.mkdir(parents=True, exist_ok=True)
+        (self.stage / relative).write_text(text, "utf-8")
+        self._files = sorted({*self._files, relative})
+
+    def _add_line(self, relative: str, line: str) -> None:
+        """A line at the end of a file, which is made where there is none."""
+        folder, name = (self.stage / relative).parent, Path(relative).name
+        text = content(folder, name).decode("utf-8", "replace")
+        known = find(folder, name)
+        name = known.name if known is not None else name
+        before = f"{text.rstrip()}\n" if text.strip() else ""
+        self._write((Path(relative).parent / name).as_posix(), f"{before}{line}\n")
+
+    def _install_packages(self) -> None:
+        """node_modules made new, aside."""
+        npm = shutil.which("npm")
+        if npm is None:
+            raise DeploymentFailed(
+                "npm",
+                "npm is not installed. Install Node.js with npm, or deploy node_modules with the"
+                " source.",
+            )
+        self._call("npm", [npm, "install", "--omit=dev", "--no-audit", "--no-fund"], self.stage)
+        if (self.stage / "node_modules").is_dir():
+            os.replace(self.stage / "node_modules", self.node_modules)
+
     def _configure(self, config: Path) -> None:
         for entry in list(self.stage.iterdir()):
             if entry.name.lower() == "web.config":
@@ -443,6 +513,8 @@ class Deployment:
                 self._replace(relative)
             if self.env.is_dir():
                 self._change_env()
+            if self.node_modules.is_dir():
+                self._change("node_modules", self.node_modules)
         finally:
             self.home.lock.unlink(missing_ok=True)
 
@@ -495,12 +567,16 @@ class Deployment:
         """The prepared env in the place of the old one; what in it names its place, or the site's,
         names the final ones.
         """
-        final = self.home.wwwroot / "env"
-        old = self.home.work / "env.old"
-        if final.exists():
-            os.replace(final, old)
-        os.replace(self.env, final)
+        final = self._change("env", self.env)
         virtual_environment.moved(final, {self.env: final, self.stage: self.home.wwwroot})
+
+    def _change(self, name: str, prepared: Path) -> Path:
+        """A prepared folder in the place of the site's own of that name."""
+        final = self.home.wwwroot / name
+        if final.exists():
+            os.replace(final, self.home.work / f"{name}.old")
+        os.replace(prepared, final)
+        return final
 
     def _collect_static(self) -> None:
         """Kudu does not look at its exit status either; a failure is only told."""

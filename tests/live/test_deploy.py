@@ -7,6 +7,8 @@ from __future__ import annotations
 import fcntl
 import importlib.util
 import os
+import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -25,8 +27,10 @@ from fcgiemu.azure.programs import reason
 from fcgiemu.azure.repository import create, receive
 from fcgiemu.azure.runtime import RuntimeRefused, choose, parse, wanted
 from fcgiemu.cli import main
+from fcgiemu.diagnosis.check import check
 from fcgiemu.programs.pythons import installed
 from fcgiemu.programs.requirements import remedy_of, windows_only
+from fcgiemu.site import Site
 
 from ..sites import PROCESSOR, python_handler, web_config, write
 from .server import LiveServer
@@ -818,3 +822,96 @@ def test_a_source_that_is_missing(tmp_path: Path) -> None:
         main, ["deploy", str(tmp_path / "nowhere"), "--dry-run", "--to", str(tmp_path / "home")]
     )
     assert result.exit_code == 2 and "There is no folder" in result.output
+
+
+# -- Node ------------------------------------------------------------------------------------------
+
+
+def deployed(tmp_path: Path, files: dict[str, str]) -> tuple[Path, list[str]]:
+    """The wwwroot of a deployment of these files, and what was said."""
+    said: list[str] = []
+    source = write(tmp_path / "node", files)
+    made = of_home(source, Home(tmp_path / "home"), said.append)
+    made.run()
+    return made.home.wwwroot, said
+
+
+@pytest.mark.parametrize(
+    ("files", "start"),
+    [
+        ({"server.js": ""}, "server.js"),
+        ({"app.js": "", "package.json": "{}"}, "app.js"),
+        ({"app.js": "", "server.js": ""}, "server.js"),
+        ({"package.json": '{"scripts": {"start": "node ./bin/www"}}', "bin/www": ""}, "bin/www"),
+        ({"package.json": '{"scripts": {"start": "nodemon x"}}', "app.js": ""}, "app.js"),
+        ({"package.json": '{"scripts": {"start": "node ../../x.js"}}'}, ""),
+        ({"package.json": "[]"}, ""),
+    ],
+)
+def test_the_web_config_of_a_node_site(tmp_path: Path, files: dict[str, str], start: str) -> None:
+    wwwroot, said = deployed(tmp_path, files)
+    text = "\n".join(said)
+    assert "a Node site to Kudu" in text
+    if not start:
+        assert not (wwwroot / "web.config").exists() and "Kudu writes no web.config" in text
+        return
+    site = Site(wwwroot)
+    assert not [known for known in check(site) if known.severity == "error"]
+    outcome = site.explain("/api/x?y=1")["outcome"]
+    assert (outcome["kind"], outcome["iisnode"]["script"]) == ("iisnode", start)
+    assert outcome["iisnode"]["url"] == "/api/x?y=1"
+    assert site.explain(f"/{start}/debug")["rules"] == ["NodeInspector"]
+    write(wwwroot, {"public/a.css": ""})
+    assert Site(wwwroot).explain("/a.css?v=1")["outcome"]["kind"] == "static"
+
+
+def test_what_a_node_site_has_is_kept(tmp_path: Path) -> None:
+    files = {
+        "bin/www": "",
+        "web.config": "<configuration />",
+        "package.json": '{"scripts": {"start": "node bin/www"}, "engines": {"node": "18.1.2"}}',
+        "bin/iisnode.yml": "loggingEnabled: false",
+    }
+    wwwroot, said = deployed(tmp_path, files)
+    assert (wwwroot / "web.config").read_text() == "<configuration />"
+    lines = (wwwroot / "bin" / "iisnode.yml").read_text().splitlines()
+    assert lines[0] == "loggingEnabled: false" and len(lines) == 2
+    assert re.fullmatch(
+        r'nodeProcessCommandLine: "D:\\Program Files \(x86\)\\nodejs\\18\.\d+\.\d+\\node\.exe"',
+        lines[1],
+    )
+    write(tmp_path / "node", {"bin/iisnode.yml": "nodeProcessCommandLine: node"})
+    deployed(tmp_path, {})
+    assert (wwwroot / "bin" / "iisnode.yml").read_text() == "nodeProcessCommandLine: node"
+
+
+def test_a_site_without_engines_gets_no_iisnode_yml(tmp_path: Path) -> None:
+    wwwroot, _ = deployed(tmp_path, {"server.js": "", "package.json": "{}"})
+    assert not (wwwroot / "iisnode.yml").exists()
+
+
+def test_python_comes_before_node(source: Path, tmp_path: Path) -> None:
+    write(source, {"package.json": "{}", "server.js": ""})
+    names = [step.name for step in of_home(source, Home(tmp_path / "home"), print).plan()]
+    assert names == ["copy", "env", "pip", "sync"]
+
+
+@pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not installed")
+def test_the_packages_of_a_node_site(tmp_path: Path) -> None:
+    files = {
+        "server.js": "",
+        "own/package.json": '{"name": "own", "version": "1.0.0"}',
+        "own/index.js": "module.exports = 'first';",
+        "package.json": '{"dependencies": {"own": "file:./own"}}',
+    }
+    wwwroot, said = deployed(tmp_path, files)
+    assert any("] npm: package.json" in line for line in said)
+    assert (wwwroot / "node_modules" / "own").exists()
+    deployed(tmp_path, {})
+    assert (wwwroot / "node_modules" / "own" / "index.js").exists()
+
+
+def test_packages_without_npm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module.shutil, "which", lambda name: None)
+    with pytest.raises(DeploymentFailed, match="npm is not installed"):
+        deployed(tmp_path, {"server.js": "", "package.json": '{"dependencies": {"a": "1"}}'})
