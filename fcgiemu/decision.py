@@ -5,7 +5,7 @@ only read it.
 from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 from .config.diagnostics import Finding
 from .config.tree import Effective
@@ -99,6 +99,17 @@ class CallIisnode:
 
 
 @dataclass(frozen=True, slots=True)
+class CallAspNetCore:
+    """AspNetCoreModule, of the version that ``module`` names, passes the request to the process
+    that <aspNetCore> starts.
+    """
+
+    handler: Handler
+    module: str
+    kind = "aspNetCore"
+
+
+@dataclass(frozen=True, slots=True)
 class Proxy:
     """Application Request Routing forwards the request to ``url`` (query included): to that host,
     or to a server of the web farm that it names.
@@ -142,8 +153,10 @@ class Respond:
     hints: tuple[str, ...] = ()
     #: What a process that failed wrote last.
     output: str = ""
-    #: The body of an answer that is not an error.
+    #: The body of an answer that is not an error, or of one that ``skips_errors``.
     body: bytes = b""
+    #: Whether <httpErrors> leaves it alone, as its module asks; Replace does not listen.
+    skips_errors: bool = False
     kind = "respond"
 
 
@@ -167,8 +180,12 @@ class Abort:
     kind = "abort"
 
 
-#: A process answers that a module behind IIS starts and supervises.
-CallProcess = CallHttpPlatform | CallIisnode
+#: A web server answers that listens on a port, and that a module starts and supervises.
+CallWebServer = CallHttpPlatform | CallAspNetCore
+#: A process answers that a module starts and supervises.
+CallProcess = CallWebServer | CallIisnode
+#: The kinds of outcome that those are.
+PROCESS_KINDS = frozenset(action.kind for action in get_args(CallProcess))
 Action = ServeFile | ListDirectory | CallFastCgi | CallProcess | Proxy | Redirect | Respond | Abort
 
 

@@ -16,6 +16,7 @@ from ..catalogue import finding
 from ..catalogue.values import Finding
 from ..decision import Handler
 from ..modules import handlers
+from ..modules.asp_net_core import MODULES
 from ..site import Site
 from . import processes, python, reaching
 from .check import check
@@ -51,7 +52,7 @@ def examine(site: Site, application: Application) -> Iterator[Step]:
 
 def _handlers(site: Site, application: Application) -> list[Handler]:
     """The handlers of an application that need a program: of each scriptProcessor the first, and
-    the first of httpPlatform.
+    the first of httpPlatform and of aspNetCore.
     """
     chosen: dict[str, Handler] = {}
     for handler, _ in site.effective(application.url or "/").view(handlers.table).entries:
@@ -59,6 +60,8 @@ def _handlers(site: Site, application: Application) -> list[Handler]:
             chosen.setdefault(handler.script_processor.lower(), handler)
         elif "httpPlatformHandler" in handler.modules:
             chosen.setdefault("httpPlatform", handler)
+        elif not MODULES.isdisjoint(handler.modules):
+            chosen.setdefault("aspNetCore", handler)
     return list(chosen.values())
 
 
@@ -75,9 +78,12 @@ def _programs(site: Site, application: Application, found: list[Finding]) -> Ite
             fatal = [
                 known.code
                 for known in found
-                if known.severity == "error" and known.code.startswith("platform-")
+                if known.severity == "error" and known.code.startswith(("platform-", "aspnetcore-"))
             ]
-            yield from processes.platform(site, application, handler, fatal)
+            if "httpPlatformHandler" in handler.modules:
+                yield from processes.platform(site, application, handler, fatal)
+            else:
+                yield from processes.asp_net_core(site, application, handler, fatal)
 
 
 def _without_handler(site: Site, application: Application) -> Finding:

@@ -24,6 +24,7 @@ from ..programs.pythons import version_name
 from ..programs.requirements import source_of
 from ..programs.windows_paths import inferred
 from ..site import Site
+from . import asp_net_core
 from .platform import suspicions
 from .variables import undefined
 
@@ -45,6 +46,7 @@ def findings(site: Site) -> Iterator[Finding]:
         start = Span(file.name, 1, 1)
         yield from _of_handlers(site, application, effective, start)
         yield from _of_script_name(site, application, start)
+    yield from asp_net_core.findings(site)
     if (folder := inferred(site)) is not None:
         yield finding(
             "settings-inferred-folder",

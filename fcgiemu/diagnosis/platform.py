@@ -18,8 +18,8 @@ from ..applications import Application
 from ..catalogue import finding
 from ..catalogue.values import Finding, Span
 from ..modules.http_platform import PORT_VARIABLE, HttpPlatform
-from ..programs.http_platform import log_file
 from ..programs.interpreters import Program
+from ..programs.process_command import log_file
 from ..programs.windows_paths import is_ours
 from ..site import Site
 from ..worker import paths
@@ -39,10 +39,15 @@ _UNQUOTED = re.compile(r'(?<!")\b[A-Za-z]:\\[^"]*?[^"\s\\] +[^"\s-][^"\s]*\\[^"\
 _NO_FORK = re.compile(r"os\.fork\(|^import (?:fcntl|pwd|grp|resource|termios)\b", re.MULTILINE)
 
 
-def by_hand(application: Application, command: tuple[str, ...], port: int | str) -> str:
-    """The command that starts a process as IIS does."""
+def by_hand(
+    application: Application,
+    command: tuple[str, ...],
+    port: int | str,
+    variable: str = PORT_VARIABLE,
+) -> str:
+    """The command that starts a process as IIS does, which tells it the port in ``variable``."""
     words = " ".join(map(shlex.quote, command))
-    return f"cd {shlex.quote(str(application.path))} && {PORT_VARIABLE}={port} {words}"
+    return f"cd {shlex.quote(str(application.path))} && {variable}={port} {words}"
 
 
 def of_failed_start(

@@ -1,24 +1,28 @@
-"""What ``doctor`` sees when it starts the programs of a site: whether a process of httpPlatform
-listens, and what the application answers for its first page.
+"""What ``doctor`` sees when it starts the programs of a site: whether a process of httpPlatform or
+aspNetCore listens, and what the application answers for its first page.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
 
 from ..applications import Application
 from ..catalogue import finding
 from ..catalogue.values import Finding
 from ..decision import CallFastCgi, Decision, Handler
+from ..modules import asp_net_core as core
 from ..modules import http_platform
 from ..modules.fastcgi_variables import encode_params
 from ..modules.http_platform import HttpPlatform
 from ..programs import asking, installing, probing
+from ..programs import asp_net_core as core_programs
 from ..programs.http_platform import command_line
 from ..programs.interpreters import Program, ProgramMissing, find_program
 from ..programs.launching import Launcher, NotRegistered, PoolOptions
 from ..programs.ports import free_port
 from ..site import Site
+from .asp_net_core import of_failed_start as core_starts
 from .causes import causes, in_words
 from .platform import by_hand, of_failed_start
 from .python import chosen_program, program_missing, timeout
@@ -44,7 +48,72 @@ def platform(
     missing = list(_module(application, program, words, environment))
     yield from missing
     if not missing and not wrong:
-        yield from _started(site, application, settings, program)
+        yield from _started(_platform_start(site, application, settings, program))
+
+
+def _platform_start(
+    site: Site, application: Application, settings: HttpPlatform, program: Program
+) -> Start:
+    port = free_port()
+    line = command_line(site, application, settings, port)
+    return Start(
+        application=application,
+        program=program,
+        line=line,
+        port=port,
+        seconds=settings.startup_time_limit,
+        variable=http_platform.PORT_VARIABLE,
+        likely=lambda trial: of_failed_start(
+            settings, application, program, trial.output, trial.ports
+        ),
+    )
+
+
+def asp_net_core(
+    site: Site, application: Application, handler: Handler, wrong: Collection[str]
+) -> Iterator[Step]:
+    """The process of <aspNetCore>, in the same way."""
+    yield Step("handler", "ok", f"{handler.name}: path={handler.path} {handler.origin}")
+    settings = site.effective(application.url or "/").view(core.asp_net_core)
+    port = free_port()
+    try:
+        found = core_programs.command(site, application, settings, {})
+        line = core_programs.command_line(site, application, settings, port)
+    except ProgramMissing as error:
+        yield Step.of("process", program_missing(error))
+        return
+    if found.note:
+        yield Step("process", "ok", found.note)
+    yield Step("process", "ok", " ".join(line[0]))
+    if not wrong:
+        yield from _started(
+            Start(
+                application=application,
+                program=found.program,
+                line=line,
+                port=port,
+                seconds=settings.startup_time_limit,
+                variable=core.PORT_VARIABLE,
+                likely=lambda trial: core_starts(application, trial.output, trial.ports),
+                headers={"MS-ASPNETCORE-TOKEN": line[1].get(core.TOKEN_VARIABLE, "")},
+            )
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """How a process is started once: command and environment, its port, which ``variable`` tells
+    it, the seconds that it has, what is likely behind a failure, and the headers of a request.
+    """
+
+    application: Application
+    program: Program
+    line: tuple[tuple[str, ...], dict[str, str]]
+    port: int
+    seconds: float
+    variable: str
+    likely: Callable[[asking.Trial], list[Finding]]
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 def _module(
@@ -65,15 +134,17 @@ def _module(
         yield Step.of("process", finding("python-load-error", None, reason=reason, remedy=remedy))
 
 
-def _started(
-    site: Site, application: Application, settings: HttpPlatform, program: Program
-) -> Iterator[Step]:
+def _started(start: Start) -> Iterator[Step]:
     """Start the process as IIS would, and see whether it listens and what it answers."""
-    port = free_port()
-    words, environment = command_line(site, application, settings, port)
+    application, (words, environment) = start.application, start.line
     try:
         trial = asking.try_platform(
-            words, environment, str(application.path), port, settings.startup_time_limit
+            words,
+            environment,
+            str(application.path),
+            start.port,
+            start.seconds,
+            headers=start.headers,
         )
     except OSError as error:
         reason = f"{words[0]}: {error.strerror}"
@@ -81,12 +152,11 @@ def _started(
         return
     if trial.listens and trial.answer is not None:
         yield Step("process", "ok", "it listens on the port that it is given")
-        yield answered(application, trial.answer, program)
+        yield answered(application, trial.answer, start.program)
         return
-    likely = of_failed_start(settings, application, program, trial.output, trial.ports)
-    hand = f"Start it by hand. Run: {by_hand(application, words, port)}"
-    remedy = " ".join(map(in_words, likely)) or hand
-    reason = _reason(trial, port, settings.startup_time_limit)
+    hand = by_hand(application, words, start.port, start.variable)
+    remedy = " ".join(map(in_words, start.likely(trial))) or f"Start it by hand. Run: {hand}"
+    reason = _reason(trial, start.port, start.seconds)
     yield Step.of("process", finding("platform-no-start", None, reason=reason, remedy=remedy))
 
 

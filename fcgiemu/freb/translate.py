@@ -58,7 +58,9 @@ _STAGES = (
 _AUTHENTICATED = _STAGES.index("AUTHENTICATE_REQUEST")
 _HANDLER_STAGE = _STAGES.index("EXECUTE_REQUEST_HANDLER")
 #: Kinds of outcomes that a handler makes.
-HANDLED = frozenset({"static", "directory", "fastcgi", "httpPlatform", "iisnode", "proxy"})
+HANDLED = frozenset(
+    {"static", "directory", "fastcgi", "httpPlatform", "aspNetCore", "iisnode", "proxy"}
+)
 
 
 def translate(exchange: Exchange, *, measured_only: bool = False) -> list[Step]:

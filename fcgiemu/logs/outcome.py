@@ -7,6 +7,7 @@ from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from ..decision import (
+    PROCESS_KINDS,
     Action,
     CallFastCgi,
     CallProcess,
@@ -53,7 +54,7 @@ def shown(where: Destination) -> str:
     """A destination in a few words."""
     if where[0] == "status":
         return where[1]
-    if where[0] in ("fastcgi", "httpPlatform", "iisnode"):
+    if where[0] == "fastcgi" or where[0] in PROCESS_KINDS:
         kind, handler, path, query = where
         return f"{kind} {handler} {path}" + (f"?{query}" if query else "")
     return " ".join(where)

@@ -11,7 +11,7 @@ from .. import catalogue, pages
 from ..config.diagnostics import Finding
 from ..config.merge import Node
 from ..config.tree import Effective
-from ..decision import CallHttpPlatform, Decision, Respond
+from ..decision import CallWebServer, Decision, Respond
 from ..hosting import Hosting
 from ..http.response import Response, reason_phrase, redirect_body
 from ..worker import paths
@@ -176,9 +176,20 @@ def answers(decision: Decision, response: Response, local: bool) -> bool:
 
 def _asks_to_skip(decision: Decision, section: Errors) -> bool:
     """Whether the handler asks for its errors to be left alone, empty ones among them, as
-    httpPlatformHandler does; Replace does not listen.  # inferred from its successor
+    httpPlatformHandler and AspNetCoreModule do; Replace does not listen.  # inferred
     """
-    return isinstance(decision.action, CallHttpPlatform) and section.existing == "Auto"
+    action = decision.action
+    asks = isinstance(action, CallWebServer) or (
+        isinstance(action, Respond) and action.skips_errors
+    )
+    return asks and section.existing == "Auto"
+
+
+def keeps_own_page(decision: Decision, action: Respond) -> bool:
+    """Whether an error goes out with the page that its module made."""
+    if not action.skips_errors or errors(decision.effective):
+        return False
+    return decision.effective.view(error_pages).existing != "Replace"
 
 
 def page(decision: Decision, action: Respond, reason: str, local: bool) -> Response | None:

@@ -289,7 +289,5 @@ def lack(handler: Handler, module: str, span: Span | None = None) -> Finding:
 
 
 _LACKS = {
-    "AspNetCoreModule": "aspnetcore",
-    "AspNetCoreModuleV2": "aspnetcore",
     "CgiModule": "cgi",
 }

@@ -32,6 +32,7 @@ from ..rewrite.state import State
 from ..trace import Trace
 from . import (
     access,
+    asp_net_core,
     authentication,
     basic_authentication,
     cors,
@@ -107,6 +108,8 @@ HANDLER_MODULES: Mapping[str, Step] = {
     "DefaultDocumentModule": default_document.handle,
     "DirectoryListingModule": directory_listing.handle,
     "FastCgiModule": fast_cgi.handle,
+    "AspNetCoreModule": asp_net_core.handle,
+    "AspNetCoreModuleV2": asp_net_core.handle,
     "httpPlatformHandler": http_platform.handle,
     iisnode.MODULE: iisnode.handle,
     "ProtocolSupportModule": protocol_support.handle,
@@ -119,8 +122,6 @@ FOREIGN_MODULES = frozenset(
         "CgiModule",
         "ServerSideIncludeModule",
         "ManagedPipelineHandler",
-        "AspNetCoreModule",
-        "AspNetCoreModuleV2",
         "WebDAVModule",
     }
 )

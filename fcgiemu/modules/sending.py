@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from ..config.tree import Effective
-from ..decision import CallHttpPlatform, Decision, Redirect, Refused, Respond, configuration_error
+from ..decision import CallWebServer, Decision, Redirect, Refused, Respond, configuration_error
 from ..http.response import (
     SERVER,
     Header,
@@ -79,9 +79,9 @@ def decorate(
 
 def names_server(decision: Decision) -> bool:
     """Whether what answers has the say over Server: a process of httpPlatform (measured; without
-    one there is none at all), or another server where <proxy> says so.
+    one there is none at all) or of aspNetCore, or another server where <proxy> says so.
     """
-    if isinstance(decision.action, CallHttpPlatform):
+    if isinstance(decision.action, CallWebServer):
         return True
     return application_request_routing.passes_server(decision)
 
@@ -207,7 +207,11 @@ def own_response(decision: Decision, local: bool, trace: Trace | None = None) ->
     response.headers += closing
     if failure is not None:
         return failed(decision, failure)
-    if isinstance(action, Respond) and action.status >= 400:
+    if (
+        isinstance(action, Respond)
+        and action.status >= 400
+        and not custom_error.keeps_own_page(decision, action)
+    ):
         return _with_page(decision, response, action, local)
     return _finished(decision, response)
 

@@ -97,6 +97,19 @@ def _masked(report: ErrorReport) -> ErrorReport:
     )
 
 
+def start_failure(message: str, hints: Sequence[str], output: str) -> bytes:
+    """The page of AspNetCoreModule about a process that does not start. What is known of the cause
+    may be empty. Without secrets: see masking.
+    """
+    clean = masking.text
+    return render(
+        "start_failure.html",
+        message=clean(message),
+        hints=[clean(hint) for hint in hints],
+        output=clean(output),
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExplanationPage:
     """An answer of ``explain`` as its page shows it; ``tables`` are (title, rows)."""

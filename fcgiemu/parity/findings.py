@@ -62,6 +62,7 @@ _KINDS = (
     ("FastCgiModule", "fastcgi"),
     ("httpPlatformHandler", "httpPlatform"),
     ("iisnode", "iisnode"),
+    ("AspNetCoreModule", "aspNetCore"),
 )
 
 

@@ -87,22 +87,26 @@ def try_platform(
     folder: str,
     port: int,
     seconds: float,
-    host: str = "localhost",
+    headers: Mapping[str, str],
 ) -> Trial:
-    """Start a program of httpPlatform, wait ``seconds`` for it to listen on ``port``, and ask it
-    for ``/``. Raises OSError where it cannot be started.
+    """Start a program, wait ``seconds`` for it to listen on ``port``, and ask it for ``/``. Raises
+    OSError where it cannot be started.
     """
     with started(command, environment, folder) as (process, output):
-        return _watched(process, output, port, seconds, host)
+        return _watched(process, output, port, seconds, {"Host": "localhost", **headers})
 
 
 def _watched(
-    process: subprocess.Popen[bytes], output: IO[bytes], port: int, seconds: float, host: str
+    process: subprocess.Popen[bytes],
+    output: IO[bytes],
+    port: int,
+    seconds: float,
+    headers: Mapping[str, str],
 ) -> Trial:
     end = time.monotonic() + seconds
     while process.poll() is None and time.monotonic() < end:
         if _listens(port):
-            answer = _ask_http(port, host)
+            answer = _ask_http(port, headers)
             said = _said(output)
             return Trial(True, process.poll(), said, answer=replace(answer, printed=said))
         time.sleep(_POLL_SECONDS)
@@ -115,10 +119,10 @@ def _listens(port: int) -> bool:
         return sock.connect_ex(("127.0.0.1", port)) == 0
 
 
-def _ask_http(port: int, host: str) -> Answer:
+def _ask_http(port: int, headers: Mapping[str, str]) -> Answer:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=SECONDS)
     try:
-        connection.request("GET", "/", headers={"Host": host})
+        connection.request("GET", "/", headers=dict(headers))
         response = connection.getresponse()
         return Answer(response.status, response.read(MAX_BODY).decode("utf-8", "replace"))
     except (OSError, http.client.HTTPException) as error:

@@ -114,7 +114,8 @@ def find_program(processor: str, site: Hosting, application: Application | None 
     is_wfastcgi = words[-2:] == ["-m", "wfastcgi"] or any(
         re.search(r"(?:^|[\\/])wfastcgi\.py$", word, re.IGNORECASE) for word in words
     )
-    asked = Asked(site, application, full_path, _local(full_path, application, pairs), is_wfastcgi)
+    local = _given(full_path, site) or _local(full_path, application, pairs)
+    asked = Asked(site, application, full_path, local, is_wfastcgi)
     if is_wfastcgi or is_python(_name(full_path)):
         program = _python(asked)
         program.is_wfastcgi = is_wfastcgi
@@ -152,17 +153,16 @@ def _name(full_path: str) -> str:
     return re.split(r"[\\/]", full_path)[-1].lower().removesuffix(".exe")
 
 
+def _given(full_path: str, site: Hosting) -> str:
+    """What --map says of this very program, which may be a bare name; "" = nothing."""
+    pairs = site.settings.path_map
+    return next((local for windows, local in pairs if windows.lower() == full_path.lower()), "")
+
+
 def _check_map(full_path: str, site: Hosting) -> None:
     """Refuse a --map of the program itself that leads to none."""
-    mapped = next(
-        (
-            local
-            for windows, local in site.settings.path_map
-            if windows.lower() == full_path.lower()
-        ),
-        None,
-    )
-    if mapped is None or _is_program(mapped):
+    mapped = _given(full_path, site)
+    if not mapped or _is_program(mapped):
         return
     what = (
         "is not there"

@@ -22,7 +22,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..hosting import AZURE_ROOT, WINDOWS_ROOT, Hosting
-from ..modules import handlers, http_platform
+from ..modules import asp_net_core, handlers, http_platform
+from ..modules.process_section import ProcessSection
 from ..worker import paths
 
 Pair = tuple[str, str]
@@ -137,20 +138,24 @@ def _named(site: Hosting) -> Iterator[_Named]:
 
 def _texts(site: Hosting) -> Iterator[tuple[str, str]]:
     root = site.effective("/")
-    uses_platform = False
+    modules: set[str] = set()
     for handler, _ in root.view(handlers.table).entries:
-        uses_platform = uses_platform or "httpPlatformHandler" in handler.modules
+        modules.update(handler.modules)
         if handler.script_processor and handler.origin:
             yield "scriptProcessor", handler.script_processor
-    if uses_platform:
-        platform = root.view(http_platform.http_platform)
-        yield "processPath", platform.process_path
-        yield "arguments of httpPlatform", platform.arguments
-        yield "stdoutLogFile", platform.stdout_log or ""
-        for name, value in platform.environment:
-            yield name, value
+    if "httpPlatformHandler" in modules:
+        yield from _texts_of("httpPlatform", root.view(http_platform.http_platform))
+    if not asp_net_core.MODULES.isdisjoint(modules):
+        yield from _texts_of("aspNetCore", root.view(asp_net_core.asp_net_core))
     for name, (value, _span) in site.app_settings().items():
         yield name, value
+
+
+def _texts_of(section: str, settings: ProcessSection) -> Iterator[tuple[str, str]]:
+    yield "processPath", settings.process_path
+    yield f"arguments of {section}", settings.arguments
+    yield "stdoutLogFile", settings.stdout_log or ""
+    yield from settings.environment
 
 
 #: The sign that is enough by itself.

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .. import pages
+from ..decision import PROCESS_KINDS
 from ..version import __version__
 from .explanation import Explanation, OutcomeJson
 
@@ -311,7 +312,7 @@ def _outcome(outcome: OutcomeJson, answer: Explanation) -> Iterator[str]:
         yield f"   the application sees the URL '{node['url']}'" + "".join(
             f", {name} '{value}'" for name, value in node["headers"].items()
         )
-    elif kind in ("proxy", "httpPlatform"):
+    elif kind == "proxy" or kind in PROCESS_KINDS:
         yield f"=> {kind} {_url(outcome['path'], outcome['query'])}"
     else:
         yield f"=> {status}.{outcome['substatus']} {outcome['reason'] or ''} ({outcome['module']})"

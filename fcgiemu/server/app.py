@@ -187,6 +187,7 @@ class Server:
                 await asyncio.sleep(1)
                 now = loop.time()
                 self.fastcgi.tick(now)
+                self.processes.tick()
                 for connection in list(self.connections):
                     connection.tick(now)
 

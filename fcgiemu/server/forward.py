@@ -9,18 +9,18 @@ import contextlib
 import socket
 import ssl
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote, urlsplit
 
-from ..decision import CallHttpPlatform, Decision, Proxy, Respond
+from ..decision import CallWebServer, Decision, Proxy, Respond
 from ..http.response import Header, Response, reason_phrase
 from ..http.url import encode_path
 from ..modules import application_request_routing, custom_error, outbound, sending
 from ..rewrite.compiler import inbound
 from .exchange import PORTION, ClientGone, Exchange
-from .forwarded import HOP_BY_HOP, encode_query, local_headers, named, request_headers
+from .forwarded import HOP_BY_HOP, encode_query, named, request_headers
 from .front import Front
 from .spool import Spool
 from .web_farm import WebFarms
@@ -32,10 +32,6 @@ if TYPE_CHECKING:
 UPSTREAM_REQUESTS = 512
 #: Connections to one upstream that are kept for the next request.  # our own
 KEPT_CONNECTIONS = 20
-#: What httpPlatformHandler 1.2 collects of an answer before its first bytes leave.
-PLATFORM_BUFFER = 8192
-
-
 #: WinHTTP's codes: nobody listens, the connection broke, nothing came in time, the name is not
 #: known, TLS failed, the answer is not HTTP (the last one is inferred).
 E_CANNOT_CONNECT = 0x80072EFD
@@ -51,6 +47,8 @@ class Backend(NamedTuple):
 
     name: str
     attribute: str
+    #: Bytes of its answer that are collected before the first ones leave.
+    buffer: int = 0
 
     def too_late(self, decision: Decision, seconds: float) -> tuple[str, str]:
         """What to say where nothing came in time: what was waited for, and what to change."""
@@ -69,9 +67,6 @@ def backend_of(action: Proxy) -> Backend:
         return Backend(name, "timeout of <proxy>")
     name = f"The server {action.server} of the web farm '{action.farm}'"
     return Backend(name, "timeout of the farm's <protocol>")
-
-
-PROCESS = Backend("The process of httpPlatform", "requestTimeout")
 
 
 class Upstream:
@@ -168,8 +163,7 @@ class Forwarder:
                 self.connect(target(decision, address(routed))),
                 request_headers(decision, routed, self.tls),
                 settings.timeout,
-                settings.buffer,
-                backend_of(routed),
+                backend_of(routed)._replace(buffer=settings.buffer),
             )
         finally:
             self.answered(decision, routed, exchange)
@@ -204,13 +198,30 @@ class Forwarder:
             self.farms.answered(decision, action, exchange.status)
 
     async def forward_local(
-        self, exchange: Exchange, decision: Decision, url: str, timeout: float
+        self,
+        exchange: Exchange,
+        decision: Decision,
+        url: str,
+        headers: list[Header],
+        timeout: float,
+        backend: Backend,
     ) -> None:
-        """Send the request to a process of the site, which gets the client's own Host and
-        ``timeout`` seconds to answer; 0 = any number.  # inferred: as WinHTTP takes it
+        """Send the request to a process of the site, which gets ``timeout`` seconds to answer; 0 =
+        any number.  # inferred: as WinHTTP takes it
         """
-        headers = local_headers(decision)
-        await self._send(exchange, decision, url, headers, timeout, PLATFORM_BUFFER, PROCESS)
+        await self._send(exchange, decision, url, headers, timeout, backend)
+
+    async def post(self, url: str, headers: Mapping[str, str]) -> int:
+        """Send a request of our own without a body; the status of its answer, 0 where there is
+        none.
+        """
+        import httpx
+
+        async with self._upstream(url) as client:
+            try:
+                return (await client.post(url, headers=dict(headers), timeout=None)).status_code
+            except httpx.HTTPError:
+                return 0
 
     async def _send(
         self,
@@ -219,7 +230,6 @@ class Forwarder:
         url: str,
         headers: list[Header],
         timeout: float,
-        buffer: int,
         backend: Backend,
     ) -> None:
         import httpx
@@ -242,7 +252,7 @@ class Forwarder:
                 await self.fail(exchange, decision, words, code_of(error))
                 return
             try:
-                await self._answer(exchange, decision, url, answer, buffer)
+                await self._answer(exchange, decision, answer, backend.buffer)
             except httpx.HTTPError as error:  # cut short in the middle
                 if exchange.started:
                     exchange.cut(f"the answer of {url} broke off")
@@ -258,7 +268,6 @@ class Forwarder:
         self,
         exchange: Exchange,
         decision: Decision,
-        url: str,
         answer: httpx.Response,
         buffer: int,
     ) -> None:
@@ -295,7 +304,7 @@ class Forwarder:
         """Whether an error of a process of the site got the page of <httpErrors>, which takes its
         body's place unread.
         """
-        if response.status < 400 or not isinstance(decision.action, CallHttpPlatform):
+        if response.status < 400 or not isinstance(decision.action, CallWebServer):
             return False
         begun = replace(response, body=b"" if response.header("content-length") == "0" else b"-")
         if not custom_error.answers(decision, begun, decision.request.is_local):

@@ -1,6 +1,7 @@
 """A request as another server gets it: its target and its headers.
 
-The other server is a process of <httpPlatform> (``local_target``, ``local_headers``), or one that a
+The other server is a process of <httpPlatform> or <aspNetCore> (``local_target``,
+``local_headers``), or one that a
 rule names and Application Request Routing asks (``request_headers``).
 """
 
@@ -37,15 +38,16 @@ _OWN = frozenset({"host", "proxy", "expect"})
 _KEPT = ";/?:@&=+$,%-_.!~*'(){}|^[]`\""
 
 
-def local_target(decision: Decision) -> str:
+def local_target(decision: Decision, *, keeps_mark: bool = True) -> str:
     """The target for a process: the decoded path, where only what must be is encoded again, so that
     an encoded slash arrives as a slash; the query as the client sent it (measured with
-    httpPlatformHandler 1.2).
+    httpPlatformHandler 1.2). Its successors encode the ``?`` of a path: not ``keeps_mark``.
     """
     query = decision.query
     if not decision.rewrite.shows_original:
         query = decision.request.target.raw.partition("?")[2]
-    path = quote(decision.path, safe=_KEPT, errors="replace")
+    safe = _KEPT if keeps_mark else _KEPT.replace("?", "")
+    path = quote(decision.path, safe=safe, errors="replace")
     mark = "?" if query or decision.request.target.raw.endswith("?") else ""
     return f"{path}{mark}{encode_query(query)}"
 

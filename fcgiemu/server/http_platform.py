@@ -13,16 +13,16 @@ from ..decision import E_FILE_NOT_FOUND, Decision, Respond
 from ..diagnosis.causes import in_words
 from ..diagnosis.platform import by_hand, of_failed_start, suspicions
 from ..modules.http_platform import PORT_VARIABLE, HttpPlatform, http_platform
-from ..programs.http_platform import command_line, log_file, log_suffix
+from ..programs.http_platform import command_line, log_suffix
 from ..programs.interpreters import ProgramMissing, find_program
+from ..programs.process_command import log_file
 from ..site import Site
-from . import websocket
 from .address import Address, TcpPort
 from .exchange import Exchange
-from .forwarded import local_target
-from .process_handler import ProcessHandler
+from .forward import Backend
 from .supervised_process import CommandLine, StartFailed
 from .supervisor import Failure, Log, Policy, Readiness, Supervisor
+from .web_servers import WebServers
 
 
 def policy(site: Site, application: Application, settings: HttpPlatform) -> Policy:
@@ -49,8 +49,14 @@ def _launch(
     return command_line(site, application, settings, address.value)
 
 
-class HttpPlatforms(ProcessHandler):
+#: What httpPlatformHandler 1.2 collects of an answer before its first bytes leave.
+BUFFER = 8192
+
+
+class HttpPlatforms(WebServers):
     """Every <httpPlatform> of a site, by the application and what it says."""
+
+    backend = Backend("The process of httpPlatform", "requestTimeout", BUFFER)
 
     def supervisor(self, decision: Decision) -> Supervisor:
         application, settings = key = self._settings(decision)
@@ -71,25 +77,8 @@ class HttpPlatforms(ProcessHandler):
         application = self.site.application(decision.path)
         return application, self.site.effective(application.url or "/").view(http_platform)
 
-    async def call(self, exchange: Exchange, decision: Decision) -> None:
-        """Pass the request to a process, or join its connection with the client's for a WebSocket;
-        502.3 where it does not come up or does not answer.
-        """
-        if websocket.is_asked_for(decision.request) and websocket.are_enabled(decision):
-            await websocket.relay(exchange, decision, self)
-            return
-        try:
-            process = await self.process(decision)
-        except (StartFailed, ProgramMissing) as error:
-            await self.fail(exchange, decision, error)
-            return
-        with process.in_use():
-            await self.forwarder.forward_local(
-                exchange,
-                decision,
-                f"http://127.0.0.1:{process.address.value}{local_target(decision)}",
-                self._settings(decision)[1].request_timeout,
-            )
+    def timeout(self, decision: Decision) -> float:
+        return self._settings(decision)[1].request_timeout
 
     async def fail(
         self, exchange: Exchange, decision: Decision, error: StartFailed | ProgramMissing

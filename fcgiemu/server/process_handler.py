@@ -10,10 +10,12 @@ from collections.abc import Awaitable, Hashable
 from pathlib import Path
 
 from ..decision import Decision
+from ..http.response import Header
 from ..programs.interpreters import ProgramMissing
 from ..site import Site
 from .exchange import Exchange
-from .forward import Forwarder
+from .forward import Backend, Forwarder
+from .forwarded import local_headers, local_target
 from .output import Output
 from .supervised_process import StartFailed, SupervisedProcess
 from .supervisor import Supervisor
@@ -24,11 +26,16 @@ class ProcessHandler(ABC):
     what distinguishes them.
     """
 
+    #: How error pages name the process.
+    backend: Backend
+
     def __init__(self, site: Site, forwarder: Forwarder, output: Output) -> None:
         self.site = site
         self.forwarder = forwarder
         self.output = output
         self._supervisors: dict[Hashable, Supervisor] = {}
+        #: The end of those that ``tick`` has ended last.
+        self._stopping: Awaitable[object] | None = None
 
     @abstractmethod
     def supervisor(self, decision: Decision) -> Supervisor:
@@ -43,6 +50,16 @@ class ProcessHandler(ABC):
         self, exchange: Exchange, decision: Decision, error: StartFailed | ProgramMissing
     ) -> None:
         """Answer for a process that did not come up."""
+
+    def target(self, decision: Decision) -> str:
+        """The target of the request to the process."""
+        return local_target(decision)
+
+    def headers(
+        self, decision: Decision, process: SupervisedProcess, connection: str = "Keep-Alive"
+    ) -> list[Header]:
+        """The headers that the process gets."""
+        return local_headers(decision, connection=connection)
 
     async def process(self, decision: Decision) -> SupervisedProcess:
         """The process that answers for a decision. Raises StartFailed and ProgramMissing."""
@@ -61,6 +78,16 @@ class ProcessHandler(ABC):
     def reloads_on(self, changed: Path) -> bool:
         """Whether a process that runs may have loaded a file that IIS does not look at."""
         return False
+
+    def is_offline(self, supervisor: Supervisor) -> bool:
+        """Whether an application is to have no process now."""
+        return False
+
+    def tick(self) -> None:
+        """A second has passed: end the processes of applications that are offline."""
+        for supervisor in self._supervisors.values():
+            if supervisor.running and self.is_offline(supervisor):
+                self._stopping = supervisor.restart()
 
     def restart(self) -> Awaitable[object]:
         """End every process: see Supervisor.restart."""

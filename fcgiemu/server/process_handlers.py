@@ -6,8 +6,9 @@ import asyncio
 from collections.abc import Awaitable
 from pathlib import Path
 
-from ..decision import CallHttpPlatform, CallIisnode, CallProcess, Decision
+from ..decision import CallAspNetCore, CallHttpPlatform, CallIisnode, CallProcess, Decision
 from ..site import Site
+from .asp_net_core import AspNetCores
 from .exchange import Exchange
 from .forward import Forwarder
 from .http_platform import HttpPlatforms
@@ -16,6 +17,7 @@ from .output import Output
 from .process_handler import ProcessHandler
 
 _HANDLERS: dict[type[CallProcess], type[ProcessHandler]] = {
+    CallAspNetCore: AspNetCores,
     CallHttpPlatform: HttpPlatforms,
     CallIisnode: Iisnode,
 }
@@ -45,6 +47,11 @@ class ProcessHandlers:
     def recycles_on(self, changed: Path) -> bool:
         """Whether IIS would replace a process that runs because of a changed file."""
         return any(handler.recycles_on(changed) for handler in self._handlers.values())
+
+    def tick(self) -> None:
+        """A second has passed: see ProcessHandler.tick."""
+        for handler in self._handlers.values():
+            handler.tick()
 
     def restart(self) -> Awaitable[object]:
         """End every process: see Supervisor.restart."""

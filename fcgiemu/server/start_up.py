@@ -16,6 +16,7 @@ from ..diagnosis import handlers as own_handlers
 from ..diagnosis import node as node_findings
 from ..fastcgi.limits import Limits
 from ..modules import (
+    asp_net_core,
     authentication,
     dynamic_ip_restriction,
     handlers,
@@ -23,6 +24,7 @@ from ..modules import (
     iisnode,
     web_farms,
 )
+from ..programs import asp_net_core as programs_of_asp_net_core
 from ..programs import node
 from ..programs.http_platform import command_line
 from ..programs.interpreters import Program, ProgramMissing, because, find_program
@@ -124,6 +126,9 @@ def _handlers(
         elif "iisnode" in handler.modules:
             yield f"  handler     {handler.name}: path={handler.path}"
             yield from _iisnode(site, application)
+        elif not asp_net_core.MODULES.isdisjoint(handler.modules):
+            yield f"  handler     {handler.name}: path={handler.path}"
+            yield from _asp_net_core(site, application)
     for lack in own_handlers.not_emulated(site.effective(application.url or "/")):
         yield line(lack, "note")
 
@@ -166,7 +171,24 @@ def _platform(site: Site, application: Application) -> Iterator[str]:
     except ProgramMissing as error:
         yield line(python.program_missing(error))
         return
-    yield f"  process     {' '.join(command)}, started by the first request"
+    yield _process(*command)
+
+
+def _asp_net_core(site: Site, application: Application) -> Iterator[str]:
+    settings = site.effective(application.url or "/").view(asp_net_core.asp_net_core)
+    try:
+        found = programs_of_asp_net_core.command(site, application, settings, {})
+    except ProgramMissing as error:
+        yield line(python.program_missing(error))
+        return
+    if found.note:
+        yield f"  note        {found.note}"
+    yield from _program(found.program)
+    yield _process(found.program.path, *found.words)
+
+
+def _process(*words: str) -> str:
+    return f"  process     {' '.join(words)}, started by the first request"
 
 
 def _iisnode(site: Site, application: Application) -> Iterator[str]:

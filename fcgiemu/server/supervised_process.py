@@ -9,7 +9,7 @@ import contextlib
 import signal
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -52,17 +52,19 @@ class StartFailed(Exception):
 
 
 class SupervisedProcess:
-    """One process and the address it was given."""
+    """One process, and the address and environment that it was given."""
 
     def __init__(
         self,
         address: Address,
+        environment: Mapping[str, str],
         process: asyncio.subprocess.Process,
         lifeline: Lifeline,
         output: Output,
         log: Path | None,
     ) -> None:
         self.address = address
+        self.environment = environment
         #: What it has written last: all of it, and that of stderr.
         self.lines: deque[str] = deque(maxlen=KEPT_LINES)
         self.error_lines: deque[str] = deque(maxlen=KEPT_LINES)
@@ -160,14 +162,26 @@ class SupervisedProcess:
         connection.transport.close()
         return True
 
-    async def stop(self, patience: float = 0.0) -> None:
-        """End the process and its children; returns when it has been reaped. Requests that it has
-        in progress get ``patience`` seconds.
+    async def finish(self, seconds: float) -> None:
+        """Let it finish the requests that it has in progress."""
+        self.when_ended = None
+        if self.requests and seconds:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._idle.wait(), seconds)
+
+    async def leave(self, farewell: Farewell, seconds: float) -> None:
+        """Ask it to end by itself, and wait where it agrees."""
+        self.when_ended = None
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                if await farewell(self):
+                    await self._process.wait()
+
+    async def stop(self, grace: float = GRACE_SECONDS) -> None:
+        """End the process and its children; returns when it has been reaped. SIGTERM gives it
+        ``grace`` seconds.
         """
         self.when_ended = None
-        if self.requests and patience:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._idle.wait(), patience)
         for end in (
             partial(self._signal, signal.SIGTERM),
             self._lifeline.cut,
@@ -177,7 +191,8 @@ class SupervisedProcess:
                 break
             end()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._process.wait(), GRACE_SECONDS)
+                await asyncio.wait_for(self._process.wait(), grace)
+            grace = GRACE_SECONDS
         self._lifeline.cut()
         for task in (self._watching, *self._pumps):
             task.cancel()
@@ -185,6 +200,10 @@ class SupervisedProcess:
 
     def _signal(self, number: int) -> None:
         posix.signal_group(self._process.pid, number)
+
+
+#: Asks a process to end by itself; whether it agrees.
+Farewell = Callable[[SupervisedProcess], Awaitable[bool]]
 
 
 class _Knock(asyncio.Protocol):
@@ -216,4 +235,4 @@ async def spawn(
         raise StartFailed(f"{command[0]}: {error.strerror}") from error
     finally:
         lifeline.passed()
-    return SupervisedProcess(address, process, lifeline, output, log)
+    return SupervisedProcess(address, environment, process, lifeline, output, log)

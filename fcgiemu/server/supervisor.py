@@ -39,9 +39,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ..fastcgi.limits import GRACE_SECONDS
 from .address import Address
 from .output import Output
-from .supervised_process import CommandLine, StartFailed, SupervisedProcess, spawn
+from .supervised_process import CommandLine, Farewell, StartFailed, SupervisedProcess, spawn
 
 #: Seconds after which failures are counted from the beginning again.
 _MINUTE = 60.0
@@ -104,6 +105,10 @@ class Policy:
     at_once: bool = False
     #: Seconds that requests in progress get when their process is replaced.
     patience: float = 0.0
+    #: Asks a process that is replaced to end by itself, and says whether it will.
+    farewell: Farewell | None = None
+    #: Seconds for an end on request, or by SIGTERM, before the process is killed.
+    grace: float = GRACE_SECONDS
     #: Whether IIS replaces the processes because of a changed file.
     recycles_on: Callable[[Path], bool] = lambda changed: False
 
@@ -161,7 +166,7 @@ class Supervisor:
     ) -> None:
         self.policy = policy
         self._launch = launch
-        self._folder = folder
+        self.folder = folder
         self._output = output
         self._slots: dict[int, SupervisedProcess] = {}
         self._turn = 0
@@ -237,7 +242,7 @@ class Supervisor:
         readiness = self.policy.readiness
         address = readiness.address()
         process = await spawn(
-            self._launch(address), self._folder, address, self._output, self.policy.log.file()
+            self._launch(address), self.folder, address, self._output, self.policy.log.file()
         )
         try:
             await process.ready(readiness.seconds, readiness.attribute, readiness.variable)
@@ -278,8 +283,14 @@ class Supervisor:
         processes, self._slots = self._slots, {}
         self._generation += 1
         self._fails.clear()
-        patience = self.policy.patience
-        return asyncio.gather(*(each.stop(patience) for each in processes.values()))
+        return asyncio.gather(*map(self._replace, processes.values()))
+
+    async def _replace(self, process: SupervisedProcess) -> None:
+        policy = self.policy
+        await process.finish(policy.patience)
+        if policy.farewell is not None and process.alive:
+            await process.leave(policy.farewell, policy.grace)
+        await process.stop(policy.grace)
 
     async def close(self) -> None:
         """End the processes for good: requests in progress are not waited for."""

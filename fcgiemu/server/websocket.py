@@ -18,19 +18,17 @@ from urllib.parse import SplitResult, urlsplit
 
 import httptools
 
-from ..config.tree import Effective
 from ..decision import Decision, Proxy
 from ..http.request import Request
 from ..http.response import Header, Response
 from ..modules import application_request_routing as routing
-from ..modules import loaded, sending
+from ..modules import sending, web_socket
 from ..programs.interpreters import ProgramMissing
 from . import heads
 from .exchange import ClientGone, Exchange, Peer, Phase
 from .forward import (
     E_CONNECTION_ERROR,
     E_TIMEOUT,
-    PROCESS,
     Backend,
     Forwarder,
     address,
@@ -38,7 +36,7 @@ from .forward import (
     code_of,
     target,
 )
-from .forwarded import HOP_BY_HOP, local_headers, local_target, request_headers
+from .forwarded import HOP_BY_HOP, request_headers
 from .process_handler import ProcessHandler
 from .supervised_process import StartFailed
 
@@ -66,12 +64,7 @@ def are_enabled(decision: Decision) -> bool:
     """Whether the site upgrades connections at all: <webSocket> says so, and its module is loaded.
     Without that a request to upgrade is one like any other.  # inferred
     """
-    return decision.effective.view(_enabled)
-
-
-def _enabled(effective: Effective) -> bool:
-    absent = "WebSocketModule" in effective.view(loaded.modules_not_loaded)
-    return not absent and effective.section("system.webServer/webSocket").flag("enabled")
+    return decision.effective.view(web_socket.enabled)
 
 
 class Connect(Protocol):
@@ -101,9 +94,9 @@ async def relay(exchange: Exchange, decision: Decision, handler: ProcessHandler)
     except (StartFailed, ProgramMissing) as error:
         await handler.fail(exchange, decision, error)
         return
-    head = _head(local_target(decision), local_headers(decision, connection="Upgrade"))
+    head = _head(handler.target(decision), handler.headers(decision, process, "Upgrade"))
     with process.in_use():
-        other = Other(process.address.connect, head, UPGRADE_SECONDS, PROCESS)
+        other = Other(process.address.connect, head, UPGRADE_SECONDS, handler.backend)
         await _connect(exchange, decision, other, handler.forwarder)
 
 

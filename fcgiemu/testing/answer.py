@@ -26,7 +26,7 @@ class Answer:
 
     @property
     def kind(self) -> str:
-        """static, directory, fastcgi, httpPlatform, iisnode, proxy, redirect, respond or abort."""
+        """static, fastcgi, redirect, respond …: the kind of outcome; see docs/explain.md."""
         return str(self.outcome["kind"])
 
     @property

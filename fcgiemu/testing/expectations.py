@@ -31,6 +31,7 @@ KINDS = (
     "fastcgi",
     "httpPlatform",
     "iisnode",
+    "aspNetCore",
     "proxy",
     "redirect",
     "respond",

@@ -239,10 +239,11 @@ def test_requests_in_progress_get_the_patience_of_the_policy(tmp_path: Path) -> 
     async def run() -> None:
         process = await supervisor.process()
         with process.in_use():
-            stopping = asyncio.ensure_future(process.stop(600.0))
+            finishing = asyncio.ensure_future(process.finish(600.0))
             await asyncio.sleep(0)
-            assert process.alive and not stopping.done()
-        await stopping
+            assert process.alive and not finishing.done()
+        await finishing
+        await supervisor.close()
         assert not process.alive
 
     asyncio.run(run())

@@ -229,6 +229,7 @@ def test_what_check_finds_has_an_example() -> None:
         "rewrite-front-host",
         "settings-portal",
         "settings-no-script-name",
+        "aspnetcore-pool",
         "settings-python-courtesy",
     }
 

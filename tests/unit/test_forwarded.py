@@ -17,6 +17,7 @@ from fcgiemu.server.exchange import Exchange
 from fcgiemu.server.forward import Forwarder
 from fcgiemu.server.forwarded import local_headers, local_target, request_headers
 from fcgiemu.server.front import Front
+from fcgiemu.server.http_platform import HttpPlatforms
 from fcgiemu.site import Site
 
 from ..sites import web_config
@@ -155,7 +156,10 @@ def test_a_request_timeout_says_what_it_waited_for(platform: Site) -> None:
         async with await asyncio.start_server(silent, "127.0.0.1", 0) as server:
             url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
             decision = decided(platform, "/slow?x=1")
-            await forwarder.forward_local(cast(Exchange, exchange), decision, url, 0.05)
+            headers, asked = local_headers(decision), HttpPlatforms.backend
+            await forwarder.forward_local(
+                cast(Exchange, exchange), decision, url, headers, 0.05, asked
+            )
             await forwarder.close()
             held.set()
         return exchange

@@ -30,7 +30,6 @@ def handler(module: str) -> str:
 @pytest.mark.parametrize(
     ("module", "remedy"),
     [
-        ("AspNetCoreModuleV2", "dotnet run"),
         ("CgiModule", "Python runs with wfastcgi"),
         ("IsapiModule", "Which requests reach it is decided all the same"),
     ],

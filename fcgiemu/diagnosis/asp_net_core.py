@@ -1,0 +1,120 @@
+"""What an application behind AspNetCoreModule needs, and where it runs otherwise than on a server.
+
+``findings`` reads the configuration: ``check`` and ``serve`` say the same. ``remedies`` is about a
+start that failed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import combinations
+from typing import NamedTuple
+
+from ..applications import Application
+from ..catalogue import finding
+from ..catalogue.values import Finding, Span
+from ..modules import handlers
+from ..modules.asp_net_core import (
+    MODULES,
+    PORT_VARIABLE,
+    SECTION,
+    AspNetCore,
+    asp_net_core,
+    misuse,
+)
+from ..programs.asp_net_core import EXAMPLE, command_line
+from ..programs.interpreters import ProgramMissing
+from ..site import Site
+from .causes import causes, in_words
+from .platform import by_hand
+
+#: What dotnet writes where a framework is missing, and where there is no application.
+_NO_RUNTIME = re.compile(r"You must install or update \.NET|framework '[\w.]+'.* was not found")
+_NO_LIBRARY = re.compile(r"The application (?:to execute does not exist: )?'([^'\n]+)'")
+
+
+class Member(NamedTuple):
+    """An application that the module runs, and where its section is."""
+
+    application: Application
+    settings: AspNetCore
+    span: Span | None
+
+
+def findings(site: Site) -> Iterator[Finding]:
+    """What is to be said of every <aspNetCore> that a handler uses."""
+    members = []
+    for application in site.layout.applications:
+        effective = site.effective(application.url or "/")
+        module = handler_module(site, application)
+        if not module or effective.errors(SECTION):
+            continue
+        member = Member(application, effective.view(asp_net_core), effective.section(SECTION).span)
+        wrong = misuse(effective, module)
+        if wrong is not None:
+            yield wrong
+            continue
+        members.append(member)
+        yield from _of_section(member)
+    yield from _of_pools(members)
+
+
+def handler_module(site: Site, application: Application) -> str:
+    """The version of the module that handlers of an application name first; "" = none does."""
+    entries = site.effective(application.url or "/").view(handlers.table).entries
+    named = (module for handler, _ in entries for module in handler.modules if module in MODULES)
+    return next(named, "")
+
+
+def _of_section(member: Member) -> Iterator[Finding]:
+    settings = member.settings
+    if settings.in_process:
+        yield finding("aspnetcore-in-process", member.span)
+    for text in (settings.process_path, settings.arguments):
+        if match := re.search(r"(?i)%LAUNCHER_(?:PATH|ARGS)%", text):
+            yield finding("aspnetcore-launcher", member.span, name=match[0], example=EXAMPLE)
+            return
+
+
+def _of_pools(members: list[Member]) -> Iterator[Finding]:
+    """Applications that one pool does not run (documented)."""
+    for one, other in combinations(members, 2):
+        pool = one.application.place.application_pool
+        if pool != other.application.place.application_pool:
+            continue
+        models = one.settings.in_process, other.settings.in_process
+        if any(models):
+            yield finding(
+                f"aspnetcore-pool/{'two' if all(models) else 'mixed'}",
+                other.span,
+                first=one.application.url or "/",
+                second=other.application.url or "/",
+                pool=pool,
+            )
+
+
+def remedies(
+    site: Site, application: Application, settings: AspNetCore, failure: Exception
+) -> Iterator[str]:
+    """What to do about a process that did not come up, by what it wrote last."""
+    if isinstance(failure, ProgramMissing):
+        yield failure.hint
+        return
+    for known in of_failed_start(
+        application, getattr(failure, "output", ""), getattr(failure, "ports", ())
+    ):
+        yield in_words(known)
+    command, _ = command_line(site, application, settings, "5000")
+    yield f"Start it by hand: {by_hand(application, command, 5000, PORT_VARIABLE)}"
+
+
+def of_failed_start(application: Application, output: str, ports: tuple[int, ...]) -> list[Finding]:
+    """What is likely behind a process that ended, or listens on ``ports`` in place of its own."""
+    if ports:
+        return [finding("aspnetcore-port", None, port=ports[0])]
+    if _NO_RUNTIME.search(output):
+        return [finding("aspnetcore-runtime", None)]
+    if match := _NO_LIBRARY.search(output):
+        return [finding("aspnetcore-no-library", None, file=match[1])]
+    return causes(output, application)

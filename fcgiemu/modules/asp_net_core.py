@@ -1,0 +1,114 @@
+"""AspNetCoreModule and AspNetCoreModuleV2: what <aspNetCore> says about the process that answers,
+and app_offline.htm, which answers in its place.
+
+The second version hosts an application within the worker process where hostingModel is InProcess.
+Here every application runs out of process.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .. import catalogue
+from ..catalogue.values import Finding
+from ..config.tree import Effective
+from ..decision import CallAspNetCore, Respond, configuration_error
+from .context import Context
+from .process_section import ProcessSection, common
+
+SECTION = "system.webServer/aspNetCore"
+FIRST = "AspNetCoreModule"
+SECOND = "AspNetCoreModuleV2"
+MODULES = frozenset({FIRST, SECOND})
+PORT_VARIABLE = "ASPNETCORE_PORT"
+TOKEN_VARIABLE = "ASPNETCORE_TOKEN"
+#: Headers of the module's own: those of clients are removed (seen in code).
+OWN_HEADERS = "ms-aspnetcore"
+#: While a file of this name is in the application's folder, it answers (documented).
+OFFLINE = "app_offline.htm"
+#: The step of requestTimeout in the first version's schema, in seconds (documented).
+_STEP = 60
+_MODELS = ("inprocess", "outofprocess")
+_NOTIFICATION = "ExecuteRequestHandler"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AspNetCore(ProcessSection):
+    """The compiled section; times in seconds."""
+
+    shutdown_time_limit: float
+    #: Whether a failed start gets the module's own page.
+    start_up_page: bool
+    #: Whether the application would run within IIS's worker process.
+    in_process: bool
+
+
+def handle(context: Context) -> CallAspNetCore | Respond:
+    """The request goes to the process of <aspNetCore>, unless app_offline.htm is there."""
+    assert context.handler is not None
+    application = context.hosting.application(context.state.path)
+    page = f"{application.url}/{OFFLINE}"
+    entry = context.files.find(page)
+    if entry is not None and entry.is_file:
+        return _offline(context.files.read(page) or b"")
+    effective = context.hosting.effective(application.url or "/")
+    if errors := (effective.errors(SECTION) or context.effective.errors(SECTION)):
+        return configuration_error(errors[0], _NOTIFICATION)
+    module = context.module
+    found = misuse(effective, module)
+    if found is None:
+        return CallAspNetCore(context.handler, module)
+    if module == FIRST:
+        return configuration_error(found, _NOTIFICATION)
+    return Respond(
+        500,
+        0,
+        found.message,
+        notification=_NOTIFICATION,
+        finding=found,
+        hints=(found.hint,),
+    )
+
+
+def _offline(body: bytes) -> Respond:
+    """503 with the bytes of app_offline.htm (seen in code)."""
+    return Respond(
+        503,
+        0,
+        f"{OFFLINE} is in the folder of the application: it answers every request, and the process"
+        " is stopped.",
+        notification=_NOTIFICATION,
+        headers=(("Content-Type", "text/html"),),
+        hints=(f"Remove {OFFLINE}: the next request starts the process.",),
+        body=body,
+        skips_errors=True,
+    )
+
+
+def misuse(effective: Effective, module: str) -> Finding | None:
+    """What a version of the module does not take of the section: the schema of the first one has no
+    hostingModel (inferred) and whole minutes for requestTimeout (measured); the second one has two
+    models (seen in code), and one process for that within the worker (documented).
+    """
+    section, settings = effective.section(SECTION), effective.view(asp_net_core)
+    model = section.given("hostingModel") or ""
+    if module == FIRST and model:
+        return catalogue.finding("aspnetcore-hosting-model/first", section.span)
+    if module == FIRST and settings.request_timeout % _STEP:
+        return catalogue.finding("aspnetcore-request-timeout", section.span)
+    if model and model.lower() not in _MODELS:
+        return catalogue.finding("aspnetcore-hosting-model/unknown", section.span, model=model)
+    if settings.in_process and settings.processes > 1:
+        return catalogue.finding("aspnetcore-hosting-model/processes", section.span)
+    return None
+
+
+def asp_net_core(effective: Effective) -> AspNetCore:
+    """A view: see Effective.view."""
+    section = effective.section(SECTION)
+    return AspNetCore(
+        **common(section),
+        shutdown_time_limit=float(section.integer("shutdownTimeLimit")),
+        start_up_page=not section.flag("disableStartUpErrorPage"),
+        in_process=section.text("hostingModel").lower() == "inprocess",
+    )

@@ -1,0 +1,46 @@
+"""Modules whose processes are web servers that listen on a port: httpPlatformHandler and
+AspNetCoreModule pass requests on by HTTP, and join connections for WebSockets.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+from ..decision import Decision
+from ..programs.interpreters import ProgramMissing
+from . import websocket
+from .exchange import Exchange
+from .process_handler import ProcessHandler
+from .supervised_process import StartFailed
+
+
+class WebServers(ProcessHandler):
+    """The processes of such a module."""
+
+    @abstractmethod
+    def timeout(self, decision: Decision) -> float:
+        """The seconds that a process has for its answer, and for each part of it; 0 = any
+        number.
+        """
+
+    async def call(self, exchange: Exchange, decision: Decision) -> None:
+        """Pass the request to a process, or join its connection with the client's for a WebSocket;
+        502.3 where it does not answer.
+        """
+        if websocket.is_asked_for(decision.request) and websocket.are_enabled(decision):
+            await websocket.relay(exchange, decision, self)
+            return
+        try:
+            process = await self.process(decision)
+        except (StartFailed, ProgramMissing) as error:
+            await self.fail(exchange, decision, error)
+            return
+        with process.in_use():
+            await self.forwarder.forward_local(
+                exchange,
+                decision,
+                f"http://127.0.0.1:{process.address.value}{self.target(decision)}",
+                self.headers(decision, process),
+                self.timeout(decision),
+                self.backend,
+            )
