@@ -46,7 +46,7 @@ ROWS = [
     (wsgi_site(SCRIPT_NAME="shop"), "settings-script-name", "does not begin with a slash", "Write /shop."),
     (wsgi_site(SCRIPT_NAME="/"), "settings-script-name", "takes the slash off every path", "Remove it"),
     (web_config('<handlers><remove name="Nothing" /></handlers>'), "handler-removes-nothing", "no handler of this name", "Correct the name"),
-    (web_config('<handlers><add name="P" path="*" verb="*" modules="fastCgiModule" scriptProcessor="C:\\Py\\python.exe|-m wfastcgi" /></handlers>'), "handler-unknown-module", "fastCgiModule", "Did you mean FastCgiModule?"),
+    (web_config('<handlers><add name="P" path="*" verb="*" modules="fastCgiModule" scriptProcessor="C:\\Py\\python.exe|-m wfastcgi" /></handlers>'), "handler-unknown-module", "fastCgiModule", "names of modules have a case"),
     (handler("D:\\apps\\shop\\src\\python.exe|D:\\apps\\shop\\src\\app.py"), "settings-inferred-folder", "D:\\apps\\shop is taken", "--map 'D:\\apps\\shop=/path/here'"),
 ]  # fmt: skip
 

@@ -248,7 +248,9 @@ def test_a_python_for_each_application(tmp_path: Path) -> None:
             "fcgiemu.toml": 'host-config = "host.config"\npython = { "*" = "one", "/api" = "./two" }\n',
         },
     )
-    opened = Site(tmp_path, settings_of(tmp_path, (), (), ()))
+    opened = Site(
+        tmp_path, settings_of(tmp_path, maps=(), server_maps=(), providers=(), app_settings=())
+    )
     root, api = opened.layout.applications
     assert find_program(PROCESSOR, opened, root).path == str(one / "bin/python")
     assert find_program(PROCESSOR, opened, api).path == str(two / "bin/python")
@@ -267,7 +269,7 @@ def test_an_option_that_names_none(tmp_path: Path, text: str, words: str) -> Non
     (tmp_path / "empty").mkdir()
     text = str(tmp_path / text) if text == "empty" else text
     with pytest.raises(SiteError, match=words) as raised:
-        settings_of(tmp_path, (), (), (), python=text)
+        settings_of(tmp_path, maps=(), server_maps=(), providers=(), app_settings=(), python=text)
     assert raised.value.hint
     with pytest.raises(ProgramMissing, match=words):
         find_program(PROCESSOR, site(tmp_path, python=(("*", text),)))
