@@ -111,18 +111,23 @@ def arrive(request: Request, standing: Identity) -> Request:
 
 
 def _named(text: str) -> Identity:
-    name, _, rest = text.partition(";")
-    key, _, roles = rest.strip().partition("=")
     try:
-        if rest.strip() and key.strip().lower() != "roles":
-            raise SiteError(f"'{rest.strip()}' is not roles=A,B")
-        return identity(name, roles.split(","))
+        return named(text)
     except SiteError as error:
         raise UrlRefused(
             400,
             f"Bad Request - Invalid {HEADER}",
             f"{error} Write {HEADER}: DOMAIN\\user; roles=A,B",
         ) from None
+
+
+def named(text: str) -> Identity:
+    """The identity of ``DOMAIN\\user; roles=A,B``. Raises SiteError."""
+    name, _, rest = text.partition(";")
+    key, _, roles = rest.strip().partition("=")
+    if rest.strip() and key.strip().lower() != "roles":
+        raise SiteError(f"'{rest.strip()}' is not roles=A,B.")
+    return identity(name, roles.split(","))
 
 
 def _is_loopback(address: str) -> bool:

@@ -52,8 +52,9 @@ class Site(Hosting):
         """The request as it reaches the site: with what the front end of App Service adds, where
         there is one, and with the identity of the client. Raises UrlRefused.
         """
-        if self.settings.identity is not None:
-            request = identities.arrive(request, self.settings.identity)
+        standing = request.identity or self.settings.identity
+        if standing is not None:
+            request = identities.arrive(request, standing)
         if not self.settings.azure:
             return request
         request = front_end.arrive(easy_auth.strip(request), self.azure_name, identifier)
@@ -97,6 +98,7 @@ class Site(Hosting):
                 body_length=body_length,
                 overrides=vars,
             )
+            request.identity = identity
             request = self.as_received(request, signed_in=signed_in)
             if identity is not None:
                 request.identity = identity

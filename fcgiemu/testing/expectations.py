@@ -6,6 +6,9 @@ Text has one expectation a line, ``#`` begins a comment::
     /static/site.css -> static
     GET /app/x -> fastcgi rule "Configure Python"
     https://www.example.org/x [X-Name: value] -> 404.8
+
+A line ``as CONTOSO\\bob; roles=A,B`` says who asks from there on, ``as`` alone that it is nobody in
+particular again; in front of an arrow the words hold for that line.
 """
 
 from __future__ import annotations
@@ -20,10 +23,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from ..errors import SiteError
+from ..http.identity import Identity
+from ..identities import named
 from .answer import Answer
 
-#: Asks a site: URL, method, headers.
-Ask = Callable[[str, str, list[tuple[str, str]]], Answer]
+#: Asks a site: URL, method, headers, and who asks as the keywords of Client.open.
+Ask = Callable[..., Answer]
 
 KINDS = (
     "static",
@@ -47,7 +53,8 @@ _WORDS = {
     "kind": "kind",
 }
 _REQUEST = re.compile(
-    r"(?:(?P<method>[A-Z][A-Z-]*)\s+)?(?P<url>\S+)(?P<headers>(?:\s+\[[^\]]*\])*)\s*"
+    r"(?:(?P<method>[A-Z][A-Z-]*)\s+)?(?P<url>\S+)(?P<headers>(?:\s+\[[^\]]*\])*)"
+    r"(?:\s+as\s+(?P<client>\S.*?))?\s*"
 )
 
 
@@ -66,13 +73,16 @@ class Expectation:
     headers: list[tuple[str, str]] = field(default_factory=list)
     wanted: dict[str, str] = field(default_factory=dict)
     rules: list[str] = field(default_factory=list)
+    #: Who asks; None = whom the settings name.
+    client: Identity | None = None
     source: str = ""
     line: int = 0
 
     @property
     def name(self) -> str:
         """The request, as reports show it."""
-        return f"{self.method} {self.url}"
+        client = f" as {self.client.name}" if self.client is not None else ""
+        return f"{self.method} {self.url}{client}"
 
     def differences(self, answer: Answer) -> list[str]:
         """What is not as expected, in words; empty where all is."""
@@ -102,9 +112,13 @@ def read(path: Path) -> list[Expectation]:
 
 def parse(lines: Iterable[str], source: str) -> Iterator[Expectation]:
     """The expectations of the text form. Raises BadExpectation."""
+    client: Identity | None = None
     for number, line in enumerate(lines, 1):
         text = line.strip()
         if not text or text.startswith("#"):
+            continue
+        if re.match(r"as(?:\s|$)", text) and " -> " not in text:
+            client = _client(_without_comment(text)[2:], source, number)
             continue
         request, arrow, expected = text.partition(" -> ")
         match = _REQUEST.fullmatch(request.strip())
@@ -121,10 +135,25 @@ def parse(lines: Iterable[str], source: str) -> Iterator[Expectation]:
                 )
             headers.append((name.strip(), value.strip()))
         expectation = Expectation(
-            match["url"], match["method"] or "GET", headers, source=source, line=number
+            match["url"],
+            match["method"] or "GET",
+            headers,
+            client=_client(match["client"], source, number) if match["client"] else client,
+            source=source,
+            line=number,
         )
         _expect(expectation, expected)
         yield expectation
+
+
+def _client(text: str, source: str, number: int) -> Identity | None:
+    """Who asks: ``CONTOSO\\bob; roles=A,B``; None for no text."""
+    try:
+        return named(text) if text.strip() else None
+    except SiteError as error:
+        raise BadExpectation(
+            f"{source}:{number}: {error} Write for example 'as CONTOSO\\bob; roles=A,B'."
+        ) from None
 
 
 def _expect(expectation: Expectation, text: str) -> None:
@@ -217,16 +246,19 @@ def _from_json(text: str, source: str) -> Iterator[Expectation]:
         expect = entry.get("expect") if isinstance(entry, dict) else None
         if not isinstance(expect, dict) or not expect or not isinstance(entry.get("url"), str):
             raise BadExpectation(f'{source}: entry {number} needs "url" and "expect".')
-        odd = entry.keys() - {"url", "method", "headers", "expect"}
+        odd = entry.keys() - {"url", "method", "headers", "expect", "as", "roles"}
         if (
             odd
             or not isinstance(entry.get("headers", {}), dict)
             or not isinstance(expect.get("rules", []), list)
+            or not isinstance(entry.get("roles", []), list)
+            or not isinstance(entry.get("as", ""), str)
         ):
-            raise BadExpectation(
-                f"{source}: entry {number}: "
-                + (f"'{min(odd)}' is not known." if odd else "headers is an object, rules a list.")
-            )
+            words = "headers is an object, rules and roles are lists, as is a text."
+            odd_one = f"'{min(odd)}' is not known." if odd else words
+            raise BadExpectation(f"{source}: entry {number}: {odd_one}")
+        roles = ",".join(map(str, entry.get("roles", ())))
+        client = f"{entry.get('as', '')}{f'; roles={roles}' if roles else ''}"
         unknown = expect.keys() - {
             "kind",
             "status",
@@ -252,6 +284,7 @@ def _from_json(text: str, source: str) -> Iterator[Expectation]:
             list((entry.get("headers") or {}).items()),
             wanted,
             list(expect.get("rules", ())),
+            _client(client, source, number),
             source,
             number,
         )
@@ -309,7 +342,9 @@ class Result:
 def judge(ask: Ask, expectations: Iterable[Expectation]) -> Iterator[Result]:
     """Ask the site for each expectation."""
     for expectation in expectations:
-        answer = ask(expectation.url, expectation.method, expectation.headers)
+        who = expectation.client
+        more = {"as_user": who.name, "roles": who.roles} if who is not None else {}
+        answer = ask(expectation.url, expectation.method, expectation.headers, **more)
         yield Result(expectation, answer, expectation.differences(answer))
 
 

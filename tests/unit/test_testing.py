@@ -14,6 +14,7 @@ from xml.etree import ElementTree
 import pytest
 from click.testing import CliRunner
 
+from fcgiemu.app_service.easy_auth import parse as parse_auth
 from fcgiemu.cli import main
 from fcgiemu.site import Site
 from fcgiemu.testing import Client
@@ -104,12 +105,72 @@ def test_expectations_that_do_not_hold(client: Client, line: str, words: str) ->
         ("/x [no header] -> 200", "[no header] is not a header"),
         ('/x -> rule "open', "No closing quotation"),
         ("/x -> # only a comment", "nothing follows"),
+        ("as *", "'*' is not the name of an account"),
+        ("as CONTOSO\\ada; groups=A", "'groups=A' is not roles=A,B"),
+        ("/x as ? -> 200", "'?' is not the name of an account"),
     ],
 )
 def test_lines_that_say_nothing(line: str, words: str) -> None:
     with pytest.raises(BadExpectation) as raised:
         list(parse(["", "# fine", line], "a.expect"))
     assert str(raised.value).startswith("a.expect:3: ") and words in str(raised.value)
+
+
+CLOSED = web_config(
+    python_handler() + '<security><authentication><anonymousAuthentication enabled="false" />'
+    '<windowsAuthentication enabled="true" /></authentication><authorization><clear />'
+    '<add accessType="Allow" roles="Admins" /></authorization></security>',
+)
+WHO = r"""
+/x -> 401.2
+as CONTOSO\ada; roles=Admins,Users   # from here on
+/x -> fastcgi
+/x [X-A: b] as CONTOSO\bob -> 401.2
+POST /x as CONTOSO\bob; roles=Admins -> fastcgi
+as
+/x -> 401.2
+/as -> 401.2
+as X\eve
+/x -> fastcgi
+"""
+
+
+def test_who_asks(make_site: Callable[..., Site]) -> None:
+    client = Client(make_site({"web.config": CLOSED}))
+    results = list(judge(client.open, parse(WHO.splitlines(), "x")))
+    assert [bool(result.differences) for result in results] == [False] * 6 + [True]
+    names = [result.expectation.name for result in results]
+    assert names[1:4] == [
+        "GET /x as CONTOSO\\ada",
+        "GET /x as CONTOSO\\bob",
+        "POST /x as CONTOSO\\bob",
+    ]
+    assert client.expect("/x as ada; roles=admins -> fastcgi").kind == "fastcgi"
+
+
+def test_who_asks_in_json(make_site: Callable[..., Site], tmp_path: Path) -> None:
+    entry = {"url": "/x", "as": "CONTOSO\\ada", "roles": ["Admins"], "expect": {"kind": "fastcgi"}}
+    path = tmp_path / "who.json"
+    path.write_text(json.dumps([entry]))
+    client = Client(make_site({"web.config": CLOSED}))
+    assert not next(judge(client.open, read(path))).differences
+    for odd in ({"as": 7}, {"roles": "Admins"}, {"as": "*"}):
+        path.write_text(json.dumps([{**entry, **odd}]))
+        with pytest.raises(BadExpectation) as raised:
+            read(path)
+        assert "entry 1" in str(raised.value) or ":1: " in str(raised.value)
+
+
+def test_who_asks_where_app_service_signs_in(make_site: Callable[..., Site]) -> None:
+    files = {"web.config": web_config(python_handler())}
+    client = Client(
+        make_site(
+            files, azure=True, easy_auth=parse_auth({"httpSettings": {"requireHttps": False}})
+        )
+    )
+    client.expect("/x -> 401")
+    answer = client.expect("/x as ada@example.com -> fastcgi")
+    assert answer.environ["HTTP_X_MS_CLIENT_PRINCIPAL_NAME"] == "ada@example.com"
 
 
 def test_csv_and_json(client: Client, tmp_path: Path) -> None:
