@@ -234,9 +234,10 @@ def _identity(table: dict[str, Any], path: Path) -> dict[str, Any]:
     if "easy-auth" in table:
         found["easy_auth"] = easy_auth.read(path.parent / table["easy-auth"])
         found["azure"] = True
-        if "identities" in table:
-            people = read_people(path.parent / table["identities"])
-            found["easy_auth"] = replace(found["easy_auth"], people=people)
+    if "identities" in table:
+        found["people"] = read_people(path.parent / table["identities"])
+        if "easy_auth" in found:
+            found["easy_auth"] = replace(found["easy_auth"], people=found["people"])
     return found
 
 

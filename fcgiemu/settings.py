@@ -10,6 +10,7 @@ from pathlib import Path
 
 from .app_service.easy_auth import EasyAuth
 from .app_service.environment import AppSetting
+from .app_service.principal import PEOPLE
 from .errors import SiteError
 from .http.identity import Identity
 from .http.numbers import MAX_PORT, bounded
@@ -82,6 +83,8 @@ class Settings:
     python: tuple[tuple[str, str], ...] = ()
     #: Who every client is, where the configuration asks (--as).
     identity: Identity | None = None
+    #: Who is offered on the sign-in pages (--identities); see principal.read_people.
+    people: tuple[dict[str, object], ...] = PEOPLE
     #: App Service authentication; None = off.
     easy_auth: EasyAuth | None = None
     #: Users of Basic authentication, by name without case (--basic-users).

@@ -158,7 +158,7 @@ _SITE_OPTIONS = (
         "identities_file",
         type=click.Path(dir_okay=False, path_type=Path),
         metavar="FILE",
-        help="Who is offered on the sign-in page of --easy-auth: a JSON list.",
+        help="Who is offered on the sign-in pages of --easy-auth and --ui: a JSON list.",
     ),
     click.option(
         "--map",
@@ -218,12 +218,10 @@ def settings_of(
     if easy_auth_file is not None:
         given |= {"azure": True, "easy_auth": easy_auth.read(easy_auth_file)}
     if identities_file is not None:
-        auth = given.get("easy_auth", kept.get("easy_auth"))
-        if auth is None:
-            raise SiteError(
-                "--identities belongs to --easy-auth.", "Name its settings: --easy-auth auth.json"
-            )
-        given["easy_auth"] = replace(auth, people=read_people(identities_file))
+        given["people"] = read_people(identities_file)
+    auth, people = given.get("easy_auth", kept.get("easy_auth")), given.get("people")
+    if auth is not None and people is not None:
+        given["easy_auth"] = replace(auth, people=people)
     return Settings(
         **{
             **kept,

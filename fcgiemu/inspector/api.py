@@ -19,7 +19,7 @@ from ..errors import SiteError
 from ..pages import masking
 from ..site import Site
 from ..version import __version__
-from . import editing, explaining, openapi, processes, replay, rules, traces, views
+from . import editing, explaining, identity, openapi, processes, replay, rules, traces, views
 from .access import Access
 from .editing import CannotEdit
 from .endpoint import Answer, Asked, Given, Send, Stream, as_json, problem
@@ -68,6 +68,8 @@ class Router:
             _route("POST", "replay", self._replay, changes=True),
             _route("POST", r"workers/(\d{1,15})/restart", self._restart, changes=True),
             _route("POST", "save", self._save, changes=True),
+            _route("GET", "identity", self._identity),
+            _route("POST", "identity", self._change_identity, changes=True),
             _route("GET", r"openapi\.json", self._openapi),
         ]
 
@@ -261,6 +263,15 @@ class Router:
         if not processes.restart(self._watch.fastcgi, int(pid)):
             raise NotThere(f"No process {pid} serves this site.")
         return as_json({"restarted": int(pid)})
+
+    async def _identity(self, _: Asked) -> Answer:
+        return as_json(identity.state(self._watch.site))
+
+    async def _change_identity(self, asked: Asked) -> Answer:
+        site, explainer = self._watch.site, self._watch.explainer
+        identity.change(site, _object(asked))
+        await explainer.run(lambda: explainer.use(site.settings))
+        return as_json(identity.state(site))
 
     async def _save(self, asked: Asked) -> Answer:
         if not self._watch.writes:

@@ -64,6 +64,11 @@ class Explainer:
         if self._folder is not None:
             self._folder.cleanup()
 
+    def use(self, settings: Settings) -> None:
+        """Answer by other settings from now on. To be called in the thread."""
+        self._settings = settings
+        self._site = self._draft = None
+
     def site(self) -> Site:
         """The site as its files are now."""
         if self._site is None:

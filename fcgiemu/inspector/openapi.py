@@ -184,6 +184,14 @@ _SCHEMAS: dict[str, Schema] = {
             "changes": _list(_object({"time": _NUMBER, "file": _TEXT, "restarted": _FLAG})),
         }
     ),
+    "Identity": _object(
+        {
+            "name": _or_null(_TEXT),
+            "roles": _list(_TEXT),
+            "people": _list(_object({"name": _TEXT, "roles": _list(_TEXT)})),
+            "asks": {**_TEXT, "description": "how the site asks at its root; empty = it does not"},
+        }
+    ),
     "Replayed": _object({"status": _or_null(_WHOLE), "number": _or_null(_WHOLE)}),
     "Restarted": _object({"restarted": _WHOLE}),
     "Error": _object({"error": _TEXT}),
@@ -292,6 +300,14 @@ _PATHS: Schema = {
         )
     },
     "/workers/{pid}/restart": {"post": _operation("Replace a process", "Restarted", path="pid")},
+    "/identity": {
+        "get": _operation("Who clients are, as with --as", "Identity"),
+        "post": _operation(
+            "Let clients be somebody else; without a name nobody in particular",
+            "Identity",
+            body=_object({"name": _TEXT, "roles": _list(_TEXT)}, ("roles",)),
+        ),
+    },
     "/save": {
         "post": _operation(
             "Save the root web.config (serve --ui-write)",

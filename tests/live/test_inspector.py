@@ -156,10 +156,50 @@ def test_every_call_is_as_described(ui: tuple[LiveServer, Ui], tmp_path: Path) -
     saved = client.checked("POST", "save", {"text": text, "stamp": config["stamp"]})
     assert saved["text"] == text == (tmp_path / "web.config").read_text()
     assert client.ask("POST", "save", {"text": "", "stamp": config["stamp"]})[0] == 409
+    assert client.get("identity")["name"] is None
+    assert client.checked("POST", "identity", {"name": "ada", "roles": ["A"]})["name"] == "DEV\\ada"
     described = client.description["paths"]
-    assert len(described) == 12 and "hunter2" not in json.dumps(
+    assert len(described) == 13 and "hunter2" not in json.dumps(
         client.get("requests/3", "requests/{number}")
     )
+
+
+WHO = """
+def application(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [environ["REMOTE_USER"].encode()]
+"""
+ASKING = (
+    '<security><authentication><windowsAuthentication enabled="true" /></authentication>'
+    '<authorization><add accessType="Deny" users="?" /><add accessType="Deny" users="X\\eve" />'
+    "</authorization></security>"
+)
+
+
+def test_one_is_somebody_else(tmp_path: Path, serve: Callable[..., LiveServer]) -> None:
+    people = [{"name": "bob@x.example", "windows": "CONTOSO\\bob", "roles": ["Staff"]}]
+    files = {
+        "site/app.py": WHO,
+        "site/web.config": wsgi_site(inner=ASKING),
+        "people.json": json.dumps(people),
+    }
+    write(tmp_path, files)
+    server = serve(tmp_path / "site", "--ui", "--identities", str(tmp_path / "people.json"))
+    client = Ui(server)
+    before = client.get("identity")
+    assert (before["name"], before["asks"]) == (None, "Windows, Anonymous")
+    assert before["people"] == [{"name": "CONTOSO\\bob", "roles": ["Staff"]}]
+    assert server.get("/x").status == 401
+    bob = client.checked("POST", "identity", before["people"][0])
+    assert (bob["name"], bob["roles"]) == ("CONTOSO\\bob", ["Staff"])
+    for _ in range(2):
+        assert server.get("/x").text == "CONTOSO\\bob"
+    assert client.get("explain?url=/x")["outcome"]["environ"]["REMOTE_USER"] == "CONTOSO\\bob"
+    client.checked("POST", "identity", {"name": "X\\eve"})
+    assert server.get("/x").status == 401
+    client.checked("POST", "identity", {"name": ""})
+    assert server.get("/x").status == 401
+    assert client.raw("POST", f"/api/v1/identity?token={client.token}", b"{}")[0] == 403
 
 
 def test_who_may_not_ask(ui: tuple[LiveServer, Ui]) -> None:
@@ -189,6 +229,11 @@ def test_who_may_not_ask(ui: tuple[LiveServer, Ui]) -> None:
         ("POST", "replay", {"number": "1"}, 400),
         ("POST", "replay", {"url": "//x\r\n", "headers": [["a", "\n"]]}, 400),
         ("POST", "workers/1/restart", {}, 404),
+        ("POST", "identity", {"name": "*"}, 409),
+        ("POST", "identity", {"name": 7}, 409),
+        ("POST", "identity", {"name": "x" * 300}, 409),
+        ("POST", "identity", {"name": "ada", "roles": "A"}, 409),
+        ("POST", "identity", [], 400),
     ],
 )
 def test_bad_questions(

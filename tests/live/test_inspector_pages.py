@@ -218,3 +218,22 @@ def test_every_view_fits_and_can_be_read(
         assert ui.page.evaluate(CONTRAST) == [], view
         assert ui.page.evaluate(UNNAMED) == [], view
         assert ui.page.locator("h1").count() >= 1
+
+
+def test_one_signs_in_and_out(pages: Callable[..., Pages]) -> None:
+    ui = pages("--ui")
+    ui.page.get_by_role("link", name="Who asks").click()
+    ui.expect("#main", "Nobody is signed in")
+    ui.expect("#main", "The site asks nobody")
+    ui.page.get_by_role("button", name="ada", exact=True).click()
+    ui.expect("#main", "Clients are DEV\\ada (Admin).")
+    ui.page.get_by_label("Account").fill("CONTOSO\\bob")
+    ui.page.get_by_label("Groups, one a line").fill("Staff\nUsers")
+    ui.page.get_by_role("button", name="Sign in").click()
+    ui.expect("#main", "Clients are CONTOSO\\bob (Staff, Users).")
+    ui.page.get_by_role("button", name="Sign out").click()
+    ui.expect("#main", "Nobody is signed in")
+    ui.page.get_by_label("Account").fill("*")
+    ui.page.get_by_role("button", name="Sign in").click()
+    ui.expect("#toast", "is not the name of an account")
+    ui.complaints.clear()  # the browser reports the refusal

@@ -1,6 +1,7 @@
 // Which view is shown, by the part of the address behind #.
 
 import { stream } from "./api.js";
+import { identity } from "./identity.js";
 import { playground } from "./playground.js";
 import { compare, request } from "./request.js";
 import { arrived, requests } from "./requests.js";
@@ -12,6 +13,7 @@ const VIEWS = [
   [/^#\/compare\/(\d+)\/(\d+)$/, compare, "Two requests", "#/requests"],
   [/^#\/playground$/, playground, "Playground", "#/playground"],
   [/^#\/rules$/, rules, "Rules and workers", "#/rules"],
+  [/^#\/identity$/, identity, "Who asks", "#/identity"],
   [/^/, requests, "Requests", "#/requests"],
 ];
 let leave = () => {};
