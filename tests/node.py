@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+from pathlib import Path
 
 import pytest
 
 #: Marks what is tested with a real Node.
 needs_node = pytest.mark.skipif(shutil.which("node") is None, reason="there is no node here")
+
+#: Where npm has put packages for tests: .ci/run into the repository, or a folder of this variable.
+PACKAGES = Path(
+    os.environ.get("FCGIEMU_NODE_MODULES") or Path(__file__).parents[1] / "node_modules"
+)
+
+
+def with_packages(site: Path, *names: str) -> Path:
+    """Give a site the packages of npm that it needs; skip where they are missing."""
+    for name in names:
+        if not (PACKAGES / name).is_dir():
+            pytest.skip(f"npm has not installed {name} into {PACKAGES} (see .ci/run)")
+    (site / "node_modules").symlink_to(PACKAGES)
+    return site
+
 
 #: Echoes what it got, as JSON.
 ECHO = """

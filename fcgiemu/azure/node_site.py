@@ -61,7 +61,7 @@ def web_config(start: str) -> str:
         </rule>
         <rule name="DynamicContent">
           <conditions>
-            <add input="{{REQUEST_FILENAME}}" matchType="IsFile" negate="True" />
+            <add input="{{REQUEST_FILENAME}}" matchType="IsFile" negate="true" />
           </conditions>
           <action type="Rewrite" url="{file}" />
         </rule>

@@ -34,12 +34,14 @@ ANSWERS = [
     ("bottle", "bottle", "/you", "Hello, you"),
     ("fastapi", "a2wsgi", "/items/1", '{"number":1,"name":"lamp"}'),
     ("php", "php-cgi", "/about", "was asked for /about."),
+    ("node", "node", "/api/asked?x=%2F", '{"url":"/api/asked?x=%2F","greeting":"Hello"}'),
     ("spa", None, "/orders/7", '<main id="root">'),
 ]
 
 #: What ``check`` says of a sample on purpose.
 KNOWN = {
     "azure-page-2015": ["azure-page-static-rule", "rewrite-catch-all"],
+    "node": ["rewrite-catch-all"],  # what is not in public goes on to the next rule
     "django": ["handler-takes-files"],  # /assets, which collectstatic copies
 }
 
@@ -54,9 +56,9 @@ def copy(name: str, folder: Path) -> Path:
 
 def needs(what: str | None) -> None:
     """Skip where a module or a program is missing."""
-    if what == "php-cgi":
+    if what in ("php-cgi", "node"):
         if shutil.which(what) is None:
-            pytest.skip("php-cgi is not installed")
+            pytest.skip(f"{what} is not installed")
     elif what is not None:
         pytest.importorskip(what)
 
@@ -92,7 +94,8 @@ def test_it_answers(
     assert answer.status == 200 and text in answer.text
     folder = "assets" if name == "spa" else "static"
     css = server.get(f"/{folder}/site.css")
-    assert css.status == 200 and css.body == (SAMPLES / name / folder / "site.css").read_bytes()
+    place = SAMPLES / name / ("public" if name == "node" else "") / folder
+    assert css.status == 200 and css.body == (place / "site.css").read_bytes()
     server.wait_for(f"GET /{folder}/site.css -> StaticFile")
 
 
