@@ -17,7 +17,7 @@ SECONDS ?= 1800
 # A sample has an environment of its own, as on a server: it sees its own packages and no others.
 SAMPLE_ENV = $(patsubst %,%/env/.installed,$(filter samples/%,$(SITE:/=)))
 
-.PHONY: serve test test-without-standby check coverage bench soak dist docs clean
+.PHONY: serve test test-without-standby test-as-windows check coverage bench soak dist docs clean
 
 serve: $(VENV)/.installed $(SAMPLE_ENV)
 	$(BIN)/fcgiemu serve $(SITE) --port $(PORT)
@@ -29,10 +29,15 @@ test: $(VENV)/.test-installed
 test-without-standby: $(VENV)/.test-installed
 	$(PYTEST) --no-standby tests/live
 
+# what works on Windows, in an interpreter that has lost what Windows lacks
+test-as-windows: $(VENV)/.test-installed
+	$(BIN)/python -m tests.without_posix
+
 check: $(VENV)/.test-installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy --platform win32
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/codespell
 

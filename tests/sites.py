@@ -7,6 +7,12 @@ import venv
 from collections.abc import Mapping
 from pathlib import Path
 
+import pytest
+
+from fcgiemu import posix
+
+#: For tests of what there is not on Windows.
+POSIX_ONLY = pytest.mark.skipif(posix.IS_WINDOWS, reason="Windows lacks what this test uses")
 #: A scriptProcessor whose interpreter does not exist here: the running one stands for it.
 PROCESSOR = r"D:\Python34\python.exe|D:\Python34\Scripts\wfastcgi.py"
 

@@ -12,7 +12,7 @@ from fcgiemu.config.file import load
 from fcgiemu.config.schema import sections
 from fcgiemu.site import Site
 
-from ..sites import rules, web_config
+from ..sites import POSIX_ONLY, rules, web_config
 
 
 def test_positions_are_those_of_the_start_tag() -> None:
@@ -267,7 +267,7 @@ def test_config_source(make_site: Callable[..., Site]) -> None:
     )
 
 
-@pytest.mark.parametrize("kind", ["fifo", "link", "folder"])
+@pytest.mark.parametrize("kind", [pytest.param("fifo", marks=POSIX_ONLY), "link", "folder"])
 def test_a_config_source_is_read_as_the_site_s_other_files_are(
     kind: str, tmp_path_factory: pytest.TempPathFactory, make_site: Callable[..., Site]
 ) -> None:

@@ -17,7 +17,7 @@ from fcgiemu.http.url import UrlRefused
 from fcgiemu.settings import Settings
 from fcgiemu.site import Site
 
-from ..sites import rules, write, wsgi_site
+from ..sites import POSIX_ONLY, rules, write, wsgi_site
 
 RULE = '<rule name="R"><match url="^old/(.*)$" /><action type="Rewrite" url="new/{R:1}" /></rule>'
 
@@ -150,6 +150,7 @@ def test_no_such_site() -> None:
     assert result.exit_code == 2 and "There is no folder" in result.output
 
 
+@POSIX_ONLY
 def test_a_port_in_use_is_one_sentence(tmp_path: Path) -> None:
     import socket
 

@@ -17,7 +17,7 @@ from fcgiemu.cli import main
 from fcgiemu.report.story import ROLES, as_page, lines, story
 from fcgiemu.site import Site
 
-from ..sites import python_handler, web_config, write
+from ..sites import POSIX_ONLY, python_handler, web_config, write
 
 CONFIG = web_config(
     python_handler("handler.fcgi")
@@ -110,6 +110,7 @@ def test_the_page_needs_nothing_else(site: Site) -> None:
     assert "<script>" not in text and "HTTP_X_A" in text
 
 
+@POSIX_ONLY
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="chromium is not installed")
 def test_the_page_in_chromium(site: Site, tmp_path: Path) -> None:
     (tmp_path / "page.html").write_bytes(as_page(site.explain("/a/x", headers={"Host": "www.x"})))

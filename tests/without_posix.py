@@ -1,0 +1,90 @@
+"""This interpreter as it would be on Windows, as far as Python's own names go: what Windows lacks is
+removed, then a module runs; without one, the tests of what works there (``make test-as-windows``).
+
+    python -m tests.without_posix
+    python -m tests.without_posix fcgiemu explain samples/flask /
+    python -m tests.without_posix pytest -p no:cacheprovider tests/unit/test_explain.py
+
+The standard library and other people's packages are imported first: they have their own code for
+Windows, which cannot run here. So this shows that nothing of ours names what Windows lacks. Paths
+stay those of this system.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import runpy
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import types
+from functools import partial
+
+#: What our code may use of other packages, and they of the names below at import.
+FIRST = (
+    "asyncio concurrent.futures multiprocessing.pool pathlib sqlite3 ssl tarfile zipfile "
+    "click.testing click._termui_impl rich.console rich.progress lxml.html jinja2 httpx httptools "
+    "watchdog.observers werkzeug.http trustme duckdb dask.distributed pytest _pytest.pathlib "
+    "_pytest.pytester hypothesis.extra.pytestplugin xdist"
+).split()
+
+MODULES = "fcntl grp posix pty pwd resource spwd syslog termios tty uvloop".split()
+NAMES = {
+    os: (
+        "EX_OK O_CLOEXEC O_DIRECTORY O_NOCTTY O_NOFOLLOW O_NONBLOCK P_ALL P_PID WEXITED WEXITSTATUS"
+        " WIFEXITED WIFSIGNALED WNOHANG WTERMSIG chown chroot confstr ctermid fchmod fchown fork"
+        " forkpty getegid geteuid getgid getgroups getloadavg getpgid getpgrp getpriority getresuid"
+        " getsid getuid killpg lchown mkfifo mknod nice openpty pathconf pidfd_open posix_spawn"
+        " pread preadv pwrite pwritev register_at_fork sched_getaffinity sendfile set_blocking"
+        " setegid seteuid setgid setpgid setsid setuid splice statvfs sync sysconf tcgetpgrp ttyname"
+        " uname wait wait3 wait4 waitid"
+    ),
+    signal: (
+        "ITIMER_REAL SIGALRM SIGCHLD SIGCONT SIGHUP SIGKILL SIGPIPE SIGQUIT SIGSTOP SIGTSTP SIGUSR1"
+        " SIGUSR2 SIG_BLOCK SIG_SETMASK SIG_UNBLOCK alarm pause pthread_kill pthread_sigmask"
+        " setitimer siginterrupt sigpending sigwait sigwaitinfo sigtimedwait"
+    ),
+    socket: "AF_UNIX CMSG_LEN SCM_RIGHTS recv_fds send_fds",
+}
+
+#: pytest's arguments for what works on Windows: every command but ``serve``, and ``iis_site``.
+JOB = ["pytest", "-p", "no:cacheprovider", "-p", "no:xdist", "tests/cases"] + [
+    f"tests/unit/test_{name}.py"
+    for name in (
+        "applications check config diff error_pages explain freb freb_translate grammar init kinder"
+        " rule_index sending story testing windows_paths xdt xdt_site xdt_xpath"
+    ).split()
+]
+
+
+def become_windows() -> None:
+    """Take away what Windows lacks, and add the names that Python has there alone."""
+    for name in FIRST:
+        importlib.import_module(name)
+    tempfile.gettempdir()
+    shutil._use_fd_functions = False  # type: ignore[attr-defined]  # as on Windows
+    socket.socketpair = partial(socket.socketpair, socket.AF_UNIX)  # Windows has it over TCP
+    sys.modules["msvcrt"] = types.ModuleType("msvcrt")
+    subprocess.CREATE_NEW_PROCESS_GROUP = 0  # type: ignore[attr-defined]
+    os.O_BINARY = os.O_NOINHERIT = 0  # type: ignore[attr-defined]
+    assert not [name for name in sys.modules if name.startswith("fcgiemu.")]
+    before, sys.platform = sys.platform, "win32"
+    importlib.import_module("fcgiemu.posix")
+    sys.platform = before
+    for module, names in NAMES.items():
+        for name in names.split():
+            vars(module).pop(name, None)
+    for name in MODULES:
+        sys.modules[name] = None  # type: ignore[assignment]
+
+
+if __name__ == "__main__":
+    module, *sys.argv[1:] = sys.argv[1:] or JOB
+    become_windows()
+    if module == "pytest":  # its plugin of ours is imported before it could rewrite asserts
+        sys.argv += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
