@@ -328,12 +328,13 @@ class _Loader:
         return root
 
 
-#: Sections people put directly under <configuration> by mistake -> where they belong.
+#: What people put directly under <configuration> by mistake -> where it belongs.
 _MISPLACED = {
-    "httpErrors": "<system.webServer>",
-    "rewrite": "<system.webServer>",
-    "handlers": "<system.webServer>",
-    "staticContent": "<system.webServer>",
-    "httpProtocol": "<system.webServer>",
+    path.split("/")[1]: "<system.webServer>"
+    for path in schema.sections()
+    if path.startswith("system.webServer/")
+} | {
+    "rules": "<rewrite> of <system.webServer>",
+    "requestFiltering": "<security> of <system.webServer>",
     "customErrors": "<system.web>",
 }

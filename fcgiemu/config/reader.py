@@ -203,7 +203,10 @@ def read_file(path: Path, name: str) -> Document:
         with path.open("rb") as stream:
             data = stream.read(MAX_BYTES + 1)
     except OSError as error:
-        raise _refused("config-unreadable", Span(name, 1, 1), reason=error.strerror) from error
+        form = "/missing" if isinstance(error, FileNotFoundError) else ""
+        raise _refused(
+            f"config-unreadable{form}", Span(name, 1, 1), reason=error.strerror
+        ) from error
     return read_bytes(data, name)
 
 

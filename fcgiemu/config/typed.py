@@ -150,8 +150,15 @@ class Typer:
                 meant=odd.text,
             )
         except values.BadValue as bad:
+            meant = values.meant(attribute, text)
+            form = "/near" if meant else "/time" if attribute.type == "timeSpan" else ""
             self.report(
-                "config-bad-value", element.span, name=attribute.name, text=text, reason=bad
+                f"config-bad-value{form}",
+                element.span,
+                name=attribute.name,
+                text=text,
+                reason=bad,
+                meant=meant,
             )
 
     def directive(self, element: Element, known: ElementSchema) -> TypedElement | None:
@@ -173,7 +180,8 @@ class Typer:
                 if word
             ),
         }
-        self.unknown("element", element.tag, element.span, words)
+        entry = next((name for name in known.collections if _is_entry(element, known, name)), "")
+        self.unknown("element", element.tag, element.span, words, entry)
         return None
 
     def added(self, element: Element, known: ElementSchema) -> TypedElement:
@@ -197,7 +205,12 @@ class Typer:
                 )
         return typed
 
-    def unknown(self, kind: str, name: str, span: Span, known: Iterable[str]) -> None:
+    def unknown(
+        self, kind: str, name: str, span: Span, known: Iterable[str], entry: str = ""
+    ) -> None:
+        """Note a name that the schema does not have here; ``entry`` is what an element with these
+        attributes is called.
+        """
         self.file.unknown_names += 1
         near = (
             get_close_matches(name, list(known), 1) if self.file.unknown_names <= MAX_HINTS else []
@@ -205,6 +218,7 @@ class Typer:
         remedy = (
             f"Did you mean '{near[0]}'?" if near else f"Remove it: this place knows no such {kind}."
         )
+        remedy = f"Write <{entry}>." if entry else remedy
         self.report(
             f"config-unknown-{kind}",
             span,
@@ -234,3 +248,10 @@ class Typer:
                 location=self.place,
             )
         )
+
+
+def _is_entry(element: Element, known: schema.ElementSchema, name: str) -> bool:
+    """Whether an element has the attributes of an entry, and another name."""
+    attributes = set(element.attributes)
+    entry = known.collections[name].entry
+    return bool(attributes) and attributes <= set(entry.attributes)

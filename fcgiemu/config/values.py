@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Mapping
 from datetime import timedelta
+from difflib import get_close_matches
 from functools import cache
 
 from .schema import Attribute
@@ -85,6 +86,40 @@ def _string(attribute: Attribute, text: str) -> str:
     if "nonempty" in attribute.words and not text:
         raise BadValue("String must not be empty")
     return expand(text) if "expanded" in attribute.words else text
+
+
+#: Other words for values -> these values, where an attribute has them.
+_ALSO = {
+    "301": "Permanent",
+    "302": "Found",
+    "303": "SeeOther",
+    "307": "Temporary",
+    "yes": "true",
+    "on": "true",
+    "1": "true",
+    "no": "false",
+    "off": "false",
+    "0": "false",
+    "regex": "ECMAScript",
+    "exact": "ExactMatch",
+}
+_BOOLEANS = ("true", "false")
+
+
+def meant(attribute: Attribute, text: str) -> str:
+    """The value that is near one which an attribute does not take; "" for none."""
+    if attribute.type == "timeSpan":
+        days = re.fullmatch(r"\s*(\d{1,5})\s*(?:d|days?)?\s*", text)
+        return f"{days[1]}.00:00:00" if days else ""
+    known = {name.lower(): name for name in attribute.values or _BOOLEANS}
+    word = text.strip().lower()
+    if attribute.type not in ("enum", "bool") or not word:
+        return ""
+    if (also := _ALSO.get(word, "").lower()) in known:
+        return known[also]
+    begun = [name for low, name in known.items() if low.startswith(word) or word.startswith(low)]
+    near = [known[low] for low in get_close_matches(word, known, 1)]
+    return (begun + near)[0] if len(begun) == 1 or near else ""
 
 
 def _bool(text: str) -> bool:

@@ -148,17 +148,20 @@ def _of_configuration(site: Site, effective: Effective, file: ConfigFile) -> Ite
     found += served.of_configuration(site, effective, file)
     if not (compiled.errors or any(finding.severity == "error" for finding in found)):
         found += redirects.findings(site, effective, own)
-        if served.holds_files(site, ""):
+        if configuration.holds_files(site.path):
             found += chains.findings(site, effective, own)
     found += [*handlers.findings(effective, file), *handlers.platform(site, effective, file)]
     found += handlers.not_emulated(effective)
     found += server_modules.findings(site, effective, file)
     broken = {finding.span for finding in found if finding.code == "rewrite-bad-template"}
+    lost = any(known.code in ("config-unreadable", "config-source") for known in file.findings)
     for finding in found:
         if finding.span is None or finding.span.file != file.name:
             continue
         if finding.code == "rewrite-literal-condition" and finding.span in broken:
             continue  # a template that cannot be used is empty: that has been said
+        if finding.code == "rewrite-bad-template" and lost:
+            continue  # its map may be in the file that cannot be read
         names = [node.text("name") for node in effective.section(MAPS).items]
         yield wording.near_map(finding, names)
 

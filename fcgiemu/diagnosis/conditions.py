@@ -34,6 +34,8 @@ _USERS = frozenset({"REMOTE_USER", "LOGON_USER", "AUTH_USER", "AUTH_TYPE"})
 _URLS = frozenset({"URL", "REQUEST_URI", "PATH_INFO", "SCRIPT_NAME", "UNENCODED_URL"})
 #: A set of letters that holds one twice, as nobody writes who means a set.
 _SET = re.compile(r"\[\^?([A-Za-z]{3,})\]")
+#: A set that holds alternatives or a group, as nobody writes who means a set.
+_CHOICE = re.compile(r"\[\^?(\([A-Za-z|]{2,}\)|[A-Za-z]{2,}(?:\|[A-Za-z]{2,})+)\]")
 
 
 def findings(rule: Rule, known: Container[str]) -> Iterator[Finding]:
@@ -44,6 +46,8 @@ def findings(rule: Rule, known: Container[str]) -> Iterator[Finding]:
         name = found[1].upper() if found else ""
         if condition.match_type != "Pattern":
             yield from _file_test(rule, condition)
+        elif name.startswith("HTTP_X_MS_CLIENT_PRINCIPAL"):
+            yield finding("rewrite-client-principal", condition.span, rule=rule.name, variable=name)
         elif name in _USERS:
             yield finding("rewrite-user-variable", condition.span, rule=rule.name, variable=name)
         elif name and condition.matcher and (misfit := _misfit(name, condition, rule)):
@@ -56,8 +60,19 @@ def findings(rule: Rule, known: Container[str]) -> Iterator[Finding]:
                 meant=misfit[1],
                 effect="always holds" if condition.negate else "never holds",
             )
+    yield from _users(rule)
     yield from _any_of_negated(rule)
     yield from _letters(rule)
+
+
+def _users(rule: Rule) -> Iterator[Finding]:
+    """Variables about the user in targets and in variables that the rule sets."""
+    texts = [(variable.value.source, variable.span) for variable in rule.variables]
+    texts += [(rule.action.url.source, rule.span)] if rule.action.url is not None else []
+    for text, span in texts:
+        for name in _VARIABLE.findall(text):
+            if name.upper() in _USERS:
+                yield finding("rewrite-user-variable", span, rule=rule.name, variable=name.upper())
 
 
 #: What the test of a file may look at: variables and parts that hold a path of the disk.
@@ -214,6 +229,16 @@ def _any_of_negated(rule: Rule) -> Iterator[Finding]:
         yield finding("rewrite-any-of-negated", rule.span, rule=rule.name)
 
 
+def _is_word(letters: str) -> bool:
+    """Whether the letters of a set are meant as a word: one twice, or vowels among others in no
+    order.
+    """
+    if not letters.isalpha() or len(set(letters)) < len(letters):
+        return True
+    vowels = set(letters) & set("aeiou")
+    return len(letters) > 3 and 0 < len(vowels) < len(letters) and list(letters) != sorted(letters)
+
+
 def _letters(rule: Rule) -> Iterator[Finding]:
     """Sets of letters that are meant as words, such as [^www]."""
     patterns = [(rule.pattern or "", rule.span)] if rule.pattern_syntax == "ECMAScript" else []
@@ -223,9 +248,9 @@ def _letters(rule: Rule) -> Iterator[Finding]:
         if condition.match_type == "Pattern" and rule.pattern_syntax == "ECMAScript"
     ]
     for pattern, span in patterns:
-        for found in _SET.finditer(pattern):
+        for found in [*_SET.finditer(pattern), *_CHOICE.finditer(pattern)]:
             word = found[1].lower()
-            if len(set(word)) < len(word):
+            if _is_word(word):
                 yield finding(
                     "rewrite-set-of-letters", span, rule=rule.name, set=found[0], word=found[1]
                 )

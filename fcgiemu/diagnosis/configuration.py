@@ -12,6 +12,16 @@ from ..catalogue.values import Finding
 from ..files import find
 
 
+def holds_files(folder: Path) -> bool:
+    """Whether a folder holds more than configuration, as one does that is a site already."""
+    try:
+        return any(
+            entry.is_file() and entry.suffix.lower() != ".config" for entry in folder.iterdir()
+        )
+    except OSError:
+        return False
+
+
 def missing(folder: Path) -> Finding | None:
     """That a folder has no web.config, and why; None where it has one."""
     if find(folder, "web.config") is not None:

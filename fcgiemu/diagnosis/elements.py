@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from difflib import get_close_matches
 
 from ..catalogue import finding
 from ..config.diagnostics import Finding
@@ -39,6 +40,8 @@ def findings(file: ConfigFile) -> Iterator[Finding]:
             meant = _TOP.get(child.tag.lower(), child.tag)
             if child.tag != meant:
                 yield finding("config-element-case", child.span, tag=child.tag, meant=meant)
+            elif child.tag not in _TOP.values():
+                yield from _near(file.root, child)
     for element in file.root.iter("handlers"):
         yield from _taken_away(element)
     yield from _aspnet(file.root)
@@ -46,10 +49,23 @@ def findings(file: ConfigFile) -> Iterator[Finding]:
         yield from _headers(element)
     for element in file.root.iter("requestFiltering"):
         yield from _filtering(element)
+        yield from _allowed(element, file.directory)
+    for element in file.root.iter("staticContent"):
+        yield from _removed_maps(element)
     for element in file.root.iter("mimeMap"):
         extension = element.attributes.get("fileExtension", "")
         if extension and not extension.startswith((".", "*")):
             yield finding("static-mime-dot", element.span, extension=extension)
+
+
+def _near(root: Element, child: Element) -> Iterator[Finding]:
+    """An element of the top level that nobody declares, and that is almost one of ours."""
+    declared = {element.attributes.get("name", "") for element in root.iter("section")}
+    declared |= {element.attributes.get("name", "") for element in root.iter("sectionGroup")}
+    near = get_close_matches(child.tag.lower(), _TOP, 1, 0.85)
+    if near and child.tag not in declared:
+        meant = _TOP[near[0]]
+        yield finding("config-element-case/near", child.span, tag=child.tag, meant=meant)
 
 
 def _aspnet(root: Element) -> Iterator[Finding]:
@@ -104,9 +120,34 @@ def _headers(section: Element) -> Iterator[Finding]:
         if re.search(r"[:\s]", name):
             meant = re.sub(r"\s+", "-", name.partition(":")[0].strip())
             yield finding("static-header-name", add.span, name=name, meant=meant)
-        elif name and value.lower().startswith(f"{name.lower()}:"):
+        elif name and re.match(rf"{re.escape(name)}[:\s]", value, re.IGNORECASE):
             meant = value[len(name) + 1 :].strip()
             yield finding("static-header-value", add.span, name=name, value=value, meant=meant)
+
+
+def _allowed(section: Element, directory: str) -> Iterator[Finding]:
+    """URLs of alwaysAllowedUrls that do not lie below the folder of their file."""
+    for allowed in section.iter("alwaysAllowedUrls") if directory else ():
+        for add in allowed.iter("add"):
+            url = add.attributes.get("url", "")
+            if url and not f"{url}/".lower().startswith(f"{directory}/".lower()):
+                meant = f"{directory}/{url.lstrip('/')}"
+                yield finding(
+                    "filtering-allowed-url", add.span, url=url, folder=directory, meant=meant
+                )
+
+
+def _removed_maps(section: Element) -> Iterator[Finding]:
+    """MIME maps that are taken away, and not added again."""
+    added = {
+        child.attributes.get("fileExtension", "").lower()
+        for child in section.children
+        if child.tag == "mimeMap"
+    }
+    for child in section.children:
+        extension = child.attributes.get("fileExtension", "").lower()
+        if child.tag == "remove" and extension and extension not in added:
+            yield finding("static-map-removed", child.span, extension=extension)
 
 
 def _filtering(section: Element) -> Iterator[Finding]:

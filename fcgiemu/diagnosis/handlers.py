@@ -71,9 +71,19 @@ def findings(effective: Effective, file: ConfigFile) -> Iterator[Finding]:
                 processor=item.text("scriptProcessor"),
                 example=EXAMPLE,
             )
+        kind = item.text("resourceType")
+        if kind in ("File", "Directory", "Either") and item.text("path") == "*" and _runs(item):
+            yield finding(
+                "handler-resource-type", item.span, handler=item.text("name"), resource=kind
+            )
         if earlier is not None:
             never.append((item, earlier))
     yield from _never_reached(never)
+
+
+def _runs(item: Node) -> bool:
+    """Whether a handler gives its requests to a program."""
+    return re.search(r"(?i)fastcgimodule|httpplatformhandler", item.text("modules")) is not None
 
 
 #: From so many on, handlers that are never reached are one finding: somebody has copied a list.

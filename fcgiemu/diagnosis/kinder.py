@@ -25,6 +25,7 @@ from ..programs.requirements import source_of
 from ..programs.windows_paths import inferred
 from ..site import Site
 from . import asp_net_core
+from .configuration import holds_files
 from .platform import suspicions
 from .variables import undefined
 
@@ -130,7 +131,8 @@ def _of_program(
         )
     if not program.is_wfastcgi and program.version is not None and program.arguments:
         script = program.arguments[0]
-        if script.endswith(".py") and not (application.path / script).exists():
+        is_here = (application.path / script).exists() or not holds_files(application.path)
+        if script.endswith(".py") and not is_here:
             yield finding("handler-missing-script", span, script=script, example=EXAMPLE)
 
 

@@ -20,10 +20,11 @@ from ..catalogue.values import Finding, Span
 from ..modules.http_platform import PORT_VARIABLE, HttpPlatform
 from ..programs.interpreters import Program
 from ..programs.process_command import log_file
-from ..programs.windows_paths import is_ours
+from ..programs.windows_paths import inferred, is_ours
 from ..site import Site
 from ..worker import paths
 from .causes import causes
+from .configuration import holds_files
 from .variables import undefined
 
 #: Servers that need fork, which Windows does not have.
@@ -111,6 +112,8 @@ def _script(
         return
     if "%" in script or os.path.exists(paths.below(str(application.path), script)):
         return
+    if not holds_files(application.path):
+        return  # the configuration alone is here, and not the site
     names = [entry.name for entry in application.path.glob("*.py")]
     near = difflib.get_close_matches(script, names, 1, 0.75)
     yield finding(
@@ -156,7 +159,11 @@ def _log_folder(
     """A folder of stdoutLogFile that is not there: it is made here, and not on the server."""
     local = log_file(site, application, settings, "")
     folder = os.path.dirname(local)
-    if local and not os.path.isdir(folder) and not is_ours(site, local):
+    guessed = inferred(site)
+    is_guessed = guessed is not None and (settings.stdout_log or "").lower().startswith(
+        guessed.windows.lower()
+    )
+    if local and not os.path.isdir(folder) and not is_ours(site, local) and not is_guessed:
         yield finding(
             "platform-log-folder",
             span,

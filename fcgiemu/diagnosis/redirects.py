@@ -5,7 +5,8 @@ made-up request.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from urllib.parse import urlsplit
 
 from ..catalogue import finding
@@ -13,14 +14,16 @@ from ..config.diagnostics import Finding
 from ..config.tree import Effective
 from ..decision import Redirect
 from ..http.request import Request, make_request
-from ..http.url import UrlRefused
-from ..rewrite.compiler import inbound
+from ..http.url import UrlRefused, encode_path
+from ..rewrite.compiler import SECTION, inbound
 from ..rewrite.rule import Condition, Rule
 from ..site import Site
 from . import samples
 
 #: Headers that a proxy in front sets, and sets otherwise after the redirect.
 _PROXY = re.compile(r"(?i)forwarded|_ssl|proto|scheme|visitor|front_end")
+#: The maps that are asked for the path.
+_LOOK_UP = re.compile(r"\{([\w .-]+):/?(?:\{ToLower:)?\{(?:URL|REQUEST_URI|PATH_INFO|R:[01])\}")
 #: More redirects than this are a loop for every browser.
 MAX_HOPS = 10
 
@@ -39,10 +42,8 @@ def findings(site: Site, effective: Effective, own: Sequence[Rule]) -> list[Find
             _PROXY.search(condition.input.source) for condition in rule.conditions
         ):
             continue
-        for request in samples.requests(rule):
-            hops, loops = _follow(site, request, rule, hosts)
-            if not hops:
-                continue
+        hops, loops = _worst(site, effective, rule, hosts)
+        if hops:
             shown = " -> ".join(hops[:4]) + (" -> ..." if len(hops) > 4 else "")
             if loops:
                 found.append(finding("redirect-loop", rule.span, rule=rule.name, hops=shown))
@@ -57,8 +58,62 @@ def findings(site: Site, effective: Effective, own: Sequence[Rule]) -> list[Find
                         last=hops[-1],
                     )
                 )
-            break
     return found
+
+
+#: Requests that a rule's redirects are followed from, at most.
+MAX_REQUESTS = 16
+
+
+def _worst(
+    site: Site, effective: Effective, rule: Rule, hosts: Sequence[Condition]
+) -> tuple[list[str], bool]:
+    """As ``_follow``, the way that is longest: of a request made up for the rule, of the same for
+    the hosts that other rules ask for, and of the keys of its maps.
+    """
+    own = ((request, _follow(site, request, rule, hosts)) for request in samples.requests(rule))
+    first = next(((request, way) for request, way in own if way[0]), None)
+    others = list(_of_maps(rule, effective))
+    if first is not None and not any(
+        "HTTP_HOST" in condition.input.source for condition in rule.conditions
+    ):
+        others += filter(None, (_at(first[0], name) for name in _names(hosts)))
+    ways = [_follow(site, request, rule, hosts) for request in others[:MAX_REQUESTS]]
+    ways += [first[1]] if first is not None else []
+    return max(ways, key=lambda way: (way[1], len(way[0])), default=([], False))
+
+
+def _names(hosts: Sequence[Condition]) -> dict[str, None]:
+    """Host names that conditions ask for."""
+    names = (samples.example(condition.pattern, "sample") for condition in hosts[:MAX_REQUESTS])
+    return {name: None for name in names if name and "." in name}
+
+
+def _at(request: Request, host: str) -> Request | None:
+    """A request for another host."""
+    try:
+        return make_request(f"{request.scheme}://{host}{request.target.raw}", request.method)
+    except (UrlRefused, ValueError):
+        return None
+
+
+def _of_maps(rule: Rule, effective: Effective) -> Iterator[Request]:
+    """Requests for the keys of a map that a rule asks for the path, whose values are keys too."""
+    texts = [condition.input.source for condition in rule.conditions]
+    texts += [rule.action.url.source] if rule.action.url is not None else []
+    asked = {name.lower() for text in texts for name in _LOOK_UP.findall(text)}
+    for node in effective.section(SECTION + "/rewriteMaps").items if asked else ():
+        if node.text("name").lower() not in asked:
+            continue
+        pairs = {
+            item.text("key").strip("/").lower(): item.text("value").strip("/").lower()
+            for item in node.items
+        }
+        for key in islice((key for key, value in pairs.items() if value in pairs), MAX_REQUESTS):
+            try:
+                yield make_request(f"http://localhost{encode_path('/' + key)}")
+            except (UrlRefused, ValueError):
+                continue
 
 
 def _follow(

@@ -469,6 +469,9 @@ def _catch_all(rule: Rule) -> Iterator[Finding]:
     target = rule.action.url.source.strip() if rule.action.url is not None else ""
     if rule.action.type != "Rewrite" or compose.is_foreign(target) or target in _SAME:
         return
+    folder = target.partition("{")[0].rstrip("/\\")
+    if folder and "{" in target and "." not in folder.rpartition("/")[2]:
+        return  # another folder is the site, with the files in it
     if is_universal(rule) and not rule.conditions:
         yield finding(
             "rewrite-catch-all",

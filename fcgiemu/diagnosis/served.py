@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Iterator
 from difflib import get_close_matches
+from pathlib import Path
 
 from ..catalogue import finding
 from ..config.diagnostics import Finding
@@ -19,6 +20,7 @@ from ..files import UNWATCHED
 from ..http.request import make_request
 from ..http.url import UrlRefused, encode_path
 from ..site import Site
+from .configuration import holds_files
 
 _ERRORS = "system.webServer/httpErrors"
 _DOCUMENTS = "system.webServer/defaultDocument"
@@ -26,8 +28,30 @@ _REDIRECT = "system.webServer/httpRedirect"
 #: Extensions of files that browsers ask for and that a MIME map of IIS may lack.
 _WEB = frozenset(
     """.webmanifest .avif .webp .mjs .geojson .wasm .woff2 .woff .json .glb .gltf .m3u8 .topojson
-    .vtt .opus .apk .ipa .usdz .pbf .mvt .cur .heic .jxl .dat .blat .dll .pdb .br .gz""".split()
+    .vtt .opus .apk .ipa .usdz .pbf .mvt .cur .heic .jxl .php .dat .blat .dll .pdb .br .gz
+    """.split()
 )
+#: The types of those that have one of their own.
+_MIME_TYPES = {
+    ".webmanifest": "application/manifest+json",
+    ".avif": "image/avif",
+    ".webp": "image/webp",
+    ".mjs": "text/javascript",
+    ".geojson": "application/geo+json",
+    ".topojson": "application/json",
+    ".wasm": "application/wasm",
+    ".woff2": "font/woff2",
+    ".woff": "font/woff",
+    ".json": "application/json",
+    ".glb": "model/gltf-binary",
+    ".gltf": "model/gltf+json",
+    ".m3u8": "application/vnd.apple.mpegurl",
+    ".vtt": "text/vtt",
+    ".opus": "audio/ogg",
+    ".apk": "application/vnd.android.package-archive",
+    ".heic": "image/heic",
+    ".jxl": "image/jxl",
+}
 #: Those of them that count only where pages of Blazor ask for them.
 _BLAZOR = frozenset({".dat", ".blat", ".dll", ".pdb", ".br", ".gz"})
 MAX_FILES = 2000
@@ -58,7 +82,12 @@ def _decided(site: Site, path: str) -> Decision | None:
 
 def _mime_types(site: Site) -> Iterator[Finding]:
     """Files that browsers ask for and that are answered 404.3; one finding an extension."""
-    said: set[str] = set()
+    said = {
+        element.attributes.get("fileExtension", "").lower()  # that it is removed has been said
+        for file in site.tree.files()
+        for section in (file.root.iter("staticContent") if file.root is not None else ())
+        for element in section.iter("remove")
+    }
     for path in _files(site):
         extension = os.path.splitext(path)[1].lower()
         if extension in said or extension not in _WEB:
@@ -69,7 +98,15 @@ def _mime_types(site: Site) -> Iterator[Finding]:
         urls = ["/" + "/".join(parts[start:]) for start in range(min(2, len(parts)))]
         if refused := next((url for url in urls if _is_refused(site, url, (404, 3))), None):
             said.add(extension)
-            yield finding("static-no-mime-type", None, path=refused, extension=extension)
+            form = "/php" if extension == ".php" else ""
+            mime_type = _MIME_TYPES.get(extension, "application/octet-stream")
+            yield finding(
+                f"static-no-mime-type{form}",
+                None,
+                path=refused,
+                extension=extension,
+                type=mime_type,
+            )
 
 
 def _is_refused(site: Site, path: str, status: tuple[int, int]) -> bool:
@@ -102,7 +139,7 @@ def _root(site: Site) -> Iterator[Finding]:
     own = [item for item in items if item.file is not None and not item.file.is_host]
     if not own:
         return
-    if _is_refused(site, "/", (403, 14)) and holds_files(site, ""):
+    if _is_refused(site, "/", (403, 14)) and holds_files(Path(site.local_path(""))):
         names = ", ".join(item.text("value") for item in items)
         span = own[0].span
         yield finding("static-no-default-document", span, names=names)
@@ -123,7 +160,8 @@ def _error_pages(site: Site, effective: Effective, file: ConfigFile) -> Iterator
         mode = item.text("responseMode") if item.has("responseMode") else default
         status = item.integer("statusCode")
         if path.startswith("~"):
-            yield finding("errors-page/tilde", item.span, status=status, path=path, meant=path[1:])
+            meant = path[1:] if mode == "ExecuteURL" else path[2:].replace("/", "\\")
+            yield finding("errors-page/tilde", item.span, status=status, path=path, meant=meant)
         elif mode == "File" and path.startswith("/"):
             meant = path.lstrip("/").replace("/", "\\")
             yield finding("errors-page/slash", item.span, status=status, path=path, meant=meant)
@@ -134,21 +172,22 @@ def _error_pages(site: Site, effective: Effective, file: ConfigFile) -> Iterator
             yield from _missing(site, file, item, path.replace("\\", "/"))
         elif mode == "ExecuteURL" and path.startswith("/"):
             yield from _executed(site, item, path)
-
-
-def holds_files(site: Site, directory: str) -> bool:
-    """Whether a folder holds more than configuration, as one does that is not yet a site."""
-    folder = site.local_path(directory)
-    return any(
-        not name.lower().endswith(".config") and os.path.isfile(os.path.join(folder, name))
-        for name in (os.listdir(folder) if os.path.isdir(folder) else ())
-    )
+        elif mode == "ExecuteURL" and not re.match(r"(?i)https?:", path):
+            meant = "/" + path.replace("\\", "/")
+            yield finding("errors-page/relative", item.span, status=status, path=path, meant=meant)
+        elif mode == "Redirect" and status >= 400:
+            yield finding("errors-redirect", item.span, status=status, path=path)
 
 
 def _missing(site: Site, file: ConfigFile, item: Node, path: str) -> Iterator[Finding]:
     """A page of the disk that is not there."""
     found = site.find(f"{file.directory}/{path}")
-    if found is not None and not found.is_directory or not holds_files(site, file.directory):
+    if found is not None and not found.is_directory:
+        if os.path.basename(found.path) != os.path.basename(path):
+            status, name = item.integer("statusCode"), os.path.basename(found.path)
+            yield finding("errors-case", item.span, status=status, path=path, near=name)
+        return
+    if not holds_files(Path(site.local_path(file.directory))):
         return
     folder = os.path.join(site.path, file.directory.strip("/"), os.path.dirname(path))
     names = os.listdir(folder) if os.path.isdir(folder) else []

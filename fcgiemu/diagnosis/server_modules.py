@@ -13,7 +13,7 @@ from ..config.merge import Node
 from ..config.schema import EXTENSIONS, WEB_SERVER
 from ..config.tree import Effective
 from ..modules.loaded import SECTION
-from ..profiles import DEFAULT
+from ..profiles import DEFAULT, FEATURES
 from ..report.profile_support import MODULES
 from ..site import Site
 
@@ -25,10 +25,19 @@ def findings(site: Site, effective: Effective, file: ConfigFile) -> Iterator[Fin
         feature = site.profile.lacking.get(module)
         if name.startswith("security/authentication/"):
             continue  # see identities.py
-        if feature is None or module in loaded or not (feature or site.profile.name != DEFAULT):
-            continue
         section = effective.section(WEB_SERVER + name)
-        if section.file is file and WEB_SERVER + name not in EXTENSIONS and _acts(section):
+        if section.file is not file or WEB_SERVER + name in EXTENSIONS or not _acts(section):
+            continue
+        if feature is None or module in loaded or not (feature or site.profile.name != DEFAULT):
+            if site.profile.name == DEFAULT and FEATURES.get(module):
+                yield finding(
+                    "config-feature",
+                    section.span,
+                    element=name.rpartition("/")[2],
+                    module=module,
+                    feature=FEATURES[module],
+                )
+        else:
             yield finding(
                 "config-absent-module/feature" if feature else "config-absent-module/none",
                 section.span,

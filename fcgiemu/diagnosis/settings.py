@@ -17,7 +17,7 @@ from ..modules import handlers
 from ..programs.windows_paths import path_pairs
 from ..site import Site
 from ..worker import paths
-from .handler_names import meant
+from .handler_names import meant, module_file, near_name
 
 _SECRET_NAME = re.compile(
     r"(?i)(secret|password|passwd|pwd|[_-]pass\b|api_?key|access_?key|private_?key|token)(?!.*(?:"
@@ -25,7 +25,12 @@ _SECRET_NAME = re.compile(
     r"header|field|minutes|hours|days)$)"
 )
 _SECRET_TEXT = re.compile(
-    r"(?i)(?:password|pwd|accountkey|sharedaccesskey)\s*=\s*([^;\"']{3,})|://[^/:@\s]+:([^@/\s]{3,})@"
+    r"(?i)(?:password|pwd|accountkey|sharedaccesskey)\s*=\s*([^;\"']{3,})|://[^/:@\s]*:([^@/\s]{2,})@"
+)
+#: Secrets by their shape: keys of services, and long texts of Base64 as nobody writes them.
+_SECRET_SHAPE = re.compile(
+    r"(?:gh[pousr]_|github_pat_|sk_live_|rk_live_|xox[abpsr]-|SG\.|AIza|AKIA|glpat-|eyJ[\w-]+\.eyJ)"
+    r"[\w./+=-]{12,}|-----BEGIN [A-Z ]*PRIVATE KEY|[A-Za-z0-9+/]{42,}={1,2}"
 )
 #: Values that only stand for a secret.
 _PLACEHOLDER = re.compile(
@@ -59,6 +64,7 @@ def _value(
         yield finding("settings-key", span, key=name)
         return
     if name.lower() == "pythonpath":
+        yield from _folders(site, application, value, span)
         for part in value.split(";"):
             if part and part != part.strip():
                 yield finding(
@@ -86,6 +92,31 @@ def _value(
         if not os.path.exists(local) and name.upper() != "WSGI_LOG":
             missing = os.path.relpath(local, site.path)
             yield finding("settings-missing-file", span, name=name, value=value, missing=missing)
+
+
+def _folders(site: Site, application: Application, value: str, span: Span) -> Iterator[Finding]:
+    """Folders of PYTHONPATH that are not in the site, where they should be."""
+    if re.search(r"(?i)[^;]{2,}:(?:[a-z]:\\|/)|(?<=\w):(?:\.|%)", value):
+        yield finding("settings-pythonpath-colon", span, value=value)
+        return
+    for part in filter(None, map(str.strip, value.split(";"))):
+        if "%" in part and not part.upper().startswith("%HOME%"):
+            continue
+        text = re.sub(r"(?i)^%HOME%", r"D:\\home", part)
+        is_windows = paths.is_windows(text)
+        local = paths.map_path(text, path_pairs(site)) if is_windows else None
+        local = local or (None if is_windows else paths.below(str(application.path), text))
+        inside = local is not None and local.startswith(str(site.path) + os.sep)
+        if local and inside and not os.path.isdir(local) and not _made_later(site, local):
+            missing = os.path.relpath(local, site.path)
+            if has_python(application):
+                yield finding(
+                    "settings-missing-file/folder",
+                    span,
+                    name="PYTHONPATH",
+                    value=part,
+                    missing=missing,
+                )
 
 
 def unexpanded(value: str) -> list[str]:
@@ -130,6 +161,15 @@ def _modules(
         ):
             yield finding(
                 "settings-missing-module/part", span, name=name, value=value, missing=missing
+            )
+        elif name != "DJANGO_SETTINGS_MODULE" and (near := _near_attribute(application, value)):
+            yield finding(
+                "settings-missing-module/attribute",
+                span,
+                name=name,
+                value=value,
+                missing=value.rpartition(".")[2],
+                near=near,
             )
         elif (
             has_python(application)
@@ -186,6 +226,13 @@ def _handler_name(name: str, value: str, span: Span, folder: Path) -> Finding | 
         return finding(
             "settings-handler-name/blank", span, name=name, value=value, meant=value.strip()
         )
+    if called := re.fullmatch(r"([\w.]+)\.(\w+)\(\)", value):
+        file = module_file(called[1], folder)
+        text = file.read_text("utf-8", "replace") if file is not None else ""
+        if re.search(rf"^{called[2]}\s*(?::[^=\n]+)?=[^=]", text, re.MULTILINE):
+            plain = value.removesuffix("()")
+            return finding("settings-handler-name/call", span, name=name, value=value, meant=plain)
+        return None
     form = (
         "file"
         if re.search(r"[\\/]|\.py$", value)
@@ -199,6 +246,21 @@ def _handler_name(name: str, value: str, span: Span, folder: Path) -> Finding | 
         return None
     code = f"settings-handler-name/{form}"
     return finding(code, span, name=name, value=value, meant=meant(value, folder))
+
+
+def _near_attribute(application: Application, value: str) -> str:
+    """The handler that is meant by one whose module is there and has nothing of its name; ""
+    where the name may be there, or none is near.
+    """
+    module, _, attribute = value.rpartition(".")
+    file = module_file(module, application.path) if module else None
+    if file is None or not attribute.isidentifier():
+        return ""
+    text = file.read_text("utf-8", "replace")
+    if re.search(rf"\b{attribute}\b|import \*", text):
+        return ""
+    near = near_name(file, attribute)
+    return f"{module}.{near}" if near else ""
 
 
 def _missing_part(application: Application, package: str, part: str) -> str:
@@ -260,7 +322,9 @@ def _secrets(file: ConfigFile) -> Iterator[Finding]:
                     and name.lower() not in _NO_SECRETS
                     and not paths.is_windows(value)
                 )
-                secret = (inside[1] or inside[2]) if inside else value.strip() if named else ""
+                shaped = _SECRET_SHAPE.match(value.strip())
+                secret = (inside[1] or inside[2]) if inside else ""
+                secret = secret or (value.strip() if named or shaped else "")
                 is_sentence = inside is None and len(secret.split()) > 2
                 if secret and not is_sentence and not _PLACEHOLDER.fullmatch(secret):
                     yield finding("settings-secret", add.span, name=name)

@@ -29,7 +29,7 @@ def findings(site: Hosting, effective: Effective, rule: Rule) -> Iterator[Findin
     if rule.action.type in ("Rewrite", "Redirect") and url:
         yield from _query(rule, url)
         if rule.base and site.tree.file_of("") is not None:  # else the folder may be the site
-            yield from _folder(rule, url)
+            yield from _folder(site, rule, url)
         yield from _host(site, effective, rule, url)
         yield from _files(rule, url)
         yield from _forwarded(rule, url)
@@ -76,16 +76,27 @@ def _query(rule: Rule, url: str) -> Iterator[Finding]:
         yield finding("rewrite-query-twice/captured", rule.span, rule=rule.name, url=url)
 
 
-def _folder(rule: Rule, url: str) -> Iterator[Finding]:
+def _folder(site: Hosting, rule: Rule, url: str) -> Iterator[Finding]:
     """Rules of a folder's own file that speak as if they stood in the root."""
     name = rule.base.strip("/")
     last = re.escape(name.rpartition("/")[2])
-    if re.match(rf"\^\(?(?:{re.escape(name)}|{last})(?:/|\(|\$)", rule.pattern or ""):
+    starts = rf"\^?\(?(?:{re.escape(name)}|{last})\)?(?:/|\(|\$|\*|\?)"
+    if re.match(starts, rule.pattern or "") and not rule.negate:
         yield finding("rewrite-folder-in-pattern", rule.span, rule=rule.name, pattern=rule.pattern)
+    elif url.startswith("/") and "{" not in url and _is_here(site, rule.base, url):
+        yield finding(
+            "rewrite-leaves-folder/file", rule.span, rule=rule.name, url=url, folder=rule.base
+        )
     elif rule.action.type == "Redirect" and re.match(
         r"(?:https?://\{(?:HTTP_HOST|SERVER_NAME)\})?/\{R:[01]\}", url
     ):
         yield finding("rewrite-leaves-folder", rule.span, rule=rule.name, url=url, folder=rule.base)
+
+
+def _is_here(site: Hosting, base: str, url: str) -> bool:
+    """Whether a path from the root of the site is that of no file, and of one below ``base``."""
+    path = url.partition("?")[0]
+    return site.find(path) is None and site.find(f"{base}{path}") is not None and path != "/"
 
 
 def _host(site: Hosting, effective: Effective, rule: Rule, url: str) -> Iterator[Finding]:
@@ -139,12 +150,14 @@ def _files(rule: Rule, url: str) -> Iterator[Finding]:
 
 
 def _forwarded(rule: Rule, url: str) -> Iterator[Finding]:
-    """A redirect to HTTPS that looks at the header of a proxy alone."""
+    """A redirect to the same host that looks at the header of a proxy alone, and holds without
+    one.
+    """
     if (
         rule.action.type == "Redirect"
-        and url.lower().startswith("https://{http_host}")
+        and re.match(r"(?i)https?://\{(?:http_host|server_name)\}", url)
         and any(
-            condition.negate and "https" in condition.pattern.lower()
+            condition.matcher and (condition.matcher("") is not None) != condition.negate
             for condition in _tests(rule, "{HTTP_X_FORWARDED_PROTO}")
         )
         and not _tests(rule, "{HTTPS}")

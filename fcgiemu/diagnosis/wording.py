@@ -9,20 +9,25 @@ from collections.abc import Iterable
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
+from xml.parsers import expat
 
 from ..catalogue import hint
 from ..config.diagnostics import Finding
 
-#: (pattern of the line at which reading stopped, what to do), the first that fits counts.
+#: (pattern of the line at which reading stopped, form of the remedy), the first that fits counts.
 _XML = (
-    (r"^(?:<{7}|={7}|>{7})", "Remove the markers of a merge (<<<<<<<, =======, >>>>>>>)."),
-    (r"&(?!#?\w+;)", "Write &amp; for each & (also in the values of attributes)."),
-    (r"&(?!amp;|lt;|gt;|quot;|apos;|#)\w+;", "XML has no such entity: write its character itself."),
-    (r"=\s*[^\"'\s>]+[\s>/]", "Write the values of attributes in quotation marks."),
-    (r"\"[^\"=<>]*<[^\"]*\"", "Write &lt; for < in the values of attributes."),
-    (r"<!--.*--.*-->|^[^<>]*-{3,}", "Write no -- inside a comment."),
-    (r"<\?xml(?! version=)", 'Write <?xml version="1.0" encoding="utf-8"?>.'),
+    (r"^(?:<{7}|={7}|>{7})", "merge"),
+    (r"&(?!#?\w+;)", "ampersand"),
+    (r"&(?!amp;|lt;|gt;|quot;|apos;|#)\w+;", "entity"),
+    (r"=\s*[^\"'\s>]+[\s>/]", "unquoted"),
+    (r"\"[^\"=<>]*<[^\"]*\"", "less"),
+    (r"<!--.*--.*-->|^[^<>]*-{3,}", "hyphens"),
+    (r"<\?xml(?! version=)", "version"),
 )
+
+
+def _said(form: str, **values: object) -> str:
+    return hint(f"config-malformed-xml/{form}", **values)
 
 
 def explained(finding: Finding, path: Path, unsaved: bytes | None = None) -> Finding:
@@ -36,28 +41,48 @@ def explained(finding: Finding, path: Path, unsaved: bytes | None = None) -> Fin
     except OSError:
         return finding
     remedy = _remedy(data, finding.span.line)
+    if not remedy and "mismatched tag" in finding.hint:
+        remedy = _unclosed(data)
     if not remedy and "junk after" in finding.hint:
-        remedy = "A file has one root element: put everything into one <configuration>."
+        remedy = _said("roots")
     return replace(finding, hint=remedy) if remedy else finding
 
 
 def _remedy(data: bytes, number: int) -> str:
     """What to do about the line at which reading stopped; "" where that is not known."""
     if data.startswith(b"---"):
-        return "Remove the front matter (the lines between ---) at the top of the file."
+        return _said("front")
     is_wide = data.startswith((b"\xff\xfe", b"\xfe\xff"))
     try:
         text = data.decode("utf-16" if is_wide else "utf-8-sig")
     except UnicodeDecodeError:
-        return "Save the file as UTF-8, or name its encoding in the XML declaration."
+        return _said("bytes")
     if is_wide and re.search(r"encoding=[\"']utf-8", text[:200], re.IGNORECASE):
-        return "The file is UTF-16 and says UTF-8: save it as UTF-8."
+        return _said("wide")
     lines = text.splitlines()
     line = lines[number - 1] if 0 < number <= len(lines) else ""
     for place in (number, number - 1):
         if 0 < place <= len(lines) and lines[place - 1].count('"') % 2:
-            return f"A quotation mark is missing on line {place}, or there is one too many."
-    return next((remedy for pattern, remedy in _XML if re.search(pattern, line)), "")
+            return _said("quote", line=place)
+    return next((_said(form) for pattern, form in _XML if re.search(pattern, line)), "")
+
+
+def _unclosed(data: bytes) -> str:
+    """What to do about the element that is open where another one ends."""
+    open_elements: list[tuple[str, int]] = []
+    parser = expat.ParserCreate()
+    parser.StartElementHandler = lambda tag, _: open_elements.append(
+        (tag, parser.CurrentLineNumber)
+    )
+    parser.EndElementHandler = lambda _: open_elements.pop()
+    try:
+        parser.Parse(data, True)
+    except (expat.ExpatError, ValueError, LookupError):
+        pass
+    if not open_elements:
+        return ""
+    tag, line = open_elements[-1]
+    return _said("unclosed", tag=tag, line=line)
 
 
 def near_map(finding: Finding, names: Iterable[str]) -> Finding:
