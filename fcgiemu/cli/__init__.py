@@ -43,6 +43,10 @@ class _Lazy(click.Group):
             return super().invoke(context)
         except SiteError as error:
             fail(error, error.hint)
+        except click.UsageError as error:
+            from .usage import plain
+
+            raise plain(error) from None
         except BrokenPipeError:
             raise
         except OSError as error:

@@ -11,19 +11,8 @@ from click.core import ParameterSource
 
 from .. import project
 from ..errors import SiteError
-from .grammar import SitePath
-
-PREFIX = "FCGIEMU_"
-
-
-def variable(option: click.Option) -> str:
-    """The variable of an option: ``--no-timeouts`` is FCGIEMU_NO_TIMEOUTS."""
-    return PREFIX + _key(option).upper().replace("-", "_")
-
-
-def _key(option: click.Option) -> str:
-    """The long name of an option, which is its key in the settings of a site."""
-    return max(option.opts, key=len).lstrip("-")
+from .grammar import SitePath, key, variable
+from .usage import in_words
 
 
 class Serve(click.Command):
@@ -37,9 +26,9 @@ class Serve(click.Command):
         if found is not None:
             path, given = found
             context.default_map = {
-                option.name or "": given[_key(option)]
+                option.name or "": given[key(option)]
                 for option in self._options()
-                if _key(option) in given
+                if key(option) in given
             }
         try:
             return super().parse_args(context, args)
@@ -48,13 +37,10 @@ class Serve(click.Command):
             if not isinstance(option, click.Option) or option.name is None:
                 raise
             source = context.get_parameter_source(option.name)
-            place = {ParameterSource.ENVIRONMENT: variable(option)}
-            if found is not None:
-                place[ParameterSource.DEFAULT_MAP] = f"{found[0]}: {_key(option)}"
-            if source not in place:
+            if found is None or source is not ParameterSource.DEFAULT_MAP:
                 raise
             hint = f"fcgiemu {context.info_name} -h says what it holds."
-            raise SiteError(f"{place[source]}: {error.message}", hint) from error
+            raise SiteError(f"{found[0]}: {key(option)}: {in_words(error)}", hint) from error
 
     def _options(self) -> list[click.Option]:
         return [param for param in self.params if isinstance(param, click.Option)]

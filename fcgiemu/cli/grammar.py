@@ -91,6 +91,16 @@ def in_colour(stream: TextIO) -> bool:
     return stream.isatty() if said is None else said
 
 
+def variable(option: click.Option) -> str:
+    """The variable of an option: ``--no-timeouts`` is FCGIEMU_NO_TIMEOUTS."""
+    return "FCGIEMU_" + key(option).upper().replace("-", "_")
+
+
+def key(option: click.Option) -> str:
+    """The long name of an option, which is its key in the settings of a site."""
+    return max(option.opts, key=len).lstrip("-")
+
+
 class SitePath(click.Path):
     """The folder of a site, or the web.config in it; the value is the folder."""
 

@@ -23,7 +23,7 @@ from ..profiles import PROFILES
 from ..programs.python_choice import resolve
 from ..settings import EVERY, OPTIONAL_MODULES, Settings, server_pair
 from ..site import Site
-from .configured import variable
+from .grammar import variable
 
 #: Options of every command that opens a site.
 _SITE_OPTIONS = (
@@ -178,6 +178,8 @@ def site_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for param in getattr(command, "__click_params__", ())[own:]:
         if isinstance(param, click.Option):
             param.envvar = variable(param)
+            if param.is_flag:  # None is said by nobody, False by FCGIEMU_…=false
+                param.default = None
     return command
 
 
@@ -214,7 +216,7 @@ def settings_of(
         )
     if portal is not None:
         app_settings = (Path(portal), *app_settings)
-    given = {name: value for name, value in settings.items() if value not in (False, None, ())}
+    given = {name: value for name, value in settings.items() if value not in (None, ())}
     if easy_auth_file is not None:
         given |= {"azure": True, "easy_auth": easy_auth.read(easy_auth_file)}
     if identities_file is not None:

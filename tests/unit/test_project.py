@@ -15,10 +15,12 @@ from click.testing import CliRunner
 from fcgiemu import Site, SiteError, project
 from fcgiemu.app_service.environment import AppSetting
 from fcgiemu.cli import main
+from fcgiemu.cli.options import settings_of, site_options
 from fcgiemu.cli.serve import command as serve_command
 from fcgiemu.fastcgi.limits import Limits
 from fcgiemu.programs.launching import Launcher, PoolOptions
 from fcgiemu.project import read
+from fcgiemu.settings import Settings
 
 from ..sites import write
 
@@ -144,9 +146,32 @@ def test_a_value_that_an_option_cannot_have_names_the_file(tmp_path: Path) -> No
     write(tmp_path, {"fcgiemu.toml": "port = 70000\n"})
     result = CliRunner().invoke(main, ["serve", str(tmp_path)])
     assert result.exit_code == 2
-    assert f"{tmp_path / 'fcgiemu.toml'}: port: 70000 is not in the range" in result.output
+    assert (
+        f"{tmp_path / 'fcgiemu.toml'}: port: 70000 is not a whole number from 0 to" in result.output
+    )
     result = CliRunner().invoke(main, ["serve", str(tmp_path)], env={"FCGIEMU_PORT": "x"})
-    assert "FCGIEMU_PORT" in result.output
+    assert "FCGIEMU_PORT: x is not a whole number" in result.output
+
+
+#: Switches of every command that opens a site.
+SWITCHES = ("strict", "strict-locks", "azure", "portal-wins", "arr", "php", "compression")
+
+
+@pytest.mark.parametrize("key", SWITCHES)
+def test_the_environment_undoes_a_switch_of_the_settings(key: str, tmp_path: Path) -> None:
+    write(tmp_path, {"fcgiemu.toml": f"{key} = true\n", "web.config": "<configuration />"})
+    name = key.replace("-", "_")
+    found: list[Settings] = []
+
+    @click.command
+    @site_options
+    def command(**settings: object) -> None:
+        found.append(settings_of(tmp_path, **settings))  # type: ignore[arg-type]
+
+    for value in ("", "false", "0", "true"):
+        variables = {f"FCGIEMU_{name.upper()}": value}
+        assert CliRunner().invoke(command, [], env=variables).exit_code == 0
+    assert [getattr(one, name) for one in found] == [True, False, False, True]
 
 
 def test_the_environment_says_it_for_every_command(tmp_path: Path) -> None:
