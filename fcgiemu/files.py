@@ -349,6 +349,11 @@ def find(folder: Path, name: str) -> Path | None:
     )
 
 
+def is_empty(folder: Path) -> bool:
+    """Whether nothing lies in a folder but hidden files, so that init has nothing to go by."""
+    return not any(not name.startswith(".") for name in os.listdir(folder))
+
+
 def content(folder: Path, name: str) -> bytes:
     """What a small file says, empty where there is none."""
     file = find(folder, name)

@@ -21,7 +21,10 @@ from .options import settings_of, site_options
 if TYPE_CHECKING:
     from ..logs.comparison import Comparison
 
-_USAGE = "Give either --urls FILE or --log FILE."
+_USAGE = (
+    "Give URLs, one a line: fcgiemu diff HEAD . --urls urls.txt; or a log: fcgiemu diff HEAD ."
+    " --log u_ex261122.log"
+)
 
 
 @click.command(
@@ -160,7 +163,7 @@ def command(
 
 def _two(versions: tuple[str, ...]) -> tuple[str, str]:
     if not 1 <= len(versions) <= 2:
-        raise click.UsageError("Name one version or two: OLD [NEW].")
+        raise click.UsageError("Name one version or two: fcgiemu diff HEAD . --urls urls.txt")
     return versions[0], versions[1] if len(versions) == 2 else "."
 
 

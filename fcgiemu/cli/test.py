@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import click
 
 from ..errors import SiteError
-from ..files import UNWATCHED
+from ..files import UNWATCHED, is_empty
 from . import fail
 from .grammar import SitePath, json_option
 from .options import open_site, site_options
@@ -90,6 +91,7 @@ def command(
         folder = site or _site_of(files[0] if files else Path())
         opened = open_site(folder, **settings)
         if init:
+            _something(folder)
             _write(folder / "site.expect", first_file(opened))
             return
         if logs:
@@ -102,7 +104,7 @@ def command(
         if not expectations:
             raise SiteError(
                 f"{', '.join(map(str, found))}: there is no expectation.",
-                "Write one a line, or let --init do it.",
+                "Write one a line, such as: /old -> 301 /new",
             )
     except SiteError as error:
         fail(error, error.hint)
@@ -127,8 +129,22 @@ def _beside(folder: Path) -> list[Path]:
     """The files of expectations in the site's own folder. Raises SiteError."""
     found = sorted(folder.glob(PATTERN))
     if not found:
-        raise SiteError(f"There is no {PATTERN} in {folder}.", "Write one, or let --init do it.")
+        raise _without_expectations(folder, folder)
     return found
+
+
+def _without_expectations(place: Path, site: Path) -> SiteError:
+    command = f"fcgiemu test --init --site {shlex.quote(str(site))}"
+    return SiteError(f"There is no {PATTERN} in {place}.", f"Write one. Run: {command}")
+
+
+def _something(folder: Path) -> None:
+    """Raises SiteError for an empty folder: nothing can be expected of it."""
+    if folder.is_dir() and is_empty(folder):
+        raise SiteError(
+            f"{folder} is empty: there is nothing to expect of it.",
+            "Put the files of the site there first, or name another folder with --site.",
+        )
 
 
 def _expectations(places: tuple[Path, ...]) -> list[Path]:
@@ -144,7 +160,7 @@ def _expectations(places: tuple[Path, ...]) -> list[Path]:
             if path.is_file() and not UNWATCHED.intersection(path.relative_to(place).parts)
         ]
         if not below:
-            raise SiteError(f"There is no {PATTERN} in {place}.", "Write one, or let --init do it.")
+            raise _without_expectations(place, _site_of(place))
         found += below
     return found
 
@@ -153,15 +169,19 @@ def _site_of(path: Path) -> Path:
     """The nearest folder from ``path`` up that holds a web.config. Raises SiteError."""
     start = path.absolute()
     if not start.exists():
-        raise SiteError(f"There is no file {path}.", "Name one that holds expectations.")
+        raise SiteError(
+            f"There is no file {path}.", "Name a file of expectations, or a folder of them."
+        )
     for folder in (start, *start.parents):
         if folder.is_dir() and any(
             entry.name.lower() == "web.config" for entry in folder.iterdir()
         ):
             return folder
+    place = start if start.is_dir() else start.parent
+    _something(place)
     raise SiteError(
-        f"There is no web.config in {start if start.is_dir() else start.parent}, nor above it.",
-        "Name the site with --site, or write one with fcgiemu init SITE.",
+        f"There is no web.config in {place}, nor above it.",
+        f"Name the site with --site. Or write one. Run: fcgiemu init {shlex.quote(str(place))}",
     )
 
 

@@ -9,7 +9,7 @@ from ..app_service.home import last_failure
 from ..app_service.versioned_configs import versioned_configs
 from ..catalogue import finding
 from ..catalogue.values import Finding
-from ..files import find
+from ..files import find, is_empty
 
 
 def holds_files(folder: Path) -> bool:
@@ -30,5 +30,7 @@ def missing(folder: Path) -> Finding | None:
         return finding("config-missing/versions", None, files=" and ".join(names))
     if reason := last_failure(folder):
         return finding("config-missing/deployment", None, folder=folder, reason=reason)
+    if is_empty(folder):
+        return finding("config-missing/empty", None, folder=folder)
     command = f"fcgiemu init {shlex.quote(str(folder))}"
     return finding("config-missing", None, folder=folder, command=command)

@@ -43,8 +43,12 @@ def handle(context: Context) -> ListDirectory | Respond | None:
 
 
 def _hint(context: Context) -> str:
-    """What to do about a 403.14: a site without a web.config needs one first."""
-    if all(level.file.is_host for level in context.effective.levels):
+    """What to do about a 403.14: a site without a web.config needs one first; for an empty folder
+    init has nothing to go by.
+    """
+    view = context.hosting.directory("/").view
+    has_files = any(not name.startswith(".") for name in view.listing(view.root))
+    if has_files and all(level.file.is_host for level in context.effective.levels):
         folder = shlex.quote(str(context.hosting.path))
         return catalogue.hint("error-no-default-document/config", folder=folder)
     return catalogue.hint("error-no-default-document")

@@ -90,7 +90,7 @@ class Expectation:
         for name, value in self.wanted.items():
             actual = _actual(name, answer)
             if not _equal(name, value, actual, answer):
-                found.append(f"expected {name} {value}, got {actual or 'none'}")
+                found.append(f"expected {name} {value}, got {_shown(name, actual, answer)}")
         missing = [rule for rule in self.rules if rule not in answer.rules]
         if missing:
             applied = ", ".join(repr(rule) for rule in answer.rules) or "none"
@@ -308,6 +308,19 @@ def _actual(name: str, answer: Answer) -> str:
         if name == "path":
             return answer.path + (f"?{answer.query}" if answer.query else "")
     return str(answer.outcome.get(name) or "")
+
+
+def _shown(name: str, actual: str, answer: Answer) -> str:
+    """What was got, as a difference names it: of an answer of IIS's own its status, and of a
+    configuration that cannot be used the place and the cause.
+    """
+    if name not in ("kind", "status", "target") or answer.kind != "respond":
+        return actual or "none"
+    status = _actual("status", answer)
+    broken = next((one for one in answer.data["findings"] if one["severity"] == "error"), None)
+    if answer.status != 500 or broken is None or broken["file"] is None:
+        return status
+    return f"{status} ({broken['file']}:{broken['line']}: {broken['message']})"
 
 
 def _equal(name: str, wanted: str, actual: str, answer: Answer) -> bool:

@@ -93,15 +93,26 @@ WRONG = [
     (["support", "httpErors"], "Did you mean httpErrors?"),
     (["capture", "nothing.zip"], "nothing.zip cannot be read as a capture: No such file"),
     (["deploy", "nowhere"], "There is no folder nowhere."),
-    (["test", "."], "There is no *.expect in ."),
+    (["test", "."], "There is no *.expect in .. Write one. Run: fcgiemu test --init --site "),
+    (["check", "--jsno"], "There is no option --jsno. Did you mean --json?"),
+    (["check", "--zzz"], "There is no option --zzz. main check -h lists them."),
+    (["serve", "--port", "abc"], "--port: abc is not a whole number from 0 to 65535."),
+    (["check", "--format", "jsn"], "Did you mean json?"),
+    (["diff", "."], "fcgiemu diff HEAD . --urls urls.txt"),
+    (["diff"], "fcgiemu diff HEAD . --urls urls.txt"),
+    (["check", "empty"], "which is empty. Put the files of the site there first"),
+    (["doctor", "empty"], "which is empty"),
+    (["test", "empty"], "Write one. Run: fcgiemu test --init --site "),
+    (["test", "--init", "--site", "empty"], "empty is empty: there is nothing to expect of it."),
 ]
 
 
 @pytest.mark.parametrize(("words", "part"), WRONG)
 def test_errors_are_sentences(words: list[str], part: str, site: Path) -> None:
-    write(site, {"log.gz": b"\x1f\x8b\x08\x00"})
+    write(site, {"log.gz": b"\x1f\x8b\x08\x00", "empty/": ""})
     done = run(*words)
-    assert (done.exit_code, part in done.output) == (2, True), done.output
+    assert (done.exit_code != 0, part in done.output) == (True, True), done.output
+    assert "fcgiemu init" not in done.output or "empty" not in words
     assert "Errno" not in done.output
     assert "fatal:" not in done.output
     assert not (site / "nowhere").exists()

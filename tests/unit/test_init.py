@@ -181,6 +181,9 @@ def hints(site: Site) -> str:
 
 def test_where_a_site_has_no_web_config_init_is_named(tmp_path: Path) -> None:
     command = f"fcgiemu init {tmp_path}"
+    assert command not in check(Site(tmp_path))[0].hint  # init has nothing to go by
+    assert command not in hints(Site(tmp_path))
+    (tmp_path / "app.py").touch()
     assert command in check(Site(tmp_path))[0].hint
     doctor = CliRunner().invoke(main, ["doctor", str(tmp_path)])
     assert command in doctor.output

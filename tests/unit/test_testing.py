@@ -279,14 +279,28 @@ def test_a_first_file_holds_at_once(tmp_path: Path) -> None:
         (["--site", "{}/empty"], "There is no *.expect"),
         (["/nowhere/x.expect"], "There is no file /nowhere/x.expect"),
         (["{0}/x.expect"], "There is no web.config in {0}, nor above it"),
-        (["{0}/empty"], "There is no web.config in {0}/empty, nor above it"),
+        (["{0}/empty"], "{0}/empty is empty: there is nothing to expect of it"),
+        (["{0}/bare"], "fcgiemu init {0}/bare"),
         (["{}/site/missing.expect"], "There is no file {}/site/missing.expect"),
     ],
 )
 def test_wrong_use(tmp_path: Path, arguments: list[str], words: str) -> None:
-    write(tmp_path, {"empty/": "", "site/web.config": CONFIG, "x.expect": "/ -> 200"})
+    write(
+        tmp_path,
+        {"empty/": "", "bare/a.txt": "", "site/web.config": CONFIG, "x.expect": "/ -> 200"},
+    )
     code, text = run(*(argument.format(tmp_path) for argument in arguments))
     assert code == 2 and words.format(tmp_path) in text
+
+
+def test_a_configuration_that_cannot_be_used(tmp_path: Path) -> None:
+    """Each difference names the status, the place and the cause."""
+    text = "/a.css -> static\n/ -> 200\n/x -> /y\n"
+    write(tmp_path, {"web.config": "<configuration>\n<x", "site.expect": text})
+    code, said = run("--site", str(tmp_path))
+    cause = "got 500.19 (web.config:2: Configuration file is not well-formed XML)"
+    assert code == 1 and said.count(cause) == 3
+    assert f"expected kind static, {cause}" in said
 
 
 def test_an_answer(client: Client) -> None:
