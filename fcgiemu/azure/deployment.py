@@ -7,8 +7,6 @@ not deployed, and nothing outside the home folder is written.
 
 from __future__ import annotations
 
-import configparser
-import filecmp
 import json
 import os
 import re
@@ -28,18 +26,15 @@ from ..diagnosis import configuration
 from ..diagnosis.causes import in_words
 from ..files import content, find
 from ..programs.requirements import remedy_of, windows_only
-from . import node_site, programs, virtual_environment
+from . import dot_deployment, kudu_sync, node_site, programs, virtual_environment
+from .failure import FAILED, DeploymentFailed
+from .kudu_sync import IGNORED
 from .runtime import Runtime, RuntimeRefused, choose
 
-#: What KuduSync leaves out, and what a deployment makes itself.
-IGNORED = frozenset(
-    {".git", ".hg", ".svn", ".deployment", "deploy.cmd", ".fcgiemu", "env", "__pycache__"}
-)
 #: A larger file is refused: it would fill the disk of the service, too.
 MAX_FILE_BYTES = 1 << 30
 #: Before this version, a new environment has a pip that finds wheels of old kinds only.
 OLD_PIP = (3, 7)
-FAILED = "An error has occurred during web site deployment."
 
 Say = Callable[[str], None]
 Progress = Callable[[int, int, str], None]
@@ -47,14 +42,6 @@ Progress = Callable[[int, int, str], None]
 
 #: Characters that a terminal acts on.
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
-
-
-class DeploymentFailed(Exception):
-    """A step did not succeed; ``step`` is its name."""
-
-    def __init__(self, step: str, message: str) -> None:
-        super().__init__(message)
-        self.step = step
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +87,7 @@ class Deployment:
         """The steps in order. Raises DeploymentFailed where no Python can be chosen."""
         if not self.source.is_dir():
             raise DeploymentFailed("source", f"There is no folder {self.source}.")
-        self.source = _project(self._root)
+        self.source = dot_deployment.project_folder(self._root)
         command = self.custom_command()
         copy = Step("copy", "every deployment", self._stage)
         sync = Step("sync", "what has changed goes to site/wwwroot", self._sync)
@@ -200,7 +187,7 @@ class Deployment:
 
     def custom_command(self) -> str:
         """The command of .deployment, "" where there is none."""
-        return _dot_deployment(self._root, "command")
+        return dot_deployment.value(self._root, "command")
 
     # -- running -----------------------------------------------------------------------------------
 
@@ -497,86 +484,19 @@ class Deployment:
         )
 
     def _sync(self) -> None:
-        """Exchange what differs, remove what the last deployment brought and this one does not, and
-        change env over.
+        """Change the site over to what is prepared. env names its place, or the site's, in some of
+        its files: the final ones then.
         """
         self.home.lock.write_text(self.identifier, "utf-8")
-        filecmp.clear_cache()
-        gone = sorted(self._last_manifest() - set(self._files))
         try:
-            self._check_places(set(gone))
-            for relative in gone:  # first: a folder may take the place of a file
-                target = self._target(relative)
-                if target is not None and target.is_file() and not target.is_symlink():
-                    target.unlink()
-            for relative in self._files:
-                self._replace(relative)
+            kudu_sync.exchange(self.home, self.stage, self._files)
             if self.env.is_dir():
-                self._change_env()
+                final = kudu_sync.exchange_folder(self.home, "env", self.env)
+                virtual_environment.moved(final, {self.env: final, self.stage: self.home.wwwroot})
             if self.node_modules.is_dir():
-                self._change("node_modules", self.node_modules)
+                kudu_sync.exchange_folder(self.home, "node_modules", self.node_modules)
         finally:
             self.home.lock.unlink(missing_ok=True)
-
-    def _check_places(self, gone: set[str]) -> None:
-        """Before anything is changed: every file has a place inside, and no file of the site itself
-        is in its way.
-        """
-        for relative in self._files:
-            if self._target(relative) is None:
-                raise DeploymentFailed(
-                    "sync", f"{relative} would be written outside of {self.home.wwwroot}."
-                )
-            for parent in list(Path(relative).parents)[:-1]:
-                place = self.home.wwwroot / parent
-                if place.is_file() and parent.as_posix() not in gone:
-                    raise DeploymentFailed(
-                        "sync", f"{place} is a file of the site, where {relative} needs a folder."
-                    )
-
-    def _replace(self, relative: str) -> None:
-        target = self._target(relative)
-        assert target is not None
-        new = self.stage / relative
-        if target.is_file() and not target.is_symlink() and filecmp.cmp(new, target, shallow=False):
-            return
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if target.is_dir() and not target.is_symlink():
-            shutil.rmtree(target)
-        os.replace(new, target)
-
-    def _target(self, relative: str) -> Path | None:
-        """The place of a file below wwwroot; None where a link on the way would lead out."""
-        root = os.path.realpath(self.home.wwwroot)
-        target = self.home.wwwroot / relative
-        parent = os.path.realpath(target.parent)
-        return target if parent == root or parent.startswith(root + os.sep) else None
-
-    def _last_manifest(self) -> set[str]:
-        try:
-            active = (self.home.deployments / "active").read_text("utf-8").strip()
-            return set(
-                (self.home.deployments / active / "manifest")
-                .read_text("utf-8", "surrogateescape")
-                .split("\n")
-            ) - {""}
-        except OSError:
-            return set()
-
-    def _change_env(self) -> None:
-        """The prepared env in the place of the old one; what in it names its place, or the site's,
-        names the final ones.
-        """
-        final = self._change("env", self.env)
-        virtual_environment.moved(final, {self.env: final, self.stage: self.home.wwwroot})
-
-    def _change(self, name: str, prepared: Path) -> Path:
-        """A prepared folder in the place of the site's own of that name."""
-        final = self.home.wwwroot / name
-        if final.exists():
-            os.replace(final, self.home.work / f"{name}.old")
-        os.replace(prepared, final)
-        return final
 
     def _collect_static(self) -> None:
         """Kudu does not look at its exit status either; a failure is only told."""
@@ -670,36 +590,3 @@ def of_home(
         progress=progress,
         identifier=identifier,
     )
-
-
-def _project(source: Path) -> Path:
-    """The folder that ``project`` of .deployment names, else the source itself. Raises
-    DeploymentFailed.
-    """
-    name = _dot_deployment(source, "project")
-    if not name:
-        return source
-    folder = (source / name.replace("\\", "/")).resolve()
-    if folder.is_file():
-        raise DeploymentFailed(
-            "source", f".deployment names the project file {name}, which MSBuild would build."
-        )
-    if (
-        not folder.is_dir()
-        or not folder.is_relative_to(source)
-        or IGNORED.intersection(folder.relative_to(source).parts)
-    ):
-        raise DeploymentFailed(
-            "source", f".deployment names the project {name}, which is not a folder of the source."
-        )
-    return folder
-
-
-def _dot_deployment(source: Path, key: str) -> str:
-    """A value of .deployment, "" where there is none."""
-    parser = configparser.ConfigParser(interpolation=None, strict=False)
-    try:
-        parser.read_string(content(source, ".deployment").decode("utf-8-sig", "replace"))
-    except configparser.Error:
-        return ""
-    return parser.get("config", key, fallback="").strip()

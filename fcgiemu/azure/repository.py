@@ -14,7 +14,8 @@ from pathlib import Path
 from .. import git
 from ..app_service.home import Home
 from ..errors import SiteError
-from .deployment import FAILED, DeploymentFailed, Say, of_home
+from .deployment import Say, of_home
+from .failure import FAILED, DeploymentFailed
 
 #: Branches that are deployed; others are only kept.
 BRANCHES = ("refs/heads/master", "refs/heads/main")

@@ -83,7 +83,8 @@ def command(
     from ..app_service.environment import read
     from ..app_service.home import Home, LeadsOut
     from ..azure import repository
-    from ..azure.deployment import DeploymentFailed, of_home
+    from ..azure.deployment import of_home
+    from ..azure.failure import DeploymentFailed
     from ..azure.runtime import RuntimeRefused, parse_option
 
     if git_init and as_json:
@@ -167,7 +168,8 @@ def _texts(places: dict[str, Path]) -> dict[str, str]:
 
 def _report(deployment: Callable[..., Deployment], dry_run: bool) -> dict[str, object]:
     """Deploy, or plan only, and tell it as JSON; see schemas/json/deploy.json. Raises SiteError."""
-    from ..azure.deployment import DeploymentFailed, Step
+    from ..azure.deployment import Step
+    from ..azure.failure import DeploymentFailed
 
     log: list[str] = []
     steps: list[Step] = []
