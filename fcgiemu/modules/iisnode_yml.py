@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 #: Bytes of the file that are read.  # our own
-MAX_BYTES = 1 << 16
+MAX_BYTES = 1 << 20
 _TRUE = frozenset({"true", "1", "yes"})
 _FALSE = frozenset({"false", "0", "no"})
 #: The port range of the debugger has another name here than in web.config.

@@ -39,7 +39,7 @@ from .supervisor import Policy, Readiness, Supervisor
 _MAX_SOCKET = 103
 _STICKY = "iisnode.session.cookie"
 #: Beside watchedFiles: what a process has loaded when it runs, which IIS does not look at.
-_LOADED = re.compile(r"(?i)\.(?:[cm]?js|json|node)$")
+_LOADED = re.compile(r"(?i)\.(?:[cm]?js|node)$|^package\.json$")
 
 
 class Iisnode(ProcessHandler):

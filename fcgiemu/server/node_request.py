@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from ..decision import CallIisnode, Decision
@@ -21,6 +22,8 @@ _KNOWN = (
     *("If-Modified-Since", "If-None-Match", "If-Range", "If-Unmodified-Since", "Max-Forwards"),
     *("Proxy-Authorization", "Referer", "Range", "TE", "Translate", "User-Agent"),
 )
+#: What a rule may have put into a value, and would begin another header.
+_LINE_ENDS = re.compile(r"[\r\n\0]")
 _PLACES = {name.lower(): place for place, name in enumerate(_KNOWN)}
 #: Fields that are written anew.
 _OWN = frozenset({"connection", "expect", "transfer-encoding", "keep-alive", "proxy-connection"})
@@ -41,7 +44,10 @@ def head(decision: Decision, action: CallIisnode, length: int | None, chunked: b
         headers.append(("Content-Length", str(length)))
     headers.sort(key=lambda pair: _PLACES.get(pair[0].lower(), len(_KNOWN)))
     lines = [b"%b %b %b" % (request.method.encode("latin-1"), target, request.protocol.encode())]
-    lines += [f"{_name(name)}: {value}".encode("latin-1", "replace") for name, value in headers]
+    lines += [
+        f"{_name(name)}: {_LINE_ENDS.sub(' ', value)}".encode("latin-1", "replace")
+        for name, value in headers
+    ]
     return b"\r\n".join(lines) + b"\r\n\r\n"
 
 

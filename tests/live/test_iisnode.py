@@ -68,6 +68,19 @@ def test_headers_that_iisnode_adds(tmp_path: Path, serve: Serve) -> None:
     assert (headers["x-forwarded-for"], headers["x-forwarded-proto"]) == ("127.0.0.1", "https")
 
 
+def test_a_value_with_a_line_end_is_one_header(tmp_path: Path, serve: Serve) -> None:
+    rewrite = (
+        '<rewrite><rules><rule name="r"><match url="(.*)" /><serverVariables>'
+        '<set name="HTTP_X_PART" value="{C:1}" /></serverVariables><conditions>'
+        '<add input="{UrlDecode:{QUERY_STRING}}" pattern="v=(.*)" /></conditions>'
+        '<action type="Rewrite" url="server.js" /></rule></rules><allowedServerVariables>'
+        '<add name="HTTP_X_PART" /></allowedServerVariables></rewrite>'
+    )
+    server = serve(write(tmp_path, {"server.js": ECHO, "web.config": node_config("", rewrite)}))
+    headers = seen(server, "GET", "/a?v=1%0d%0aX-Forged:2")["headers"]
+    assert "x-forged" not in headers and headers["x-part"].startswith("1")
+
+
 def test_a_url_that_no_rule_rewrites_is_not_encoded_again(tmp_path: Path, serve: Serve) -> None:
     server = serve(write(tmp_path, {"server.js": ECHO, "web.config": node_config()}))
     assert seen(server, "GET", "/server.js/a%2Fb?q=%2F")["url"] == "/server.js/a/b?q=%2F"
@@ -204,6 +217,16 @@ def test_a_program_that_is_not_there(tmp_path: Path, serve: Serve) -> None:
     answer = server.get("http://www.example.org/off/server.js")
     assert answer.status == 500 and "nodeProcessCommandLine" not in answer.text
     server.wait_for(r"500\.1000 GET \S+/off/server\.js")
+
+
+def test_no_node_at_all(tmp_path: Path) -> None:
+    nowhere = {"PATH": str(tmp_path / "empty"), "NVM_DIR": str(tmp_path / "empty")}
+    files = {"server.js": ECHO, "web.config": node_config("", ALL), "a/server.js": ""}
+    with LiveServer(write(tmp_path / "site", files), environment=nowhere) as server:
+        server.wait_for("error.*there is no such program here.*Install Node.js")
+        page = server.get("/")
+        assert page.status == 200 and "Install Node.js" in page.text
+        server.wait_for(r"500\.1000: nodeProcessCommandLine")
 
 
 def test_settings_that_cannot_be_read(tmp_path: Path, serve: Serve) -> None:
