@@ -15,10 +15,10 @@ from ..applications import Application
 from ..catalogue import finding
 from ..catalogue.values import Finding
 from ..decision import Handler
-from ..modules import handlers
+from ..modules import handlers, iisnode
 from ..modules.asp_net_core import MODULES
 from ..site import Site
-from . import processes, python, reaching
+from . import node_process, processes, python, reaching
 from .check import check
 from .settings import has_python
 from .steps import Step
@@ -60,6 +60,8 @@ def _handlers(site: Site, application: Application) -> list[Handler]:
             chosen.setdefault(handler.script_processor.lower(), handler)
         elif "httpPlatformHandler" in handler.modules:
             chosen.setdefault("httpPlatform", handler)
+        elif iisnode.MODULE in handler.modules:
+            chosen.setdefault(iisnode.MODULE, handler)
         elif not MODULES.isdisjoint(handler.modules):
             chosen.setdefault("aspNetCore", handler)
     return list(chosen.values())
@@ -74,6 +76,13 @@ def _programs(site: Site, application: Application, found: list[Finding]) -> Ite
     for handler in chosen:
         if "FastCgiModule" in handler.modules:
             yield from python.fast_cgi(site, application, handler, wrong)
+        elif iisnode.MODULE in handler.modules:
+            fatal = [
+                known.code
+                for known in found
+                if known.severity == "error" and known.code.startswith("iisnode-")
+            ]
+            yield from node_process.examine(site, application, handler, fatal)
         elif len(chosen) == 1:
             fatal = [
                 known.code

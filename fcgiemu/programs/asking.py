@@ -96,6 +96,26 @@ def try_platform(
         return _watched(process, output, port, seconds, {"Host": "localhost", **headers})
 
 
+def try_pipe(
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    folder: str,
+    path: str,
+    seconds: float,
+) -> Trial:
+    """Start a program, and wait ``seconds`` for it to listen on the Unix socket ``path``. Raises
+    OSError where it cannot be started.
+    """
+    with started(command, environment, folder) as (process, output):
+        end = time.monotonic() + seconds
+        while process.poll() is None and time.monotonic() < end:
+            with socket.socket(socket.AF_UNIX) as sock:
+                if sock.connect_ex(path) == 0:
+                    return Trial(True, None, _said(output))
+            time.sleep(_POLL_SECONDS)
+        return Trial(False, process.returncode, _said(output))
+
+
 def _watched(
     process: subprocess.Popen[bytes],
     output: IO[bytes],

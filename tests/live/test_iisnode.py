@@ -16,6 +16,9 @@ from typing import Any
 import pytest
 from websockets.sync.client import connect
 
+from fcgiemu.diagnosis.doctor import examine
+from fcgiemu.site import Site
+
 from ..node import ALL, ECHO, needs_node, node_config
 from ..sites import write
 from .server import LiveServer, all_end, eventually
@@ -475,3 +478,26 @@ def test_nothing_is_left_behind(tmp_path: Path, serve: Serve) -> None:
     with all_end(str(got["pid"])):
         server.stop()
     assert not os.path.exists(got["env"]["PORT"])
+
+
+@pytest.mark.parametrize(
+    ("script", "code", "words"),
+    [
+        (ECHO, "", "it listens on PORT"),
+        ("throw new TypeError('no start');", "iisnode-not-started", "TypeError: no start"),
+        ("x.listen(Number(process.env.PORT));", "iisnode-port-number", "is made a number"),
+        ("setInterval(() => 1, 1000);", "iisnode-not-started", "within 0.2 seconds"),
+    ],
+)
+def test_doctor(make_site: Callable[..., Site], script: str, code: str, words: str) -> None:
+    tries = 'maxNamedPipeConnectionRetry="2" namedPipeConnectionRetryDelay="100"'
+    config = node_config(tries if "setInterval" in script else "", ALL)
+    site = make_site({"web.config": config, "server.js": script})
+    steps = list(examine(site, site.root))
+    assert any(words in step.text for step in steps), steps
+    problems = [step for step in steps if step.status == "problem"]
+    assert [step.finding.code for step in problems if step.finding] == ([code] if code else [])
+    if code == "iisnode-not-started":
+        assert "server.js" in problems[0].remedy
+    assert any(step.text.startswith("Node v") for step in steps)
+    assert not (site.path / "iisnode").exists()
