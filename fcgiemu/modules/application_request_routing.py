@@ -137,14 +137,16 @@ def forward(context: Context) -> Proxy | Respond:
             return _too_many()
         return Proxy(url) if farm is None else _to_farm(context, farm, url)
     context.module = CORE
-    said = effective.view(compiled).enabled
+    form = "arr" if effective.view(compiled).enabled is None else "off"
+    lack = catalogue.finding(f"error-no-proxy/{form}", None)
+    context.findings.append(lack)
     return Respond(
         404,
         4,
         "The resource you are looking for does not have a handler associated with it.",
         0x8007007B,
         notification="MapRequestHandler",
-        hints=(catalogue.hint(f"error-no-proxy/{'arr' if said is None else 'off'}"),),
+        hints=(lack.hint,),
     )
 
 

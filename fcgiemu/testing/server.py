@@ -230,6 +230,12 @@ def _options(settings: Mapping[str, Any]) -> Iterator[str]:
         elif name == "path_map":
             for windows, local in value:
                 yield from ("--map", f"{windows}={local}")
+        elif name == "server_map":
+            for server, local in value:
+                yield from ("--map-server", f"{server}={local}")
+        elif name == "modules":
+            for module in value:
+                yield from ("--module", module)
         elif value is True:
             yield option
         elif value not in (False, None):
