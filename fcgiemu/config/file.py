@@ -221,7 +221,7 @@ class _Loader:
         self.file.unknown_names += 1
         near = (
             get_close_matches(child.tag, [*known, *schema.GROUPS], 1)
-            if self.file.unknown_names <= MAX_HINTS
+            if self.file.unknown_names <= MAX_HINTS and child.tag not in _OF_OTHERS
             else []
         )
         elsewhere = [path for path in schema.sections() if path.endswith("/" + child.tag)]
@@ -328,6 +328,10 @@ class _Loader:
         return root
 
 
+#: Sections that modules of others bring, and that are not misspelt.
+_OF_OTHERS = frozenset(
+    {"ModSecurity", "heliconZoo", "Helicon.Ape", "urlScan", "wincache", "imageflow"}
+)
 #: What people put directly under <configuration> by mistake -> where it belongs.
 _MISPLACED = {
     path.split("/")[1]: "<system.webServer>"

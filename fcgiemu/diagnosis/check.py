@@ -154,12 +154,15 @@ def _of_configuration(site: Site, effective: Effective, file: ConfigFile) -> Ite
     found += handlers.not_emulated(effective)
     found += server_modules.findings(site, effective, file)
     broken = {finding.span for finding in found if finding.code == "rewrite-bad-template"}
+    served_as_files = handlers.serve_files(effective)
     lost = any(known.code in ("config-unreadable", "config-source") for known in file.findings)
     for finding in found:
         if finding.span is None or finding.span.file != file.name:
             continue
         if finding.code == "rewrite-literal-condition" and finding.span in broken:
             continue  # a template that cannot be used is empty: that has been said
+        if finding.code == "azure-page-static-rule" and not served_as_files:
+            continue  # a handler takes every path: no file is served by itself
         if finding.code == "rewrite-bad-template" and lost:
             continue  # its map may be in the file that cannot be read
         names = [node.text("name") for node in effective.section(MAPS).items]

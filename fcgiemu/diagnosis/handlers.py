@@ -15,17 +15,11 @@ from ..hosting import Hosting
 from ..modules import http_platform, loaded, pipeline
 from ..modules.handlers import SECTION, lack, path_matcher, pre_condition_holds, table
 from ..programs.interpreters import EXAMPLE, split_processor
+from .variables import is_of_windows
 
 #: The modules that an entry of <handlers> or <modules> may name.
 MODULES = sorted({*loaded.EMULATED, *pipeline.FOREIGN_MODULES, *pipeline.HANDLER_MODULES})
 #: Names of modules are compared with their case: in lower case -> as they are written.
-#: Variables that Windows and IIS define, in lower case.
-_OF_WINDOWS = frozenset(
-    """systemdrive systemroot windir programfiles programfiles(x86) programw6432 commonprogramfiles
-    commonprogramfiles(x86) commonprogramw6432 programdata allusersprofile public home iis_bin temp
-    tmp appdata localappdata userprofile computername homedrive homepath home_expanded
-    xdt_sitename xdt_scmsitename xdt_appsetting""".split()
-)
 _SPELLED = {name.lower(): name for name in MODULES}
 
 
@@ -62,8 +56,8 @@ def findings(effective: Effective, file: ConfigFile) -> Iterator[Finding]:
                 )
         if "FastCgiModule" in item.text("modules"):
             yield from _program(item, misspelt)
-        names = re.findall(r"%([^%]+)%", item.text("scriptProcessor").partition("|")[0])
-        if any(name.lower() not in _OF_WINDOWS for name in names):
+        names = re.findall(r"%(\w[\w().-]*)%", item.text("scriptProcessor").partition("|")[0])
+        if not all(map(is_of_windows, names)):
             yield finding(
                 "handler-placeholder",
                 item.span,
@@ -110,6 +104,12 @@ def _never_reached(never: list[tuple[Node, Node]]) -> Iterator[Finding]:
             earlier=earlier.text("name"),
             where=earlier.span,
         )
+
+
+def serve_files(effective: Effective) -> bool:
+    """Whether a file with an extension of its own goes to StaticFileModule."""
+    chosen = effective.view(table).choose("/sample.css", "GET", None)
+    return chosen is not None and "StaticFileModule" in chosen[0].modules
 
 
 def not_emulated(effective: Effective) -> Iterator[Finding]:

@@ -10,17 +10,25 @@ from ..modules.http_platform import DEBUG_PORT_VARIABLE, PORT_VARIABLE
 
 #: Variables of every Windows server, of a worker process, and of httpPlatform.
 _OF_WINDOWS = frozenset(
-    "allusersprofile appdata app_pool_config app_pool_id commonprogramfiles commonprogramfiles(x86)"
-    " commonprogramw6432 computername comspec homedrive homepath iis_bin iis_drive iis_sites_home"
-    " iis_user_home localappdata logonserver number_of_processors os path pathext"
-    " processor_architecture programdata programfiles programfiles(x86) programw6432 psmodulepath"
-    " public systemdrive systemroot temp tmp userdomain username userprofile windir".split()
+    """allusersprofile app_pool_config app_pool_id appdata clientname commonprogramfiles
+    commonprogramfiles(x86) commonprogramw6432 computername comspec driverdata homedrive
+    homepath iis_bin iis_drive iis_sites_home iis_user_home localappdata logonserver
+    number_of_processors onedrive os path pathext processor_architecture
+    processor_identifier processor_level processor_revision programdata programfiles
+    programfiles(x86) programw6432 psmodulepath public sessionname systemdrive systemroot
+    temp tmp userdnsdomain userdomain userdomain_roamingprofile username userprofile windir
+    xdt_appsetting xdt_scmsitename xdt_sitename""".split()
 ) | {PORT_VARIABLE.lower(), DEBUG_PORT_VARIABLE.lower()}
 #: What App Service adds.
 _OF_APP_SERVICE = re.compile(
     r"(?i)home|home_expanded|website_\w+|appsetting_\w+|\w+connstr_\w+|region_name|scm\w*|site_bitness|"
     r"websocket_\w+|webroot_path|aspnetcore_\w+"
 )
+
+
+def is_of_windows(name: str) -> bool:
+    """Whether every Windows server, or App Service, defines a variable."""
+    return name.lower() in _OF_WINDOWS or _OF_APP_SERVICE.fullmatch(name) is not None
 
 
 def undefined(site: Hosting, text: str) -> Iterator[str]:

@@ -100,6 +100,62 @@ QUIET = [
 ]
 
 
+#: A rule of a handler that IIS never applies, beside one that takes every path.
+_EVERYTHING = python_handler("*") + (
+    '<rewrite><rules><rule name="Static Files" stopProcessing="true"><conditions><add input="true" pattern="false" />'
+    "</conditions></rule></rules></rewrite>"
+)
+_FALLBACK = (
+    '<rule name="spa" stopProcessing="true"><match url=".*" /><conditions>'
+    '<add input="{REQUEST_FILENAME}" matchType="IsFile" negate="true" /></conditions>'
+    '<action type="Rewrite" url="/app.py" /></rule>'
+)
+_PROGRAM = (
+    '<handlers><add name="P" path="*.x" verb="*" modules="{}" scriptProcessor="{}" /></handlers>'
+)
+QUIET += [
+    rules(
+        '<rule name="down"><match url=".*" /><conditions><add input="{REMOTE_ADDR}" pattern="^10\\." negate="true" />'
+        '</conditions><action type="CustomResponse" statusCode="503" /></rule>'
+    ),
+    rules(
+        '<rule name="down"><match url=".*" /><conditions><add input="{REQUEST_URI}" pattern="^/maint" negate="true" />'
+        '</conditions><action type="Rewrite" url="/maintenance.html" /></rule>'
+    ),
+    # files that are denied, behind a fallback for what is no file
+    rules(
+        f'{_FALLBACK}<rule name="deny"><match url="^data/(.*)" /><action type="Redirect" url="error" /></rule>'
+    ),
+    rules(
+        '<rule name="acme" stopProcessing="true"><match url="^\\.well-known/(.*)$" /><action type="None" /></rule>'
+        '<rule name="tls"><match url="(.*)" /><conditions><add input="{HTTPS}" pattern="^OFF$" /></conditions>'
+        '<action type="Redirect" url="https://{HTTP_HOST}{REQUEST_URI}" appendQueryString="false" /></rule>'
+    ),
+    rules(
+        '<rule name="vowels"><match url="^[aeiou]+/[^/.]+$" /><action type="None" /></rule>'
+        '<rule name="hex"><match url="^[0-9A-Fa-f]+$" /><action type="None" /></rule>'
+    ),
+    web_config(
+        "",
+        {"SECRET": "it's a secret.. and no", "COMMIT": "3f786850e387550fdab836ed7e6dc881de23001b"},
+    ),
+    web_config(
+        python_handler("handler.fcgi"), {"WSGI_HANDLER": "app.app", "PYTHONPATH": "E:\\lib"}
+    ),
+]
+
+
+def test_the_percent_signs_of_cgi_are_no_placeholders(tmp_path: Path) -> None:
+    processor = "C:\\Python311\\python.exe -u &quot;%s&quot; %s"
+    found = codes(tmp_path, web_config(_PROGRAM.format("CgiModule", processor)))
+    assert "handler-placeholder" not in found
+
+
+def test_nothing_is_said_of_a_rule_that_a_handler_makes_idle(tmp_path: Path) -> None:
+    found = codes(tmp_path, web_config(_EVERYTHING, {"WSGI_HANDLER": "app.app"}))
+    assert "azure-page-static-rule" not in found
+
+
 @pytest.mark.parametrize("config", QUIET)
 def test_nothing_is_said_of_what_is_right(tmp_path: Path, config: str) -> None:
     assert codes(tmp_path, config) == set()
