@@ -19,6 +19,7 @@ from .app_service.principal import read_people
 from .errors import SiteError
 from .files import content
 from .settings import EVERY, OPTIONAL_MODULES, server_pair
+from .version import DOCUMENTATION
 
 #: Keys that are switches of Settings by the same name, but for the hyphens.
 _SWITCHES = ("strict", "strict-locks", "azure", "portal-wins", "arr", "php", "compression", "ui")
@@ -245,7 +246,7 @@ def _wrong(key: str, value: object, path: Path) -> SiteError:
     """What to say of a key that does not exist, or holds what it cannot."""
     known = (*_KEYS, *_SERVE)
     if key in known:
-        what = "See docs/serve.md for what each key holds."
+        what = f"What each key holds: {DOCUMENTATION}serve.md."
         if key == "module":
             what = f"It is a list of {', '.join(OPTIONAL_MODULES)}."
         return SiteError(f"{path}: {key} cannot be {value!r}.", what)

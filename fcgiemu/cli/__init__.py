@@ -10,7 +10,7 @@ from typing import NoReturn
 import click
 
 from ..errors import SiteError
-from ..version import __version__
+from ..version import DOCUMENTATION, __version__
 from . import grammar
 from .grammar import COMMANDS
 
@@ -59,7 +59,10 @@ class _Lazy(click.Group):
 @click.group(
     cls=_Lazy,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="fcgiemu COMMAND -h has the options of a command.",
+    epilog=(
+        "fcgiemu COMMAND -h has the options of a command. The documentation:"
+        f" {DOCUMENTATION}index.md"
+    ),
 )
 @click.version_option(__version__, "-V", "--version", prog_name="fcgiemu")
 @click.pass_context

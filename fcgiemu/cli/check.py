@@ -18,6 +18,7 @@ from ..catalogue.values import Finding
 from ..diagnosis.check import stream, worst
 from ..errors import SiteError
 from ..site import Site
+from ..version import DOCUMENTATION
 from . import fail
 from .again import again
 from .grammar import json_option, site_argument
@@ -279,7 +280,7 @@ def _explained(code: str) -> str:
 
 
 def _unknown(error: catalogue.UnknownCode) -> NoReturn:
-    near = f"Did you mean {error.near}?" if error.near else "docs/check.md lists the codes."
+    near = f"Did you mean {error.near}?" if error.near else f"All codes: {DOCUMENTATION}check.md."
     fail(SiteError(f"No finding has the code '{error.code}'.", near), near)
 
 

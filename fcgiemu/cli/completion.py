@@ -5,11 +5,13 @@ from __future__ import annotations
 import click
 from click.shell_completion import get_completion_class
 
+from ..version import DOCUMENTATION
+
 
 @click.command(
     help=(
-        "Print the completion script for SHELL; docs/serve.md says where each shell reads such"
-        " scripts."
+        "Print the completion script for SHELL; where each shell reads such scripts is said in"
+        f" {DOCUMENTATION}serve.md."
     )
 )
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))

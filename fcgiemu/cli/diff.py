@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import SiteError
+from ..version import DOCUMENTATION
 from . import fail
 from .grammar import SitePath, json_option
 from .logs import Bar, log_options, options_of
@@ -199,7 +200,7 @@ def _nothing(problems: Iterable[object]) -> None:
     first = next(iter(problems), None)
     if first is not None:
         raise SiteError(
-            f"There is no request in the log. {first}.", "See docs/logs.md for formats."
+            f"There is no request in the log. {first}.", f"The formats: {DOCUMENTATION}logs.md."
         )
 
 

@@ -39,7 +39,7 @@ from .options import open_site, site_options
 @click.option("--body-length", type=int, help="Length of the request's body in bytes.")
 @click.option("--https", is_flag=True, help="The request comes over TLS.")
 @click.option("--remote-addr", default="127.0.0.1", show_default=True, metavar="IP")
-@click.option("--json", "as_json", is_flag=True, help="The answer as JSON; see docs/explain.md.")
+@click.option("--json", "as_json", is_flag=True, help="The answer as JSON.")
 @click.option(
     "--only-matching",
     is_flag=True,

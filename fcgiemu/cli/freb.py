@@ -27,7 +27,7 @@ from .options import open_site, site_options
     )
 )
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PATH…")
-@click.option("--json", "as_json", is_flag=True, help="The answer as JSON; see docs/freb.md.")
+@click.option("--json", "as_json", is_flag=True, help="The answer as JSON.")
 @click.option(
     "--html",
     type=click.Path(dir_okay=False, path_type=Path),

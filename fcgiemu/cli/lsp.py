@@ -7,13 +7,15 @@ import importlib.util
 import click
 
 from ..errors import SiteError
+from ..version import DOCUMENTATION
 from . import fail
 
 
 @click.command(
     help=(
         "Serve editors: findings while web.config is typed, hovers, completion, quick fixes. It"
-        " speaks the language server protocol over stdin and stdout; see docs/editor.md."
+        " speaks the language server protocol over stdin and stdout. How editors"
+        f" start it: {DOCUMENTATION}editor.md."
     )
 )
 @click.option("--stdio", is_flag=True, help="As it does anyway: some editors add this.")

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from ..errors import SiteError
+from ..version import DOCUMENTATION
 from . import fail
 
 
@@ -15,7 +16,8 @@ from . import fail
     help=(
         "Let agents ask about the sites in FOLDER (default: this one): explain, check, test and"
         " diff as tools of the Model Context Protocol, over stdin and stdout. Nothing is written,"
-        " and nothing outside of FOLDER is read; see docs/mcp.md."
+        " and nothing outside of FOLDER is read. How agents"
+        f" start it: {DOCUMENTATION}mcp.md."
     )
 )
 @click.argument("folder", default=".", type=click.Path(path_type=Path))

@@ -73,7 +73,7 @@ _SITE_OPTIONS = (
     click.option(
         "--profile",
         type=click.Choice(tuple(PROFILES)),
-        help="What the server is: its modules, handlers, headers and locks; see docs/profiles.md.",
+        help="What the server is: its modules, handlers, headers and locks.",
     ),
     click.option(
         "--module",

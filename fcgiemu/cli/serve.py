@@ -129,7 +129,7 @@ from .options import open_site, site_options
 @click.option(
     "--ui",
     is_flag=True,
-    help="Pages that show the requests, on a port of their own: see docs/ui.md.",
+    help="Pages that show the requests, on a port of their own.",
 )
 @click.option("--ui-open", is_flag=True, help="Open them in a browser; implies --ui.")
 @click.option(

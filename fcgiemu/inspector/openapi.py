@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..version import DOCUMENTATION
+
 Schema = dict[str, Any]
 
 _TEXT: Schema = {"type": "string"}
@@ -98,7 +100,7 @@ _FINDING = _object(
 )
 _EXPLANATION: Schema = {
     "type": "object",
-    "description": "the answer of fcgiemu explain --json, with its story; see docs/explain.md",
+    "description": f"what explain --json answers, with its story: {DOCUMENTATION}explain.md",
     "properties": {
         "request": _object({"method": _TEXT, "url": _TEXT}),
         "outcome": {"type": "object"},

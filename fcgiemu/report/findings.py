@@ -5,19 +5,17 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import cache
-from importlib import metadata
 from typing import Any
-from urllib.parse import quote, urljoin
+from urllib.parse import quote
 from xml.sax.saxutils import escape, quoteattr
 
 from ..config.diagnostics import Finding
-from ..version import __version__
+from ..version import DOCUMENTATION, __version__
 
 #: Severity -> SARIF's level, GitHub's command.
 _LEVELS = {"error": "error", "warning": "warning", "info": "note"}
 _COMMANDS = {"error": "error", "warning": "warning", "info": "notice"}
-_DOCS = "docs/check.md"
+_DOCS = f"{DOCUMENTATION}check.md"
 
 
 Style = Callable[[str, str], str]
@@ -78,7 +76,7 @@ def sarif(findings: Sequence[Finding]) -> str:
             "id": code,
             "shortDescription": {"text": code.replace("-", " ")},
             "help": {"text": f"See the section {code} of {_DOCS}."},
-            **({"helpUri": f"{page}#{code}"} if (page := _page()) else {}),
+            "helpUri": f"{_DOCS}#{code}",
         }
         for code in codes
     ]
@@ -99,20 +97,6 @@ def sarif(findings: Sequence[Finding]) -> str:
         },
         indent=1,
     )
-
-
-@cache
-def _page() -> str:
-    """The address of docs/check.md, beside the documentation that the package's metadata name; ""
-    where they name none.
-    """
-    try:
-        entries = metadata.metadata("fcgiemu").get_all("Project-URL") or []
-    except metadata.PackageNotFoundError:
-        return ""
-    urls = {name.lower(): url for name, _, url in (entry.partition(", ") for entry in entries)}
-    base = urls.get("documentation", "")
-    return urljoin(base, "check.md") if base else ""
 
 
 def _location(finding: Finding) -> dict[str, Any]:

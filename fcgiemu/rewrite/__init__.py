@@ -1,7 +1,6 @@
 """URL Rewrite Module 2.1: rules, conditions, templates, maps, providers, outbound rules. Pure: no
 I/O, no clock.
 
-Section numbers in this package's comments are those of docs/url-rewrite.md. Facts that Microsoft
-documents or that were measured on IIS carry no mark; what is only inferred hangs on a policy in
-policy.py.
+Facts that Microsoft documents or that were measured on IIS carry no mark; what is only inferred
+hangs on a policy in policy.py.
 """

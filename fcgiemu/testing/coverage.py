@@ -14,6 +14,7 @@ from ..modules import handlers
 from ..rewrite.compiler import inbound
 from ..rewrite.rule import Rule
 from ..site import Site
+from ..version import DOCUMENTATION
 from .answer import Answer
 from .client import Client
 
@@ -111,8 +112,8 @@ def first_file(site: Site) -> str:
 
     client = Client(site)
     lines = [
-        "# What this site does, one expectation a line; see docs/test.md. Change what is not as you"
-        " want it."
+        f"# What this site does, one expectation a line (how: {DOCUMENTATION}test.md)."
+        " Change what is not as you want it."
     ]
     for rule in rules(site):
         for request in samples.requests(rule):

@@ -12,6 +12,7 @@ from ..logs.entry import Keyed
 from ..logs.masking import masked
 from ..logs.run import Options
 from ..site import Site
+from ..version import DOCUMENTATION
 from .client import Client
 from .coverage import expectation_line
 
@@ -36,7 +37,7 @@ def expectations(site: Site, names: Iterable[str], top: int, options: Options | 
         raise SiteError(f"There is no request in the log. {problem or ''}".rstrip())
     lines = [
         f"# The {len(found)} URLs that are asked most in the log, and what this site does with"
-        " them now; see docs/test.md."
+        f" them now (how: {DOCUMENTATION}test.md)."
     ]
     client = Client(site)
     for negative, key, statuses in found:

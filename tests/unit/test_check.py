@@ -7,7 +7,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
-from email.message import Message
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -25,6 +24,7 @@ from fcgiemu.diagnosis.check import check, stream, worst
 from fcgiemu.diagnosis.samples import example
 from fcgiemu.report import findings as report
 from fcgiemu.site import Site
+from fcgiemu.version import DOCUMENTATION
 
 from ..sites import python_handler, rules, web_config, write
 
@@ -358,26 +358,10 @@ def test_sarif() -> None:
     assert json.loads(report.sarif([]))["runs"][0]["results"] == []
 
 
-@pytest.mark.parametrize(
-    ("urls", "address"),
-    [
-        (["Documentation, https://example.org/x/docs/index.md"], "https://example.org/x/docs/"),
-        (["Source, https://example.org/x", "Issues, https://example.org/y"], ""),
-        ([], ""),
-    ],
-)
-def test_the_address_of_help(
-    monkeypatch: pytest.MonkeyPatch, urls: list[str], address: str
-) -> None:
-    """Beside the documentation that the package's metadata name."""
-    known = Message()
-    for url in urls:
-        known["Project-URL"] = url
-    monkeypatch.setattr(report.metadata, "metadata", lambda _name: known)
-    report._page.cache_clear()
+def test_the_address_of_help() -> None:
+    """Beside the documentation that setup.cfg names."""
     (rule,) = json.loads(report.sarif(FINDINGS[:1]))["runs"][0]["tool"]["driver"]["rules"]
-    report._page.cache_clear()
-    assert rule.get("helpUri", "") == (f"{address}check.md#a-code" if address else "")
+    assert rule["helpUri"] == f"{DOCUMENTATION}check.md#a-code"
 
 
 @pytest.mark.parametrize(

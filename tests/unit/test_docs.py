@@ -24,6 +24,7 @@ import pytest
 
 from fcgiemu import Settings, project
 from fcgiemu.cli import COMMANDS
+from fcgiemu.version import DOCUMENTATION
 
 from .. import documents
 
@@ -97,6 +98,19 @@ def test_ten_questions_each_have_their_answer() -> None:
     assert len(rows) == 10
     for question, link in rows:
         assert link.startswith(("explanation/", "howto/", "reference/")), question
+
+
+def test_messages_name_pages_by_an_address_that_setup_cfg_knows() -> None:
+    declared = ConfigParser()
+    declared.read(ROOT / "setup.cfg")
+    assert f"Documentation = {DOCUMENTATION}index.md" in declared["metadata"]["project_urls"]
+    sources = [*(ROOT / "fcgiemu").rglob("*.py"), *(ROOT / "fcgiemu").rglob("*.toml")]
+    for source in sources:
+        text = source.read_text("utf-8")
+        for name in re.findall(
+            r"(?:DOCUMENTATION\}|" + re.escape(DOCUMENTATION) + r")([\w/.-]+\.md)", text
+        ):
+            assert (DOCS / name).is_file(), f"{source}: {name}"
 
 
 def test_the_reference_is_whole() -> None:
