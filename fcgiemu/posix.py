@@ -12,13 +12,18 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import socket
-import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # explain and check need neither, and they cost more than all of ours
+    import asyncio
+    import socket
+
+    #: What a server calls for a connection.
+    Connected = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 #: What a command says on Windows that would start the server: a sentence, and what to do.
 NO_SERVE = (
@@ -57,8 +62,13 @@ if sys.platform == "win32":
     def unix_socket() -> socket.socket:
         raise OSError("Python has no Unix sockets on Windows.")
 
+    async def unix_server(_connected: Connected, _path: str) -> asyncio.Server:
+        raise OSError("Python has no Unix sockets on Windows.")
+
     def apart(_passed: Sequence[int] = ()) -> dict[str, Any]:
         """Options of a process that signals of this one's terminal do not reach."""
+        import subprocess
+
         return {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
 
     def signal_group(pid: int, number: int) -> None:
@@ -113,7 +123,15 @@ else:
 
     def unix_socket() -> socket.socket:
         """A socket that a path will name."""
+        import socket
+
         return socket.socket(socket.AF_UNIX)
+
+    async def unix_server(connected: Connected, path: str) -> asyncio.Server:
+        """A server at a path."""
+        import asyncio
+
+        return await asyncio.start_unix_server(connected, path)
 
     def apart(passed: Sequence[int] = ()) -> dict[str, Any]:
         """Options of a process that leads a group of its own, and gets these descriptors."""

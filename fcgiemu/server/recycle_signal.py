@@ -7,6 +7,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from .. import posix
+
 VARIABLE = "IISNODE_CONTROL_PIPE"
 _WORD = b"recycle"
 
@@ -22,7 +24,7 @@ class RecycleSignal:
     async def listen(self) -> None:
         """Begin to listen, once."""
         if self._server is None:
-            self._server = await asyncio.start_unix_server(self._connected, self.path)
+            self._server = await posix.unix_server(self._connected, self.path)
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
