@@ -48,7 +48,8 @@ bench: $(VENV)/.test-installed
 	$(BIN)/python -m tests.benchmarks
 
 dist: $(VENV)/.test-installed
-	rm -rf dist
+	rm -rf dist share
+	$(BIN)/python -m fcgiemu.cli.manual share
 	$(BIN)/python -m build
 	$(BIN)/python -m twine check --strict dist/*
 

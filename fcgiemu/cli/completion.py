@@ -17,8 +17,12 @@ from ..version import DOCUMENTATION
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def command(context: click.Context, shell: str) -> None:
+    click.echo(script(context.find_root().command, shell))
+
+
+def script(root: click.Command, shell: str) -> str:
+    """What a shell reads to complete the commands and options of ``root``."""
     found = get_completion_class(shell)
     assert found is not None
-    root = context.find_root().command
-    script = found(root, {}, "fcgiemu", "_FCGIEMU_COMPLETE")
-    click.echo(found.source_template % script.source_vars())
+    of_shell = found(root, {}, "fcgiemu", "_FCGIEMU_COMPLETE")
+    return found.source_template % of_shell.source_vars()

@@ -38,6 +38,8 @@ def built(tracked: set[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copy(ROOT / name, source / name)
     (source / "fcgiemu" / "worker" / "undeclared.so").touch()
     (source / "samples" / "db.sqlite3").touch()
+    command = [sys.executable, "-m", "fcgiemu.cli.manual", str(source / "share")]
+    subprocess.run(command, check=True)
     command = [sys.executable, "-m", "build", "--no-isolation", str(source)]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -60,6 +62,8 @@ def test_the_wheel_holds_the_package(built: Path, tracked: set[str]) -> None:
     (path,) = built.glob("*.whl")
     with zipfile.ZipFile(path) as archive:
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
+    _, _, manual = next(name for name in names if name.endswith("/fcgiemu.1")).partition("/data/")
+    assert manual == "share/man/man1/fcgiemu.1"
     package = {name for name in tracked if name.startswith("fcgiemu/")}
     assert {name for name in names if ".data/" not in name} == package
 
