@@ -93,13 +93,14 @@ def yml_line(source: Path, start: str) -> str:
 
 
 def _version(engines: str) -> str:
-    """Three numbers for engines.node: that of the Node here where it fits, else what is written."""
-    asked = node.version_of(engines)
+    """Three numbers for engines.node: those of the Node here where it fits, else the first that are
+    written.
+    """
     program = shutil.which("node")
     here = node.version(program) if program else ()
-    if here and here[: len(asked)] == asked or (asked and here[:1] == asked[:1] != asked[:3]):
-        asked = here
-    return ".".join(map(str, (*asked, 0, 0, 0)[:3]))
+    fits = len(here) == 3 and node.satisfies(here, engines)
+    chosen = here if fits else (*node.version_of(engines), 0, 0, 0)[:3]
+    return ".".join(map(str, chosen))
 
 
 def has_dependencies(source: Path) -> bool:

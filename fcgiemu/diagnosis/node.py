@@ -23,7 +23,7 @@ from ..files import MAX_TEXT, UNWATCHED
 from ..modules import handlers, iisnode, iisnode_yml
 from ..modules.custom_error import error_pages
 from ..modules.loaded import modules_not_loaded
-from ..programs.node import Version, package, version_name, wanted
+from ..programs.node import Version, package, satisfies, version_name, wanted
 from ..site import Site
 from ..worker import paths
 from . import javascript
@@ -77,12 +77,12 @@ def versions(
 ) -> Iterator[Finding]:
     """Places that ask for another Node than the one that runs here."""
     for where, asked in wanted(site, application, command_line):
-        if asked and version and version[: len(asked)][:1] != asked[:1]:
+        if version and satisfies(version, asked) is False:
             yield finding(
                 "iisnode-node-version",
                 None,
                 where=where,
-                asked=version_name(asked),
+                asked=asked,
                 version=version_name(version),
             )
 

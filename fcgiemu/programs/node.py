@@ -119,6 +119,52 @@ def version_of(text: str) -> Version:
     return tuple(map(int, match[1].split("."))) if match else ()
 
 
+_COMPARATOR = re.compile(
+    r"(>=|<=|>|<|=|\^|~>?|)\s*v?(\d+|[xX*])(?:\.(\d+|[xX*]))?(?:\.(\d+|[xX*]))?(?:[-+][\w.-]+)?"
+)
+_HYPHEN = re.compile(r"\s*v?([\d.]+)\s+-\s+v?([\d.]+)\s*")
+
+
+def satisfies(version: Version, wanted: str) -> bool | None:
+    """Whether a version is in a range as npm writes it: ``>=18 <21``, ``^20.1``, ``18.x || 20``.
+    None for what is not a range of numbers, such as ``lts/iron``.
+    """
+    found = [_in_all(version, part) for part in wanted.split("||")]
+    return None if None in found else any(found)
+
+
+def _in_all(version: Version, text: str) -> bool | None:
+    """Whether a version fulfils every comparator of one alternative."""
+    if hyphen := _HYPHEN.fullmatch(text):
+        text = f">={hyphen[1]} <={hyphen[2]}"
+    comparators = list(_COMPARATOR.finditer(text))
+    if _COMPARATOR.sub("", text).strip(" ,"):
+        return None
+    return all(_fulfils(version, match) for match in comparators)
+
+
+def _fulfils(version: Version, match: re.Match[str]) -> bool:
+    parts: Version = ()
+    for text in match.groups()[1:]:
+        if text is None or not text.isdigit():
+            break
+        parts += (int(text),)
+    operator, whole = match[1], (*parts, 0, 0, 0)[:3]
+    short = version[: len(parts)]
+    if operator == ">=":
+        return version >= whole
+    if operator in (">", "<="):
+        return (short > parts) == (operator == ">")
+    if operator == "<":
+        return version < whole
+    if operator == "^":
+        same = next((place + 1 for place, number in enumerate(parts) if number), len(parts))
+        return version >= whole and version[:same] == parts[:same]
+    if operator.startswith("~"):
+        return version >= whole and version[: len(parts[:2])] == parts[:2]
+    return short == parts
+
+
 def version_name(version: Version) -> str:
     """A version as Node writes it: ``v20.1.0``."""
     return f"v{'.'.join(map(str, version))}" if version else "Node of an unknown version"
@@ -132,22 +178,20 @@ def version(program: str) -> Version:
         return ()
 
 
-def wanted(
-    site: Hosting, application: Application, command_line: str
-) -> Iterator[tuple[str, Version]]:
-    """The versions that the site asks for, each with where it says so."""
+def wanted(site: Hosting, application: Application, command_line: str) -> Iterator[tuple[str, str]]:
+    """The versions that the site asks for, as they are written, each with where it says so."""
     name = next(iter(words(command_line)), "")
     if (match := re.search(r"[\\/]v?(\d+\.\d+\.\d+)[\\/]node(?:\.exe)?$", name, re.I)) is not None:
-        yield "nodeProcessCommandLine", version_of(match[1])
+        yield "nodeProcessCommandLine", match[1]
     folder = application.path
     if text := content(folder, ".nvmrc").decode("utf-8", "replace").strip():
-        yield ".nvmrc", version_of(text)
+        yield ".nvmrc", text
     if engines := engines_of(folder):
-        yield "engines.node of package.json", version_of(engines)
+        yield "engines.node of package.json", engines
     if site.settings.azure:
         variables = of_worker(site.azure_name, site.settings.app_settings)
         if default := variables.get("WEBSITE_NODE_DEFAULT_VERSION"):
-            yield "WEBSITE_NODE_DEFAULT_VERSION", version_of(default)
+            yield "WEBSITE_NODE_DEFAULT_VERSION", default
 
 
 def package(folder: Path) -> dict[str, object]:

@@ -203,7 +203,7 @@ class Iisnode(ProcessHandler):
         settings = compiled(action.settings)
         body = await exchange.whole_body() if exchange.has_body else None
         chunked = exchange.has_body and decision.request.body_length is None
-        length = (body.received if body is not None else 0) if exchange.has_body else None
+        length = body.received if body is not None else decision.request.body_length
         try:
             head = node_request.head(decision, action, length, chunked)
         except ValueError as error:

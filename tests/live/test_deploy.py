@@ -878,7 +878,7 @@ def test_what_a_node_site_has_is_kept(tmp_path: Path) -> None:
     lines = (wwwroot / "bin" / "iisnode.yml").read_text().splitlines()
     assert lines[0] == "loggingEnabled: false" and len(lines) == 2
     assert re.fullmatch(
-        r'nodeProcessCommandLine: "D:\\Program Files \(x86\)\\nodejs\\18\.\d+\.\d+\\node\.exe"',
+        r'nodeProcessCommandLine: "D:\\Program Files \(x86\)\\nodejs\\18\.1\.2\\node\.exe"',
         lines[1],
     )
     write(tmp_path / "node", {"bin/iisnode.yml": "nodeProcessCommandLine: node"})

@@ -359,6 +359,41 @@ def test_log_files(tmp_path: Path, serve: Serve) -> None:
     assert all(name in index for name in names if "stdout" in name)
 
 
+@pytest.mark.parametrize(
+    ("interceptor", "main", "own"), [("", True, ""), ("own.js", False, "before")]
+)
+def test_another_interceptor(
+    tmp_path: Path, serve: Serve, interceptor: str, main: bool, own: str
+) -> None:
+    files = {
+        "server.js": ECHO,
+        "own.js": "process.env.OWN = 'before'; require(process.argv[2]);",
+        "web.config": node_config(f'interceptor="{interceptor}"'),
+    }
+    got = seen(serve(write(tmp_path, files)), "GET", "/server.js")
+    assert (got["main"], got["env"].get("OWN", "")) == (main, own)
+    assert not (tmp_path / "iisnode").exists()
+
+
+def test_a_stream_of_events_and_a_client_that_leaves(tmp_path: Path, serve: Serve) -> None:
+    script = """
+    require('http').createServer(function (request, response) {
+        request.on('close', function () { process.stdout.write('left\\n'); });
+        response.setHeader('Content-Type', 'text/event-stream');
+        response.write('data: 1\\n\\n');
+    }).listen(process.env.PORT);
+    """
+    config = node_config().replace('modules="iisnode"', 'modules="iisnode" responseBufferLimit="0"')
+    server = serve(write(tmp_path, {"server.js": script, "web.config": config}))
+    connection = HTTPConnection("127.0.0.1", server.port, timeout=30)
+    connection.request("GET", "/server.js")
+    answer = connection.getresponse()
+    assert answer.readline() == b"data: 1\n"
+    answer.close()
+    connection.close()
+    server.wait_for(r"\] left")
+
+
 def test_output_is_lost_without_logging(tmp_path: Path, serve: Serve) -> None:
     config = node_config('loggingEnabled="false"')
     script = "console.log('hello');" + ECHO

@@ -384,6 +384,37 @@ def test_versions(text: str, version: tuple[int, ...]) -> None:
     assert node.version_of(text) == version
 
 
+@pytest.mark.parametrize(
+    ("wanted", "fits"),
+    [
+        (">=18", True),
+        (">= 18 < 21", True),
+        (">=18 <20", False),
+        ("^20.1.0", True),
+        ("^20.30", False),
+        ("~20.20.1", True),
+        ("~20.19", False),
+        ("20", True),
+        ("20.x", True),
+        ("20.20.2", True),
+        ("v20.20.1", False),
+        ("18.x || 20.x", True),
+        ("16 || 18", False),
+        ("18 - 22", True),
+        ("*", True),
+        ("", True),
+        (">20", False),
+        ("<=20", True),
+        (">19.1 <=20.20.2", True),
+        ("^0.10", False),
+        ("lts/iron", None),
+        ("node", None),
+    ],
+)
+def test_ranges_of_versions(wanted: str, fits: bool | None) -> None:
+    assert node.satisfies((20, 20, 2), wanted) is fits
+
+
 def test_versions_that_a_site_asks_for(make_site: MakeSite) -> None:
     files = {
         "web.config": node_config(),
@@ -393,9 +424,9 @@ def test_versions_that_a_site_asks_for(make_site: MakeSite) -> None:
     site = make_site(files)
     command = '"D:\\Program Files\\nodejs\\14.17.0\\node.exe"'
     assert list(node.wanted(site, site.root, command)) == [
-        ("nodeProcessCommandLine", (14, 17, 0)),
-        (".nvmrc", (18,)),
-        ("engines.node of package.json", (20,)),
+        ("nodeProcessCommandLine", "14.17.0"),
+        (".nvmrc", "v18"),
+        ("engines.node of package.json", "20.x"),
     ]
 
 
