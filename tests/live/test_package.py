@@ -4,14 +4,21 @@ nobody has declared.
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tarfile
+import urllib.request
 import zipfile
 from pathlib import Path
 
 import pytest
+
+from ..sites import make_env, write
+from .server import READY_SECONDS
 
 ROOT = Path(__file__).parents[2]
 
@@ -72,3 +79,62 @@ def test_a_package_index_takes_them(built: Path) -> None:
     command = [sys.executable, "-m", "twine", "check", "--strict", *map(str, built.iterdir())]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+# -- from pip install to the first page ------------------------------------------------------------
+
+FLASK = "from flask import Flask\napp = Flask(__name__)\n@app.route('/')\ndef index():\n    return 'my shop'\n"
+#: What a new user types, in the folder of the project, with its environment active.
+COMMANDS = ("pip install fcgiemu", "fcgiemu init", "fcgiemu serve")
+
+
+@pytest.mark.parametrize("framework", ["flask", "django"])
+def test_the_first_page_takes_three_commands(built: Path, tmp_path: Path, framework: str) -> None:
+    """The network is not asked: the wheel comes from ``built``, packages from this environment."""
+    pytest.importorskip(framework)
+    make_env(tmp_path, Path(sysconfig.get_path("purelib")))
+    (tmp_path / "env").rename(tmp_path / ".venv")
+    programs = tmp_path / ".venv" / "bin"
+    subprocess.run([programs / "python", "-m", "ensurepip"], check=True, capture_output=True)
+    write(programs, {"pip": f'#!/bin/sh\nexec "{programs}/python" -m pip "$@"\n'})
+    (programs / "pip").chmod(0o755)
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith("PYTHON")
+    } | {
+        "PATH": f"{programs}:{os.environ['PATH']}",
+        "VIRTUAL_ENV": str(tmp_path / ".venv"),
+        "PIP_NO_INDEX": "1",
+        "PIP_NO_DEPS": "1",
+        "PIP_FIND_LINKS": str(built),
+        "PIP_IGNORE_INSTALLED": "1",  # this environment has it too
+        "FCGIEMU_PORT": "0",  # 8000 may be in use
+    }
+    if framework == "flask":
+        write(tmp_path, {"app.py": FLASK})
+    else:
+        start = [programs / "python", "-m", "django", "startproject", "shop", tmp_path]
+        subprocess.run(start, check=True, env=environment)
+    *commands, serve = COMMANDS
+    for command in commands:
+        done = subprocess.run(
+            command, shell=True, cwd=tmp_path, env=environment, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+    with subprocess.Popen(
+        f"exec {serve}",
+        shell=True,
+        cwd=tmp_path,
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            assert process.stdout is not None
+            found = (re.search(r"listening +(http://\S+)", line) for line in process.stdout)
+            url = next(match[1] for match in found if match)
+            with urllib.request.urlopen(url, timeout=READY_SECONDS) as answer:
+                page = answer.read().decode()
+            assert answer.status == 200
+            assert ("my shop" if framework == "flask" else "The install worked") in page
+        finally:
+            process.terminate()
