@@ -12,6 +12,8 @@ import ipaddress
 import secrets
 from collections.abc import Mapping
 
+from ..server.serve import exposed
+
 
 def new_token() -> str:
     """A token that nobody can guess."""
@@ -26,8 +28,14 @@ class Access:
         self._port = port
         self._names = {"127.0.0.1", "localhost", "[::1]"}
         self._any_address = host in ("0.0.0.0", "::")
+        self._is_exposed = exposed(host)
         if not self._any_address:
             self._names.add(f"[{host}]" if ":" in host else host.lower())
+
+    @property
+    def is_exposed(self) -> bool:
+        """Whether other machines may reach the endpoint."""
+        return self._is_exposed
 
     def refusal(
         self,

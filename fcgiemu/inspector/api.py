@@ -57,6 +57,7 @@ class Router:
             _route("GET", "requests", self._requests),
             _route("GET", r"requests/(\d{1,15})", self._request),
             _route("GET", r"requests/(\d{1,15})/freb", self._freb),
+            _route("GET", r"requests/(\d{1,15})/headers", self._secrets),
             _route("GET", "explain", self._explain),
             _route("POST", "explain", self._explain_draft),
             _route("GET", "check", self._check),
@@ -64,6 +65,7 @@ class Router:
             _route("POST", "pattern", self._pattern),
             _route("GET", "config", self._config),
             _route("GET", "rules", self._rules),
+            _route("GET", "urls", self._urls),
             _route("GET", "workers", self._workers),
             _route("POST", "replay", self._replay, changes=True),
             _route("POST", r"workers/(\d{1,15})/restart", self._restart, changes=True),
@@ -135,6 +137,11 @@ class Router:
     async def _request(self, asked: Asked, number: str) -> Answer:
         seen = self._seen(int(number))
         return as_json(views.details(seen, self._watch.output_of(seen)))
+
+    async def _secrets(self, asked: Asked, number: str) -> Answer:
+        if self._access.is_exposed:
+            raise CannotEdit("Values are not shown on an address that other machines reach.", 403)
+        return as_json(views.unmasked(self._seen(int(number))))
 
     async def _freb(self, asked: Asked, number: str) -> Answer:
         seen, explainer = self._seen(int(number)), self._watch.explainer
@@ -230,20 +237,24 @@ class Router:
 
     async def _rules(self, _: Asked) -> Answer:
         watch = self._watch
-        kept = watch.ring.after(0)
+        used = watch.waiting.take()
         hits, last_hits = dict(watch.ring.hits), dict(watch.ring.last_hits)
 
         def work() -> dict[str, Any]:
             site = watch.explainer.site()
-            watch.counts.add(site, kept)
+            watch.counts.add(site, used)
             return rules.overview(site, watch.counts, hits, last_hits)
 
         return as_json(await watch.explainer.run(work))
 
+    async def _urls(self, _: Asked) -> Answer:
+        explainer = self._watch.explainer
+        return as_json({"urls": await explainer.run(lambda: explaining.urls(explainer.site()))})
+
     async def _workers(self, _: Asked) -> Answer:
         watch = self._watch
         return as_json(
-            {"workers": processes.workers(watch.fastcgi), "changes": list(watch.changes)[::-1]}
+            {"workers": processes.workers(watch.server), "changes": list(watch.changes)[::-1]}
         )
 
     async def _openapi(self, _: Asked) -> Answer:
@@ -260,7 +271,7 @@ class Router:
         return as_json(await self._watch.replayer.send(replay.question(given, seen)))
 
     async def _restart(self, _: Asked, pid: str) -> Answer:
-        if not processes.restart(self._watch.fastcgi, int(pid)):
+        if not await processes.restart(self._watch.server, int(pid)):
             raise NotThere(f"No process {pid} serves this site.")
         return as_json({"restarted": int(pid)})
 

@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ..decision import Decision, Outcome, Refused, Respond
+from ..diagnosis import samples
 from ..diagnosis.check import check
+from ..diagnosis.hidden_files import linked_files
 from ..http.request import Request, make_request
-from ..http.url import NOT_A_URL, UrlRefused, is_url
+from ..http.url import NOT_A_URL, UrlRefused, encode_path, is_url
 from ..modules import application_request_routing
 from ..report.explanation import Explanation, explanation
 from ..report.story import lines
@@ -28,7 +30,7 @@ from ..rewrite.regex import TooComplex
 from ..settings import Settings
 from ..site import Site
 from ..testing.answer import Answer
-from ..testing.coverage import expectation_line
+from ..testing.coverage import expectation_line, rules
 from ..trace import Trace
 from . import views
 from .ring import Seen
@@ -57,6 +59,10 @@ class Explainer:
     async def run(self, work: Callable[[], T]) -> T:
         """The result of ``work``, done in the thread."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+    def begin(self, work: Callable[[], object]) -> None:
+        """Have ``work`` done in the thread; nobody waits for it."""
+        self._thread.submit(work)
 
     def close(self) -> None:
         """End the thread, and remove what it has written."""
@@ -209,6 +215,26 @@ def of_urls(site: Site, urls: Sequence[str]) -> list[dict[str, Any]]:
         except BadQuestion as error:
             found.append({"request": {"method": "GET", "url": url}, "error": str(error)})
     return found
+
+
+#: Files of the site that are offered.
+MAX_FILES = 40
+
+
+def urls(site: Site) -> list[str]:
+    """URLs worth asking about: the first page, one that each rule applies to, and files."""
+    found = ["/"]
+    for rule in rules(site):
+        for request in samples.requests(rule):
+            if rule.name in site.decide(site.as_received(request)).rules:
+                local = request.authority in ("", "localhost") and request.scheme == "http"
+                raw = request.target.raw
+                found.append(raw if local else f"{request.scheme}://{request.authority}{raw}")
+                break
+    found += [
+        encode_path(path) for path, _ in zip(linked_files(site), range(MAX_FILES), strict=False)
+    ]
+    return list(dict.fromkeys(found))[:MAX_URLS]
 
 
 def _with_story(told: Explanation) -> dict[str, Any]:

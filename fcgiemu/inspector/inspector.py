@@ -9,6 +9,8 @@ import webbrowser
 from ..errors import SiteError
 from ..server.app import LogEntry
 from ..server.exchange import Exchange
+from ..server.kept import Kept
+from ..server.protocol import Connection as Served
 from ..server.serve import Serving, bind, exposed
 from .access import Access, new_token
 from .api import Router
@@ -71,6 +73,10 @@ class Inspector:
     def ended(self, exchange: Exchange, entry: LogEntry) -> None:
         """A request has ended."""
         self.watch.ended(exchange, entry)
+
+    def again(self, connection: Served, kept: Kept, entry: LogEntry, begun: float) -> None:
+        """A small file has been sent as before."""
+        self.watch.again(connection, kept, entry, begun)
 
     def output(self, pid: int, label: str, text: str) -> None:
         """A process has written a line."""

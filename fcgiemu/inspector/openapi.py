@@ -194,6 +194,8 @@ _SCHEMAS: dict[str, Schema] = {
             "asks": {**_TEXT, "description": "how the site asks at its root; empty = it does not"},
         }
     ),
+    "Headers": _object({"request_headers": _PAIRS, "response_headers": _PAIRS}),
+    "Urls": _object({"urls": _list(_TEXT)}),
     "Replayed": _object({"status": _or_null(_WHOLE), "number": _or_null(_WHOLE)}),
     "Restarted": _object({"restarted": _WHOLE}),
     "Error": _object({"error": _TEXT}),
@@ -247,6 +249,13 @@ _PATHS: Schema = {
         "get": _operation("The last requests, the newest first", "Requests", query=_AFTER)
     },
     "/requests/{number}": {"get": _operation("One request", "Details", path="number")},
+    "/requests/{number}/headers": {
+        "get": _operation(
+            "Its headers with all values, secrets among them; only where the address is loopback",
+            "Headers",
+            path="number",
+        )
+    },
     "/requests/{number}/freb": {
         "get": _operation(
             "It as a failed-request trace", "Trace", path="number", media_type="text/xml"
@@ -284,6 +293,7 @@ _PATHS: Schema = {
     },
     "/config": {"get": _operation("The root web.config", "Config")},
     "/rules": {"get": _operation("Rules and conditions with their hits", "Rules")},
+    "/urls": {"get": _operation("URLs of the site: for each rule, and of files", "Urls")},
     "/workers": {"get": _operation("The worker processes, and changed files", "Workers")},
     "/replay": {
         "post": _operation(

@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import TypedDict
 
 from .. import posix
-from ..fastcgi.process import WorkerProcess
-from ..server.fastcgi import FastCgi
+from ..fastcgi.process import ProcessState, WorkerProcess
+from ..server.app import Server
+from ..server.supervised_process import SupervisedProcess
+from ..server.supervisor import Supervisor
+from ..site import Site
 
 
 class Worker(TypedDict):
@@ -22,15 +25,20 @@ class Worker(TypedDict):
     last_output: str | None
 
 
-def workers(fastcgi: FastCgi) -> list[Worker]:
-    """Every process of every pool, by its number."""
-    found = [
+def workers(server: Server) -> list[Worker]:
+    """Every process of every pool and of httpPlatform and iisnode, by its number."""
+    pooled = [
         _worker(worker, url, processor)
-        for (processor, url), pool in fastcgi.applications.items()
+        for (processor, url), pool in server.fastcgi.applications.items()
         for worker in pool.processes
         if worker.pid
     ]
-    return sorted(found, key=lambda worker: worker["pid"])
+    supervised = [
+        _supervised(process, server.site, supervisor)
+        for supervisor in server.processes.supervisors
+        for process in supervisor.alive
+    ]
+    return sorted([*pooled, *supervised], key=lambda worker: worker["pid"])
 
 
 def _worker(worker: WorkerProcess, url: str, processor: str) -> Worker:
@@ -46,6 +54,28 @@ def _worker(worker: WorkerProcess, url: str, processor: str) -> Worker:
     }
 
 
-def restart(fastcgi: FastCgi, pid: int) -> bool:
+def _supervised(process: SupervisedProcess, site: Site, supervisor: Supervisor) -> Worker:
+    urls = [one.url for one in site.layout.applications if one.path == supervisor.folder]
+    state = ProcessState.BUSY if process.requests else ProcessState.IDLE
+    return {
+        "pid": process.pid,
+        "application": (urls[0] if urls else "") or "/",
+        "program": process.program,
+        "state": state.value,
+        "requests": process.answered,
+        "age": posix.age(process.pid),
+        "memory": posix.memory(process.pid),
+        "last_output": process.lines[-1] if process.lines else None,
+    }
+
+
+async def restart(server: Server, pid: int) -> bool:
     """Replace a process; False where there is none of this number that serves."""
-    return any(pool.replace(pid) for pool in fastcgi.applications.values())
+    if any(pool.replace(pid) for pool in server.fastcgi.applications.values()):
+        return True
+    for supervisor in server.processes.supervisors:
+        for process in supervisor.alive:
+            if process.pid == pid:
+                await supervisor.replace(process)
+                return True
+    return False

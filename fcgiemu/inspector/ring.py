@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from ..decision import Decision
 from ..server.app import LogEntry
 from ..server.exchange import Exchange
-from ..server.observing import Capture
+from ..server.kept import Kept
+from ..server.observing import CAPTURED, Capture
+from ..server.protocol import Connection
 
 #: Requests that are kept.
 KEPT = 1000
@@ -71,13 +73,38 @@ class Ring:
             capture=exchange.capture,
             replay_of=replay_of,
         )
+        self._add(seen)
+        return seen
+
+    def add_again(self, connection: Connection, kept: Kept, entry: LogEntry, begun: float) -> Seen:
+        """A small file was sent as before, without an exchange: it is ``kept.ready``."""
+        self.total += 1
+        assert kept.ready is not None
+        head, body = kept.ready
+        capture = Capture(response_bytes=len(body), begun_at=begun + entry.seconds)
+        capture.response_body = body if len(body) <= CAPTURED else body[:CAPTURED]
+        seen = Seen(
+            number=self.total,
+            entry=entry,
+            target=entry.url,
+            headers=tuple(kept.head.headers),
+            version=kept.head.version,
+            scheme=connection.scheme,
+            client=connection.client,
+            head=head.data,
+            began=begun,
+            capture=capture,
+        )
+        self._add(seen)
+        return seen
+
+    def _add(self, seen: Seen) -> None:
         self._seen.append(seen)
         for rule in seen.rules:
             self.hits[rule] += 1
-            self.last_hits[rule] = entry.when
+            self.last_hits[rule] = seen.entry.when
         for listener in list(self._listeners):
             listener(seen)
-        return seen
 
     def get(self, number: int) -> Seen | None:
         """A request by its number; None where it is not kept any more, or has not been."""

@@ -1,7 +1,8 @@
-"""How often rules and conditions have applied.
+"""How often rules and conditions have applied since the start.
 
 Rules are counted as requests end. A condition needs the trace of a request, which is made when
-somebody looks: those of the requests that the ring holds, each once.
+somebody looks, or when many requests wait for it: until then it is noted how often each decision
+was used. Requests in the same bytes have one decision, so that there are few.
 """
 
 from __future__ import annotations
@@ -10,39 +11,56 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
+from ..decision import Decision
 from ..pages import masking
 from ..rewrite.rule import Condition, Rule
 from ..site import Site
 from ..testing.coverage import rules
 from ..trace import Trace
-from .ring import Seen
 
 #: Bytes of a web.config that is shown.
 MAX_FILE = 1 << 20
+#: Decisions that wait to be counted.
+WAITING = 5000
+
+
+class Waiting:
+    """Decisions whose conditions have not been counted; for the thread of the server."""
+
+    def __init__(self) -> None:
+        #: By the identity of a decision: it, and how often it was used.
+        self._used: dict[int, tuple[Decision, int]] = {}
+
+    def add(self, decision: Decision) -> bool:
+        """A decision was used. Returns whether so many wait that they are to be counted."""
+        key = id(decision)
+        self._used[key] = (decision, self._used[key][1] + 1 if key in self._used else 1)
+        return len(self._used) >= WAITING
+
+    def take(self) -> list[tuple[Decision, int]]:
+        """All that wait, which wait no longer."""
+        used, self._used = self._used, {}
+        return list(used.values())
 
 
 class Counts:
     """What traces have shown, by place; for one thread."""
 
     def __init__(self) -> None:
-        self._counted = 0
         self._conditions: Counter[tuple[str, int, int, bool]] = Counter()
         self._generation = -1
 
-    def add(self, site: Site, requests: Iterable[Seen]) -> None:
-        """Count what has not been counted. A changed configuration begins anew."""
+    def add(self, site: Site, used: Iterable[tuple[Decision, int]]) -> None:
+        """Count decisions that were used so often. A changed configuration begins anew."""
         if site.tree.generation != self._generation:
-            self._generation, self._counted = site.tree.generation, 0
+            self._generation = site.tree.generation
             self._conditions.clear()
-        for seen in requests:
-            if seen.number > self._counted and seen.decision is not None:
-                self._count(site, seen)
-            self._counted = max(self._counted, seen.number)
+        for decision, times in used:
+            self._count(site, decision, times)
 
-    def _count(self, site: Site, seen: Seen) -> None:
-        assert seen.decision is not None
+    def _count(self, site: Site, decision: Decision, times: int) -> None:
         trace = Trace()
-        site.decide(seen.decision.request, trace)
+        site.decide(decision.request, trace)
         file = ""
         for event in trace.events:
             values = event.values
@@ -51,7 +69,7 @@ class Counts:
             elif event.name == "CONDITION_EVALUATION":
                 line, column = values["Line"], values["Column"]
                 assert isinstance(line, int) and isinstance(column, int)
-                self._conditions[file, line, column, bool(values["Succeeded"])] += 1
+                self._conditions[file, line, column, bool(values["Succeeded"])] += times
 
     def of(self, condition: Condition, file: str) -> tuple[int, int]:
         """How often a condition was true, and false."""

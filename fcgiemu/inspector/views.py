@@ -100,9 +100,16 @@ def summary(seen: Seen) -> Summary:
 
 
 def _page(seen: Seen) -> str | None:
-    """The page of this site that a request comes from, by Referer and Host."""
-    fields = dict(seen.headers)
-    referer, host = fields.get(b"Referer", b""), fields.get(b"Host", b"")
+    """The page of this site that a request is made for, by Referer and Host; None for a page that
+    somebody goes to from there.
+    """
+    fields = {name.lower(): value for name, value in seen.headers}
+    goes_to = fields.get(b"sec-fetch-dest") or (
+        b"document" if fields.get(b"accept", b"").startswith(b"text/html") else b""
+    )
+    if goes_to == b"document":
+        return None
+    referer, host = fields.get(b"referer", b""), fields.get(b"host", b"")
     before, _, path = referer.partition(b"://" + host + b"/")
     if not host or before not in (b"http", b"https") or referer == before:
         return None
@@ -133,6 +140,21 @@ def details(seen: Seen, output: Iterable[str]) -> Details:
         "process": capture.pid or None if capture else None,
         "output": [masking.text(line) for line in output],
         "copies": {"curl": _curl(seen)},
+    }
+
+
+class Headers(TypedDict):
+    """The headers of a request and its response with all values."""
+
+    request_headers: list[list[str]]
+    response_headers: list[list[str]]
+
+
+def unmasked(seen: Seen) -> Headers:
+    """What somebody has asked to see: the secrets of one request, which no page shows unasked."""
+    return {
+        "request_headers": [list(pair) for pair in request_headers(seen)],
+        "response_headers": [list(pair) for pair in response_headers(seen.head)],
     }
 
 

@@ -10,11 +10,13 @@ from dataclasses import dataclass
 
 from ..server.app import LogEntry
 from ..server.exchange import Exchange
+from ..server.kept import Kept
+from ..server.protocol import Connection
 from ..server.serve import Serving
 from .explaining import Explainer
 from .replay import Replayer
 from .ring import Ring, Seen
-from .rules import Counts
+from .rules import Counts, Waiting
 
 #: Lines of processes that are kept, and changes of files.
 KEPT_LINES, KEPT_CHANGES = 4000, 50
@@ -36,11 +38,11 @@ class Watch:
     """Watches ``serving``. ``writes`` says whether its web.config may be saved."""
 
     def __init__(self, serving: Serving, *, writes: bool) -> None:
-        self.fastcgi = serving.fastcgi
+        self.server = serving.server
         self.site = serving.site
         self.writes = writes
         self.ring = Ring()
-        self.counts = Counts()
+        self.counts, self.waiting = Counts(), Waiting()
         self.explainer = Explainer(self.site.path, self.site.settings)
         self.replayer = Replayer(serving.options.host, serving.options.certificate is not None)
         self.lines: deque[Line] = deque(maxlen=KEPT_LINES)
@@ -56,6 +58,17 @@ class Watch:
         client_port = exchange.protocol.client[1]
         seen = self.ring.add(exchange, entry, self.replayer.origin_of(client_port))
         self.replayer.ended(client_port, seen.number)
+        self._waits(seen)
+
+    def again(self, connection: Connection, kept: Kept, entry: LogEntry, begun: float) -> None:
+        """A small file has been sent as before."""
+        self._waits(self.ring.add_again(connection, kept, entry, begun))
+
+    def _waits(self, seen: Seen) -> None:
+        """Have the conditions of a request counted some time."""
+        if seen.decision is not None and self.waiting.add(seen.decision):
+            used = self.waiting.take()
+            self.explainer.begin(lambda: self.counts.add(self.explainer.site(), used))
 
     def output(self, pid: int, label: str, text: str) -> None:
         """A process has written a line."""

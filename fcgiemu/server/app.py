@@ -108,6 +108,8 @@ class Observer(Protocol):
 
     def ended(self, exchange: Exchange, entry: LogEntry) -> None: ...
 
+    def again(self, connection: Connection, kept: Kept, entry: LogEntry, begun: float) -> None: ...
+
 
 class Server:
     """Serves one site: what connections ask for comes to ``begin``. See Listener for the
@@ -229,24 +231,23 @@ class Server:
             return False
         if self._limits is not None or self.recorder is not None or self.warm_up is not None:
             return False  # who counts or records requests has to see each of them
-        if self.observer is not None:
-            return False
         assert kept.ready is not None
         head, body = kept.ready
         connection.send_again(head.data, body)
-        self._log(
-            LogEntry(
-                kept.head.method,
-                kept.head.target.decode("latin-1"),
-                kept.decision,
-                head.status,
-                0,
-                time.time(),
-                time.perf_counter() - begun,
-                len(body),
-                False,
-            )
+        entry = LogEntry(
+            kept.head.method,
+            kept.head.target.decode("latin-1"),
+            kept.decision,
+            head.status,
+            0,
+            time.time(),
+            time.perf_counter() - begun,
+            len(body),
+            False,
         )
+        self._log(entry)
+        if self.observer is not None:
+            self.observer.again(connection, kept, entry, begun)
         return True
 
     def _is_cached(self, exchange: Exchange, decision: Decision) -> bool:

@@ -16,7 +16,7 @@ class Capture:
     """A request in progress. Times are those of ``time.perf_counter``, 0 = not reached."""
 
     request_body: bytearray = field(default_factory=bytearray)
-    response_body: bytearray = field(default_factory=bytearray)
+    response_body: bytearray | bytes = field(default_factory=bytearray)
     #: Bytes in all, of which the bodies above are the beginnings.
     request_bytes: int = 0
     response_bytes: int = 0
@@ -35,6 +35,7 @@ class Capture:
         """More of the response's body, before it is compressed."""
         self.response_bytes += len(data)
         if len(self.response_body) < CAPTURED:
+            assert isinstance(self.response_body, bytearray)
             self.response_body += data[: CAPTURED - len(self.response_body)]
 
     def taken(self, pid: int) -> None:

@@ -66,6 +66,11 @@ class ProcessHandler(ABC):
         return await self.supervisor(decision).process()
 
     @property
+    def supervisors(self) -> list[Supervisor]:
+        """Those that there are."""
+        return list(self._supervisors.values())
+
+    @property
     def running(self) -> bool:
         return any(each.running for each in self._supervisors.values())
 

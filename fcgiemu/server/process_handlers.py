@@ -15,6 +15,7 @@ from .http_platform import HttpPlatforms
 from .iisnode import Iisnode
 from .output import Output
 from .process_handler import ProcessHandler
+from .supervisor import Supervisor
 
 _HANDLERS: dict[type[CallProcess], type[ProcessHandler]] = {
     CallAspNetCore: AspNetCores,
@@ -39,6 +40,11 @@ class ProcessHandlers:
     def running(self) -> bool:
         """Whether any process has been started."""
         return any(handler.running for handler in self._handlers.values())
+
+    @property
+    def supervisors(self) -> list[Supervisor]:
+        """Those of all modules."""
+        return [one for handler in self._handlers.values() for one in handler.supervisors]
 
     def reloads_on(self, changed: Path) -> bool:
         """Whether a process that runs may have loaded a file that IIS does not look at."""

@@ -24,7 +24,7 @@ from ..programs.launching import PoolOptions
 from ..reload import RELOAD_ALSO, Watcher, also_pattern
 from ..site import Site
 from . import failure, log, start_up, transform_log
-from .app import LogEntry, Server
+from .app import LogEntry, Observer, Server
 from .exchange import Exchange
 from .fastcgi import FastCgi
 from .listener import Listener, cut_words, run
@@ -76,13 +76,12 @@ class Options:
     opens: bool = False
 
 
-class Companion(Protocol):
+class Companion(Observer, Protocol):
     """What runs beside a server and watches it, such as the pages of ``--ui``."""
 
     def report(self) -> str: ...
     def started(self, port: int) -> None: ...
     def stopped(self) -> None: ...
-    def ended(self, exchange: Exchange, entry: LogEntry) -> None: ...
     def output(self, pid: int, label: str, text: str) -> None: ...
     def changed(self, relative: str, restarted: bool) -> None: ...
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import shlex
 import signal
 import time
 from collections import deque
@@ -62,14 +63,17 @@ class SupervisedProcess:
         lifeline: Lifeline,
         output: Output,
         log: Path | None,
+        program: str = "",
     ) -> None:
         self.address = address
         self.environment = environment
+        #: Its command line, for people.
+        self.program = program
         #: What it has written last: all of it, and that of stderr.
         self.lines: deque[str] = deque(maxlen=KEPT_LINES)
         self.error_lines: deque[str] = deque(maxlen=KEPT_LINES)
-        #: How many requests it has in progress: see in_use.
-        self.requests = 0
+        #: How many requests it has in progress, and has had in all: see in_use.
+        self.requests = self.answered = 0
         self._process = process
         self._lifeline = lifeline
         self._output = output
@@ -104,6 +108,7 @@ class SupervisedProcess:
     def in_use(self) -> Iterator[None]:
         """While a request is with the process."""
         self.requests += 1
+        self.answered += 1
         self._idle.clear()
         try:
             yield
@@ -235,4 +240,6 @@ async def spawn(
         raise StartFailed(f"{command[0]}: {error.strerror}") from error
     finally:
         lifeline.passed()
-    return SupervisedProcess(address, environment, process, lifeline, output, log)
+    return SupervisedProcess(
+        address, environment, process, lifeline, output, log, shlex.join(command)
+    )

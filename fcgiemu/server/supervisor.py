@@ -181,6 +181,21 @@ class Supervisor:
         """Whether any process has been started."""
         return bool(self._slots)
 
+    @property
+    def alive(self) -> list[SupervisedProcess]:
+        """The processes that run."""
+        return [process for process in self._slots.values() if process.alive]
+
+    @property
+    def folder(self) -> Path:
+        """Where the processes run."""
+        return self._folder
+
+    async def replace(self, process: SupervisedProcess) -> None:
+        """End one process; the next request for its slot starts another."""
+        self._slots = {slot: one for slot, one in self._slots.items() if one is not process}
+        await process.stop(self.policy.patience)
+
     async def process(self, slot: int | None = None) -> SupervisedProcess:
         """The process of a slot, by default the one whose turn it is; started where none runs.
         Raises StartFailed, and what ``launch`` raises.

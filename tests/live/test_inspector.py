@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ import pytest
 
 from fcgiemu.freb.reader import parse
 
-from ..sites import write, wsgi_site
+from ..sites import web_config, write, wsgi_site
 from .server import LiveServer
 
 APP = """
@@ -158,8 +160,11 @@ def test_every_call_is_as_described(ui: tuple[LiveServer, Ui], tmp_path: Path) -
     assert client.ask("POST", "save", {"text": "", "stamp": config["stamp"]})[0] == 409
     assert client.get("identity")["name"] is None
     assert client.checked("POST", "identity", {"name": "ada", "roles": ["A"]})["name"] == "DEV\\ada"
+    assert "/old/7" not in client.get("urls")["urls"][0] and client.get("urls")["urls"][0] == "/"
+    shown = client.get("requests/1/headers", "requests/{number}/headers")
+    assert ["Cookie", "s=hunter2"] in shown["request_headers"]
     described = client.description["paths"]
-    assert len(described) == 13 and "hunter2" not in json.dumps(
+    assert len(described) == 15 and "hunter2" not in json.dumps(
         client.get("requests/3", "requests/{number}")
     )
 
@@ -283,3 +288,62 @@ def test_a_host_that_others_reach_is_warned_of(
     write(tmp_path, {"web.config": "<configuration />"})
     server = serve(tmp_path, "--ui-host", "0.0.0.0")
     server.wait_for("warning +every machine that reaches 0.0.0.0 can try to open these pages")
+
+
+PLATFORM = """
+import os
+from wsgiref.simple_server import make_server
+def app(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [str(os.getpid()).encode()]
+print("it listens", flush=True)
+make_server("127.0.0.1", int(os.environ["HTTP_PLATFORM_PORT"]), app).serve_forever()
+"""
+
+
+def test_processes_of_http_platform_are_workers(
+    tmp_path: Path, serve: Callable[..., LiveServer]
+) -> None:
+    config = web_config(
+        '<handlers><add name="Web" path="*" verb="*" modules="httpPlatformHandler" /></handlers>'
+        f'<httpPlatform processPath="{sys.executable}" arguments="app.py" />'
+    )
+    server = serve(write(tmp_path, {"app.py": PLATFORM, "web.config": config}), "--ui")
+    client = Ui(server)
+    server.get("/")
+    first = int(server.get("/").text)
+    (worker,) = client.get("workers")["workers"]
+    assert worker["pid"] and worker["program"].endswith("app.py")
+    assert (worker["application"], worker["state"], worker["requests"]) == ("/", "idle", 2)
+    call = f"workers/{worker['pid']}/restart"
+    client.checked("POST", call, {}, "workers/{pid}/restart")
+    assert int(server.get("/").text) != first
+
+
+def test_small_files_that_come_again_are_seen(
+    tmp_path: Path, serve: Callable[..., LiveServer]
+) -> None:
+    write(tmp_path, {"site.css": "body {}", "web.config": web_config()})
+    os.utime(tmp_path / "site.css", (1, 1))
+    server = serve(tmp_path, "--ui")
+    client = Ui(server)
+    with server.connect() as sock:
+        for _ in range(5):
+            sock.sendall(b"GET /site.css HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            got = b""
+            while not got.endswith(b"body {}"):
+                got += sock.recv(4096)
+    listed = client.get("requests")
+    assert listed["total"] == 5
+    one = client.get("requests/5", "requests/{number}")
+    assert (one["status"], one["response_body"]["text"]) == (200, "body {}")
+    assert ["Content-Type", "text/css"] in one["response_headers"]
+
+
+def test_values_are_not_shown_to_other_machines(
+    tmp_path: Path, serve: Callable[..., LiveServer]
+) -> None:
+    write(tmp_path, {"web.config": web_config()})
+    server = serve(tmp_path, "--ui", "--ui-host", "0.0.0.0")
+    server.get("/", {"Cookie": "s=hunter2"})
+    assert Ui(server).ask("GET", "requests/1/headers")[0] == 403

@@ -4,6 +4,7 @@ colour schemes.
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -237,3 +238,43 @@ def test_one_signs_in_and_out(pages: Callable[..., Pages]) -> None:
     ui.page.get_by_role("button", name="Sign in").click()
     ui.expect("#toast", "is not the name of an account")
     ui.complaints.clear()  # the browser reports the refusal
+
+
+def test_what_a_page_asks_for_stands_below_it(pages: Callable[..., Pages]) -> None:
+    one = pages()
+    ask = one.server.get
+    ask("/about.html")
+    referer = {"Referer": f"{one.server.url}/about.html", "Sec-Fetch-Dest": "image"}
+    ask("/about.html?x", referer)
+    ask("/nope.png", referer)
+    ask("/old-home", {"Referer": f"{one.server.url}/about.html", "Sec-Fetch-Dest": "document"})
+    one.expect("button.fold", "2 for this page, 1 failed")
+    rows = one.page.locator("table.list tbody tr td.url a")
+    playwright.expect(rows).to_have_text(["/old-home", "/about.html", "/nope.png"])
+    one.page.locator("button.fold").click()
+    playwright.expect(rows).to_have_text(["/old-home", "/about.html", "/about.html?x", "/nope.png"])
+    one.page.fill("input[type=search]", "about")  # a filter shows all that fits
+    playwright.expect(rows).to_have_text(["/about.html?x", "/about.html"])
+    assert not one.complaints
+
+
+def test_secrets_are_shown_when_asked_for(pages: Callable[..., Pages]) -> None:
+    one = pages()
+    one.server.get("/about.html", {"Cookie": "session=hunter2", "Authorization": "Bearer abc.def"})
+    one.go("requests/1")
+    one.expect("main", "values are masked")
+    assert "hunter2" not in one.page.content()
+    one.page.locator("summary", has_text="Cookie").click()
+    one.page.locator("button", has_text="Show the values").click()
+    one.expect("main", "session=hunter2")
+    one.expect("main", "Bearer abc.def")
+    assert not one.complaints
+
+
+def test_urls_of_the_site_in_the_playground(pages: Callable[..., Pages]) -> None:
+    one = pages()
+    one.go("playground")
+    one.page.locator("button", has_text="From the site").click()
+    playwright.expect(one.page.locator("#urls")).to_have_value(re.compile("/about.html"))
+    one.expect("main", "rewrites to /pages/")
+    assert not one.complaints

@@ -16,7 +16,7 @@ from fcgiemu.inspector import editing, explaining, replay, views
 from fcgiemu.inspector.access import Access
 from fcgiemu.inspector.explaining import BadQuestion
 from fcgiemu.inspector.ring import Ring, Seen
-from fcgiemu.inspector.rules import Counts, overview
+from fcgiemu.inspector.rules import WAITING, Counts, Waiting, overview
 from fcgiemu.server.app import LogEntry
 from fcgiemu.server.exchange import Exchange
 from fcgiemu.server.observing import CAPTURED, Capture
@@ -87,13 +87,15 @@ def test_rules_are_counted(make_site: Callable[..., Site]) -> None:
     decision = site.decide(site.as_received(explaining.make_request("/old/7")))
     ring.add(exchange("/old/7"), entry(decision, 301))
     assert ring.hits == {"old": 1} and ring.last_hits == {"old": 5.0}
-    counts = Counts()
+    counts, waiting = Counts(), Waiting()
+    for _ in range(3):
+        waiting.add(decision)
     for _ in range(2):  # what has been counted is not counted again
-        counts.add(site, ring.after(0))
+        counts.add(site, waiting.take())
     found = overview(site, counts, dict(ring.hits), ring.last_hits)
     (rule,) = found["rules"]
     assert (rule["name"], rule["hits"], rule["line"]) == ("old", 1, 1)
-    assert [(one["true"], one["false"]) for one in rule["conditions"]] == [(1, 0)]
+    assert [(one["true"], one["false"]) for one in rule["conditions"]] == [(3, 0)]
     assert found["files"][0]["text"].startswith("<configuration>")
 
 
@@ -365,3 +367,37 @@ def test_a_link_out_of_the_site_is_not_followed(tmp_path: Path) -> None:
 def test_a_diff_shows_no_secret(tmp_path: Path) -> None:
     write(tmp_path, {"web.config": '<add key="PASSWORD" value="hunter2" />\n'})
     assert "hunter2" not in editing.diff(editing.read(tmp_path), "", False)
+
+
+@pytest.mark.parametrize(
+    ("headers", "page"),
+    [
+        ({b"Referer": b"http://x/a"}, "/a"),
+        ({b"referer": b"http://x/a?b=1"}, "/a?b=1"),
+        ({b"Referer": b"http://elsewhere/a"}, None),
+        ({b"Referer": b"http://x/a", b"Sec-Fetch-Dest": b"document"}, None),
+        ({b"Referer": b"http://x/a", b"Sec-Fetch-Dest": b"script", b"Accept": b"text/html"}, "/a"),
+        ({b"Referer": b"http://x/a", b"Accept": b"text/html,*/*"}, None),
+        ({}, None),
+    ],
+)
+def test_the_page_that_a_request_is_for(headers: dict[bytes, bytes], page: str | None) -> None:
+    asked = exchange("/b")
+    asked.headers = [(b"Host", b"x"), *headers.items()]
+    seen = Ring().add(asked, entry(Refused(400, "", ""), 400))
+    assert views.summary(seen)["page"] == page
+
+
+def test_many_decisions_are_counted_without_a_look() -> None:
+    waiting = Waiting()
+    decisions = [object() for _ in range(WAITING)]
+    full = [waiting.add(one) for one in decisions]  # type: ignore[arg-type]
+    assert full.index(True) == WAITING - 1
+    assert len(waiting.take()) == WAITING and waiting.take() == []
+
+
+def test_urls_of_a_site(make_site: Callable[..., Site]) -> None:
+    site = make_site({"web.config": rules(OLD), "a b/site.css": "", "notes.txt": ""})
+    found = explaining.urls(site)
+    assert found[0] == "/" and "/a%20b/site.css" in found
+    assert any("old" in site.decide(explaining.make_request(url)).rules for url in found)

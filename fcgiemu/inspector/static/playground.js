@@ -168,6 +168,7 @@ export function playground(place) {
         h("button", { type: "button", onclick: () => { draft = null; load().catch((error) => toast(error.message)); } }, "Reload the file"), note), edit.element, list),
       patternBox()),
     section("URLs", h("div", { class: "bar" },
+      h("button", { type: "button", onclick: async () => { try { urls.value = typed = (await get("urls")).urls.join("\n"); answer(); } catch (error) { toast(error.message); } } }, "From the site"),
       h("button", { type: "button", onclick: () => { urls.value = typed = latest(30).join("\n"); answer(); } }, "From the last requests")), urls, results)));
   load().catch((error) => toast(error.message));
   return () => {};

@@ -20,11 +20,20 @@ function timing(request) {
     [h("span", { class: `key t-${name}` }), `${words} ${duration(times[name])}  `]), `in all ${duration(request.timing.total)}`)];
 }
 
-function headers(rows) {
+// Secrets are folded and masked; their values come only when they are asked for.
+function headers(request, which) {
   const secret = ([name]) => /^(cookie|set-cookie|authorization|proxy-authorization)$/i.test(name);
-  const folded = rows.filter(secret);
+  const rows = request[which], folded = rows.filter(secret);
+  const table = h("div", {}, pairs(folded));
+  const show = h("button", { type: "button", onclick: async () => {
+    try {
+      const found = await get(`requests/${request.number}/headers`);
+      table.replaceChildren(pairs(found[which].filter(secret)));
+      show.remove();
+    } catch (error) { toast(error.message); }
+  } }, "Show the values");
   return [pairs(rows.filter((pair) => !secret(pair))),
-    folded.length ? h("details", {}, h("summary", {}, `${folded.map(([name]) => name).join(", ")} (values are masked)`), pairs(folded)) : null];
+    folded.length ? h("details", {}, h("summary", {}, `${folded.map(([name]) => name).join(", ")} (values are masked)`), table, show) : null];
 }
 
 function form(text) {
@@ -72,8 +81,8 @@ async function one(place, number) {
     section("The whole story", h("details", { open: !request.rules.length || (request.status ?? 500) >= 400 }, h("summary", {}, "every comparison, handler and file"), lineList(answer))),
     section("Time", timing(request)),
     h("div", { class: "columns" },
-      section("Request headers, as the client sent them", headers(request.request_headers)),
-      section("Response headers, as they left", headers(request.response_headers)),
+      section("Request headers, as the client sent them", headers(request, "request_headers")),
+      section("Response headers, as they left", headers(request, "response_headers")),
       section("Request body", body(request.request_body)),
       section("Response body", body(request.response_body))),
     section("What the handler sees", h("p", { class: "soft" }, `URL ${request.path}${request.query ? "?" + request.query : ""}`),

@@ -10,10 +10,29 @@ const all = []; // the oldest first
 let waiting = [], view = null, filter = { text: "", status: "", rule: "", handler: "", errors: false };
 let selected = null, held = 0, timer = 0, isBusy = false;
 
+// What a page has asked for within GROUP seconds stands below it, folded but for errors.
+const GROUP = 10;
+const pages = new Map(); // URL -> the last request for it
+
+function joinGroup(request) {
+  const parent = request.page && request.page !== request.url ? pages.get(request.page) : null;
+  const root = parent && (parent.root ?? parent);
+  if (root && request.time - root.time < GROUP) {
+    request.root = root;
+    (root.parts ??= []).push(request);
+  }
+  pages.set(request.url, request);
+}
+
 export function arrived(request) {
   if (all.length && request.number <= all[all.length - 1].number) return;
   all.push(request);
-  if (all.length > KEPT) all.shift();
+  joinGroup(request);
+  if (all.length > KEPT) {
+    const gone = all.shift();
+    if (pages.get(gone.url) === gone) pages.delete(gone.url);
+    for (const part of gone.parts ?? []) part.root = null;
+  }
   if (!view) return;
   waiting.push(request);
   if (!timer) timer = setTimeout(flush, isBusy ? BUSY : CALM);
@@ -33,12 +52,34 @@ function fits(request) {
   return filter.text.toLowerCase().split(/\s+/).every((part) => words.toLowerCase().includes(part));
 }
 
+const isFiltered = () => filter.errors || [filter.text, filter.status, filter.rule, filter.handler].some(Boolean);
+const failed = (request) => (request.status ?? 500) >= 400;
+const isFolded = (request) => Boolean(request.root) && !request.root.isOpen && !failed(request) && !isFiltered();
+
+// The button of a page that has asked for more.
+function fold(request) {
+  const wrong = request.parts.filter(failed).length;
+  const words = `${request.parts.length} for this page${wrong ? `, ${wrong} failed` : ""}`;
+  return h("button", { type: "button", class: "fold", "aria-expanded": request.isOpen ? "true" : "false",
+    onclick: (event) => { event.stopPropagation(); request.isOpen = !request.isOpen; redraw(); } }, `${request.isOpen ? "\u25be" : "\u25b8"} ${words}`);
+}
+
+// The requests in the order of the list: a page, then what it has asked for, the oldest first.
+function ordered(requests) {
+  if (isFiltered()) return [...requests].reverse();
+  const known = new Set(requests);
+  return requests.filter((one) => !known.has(one.root)).reverse()
+    .flatMap((one) => [one, ...(one.parts ?? []).filter((part) => known.has(part) && !isFolded(part))]);
+}
+
 function row(request, isNew) {
-  const made = h("tr", { class: isNew ? "new" : null, onclick: () => (location.hash = `#/requests/${request.number}`) },
+  const isPart = request.root && !isFiltered();
+  const made = h("tr", { class: `${isNew ? "new" : ""}${isPart ? " part" : ""}`.trim() || null, onclick: () => (location.hash = `#/requests/${request.number}`) },
     h("td", { class: "number soft" }, clock(request.time)),
     h("td", {}, request.method),
     h("td", { class: "url" }, h("a", { href: `#/requests/${request.number}` }, request.url),
-      request.page && request.page !== request.url ? h("small", { class: "soft" }, ` for ${request.page}`) : null,
+      request.parts && !isFiltered() ? fold(request) : null,
+      !isPart && request.page && request.page !== request.url ? h("small", { class: "soft" }, ` for ${request.page}`) : null,
       request.replay_of ? h("small", { class: "soft" }, ` replay of ${request.replay_of}`) : null),
     h("td", {}, status(request)),
     h("td", {}, request.handled_by, request.client_gone ? h("span", { class: "warning" }, " client went away") : null),
@@ -68,7 +109,8 @@ function flush() {
   } else {
     if (wasBusy && !isBusy) return redraw();
     const shown = isBusy ? SHOWN_BUSY : SHOWN;
-    const rows = found.slice(-shown).map((request) => row(request, !isBusy)).reverse();
+    if (!isBusy && found.some((request) => request.root)) return redraw(new Set(found));
+    const rows = found.filter((request) => !isFolded(request)).slice(-shown).map((request) => row(request, !isBusy)).reverse();
     for (let more = view.body.childElementCount + rows.length - shown; more > 0; more--) view.body.lastChild?.remove();
     view.body.prepend(...rows);
   }
@@ -81,11 +123,11 @@ function count() {
   view.empty.hidden = all.length > 0;
 }
 
-function redraw() {
+function redraw(fresh = null) {
   held = 0;
   view.more.hidden = true;
   waiting = [];
-  view.body.replaceChildren(...all.filter(fits).slice(-SHOWN).reverse().map((request) => row(request, false)));
+  view.body.replaceChildren(...ordered(all.filter(fits).slice(-SHOWN)).map((request) => row(request, fresh?.has(request))));
   count();
   choose(selected);
 }
