@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
+from typing import NamedTuple
 
 from ..decision import Decision
 from ..server.app import LogEntry
@@ -45,11 +47,47 @@ class Seen:
         return self.decision.rules if self.decision is not None else ()
 
 
+class Again(NamedTuple):
+    """A small file that was sent as before: what it takes to make a Seen of it, which waits until
+    somebody looks. It costs a tenth.
+    """
+
+    number: int
+    kept: Kept
+    entry: LogEntry
+    began: float
+    scheme: str
+    client: tuple[str, int]
+
+    def whole(self) -> Seen:
+        """All that is known of it."""
+        assert self.kept.ready is not None
+        head, body = self.kept.ready
+        capture = Capture(response_bytes=len(body), begun_at=self.began + self.entry.seconds)
+        capture.response_body = body[:CAPTURED]
+        return Seen(
+            number=self.number,
+            entry=self.entry,
+            target=self.entry.url,
+            headers=tuple(self.kept.head.headers),
+            version=self.kept.head.version,
+            scheme=self.scheme,
+            client=self.client,
+            head=head.data,
+            began=self.began,
+            capture=capture,
+        )
+
+
+def _whole(one: Seen | Again) -> Seen:
+    return one.whole() if isinstance(one, Again) else one
+
+
 class Ring:
     """The last ``KEPT`` requests. Numbers begin with 1 and are never used again."""
 
     def __init__(self, kept: int = KEPT) -> None:
-        self._seen: deque[Seen] = deque(maxlen=kept)
+        self._seen: deque[Seen | Again] = deque(maxlen=kept)
         self.total = 0
         #: Rule -> how many requests it applied to since the start, and when it did last.
         self.hits: Counter[str] = Counter()
@@ -76,27 +114,14 @@ class Ring:
         self._add(seen)
         return seen
 
-    def add_again(self, connection: Connection, kept: Kept, entry: LogEntry, begun: float) -> Seen:
-        """A small file was sent as before, without an exchange: it is ``kept.ready``."""
+    def add_again(self, connection: Connection, kept: Kept, entry: LogEntry, begun: float) -> None:
+        """A small file was sent as before, without an exchange."""
         self.total += 1
-        assert kept.ready is not None
-        head, body = kept.ready
-        capture = Capture(response_bytes=len(body), begun_at=begun + entry.seconds)
-        capture.response_body = body if len(body) <= CAPTURED else body[:CAPTURED]
-        seen = Seen(
-            number=self.total,
-            entry=entry,
-            target=entry.url,
-            headers=tuple(kept.head.headers),
-            version=kept.head.version,
-            scheme=connection.scheme,
-            client=connection.client,
-            head=head.data,
-            began=begun,
-            capture=capture,
-        )
-        self._add(seen)
-        return seen
+        again = Again(self.total, kept, entry, begun, connection.scheme, connection.client)
+        if self._listeners or kept.decision.rules:
+            self._add(again.whole())
+        else:
+            self._seen.append(again)
 
     def _add(self, seen: Seen) -> None:
         self._seen.append(seen)
@@ -111,18 +136,18 @@ class Ring:
         if not self._seen:
             return None
         place = number - self._seen[0].number
-        return self._seen[place] if 0 <= place < len(self._seen) else None
+        return _whole(self._seen[place]) if 0 <= place < len(self._seen) else None
 
     def after(self, number: int) -> list[Seen]:
         """The requests that are kept and have a higher number, the oldest first."""
         if not self._seen or number >= self.total:
             return []
         skipped = max(0, number - self._seen[0].number + 1)
-        return list(self._seen)[skipped:]
+        return [_whole(one) for one in islice(self._seen, skipped, None)]
 
     def newest(self) -> Iterator[Seen]:
         """The requests, the newest first."""
-        return iter(list(reversed(self._seen)))
+        return map(_whole, list(reversed(self._seen)))
 
     def listen(self, listener: Callable[[Seen], None]) -> Callable[[], None]:
         """Have ``listener`` told of every request from now on; what is returned ends that."""

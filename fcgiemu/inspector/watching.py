@@ -8,6 +8,7 @@ import time
 from collections import deque
 from dataclasses import dataclass
 
+from ..decision import Decision
 from ..server.app import LogEntry
 from ..server.exchange import Exchange
 from ..server.kept import Kept
@@ -58,15 +59,17 @@ class Watch:
         client_port = exchange.protocol.client[1]
         seen = self.ring.add(exchange, entry, self.replayer.origin_of(client_port))
         self.replayer.ended(client_port, seen.number)
-        self._waits(seen)
+        if seen.decision is not None:
+            self._waits(seen.decision)
 
     def again(self, connection: Connection, kept: Kept, entry: LogEntry, begun: float) -> None:
         """A small file has been sent as before."""
-        self._waits(self.ring.add_again(connection, kept, entry, begun))
+        self.ring.add_again(connection, kept, entry, begun)
+        self._waits(kept.decision)
 
-    def _waits(self, seen: Seen) -> None:
+    def _waits(self, decision: Decision) -> None:
         """Have the conditions of a request counted some time."""
-        if seen.decision is not None and self.waiting.add(seen.decision):
+        if self.waiting.add(decision):
             used = self.waiting.take()
             self.explainer.begin(lambda: self.counts.add(self.explainer.site(), used))
 

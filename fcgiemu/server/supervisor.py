@@ -186,11 +186,6 @@ class Supervisor:
         """The processes that run."""
         return [process for process in self._slots.values() if process.alive]
 
-    @property
-    def folder(self) -> Path:
-        """Where the processes run."""
-        return self._folder
-
     async def replace(self, process: SupervisedProcess) -> None:
         """End one process; the next request for its slot starts another."""
         self._slots = {slot: one for slot, one in self._slots.items() if one is not process}

@@ -63,7 +63,7 @@ export function rules(place) {
     if (!ended) timer = setTimeout(look, EVERY);
   };
   place.append(h("h1", {}, "Rules and workers"),
-    section("Rules", h("p", { class: "soft" }, "Rules are counted by name, conditions by place; all since the start, conditions since web.config was read last."), table(["Rule", "Hits", "Last hit", "Conditions"], ruleBody)),
+    section("Rules", h("p", { class: "soft" }, "Rules are counted by name since the start, conditions since web.config was read last."), table(["Rule", "Hits", "Last hit", "Conditions"], ruleBody)),
     section("Where they stand", files),
     section("Worker processes", table(["Process", "Application", "State", "Requests", "Age", "Memory", "Last output", ""], workerBody), nothing),
     section("Changed files", changes));
