@@ -106,8 +106,7 @@ def _of_file(site: Site, file: ConfigFile) -> Iterator[Finding]:
     for known in file.findings:
         unsaved = site.settings.unsaved.get(str(path))
         yield wording.of_host_only(wording.explained(known, path, unsaved))
-    places = [file.directory or "/", *(f"{file.directory}/{place}" for place in file.locations)]
-    for effective in {id(found): found for found in map(site.effective, places)}.values():
+    for effective in configuration.of_file(site, file):
         yield from _of_configuration(site, effective, file)
     yield from _unknown_codes(file)
     yield from elements.findings(file)

@@ -1,4 +1,4 @@
-"""That a site has no configuration at all, and why."""
+"""The configurations that a file has a part in, or that a site has none at all, and why."""
 
 from __future__ import annotations
 
@@ -9,7 +9,16 @@ from ..app_service.home import last_failure
 from ..app_service.versioned_configs import versioned_configs
 from ..catalogue import finding
 from ..catalogue.values import Finding
+from ..config.file import ConfigFile
+from ..config.tree import Effective
 from ..files import find, is_empty
+from ..hosting import Hosting
+
+
+def of_file(site: Hosting, file: ConfigFile) -> list[Effective]:
+    """The configurations that a file has a part in: of its folder and of its <location>s."""
+    places = [file.directory or "/", *(f"{file.directory}/{place}" for place in file.locations)]
+    return list({id(found): found for found in map(site.effective, places)}.values())
 
 
 def holds_files(folder: Path) -> bool:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterable, Iterator
 from difflib import get_close_matches
 
 from ..catalogue import finding
 from ..config.diagnostics import Finding, Span
 from ..config.file import ConfigFile
 from ..config.merge import Node
+from ..config.reader import Element
 from ..config.tree import Effective
 from ..hosting import Hosting
 from ..modules import http_platform, loaded, pipeline
 from ..modules.handlers import SECTION, lack, path_matcher, pre_condition_holds, table
 from ..programs.interpreters import EXAMPLE, split_processor
+from .configuration import of_file
 from .variables import is_of_windows
 
 #: The modules that an entry of <handlers> or <modules> may name.
@@ -123,6 +125,22 @@ def not_emulated(effective: Effective) -> Iterator[Finding]:
         module = next(iter(handler.modules), "")
         if handler.name in spans and module in pipeline.FOREIGN_MODULES:
             yield lack(handler, module, spans[handler.name])
+
+
+def not_emulated_anywhere(site: Hosting, files: Iterable[ConfigFile]) -> Iterator[Finding]:
+    """Those of every folder and <location> of a site, each once."""
+    with_handlers = (file for file in files if file.root is not None and _declares(file.root))
+    found = (
+        known
+        for file in with_handlers
+        for effective in of_file(site, file)
+        for known in not_emulated(effective)
+    )
+    yield from {(known.span, known.message): known for known in found}.values()
+
+
+def _declares(root: Element) -> bool:
+    return next(root.iter("handlers"), None) is not None
 
 
 def platform(site: Hosting, effective: Effective, file: ConfigFile) -> Iterator[Finding]:

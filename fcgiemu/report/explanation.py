@@ -103,6 +103,8 @@ class OutcomeJson(TypedDict):
     server: NotRequired[str]
     iisnode: NotRequired[IisnodeJson]
     error_page: NotRequired[ErrorPageJson]
+    #: What to do about an error, where there is something to do.
+    hints: NotRequired[list[str]]
 
 
 class ResponseJson(TypedDict):
@@ -257,6 +259,7 @@ def _outcome(
         _add_action(found, hosting, outcome)
         if response is not None and canned is not None and _reaches_handler(outcome):
             found["substatus"], found["message"], found["hresult"] = 0, None, None
+            found.pop("hints", None)
             found["status"], found["reason"] = response.status, response.reason
         elif response is not None and not isinstance(outcome.action, Respond):
             found["status"], found["reason"] = response.status, response.reason
@@ -289,6 +292,8 @@ def _add_action(found: OutcomeJson, hosting: Hosting, decision: Decision) -> Non
             found["status"], found["substatus"] = action.status, action.substatus
             found["message"], found["reason"] = action.message or None, action.reason or None
             found["hresult"] = _hresult(action.hresult)
+            if action.hints:
+                found["hints"] = list(action.hints)
         case Proxy() if action.server:
             found["server"] = action.server
         case CallFastCgi():

@@ -78,6 +78,10 @@ def lines(answer: Explanation, only_matching: bool = False) -> Iterator[Line]:
             "outcome" if text.startswith("=>") else "stage",
             text.strip(),
         )
+    said = {finding["hint"] for finding in answer["findings"] if finding["severity"] != "info"}
+    for hint in answer["outcome"].get("hints", ()):
+        if hint not in said:
+            yield Line(1, "hint", hint)
     yield from _answered(answer)
     for finding in answer["findings"]:
         if finding["severity"] != "info":

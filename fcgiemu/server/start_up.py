@@ -53,6 +53,8 @@ def report(site: Site, launcher: Launcher, reload: bool) -> Iterator[str]:
         if application.url:
             yield f"  application {application.url}: {application.path}"
         yield from _handlers(site, launcher, application, reload)
+    for lack in own_handlers.not_emulated_anywhere(site, files):
+        yield line(lack, "note")
     yield from _kinder(site)
     yield from _farms(site)
     yield from _identities(site)
@@ -129,8 +131,6 @@ def _handlers(
         elif not asp_net_core.MODULES.isdisjoint(handler.modules):
             yield f"  handler     {handler.name}: path={handler.path}"
             yield from _asp_net_core(site, application)
-    for lack in own_handlers.not_emulated(site.effective(application.url or "/")):
-        yield line(lack, "note")
 
 
 def _fast_cgi(

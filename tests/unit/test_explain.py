@@ -286,7 +286,10 @@ def test_no_rules_are_as_good_as_empty_ones(tmp_path: Path, url: str) -> None:
             "web.config": "<configuration><system.webServer><rewrite /></system.webServer></configuration>",
         },
     )
-    assert Site(without).explain(url)["outcome"] == Site(empty).explain(url)["outcome"]
+    outcomes = [Site(folder).explain(url)["outcome"] for folder in (without, empty)]
+    for outcome in outcomes:
+        outcome.pop("hints", None)  # a folder without web.config is told to get one
+    assert outcomes[0] == outcomes[1]
 
 
 @pytest.mark.parametrize("before_cache, substatus", [("", 52), (' rewriteBeforeCache="true"', 53)])

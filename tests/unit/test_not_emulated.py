@@ -11,6 +11,7 @@ from fcgiemu.diagnosis.check import check
 from fcgiemu.diagnosis.doctor import examine
 from fcgiemu.http.request import make_request
 from fcgiemu.programs.launching import Launcher, PoolOptions
+from fcgiemu.report.story import story
 from fcgiemu.server.start_up import report
 from fcgiemu.site import Site
 
@@ -49,6 +50,29 @@ def test_every_command_says_it(make_site: Callable[..., Site], module: str, reme
     assert not any("no handler uses" in step.text for step in steps)
 
 
+def test_handlers_of_folders_and_locations_are_named_too(make_site: Callable[..., Site]) -> None:
+    cgi = '<add name="Perl" path="*.cgi" verb="*" modules="CgiModule" scriptProcessor="C:\\perl.exe %s %s" />'
+    location = (
+        f'<location path="deep"><system.webServer><handlers>{cgi}</handlers></system.webServer>'
+        "</location></configuration>"
+    )
+    files: dict[str, str | bytes] = {
+        "web.config": web_config().replace("</configuration>", location),
+        "sub/web.config": handler("ServerSideIncludeModule"),
+        "sub/deeper/web.config": web_config(),
+    }
+    site = make_site(files)
+    codes = [known.code for known in check(site)]
+    assert codes.count("handler-not-emulated") == 2 and "handler-placeholder" not in codes
+    told = [
+        line for line in report(site, Launcher(site, PoolOptions()), False) if "emulate" in line
+    ]
+    assert len(told) == 2 and "CgiModule" in told[0] + told[1]
+    outcome = site.explain("/deep/x.cgi")["outcome"]
+    assert "Python runs with wfastcgi" in outcome["hints"][0]
+    assert "Python runs with wfastcgi" in story(site.explain("/deep/x.cgi"))
+
+
 @pytest.mark.parametrize("azure", [False, True])
 def test_php_without_a_handler_names_the_option(
     make_site: Callable[..., Site], azure: bool
@@ -57,6 +81,7 @@ def test_php_without_a_handler_names_the_option(
     action = make_site(files, azure=azure).decide(make_request("/index.php")).action
     assert isinstance(action, Respond) and (action.status, action.substatus) == (404, 3)
     assert "start with --php" in action.hints[0]
+    assert "start with --php" in story(make_site(files, azure=azure).explain("/index.php"))
     other = make_site(files, azure=azure).decide(make_request("/x.odd")).action
     assert isinstance(other, Respond) and "--php" not in other.hints[0]
     mapped = make_site(files, azure=azure, php=True)
