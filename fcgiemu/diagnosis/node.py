@@ -27,6 +27,7 @@ from ..programs.node import Version, package, satisfies, version_name, wanted
 from ..site import Site
 from ..worker import paths
 from . import javascript
+from .configuration import holds_files
 
 #: Packages that upgrade connections.
 _SOCKETS = frozenset(
@@ -155,7 +156,7 @@ def _scripts(site: Site, effective: Effective, folder: str, item: Node) -> Itera
         scripts = [entry]
     else:
         scripts = []
-        if not any(_named(local, path)):
+        if not any(_named(local, path)) and holds_files(local):
             yield _no_script(item, local)
     for script in scripts:
         loaded = list(_loaded(site.path, script))

@@ -227,7 +227,7 @@ def _handler_name(name: str, value: str, span: Span, folder: Path) -> Finding | 
             "settings-handler-name/blank", span, name=name, value=value, meant=value.strip()
         )
     if called := re.fullmatch(r"([\w.]+)\.(\w+)\(\)", value):
-        file = module_file(called[1], folder)
+        file = _own_file(called[1], folder)
         text = file.read_text("utf-8", "replace") if file is not None else ""
         if re.search(rf"^{called[2]}\s*(?::[^=\n]+)?=[^=]", text, re.MULTILINE):
             plain = value.removesuffix("()")
@@ -253,7 +253,7 @@ def _near_attribute(application: Application, value: str) -> str:
     where the name may be there, or none is near.
     """
     module, _, attribute = value.rpartition(".")
-    file = module_file(module, application.path) if module else None
+    file = _own_file(module, application.path) if module else None
     if file is None or not attribute.isidentifier():
         return ""
     text = file.read_text("utf-8", "replace")
@@ -261,6 +261,13 @@ def _near_attribute(application: Application, value: str) -> str:
         return ""
     near = near_name(file, attribute)
     return f"{module}.{near}" if near else ""
+
+
+def _own_file(module: str, folder: Path) -> Path | None:
+    """The file of a module of the site, where the whole of the name is one."""
+    file = module_file(module, folder)
+    place = folder / module.replace(".", "/")
+    return file if file in (place.with_name(f"{place.name}.py"), place / "__init__.py") else None
 
 
 def _missing_part(application: Application, package: str, part: str) -> str:

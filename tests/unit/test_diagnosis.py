@@ -61,7 +61,12 @@ def agree(site: Site) -> None:
         if catalogue.kind(finding.code).needs in ("configuration", "files")
     }
     assert shared == set(found)
-    wrong = {str(finding.span) for finding in found if finding.severity != "info"}
+    wrong = {
+        str(finding.span)
+        for finding in found
+        # what is said of iisnode is about its requests: the handler itself is right
+        if finding.severity != "info" and not finding.code.startswith("iisnode-")
+    }
     for step in steps:
         if step.status == "ok" and step.name == "handler":
             assert step.text.rpartition(" ")[2] not in wrong
