@@ -16,6 +16,7 @@ from ..config.diagnostics import Finding, Span
 from ..config.file import ConfigFile
 from ..config.tree import Effective
 from ..files import UNWATCHED
+from ..modules import application_request_routing, web_farms
 from ..modules import handlers as handler_mappings
 from ..rewrite.compiler import inbound
 from ..rewrite.outbound import outbound
@@ -116,6 +117,8 @@ def _of_site(site: Site, files: list[ConfigFile]) -> Iterator[Finding]:
     """What the site as a whole brings up."""
     if not files and (lack := configuration.missing(site.path)):
         yield lack
+    for section in (application_request_routing.SECTION, web_farms.SECTION):
+        yield from site.effective("/").errors(section)  # of the host configuration
     yield from settings.findings(site)
     yield from kinder.findings(site)
     yield from node.findings(site, files)

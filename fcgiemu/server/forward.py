@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 UPSTREAM_REQUESTS = 512
 #: Connections to one upstream that are kept for the next request.  # our own
 KEPT_CONNECTIONS = 20
+#: Bytes that are collected at most, whatever minResponseBuffer says.  # our own
+MAX_BUFFER = 1 << 24
 #: WinHTTP's codes: nobody listens, the connection broke, nothing came in time, the name is not
 #: known, TLS failed, the answer is not HTTP (the last one is inferred).
 E_CANNOT_CONNECT = 0x80072EFD
@@ -106,7 +108,7 @@ class Forwarder:
         self._upstreams: dict[str, Upstream] = {}
         self._server_map = {server.lower(): local for server, local in server_map}
         self._say = say
-        self._said_extensions = False
+        self._said_extensions = self._said_buffer = False
 
     def connect(self, url: str) -> str:
         """The URL by which another server is found from this machine: --map-server."""
@@ -284,10 +286,12 @@ class Forwarder:
                 sending.send(decision, Response(answer.status_code, reason, headers, body))
             )
             return
+        if buffer and isinstance(decision.action, Proxy):
+            self._say_buffer(decision.action.url, headers, buffer)
         begun = bytearray()
         async for part in parts:
             begun += part
-            if len(begun) > buffer:
+            if len(begun) > min(buffer, MAX_BUFFER):
                 break
         await exchange.start(
             answer.status_code, reason, sender.headers() if sender is not None else decorated
@@ -299,6 +303,17 @@ class Forwarder:
             if exchange.gone:
                 raise ClientGone
         exchange.pass_on(b"", more=False)
+
+    def _say_buffer(self, url: str, headers: list[Header], buffer: int) -> None:
+        """Say once that a stream of events waits for the buffer of ARR."""
+        kind = next((value for name, value in headers if name.lower() == "content-type"), "")
+        if not self._said_buffer and kind.lower().startswith("text/event-stream"):
+            self._said_buffer = True
+            self._say(
+                f"{url} answers with events, of which ARR passes none on before {buffer // 1024} KB"
+                ' are there: write <proxy enabled="true" minResponseBuffer="0"> in the host'
+                " configuration"
+            )
 
     async def _replaced(self, exchange: Exchange, decision: Decision, response: Response) -> bool:
         """Whether an error of a process of the site got the page of <httpErrors>, which takes its

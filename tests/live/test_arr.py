@@ -337,10 +337,15 @@ def test_answers_wait_for_256_kb_by_default(tmp_path: Path, serve: Serve) -> Non
     with dripping() as (port, go_on):
         config = forwarding(f"http://127.0.0.1:{port}")
         server = serve(*site(tmp_path, config, PROXY.format("")))
-        client = http.client.HTTPConnection("127.0.0.1", server.port, timeout=1)
+        client = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
         client.request("GET", "/x")
-        with pytest.raises(TimeoutError):
-            client.getresponse()
+        assert eventually(lambda: "before 256 KB are there" in server.log())
+        client.sock.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            client.sock.recv(1)
+        client.sock.settimeout(30)
+        go_on.set()
+        assert client.getresponse().read() == STREAMING + b"last line\n"
         client.close()
 
 

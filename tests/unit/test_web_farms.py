@@ -104,6 +104,14 @@ def test_what_cannot_be_used(
     assert action.hints or status[0] == 500
 
 
+def test_check_names_what_is_wrong_with_a_farm(farming: Sites) -> None:
+    routing = '<healthCheck interval="5 seconds" /><loadBalancing algorithm="Random" />'
+    found = [known for known in check(farming(routing)) if known.severity == "error"]
+    assert [known.code for known in found] == ["config-bad-value"] * 2
+    assert all(known.span is not None and known.span.file.endswith(".config") for known in found)
+    assert not [known for known in check(farming()) if known.severity == "error"]
+
+
 def test_no_web_config_may_have_farms(make_site: Sites) -> None:
     config = rules(RULE.format("http")).replace("</configuration>", "<webFarms /></configuration>")
     action = decided(make_site({"web.config": config})).action
