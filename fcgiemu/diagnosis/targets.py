@@ -12,7 +12,7 @@ from ..catalogue import finding
 from ..config.diagnostics import Finding, Span
 from ..config.tree import Effective
 from ..hosting import Hosting
-from ..modules import application_request_routing
+from ..modules import application_request_routing, iisnode
 from ..rewrite import compose
 from ..rewrite.compiler import SECTION, inbound
 from ..rewrite.rule import Condition, Rule
@@ -27,7 +27,7 @@ def findings(site: Hosting, effective: Effective, rule: Rule) -> Iterator[Findin
     """Findings about the target of a rule, and about the maps that it asks."""
     url = _target(rule)
     if rule.action.type in ("Rewrite", "Redirect") and url:
-        yield from _query(rule, url)
+        yield from _query(rule, url, effective.view(iisnode.is_used))
         if rule.base and site.tree.file_of("") is not None:  # else the folder may be the site
             yield from _folder(site, rule, url)
         yield from _host(site, effective, rule, url)
@@ -49,8 +49,10 @@ def _tests(rule: Rule, variable: str) -> list[Condition]:
     ]
 
 
-def _query(rule: Rule, url: str) -> Iterator[Finding]:
-    """A query that comes twice: in the target, and appended to it."""
+def _query(rule: Rule, url: str, to_node: bool) -> Iterator[Finding]:
+    """A query that comes twice: in the target, and appended to it. ``to_node`` = behind the rule is
+    iisnode, which passes the client's URL on, or a file.
+    """
     meant = re.sub(
         r"^(https?://[^/]+)/(?=\{(?:REQUEST_URI|UNENCODED_URL|URL|PATH_INFO)\})", r"\1", url
     )
@@ -71,6 +73,8 @@ def _query(rule: Rule, url: str) -> Iterator[Finding]:
     if re.search(r"\{(?:REQUEST_URI|UNENCODED_URL)\}", url) or re.search(
         r"\?.*\{QUERY_STRING\}", url
     ):
+        if to_node and rule.action.type == "Rewrite" and "://" not in url:
+            return
         yield finding("rewrite-query-twice", rule.span, rule=rule.name, url=url)
     elif captured:
         yield finding("rewrite-query-twice/captured", rule.span, rule=rule.name, url=url)

@@ -179,6 +179,11 @@ def read_override(files: SiteFiles, path: str) -> bytes | None:
     return files.read(path, iisnode_yml.MAX_BYTES)
 
 
+def is_used(effective: Effective) -> bool:
+    """Whether a handler of a configuration is iisnode's. A view: see Effective.view."""
+    return any(MODULE in handler.modules for handler, _ in effective.view(handlers.table).entries)
+
+
 def attributes() -> Mapping[str, Attribute]:
     """The attributes of <iisnode> by name."""
     return schema.sections()[SECTION].attributes

@@ -233,3 +233,15 @@ def test_forwarded_for(
 ) -> None:
     files = {"web.config": node_config(attributes, ALL), "server.js": "app.enable('trust proxy')"}
     assert ("iisnode-forwarded-for" in codes(make_site(files, **settings))) is found
+
+
+def test_the_rule_of_kudu_is_not_told_of_its_query(make_site: Callable[..., Site]) -> None:
+    """The query comes twice, and neither Node nor a file sees that."""
+    inner = (
+        '<rewrite><rules><rule name="r"><action type="Rewrite" url="public{REQUEST_URI}" /></rule>'
+        '<rule name="s"><match url="^old" /><action type="Redirect" url="/new{REQUEST_URI}" />'
+        "</rule></rules></rewrite>"
+    )
+    site = make_site({"web.config": node_config("", inner), "server.js": ""})
+    found = [known.message for known in check(site) if known.code == "rewrite-query-twice"]
+    assert len(found) == 1 and "'s'" in found[0]
