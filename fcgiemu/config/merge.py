@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
 from typing import TypeVar, overload
-from xml.sax.saxutils import quoteattr
 
 from .. import catalogue
 from . import schema, values
@@ -450,6 +449,8 @@ class _Merger:
 
 def _remove(rules: CollectionSchema, element: TypedElement) -> str:
     """The element that takes the entry away which ``element`` repeats."""
+    from xml.sax.saxutils import quoteattr  # it loads urllib, http and ssl: a tenth of explain
+
     keys = (
         f"{part.name}={quoteattr(str(element.values.get(part.name, values.default(part))))}"
         for part in rules.keys

@@ -35,8 +35,6 @@ from typing import cast
 from . import records
 from .records import ProtocolError, RecordReader
 
-#: The id that encoded parameters have; ``send`` gives them that of their request.
-REQUEST_ID = 1
 #: Requests of a connection are numbered to tell their answers apart; the protocol has 16 bits.
 MAX_REQUEST_ID = 0xFFFF
 #: Bytes of response beyond those that are waited for, before reading from the application pauses.

@@ -14,6 +14,8 @@ BEGIN_REQUEST, ABORT_REQUEST, END_REQUEST = 1, 2, 3
 PARAMS, STDIN, STDOUT, STDERR, DATA = 4, 5, 6, 7, 8
 GET_VALUES, GET_VALUES_RESULT, UNKNOWN_TYPE = 9, 10, 11
 
+#: The id that encoded parameters have; a connection gives them that of their request.
+REQUEST_ID = 1
 RESPONDER = 1
 KEEP_CONN = 1
 

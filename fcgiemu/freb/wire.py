@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from http.client import responses as _phrases
+from http import HTTPStatus
 from typing import NamedTuple
 
 Header = tuple[str, str]
@@ -28,6 +28,9 @@ WWW-Authenticate""".split()
 _OF_REQUESTS = {name.lower(): (place, name) for place, name in enumerate(_GENERAL + _REQUEST)}
 _OF_RESPONSES = {name.lower(): (place, name) for place, name in enumerate(_GENERAL + _RESPONSE)}
 _ADDED_LATER = frozenset({"date", "content-length", "connection", "transfer-encoding"})
+
+#: http.client has the same table, and loads ssl and email.
+_PHRASES = {status.value: status.phrase for status in HTTPStatus}
 
 
 def _ordered(headers: Iterable[Header], known: dict[str, tuple[int, str]]) -> list[Header]:
@@ -68,7 +71,7 @@ def received(verb: str, target: str, protocol: str, block: str) -> int:
 
 def sent(status: int, reason: str, block: str, body: int, has_length: bool) -> int:
     """Bytes of a response: status line, traced headers, Date, Content-Length, empty line, body."""
-    line = f"HTTP/1.1 {status} {reason or _phrases.get(status, '')}\r\n"
+    line = f"HTTP/1.1 {status} {reason or _PHRASES.get(status, '')}\r\n"
     length = len(f"Content-Length: {body}\r\n") if has_length else 0
     return len((line + block).encode("utf-8", "surrogateescape")) + 37 + length + 2 + body
 

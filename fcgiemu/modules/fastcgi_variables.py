@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from ..decision import CallFastCgi, Decision
 from ..fastcgi import php, records
-from ..fastcgi.connection import REQUEST_ID
+from ..fastcgi.records import REQUEST_ID
 from ..http.identity import User
 from ..http.request import Request
 from ..rewrite.state import (

@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 from urllib.parse import quote
-from xml.sax.saxutils import escape, quoteattr
 
 from ..config.diagnostics import Finding
 from ..version import DOCUMENTATION, __version__
@@ -158,6 +157,8 @@ def junit(findings: Sequence[Finding]) -> str:
 
 def suite(name: str, cases: Sequence[tuple[str, str, str]]) -> str:
     """JUnit's XML of (class name, name, failure or "") triples."""
+    from xml.sax.saxutils import escape, quoteattr  # it loads urllib, http and ssl
+
     failures = sum(bool(failure) for _, _, failure in cases)
     lines = [
         '<?xml version="1.0" encoding="UTF-8"?>',

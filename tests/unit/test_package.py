@@ -73,3 +73,22 @@ def test_every_requirement_but_stubs_has_an_oldest_version() -> None:
     bounded = {line.partition("==")[0] for line in oldest.constraints()}
     free = {re.split(r"[^\w.-]", line)[0] for line in oldest.requirements()} - bounded
     assert free == {"fcgiemu", "lxml-stubs", "types-jsonschema", "types-regex"}
+
+
+#: Libraries that cost more than they give where nothing is served.
+HEAVY = {"asyncio", "http.client", "jinja2", "lxml", "rich", "ssl", "watchdog", "xml.sax.saxutils"}
+
+
+@pytest.mark.parametrize("command", ["explain", "-V"])
+def test_a_question_loads_no_server(command: str) -> None:
+    """``fcgiemu explain`` is called often, by people and by scripts: it starts without these."""
+    code = (
+        "import sys; from fcgiemu.cli import main; main(sys.argv[1:], standalone_mode=False);"
+        "print(*sys.modules, file=sys.stderr)"
+    )
+    site = [str(ROOT / "samples" / "flask"), "/"] if command == "explain" else []
+    done = subprocess.run(
+        [sys.executable, "-c", code, command, *site], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert HEAVY & set(done.stderr.split()) == set()

@@ -13,7 +13,6 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from xml.sax.saxutils import escape, quoteattr
 
 from .. import schema
 from ..diagnostics import Finding
@@ -144,6 +143,8 @@ def expanded(changes: bytes, variables: Mapping[str, str]) -> bytes:
         text = changes.decode("utf-8-sig")
     except UnicodeDecodeError:
         return changes
+    from xml.sax.saxutils import escape  # it loads urllib, http and ssl
+
     known = {name.upper(): value for name, value in variables.items()}
 
     def value(match: re.Match[str]) -> str:
@@ -178,6 +179,8 @@ def model(shipped: bytes, platform: bytes, site_name: str) -> bytes:
             root.children.append(section)
         else:
             _merge(_child(root, section.name), section)
+    from xml.sax.saxutils import quoteattr  # it loads urllib, http and ssl
+
     name = quoteattr(site_name)
     text, _ = text_of(document)
     head, _, rest = text.partition("<configuration>")
