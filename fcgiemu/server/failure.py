@@ -99,6 +99,18 @@ def _errors(trace: str, folder: Path, links: str) -> list[Error]:
     return found[:_MAX_ERRORS]
 
 
+def in_one_line(text: str, folder: Path) -> str:
+    """The error of an error text with the place of the application's own code that it came from."""
+    last = text[-_MAX_TEXT:].partition("\n\nStdOut: ")[0].rpartition(_BEGIN)[2]
+    if not _FRAME.search(last):
+        return ""
+    root = os.path.realpath(folder)
+    for match in reversed(list(_FRAME.finditer(last))):
+        if own := _own(match[1], folder):
+            return f"{own.relative_to(root)}:{match[2]}: {_error(last, last)}"
+    return _error(last, last)
+
+
 def _error(last: str, whole: str) -> str:
     """The line that names the error: the first behind the calls that begins at the margin."""
     end = 0

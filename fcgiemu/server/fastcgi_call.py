@@ -455,6 +455,8 @@ class FastCgiCall:
         text = masking.text(_text(bytes(connection.stderr)))
         self.pools.show(self.worker, self.decision, text)
         likely = self.pools.likely(self.worker, self.decision, text)
+        folder = self.pools.site.application(self.decision.path).path
+        self.exchange.remark = self.exchange.remark or failure.in_one_line(text, folder)
         if self.exchange.started:
             self.exchange.cut("the application wrote to STDERR")
             return None
@@ -474,7 +476,6 @@ class FastCgiCall:
         body, kind = text.encode(), "text/plain"
         if self._wants_page():
             request, saves = self.decision.request, self.pools.saves
-            folder = self.pools.site.application(self.decision.path).path
             reload = None
             if saves is not None and request.method == "GET":
                 reload = Reload(saves.path, str(saves.count))

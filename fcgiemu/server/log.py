@@ -12,8 +12,10 @@ from functools import lru_cache
 
 import click
 
+from ..catalogue.values import Span
 from ..decision import CallFastCgi, Decision, Outcome, Proxy, Refused, Respond, ServeFile
 from ..pages import masking
+from ..rewrite.compiler import inbound
 from .app import LogEntry
 
 #: IIS's default fields, in their fixed order.
@@ -74,11 +76,19 @@ def _reason(outcome: Outcome) -> str:
     if not isinstance(outcome, Decision) or not isinstance(outcome.action, Respond):
         return ""
     action = outcome.action
-    span = action.finding.span if action.finding is not None else None
+    span = action.finding.span if action.finding is not None else _rule_span(outcome)
     words = masking.text(action.message or action.reason).strip().partition("\n")[0]
     if len(words) > _MAX_REASON:
         words = words[:_MAX_REASON] + "…"
     return f"{span}: {words}" if span is not None else words
+
+
+def _rule_span(decision: Decision) -> Span | None:
+    """Where the rule stands that applied last: it led to the error, or made the URL that did."""
+    if not decision.rules:
+        return None
+    found = decision.effective.view(inbound).rules
+    return next((rule.span for rule in found if rule.name == decision.rules[-1]), None)
 
 
 def _shown(url: str) -> str:

@@ -89,3 +89,13 @@ def test_editors() -> None:
     for wrong in ("emcas", "javascript:alert('{file}')"):
         with pytest.raises(SiteError, match="is not known"):
             failure.editor(wrong)
+
+
+@pytest.mark.parametrize(
+    ("file", "said"),
+    [("app.py", "app.py:6: ValueError: <b>"), ("gone.py", "ValueError: <b>")],
+)
+def test_the_line_of_the_console(tmp_path: Path, file: str, said: str) -> None:
+    write(tmp_path, {"app.py": APP})
+    assert failure.in_one_line(text(tmp_path, file), tmp_path) == said
+    assert failure.in_one_line("a word", tmp_path) == ""
