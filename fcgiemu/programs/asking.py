@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import IO
 
+from .. import posix
 from ..fastcgi.cgi import BadHeaders, HeadReader
 from ..fastcgi.connection import ConnectionClosed
 from ..fastcgi.process import Launch, StartFailed, WorkerProcess
@@ -109,7 +110,7 @@ def try_pipe(
     with started(command, environment, folder) as (process, output):
         end = time.monotonic() + seconds
         while process.poll() is None and time.monotonic() < end:
-            with socket.socket(socket.AF_UNIX) as sock:
+            with posix.unix_socket() as sock:
                 if sock.connect_ex(path) == 0:
                     return Trial(True, None, _said(output))
             time.sleep(_POLL_SECONDS)
