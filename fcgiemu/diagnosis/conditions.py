@@ -32,6 +32,8 @@ _VARIABLE = re.compile(r"\{([A-Za-z][A-Za-z0-9_-]*)\}")
 #: Empty in rules, which run before anybody is authenticated.
 _USERS = frozenset({"REMOTE_USER", "LOGON_USER", "AUTH_USER", "AUTH_TYPE"})
 _URLS = frozenset({"URL", "REQUEST_URI", "PATH_INFO", "SCRIPT_NAME", "UNENCODED_URL"})
+#: Those of them that hold the query.
+_WITH_QUERY = frozenset({"REQUEST_URI", "UNENCODED_URL"})
 #: A set of letters that holds one twice, as nobody writes who means a set.
 _SET = re.compile(r"\[\^?([A-Za-z]{3,})\]")
 #: A set that holds alternatives or a group, as nobody writes who means a set.
@@ -127,7 +129,9 @@ def _misfit(name: str, condition: Condition, rule: Rule) -> tuple[str, str] | No
     if name in _URLS:
         if first and "/" not in first:
             return "path", patterns.with_first(written, "/") if is_regex else f"/{written}"
-        return ("no-query", "") if name != "REQUEST_URI" and patterns.needs(pattern, "?") else None
+        return (
+            ("no-query", "") if name not in _WITH_QUERY and patterns.needs(pattern, "?") else None
+        )
     if name in ("HTTP_HOST", "SERVER_NAME") and patterns.needs(pattern, "/"):
         return "host", ""
     if name == "REQUEST_METHOD" and condition.matcher and not condition.ignore_case:

@@ -124,8 +124,11 @@ def _may_hide(rule: Rule) -> bool:
     ):
         return False  # said already, or on purpose
     is_foreign = rule.action.url and compose.is_foreign(rule.action.url.source)
-    by_host = any("HTTP_HOST" in condition.input.source.upper() for condition in rule.conditions)
-    return rule.action.type == "Rewrite" and not is_foreign and not by_host
+    by_client = any(
+        re.search(r"(?i)\{(?:HTTP_|REMOTE_)", condition.input.source)
+        for condition in rule.conditions
+    )
+    return rule.action.type == "Rewrite" and not is_foreign and not by_client
 
 
 def _form(rule: Rule) -> str:

@@ -122,6 +122,14 @@ QUIET += [
         '<rule name="down"><match url=".*" /><conditions><add input="{REQUEST_URI}" pattern="^/maint" negate="true" />'
         '</conditions><action type="Rewrite" url="/maintenance.html" /></rule>'
     ),
+    rules(
+        '<rule name="query"><match url=".*" /><conditions><add input="{UNENCODED_URL}" pattern="^/a\\?b=1" />'
+        '</conditions><action type="None" /></rule>'
+    ),
+    rules(
+        '<rule name="hotlinks"><match url="\\.css$" /><conditions><add input="{HTTP_REFERER}" pattern="//example" '
+        'negate="true" /></conditions><action type="Rewrite" url="/app.py" /></rule>'
+    ),
     # files that are denied, behind a fallback for what is no file
     rules(
         f'{_FALLBACK}<rule name="deny"><match url="^data/(.*)" /><action type="Redirect" url="error" /></rule>'
