@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .. import catalogue
 from ..config.tree import Effective
 from ..decision import CallHttpPlatform, Respond, configuration_error
 from .context import Context
@@ -28,6 +29,8 @@ def handle(context: Context) -> CallHttpPlatform | Respond:
     assert context.handler is not None
     if errors := context.effective.errors(SECTION):
         return configuration_error(errors[0], "ExecuteRequestHandler")
+    if "?" in context.state.path:
+        context.findings.append(catalogue.finding("platform-encoded-mark", None))
     return CallHttpPlatform(context.handler)
 
 

@@ -50,6 +50,17 @@ def test_every_command_says_it(make_site: Callable[..., Site], module: str, reme
     assert not any("no handler uses" in step.text for step in steps)
 
 
+@pytest.mark.parametrize(("url", "said"), [("/a%3Fb", True), ("/a?b=%3F", False)])
+def test_an_encoded_mark_in_a_path_is_said(
+    make_site: Callable[..., Site], url: str, said: bool
+) -> None:
+    site = make_site({"web.config": web_config(PLATFORM), "app.py": ""})
+    answer = site.explain(url)
+    assert answer["outcome"]["kind"] == "httpPlatform"
+    assert [known["code"] for known in answer["findings"]] == ["platform-encoded-mark"] * said
+    assert ("begins the query" in story(answer) or "for the query" in story(answer)) == said
+
+
 def test_handlers_of_folders_and_locations_are_named_too(make_site: Callable[..., Site]) -> None:
     cgi = '<add name="Perl" path="*.cgi" verb="*" modules="CgiModule" scriptProcessor="C:\\perl.exe %s %s" />'
     location = (
