@@ -410,7 +410,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_what_an_error_needs(environment: Path, wheels: Path, kind: catalogue.Kind) -> None:
     site = Site(environment)
     program = find_program(STOCK, site)
-    (found,) = causes(kind.before, site.root, program)
+    (found,) = causes(kind.example.before, site.root, program)
     match = _COMMAND.search(found.hint)
     assert match is not None
     done = run(match[1], wheels)
