@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from xml.sax.saxutils import escape
 
-from ..config.schema import Attribute
+from ..config.schema import Attribute, ElementSchema
 from ..diagnosis.handlers import MODULES
 from . import hovering, known, vocabulary
 from .known import Known
@@ -36,8 +36,18 @@ class Proposal:
     documentation: str = ""
 
 
-def proposals(outline: Outline, offset: int, maps: Iterable[str] = ()) -> list[Proposal]:
-    """What may stand at an offset. ``maps`` are rewrite maps that other files define."""
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """What other files have: the names of rewrite maps, and by collection the keys of the entries
+    that a <remove> may name.
+    """
+
+    maps: tuple[str, ...] = ()
+    inherited: Mapping[ElementSchema, tuple[Mapping[str, str], ...]] = field(default_factory=dict)
+
+
+def proposals(outline: Outline, offset: int, elsewhere: Elsewhere = Elsewhere()) -> list[Proposal]:
+    """What may stand at an offset."""
     place = outline.at(offset)
     if place.part in ("content", "name"):
         return list(_elements(outline, place, offset))
@@ -46,7 +56,7 @@ def proposals(outline: Outline, offset: int, maps: Iterable[str] = ()) -> list[P
         return []
     if place.part == "attribute":
         return list(_attributes(outline, place, element, offset))
-    return list(_values(outline, place, element, offset, maps))
+    return list(_values(outline, place, element, offset, elsewhere))
 
 
 # -- elements --------------------------------------------------------------------------------------
@@ -130,7 +140,7 @@ def _attributes(outline: Outline, place: Place, element: Known, offset: int) -> 
 
 
 def _values(
-    outline: Outline, place: Place, element: Known, offset: int, maps: Iterable[str]
+    outline: Outline, place: Place, element: Known, offset: int, elsewhere: Elsewhere
 ) -> Iterator[Proposal]:
     assert place.attribute is not None and place.tag is not None
     attribute = element.attributes.get(place.attribute.name)
@@ -145,8 +155,11 @@ def _values(
         names = dict.fromkeys(attribute.values, "")
         begin, end = _word(outline.text, begin, offset, end)
     elif "/rewrite/" in element.section and (place.tag.name, attribute.name) in _TEMPLATES:
-        yield from _template(outline, before, offset, end, maps)
+        yield from _template(outline, before, offset, end, elsewhere.maps)
         return
+    elif element.kind == "remove" and element.collection is not None:
+        entries = elsewhere.inherited.get(element.collection.entry, ())
+        names = dict.fromkeys(filter(None, (keys.get(attribute.name) for keys in entries)), "")
     else:
         names = dict(_names(outline, element, place.tag, attribute))
     for name, words in names.items():

@@ -10,11 +10,15 @@ from xml.sax.saxutils import unescape
 
 from .. import project
 from ..catalogue.values import Finding
+from ..config.merge import Level
+from ..config.schema import ElementSchema
+from ..config.tree import Effective
 from ..diagnosis.check import MAPS, check
 from ..errors import SiteError
 from ..files import find
 from ..settings import Settings
 from ..site import Site
+from .completing import Elsewhere
 from .outline import Outline, Tag
 
 #: What is encoded as its XML declaration says; the parser knows no others for sure.
@@ -24,12 +28,12 @@ _QUOTED = re.compile(r"'([^']+)'|\"([^\"]+)\"|<(\w[\w.]*)>|\{(\w+)\}")
 
 @dataclass(slots=True)
 class Examined:
-    """What is known of a site: findings by file, and the names of its rewrite maps. ``trouble`` is
-    why it could not be opened, "" where it could.
+    """What is known of a site: findings by file, and what completion takes from other files.
+    ``trouble`` is why it could not be opened, "" where it could.
     """
 
     findings: dict[Path, list[Finding]] = field(default_factory=dict)
-    maps: list[str] = field(default_factory=list)
+    elsewhere: Elsewhere = Elsewhere()
     trouble: str = ""
 
 
@@ -70,7 +74,7 @@ def examine(site: Path, texts: Mapping[Path, str]) -> Examined:
         return Examined(trouble=f"{error}\n{error.hint}".strip())
     except OSError as error:
         return Examined(trouble=f"{error.filename}: {error.strerror}.")
-    found.maps = _maps(opened)
+    found.elsewhere = Elsewhere(_maps(opened), _inherited(opened))
     return found
 
 
@@ -80,13 +84,30 @@ def _root_file(site: Path, texts: Mapping[Path, str]) -> Path:
     return there if there is not None else next(iter(texts), site / "web.config")
 
 
-def _maps(site: Site) -> list[str]:
+def _maps(site: Site) -> tuple[str, ...]:
     names = [
         node.text("name")
         for file in site.tree.files()
         for node in site.effective(file.directory or "/").section(MAPS).items
     ]
-    return list(dict.fromkeys(filter(None, names)))
+    return tuple(dict.fromkeys(filter(None, names)))
+
+
+def _inherited(site: Site) -> dict[ElementSchema, tuple[dict[str, str], ...]]:
+    """The keys of the entries that the server's configuration has, by collection."""
+    server = Effective(tuple(map(Level, site.tree.host)), {})
+    found: dict[ElementSchema, tuple[dict[str, str], ...]] = {}
+    waiting = [
+        server.section(path) for path in {p for file in site.tree.host for p in file.by_path}
+    ]
+    while waiting:
+        node = waiting.pop()
+        waiting += node.children.values()
+        for item in node.items:
+            names = (name for name, one in item.schema.attributes.items() if one.is_key)
+            keys = {name: str(item.value(name)) for name in names}
+            found[item.schema] = (*found.get(item.schema, ()), keys)
+    return found
 
 
 def encoded(text: str) -> bytes:

@@ -23,6 +23,7 @@ from pygls import uris
 from pygls.lsp.server import LanguageServer
 
 from ..catalogue.values import Finding
+from ..report.findings import address
 from ..version import __version__
 from . import completing, examining, fixing, hovering
 from .examining import Examined
@@ -45,6 +46,8 @@ _KINDS = {
     "map": types.CompletionItemKind.Module,
 }
 _SOURCE = "fcgiemu"
+#: Files on disk that change what is found.
+_WATCHED = ("*.config", "fcgiemu.toml", "pyproject.toml")
 
 
 class Server(LanguageServer):
@@ -101,15 +104,13 @@ class Server(LanguageServer):
             self.sites[site] = _Watch(self, site)
         self.sites[site].changed.set()
 
-    def maps(self, uri: str) -> list[str]:
-        """The rewrite maps of the site of a document, as it was when it was checked last."""
+    def elsewhere(self, uri: str) -> completing.Elsewhere:
+        """What other files of the site of a document have, as it was when it was checked last."""
         path = _path(uri)
-        return [
-            name
-            for site, watch in list(self.sites.items())
-            if path is not None and path.is_relative_to(site)
-            for name in watch.last.maps
-        ]
+        for site, watch in list(self.sites.items()):
+            if path is not None and path.is_relative_to(site):
+                return watch.last.elsewhere
+        return completing.Elsewhere()
 
     def folders(self) -> list[Path]:
         """The folders that are open in the editor."""
@@ -201,6 +202,7 @@ def _diagnostics(
             f"{finding.message}\n{finding.hint}".strip(),
             _SEVERITIES[finding.severity],
             finding.code,
+            types.CodeDescription(address(finding.code)),
             source=_SOURCE,
             data={"fix": finding.fix},
         )
@@ -238,6 +240,8 @@ def make() -> Server:
     ):
         feature(name)(_changed)
     feature(types.TEXT_DOCUMENT_DID_CLOSE)(_closed)
+    feature(types.INITIALIZED)(_initialized)
+    feature(types.WORKSPACE_DID_CHANGE_WATCHED_FILES)(_changed_on_disk)
     triggers = types.CompletionOptions(trigger_characters=["<", '"', "{", " ", "/", ","])
     for name, answer, options in (
         (types.TEXT_DOCUMENT_COMPLETION, _completion, (triggers,)),
@@ -269,13 +273,34 @@ async def _closed(server: Server, params: types.DidCloseTextDocumentParams) -> N
     server.watch(params.text_document.uri)
 
 
+async def _initialized(server: Server, _params: types.InitializedParams) -> None:
+    """Ask to be told of files that change on disk, where the editor can tell."""
+    workspace = server.client_capabilities.workspace
+    watching = workspace.did_change_watched_files if workspace is not None else None
+    if watching is None or not watching.dynamic_registration:
+        return
+    options = types.DidChangeWatchedFilesRegistrationOptions(
+        [types.FileSystemWatcher(f"**/{name}") for name in _WATCHED]
+    )
+    name = types.WORKSPACE_DID_CHANGE_WATCHED_FILES
+    await server.client_register_capability_async(
+        types.RegistrationParams([types.Registration("files", name, options)])
+    )
+
+
+async def _changed_on_disk(server: Server, _params: types.DidChangeWatchedFilesParams) -> None:
+    """Check every site again: a file may be inherited, or named, by any of them."""
+    for watch in server.sites.values():
+        watch.changed.set()
+
+
 def _completion(server: Server, params: types.CompletionParams) -> types.CompletionList | None:
     uri = params.text_document.uri
     positions = server.positions(uri)
     if positions is None:
         return None
     found = completing.proposals(
-        positions.outline, positions.offset(params.position), server.maps(uri)
+        positions.outline, positions.offset(params.position), server.elsewhere(uri)
     )
     in_snippets = _takes_snippets(server.client_capabilities)
     items = [

@@ -75,7 +75,7 @@ def sarif(findings: Sequence[Finding]) -> str:
             "id": code,
             "shortDescription": {"text": code.replace("-", " ")},
             "help": {"text": f"See the section {code} of {_DOCS}."},
-            "helpUri": f"{_DOCS}#{code}",
+            "helpUri": address(code),
         }
         for code in codes
     ]
@@ -96,6 +96,11 @@ def sarif(findings: Sequence[Finding]) -> str:
         },
         indent=1,
     )
+
+
+def address(code: str) -> str:
+    """Where the section about a code is."""
+    return f"{_DOCS}#{code}"
 
 
 def _location(finding: Finding) -> dict[str, Any]:

@@ -34,6 +34,13 @@ class Editor(LanguageClient):
         self.published: asyncio.Queue[types.PublishDiagnosticsParams] = asyncio.Queue()
         self.versions: dict[Path, int] = {}
 
+        self.asked: asyncio.Queue[types.Registration] = asyncio.Queue()
+
+        @self.feature(types.CLIENT_REGISTER_CAPABILITY)
+        def register(params: types.RegistrationParams) -> None:
+            for one in params.registrations:
+                self.asked.put_nowait(one)
+
         @self.feature(types.TEXT_DOCUMENT_PUBLISH_DIAGNOSTICS)
         def keep(params: types.PublishDiagnosticsParams) -> None:
             self.published.put_nowait(params)
@@ -77,7 +84,12 @@ async def editor(
     try:
         general = types.GeneralClientCapabilities(position_encodings=encodings)
         params = types.InitializeParams(
-            types.ClientCapabilities(general=general),
+            types.ClientCapabilities(
+                general=general,
+                workspace=types.WorkspaceClientCapabilities(
+                    did_change_watched_files=types.DidChangeWatchedFilesClientCapabilities(True)
+                ),
+            ),
             root_uri=folder.as_uri(),
             workspace_folders=[types.WorkspaceFolder(folder.as_uri(), "site")],
         )
@@ -123,6 +135,27 @@ def test_typing(tmp_path: Path) -> None:
 
     run(work)
     assert file.read_text() == web_config()
+
+
+def test_files_that_change_on_disk(tmp_path: Path) -> None:
+    """The server asks to be told, and is."""
+    file, below = tmp_path / "web.config", tmp_path / "sub" / "web.config"
+    write(tmp_path, {"web.config": web_config(), "sub/web.config": web_config()})
+
+    async def work() -> None:
+        async with editor(tmp_path) as client:
+            asked = await client.asked.get()
+            assert asked.method == types.WORKSPACE_DID_CHANGE_WATCHED_FILES
+            client.open(file, web_config())
+            await client.codes(file, set())
+            write(tmp_path, {"sub/web.config": web_config("<no />")})
+            event = types.FileEvent(below.as_uri(), types.FileChangeType.Changed)
+            client.workspace_did_change_watched_files(types.DidChangeWatchedFilesParams([event]))
+            (found,) = await client.codes(below, {"config-unknown-section"})
+            assert found.code_description is not None
+            assert found.code_description.href.endswith("#config-unknown-section")
+
+    run(work)
 
 
 def test_completion_hover_and_fix(tmp_path: Path) -> None:

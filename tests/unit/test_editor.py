@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fcgiemu.cli import main
+from fcgiemu.config import schema
 from fcgiemu.editor import completing, examining, fixing, hovering
 from fcgiemu.editor.outline import Outline
 
@@ -90,6 +91,8 @@ def inside(inner: str) -> str:
     return f"<configuration><system.webServer>{inner}</system.webServer></configuration>"
 
 
+HANDLERS = schema.sections()["system.webServer/handlers"].collections["add"].entry
+ELSEWHERE = completing.Elsewhere(("Elsewhere",), {HANDLERS: ({"name": "StaticFile"},)})
 MAP = '<rewriteMaps><rewriteMap name="Pages" /></rewriteMaps>'
 #: A text -> a label that is offered there and what it writes; None = it is not offered.
 OFFERED = [
@@ -116,6 +119,8 @@ OFFERED = [
     (inside('<handlers><add pa|="*" />'), "path", "path"),
     (inside("<handlers><remove |"), "path", None),
     (inside("<nothing |"), "path", None),
+    (inside('<handlers><remove name="|'), "StaticFile", "StaticFile"),
+    (inside('<handlers><add name="|'), "StaticFile", None),
     (inside('<directoryBrowse enabled="|'), "true", "true"),
     (inside('<directoryBrowse enabled="f|" />'), "false", "false"),
     (inside('<directoryBrowse showFlags="Date, |'), "Size", "Size"),
@@ -146,8 +151,7 @@ OFFERED = [
 def test_completion(text: str, label: str, snippet: str | None) -> None:
     outline, offset = cursor(text)
     found = {
-        proposal.label: proposal
-        for proposal in completing.proposals(outline, offset, ["Elsewhere"])
+        proposal.label: proposal for proposal in completing.proposals(outline, offset, ELSEWHERE)
     }
     assert (found[label].snippet if label in found else None) == snippet
     for proposal in found.values():
@@ -246,6 +250,16 @@ def test_texts_that_are_not_saved(tmp_path: Path) -> None:
     new = {"new/web.config": web_config("<no />"), "sub/web.config": web_config()}
     (tmp_path / "new").mkdir()
     assert found_in(tmp_path, new) == {"new/web.config": ["config-unknown-section"]}
+
+
+def test_what_other_files_have(tmp_path: Path) -> None:
+    maps = '<rewriteMaps><rewriteMap name="Pages" /></rewriteMaps>'
+    write(tmp_path, {"web.config": web_config(f"<rewrite>{maps}</rewrite>")})
+    found = examining.examine(tmp_path, {}).elsewhere
+    assert found.maps == ("Pages",)
+    assert {"name": "StaticFile"} in found.inherited[HANDLERS]
+    errors = schema.sections()["system.webServer/httpErrors"].collections["error"].entry
+    assert {"statusCode": "404", "subStatusCode": "-1"} in found.inherited[errors]
 
 
 @pytest.mark.parametrize(
