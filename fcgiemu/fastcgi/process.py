@@ -33,6 +33,8 @@ KEPT_LINES = 200
 KEPT_REQUESTS = 64
 #: A longer line is left out.
 MAX_LINE = 1 << 16
+#: What is shown in its place.
+LEFT_OUT = b"(a line longer than 64 KiB was left out)\n"
 #: The variable by which a process knows that it stands by.
 STANDBY = "FCGIEMU_STANDBY"
 #: Characters of a worker's report that are kept; worker/standby.py stays below.
@@ -130,6 +132,23 @@ Spawner = Callable[..., "asyncio.Future[Spawned]"]
 #: Told of every line a process writes: the process, the name of the request that the line belongs
 #: to ("" where it is nobody's), the text.
 OutputSink = Callable[["WorkerProcess", str, str], None]
+
+
+async def next_line(stream: asyncio.StreamReader) -> bytes:
+    """The next line that a process has written, with its end; empty when no more comes. The stream
+    is made with the limit MAX_LINE: of a longer line nothing is kept, and LEFT_OUT is returned.
+    """
+    is_long = False
+    while True:
+        try:
+            line = await stream.readuntil(b"\n")
+        except asyncio.IncompleteReadError as error:
+            line = error.partial
+        except asyncio.LimitOverrunError as error:
+            await stream.readexactly(error.consumed)
+            is_long = True
+            continue
+        return LEFT_OUT if is_long else line
 
 
 class WorkerProcess:
@@ -411,10 +430,7 @@ class WorkerProcess:
         assert stream is not None
         begun = ""  # what the site has written of a line that it has not ended
         while True:
-            try:
-                line = await stream.readline()
-            except ValueError:  # longer than the limit: the reader has dropped what it held
-                line = b"(a line longer than 64 KiB was left out)\n"
+            line = await next_line(stream)
             text, mark, said = self._parted(begun + line.decode("utf-8", "replace").rstrip("\r\n"))
             begun = ""
             if mark and not said.isdigit():

@@ -38,7 +38,7 @@ from .forwarded import local_headers, local_target
 from .output import Output
 from .supervised_process import CommandLine, Farewell, StartFailed, SupervisedProcess
 from .supervisor import Failure, Log, Policy, Readiness, Supervisor
-from .web_servers import WebServers
+from .web_servers import PATIENCE, WebServers
 
 #: Starts for one request (seen in code).
 STARTS = 2
@@ -60,6 +60,7 @@ def policy(
         failure=Failure(starts=STARTS, rapid_fails=settings.rapid_fails_per_minute),
         log=Log(stem=log_file(site, application, settings, ""), suffix=suffix),
         processes=settings.processes,
+        patience=PATIENCE,
         farewell=farewell,
         grace=settings.shutdown_time_limit,
         recycles_on=frozenset(application.path / name for name in settings.recycle_on).__contains__,

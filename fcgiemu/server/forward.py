@@ -34,14 +34,17 @@ UPSTREAM_REQUESTS = 512
 KEPT_CONNECTIONS = 20
 #: Bytes that are collected at most, whatever minResponseBuffer says.  # our own
 MAX_BUFFER = 1 << 24
+#: Bytes that the headers of a process's answer may have (seen in code).
+MAX_RESPONSE_HEAD = 1 << 16
 #: WinHTTP's codes: nobody listens, the connection broke, nothing came in time, the name is not
-#: known, TLS failed, the answer is not HTTP (the last one is inferred).
+#: known, TLS failed, the answer is not HTTP, its headers are too long (the last two are inferred).
 E_CANNOT_CONNECT = 0x80072EFD
 E_CONNECTION_ERROR = 0x80072EFE
 E_TIMEOUT = 0x80072EE2
 E_NAME_NOT_RESOLVED = 0x80072EE7
 E_SECURE_FAILURE = 0x80072F8F
 E_INVALID_RESPONSE = 0x80072F78
+E_HEADERS_TOO_LONG = 0x80072F96
 
 
 class Backend(NamedTuple):
@@ -254,7 +257,14 @@ class Forwarder:
                 await self.fail(exchange, decision, words, code_of(error))
                 return
             try:
-                await self._answer(exchange, decision, answer, backend.buffer)
+                if isinstance(decision.action, CallWebServer) and _is_too_long(answer):
+                    words = (
+                        f"{backend.name} answers with more than {MAX_RESPONSE_HEAD // 1024} KiB of"
+                        " headers"
+                    )
+                    await self.fail(exchange, decision, words, E_HEADERS_TOO_LONG)
+                else:
+                    await self._answer(exchange, decision, answer, backend.buffer)
             except httpx.HTTPError as error:  # cut short in the middle
                 if exchange.started:
                     exchange.cut(f"the answer of {url} broke off")
@@ -407,6 +417,11 @@ def _request(
         if name not in given:
             request.headers.pop(name, None)
     return request
+
+
+def _is_too_long(answer: httpx.Response) -> bool:
+    """Whether the headers of an answer, as lines, are more than the module takes."""
+    return sum(len(name) + len(value) + 4 for name, value in answer.headers.raw) > MAX_RESPONSE_HEAD
 
 
 async def _parts(body: Spool) -> AsyncIterator[bytes]:

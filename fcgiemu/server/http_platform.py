@@ -22,7 +22,7 @@ from .exchange import Exchange
 from .forward import Backend
 from .supervised_process import CommandLine, StartFailed
 from .supervisor import Failure, Log, Policy, Readiness, Supervisor
-from .web_servers import WebServers
+from .web_servers import PATIENCE, WebServers
 
 
 def policy(site: Site, application: Application, settings: HttpPlatform) -> Policy:
@@ -39,6 +39,7 @@ def policy(site: Site, application: Application, settings: HttpPlatform) -> Poli
         ),
         log=Log(stem=log_file(site, application, settings, ""), suffix=log_suffix),
         processes=settings.processes,
+        patience=PATIENCE,
         recycles_on=frozenset(application.path / name for name in settings.recycle_on).__contains__,
     )
 

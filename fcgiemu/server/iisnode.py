@@ -43,7 +43,7 @@ _LOADED = re.compile(r"(?i)\.(?:[cm]?js|node)$|^package\.json$")
 
 
 class Iisnode(ProcessHandler):
-    """The processes of every script of iisnode."""
+    """The processes of every script of iisnode, by the script and what counts for it."""
 
     def __init__(self, site: Site, forwarder: Forwarder, output: Output) -> None:
         super().__init__(site, forwarder, output)
@@ -57,9 +57,10 @@ class Iisnode(ProcessHandler):
 
     def supervisor(self, decision: Decision) -> Supervisor:
         action = _action(decision)
-        found = self._supervisors.get(action.script)
+        key = (action.script, action.settings)
+        found = self._supervisors.get(key)
         if found is None:
-            found = self._supervisors[action.script] = Supervisor(
+            found = self._supervisors[key] = Supervisor(
                 _policy(self.site, action, self._socket),
                 partial(self._launch, action),
                 folder(self.site, action),
@@ -95,10 +96,14 @@ class Iisnode(ProcessHandler):
 
     def _recycle(self, script: str) -> None:
         """The next request for a script starts new processes."""
-        supervisor = self._supervisors.pop(script, None)
-        if supervisor is not None:
-            self.output(0, "", f"{script} asks for new processes (recycleSignalEnabled)")
-            self._recycled = asyncio.ensure_future(supervisor.restart())
+        self.output(0, "", f"{script} asks for new processes (recycleSignalEnabled)")
+        self._recycled = asyncio.gather(
+            *(
+                supervisor.restart()
+                for key, supervisor in self._supervisors.items()
+                if isinstance(key, tuple) and key[0] == script
+            )
+        )
 
     def reloads_on(self, changed: Path) -> bool:
         """Whether a process may have loaded a file that IIS does not watch."""
@@ -106,9 +111,7 @@ class Iisnode(ProcessHandler):
 
     def restart(self) -> Awaitable[object]:
         self._close_pools()
-        restarted = super().restart()
-        self._supervisors.clear()  # the next ones are made with the settings of then
-        return restarted
+        return super().restart()
 
     async def close(self) -> None:
         self._close_pools()

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from .. import posix
 from ..fastcgi.limits import GRACE_SECONDS
-from ..fastcgi.process import KEPT_LINES
+from ..fastcgi.process import KEPT_LINES, MAX_LINE, next_line
 from ..lifeline import Lifeline, guarded
 from ..programs.ports import listening_ports
 from .address import Address
@@ -74,6 +74,7 @@ class SupervisedProcess:
         self.error_lines: deque[str] = deque(maxlen=KEPT_LINES)
         #: How many requests it has in progress, and has had in all: see in_use.
         self.requests = self.answered = 0
+        self._awaited = 0
         self._process = process
         self._lifeline = lifeline
         self._output = output
@@ -105,16 +106,18 @@ class SupervisedProcess:
         return self._process.returncode
 
     @contextlib.contextmanager
-    def in_use(self) -> Iterator[None]:
-        """While a request is with the process."""
+    def in_use(self, *, is_awaited: bool = True) -> Iterator[None]:
+        """While a request is with the process; ``is_awaited`` = ``finish`` waits for its end."""
         self.requests += 1
         self.answered += 1
+        self._awaited += is_awaited
         self._idle.clear()
         try:
             yield
         finally:
             self.requests -= 1
-            if not self.requests:
+            self._awaited -= is_awaited
+            if not self._awaited:
                 self._idle.set()
 
     async def _watch(self) -> None:
@@ -123,7 +126,7 @@ class SupervisedProcess:
             self.when_ended(self)
 
     async def _pump(self, stream: asyncio.StreamReader, kept: tuple[deque[str], ...]) -> None:
-        while line := await stream.readline():
+        while line := await next_line(stream):
             text = line.decode("utf-8", "replace").rstrip("\r\n")
             for lines in kept:
                 lines.append(text)
@@ -170,7 +173,7 @@ class SupervisedProcess:
     async def finish(self, seconds: float) -> None:
         """Let it finish the requests that it has in progress."""
         self.when_ended = None
-        if self.requests and seconds:
+        if self._awaited and seconds:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._idle.wait(), seconds)
 
@@ -232,7 +235,7 @@ async def spawn(
             stderr=asyncio.subprocess.PIPE,
             env={**environment, **lifeline.environment},
             cwd=str(folder),
-            limit=1 << 20,
+            limit=MAX_LINE,
             **posix.apart((lifeline.theirs,)),
         )
     except OSError as error:

@@ -20,7 +20,7 @@ Four may change that, and nobody else:
                    program that dies at once would else be started for ever.
     ``restart``    all slots become empty at once, so that the next request is for a new process,
                    whatever the old ones still do. A process that was starting then is of the old
-                   time: it is ended when it is ready, and another one is started.
+                   time: it is ended, however much of its time is left, and another one is started.
     ``close``      the same; nobody asks afterwards.
 
 Failures are starts that came to nothing and ends of processes that had been ready. One request
@@ -37,6 +37,7 @@ import os
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from ..fastcgi.limits import GRACE_SECONDS
@@ -175,11 +176,16 @@ class Supervisor:
         self._last: StartFailed | None = None
         #: How often the processes have been replaced by ``restart``.
         self._generation = 0
+        self._starting: set[SupervisedProcess] = set()
+        #: The old processes that have not ended yet, and what ends them.
+        self._leaving: dict[SupervisedProcess, asyncio.Future[None]] = {}
 
     @property
     def running(self) -> bool:
-        """Whether any process has been started."""
-        return bool(self._slots)
+        """Whether there is something that ``restart`` begins anew: processes, also one that starts
+        now, or failures of this minute.
+        """
+        return bool(self._slots or self._starting or self._fails.count)
 
     @property
     def alive(self) -> list[SupervisedProcess]:
@@ -225,7 +231,12 @@ class Supervisor:
             self._slots.pop(slot, None)
         while True:
             generation = self._generation
-            process = await self._start()
+            try:
+                process = await self._start()
+            except StartFailed:
+                if generation == self._generation:
+                    raise
+                continue
             if generation == self._generation:
                 self._slots[slot] = process
                 return process
@@ -235,12 +246,14 @@ class Supervisor:
         """A process that is ready. As many tries as the policy says, while the failures of this
         minute allow them.
         """
-        starts = max(1, self.policy.failure.starts)
+        starts, generation = max(1, self.policy.failure.starts), self._generation
         while starts and not self._fails.used_up:
             starts -= 1
             try:
                 return await self._try()
             except StartFailed as failure:
+                if generation != self._generation:
+                    raise  # it says nothing of the files that there are now
                 self._last = failure
                 self._fails.add()
                 if failure.ports:
@@ -251,16 +264,24 @@ class Supervisor:
         """Start a process once. Raises StartFailed."""
         readiness = self.policy.readiness
         address = readiness.address()
+        await asyncio.gather(*self._leaving_from(address), return_exceptions=True)
         process = await spawn(
             self._launch(address), self.folder, address, self._output, self.policy.log.file()
         )
+        self._starting.add(process)
         try:
             await process.ready(readiness.seconds, readiness.attribute, readiness.variable)
         except BaseException:  # who waited for it may have been cancelled
             await process.stop()
             raise
+        finally:
+            self._starting.discard(process)
         process.when_ended = self._ended
         return process
+
+    def _leaving_from(self, address: Address) -> list[asyncio.Future[None]]:
+        """The ends of old processes that still listen where a new one is to: a fixed port."""
+        return [end for process, end in self._leaving.items() if process.address == address]
 
     def _failure(self) -> StartFailed:
         """Why nothing runs: the last failure, and that no more is tried for now."""
@@ -293,7 +314,13 @@ class Supervisor:
         processes, self._slots = self._slots, {}
         self._generation += 1
         self._fails.clear()
-        return asyncio.gather(*map(self._replace, processes.values()))
+        for process in processes.values():
+            end = self._leaving[process] = asyncio.ensure_future(self._replace(process))
+            end.add_done_callback(partial(self._left, process))
+        return asyncio.gather(*self._leaving.values(), *(each.stop() for each in self._starting))
+
+    def _left(self, process: SupervisedProcess, _: object) -> None:
+        self._leaving.pop(process, None)
 
     async def _replace(self, process: SupervisedProcess) -> None:
         policy = self.policy
@@ -305,4 +332,4 @@ class Supervisor:
     async def close(self) -> None:
         """End the processes for good: requests in progress are not waited for."""
         processes, self._slots = self._slots, {}
-        await asyncio.gather(*(each.stop() for each in processes.values()))
+        await asyncio.gather(*(each.stop() for each in (*processes.values(), *self._leaving)))

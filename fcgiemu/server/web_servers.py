@@ -13,6 +13,9 @@ from .exchange import Exchange
 from .process_handler import ProcessHandler
 from .supervised_process import StartFailed
 
+#: Seconds that requests in progress get when a saved file replaces their process.  # our own
+PATIENCE = 5.0
+
 
 class WebServers(ProcessHandler):
     """The processes of such a module."""

@@ -95,7 +95,7 @@ async def relay(exchange: Exchange, decision: Decision, handler: ProcessHandler)
         await handler.fail(exchange, decision, error)
         return
     head = _head(handler.target(decision), handler.headers(decision, process, "Upgrade"))
-    with process.in_use():
+    with process.in_use(is_awaited=False):  # a browser connects again to the new process
         other = Other(process.address.connect, head, UPGRADE_SECONDS, handler.backend)
         await _connect(exchange, decision, other, handler.forwarder)
 

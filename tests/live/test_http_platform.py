@@ -10,6 +10,7 @@ import re
 import shutil
 import sys
 from collections.abc import Callable
+from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
@@ -307,6 +308,53 @@ def test_failures_are_502_3(
     )
     answer = serve(tmp_path).get("/")
     assert answer.status == 502 and "502.3" in answer.text and text in answer.text
+
+
+def test_headers_of_an_answer_have_a_limit(
+    tmp_path: Path, serve: Callable[..., LiveServer]
+) -> None:
+    app = WSGI.replace(
+        '("X-Pid", ', '("X-Long", "x" * int("0" + environ["QUERY_STRING"])), ("X-Pid", '
+    )
+    server = serve(write(tmp_path, {"app.py": app, "web.config": config("app.py")}))
+    assert server.get("/?60000").status == 200
+    answer = server.get("/?66000")
+    assert answer.status == 502 and "more than 64 KiB of headers" in answer.text
+
+
+def test_a_request_in_progress_outlives_a_save(
+    tmp_path: Path, serve: Callable[..., LiveServer]
+) -> None:
+    wait = """
+    if path == "/wait":
+        print("waits", flush=True)
+        while not os.path.exists("release"):
+            time.sleep(0.02)
+    length = int"""
+    app = "import time" + WSGI.replace("\n    length = int", wait, 1)
+    server = serve(write(tmp_path, {"app.py": app, "web.config": config("app.py")}))
+    first = server.get("/").headers["x-pid"]
+    connection = HTTPConnection("127.0.0.1", server.port, timeout=60)
+    connection.request("GET", "/wait")
+    server.wait_for(r"\] waits")
+    write(tmp_path, {"other.py": ""})
+    server.wait_for("other.py changed: workers restart")
+    assert server.get("/").headers["x-pid"] != first
+    write(tmp_path, {"release": ""})
+    assert connection.getresponse().getheader("x-pid") == first
+    connection.close()
+
+
+def test_a_save_lifts_the_block_of_rapid_fails(
+    tmp_path: Path, serve: Callable[..., LiveServer]
+) -> None:
+    server = serve(
+        write(tmp_path, {"app.py": "raise SystemExit(3)", "web.config": config("app.py")})
+    )
+    assert "rapidFailsPerMinute is used up" in server.get("/").text
+    write(tmp_path, {"app.py": WSGI})
+    server.wait_for("app.py changed: workers restart")
+    assert server.get("/").status == 200
 
 
 def test_websockets_pass(tmp_path: Path, serve: Callable[..., LiveServer]) -> None:

@@ -149,10 +149,14 @@ def test_how_often_a_process_is_started(
         for _ in range(2):
             with pytest.raises(StartFailed, match=words):
                 await supervisor.process()
+        assert supervisor.running and not supervisor.alive
+        await supervisor.restart()  # a saved file lifts the block
         assert not supervisor.running
+        with pytest.raises(StartFailed):
+            await supervisor.process()
 
     asyncio.run(run())
-    assert site.starts == starts
+    assert site.starts == starts + (failure.rapid_fails or failure.starts)
 
 
 def test_a_process_that_does_not_listen(tmp_path: Path) -> None:
@@ -245,5 +249,73 @@ def test_requests_in_progress_get_the_patience_of_the_policy(tmp_path: Path) -> 
         await finishing
         await supervisor.close()
         assert not process.alive
+
+    asyncio.run(run())
+
+
+def test_a_save_ends_what_starts(tmp_path: Path) -> None:
+    """Whoever waits for a process that never listens gets one of the saved files at once."""
+    program = f"import os\nexec({LISTENS!r} if os.path.exists('saved') else {SLEEPS!r})"
+    site = Site(tmp_path, program)
+    supervisor = site.supervisor(site.socket, failure=Failure(starts=1, rapid_fails=1))
+
+    async def run() -> None:
+        asking = asyncio.ensure_future(supervisor.process())
+        while not site.starts:
+            await asyncio.sleep(0)
+        assert supervisor.running
+        (tmp_path / "saved").touch()
+        await supervisor.restart()
+        assert (await asking).alive
+        await supervisor.close()
+
+    asyncio.run(run())
+    assert site.starts == 2
+
+
+def test_an_old_process_leaves_its_port_before_a_new_one_takes_it(tmp_path: Path) -> None:
+    late = "import signal\nsignal.signal(signal.SIGTERM, lambda *_: os._exit(0) if last() else 0)\n"
+    site = Site(tmp_path, "import os\nlast = lambda: os.path.exists('go')\n" + late + LISTENS)
+    port = TcpPort.free()
+    supervisor = site.supervisor(lambda: port)
+
+    async def run() -> None:
+        first = await supervisor.process()
+        leaving = supervisor.restart()
+        second = asyncio.ensure_future(supervisor.process())
+        for _ in range(50):
+            await asyncio.sleep(0)
+        assert first.alive and not second.done() and site.starts == 1
+        assert (await second).pid != first.pid and not first.alive
+        await leaving
+        await supervisor.close()
+
+    asyncio.run(run())
+    assert site.starts == 2
+
+
+def test_a_long_line_stops_no_process(tmp_path: Path) -> None:
+    site = Site(tmp_path, "print('x' * 5_000_000, flush=True); print('short')\n" + LISTENS)
+    supervisor = site.supervisor(site.socket)
+
+    async def run() -> None:
+        process = await supervisor.process()
+        while "listens" not in process.lines:
+            await asyncio.sleep(0)
+        await supervisor.close()
+
+    asyncio.run(run())
+    assert site.said == ["(a line longer than 64 KiB was left out)", "short", "listens"]
+
+
+def test_a_websocket_is_not_waited_for(tmp_path: Path) -> None:
+    site = Site(tmp_path, LISTENS)
+    supervisor = site.supervisor(site.socket)
+
+    async def run() -> None:
+        process = await supervisor.process()
+        with process.in_use(is_awaited=False):
+            await process.finish(600.0)
+        await supervisor.close()
 
     asyncio.run(run())
