@@ -25,8 +25,9 @@ from ..app_service.versioned_configs import nearest_config, versioned_configs
 from ..diagnosis import configuration
 from ..diagnosis.causes import in_words
 from ..files import content, find
+from ..init import node_site
 from ..programs.requirements import remedy_of, windows_only
-from . import dot_deployment, kudu_sync, node_site, programs, virtual_environment
+from . import dot_deployment, kudu_sync, programs, virtual_environment
 from .failure import FAILED, DeploymentFailed
 from .kudu_sync import IGNORED
 from .runtime import Runtime, RuntimeRefused, choose

@@ -11,6 +11,7 @@ import click
 
 from ..errors import SiteError
 from ..files import UNWATCHED, is_empty
+from ..init.recognise import place_of_site
 from . import fail
 from .grammar import SitePath, json_option
 from .options import open_site, site_options
@@ -179,9 +180,10 @@ def _site_of(path: Path) -> Path:
             return folder
     place = start if start.is_dir() else start.parent
     _something(place)
+    known = place_of_site(place)
+    init = f" Or write one. Run: fcgiemu init {shlex.quote(str(known))}" if known else ""
     raise SiteError(
-        f"There is no web.config in {place}, nor above it.",
-        f"Name the site with --site. Or write one. Run: fcgiemu init {shlex.quote(str(place))}",
+        f"There is no web.config in {place}, nor above it.", f"Name the site with --site.{init}"
     )
 
 

@@ -13,6 +13,7 @@ from ..config.file import ConfigFile
 from ..config.tree import Effective
 from ..files import find, is_empty
 from ..hosting import Hosting
+from ..init.recognise import place_of_site
 
 
 def of_file(site: Hosting, file: ConfigFile) -> list[Effective]:
@@ -41,5 +42,10 @@ def missing(folder: Path) -> Finding | None:
         return finding("config-missing/deployment", None, folder=folder, reason=reason)
     if is_empty(folder):
         return finding("config-missing/empty", None, folder=folder)
-    command = f"fcgiemu init {shlex.quote(str(folder))}"
+    place = place_of_site(folder)
+    if place is None:
+        return finding("config-missing/unknown", None, folder=folder)
+    if find(place, "web.config") is not None:
+        return finding("config-missing/below", None, folder=folder, place=place)
+    command = f"fcgiemu init {shlex.quote(str(place))}"
     return finding("config-missing", None, folder=folder, command=command)

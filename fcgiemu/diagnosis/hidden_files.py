@@ -5,16 +5,18 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 from ..catalogue import finding
 from ..config.diagnostics import Finding
 from ..config.tree import Effective
-from ..decision import Respond, ServeFile
+from ..decision import CallIisnode, Respond, ServeFile
 from ..files import UNWATCHED
 from ..http.request import make_request
 from ..http.url import UrlRefused, encode_path
 from ..modules import handlers as handler_mappings
 from ..modules import static_file
+from ..programs import iisnode
 from ..rewrite import compose
 from ..rewrite.compiler import inbound
 from ..rewrite.rule import Rule
@@ -58,6 +60,8 @@ def findings(site: Site) -> Iterator[Finding]:
             or isinstance(decision.action, Respond)
             and decision.action.status >= 500
             or _is_served_elsewhere(site, path)
+            or isinstance(decision.action, CallIisnode)
+            and _is_of_its_log(site, path, decision.action)
         ):
             continue
         rule = _named(site, path, decision.rules[-1])
@@ -98,6 +102,11 @@ def _is_served_elsewhere(site: Site, path: str) -> bool:
         if isinstance(other, ServeFile) and entry is not None and other.entry.path == entry.path:
             return True
     return False
+
+
+def _is_of_its_log(site: Site, path: str, action: CallIisnode) -> bool:
+    """Whether iisnode has written a file: its log is not meant for visitors."""
+    return Path(site.local_path(path)).is_relative_to(iisnode.log_folder(site, action))
 
 
 #: Pages that stand for a whole site while it is down.

@@ -10,6 +10,7 @@ from xml.sax.saxutils import quoteattr
 from ..errors import SiteError
 from ..files import find
 from ..programs.interpreters import processor_of
+from . import node_site
 from .recognise import Recognised
 
 PLATFORMS = ("wfastcgi", "httpplatform")
@@ -44,6 +45,8 @@ def plan(site: Recognised, platform: str | None, python: str) -> Plan:
     """
     if site.kind == "PHP":
         return Plan(platform="", files=(Written("web.config", _php(), _PHP),), needs=_PHP_NEEDS)
+    if site.start:
+        return _node(site.start)
     if not site.is_python:
         return _pages(site)
     chosen = platform or ("httpplatform" if site.is_asgi else "wfastcgi")
@@ -254,6 +257,20 @@ _SINGLE_PAGE = _TYPES.replace(
   </system.webServer>
 """,
 )
+
+
+def _node(start: str) -> Plan:
+    why = f"every URL that is not a file of public goes to {start} through iisnode, as on Azure"
+    return Plan(
+        platform="",
+        files=(Written("web.config", node_site.web_config(start), why),),
+        needs=(
+            "iisnode, from https://github.com/Azure/iisnode/releases (App Service has it)",
+            "URL Rewrite 2.1, from https://www.iis.net/downloads",
+        ),
+    )
+
+
 _PHP = "*.php goes to PHP, a folder to its index.php; all other files are IIS's own"
 _PHP_NEEDS = (
     "CGI among the features of IIS, and PHP in C:\\PHP",

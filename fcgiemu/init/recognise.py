@@ -1,8 +1,9 @@
 """What kind of site a folder holds, from its files alone.
 
 The order is from what is surest: manage.py is Django's, an application in a module is that
-framework's, index.php is PHP's, and a folder with an index.html is static. A single-page
-application is a static site whose script takes its URLs apart by itself.
+framework's, package.json with a file that starts the site is Node's, index.php is PHP's, and a
+folder with an index.html is static. A single-page application is a static site whose script takes
+its URLs apart by itself.
 """
 
 from __future__ import annotations
@@ -10,12 +11,14 @@ from __future__ import annotations
 import ast
 import re
 import shlex
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import SiteError
-from ..files import UNWATCHED
+from ..files import UNWATCHED, find
 from ..programs import environments
+from . import node_site
 from .python_modules import Found, applications, tree_of
 
 #: Kinds of applications that speak ASGI, which wfastcgi does not.
@@ -30,9 +33,9 @@ _STATIC = "static"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recognised:
-    """What a folder holds. ``kind`` is a framework's name, "WSGI", "PHP", "static" or
-    "single-page"; ``because`` the file that says so; ``handler`` what WSGI_HANDLER takes, "" where
-    no Python runs.
+    """What a folder holds. ``kind`` is a framework's name, "WSGI", "Node", "PHP", "static"
+    or "single-page"; ``because`` the file that says so; ``handler`` what WSGI_HANDLER takes, ""
+    where no Python runs; ``start`` the file that iisnode starts, or "".
 
     ``settings`` is DJANGO_SETTINGS_MODULE or "". ``static`` is the folder that IIS can serve by
     itself under the URL of the same name, or "". ``notes`` are sentences for the user.
@@ -41,6 +44,7 @@ class Recognised:
     kind: str
     because: str
     handler: str = ""
+    start: str = ""
     settings: str = ""
     python_path: str = ""
     static: str = ""
@@ -62,32 +66,60 @@ def recognise(folder: Path) -> Recognised:
     if not folder.is_dir():
         raise SiteError(f"There is no folder {folder}.", "Name the folder of the site.")
     try:
-        found = _django(folder) or _python(folder) or _php(folder) or _pages(folder)
+        found = _here(folder)
+        if found is None and (built := _built(folder)) is not None:
+            raise SiteError(
+                f"The pages lie in {built}, where a build puts them.",
+                f"Run: fcgiemu init {shlex.quote(str(built))}",
+            )
+        if found is None:
+            raise SiteError(f"Nothing in {folder} looks like a site.", _what_then(folder))
     except OSError as error:
         raise SiteError(
             f"{folder} cannot be read: {error.strerror}.", "Name the folder of the site."
         ) from error
-    if found is None:
-        raise SiteError(f"Nothing in {folder} looks like a site.", _what_then(folder))
     return found
+
+
+def place_of_site(folder: Path) -> Path | None:
+    """The folder that ``init`` has to be given for the site that ``folder`` holds: itself, or one
+    below it. None where it knows of none.
+    """
+    try:
+        if _here(folder) is not None:
+            return folder
+        return _built(folder) or next((place for place, _ in _below(folder)), None)
+    except OSError:
+        return None
+
+
+def _here(folder: Path) -> Recognised | None:
+    return _django(folder) or _python(folder) or _node(folder) or _php(folder) or _pages(folder)
+
+
+def _below(folder: Path) -> Iterator[tuple[Path, Recognised]]:
+    """The sites in the folders of a folder, and in those where their builds put them."""
+    for inner in sorted(folder.iterdir()):
+        if inner.is_dir() and inner.name not in UNWATCHED and not inner.name.startswith("."):
+            try:
+                for place in (inner, _built(inner)):
+                    if place is not None and (found := _here(place)) is not None:
+                        yield place, found
+            except OSError:
+                continue
 
 
 def _what_then(folder: Path) -> str:
     """What to do about a folder that holds no site of its own."""
-    for place in sorted(folder.iterdir()):
-        if place.is_dir() and place.name not in UNWATCHED and not place.name.startswith("."):
-            try:
-                inner = _django(place) or _python(place) or _php(place) or _pages(place)
-            except OSError:
-                continue
-            if inner is not None:
-                return f"{place.name} does ({inner.kind}): fcgiemu init {shlex.quote(str(place))}"
+    for place, inner in _below(folder):
+        name = place.relative_to(folder).as_posix()
+        return f"{name} does ({inner.kind}): fcgiemu init {shlex.quote(str(place))}"
     if any(_bottle_routes(file) for file in folder.glob("*.py")):
         return "Bottle's default application needs a name: application = bottle.default_app()"
     return (
         "Looked for: manage.py, an application of Flask, Bottle, Dash or FastAPI in a module, a "
-        "function of environ and start_response, index.php, index.html. --handler module.name "
-        "names the application."
+        "function of environ and start_response, package.json with a start script of node, "
+        "index.php, index.html. --handler module.name names a Python application."
     )
 
 
@@ -222,7 +254,21 @@ def of_application(
     )
 
 
-# -- PHP and pages ---------------------------------------------------------------------------------
+# -- Node, PHP and pages ---------------------------------------------------------------------------
+
+
+def _node(folder: Path) -> Recognised | None:
+    """package.json, and a file that starts a server. Beside pages of its own server.js or app.js
+    may be a script of theirs: there a start script has to name it.
+    """
+    if find(folder, "package.json") is None:
+        return None
+    named = node_site.start_script(folder)
+    has_pages = find(folder, "index.html") is not None
+    start = named if has_pages else node_site.start_file(folder)
+    if not start or not (folder / start).is_file():
+        return None
+    return Recognised(kind="Node", because=start, start=start)
 
 
 def _php(folder: Path) -> Recognised | None:
@@ -231,18 +277,18 @@ def _php(folder: Path) -> Recognised | None:
     return None
 
 
+def _built(folder: Path) -> Path | None:
+    """Where a build has put the pages of a site."""
+    places = (folder / name for name in _BUILT)
+    return next((place for place in places if (place / "index.html").is_file()), None)
+
+
 def _pages(folder: Path) -> Recognised | None:
     page = next(
         (folder / name for name in ("index.html", "index.htm") if (folder / name).is_file()), None
     )
     if page is None:
-        built = next((name for name in _BUILT if (folder / name / "index.html").is_file()), None)
-        if built is None:
-            return None
-        raise SiteError(
-            f"The pages lie in {folder / built}, where a build puts them.",
-            f"Run: fcgiemu init {shlex.quote(str(folder / built))}",
-        )
+        return None
     with page.open("rb") as opened:
         text = opened.read(1 << 18).decode("utf-8", "replace")
     pages = [file for file in folder.glob("*.htm*") if file.name != "404.html"]

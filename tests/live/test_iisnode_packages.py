@@ -10,7 +10,7 @@ from pathlib import Path
 
 from websockets.sync.client import connect
 
-from fcgiemu.azure.node_site import web_config
+from fcgiemu.init.node_site import web_config
 
 from ..node import ALL, needs_node, node_config, with_packages
 from ..sites import write

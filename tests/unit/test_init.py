@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from fcgiemu.cli import main
 from fcgiemu.decision import Respond
 from fcgiemu.diagnosis.check import check
+from fcgiemu.diagnosis.configuration import missing
 from fcgiemu.errors import SiteError
 from fcgiemu.http.request import make_request
 from fcgiemu.init.files import Plan, plan, write
@@ -28,6 +29,8 @@ DJANGO = {
     "shop/wsgi.py": "from django.core.wsgi import get_wsgi_application\n"
     "application = get_wsgi_application()\n",
 }
+EXPRESS = "require('express')().listen(process.env.PORT)\n"
+START = '{"scripts": {"start": "node server.js"}}'
 FLASK = "from flask import Flask\napp = Flask(__name__)\n"
 ROOTED = SETTINGS + 'STATIC_ROOT = BASE_DIR / "static"\n'
 
@@ -56,6 +59,11 @@ SITES: list[tuple[dict[str, str], tuple[str, str, str]]] = [
     ({"src/app.py": FLASK}, ("Flask", "app.app", "")),
     ({"test_app.py": FLASK, "main.py": FLASK}, ("Flask", "main.app", "")),
     ({"other.py": FLASK, "wsgi.py": FLASK}, ("Flask", "wsgi.app", "")),
+    ({"package.json": START, "server.js": EXPRESS}, ("Node", "", "")),
+    ({"package.json": "{}", "app.js": EXPRESS}, ("Node", "", "")),
+    # a script of the page, or of the build
+    ({"package.json": "{}", "app.js": "", "index.html": "<p>"}, ("static", "", "")),
+    ({"package.json": START, "index.html": "<p>"}, ("static", "", "")),
     ({"x.py": "import bottle\napp = bottle.default_app()\n"}, ("Bottle", "x.app", "")),
     ({"x.py": "from bottle import Bottle\nb = Bottle()\n"}, ("Bottle", "x.b", "")),
     ({"main.py": "from fastapi import FastAPI\napi = FastAPI()\n"}, ("FastAPI", "main.api", "")),
@@ -90,10 +98,25 @@ def test_check_finds_nothing_in_what_is_written(
     site = Site(tmp_path)
     assert [each for each in check(site) if each.severity != "info"] == []
     kind = site.explain("/")["outcome"]["kind"]
+    if found.start:
+        assert kind == "iisnode"
+        return
     expected = {"wfastcgi": "fastcgi", "httpplatform": "httpPlatform"}.get(planned.platform, "")
     assert kind in ({expected} if expected else {"static", "fastcgi"})
     if found.static:
         assert site.explain(f"/{found.static}/x.css")["outcome"]["kind"] != "fastcgi"
+
+
+def test_a_start_script_counts_beside_a_page(tmp_path: Path) -> None:
+    files = {"package.json": START, "server.js": EXPRESS, "index.html": ""}
+    assert recognise(write_site(tmp_path, files)).start == "server.js"
+
+
+def test_the_log_of_iisnode_is_not_a_hidden_file(tmp_path: Path) -> None:
+    write_site(tmp_path, {"package.json": START, "server.js": EXPRESS})
+    write(tmp_path, plan(recognise(tmp_path), None, "").files)
+    write_site(tmp_path, {"iisnode/index.html": "", "iisnode/a-1-stdout-2.txt": "hello"})
+    assert list(check(Site(tmp_path))) == []
 
 
 #: Files -> a part of the error and of its hint.
@@ -179,17 +202,39 @@ def hints(site: Site) -> str:
     return str(action.hints)
 
 
-def test_where_a_site_has_no_web_config_init_is_named(tmp_path: Path) -> None:
-    command = f"fcgiemu init {tmp_path}"
-    assert command not in check(Site(tmp_path))[0].hint  # init has nothing to go by
-    assert command not in hints(Site(tmp_path))
-    (tmp_path / "app.py").touch()
-    assert command in check(Site(tmp_path))[0].hint
-    doctor = CliRunner().invoke(main, ["doctor", str(tmp_path)])
-    assert command in doctor.output
-    assert command in hints(Site(tmp_path))
-    write_site(tmp_path, {"web.config": "<configuration />"})
-    assert command not in hints(Site(tmp_path))
+@pytest.mark.parametrize(
+    ("files", "named"),
+    [
+        ({"app.py": FLASK}, ""),
+        ({"package.json": START, "server.js": EXPRESS}, ""),
+        ({"package.json": "{}", "dist/index.html": ""}, "/dist"),
+        ({"backend/manage.py": MANAGE, "frontend/package.json": "{}"}, "/backend"),
+        ({"client/build/index.html": "", "docs/a.md": ""}, "/client/build"),
+    ],
+)
+def test_where_a_site_has_no_web_config_init_is_named(
+    tmp_path: Path, files: dict[str, str], named: str
+) -> None:
+    assert "Run:" not in hints(Site(tmp_path))  # there is nothing to go by
+    write_site(tmp_path, files)
+    assert f"Run: fcgiemu check {tmp_path}" in hints(Site(tmp_path))
+    command = f"fcgiemu init {tmp_path}{named}"
+    assert check(Site(tmp_path))[0].hint == f"Write one. Run: {command}"
+    assert command in CliRunner().invoke(main, ["doctor", str(tmp_path)]).output
+    ran = CliRunner().invoke(main, command.split()[1:])
+    assert ran.exit_code == 0, ran.output
+    lack = missing(tmp_path)
+    assert (lack is None) is (named == "")
+    if lack is not None:
+        assert lack.message.endswith(f"; {tmp_path}{named} has one")
+
+
+@pytest.mark.parametrize("name", ["app.py", "notes.txt", "frontend/package.json"])
+def test_where_init_would_find_nothing_it_is_not_named(tmp_path: Path, name: str) -> None:
+    write_site(tmp_path, {name: ""})
+    found = check(Site(tmp_path))[0]
+    assert "nothing there looks like a site" in found.message
+    assert f"fcgiemu init {tmp_path}" not in found.hint
 
 
 @pytest.mark.parametrize(

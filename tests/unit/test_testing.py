@@ -287,7 +287,7 @@ def test_a_first_file_holds_at_once(tmp_path: Path) -> None:
 def test_wrong_use(tmp_path: Path, arguments: list[str], words: str) -> None:
     write(
         tmp_path,
-        {"empty/": "", "bare/a.txt": "", "site/web.config": CONFIG, "x.expect": "/ -> 200"},
+        {"empty/": "", "bare/index.html": "", "site/web.config": CONFIG, "x.expect": "/ -> 200"},
     )
     code, text = run(*(argument.format(tmp_path) for argument in arguments))
     assert code == 2 and words.format(tmp_path) in text

@@ -1,5 +1,5 @@
-"""A Node site as Kudu deploys it: the web.config and the iisnode.yml that it writes where the
-source has none (seen in its scripts).
+"""A Node site as Kudu has it: the web.config and the iisnode.yml that it writes where the source
+has none (seen in its scripts).
 """
 
 from __future__ import annotations
@@ -27,15 +27,25 @@ def is_node(source: Path) -> bool:
 
 
 def start_file(source: Path) -> str:
-    """The file that a site begins with: scripts.start of package.json where that is ``node FILE``,
-    else server.js or app.js; "" where there is none.
+    """The file that a site begins with: the one of its start script, where package.json has one
+    that names a file; else server.js or app.js; "" where there is none.
+    """
+    named = start_script(source)
+    if named is not None:
+        return named
+    return next((name for name in _USUAL if find(source, name) is not None), "")
+
+
+def start_script(source: Path) -> str | None:
+    """FILE where scripts.start of package.json is ``node FILE``, "" where it leads out of the site;
+    None for any other.
     """
     scripts = node.package(source).get("scripts")
     start = scripts.get("start") if isinstance(scripts, dict) else None
     if isinstance(start, str) and (match := re.fullmatch(r"\s*node\s+(?:\./)?(\S+)\s*", start)):
         file = match[1].replace("\\", "/")
         return file if not file.startswith("/") and ".." not in file.split("/") else ""
-    return next((name for name in _USUAL if find(source, name) is not None), "")
+    return None
 
 
 def web_config(start: str) -> str:
