@@ -263,7 +263,7 @@ def test_many_rules_ask_a_large_map_in_time(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_web_config(tmp_path: Path) -> None:
-    (tmp_path / "app.py").touch()
+    (tmp_path / "index.html").touch()
     result = CliRunner().invoke(main, ["check", str(tmp_path)])
     assert result.exit_code == 2 and "There is no web.config" in result.output
     assert f"fcgiemu init {tmp_path}" in result.output
