@@ -1,3 +1,3 @@
-"""Azure App Service on Windows: deployment as Kudu does it, and the surroundings of a worker
-there.
+"""Azure App Service on Windows: deployment as Kudu does it. What a worker finds there is in
+``app_service``.
 """

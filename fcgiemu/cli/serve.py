@@ -188,7 +188,7 @@ def command(
     **settings: Any,
 ) -> None:
     from ..lifeline import end_with_starter
-    from ..programs.launching import PoolOptions
+    from ..programs.fastcgi_launch import PoolOptions
     from ..server import tls
     from ..server.first_process import reap_as_process_1
     from ..server.serve import Options, Serving

@@ -17,9 +17,9 @@ from ..modules.fastcgi_variables import encode_params
 from ..modules.http_platform import HttpPlatform
 from ..programs import asking, installing, probing
 from ..programs import asp_net_core as core_programs
+from ..programs.fastcgi_launch import Launcher, NotRegistered, PoolOptions
 from ..programs.http_platform import command_line
 from ..programs.interpreters import Program, ProgramMissing, find_program
-from ..programs.launching import Launcher, NotRegistered, PoolOptions
 from ..programs.ports import free_port
 from ..site import Site
 from .asp_net_core import of_failed_start as core_starts

@@ -17,6 +17,7 @@ from ..catalogue.values import Finding
 from ..decision import Handler
 from ..fastcgi.process import StartFailed
 from ..programs import environments, probing
+from ..programs.fastcgi_launch import Launcher, NotRegistered, PoolOptions
 from ..programs.installing import command, making
 from ..programs.interpreters import (
     Program,
@@ -25,7 +26,6 @@ from ..programs.interpreters import (
     find_program,
     split_processor,
 )
-from ..programs.launching import Launcher, NotRegistered, PoolOptions
 from ..programs.python_choice import activated_folder
 from ..programs.pythons import version_name
 from ..programs.requirements import remedy_of, source_of, windows_only

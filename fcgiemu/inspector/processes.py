@@ -7,8 +7,8 @@ from typing import TypedDict
 from .. import posix
 from ..fastcgi.process import ProcessState, WorkerProcess
 from ..server.app import Server
-from ..server.supervised_process import SupervisedProcess
-from ..server.supervisor import Supervisor
+from ..server.process_handlers.supervised_process import SupervisedProcess
+from ..server.process_handlers.supervisor import Supervisor
 from ..site import Site
 
 

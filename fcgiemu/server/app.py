@@ -42,7 +42,7 @@ from ..modules import (
 from ..modules.application_initialization import WARMING_UP
 from ..modules.pipeline import decide_error_page, decide_refused
 from ..site import Site
-from . import iisnode, sign_in, static, websocket
+from . import sign_in, static, websocket
 from .decisions import decide, holds
 from .exchange import ClientGone, EntityTooLarge, Exchange
 from .fastcgi import FastCgi
@@ -52,7 +52,8 @@ from .local_view import trusted_names
 from .observing import CAPTURED, Capture
 from .output import Output
 from .output_cache import OutputCache
-from .process_handlers import ProcessHandlers
+from .process_handlers import iisnode
+from .process_handlers.registry import ProcessHandlers
 from .protocol import Connection
 from .saves import Saves
 from .spool import Budget

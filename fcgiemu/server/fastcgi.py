@@ -22,8 +22,8 @@ from ..fastcgi.process import Launch, OutputSink, StartFailed, WorkerProcess
 from ..fastcgi.records import ProtocolError
 from ..modules import fast_cgi, handlers
 from ..modules.fastcgi_variables import encode_params
+from ..programs.fastcgi_launch import Launcher, NotRegistered, PoolOptions
 from ..programs.interpreters import ProgramMissing, find_program
-from ..programs.launching import Launcher, NotRegistered, PoolOptions
 from ..reload import restart_pattern, restarts
 from ..site import Site
 from .exchange import ClientGone, Exchange

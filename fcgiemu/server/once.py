@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from ..http.request import make_request
 from ..http.response import Header
-from ..programs.launching import PoolOptions
+from ..programs.fastcgi_launch import PoolOptions
 from ..site import Site
 from .app import LogEntry, Server
 from .fastcgi import FastCgi

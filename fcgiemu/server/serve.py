@@ -20,7 +20,7 @@ from ..app_service.home import lock_of
 from ..errors import SiteError
 from ..fastcgi.process import WorkerProcess
 from ..pages import masking
-from ..programs.launching import PoolOptions
+from ..programs.fastcgi_launch import PoolOptions
 from ..reload import RELOAD_ALSO, Watcher, also_pattern
 from ..site import Site
 from . import failure, log, start_up, transform_log

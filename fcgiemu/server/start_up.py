@@ -26,9 +26,9 @@ from ..modules import (
 )
 from ..programs import asp_net_core as programs_of_asp_net_core
 from ..programs import node
+from ..programs.fastcgi_launch import Launcher, NotRegistered
 from ..programs.http_platform import command_line
 from ..programs.interpreters import Program, ProgramMissing, because, find_program
-from ..programs.launching import Launcher, NotRegistered
 from ..programs.pythons import version_name
 from ..programs.windows_paths import inferred
 from ..reload import is_ignored

@@ -23,7 +23,6 @@ from ..http.request import Request
 from ..http.response import Header, Response
 from ..modules import application_request_routing as routing
 from ..modules import sending, web_socket
-from ..programs.interpreters import ProgramMissing
 from . import heads
 from .exchange import ClientGone, Exchange, Peer, Phase
 from .forward import (
@@ -37,8 +36,6 @@ from .forward import (
     target,
 )
 from .forwarded import HOP_BY_HOP, request_headers
-from .process_handler import ProcessHandler
-from .supervised_process import StartFailed
 
 #: Bytes that the answer to a request to upgrade may have before its body, and those of the body
 #: of a refusal.  # our own
@@ -85,21 +82,6 @@ class Other:
     backend: Backend
 
 
-async def relay(exchange: Exchange, decision: Decision, handler: ProcessHandler) -> None:
-    """Connect the client with the site's process, or pass on what that answers instead: 502.3
-    where it does not come up, cannot be reached, or does not speak HTTP.
-    """
-    try:
-        process = await handler.process(decision)
-    except (StartFailed, ProgramMissing) as error:
-        await handler.fail(exchange, decision, error)
-        return
-    head = _head(handler.target(decision), handler.headers(decision, process, "Upgrade"))
-    with process.in_use(is_awaited=False):  # a browser connects again to the new process
-        other = Other(process.address.connect, head, UPGRADE_SECONDS, handler.backend)
-        await _connect(exchange, decision, other, handler.forwarder)
-
-
 async def relay_foreign(
     exchange: Exchange, decision: Decision, action: Proxy, forwarder: Forwarder
 ) -> None:
@@ -117,11 +99,11 @@ async def relay_foreign(
     headers = request_headers(decision, routed, forwarder.tls)
     if not decision.site.settings.strict:
         headers = forwarder.without_extensions(headers)
-    head = _head(f"{url.path}?{url.query}" if url.query else url.path, [*headers, _UPGRADE])
+    head = upgrade_head(f"{url.path}?{url.query}" if url.query else url.path, [*headers, _UPGRADE])
     seconds = routing.forwarding(decision.effective, routed).timeout
     other = Other(_there(url), head, seconds, backend_of(routed))
     try:
-        await _connect(exchange, decision, other, forwarder)
+        await join(exchange, decision, other, forwarder)
     finally:
         forwarder.answered(decision, routed, exchange)
 
@@ -139,9 +121,7 @@ def _there(url: SplitResult) -> Connect:
     return connect
 
 
-async def _connect(
-    exchange: Exchange, decision: Decision, other: Other, forwarder: Forwarder
-) -> None:
+async def join(exchange: Exchange, decision: Decision, other: Other, forwarder: Forwarder) -> None:
     """Ask the other side, and join the two connections where it agrees."""
     try:
         async with asyncio.timeout(other.seconds):
@@ -206,7 +186,8 @@ async def _joined(exchange: Exchange, upstream: Upstream, answer: Response) -> N
     exchange.phase = Phase.OVER
 
 
-def _head(target: str, headers: list[Header]) -> bytes:
+def upgrade_head(target: str, headers: list[Header]) -> bytes:
+    """The head of the request to upgrade, as the other side gets it."""
     lines = [f"GET {target} HTTP/1.1", "Upgrade: websocket"]
     lines += [f"{name}: {value}" for name, value in headers]
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace")

@@ -21,8 +21,8 @@ import pytest
 
 from fcgiemu.fastcgi.limits import Limits
 from fcgiemu.fastcgi.process import Launch
+from fcgiemu.programs.fastcgi_launch import Launcher, PoolOptions
 from fcgiemu.programs.interpreters import find_program
-from fcgiemu.programs.launching import Launcher, PoolOptions
 from fcgiemu.site import Site
 
 from ..sites import PROCESSOR, python_handler, web_config, write

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from fcgiemu import Settings, Site
-from fcgiemu.programs.launching import PoolOptions
+from fcgiemu.programs.fastcgi_launch import PoolOptions
 from fcgiemu.programs.pythons import installed
 from fcgiemu.server.fastcgi import FastCgi
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from fcgiemu.server.address import Address, TcpPort, UnixSocket
-from fcgiemu.server.supervised_process import E_TIMEOUT, StartFailed
-from fcgiemu.server.supervisor import Failure, Log, Policy, Readiness, Supervisor
+from fcgiemu.server.process_handlers.address import Address, TcpPort, UnixSocket
+from fcgiemu.server.process_handlers.supervised_process import E_TIMEOUT, StartFailed
+from fcgiemu.server.process_handlers.supervisor import Failure, Log, Policy, Readiness, Supervisor
 
 #: Listens on what PORT says: a number, or the path of a socket.
 LISTENS = """

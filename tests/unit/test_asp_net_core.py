@@ -15,8 +15,8 @@ from fcgiemu.diagnosis.check import check
 from fcgiemu.http.request import make_request
 from fcgiemu.modules.asp_net_core import asp_net_core
 from fcgiemu.programs.asp_net_core import command, command_line, log_suffix
+from fcgiemu.programs.fastcgi_launch import Launcher, PoolOptions
 from fcgiemu.programs.interpreters import ProgramMissing
-from fcgiemu.programs.launching import Launcher, PoolOptions
 from fcgiemu.server.start_up import report
 from fcgiemu.site import Site
 

@@ -17,7 +17,7 @@ from fcgiemu.server.exchange import Exchange
 from fcgiemu.server.forward import Forwarder
 from fcgiemu.server.forwarded import local_headers, local_target, request_headers
 from fcgiemu.server.front import Front
-from fcgiemu.server.http_platform import HttpPlatforms
+from fcgiemu.server.process_handlers.http_platform import HttpPlatforms
 from fcgiemu.site import Site
 
 from ..sites import web_config

@@ -11,7 +11,7 @@ import pytest
 
 from fcgiemu.programs.http_platform import log_suffix
 from fcgiemu.programs.ports import stranger_on
-from fcgiemu.server.supervisor import RapidFails
+from fcgiemu.server.process_handlers.supervisor import RapidFails
 
 
 def test_failures_count_for_a_minute_from_the_first_one_on() -> None:

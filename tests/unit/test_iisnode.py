@@ -19,7 +19,7 @@ from fcgiemu.programs import node
 from fcgiemu.programs.iisnode import command_line
 from fcgiemu.programs.interpreters import ProgramMissing
 from fcgiemu.report.story import story
-from fcgiemu.server.iisnode import is_watched
+from fcgiemu.server.process_handlers.iisnode import is_watched
 from fcgiemu.site import Site
 
 from ..node import ALL, node_config

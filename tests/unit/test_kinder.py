@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from fcgiemu.diagnosis.check import check
-from fcgiemu.programs.launching import Launcher, PoolOptions
+from fcgiemu.programs.fastcgi_launch import Launcher, PoolOptions
 from fcgiemu.server import start_up
 from fcgiemu.settings import Settings
 from fcgiemu.site import Site

@@ -10,7 +10,7 @@ from fcgiemu.decision import Respond
 from fcgiemu.diagnosis.check import check
 from fcgiemu.diagnosis.doctor import examine
 from fcgiemu.http.request import make_request
-from fcgiemu.programs.launching import Launcher, PoolOptions
+from fcgiemu.programs.fastcgi_launch import Launcher, PoolOptions
 from fcgiemu.report.story import story
 from fcgiemu.server.start_up import report
 from fcgiemu.site import Site

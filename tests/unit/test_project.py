@@ -18,7 +18,7 @@ from fcgiemu.cli import main
 from fcgiemu.cli.options import settings_of, site_options
 from fcgiemu.cli.serve import command as serve_command
 from fcgiemu.fastcgi.limits import Limits
-from fcgiemu.programs.launching import Launcher, PoolOptions
+from fcgiemu.programs.fastcgi_launch import Launcher, PoolOptions
 from fcgiemu.project import read
 from fcgiemu.settings import Settings
 

@@ -15,7 +15,7 @@ from fcgiemu.app_service.environment import AppSetting
 from fcgiemu.cli import main
 from fcgiemu.config.xdt.application_host import expanded, places
 from fcgiemu.diagnosis.check import check
-from fcgiemu.programs.launching import Launcher, PoolOptions
+from fcgiemu.programs.fastcgi_launch import Launcher, PoolOptions
 from fcgiemu.server import transform_log
 from fcgiemu.settings import Settings
 

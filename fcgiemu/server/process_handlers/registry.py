@@ -6,15 +6,15 @@ import asyncio
 from collections.abc import Awaitable
 from pathlib import Path
 
-from ..decision import CallAspNetCore, CallHttpPlatform, CallIisnode, CallProcess, Decision
-from ..site import Site
+from ...decision import CallAspNetCore, CallHttpPlatform, CallIisnode, CallProcess, Decision
+from ...site import Site
+from ..exchange import Exchange
+from ..forward import Forwarder
+from ..output import Output
 from .asp_net_core import AspNetCores
-from .exchange import Exchange
-from .forward import Forwarder
+from .base import ProcessHandler
 from .http_platform import HttpPlatforms
 from .iisnode import Iisnode
-from .output import Output
-from .process_handler import ProcessHandler
 from .supervisor import Supervisor
 
 _HANDLERS: dict[type[CallProcess], type[ProcessHandler]] = {

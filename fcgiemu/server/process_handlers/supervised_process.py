@@ -14,13 +14,13 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from .. import posix
-from ..fastcgi.limits import GRACE_SECONDS
-from ..fastcgi.process import KEPT_LINES, MAX_LINE, next_line
-from ..lifeline import Lifeline, guarded
-from ..programs.ports import listening_ports
+from ... import posix
+from ...fastcgi.limits import GRACE_SECONDS
+from ...fastcgi.process import KEPT_LINES, MAX_LINE, next_line
+from ...lifeline import Lifeline, guarded
+from ...programs.ports import listening_ports
+from ..output import Output
 from .address import Address
-from .output import Output
 
 #: The words of a program, and its environment.
 CommandLine = tuple[tuple[str, ...], dict[str, str]]

@@ -6,14 +6,14 @@ import asyncio
 import contextlib
 from dataclasses import replace
 
-from ..decision import CallIisnode, Decision
-from ..http.response import Header, Response, reason_phrase
-from ..modules import custom_error, outbound, sending
-from ..modules.iisnode import compiled
-from . import heads
-from .exchange import ClientGone, Exchange, Phase
-from .forwarded import HOP_BY_HOP, named
-from .front import Front
+from ...decision import CallIisnode, Decision
+from ...http.response import Header, Response, reason_phrase
+from ...modules import custom_error, outbound, sending
+from ...modules.iisnode import compiled
+from .. import heads
+from ..exchange import ClientGone, Exchange, Phase
+from ..forwarded import HOP_BY_HOP, named
+from ..front import Front
 from .node_connection import Head, NodeConnection
 
 #: Bytes that may wait for the process in a tunnel before the client is read no further.  # our own

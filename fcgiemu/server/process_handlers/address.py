@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from ..programs.ports import free_port, stranger_on
+from ...programs.ports import free_port, stranger_on
 
 _P = TypeVar("_P", bound=asyncio.BaseProtocol)
 

@@ -1,5 +1,5 @@
 """What the modules that pass requests to processes of their own have in common. Each is a class in
-a file with the name of its module; ``process_handlers`` knows them all.
+a file with the name of its module; ``registry`` knows them all.
 """
 
 from __future__ import annotations
@@ -9,14 +9,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Hashable
 from pathlib import Path
 
-from ..decision import Decision
-from ..http.response import Header
-from ..programs.interpreters import ProgramMissing
-from ..site import Site
-from .exchange import Exchange
-from .forward import Backend, Forwarder
-from .forwarded import local_headers, local_target
-from .output import Output
+from ...decision import Decision
+from ...http.response import Header
+from ...programs.interpreters import ProgramMissing
+from ...site import Site
+from ..exchange import Exchange
+from ..forward import Backend, Forwarder
+from ..forwarded import local_headers, local_target
+from ..output import Output
 from .supervised_process import StartFailed, SupervisedProcess
 from .supervisor import Supervisor
 

@@ -8,18 +8,18 @@ import contextlib
 from collections.abc import Iterator
 from functools import partial
 
-from ..applications import Application
-from ..decision import E_FILE_NOT_FOUND, Decision, Respond
-from ..diagnosis.causes import in_words
-from ..diagnosis.platform import by_hand, of_failed_start, suspicions
-from ..modules.http_platform import PORT_VARIABLE, HttpPlatform, http_platform
-from ..programs.http_platform import command_line, log_suffix
-from ..programs.interpreters import ProgramMissing, find_program
-from ..programs.process_command import log_file
-from ..site import Site
+from ...applications import Application
+from ...decision import E_FILE_NOT_FOUND, Decision, Respond
+from ...diagnosis.causes import in_words
+from ...diagnosis.platform import by_hand, of_failed_start, suspicions
+from ...modules.http_platform import PORT_VARIABLE, HttpPlatform, http_platform
+from ...programs.http_platform import command_line, log_suffix
+from ...programs.interpreters import ProgramMissing, find_program
+from ...programs.process_command import log_file
+from ...site import Site
+from ..exchange import Exchange
+from ..forward import Backend
 from .address import Address, TcpPort
-from .exchange import Exchange
-from .forward import Backend
 from .supervised_process import CommandLine, StartFailed
 from .supervisor import Failure, Log, Policy, Readiness, Supervisor
 from .web_servers import PATIENCE, WebServers

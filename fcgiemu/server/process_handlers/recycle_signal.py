@@ -7,7 +7,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from .. import posix
+from ... import posix
 
 VARIABLE = "IISNODE_CONTROL_PIPE"
 _WORD = b"recycle"

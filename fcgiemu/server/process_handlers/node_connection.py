@@ -13,10 +13,10 @@ import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from ..http.response import Header
-from ..modules import iisnode_failures as failures
-from .exchange import PORTION
-from .spool import Spool
+from ...http.response import Header
+from ...modules import iisnode_failures as failures
+from ..exchange import PORTION
+from ..spool import Spool
 from .supervised_process import SupervisedProcess
 
 _STATUS = re.compile(rb"HTTP/(\d)\.(\d) +(\d{3})(?:\.(\d{1,5}))?(?: +(.*))?")

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from ..decision import CallIisnode, Decision
-from ..http.response import Header
-from ..modules.iisnode_request import added_headers
-from ..rewrite.state import original_url
-from .websocket import are_enabled
+from ...decision import CallIisnode, Decision
+from ...http.response import Header
+from ...modules.iisnode_request import added_headers
+from ...rewrite.state import original_url
+from ..websocket import are_enabled
 
 #: The headers that http.sys knows, in its order, which is that in which iisnode writes them; the
 #: others follow as they came.

@@ -6,11 +6,11 @@ from __future__ import annotations
 
 from abc import abstractmethod
 
-from ..decision import Decision
-from ..programs.interpreters import ProgramMissing
-from . import websocket
-from .exchange import Exchange
-from .process_handler import ProcessHandler
+from ...decision import Decision
+from ...programs.interpreters import ProgramMissing
+from .. import websocket
+from ..exchange import Exchange
+from .base import ProcessHandler
 from .supervised_process import StartFailed
 
 #: Seconds that requests in progress get when a saved file replaces their process.  # our own
@@ -31,7 +31,7 @@ class WebServers(ProcessHandler):
         502.3 where it does not answer.
         """
         if websocket.is_asked_for(decision.request) and websocket.are_enabled(decision):
-            await websocket.relay(exchange, decision, self)
+            await self._join(exchange, decision)
             return
         try:
             process = await self.process(decision)
@@ -47,3 +47,21 @@ class WebServers(ProcessHandler):
                 self.timeout(decision),
                 self.backend,
             )
+
+    async def _join(self, exchange: Exchange, decision: Decision) -> None:
+        """Connect the client with a process, or pass on what that answers instead: 502.3 where it
+        does not come up, cannot be reached, or does not speak HTTP.
+        """
+        try:
+            process = await self.process(decision)
+        except (StartFailed, ProgramMissing) as error:
+            await self.fail(exchange, decision, error)
+            return
+        head = websocket.upgrade_head(
+            self.target(decision), self.headers(decision, process, "Upgrade")
+        )
+        with process.in_use(is_awaited=False):  # a browser connects again to the new process
+            other = websocket.Other(
+                process.address.connect, head, websocket.UPGRADE_SECONDS, self.backend
+            )
+            await websocket.join(exchange, decision, other, self.forwarder)

@@ -11,13 +11,13 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from .. import pages
-from ..applications import Application
-from ..decision import E_FILE_NOT_FOUND, CallAspNetCore, Decision, Respond
-from ..diagnosis.asp_net_core import remedies
-from ..files import FileView
-from ..http.response import Header
-from ..modules.asp_net_core import (
+from ... import pages
+from ...applications import Application
+from ...decision import E_FILE_NOT_FOUND, CallAspNetCore, Decision, Respond
+from ...diagnosis.asp_net_core import remedies
+from ...files import FileView
+from ...http.response import Header
+from ...modules.asp_net_core import (
     FIRST,
     OFFLINE,
     OWN_HEADERS,
@@ -26,16 +26,16 @@ from ..modules.asp_net_core import (
     AspNetCore,
     asp_net_core,
 )
-from ..programs import asp_net_core as programs
-from ..programs import http_platform as first_version
-from ..programs.interpreters import ProgramMissing
-from ..programs.process_command import log_file
-from ..site import Site
+from ...programs import asp_net_core as programs
+from ...programs import http_platform as first_version
+from ...programs.interpreters import ProgramMissing
+from ...programs.process_command import log_file
+from ...site import Site
+from ..exchange import Exchange
+from ..forward import Backend, Forwarder
+from ..forwarded import local_headers, local_target
+from ..output import Output
 from .address import Address, TcpPort
-from .exchange import Exchange
-from .forward import Backend, Forwarder
-from .forwarded import local_headers, local_target
-from .output import Output
 from .supervised_process import CommandLine, Farewell, StartFailed, SupervisedProcess
 from .supervisor import Failure, Log, Policy, Readiness, Supervisor
 from .web_servers import PATIENCE, WebServers

@@ -15,22 +15,22 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 
-from ..decision import CallIisnode, Decision, Respond
-from ..http.response import Header
-from ..modules import iisnode_failures as failures
-from ..modules import sending
-from ..modules.iisnode import MODULE, IisNode, compiled
-from ..modules.iisnode_failures import Failure
-from ..programs.iisnode import PORT_VARIABLE, command_line, folder
-from ..programs.interpreters import ProgramMissing
-from ..site import Site
+from ...decision import CallIisnode, Decision, Respond
+from ...http.response import Header
+from ...modules import iisnode_failures as failures
+from ...modules import sending
+from ...modules.iisnode import MODULE, IisNode, compiled
+from ...modules.iisnode_failures import Failure
+from ...programs.iisnode import PORT_VARIABLE, command_line, folder
+from ...programs.interpreters import ProgramMissing
+from ...site import Site
+from ..exchange import ClientGone, Exchange
+from ..forward import Forwarder
+from ..output import Output
 from . import node_answer, node_request
 from .address import Address, UnixSocket
-from .exchange import ClientGone, Exchange
-from .forward import Forwarder
+from .base import ProcessHandler
 from .node_connection import Broken, ConnectionPool, Head, NodeConnection
-from .output import Output
-from .process_handler import ProcessHandler
 from .recycle_signal import VARIABLE, RecycleSignal
 from .supervised_process import E_TIMEOUT, CommandLine, StartFailed, SupervisedProcess
 from .supervisor import Policy, Readiness, Supervisor

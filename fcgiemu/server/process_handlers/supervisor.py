@@ -40,9 +40,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from ..fastcgi.limits import GRACE_SECONDS
+from ...fastcgi.limits import GRACE_SECONDS
+from ..output import Output
 from .address import Address
-from .output import Output
 from .supervised_process import CommandLine, Farewell, StartFailed, SupervisedProcess, spawn
 
 #: Seconds after which failures are counted from the beginning again.
