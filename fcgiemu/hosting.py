@@ -19,7 +19,7 @@ from .app_service.home import home_of
 from .applications import Application, Layout
 from .config import file as config_file
 from .config.diagnostics import Finding, Span
-from .config.file import ConfigFile, Policy
+from .config.file import ConfigFile, LockPolicy
 from .config.tree import ConfigTree, Effective
 from .config.xdt import application_host
 from .config.xdt.application_host import HostTransforms
@@ -75,9 +75,9 @@ class Hosting:
         )
         self.host_transforms = self._host_transforms(files)
         if self.host_transforms is not None:
-            whole = files[0] is host
+            host_only = files[0] is host
             server = config_file.load(
-                Path(application_host.NAME) if whole else self.host_transforms.data,
+                Path(application_host.NAME) if host_only else self.host_transforms.data,
                 application_host.NAME,
                 is_host=True,
                 content=self.host_transforms.data,
@@ -97,7 +97,7 @@ class Hosting:
             (*files, *_optional(settings, self.profile)),
             site_name=self.layout.name,
             providers=settings.providers,
-            policy=Policy(
+            policy=LockPolicy(
                 settings.strict_locks,
                 settings.strict or settings.strict_locks,
                 frozenset(settings.modules),
@@ -124,11 +124,11 @@ class Hosting:
         if path is None:
             return None
         loaded = config_file.load(path, path.name, is_host=True)
-        broken = next(
+        error = next(
             (finding for finding in loaded.findings if finding.code == "config-unreadable"), None
         )
-        if broken is not None:
-            raise SiteError(f"{path}: {broken.message}", broken.hint)
+        if error is not None:
+            raise SiteError(f"{path}: {error.message}", error.hint)
         return loaded
 
     def _host_transforms(self, files: tuple[ConfigFile, ...]) -> HostTransforms | None:

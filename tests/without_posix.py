@@ -28,7 +28,7 @@ from functools import partial
 FIRST = (
     "asyncio concurrent.futures multiprocessing.pool pathlib sqlite3 ssl tarfile zipfile "
     "click.testing click._termui_impl rich.console rich.progress lxml.html jinja2 httpx httptools "
-    "watchdog.observers werkzeug.http trustme duckdb dask.distributed pytest _pytest.pathlib "
+    "watchdog.observers werkzeug.http cryptography.x509 duckdb dask.distributed pytest _pytest.pathlib "
     "_pytest.pytester hypothesis.extra.pytestplugin xdist"
 ).split()
 

@@ -115,25 +115,25 @@ class EasyAuth:
         """Whether a path is one of excludedPaths: itself and what lies below.  # inferred"""
         lower = path.lower()
         return any(
-            lower == wanted or lower.startswith(wanted.rstrip("/") + "/")
-            for wanted in (excluded.lower().rstrip("*") for excluded in self.excluded)
+            lower == requested or lower.startswith(requested.rstrip("/") + "/")
+            for requested in (excluded.lower().rstrip("*") for excluded in self.excluded)
         )
 
-    def destination(self, wanted: str, request: Request) -> str:
+    def destination(self, requested: str, request: Request) -> str:
         """Where a client may be sent after it has signed in or out: a path of this host, or an
         allowed URL; else "/".
         """
-        if not wanted.isprintable() or "\\" in wanted:
+        if not requested.isprintable() or "\\" in requested:
             return "/"
-        if wanted.startswith("/") and not wanted.startswith("//"):
-            return wanted
-        parts = urlsplit(wanted)
+        if requested.startswith("/") and not requested.startswith("//"):
+            return requested
+        parts = urlsplit(requested)
         if parts.scheme in ("http", "https") and parts.netloc == request.authority:
-            return wanted
+            return requested
         for allowed in map(urlsplit, self.allowed_redirects):
             same_place = (parts.scheme, parts.netloc) == (allowed.scheme, allowed.netloc)
             if allowed.netloc and same_place and _is_below(parts.path, allowed.path):
-                return wanted
+                return requested
         return "/"
 
 
@@ -161,13 +161,16 @@ def is_settings(path: Path) -> bool:
     try:
         if path.stat().st_size > MAX_FILE:
             return False
-        whole = json.loads(path.read_text("utf-8-sig"))
+        document = json.loads(path.read_text("utf-8-sig"))
     except (OSError, ValueError, RecursionError):
         return False
-    whole = whole.get("properties", whole) if isinstance(whole, dict) else whole
-    if not isinstance(whole, dict) or not whole.keys() & {"globalValidation", "identityProviders"}:
+    document = document.get("properties", document) if isinstance(document, dict) else document
+    if not isinstance(document, dict) or not document.keys() & {
+        "globalValidation",
+        "identityProviders",
+    }:
         return False
-    platform = whole.get("platform")
+    platform = document.get("platform")
     return not isinstance(platform, dict) or platform.get("enabled") is not False
 
 
@@ -175,34 +178,34 @@ def parse(given: object) -> EasyAuth:
     """The settings in the form of authsettingsV2, bare or below ``properties``. Raises
     SiteError.
     """
-    whole = _object(given, "the file")
-    whole = _object(whole.get("properties", whole), "properties")
-    validation = _part(whole, "globalValidation")
-    http, login = _part(whole, "httpSettings"), _part(whole, "login")
-    enabled = _providers(_part(whole, "identityProviders"))
+    document = _object(given, "the file")
+    document = _object(document.get("properties", document), "properties")
+    validation = _part(document, "globalValidation")
+    http, login = _part(document, "httpSettings"), _part(document, "login")
+    enabled = _providers(_part(document, "identityProviders"))
     action = validation.get("unauthenticatedClientAction", "RedirectToLoginPage")
     if action not in ACTIONS:
         raise SiteError(
             f"unauthenticatedClientAction cannot be {action!r}.", f"Known are {', '.join(ACTIONS)}."
         )
-    is_off = _part(whole, "platform").get("enabled", True) is False
+    is_off = _part(document, "platform").get("enabled", True) is False
     if is_off or validation.get("requireAuthentication", True) is False:
         action = "AllowAnonymous"
-    wanted = _alias(str(validation.get("redirectToProvider") or ""))
+    requested = _alias(str(validation.get("redirectToProvider") or ""))
     return EasyAuth(
         action=str(action),
-        redirect_to=wanted or next(iter(enabled), "aad"),
+        redirect_to=requested or next(iter(enabled), "aad"),
         excluded=_texts(validation, "excludedPaths"),
         require_https=http.get("requireHttps", True) is not False,
         prefix=str(_part(http, "routes").get("apiPrefix") or "/.auth").rstrip("/"),
         logout=str(_part(login, "routes").get("logoutEndpoint") or ""),
         has_tokens=_part(login, "tokenStore").get("enabled") is True,
-        has_secret="clientSecretSettingName" in json.dumps(whole.get("identityProviders", {})),
+        has_secret="clientSecretSettingName" in json.dumps(document.get("identityProviders", {})),
         allowed_redirects=_texts(login, "allowedExternalRedirectUrls"),
         providers=enabled,
         session_seconds=_span(_part(login, "cookieExpiration"), "timeToExpiration"),
         refresh_seconds=_hours(_part(login, "tokenStore"), "tokenRefreshExtensionHours"),
-        unknown=tuple(sorted(whole.keys() - _KNOWN)),
+        unknown=tuple(sorted(document.keys() - _KNOWN)),
     )
 
 
@@ -212,8 +215,8 @@ def _object(given: object, name: str) -> dict[str, object]:
     return given
 
 
-def _part(whole: dict[str, object], name: str) -> dict[str, object]:
-    return _object(whole.get(name) or {}, name)
+def _part(document: dict[str, object], name: str) -> dict[str, object]:
+    return _object(document.get(name) or {}, name)
 
 
 def _texts(part: dict[str, object], name: str) -> tuple[str, ...]:

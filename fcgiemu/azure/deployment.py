@@ -46,7 +46,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class DeploymentStep:
     """One step of a plan: its name, why it is taken, and what does it."""
 
     name: str
@@ -84,18 +84,18 @@ class Deployment:
 
     # -- the plan ----------------------------------------------------------------------------------
 
-    def plan(self) -> list[Step]:
+    def plan(self) -> list[DeploymentStep]:
         """The steps in order. Raises DeploymentFailed where no Python can be chosen."""
         if not self.source.is_dir():
             raise DeploymentFailed("source", f"There is no folder {self.source}.")
         self.source = dot_deployment.project_folder(self._root)
         command = self.custom_command()
-        copy = Step("copy", "every deployment", self._stage)
-        sync = Step("sync", "what has changed goes to site/wwwroot", self._sync)
+        copy = DeploymentStep("copy", "every deployment", self._stage)
+        sync = DeploymentStep("sync", "what has changed goes to site/wwwroot", self._sync)
         if command and self.custom:
             return [
                 copy,
-                Step("custom", f".deployment: {command}", lambda: self._custom(command)),
+                DeploymentStep("custom", f".deployment: {command}", lambda: self._custom(command)),
                 sync,
             ]
         if not self.is_python():
@@ -107,25 +107,25 @@ class Deployment:
         fresh = not (self.home.wwwroot / "env" / runtime.marker).exists()
         steps = [
             copy,
-            Step(
+            DeploymentStep(
                 "env",
                 f"{runtime.name} by {runtime.why}: "
                 + ("made new" if fresh else "kept from the last deployment"),
                 lambda: self._environment(fresh),
             ),
         ]
-        steps.append(Step("pip", "requirements.txt, every deployment", self._install))
+        steps.append(DeploymentStep("pip", "requirements.txt, every deployment", self._install))
         config = self._versioned(runtime)
         if config is not None:
             steps.append(
-                Step(
+                DeploymentStep(
                     "web.config", f"{config.name} takes its place", lambda: self._configure(config)
                 )
             )
         steps.append(sync)
         if find(self.source, "manage.py") and not find(self.source, ".skipDjango"):
             steps.append(
-                Step(
+                DeploymentStep(
                     "collectstatic",
                     "manage.py is there; done if env holds Django",
                     self._collect_static,
@@ -138,7 +138,7 @@ class Deployment:
         own = self.custom and self.custom_command()
         return self.runtime is None and not own and node_site.is_node(self.source)
 
-    def _node_steps(self) -> list[Step]:
+    def _node_steps(self) -> list[DeploymentStep]:
         """What Kudu does for a Node site between the copying and the exchange."""
         if not self._is_node():
             return []
@@ -147,7 +147,7 @@ class Deployment:
         if start and find(self.source, "web.config") is None:
             text = node_site.web_config(start)
             steps.append(
-                Step(
+                DeploymentStep(
                     "web.config",
                     f"there is none: {start} answers by iisnode",
                     lambda: self._write("web.config", text),
@@ -156,9 +156,11 @@ class Deployment:
         if start and (line := node_site.yml_line(self.source, start)):
             name = (Path(start).parent / "iisnode.yml").as_posix()
             why = "engines.node of package.json names a Node"
-            steps.append(Step("iisnode.yml", why, lambda: self._add_line(name, line)))
+            steps.append(DeploymentStep("iisnode.yml", why, lambda: self._add_line(name, line)))
         if node_site.has_dependencies(self.source) and not (self.source / "node_modules").is_dir():
-            steps.append(Step("npm", "package.json, every deployment", self._install_packages))
+            steps.append(
+                DeploymentStep("npm", "package.json, every deployment", self._install_packages)
+            )
         return steps
 
     def _versioned(self, runtime: Runtime) -> Path | None:
@@ -228,7 +230,7 @@ class Deployment:
     def _run(self) -> None:
         shutil.rmtree(self.home.work, ignore_errors=True)
         self.home.work.mkdir()
-        steps: list[Step] = []
+        steps: list[DeploymentStep] = []
         try:
             command = self.custom_command()
             steps = self.plan()

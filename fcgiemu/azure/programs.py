@@ -62,10 +62,10 @@ def reason(command: list[str], code: int, output: list[str]) -> str:
     """One sentence about a program that failed: the line of its output that tells most, and its
     exit code.
     """
-    words = command[2] if command[:2] == ["sh", "-c"] else " ".join(command[:4]) + " …"
-    if code in _NOT_RUN and re.search(r"\.(?:cmd|bat|ps1)\b", words, re.IGNORECASE):
-        return f"{words}: a script of Windows, which cannot run here."
-    ended = f"{words} ended with exit code {code}."
+    command_line = command[2] if command[:2] == ["sh", "-c"] else " ".join(command[:4]) + " …"
+    if code in _NOT_RUN and re.search(r"\.(?:cmd|bat|ps1)\b", command_line, re.IGNORECASE):
+        return f"{command_line}: a script of Windows, which cannot run here."
+    ended = f"{command_line} ended with exit code {code}."
     telling = [line.strip() for line in output if _TELLING.search(line) and not _EMPTY.search(line)]
     said = (
         telling[-1]

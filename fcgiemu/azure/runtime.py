@@ -48,7 +48,7 @@ class Runtime:
         return f"azure.env.{self.name}.txt"
 
 
-def wanted(source: Path, option: str | None) -> tuple[Version, str]:
+def requested_version(source: Path, option: str | None) -> tuple[Version, str]:
     """The version that is asked for, and by whom. Raises RuntimeRefused."""
     if find(source, "runtime.txt") is not None:
         return parse(_text(content(source, "runtime.txt")), "runtime.txt"), "runtime.txt"
@@ -121,7 +121,7 @@ def choose(source: Path, option: str | None) -> Runtime:
     """The runtime of a deployment: the version itself, else the nearest that is installed. Raises
     RuntimeRefused.
     """
-    version, why = wanted(source, option)
+    version, why = requested_version(source, option)
     python = installed(version)
     if python is not None:
         return Runtime(version, python, why)

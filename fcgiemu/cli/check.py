@@ -262,12 +262,12 @@ def _codes(texts: Iterable[str]) -> list[str]:
 
 def _selected(texts: Iterable[str]) -> set[str] | None:
     """The codes that --select names or that begin so; None for all."""
-    wanted = [code.strip() for text in texts for code in text.split(",") if code.strip()]
+    listed = [code.strip() for text in texts for code in text.split(",") if code.strip()]
     found: set[str] = set()
-    for word in wanted:
+    for word in listed:
         begun = {code for code in catalogue.codes() if code.startswith(f"{word.rstrip('-')}-")}
         found |= begun or {catalogue.kind(code).code for code in _codes([word])}
-    return found if wanted else None
+    return found if listed else None
 
 
 def _explained(code: str) -> str:

@@ -15,11 +15,11 @@ import click
 
 from ..diff import compare as diff
 from ..errors import SiteError
-from ..logs.asked import requests
+from ..logs.listing import requests
 from ..parity import asking, cases, comparing, crawling, normal
 from ..parity import baseline as baselines
-from ..parity.asking import SAFE, Answer, Asker, Origin, Question
-from ..parity.comparing import Found, Report
+from ..parity.asking import SAFE, Asker, LiveAnswer, Origin, Question
+from ..parity.comparing import ChangedAnswer, Report
 from ..parity.serving import LocalSite
 from ..site import Site
 from . import fail
@@ -148,7 +148,7 @@ def command(
                 asking.Asker(here, None, headers, authority=where.authority, verify=False)
             )
             ignored = frozenset(name.lower() for name in ignore_header)
-            policy = normal.Policy(where, here, ignored=ignored, masks=masks)
+            policy = normal.ComparisonPolicy(where, here, ignored=ignored, masks=masks)
             questions, learn = _questions(given, live, report)
             comparing.compare(
                 opened,
@@ -203,7 +203,7 @@ def _again(settings: dict[str, Any]) -> list[str]:
 
 def _questions(
     given: _Input, live: Asker, report: Report
-) -> tuple[Iterable[Question], Callable[[Question, Answer], None] | None]:
+) -> tuple[Iterable[Question], Callable[[Question, LiveAnswer], None] | None]:
     """The questions, and who learns from their answers."""
     if given.crawl is not None:
         crawler = crawling.Crawler(live.where, given.crawl, crawling.robots(live))
@@ -259,12 +259,12 @@ def _shown(questions: Iterable[Question], report: Report) -> Iterator[Question]:
         click.echo("\r\x1b[K", err=True, nl=False)
 
 
-def _capture(folder: Path, site: Site, where: Origin) -> Callable[[Found], None]:
+def _capture(folder: Path, site: Site, where: Origin) -> Callable[[ChangedAnswer], None]:
     """Writes cases as case-0001.json and so on, behind those that are there."""
     folder.mkdir(parents=True, exist_ok=True)
     number = len(list(folder.glob("case-*.json")))
 
-    def write(found: Found) -> None:
+    def write(found: ChangedAnswer) -> None:
         nonlocal number
         number += 1
         case = cases.of_comparison(found, site, where.url, where.host)

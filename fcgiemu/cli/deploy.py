@@ -168,11 +168,11 @@ def _texts(places: dict[str, Path]) -> dict[str, str]:
 
 def _report(deployment: Callable[..., Deployment], dry_run: bool) -> dict[str, object]:
     """Deploy, or plan only, and tell it as JSON; see schemas/json/deploy.json. Raises SiteError."""
-    from ..azure.deployment import Step
+    from ..azure.deployment import DeploymentStep
     from ..azure.failure import DeploymentFailed
 
     log: list[str] = []
-    steps: list[Step] = []
+    steps: list[DeploymentStep] = []
     begun = 0
     failure: DeploymentFailed | None = None
 

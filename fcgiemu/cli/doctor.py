@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from ..diagnosis.steps import Step
+from ..diagnosis.steps import DoctorStep
 from ..errors import SiteError
 from . import fail
 from .grammar import site_argument
@@ -27,7 +27,7 @@ _COLOURS = {"ok": "green", "note": "cyan", "warning": "yellow", "problem": "red"
 def command(site: Path, as_json: bool, **settings: Any) -> None:
     from ..diagnosis.doctor import examine
 
-    found: list[tuple[str, Step]] = []
+    found: list[tuple[str, DoctorStep]] = []
     try:
         opened = open_site(site, **settings)
         for application in opened.layout.applications:
@@ -48,7 +48,7 @@ def command(site: Path, as_json: bool, **settings: Any) -> None:
     sys.exit(1 if problems else 0)
 
 
-def _show(step: Step) -> None:
+def _show(step: DoctorStep) -> None:
     code = f" [{step.finding.code}]" if step.finding is not None else ""
     status = click.style(f"{step.status:<8}", fg=_COLOURS[step.status])
     click.echo(f"{status}{step.name:<13} {step.text}{code}")

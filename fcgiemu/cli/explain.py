@@ -101,7 +101,7 @@ def command(
         opened = open_site(site, **settings)
         finish = partial(_finished, mask=mask, measured_only=measured_only)
         if batch is not None:
-            broken = _batch(opened, batch, as_json, not no_events, only_matching, finish)
+            has_failed = _batch(opened, batch, as_json, not no_events, only_matching, finish)
         else:
             assert url is not None
             answer = opened.explain(
@@ -120,10 +120,10 @@ def command(
                 _write_page(html, answer)
             else:
                 click.echo(_json(answer, 1) if as_json else _story(answer, only_matching))
-            broken = _is_broken(answer)
+            has_failed = _is_broken(answer)
     except SiteError as error:
         fail(error, error.hint)
-    if fail_on_error and broken:
+    if fail_on_error and has_failed:
         sys.exit(1)
 
 
@@ -245,7 +245,7 @@ def _batch(
     its place and stops no other; the exit status is 2 then.
     """
     sites: dict[tuple[Any, ...], Site] = {(): site}
-    broken = failed = False
+    has_failed = failed = False
     for number, line in _numbered(lines):
         if not line.strip():
             continue
@@ -257,11 +257,11 @@ def _batch(
             failed = True
             _say_why(number, question, error, as_json)
             continue
-        broken = broken or _is_broken(answer)
+        has_failed = has_failed or _is_broken(answer)
         click.echo(_json(answer) if as_json else _story(answer, only_matching) + "\n")
     if failed:
         sys.exit(2)
-    return broken
+    return has_failed
 
 
 def _say_why(number: int, question: dict[str, Any], error: Exception, as_json: bool) -> None:

@@ -83,7 +83,7 @@ def command(
     several = len(paths) > 1 or listing.is_several(paths[0])
     errors: list[TraceError] = []
     found: list[FrebTrace] = []
-    rows: list[listing.Summary] = []
+    rows: list[listing.TraceSummary] = []
     keep = not several or stories or any(one is not None for one in (html, site, expect))
     for trace in listing.traces(paths):
         if isinstance(trace, TraceError):
@@ -113,7 +113,9 @@ def command(
     sys.exit(2 if errors else 1 if differs else 0)
 
 
-def _wanted(row: listing.Summary, status: str | None, url: str | None, module: str | None) -> bool:
+def _wanted(
+    row: listing.TraceSummary, status: str | None, url: str | None, module: str | None
+) -> bool:
     return (
         (status is None or status in (row.status, row.status.partition(".")[0]))
         and (url is None or url.lower() in row.url.lower())
@@ -121,7 +123,7 @@ def _wanted(row: listing.Summary, status: str | None, url: str | None, module: s
     )
 
 
-def _sorted(found: list[FrebTrace], rows: list[listing.Summary], sort: str) -> list[FrebTrace]:
+def _sorted(found: list[FrebTrace], rows: list[listing.TraceSummary], sort: str) -> list[FrebTrace]:
     order = {row.source: place for place, row in enumerate(listing.ordered(rows, sort))}
     return sorted(found, key=lambda trace: order[trace.source])
 
@@ -157,7 +159,7 @@ def _coloured(trace: FrebTrace, every: bool) -> str:
     )
 
 
-def _list(rows: list[listing.Summary], as_json: bool) -> None:
+def _list(rows: list[listing.TraceSummary], as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([row.as_json() for row in rows], indent=1))
     elif rows:

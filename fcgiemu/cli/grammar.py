@@ -133,26 +133,30 @@ json_option = click.option("--json", "as_json", is_flag=True, help="The same as 
 _URL = re.compile(r"/|[A-Za-z][A-Za-z0-9+.-]*://")
 
 
-def site_and_url(words: tuple[str, ...], has_batch: bool) -> tuple[str, str | None]:
+def site_and_url(arguments: tuple[str, ...], has_batch: bool) -> tuple[str, str | None]:
     """``[SITE] [URL]`` of ``explain``. Raises UsageError, and SiteError for one word that can be
     either.
     """
-    if len(words) > 2 or has_batch and len(words) == 2:
+    if len(arguments) > 2 or has_batch and len(arguments) == 2:
         raise click.UsageError(
-            f"Too many arguments: {' '.join(words)}. Write: fcgiemu explain [SITE] URL"
+            f"Too many arguments: {' '.join(arguments)}. Write: fcgiemu explain [SITE] URL"
         )
-    if len(words) == 2:
-        if not is_url(words[1]):
-            raise click.UsageError(f"{words[1]} is not a URL. {NOT_A_URL}")
-        return words[0], words[1]
+    if len(arguments) == 2:
+        if not is_url(arguments[1]):
+            raise click.UsageError(f"{arguments[1]} is not a URL. {NOT_A_URL}")
+        return arguments[0], arguments[1]
     if has_batch:
-        return (words[0] if words else "."), None
-    if not words or not _URL.match(words[0]):
+        return (arguments[0] if arguments else "."), None
+    if not arguments or not _URL.match(arguments[0]):
         raise click.UsageError(
             "Give a URL or --batch FILE: fcgiemu explain "
-            + (f"{words[0]} /" if words and os.path.exists(words[0]) else "'/cart?id=3'")
+            + (
+                f"{arguments[0]} /"
+                if arguments and os.path.exists(arguments[0])
+                else "'/cart?id=3'"
+            )
         )
-    word = words[0]
+    word = arguments[0]
     folder = Path(word).parent if Path(word).is_file() else Path(word)
     if word != "/" and folder.is_dir() and find(folder, "web.config") is not None:
         raise SiteError(

@@ -191,7 +191,7 @@ def command(
     from ..programs.fastcgi_launch import PoolOptions
     from ..server import tls
     from ..server.first_process import reap_as_process_1
-    from ..server.serve import Options, Serving
+    from ..server.serve import ServeOptions, Serving
 
     if posix.IS_WINDOWS:
         raise SiteError(*posix.NO_SERVE)
@@ -206,7 +206,7 @@ def command(
         certificate = (
             tls.own(cert, key) if cert else tls.local(kept.folder() / "tls") if https else None
         )
-        options = Options(
+        options = ServeOptions(
             host,
             port,
             reload,
@@ -226,8 +226,8 @@ def command(
             editor=editor,
         )
         serving = Serving(open_site(site, **settings), options)
-        asked = ui or ui_open or ui_write or ui_host is not None or ui_port is not None
-        if asked or serving.site.settings.ui:
+        wants_ui = ui or ui_open or ui_write or ui_host is not None or ui_port is not None
+        if wants_ui or serving.site.settings.ui:
             from ..inspector.inspector import Inspector
 
             host = "127.0.0.1" if ui_host is None else ui_host

@@ -14,11 +14,11 @@ from ..files import FileView
 from . import schema
 from .diagnostics import ConfigurationError, Span
 from .locks import NO_OVERRIDES, UNLOCKED_BY_IISNODE, Overrides, uses_iisnode
-from .model import SHIPPED_POLICY, ConfigFile, Override, Policy, SectionInstance
+from .model import SHIPPED_POLICY, ConfigFile, LockPolicy, Override, SectionInstance
 from .reader import Element, read_bytes, read_file
 from .typed import MAX_HINTS, REWRITE, Typer
 
-__all__ = ["SHIPPED_POLICY", "ConfigFile", "Policy", "load"]
+__all__ = ["SHIPPED_POLICY", "ConfigFile", "LockPolicy", "load"]
 
 #: Parts of the rewrite section whose errors have a status of their own (500.52, 500.51).
 _APART = {REWRITE + "/outboundRules", REWRITE + "/globalRules"}
@@ -31,7 +31,7 @@ def load(
     *,
     is_host: bool = False,
     application_root: bool = True,
-    policy: Policy = SHIPPED_POLICY,
+    policy: LockPolicy = SHIPPED_POLICY,
     overrides: Overrides = NO_OVERRIDES,
     content: bytes | None = None,
 ) -> ConfigFile:
@@ -73,7 +73,7 @@ class _Loader:
         file: ConfigFile,
         folder: Path | None,
         application_root: bool,
-        policy: Policy,
+        policy: LockPolicy,
         overrides: Overrides,
     ) -> None:
         self.file = file

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from . import values
 from .diagnostics import Finding, Span
-from .reader import Comment, Element, Run
+from .reader import Comment, Element, ElementRun
 from .schema import ElementSchema
 
 _NO_LOCKS: Mapping[str, str] = {}
@@ -56,7 +56,7 @@ class Entries:
 
     __slots__ = ("_distinct", "run", "schema")
 
-    def __init__(self, schema: ElementSchema, run: Run) -> None:
+    def __init__(self, schema: ElementSchema, run: ElementRun) -> None:
         self.schema = schema
         self.run = run
         self._distinct: bool | None = None
@@ -179,7 +179,7 @@ class ConfigFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
+class LockPolicy:
     """How strictly the locks of the server are applied: unlocked with a finding by default; and
     which sections of extensions it has.
     """
@@ -192,4 +192,4 @@ class Policy:
     locked: frozenset[str] = frozenset()
 
 
-SHIPPED_POLICY = Policy()
+SHIPPED_POLICY = LockPolicy()

@@ -42,7 +42,7 @@ class Element:
         self._texts: Sequence[str] = tuple(attributes.values())
         self.file = span.file
         self._place = _packed(span.line, span.column)
-        self._parts: list[Element | Run] | None = None
+        self._parts: list[Element | ElementRun] | None = None
 
     @classmethod
     def at(
@@ -69,10 +69,12 @@ class Element:
         parts = self._parts
         if parts is None:
             return ()
-        return [child for part in parts for child in (part if isinstance(part, Run) else (part,))]
+        return [
+            child for part in parts for child in (part if isinstance(part, ElementRun) else (part,))
+        ]
 
     @property
-    def parts(self) -> Sequence[Element | Run]:
+    def parts(self) -> Sequence[Element | ElementRun]:
         """The child elements, where long runs of one shape stand as one part."""
         return self._parts or ()
 
@@ -83,7 +85,7 @@ class Element:
     def iter(self, tag: str) -> Iterator[Element]:
         """Every element below this one, in document order, called ``tag``."""
         for part in self.parts:
-            if isinstance(part, Run):
+            if isinstance(part, ElementRun):
                 if part.tag == tag:
                     yield from part
                 continue
@@ -95,7 +97,7 @@ class Element:
         """The lines on which this element and those below it begin."""
         yield _line(self._place)
         for part in self.parts:
-            if isinstance(part, Run):
+            if isinstance(part, ElementRun):
                 yield from map(_line, part.places)
             else:
                 yield from part.lines()
@@ -109,13 +111,13 @@ class Element:
         if len(self._parts) % _RUN == 0:
             last = self._parts[-_RUN:]
             if all(isinstance(part, Element) and part._fits(child) for part in last):
-                self._parts[-_RUN:] = [Run(child.tag, child._names, child.file, last)]
+                self._parts[-_RUN:] = [ElementRun(child.tag, child._names, child.file, last)]
 
     def add_leaf(self, tag: str, names: tuple[str, ...], texts: list[str], place: int) -> None:
         """Add a child that has no children itself."""
         if self._parts:
             last = self._parts[-1]
-            if type(last) is Run and last.names is names and last.tag == tag:
+            if type(last) is ElementRun and last.names is names and last.tag == tag:
                 last.texts += texts
                 last.places.append(place)
                 return
@@ -129,13 +131,13 @@ class Element:
         return self._texts, self._place
 
 
-class Run:
+class ElementRun:
     """Childless siblings that have one tag and the same attributes in the same order."""
 
     __slots__ = ("file", "names", "places", "tag", "texts")
 
     def __init__(
-        self, tag: str, names: tuple[str, ...], file: str, elements: Sequence[Element | Run]
+        self, tag: str, names: tuple[str, ...], file: str, elements: Sequence[Element | ElementRun]
     ) -> None:
         self.tag = tag
         self.names = names

@@ -35,7 +35,7 @@ from . import file as config_file
 from .diagnostics import Finding, Span
 from .locks import overrides
 from .merge import Level, Node, merge_section
-from .model import SHIPPED_POLICY, ConfigFile, Policy
+from .model import SHIPPED_POLICY, ConfigFile, LockPolicy
 from .reader import MAX_BYTES
 from .xdt.findings import Transformed, transformed
 
@@ -220,7 +220,7 @@ class ConfigTree:
         host: tuple[ConfigFile, ...],
         *,
         site_name: str = "",
-        policy: Policy = SHIPPED_POLICY,
+        policy: LockPolicy = SHIPPED_POLICY,
         root_config: Path | None = None,
         unsaved: Mapping[str, bytes] = MappingProxyType({}),
         transforms: tuple[Path, ...] = (),

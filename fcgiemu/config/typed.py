@@ -12,7 +12,7 @@ from .. import catalogue
 from . import schema, values
 from .diagnostics import Span
 from .model import ConfigFile, Entries, TypedElement
-from .reader import Element, Run
+from .reader import Element, ElementRun
 from .schema import ElementSchema
 
 REWRITE = schema.WEB_SERVER + "rewrite"
@@ -39,7 +39,7 @@ _LOCK_ATTRIBUTES = frozenset(
 )
 
 
-def _only_texts(run: Run, known: ElementSchema) -> bool:
+def _only_texts(run: ElementRun, known: ElementSchema) -> bool:
     """Whether the elements of a run are right as they are: nothing but plain texts, nothing
     missing.
     """

@@ -33,9 +33,9 @@ def causes(text: str, application: Application, program: Program | None = None) 
     nothing where the text says it all itself.
     """
     text = text.partition("\n\nStdOut: ")[0]  # what the site has printed besides is none of it
-    whole = len(text) <= 2 * LOOKED_AT
-    text = text if whole else text[:LOOKED_AT] + text[-LOOKED_AT:]
-    found = next(_causes(text, _is_of_the_worker(text, whole), application, program), None)
+    is_complete = len(text) <= 2 * LOOKED_AT
+    text = text if is_complete else text[:LOOKED_AT] + text[-LOOKED_AT:]
+    found = next(_causes(text, _is_of_the_worker(text, is_complete), application, program), None)
     return [found] if found is not None else []
 
 
@@ -97,14 +97,14 @@ _WORKER = re.compile(
 )
 
 
-def _is_of_the_worker(text: str, whole: bool) -> bool:
+def _is_of_the_worker(text: str, is_complete: bool) -> bool:
     """Whether the innermost frame of a text's last traceback is the worker's; in a whole text, also
     whether there is none.
     """
     frames = [
         frame for frame in re.findall(r'File "([^"]+)", line', text) if not _LIBRARY.match(frame)
     ]
-    return _WORKER.match(frames[-1]) is not None if frames else whole
+    return _WORKER.match(frames[-1]) is not None if frames else is_complete
 
 
 def _missing(application: Application, module: str, program: Program | None) -> Finding | None:

@@ -155,13 +155,13 @@ def _of_configuration(site: Site, effective: Effective, file: ConfigFile) -> Ite
     found += [*handlers.findings(effective, file), *handlers.platform(site, effective, file)]
     found += handlers.not_emulated(effective)
     found += server_modules.findings(site, effective, file)
-    broken = {finding.span for finding in found if finding.code == "rewrite-bad-template"}
+    bad_templates = {finding.span for finding in found if finding.code == "rewrite-bad-template"}
     served_as_files = handlers.serve_files(effective)
     lost = any(known.code in ("config-unreadable", "config-source") for known in file.findings)
     for finding in found:
         if finding.span is None or finding.span.file != file.name:
             continue
-        if finding.code == "rewrite-literal-condition" and finding.span in broken:
+        if finding.code == "rewrite-literal-condition" and finding.span in bad_templates:
             continue  # a template that cannot be used is empty: that has been said
         if finding.code == "azure-page-static-rule" and not served_as_files:
             continue  # a handler takes every path: no file is served by itself

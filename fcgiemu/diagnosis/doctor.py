@@ -21,25 +21,27 @@ from ..site import Site
 from . import node_process, processes, python, reaching
 from .check import check
 from .settings import has_python
-from .steps import Step
+from .steps import DoctorStep
 
 
-def examine(site: Site, application: Application) -> Iterator[Step]:
+def examine(site: Site, application: Application) -> Iterator[DoctorStep]:
     """Look at everything that must be right before an application can answer; the last step says
     who answers its first page.
     """
     found = [known for known in check(site) if _concerns(site, application, known)]
-    steps = [Step.of("web.config", known) for known in found]
+    steps = [DoctorStep.of("web.config", known) for known in found]
     yield from steps
     file = site.tree.file_of(application.url)
     if any(known.code == "config-missing" for known in found):
         return
     if file is not None:
-        broken = any(known.severity == "error" for known in file.findings)
-        if broken and file.root is None:
+        has_errors = any(known.severity == "error" for known in file.findings)
+        if has_errors and file.root is None:
             return
-        if not broken:
-            yield Step("web.config", "ok", str(application.path / file.name.rpartition("/")[2]))
+        if not has_errors:
+            yield DoctorStep(
+                "web.config", "ok", str(application.path / file.name.rpartition("/")[2])
+            )
     failed = any(step.status == "problem" for step in steps)
     for step in _programs(site, application, found):
         failed = failed or step.status == "problem"
@@ -67,11 +69,11 @@ def _handlers(site: Site, application: Application) -> list[Handler]:
     return list(chosen.values())
 
 
-def _programs(site: Site, application: Application, found: list[Finding]) -> Iterator[Step]:
+def _programs(site: Site, application: Application, found: list[Finding]) -> Iterator[DoctorStep]:
     """The steps for every program that handlers name."""
     chosen = _handlers(site, application)
     if not chosen and not any(known.code == "handler-not-emulated" for known in found):
-        yield Step.of("handler", _without_handler(site, application))
+        yield DoctorStep.of("handler", _without_handler(site, application))
     wrong = {str(known.span) for known in found if known.severity != "info"}
     for handler in chosen:
         if "FastCgiModule" in handler.modules:

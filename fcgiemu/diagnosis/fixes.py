@@ -30,7 +30,7 @@ _FIX = re.compile(r"(?:([\w.]+)/)?(?:@([\w.]+)|(name\(\))|(before\(\)))=(.*)", r
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class FileChange:
     """What the fixes of some findings make of one file."""
 
     path: Path
@@ -58,7 +58,7 @@ class Change:
         self.path.write_bytes(self.after)
 
 
-def changes(site: Site, findings: Iterable[Finding]) -> list[Change]:
+def changes(site: Site, findings: Iterable[Finding]) -> list[FileChange]:
     """The changes that the fixes of ``findings`` make to the files of a site, a file each. Raises
     SiteError where a file has changed since it was checked, and OSError.
     """
@@ -89,7 +89,7 @@ def edits(data: bytes, fix: str, span: Span) -> list[Edit]:
     return _Document(data).edit(fix, span)
 
 
-def _change(path: Path, name: str, before: bytes, findings: Iterable[Finding]) -> Change:
+def _change(path: Path, name: str, before: bytes, findings: Iterable[Finding]) -> FileChange:
     edits: list[Edit] = []
     fixed = []
     document = _Document(before)
@@ -98,7 +98,7 @@ def _change(path: Path, name: str, before: bytes, findings: Iterable[Finding]) -
         if edit and not any(_overlap(one, other) for one in edit for other in edits):
             edits += edit
             fixed.append(finding)
-    return Change(path, name, before, _edited(before, edits), tuple(fixed))
+    return FileChange(path, name, before, _edited(before, edits), tuple(fixed))
 
 
 def _overlap(one: Edit, other: Edit) -> bool:

@@ -214,9 +214,9 @@ def _covers(earlier: Node, later: Node) -> bool:
         earlier.text("path").lower(),
         {verb.strip() for verb in earlier.text("verb").split(",")},
     )
-    wanted = {verb.strip() for verb in later.text("verb").split(",")}
+    later_verbs = {verb.strip() for verb in later.text("verb").split(",")}
     other = later.text("path").lower()
     covers = path in ("*", other) or (
         "*" not in other and path_matcher(path)(f"/{other}") == len(other) + 1
     )
-    return covers and ("*" in verbs or wanted <= verbs)
+    return covers and ("*" in verbs or later_verbs <= verbs)

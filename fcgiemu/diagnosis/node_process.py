@@ -20,16 +20,16 @@ from ..programs.interpreters import ProgramMissing
 from ..site import Site
 from .node import versions
 from .python import program_missing
-from .steps import Step
+from .steps import DoctorStep
 
 
 def examine(
     site: Site, application: Application, handler: Handler, wrong: Collection[str]
-) -> Iterator[Step]:
+) -> Iterator[DoctorStep]:
     """Node and the script that the handler names, started where nothing that is ``wrong`` already
     keeps it from listening.
     """
-    yield Step("handler", "ok", f"{handler.name}: path={handler.path} {handler.origin}")
+    yield DoctorStep("handler", "ok", f"{handler.name}: path={handler.path} {handler.origin}")
     action = site.decide(make_request(f"{application.url}/{handler.path.strip('/')}")).action
     if not isinstance(action, CallIisnode):
         return  # check, or the request for the first page, says why
@@ -40,13 +40,15 @@ def examine(
             found = node.find(settings.command_line, site, application)
             words, environment = node_programs.command_line(site, application, action, path)
         except ProgramMissing as error:
-            yield Step.of("process", program_missing(error))
+            yield DoctorStep.of("process", program_missing(error))
             return
         version = node.version(found.path)
-        yield Step("process", "ok", f"Node {node.version_name(version)}, {found.path}: {found.why}")
+        yield DoctorStep(
+            "process", "ok", f"Node {node.version_name(version)}, {found.path}: {found.why}"
+        )
         for known in versions(site, application, settings.command_line, version):
-            yield Step.of("process", known)
-        yield Step("process", "ok", " ".join(words))
+            yield DoctorStep.of("process", known)
+        yield DoctorStep("process", "ok", " ".join(words))
         if wrong:
             return
         environment.pop("IISNODE_LOGGINGENABLED", None)  # what it writes is shown
@@ -54,7 +56,7 @@ def examine(
         seconds = settings.connection_tries * settings.connection_delay
         trial = asking.try_pipe(words, environment, place, path, seconds)
     if trial.listens:
-        yield Step("process", "ok", "it listens on PORT")
+        yield DoctorStep("process", "ok", "it listens on PORT")
         return
     last = next(filter(str.strip, reversed(trial.output.splitlines())), "it wrote nothing")
     command = f"cd {shlex.quote(place)} && PORT=$(mktemp -u) {' '.join(map(shlex.quote, words))}"
@@ -66,7 +68,7 @@ def examine(
         output=_telling(trial.output) or last.strip(),
         command=command,
     )
-    yield Step.of("process", known)
+    yield DoctorStep.of("process", known)
 
 
 def _telling(output: str) -> str:

@@ -10,9 +10,10 @@ import re
 from typing import assert_never
 
 from ..rewrite.dialect import (
+    Alternation,
     Assertion,
-    Choice,
-    Group,
+    CapturingGroup,
+    Characters,
     Look,
     Part,
     PatternError,
@@ -20,7 +21,6 @@ from ..rewrite.dialect import (
     Repeat,
     Sequence,
     Set,
-    Text,
     parse,
 )
 
@@ -84,16 +84,16 @@ class _Start:
 
 def _start(part: Part, before: _Start) -> _Start:
     match part:
-        case Text():
+        case Characters():
             signs = frozenset(part.text[:1]) if before.anchored else None
             return before.with_signs(signs) if part.text else before
         case Set():
             return before.with_signs(_members(part) if before.anchored else None)
         case Assertion():
             return _Start(before.signs, before.anchored or part.kind == "^")
-        case Group():
+        case CapturingGroup():
             return _start(part.inner, before)
-        case Choice():
+        case Alternation():
             ways = [_start(branch, before) for branch in part.branches]
             if not all(way.ended and way.signs is not None for way in ways):
                 return before.with_signs(None)
@@ -132,13 +132,13 @@ def needs(pattern: str, sign: str) -> bool:
 
 def _needs(part: Part, sign: str) -> bool:
     match part:
-        case Text():
+        case Characters():
             return sign in part.text
         case Set():
             return _members(part) == frozenset(sign)
-        case Group():
+        case CapturingGroup():
             return _needs(part.inner, sign)
-        case Choice():
+        case Alternation():
             return all(_needs(branch, sign) for branch in part.branches)
         case Repeat():
             return part.low > 0 and _needs(part.inner, sign)

@@ -47,8 +47,8 @@ def by_hand(
     variable: str = PORT_VARIABLE,
 ) -> str:
     """The command that starts a process as IIS does, which tells it the port in ``variable``."""
-    words = " ".join(map(shlex.quote, command))
-    return f"cd {shlex.quote(str(application.path))} && {variable}={port} {words}"
+    parts = " ".join(map(shlex.quote, command))
+    return f"cd {shlex.quote(str(application.path))} && {variable}={port} {parts}"
 
 
 def of_failed_start(
@@ -136,13 +136,13 @@ def _forks(
     application: Application, settings: HttpPlatform, span: Span | None
 ) -> Iterator[Finding]:
     """Servers and calls that need fork."""
-    words = [settings.process_path, *_words(settings.arguments)]
-    names = [re.split(r"[\\/]", word)[-1].lower().removesuffix(".exe") for word in words]
+    parts = [settings.process_path, *_words(settings.arguments)]
+    names = [re.split(r"[\\/]", word)[-1].lower().removesuffix(".exe") for word in parts]
     server = next((name for name in _FORKING if name in names), "")
     if server:
         yield finding("platform-fork/server", span, name=server)
         return
-    for word in words[1:2]:
+    for word in parts[1:2]:
         script = Path(paths.below(str(application.path), word))
         text = (
             script.read_text("utf-8", "replace")

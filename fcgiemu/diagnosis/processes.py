@@ -26,25 +26,25 @@ from .asp_net_core import of_failed_start as core_starts
 from .causes import causes, in_words
 from .platform import by_hand, of_failed_start
 from .python import chosen_program, program_missing, timeout
-from .steps import Step
+from .steps import DoctorStep
 
 
 def platform(
     site: Site, application: Application, handler: Handler, wrong: Collection[str]
-) -> Iterator[Step]:
+) -> Iterator[DoctorStep]:
     """The process of <httpPlatform>, started and asked for the first page where nothing that is
     ``wrong`` already keeps it from that.
     """
-    yield Step("handler", "ok", f"{handler.name}: path={handler.path} {handler.origin}")
+    yield DoctorStep("handler", "ok", f"{handler.name}: path={handler.path} {handler.origin}")
     settings = site.effective(application.url or "/").view(http_platform.http_platform)
     try:
         program = find_program(settings.process_path, site, application)
         words, environment = command_line(site, application, settings, "PORT")
     except ProgramMissing as error:
-        yield Step.of("process", program_missing(error))
+        yield DoctorStep.of("process", program_missing(error))
         return
     yield from chosen_program(program)
-    yield Step("process", "ok", " ".join(words))
+    yield DoctorStep("process", "ok", " ".join(words))
     missing = list(_module(application, program, words, environment))
     yield from missing
     if not missing and not wrong:
@@ -71,20 +71,20 @@ def _platform_start(
 
 def asp_net_core(
     site: Site, application: Application, handler: Handler, wrong: Collection[str]
-) -> Iterator[Step]:
+) -> Iterator[DoctorStep]:
     """The process of <aspNetCore>, in the same way."""
-    yield Step("handler", "ok", f"{handler.name}: path={handler.path} {handler.origin}")
+    yield DoctorStep("handler", "ok", f"{handler.name}: path={handler.path} {handler.origin}")
     settings = site.effective(application.url or "/").view(core.asp_net_core)
     port = free_port()
     try:
         found = core_programs.command(site, application, settings, {})
         line = core_programs.command_line(site, application, settings, port)
     except ProgramMissing as error:
-        yield Step.of("process", program_missing(error))
+        yield DoctorStep.of("process", program_missing(error))
         return
     if found.note:
-        yield Step("process", "ok", found.note)
-    yield Step("process", "ok", " ".join(line[0]))
+        yield DoctorStep("process", "ok", found.note)
+    yield DoctorStep("process", "ok", " ".join(line[0]))
     if not wrong:
         yield from _started(
             Start(
@@ -118,23 +118,25 @@ class Start:
 
 def _module(
     application: Application, program: Program, words: tuple[str, ...], environment: dict[str, str]
-) -> Iterator[Step]:
+) -> Iterator[DoctorStep]:
     """Whether Python has the module that <httpPlatform> runs with -m."""
     if words[1:2] != ("-m",) or len(words) < 3 or program.version is None:
         return
     module = words[2].partition(".")[0]
     ended = probing.run((words[0], "-c", f"import {module}"), environment, application.path)
     if ended.code is None:
-        yield Step.of("process", timeout(module))
+        yield DoctorStep.of("process", timeout(module))
     elif ended.code:
         likely = " ".join(map(in_words, causes(ended.output, application, program)))
         install = installing.packages(program, application.path, module)
         reason = (ended.output.strip().splitlines() or ["it ends at once"])[-1]
         remedy = likely or f"Install {module}. Run: {install}"
-        yield Step.of("process", finding("python-load-error", None, reason=reason, remedy=remedy))
+        yield DoctorStep.of(
+            "process", finding("python-load-error", None, reason=reason, remedy=remedy)
+        )
 
 
-def _started(start: Start) -> Iterator[Step]:
+def _started(start: Start) -> Iterator[DoctorStep]:
     """Start the process as IIS would, and see whether it listens and what it answers."""
     application, (words, environment) = start.application, start.line
     try:
@@ -148,16 +150,16 @@ def _started(start: Start) -> Iterator[Step]:
         )
     except OSError as error:
         reason = f"{words[0]}: {error.strerror}"
-        yield Step.of("process", finding("platform-no-start", None, reason=reason, remedy=""))
+        yield DoctorStep.of("process", finding("platform-no-start", None, reason=reason, remedy=""))
         return
     if trial.listens and trial.answer is not None:
-        yield Step("process", "ok", "it listens on the port that it is given")
+        yield DoctorStep("process", "ok", "it listens on the port that it is given")
         yield answered(application, trial.answer, start.program)
         return
     hand = by_hand(application, words, start.port, start.variable)
     remedy = " ".join(map(in_words, start.likely(trial))) or f"Start it by hand. Run: {hand}"
     reason = _reason(trial, start.port, start.seconds)
-    yield Step.of("process", finding("platform-no-start", None, reason=reason, remedy=remedy))
+    yield DoctorStep.of("process", finding("platform-no-start", None, reason=reason, remedy=remedy))
 
 
 def _reason(trial: asking.Trial, port: int, seconds: float) -> str:
@@ -172,7 +174,7 @@ def _reason(trial: asking.Trial, port: int, seconds: float) -> str:
     return f"{why}: {lines[-1]}" if lines else why
 
 
-def first_page(site: Site, application: Application, decision: Decision) -> Iterator[Step]:
+def first_page(site: Site, application: Application, decision: Decision) -> Iterator[DoctorStep]:
     """What a FastCGI application itself answers for its first page."""
     action = decision.action
     if not isinstance(action, CallFastCgi):
@@ -183,16 +185,18 @@ def first_page(site: Site, application: Application, decision: Decision) -> Iter
         launcher = Launcher(site, PoolOptions())
         launch = launcher.launch(program, application, launcher.limits(processor, application))
     except ProgramMissing as error:
-        yield Step.of("request", program_missing(error))
+        yield DoctorStep.of("request", program_missing(error))
         return
     except NotRegistered:
-        yield Step.of("request", finding("python-not-registered", None))
+        yield DoctorStep.of("request", finding("python-not-registered", None))
         return
     answer = asking.ask_fastcgi(launch, encode_params(decision, action))
     yield answered(application, answer, program)
 
 
-def answered(application: Application, answer: asking.Answer, program: Program | None) -> Step:
+def answered(
+    application: Application, answer: asking.ProgramAnswer, program: Program | None
+) -> DoctorStep:
     """What the application itself says of its first page."""
     url = f"{application.url}/"
     errors = answer.errors or _traceback(answer.printed)
@@ -200,8 +204,8 @@ def answered(application: Application, answer: asking.Answer, program: Program |
     likely = causes(errors or answer.body, application, program)
     found = _judged(url, application, answer, lines, " ".join(map(in_words, likely)))
     if found is None:
-        return Step("request", "ok", f"the application answers {url} with {answer.status}")
-    return Step.of("request", found)
+        return DoctorStep("request", "ok", f"the application answers {url} with {answer.status}")
+    return DoctorStep.of("request", found)
 
 
 def _traceback(printed: str) -> str:
@@ -214,7 +218,7 @@ def _traceback(printed: str) -> str:
 
 
 def _judged(
-    url: str, application: Application, answer: asking.Answer, lines: list[str], remedy: str
+    url: str, application: Application, answer: asking.ProgramAnswer, lines: list[str], remedy: str
 ) -> Finding | None:
     if not answer.status:
         first, last = (lines[0], lines[-1]) if lines else ("no word", "no word")

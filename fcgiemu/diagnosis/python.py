@@ -34,7 +34,7 @@ from ..site import Site
 from ..worker import paths
 from .causes import causes, in_words
 from .handler_names import module_file
-from .steps import Step
+from .steps import DoctorStep
 
 #: What starts a server, or waits for ever, where it stands at the left margin of a module.
 _AT_IMPORT = re.compile(
@@ -51,17 +51,17 @@ _OWN_FRAME = re.compile(
 
 def fast_cgi(
     site: Site, application: Application, chosen: Handler, wrong: Collection[str]
-) -> Iterator[Step]:
+) -> Iterator[DoctorStep]:
     """What stands behind a handler of FastCgiModule. ``wrong`` are the places of which something is
     said already.
     """
     if chosen.origin not in wrong:
-        yield Step("handler", "ok", f"{chosen.name}: path={chosen.path} {chosen.origin}")
+        yield DoctorStep("handler", "ok", f"{chosen.name}: path={chosen.path} {chosen.origin}")
     try:
         program = find_program(chosen.script_processor, site, application)
     except ProgramMissing as error:
         if split_processor(chosen.script_processor)[0]:  # else check has said so
-            yield Step.of("interpreter", program_missing(error))
+            yield DoctorStep.of("interpreter", program_missing(error))
         return
     yield from chosen_program(program)
     if not program.is_wfastcgi:
@@ -75,25 +75,25 @@ def fast_cgi(
             file=requirement.source.name,
             remedy=remedy_of(requirement),
         )
-        yield Step.of("requirements", windows)
+        yield DoctorStep.of("requirements", windows)
     yield from _settings(site, application, wrong)
     yield from _python_path(site, application, chosen)
     if not _is_dotted(site.worker_setting("WSGI_HANDLER", application)):
         return  # a name that cannot be used: check has said so
     at_import = _server_at_import(site, application)
     if at_import is not None:
-        yield Step.of("import", at_import)
+        yield DoctorStep.of("import", at_import)
     else:
         yield from _load(site, application, chosen, program)
 
 
-def chosen_program(program: Program) -> Iterator[Step]:
+def chosen_program(program: Program) -> Iterator[DoctorStep]:
     """Which program runs the site and why, and what was passed over."""
     version = f" (Python {version_name(program.version)})" if program.version else ""
     why = f": {because(program)}" if program.why else ""
-    yield Step("interpreter", "ok", f"{program.path}{version}{why}")
+    yield DoctorStep("interpreter", "ok", f"{program.path}{version}{why}")
     for note in program.notes:
-        yield Step("interpreter", "note", note)
+        yield DoctorStep("interpreter", "note", note)
 
 
 def _is_dotted(name: str | None) -> bool:
@@ -129,7 +129,7 @@ def timeout(what: str) -> Finding:
     return finding("python-load-timeout", None, what=what, seconds=f"{probing.SECONDS:g}")
 
 
-def _environment(site: Site, application: Application, program: Program) -> Iterator[Step]:
+def _environment(site: Site, application: Application, program: Program) -> Iterator[DoctorStep]:
     """The environment that the application gets, and the one that web.config names for it."""
     named = activated_folder(site, application)
     environment = environments.read(named) if named is not None else program.environment
@@ -138,7 +138,7 @@ def _environment(site: Site, application: Application, program: Program) -> Iter
         return
     what = f"{environment.folder}, made with Python {version_name(environment.version)}"
     if program.version is None or environment.version == program.version:
-        yield Step("env", "ok", what)
+        yield DoctorStep("env", "ok", what)
         return
     made = making(program.path, environment.folder)
     other = finding(
@@ -148,12 +148,12 @@ def _environment(site: Site, application: Application, program: Program) -> Iter
         running=version_name(program.version),
         remedy=f"rm -r {shlex.quote(str(environment.folder))} && {made}",
     )
-    yield Step.of("env", other)
+    yield DoctorStep.of("env", other)
 
 
 def _no_environment(
     site: Site, application: Application, program: Program, named: Path | None
-) -> Iterator[Step]:
+) -> Iterator[DoctorStep]:
     """That an environment is not there or cannot be used, where one is needed."""
     source = source_of(application.path)
     lost = [note for note in program.notes if note in _unusable(site, application)]
@@ -165,11 +165,13 @@ def _no_environment(
     )
     if lost:
         remedy = f"rm -r {shlex.quote(str(place))} && {made}"
-        yield Step.of("env", finding("python-lost-environment", None, what=lost[0], remedy=remedy))
+        yield DoctorStep.of(
+            "env", finding("python-lost-environment", None, what=lost[0], remedy=remedy)
+        )
     elif named is not None or source is not None:
         form = "/named" if named is not None else ""
         code = f"python-no-environment{form}"
-        yield Step.of("env", finding(code, None, place=place, remedy=made))
+        yield DoctorStep.of("env", finding(code, None, place=place, remedy=made))
 
 
 def _unusable(site: Site, application: Application) -> list[str]:
@@ -178,25 +180,25 @@ def _unusable(site: Site, application: Application) -> list[str]:
     return [environments.why_unusable(folder) for folder in folders if folder is not None]
 
 
-def _settings(site: Site, application: Application, wrong: Collection[str]) -> Iterator[Step]:
+def _settings(site: Site, application: Application, wrong: Collection[str]) -> Iterator[DoctorStep]:
     found = site.app_settings(application)
-    yield Step("appSettings", "ok" if found else "note", ", ".join(found) or "none")
+    yield DoctorStep("appSettings", "ok" if found else "note", ", ".join(found) or "none")
     name = site.worker_setting("WSGI_HANDLER", application)
     if name and str(found.get("WSGI_HANDLER", ("", ""))[1]) not in wrong:
-        yield Step("WSGI_HANDLER", "ok", name)
+        yield DoctorStep("WSGI_HANDLER", "ok", name)
     for other, (_, span) in found.items():
         if not name and other != "WSGI_HANDLER" and other.upper() == "WSGI_HANDLER":
-            yield Step.of(other, finding("python-setting-case", span, other=other))
+            yield DoctorStep.of(other, finding("python-setting-case", span, other=other))
     for key, (value, span) in found.items():
         is_path = key.lower() != "pythonpath" and paths.is_windows(value)
         if is_path and paths.map_path(value, known_pairs(site)) is None:
             local = paths.map_path(value, path_pairs(site))
             absent = finding("python-path-not-here", span, name=key, value=value, local=local)
-            yield Step.of(key, absent)
+            yield DoctorStep.of(key, absent)
     yield from _log(site, application)
 
 
-def _log(site: Site, application: Application) -> Iterator[Step]:
+def _log(site: Site, application: Application) -> Iterator[DoctorStep]:
     """That the worker's log cannot be written, which ends it before it has loaded anything."""
     log = site.worker_setting("WSGI_LOG", application)
     if not log:
@@ -208,10 +210,10 @@ def _log(site: Site, application: Application) -> Iterator[Step]:
         form = "" if os.path.exists(place) else "/folder"
         command = f"mkdir -p {shlex.quote(place)}"
         found = finding(f"python-log-file{form}", None, log=log, local=local, command=command)
-        yield Step.of("WSGI_LOG", found)
+        yield DoctorStep.of("WSGI_LOG", found)
 
 
-def _python_path(site: Site, application: Application, handler: Handler) -> Iterator[Step]:
+def _python_path(site: Site, application: Application, handler: Handler) -> Iterator[DoctorStep]:
     """Where the parts of PYTHONPATH lie on this machine."""
     written = {name.lower(): value for name, value in site.app_settings(application).items()}
     setting = written.get("pythonpath")
@@ -224,7 +226,7 @@ def _python_path(site: Site, application: Application, handler: Handler) -> Iter
         unknown = [name for name in re.findall(r"%(\w+)%", part) if name not in known]
         if unknown:
             wrong = finding("python-path-variable", setting[1], variable=unknown[0], part=part)
-            yield Step.of("PYTHONPATH", wrong)
+            yield DoctorStep.of("PYTHONPATH", wrong)
             continue
         text = paths.expand(part.strip(), known)
         local: str | None = paths.below(str(application.path), text)
@@ -234,17 +236,17 @@ def _python_path(site: Site, application: Application, handler: Handler) -> Iter
             drive = "%SystemDrive%" in part and not site.settings.azure
             code = f"python-path-not-here{'/drive' if drive else '/part'}"
             absent = finding(code, setting[1], name="PYTHONPATH", value=text)
-            yield Step.of("PYTHONPATH", absent)
+            yield DoctorStep.of("PYTHONPATH", absent)
         elif not os.path.isdir(local):
             wrong = finding("python-path-no-folder", setting[1], part=part, local=local)
-            yield Step.of("PYTHONPATH", wrong)
+            yield DoctorStep.of("PYTHONPATH", wrong)
         else:
-            yield Step("PYTHONPATH", "ok", f"{part} -> {local}")
+            yield DoctorStep("PYTHONPATH", "ok", f"{part} -> {local}")
 
 
 def _load(
     site: Site, application: Application, handler: Handler, program: Program
-) -> Iterator[Step]:
+) -> Iterator[DoctorStep]:
     """Load the handler in the worker's own environment and look at what it is."""
     launcher = Launcher(site, PoolOptions())
     try:
@@ -254,32 +256,34 @@ def _load(
         found, ended = probing.probe(launch, f"{application.path}/")
     except (StartFailed, NotRegistered, OSError) as error:
         reason = f"the handler could not be loaded: {error}"
-        yield Step.of("import", finding("python-load-error", None, reason=reason, remedy=""))
+        yield DoctorStep.of("import", finding("python-load-error", None, reason=reason, remedy=""))
         return
     if found is None and ended.code is None:
-        yield Step.of("import", timeout("the handler"))
+        yield DoctorStep.of("import", timeout("the handler"))
     elif found is None:
         module = (site.worker_setting("WSGI_HANDLER", application) or "").rpartition(".")[0]
-        yield Step.of("import", _exit(application, ended, program, module))
+        yield DoctorStep.of("import", _exit(application, ended, program, module))
     elif "error" in found:
-        yield Step.of("import", _error(site, application, found, program))
+        yield DoctorStep.of("import", _error(site, application, found, program))
     elif found["kind"] in _ASGI or found.get("asgi"):
         called = f"{found['kind']}() missing 1 required positional argument: 'send'"
         remedy = _remedy(causes(called, application, program))
-        yield Step.of("import", finding("python-asgi", None, type=found["kind"], remedy=remedy))
+        yield DoctorStep.of(
+            "import", finding("python-asgi", None, type=found["kind"], remedy=remedy)
+        )
     elif found["kind"] == "Dash" and not found["callable"]:
         yield from (
-            Step.of("import", known)
+            DoctorStep.of("import", known)
             for known in causes("'Dash' object is not callable", application, program)
         )
     elif not found["callable"]:
-        yield Step.of("import", finding("python-not-callable", None, type=found["kind"]))
+        yield DoctorStep.of("import", finding("python-not-callable", None, type=found["kind"]))
     elif found["takes_two"] is False:
         form = "/factory" if found["factory"] else ""
-        yield Step.of("import", finding(f"python-wrong-arguments{form}", None))
+        yield DoctorStep.of("import", finding(f"python-wrong-arguments{form}", None))
     else:
         version = ".".join(map(str, found["version"]))
-        yield Step("import", "ok", f"loaded on Python {version}, of type {found['kind']}")
+        yield DoctorStep("import", "ok", f"loaded on Python {version}, of type {found['kind']}")
 
 
 def _exit(application: Application, ended: probing.Ended, program: Program, module: str) -> Finding:

@@ -25,7 +25,7 @@ from ..decision import (
 from ..http.request import make_request
 from ..rewrite.compiler import inbound
 from ..site import Site
-from .steps import Step
+from .steps import DoctorStep
 
 
 def first_page(site: Site, application: Application) -> Decision:
@@ -38,15 +38,15 @@ def first_page(site: Site, application: Application) -> Decision:
 
 
 def steps(
-    site: Site, application: Application, decision: Decision, wanted: Sequence[Handler]
-) -> Iterator[Step]:
+    site: Site, application: Application, decision: Decision, intended: Sequence[Handler]
+) -> Iterator[DoctorStep]:
     """What to say where the first page is not answered by the program of a handler in
     ``wanted``.
     """
     action, url = decision.action, f"{application.url}/"
     if isinstance(action, CallFastCgi | CallProcess):
         return
-    reason = _reason(site.effective(application.url or "/"), decision, wanted)
+    reason = _reason(site.effective(application.url or "/"), decision, intended)
     why, remedy = (f"; {reason[0]}", reason[1]) if reason else ("", "")
     rules = ", ".join(decision.rules)
     if isinstance(action, Respond):
@@ -66,10 +66,10 @@ def steps(
     severity = "error" if is_wrong else "info"
     text = f"{url} is {what}{why}"
     found = finding("python-first-page", None, severity=severity, what=text, remedy=remedy)
-    yield Step.of("request", found)
+    yield DoctorStep.of("request", found)
 
 
-def _refused(url: str, action: Respond, why: str, remedy: str) -> Step:
+def _refused(url: str, action: Respond, why: str, remedy: str) -> DoctorStep:
     where = f"{action.finding.span}: " if action.finding is not None else ""
     hint = " ".join(action.hints) or (action.finding.hint if action.finding is not None else "")
     found = finding(
@@ -80,14 +80,14 @@ def _refused(url: str, action: Respond, why: str, remedy: str) -> Step:
         reason=f"{where}{action.message}{why}",
         remedy=remedy or hint,
     )
-    return Step.of("request", found)
+    return DoctorStep.of("request", found)
 
 
 def _reason(
-    effective: Effective, decision: Decision, wanted: Sequence[Handler]
+    effective: Effective, decision: Decision, intended: Sequence[Handler]
 ) -> tuple[str, str] | None:
     """Why no request for the first page reaches a handler, and what to change."""
-    for handler in wanted:
+    for handler in intended:
         if "*" in handler.path and handler.path != "*":
             continue  # for other pages
         if handler.verbs and "GET" not in handler.verbs:

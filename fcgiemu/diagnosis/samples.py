@@ -12,9 +12,10 @@ from ..http.request import Request, make_request
 from ..http.url import UrlRefused, encode_path
 from ..rewrite.dialect import (
     DOT,
+    Alternation,
     Assertion,
-    Choice,
-    Group,
+    CapturingGroup,
+    Characters,
     Look,
     Part,
     PatternError,
@@ -22,7 +23,6 @@ from ..rewrite.dialect import (
     Repeat,
     Sequence,
     Set,
-    Text,
     parse,
 )
 from ..rewrite.regex import TooComplex, compile_pattern
@@ -51,7 +51,7 @@ def example(pattern: str, word: str, turn: int = 0) -> str | None:
 def _of(part: Part, word: str, turn: int) -> str | None:
     """A text for a part of a pattern; None where none is found."""
     match part:
-        case Text():
+        case Characters():
             return part.text
         case Assertion() | Look():
             return ""
@@ -59,9 +59,9 @@ def _of(part: Part, word: str, turn: int) -> str | None:
             return "." if part.python == DOT else _member(part.python, turn)
         case Repeat():
             return _repeated(part, word, turn)
-        case Group():
+        case CapturingGroup():
             return _of(part.inner, word, turn)
-        case Choice():
+        case Alternation():
             return _of(part.branches[turn % len(part.branches)], word, turn)
         case Sequence():
             texts = [_of(inner, word, turn) for inner in part.parts]
@@ -148,17 +148,17 @@ def requests(rule: Rule) -> Iterator[Request]:
         path = _path(rule, word)
         if path is None:
             return
-        wanted: dict[str, str] = {}
-        if not all(_satisfy(condition, word, wanted) for condition in rule.conditions):
+        variables: dict[str, str] = {}
+        if not all(_satisfy(condition, word, variables) for condition in rule.conditions):
             return
-        query = wanted.pop("QUERY_STRING", "")
-        method = wanted.pop("REQUEST_METHOD", "GET")
-        https = wanted.pop("HTTPS", "off") == "on"
-        scheme, host = "https" if https else "http", wanted.pop("HTTP_HOST", "localhost")
+        query = variables.pop("QUERY_STRING", "")
+        method = variables.pop("REQUEST_METHOD", "GET")
+        https = variables.pop("HTTPS", "off") == "on"
+        scheme, host = "https" if https else "http", variables.pop("HTTP_HOST", "localhost")
         url = f"{scheme}://{host}{encode_path(path)}"
         headers = {
             name[5:].replace("_", "-"): value
-            for name, value in wanted.items()
+            for name, value in variables.items()
             if name.startswith("HTTP_")
         }
         try:
@@ -179,7 +179,7 @@ def _path(rule: Rule, word: str, turn: int = 0) -> str | None:
     return None if text is None else f"{rule.base}/{text.lstrip('/')}"
 
 
-def _satisfy(condition: Condition, word: str, wanted: dict[str, str]) -> bool:
+def _satisfy(condition: Condition, word: str, variables: dict[str, str]) -> bool:
     """Put what a condition wants into ``wanted``; False where that cannot be made up."""
     variable = re.fullmatch(r"\{([A-Za-z_]+)\}", condition.input.source.strip())
     if condition.match_type != "Pattern":
@@ -196,11 +196,11 @@ def _satisfy(condition: Condition, word: str, wanted: dict[str, str]) -> bool:
         return True  # the path is what the rule's own pattern wants
     if name == "SERVER_PORT_SECURE":
         secure = condition.matcher is not None and condition.matcher("1") is not None
-        wanted["HTTPS"] = "on" if secure != condition.negate else "off"
+        variables["HTTPS"] = "on" if secure != condition.negate else "off"
         return True
     if name == "HTTPS":
         on = condition.matcher is not None and condition.matcher("on") is not None
-        wanted[name] = "on" if on != condition.negate else "off"
+        variables[name] = "on" if on != condition.negate else "off"
         return True
     if condition.negate:
         return True
@@ -211,5 +211,5 @@ def _satisfy(condition: Condition, word: str, wanted: dict[str, str]) -> bool:
         and not name.startswith("HTTP_")
     ):
         return False
-    wanted.setdefault(name, text)
+    variables.setdefault(name, text)
     return True

@@ -11,7 +11,7 @@ _STATUS = {"error": "problem", "warning": "warning", "info": "note"}
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class DoctorStep:
     """One thing that was looked at. ``status`` is "ok", "note", "warning" or "problem"; ``finding``
     is what was found, ``remedy`` what to do.
     """
@@ -38,7 +38,7 @@ class Step:
         }
 
     @classmethod
-    def of(cls, name: str, finding: Finding) -> Step:
+    def of(cls, name: str, finding: Finding) -> DoctorStep:
         """A step that found something."""
         where = f"{finding.span}: " if finding.span is not None else ""
         return cls(name, _STATUS[finding.severity], f"{where}{finding.message}", finding)

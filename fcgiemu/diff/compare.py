@@ -31,7 +31,7 @@ _BATCH = 50_000
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ListedRequest:
     """One request of a list: its target as sent."""
 
     target: str
@@ -48,7 +48,7 @@ class Asked:
 
 
 def compare(
-    old: Site, new: Site, requests: Iterable[Asked], ignored: Kinds = frozenset()
+    old: Site, new: Site, requests: Iterable[ListedRequest], ignored: Kinds = frozenset()
 ) -> Comparison:
     """Decide about every request at both sites. ``ignored``: (kind before, kind after) pairs that
     are no change.
@@ -60,7 +60,7 @@ def compare(
     return Comparison(found, facts, rules=rules_of(new))
 
 
-def _sections(judge: Judge, requests: Iterator[Asked]) -> Iterator[Section]:
+def _sections(judge: Judge, requests: Iterator[ListedRequest]) -> Iterator[Section]:
     while batch := list(islice(requests, _BATCH)):
         counts: dict[str, int] = {}
         for asked in batch:
@@ -72,7 +72,7 @@ def _sections(judge: Judge, requests: Iterator[Asked]) -> Iterator[Section]:
 # -- input -----------------------------------------------------------------------------------------
 
 
-def from_urls(lines: Iterable[str]) -> Iterator[Asked]:
+def from_urls(lines: Iterable[str]) -> Iterator[ListedRequest]:
     """One URL a line, absolute or a path, a method before it if wanted; ``#`` begins a comment."""
     for line in lines:
         text = line.strip()
@@ -87,13 +87,15 @@ def from_urls(lines: Iterable[str]) -> Iterator[Asked]:
 _URL_SAFE = "/%?:@&=+$,;!~*'()|[]-_.#"
 
 
-def _absolute(url: str, method: str) -> Asked:
+def _absolute(url: str, method: str) -> ListedRequest:
     match = re.match(r"(?i)(https?)://(\[[^\]/]*\]|[^/:?]+)(?::(\d+))?", url)
     if not match:
-        return Asked(url if url.startswith("/") else f"/{url}", method)
+        return ListedRequest(url if url.startswith("/") else f"/{url}", method)
     rest = url[match.end() :]
     port = int(match[3]) if match[3] else 443 if match[1].lower() == "https" else 80
-    return Asked(rest if rest.startswith("/") else f"/{rest}", method, match[2].lower(), port)
+    return ListedRequest(
+        rest if rest.startswith("/") else f"/{rest}", method, match[2].lower(), port
+    )
 
 
 # -- versions --------------------------------------------------------------------------------------

@@ -30,9 +30,9 @@ def ranked(found: dict[Group, Change]) -> list[tuple[Group, Change]]:
     )
 
 
-def share(count: int, whole: int) -> str:
+def share(count: int, total: int) -> str:
     """A part of the traffic in per cent."""
-    return f"{100 * count / whole:.1f} %" if whole else "0.0 %"
+    return f"{100 * count / total:.1f} %" if total else "0.0 %"
 
 
 # -- text ------------------------------------------------------------------------------------------
@@ -47,13 +47,13 @@ def text(comparison: Comparison) -> str:
 
 
 def _changes(comparison: Comparison) -> Iterator[str]:
-    whole = comparison.totals.requests
+    total = comparison.totals.requests
     last = ""
     for group, change in ranked(comparison.totals.changes):
         if group[0] != last:
             last = group[0]
             yield f"{HEADINGS[last]}:"
-        yield f"{change.count:8}  {share(change.count, whole):>7}  {group[1]}  ->  {group[2]}"
+        yield f"{change.count:8}  {share(change.count, total):>7}  {group[1]}  ->  {group[2]}"
         yield from _examples(change)
 
 
@@ -77,12 +77,12 @@ def _parity(comparison: Comparison) -> Iterator[str]:
 
 
 def _rules(comparison: Comparison) -> Iterator[str]:
-    for words, found in (
+    for parts, found in (
         ("No request has hit:", comparison.unused),
         ("Every request goes the same way without:", comparison.removable),
     ):
         if found and comparison.totals.requests:
-            yield words
+            yield parts
             yield from (f"            rule '{name}' ({place})" for name, place in found.items())
     if comparison.lacking:
         yield "Not replayable, as no log holds it:"
@@ -112,20 +112,20 @@ def decided_by(comparison: Comparison) -> list[str]:
     ]
 
 
-def _some(words: list[str]) -> str:
-    return ", ".join(words[:3]) + (f" and {len(words) - 3} more" if len(words) > 3 else "")
+def _some(parts: list[str]) -> str:
+    return ", ".join(parts[:3]) + (f" and {len(parts) - 3} more" if len(parts) > 3 else "")
 
 
 def _count(comparison: Comparison) -> str:
     found, facts = comparison.totals, comparison.facts
-    words = f"{found.changed} of {found.requests} change"
+    parts = f"{found.changed} of {found.requests} change"
     if found.ignored:
-        words += f", {found.ignored} ignored"
+        parts += f", {found.ignored} ignored"
     if facts.skipped:
-        words += f", {facts.skipped} lines without a request"
+        parts += f", {facts.skipped} lines without a request"
     if not comparison.complete:
-        words += "; stopped before all was decided"
-    return words
+        parts += "; stopped before all was decided"
+    return parts
 
 
 # -- JSON ------------------------------------------------------------------------------------------
@@ -175,10 +175,10 @@ def as_json(comparison: Comparison) -> dict[str, Any]:
     }
 
 
-def _object(change: Change, whole: int) -> dict[str, Any]:
+def _object(change: Change, total: int) -> dict[str, Any]:
     return {
         "count": change.count,
-        "share": round(change.count / whole, 6) if whole else 0.0,
+        "share": round(change.count / total, 6) if total else 0.0,
         "urls": change.different,
         "examples": list(change.examples),
         "example_counts": list(change.examples.values()),
@@ -210,11 +210,13 @@ def html(comparison: Comparison) -> str:
             requests=found.requests,
             flows=found.flows,
             changes=[
-                page.Row(HEADINGS[group[0]], group[1], group[2], change.count, change.examples)
+                page.ChangeRow(
+                    HEADINGS[group[0]], group[1], group[2], change.count, change.examples
+                )
                 for group, change in ranked(found.changes)
             ],
             unlike=[
-                page.Row("", group[1], group[2], change.count, change.examples)
+                page.ChangeRow("", group[1], group[2], change.count, change.examples)
                 for group, change in ranked(found.unlike)
             ],
             parity=comparison.parity,

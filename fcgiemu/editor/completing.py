@@ -10,8 +10,8 @@ from xml.sax.saxutils import escape
 from ..config.schema import Attribute, ElementSchema
 from ..diagnosis.handlers import MODULES
 from . import hovering, known, vocabulary
-from .known import Known
-from .outline import Outline, Place, Tag
+from .known import KnownElement
+from .outline import Outline, Surroundings, Tag
 
 #: Attributes below ``rewrite`` that are templates.
 _TEMPLATES = {("action", "url"), ("action", "value"), ("add", "input"), ("set", "value")}
@@ -62,7 +62,7 @@ def proposals(outline: Outline, offset: int, elsewhere: Elsewhere = Elsewhere())
 # -- elements --------------------------------------------------------------------------------------
 
 
-def _elements(outline: Outline, place: Place, offset: int) -> Iterator[Proposal]:
+def _elements(outline: Outline, place: Surroundings, offset: int) -> Iterator[Proposal]:
     begin, end, opens = offset, offset, "<"
     if place.tag is not None:
         begin, end, opens = place.tag.name_begin, place.tag.name_end, ""
@@ -97,7 +97,7 @@ def _closing(opened: Tag, tag: Tag | None, begin: int, end: int) -> Proposal:
     )
 
 
-def _written(name: str, child: Known) -> str:
+def _written(name: str, child: KnownElement) -> str:
     """An element as it is begun: what it must have, and its end."""
     needed = [
         attribute.name
@@ -115,7 +115,9 @@ def _written(name: str, child: Known) -> str:
 # -- attributes ------------------------------------------------------------------------------------
 
 
-def _attributes(outline: Outline, place: Place, element: Known, offset: int) -> Iterator[Proposal]:
+def _attributes(
+    outline: Outline, place: Surroundings, element: KnownElement, offset: int
+) -> Iterator[Proposal]:
     assert place.tag is not None
     begin = end = offset
     has_value = False
@@ -140,7 +142,7 @@ def _attributes(outline: Outline, place: Place, element: Known, offset: int) -> 
 
 
 def _values(
-    outline: Outline, place: Place, element: Known, offset: int, elsewhere: Elsewhere
+    outline: Outline, place: Surroundings, element: KnownElement, offset: int, elsewhere: Elsewhere
 ) -> Iterator[Proposal]:
     assert place.attribute is not None and place.tag is not None
     attribute = element.attributes.get(place.attribute.name)
@@ -175,7 +177,7 @@ def _values(
 
 
 def _names(
-    outline: Outline, element: Known, tag: Tag, attribute: Attribute
+    outline: Outline, element: KnownElement, tag: Tag, attribute: Attribute
 ) -> Iterator[tuple[str, str]]:
     """Names that a text may be, with what they mean."""
     section = element.section.rpartition("/")[2]

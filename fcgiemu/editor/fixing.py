@@ -14,7 +14,7 @@ from ..catalogue.values import Span
 from ..diagnosis.fixes import edits, encoding_of
 from . import known
 from .examining import encoded, quoted
-from .outline import Attribute, Outline, Tag
+from .outline import Outline, OutlineAttribute, Tag
 
 #: Where a hint names what was meant.
 _MEANT = re.compile(
@@ -117,7 +117,9 @@ def _near_value(outline: Outline, tag: Tag, names: list[str], message: str) -> I
         return
 
 
-def _values(outline: Outline, attribute: Attribute, values: tuple[str, ...]) -> Iterator[Fix]:
+def _values(
+    outline: Outline, attribute: OutlineAttribute, values: tuple[str, ...]
+) -> Iterator[Fix]:
     assert attribute.value is not None
     begin, end = attribute.value
     text = outline.value(attribute)

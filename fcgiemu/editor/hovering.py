@@ -12,8 +12,8 @@ from ..config.schema import Attribute
 from ..report import facts, support
 from ..schemas.web_config import limits
 from . import known, vocabulary
-from .known import Known
-from .outline import Outline, Place
+from .known import KnownElement
+from .outline import Outline, Surroundings
 
 #: Facts that one hover shows at most.
 _MOST = 6
@@ -72,7 +72,7 @@ def hover(outline: Outline, offset: int) -> Hover | None:
     return Hover("\n\n".join(filter(None, parts)), begin, end)
 
 
-def _names(outline: Outline, place: Place) -> list[str]:
+def _names(outline: Outline, place: Surroundings) -> list[str]:
     """The elements around a tag; an end tag is not in the element that it ends."""
     names = [tag.name for tag in place.around]
     tag = place.tag
@@ -81,7 +81,7 @@ def _names(outline: Outline, place: Place) -> list[str]:
     return names
 
 
-def title(name: str, element: Known) -> str:
+def title(name: str, element: KnownElement) -> str:
     """What an element is, in a few words."""
     collection = element.collection
     if collection is not None:
@@ -92,7 +92,7 @@ def title(name: str, element: Known) -> str:
     return f"<{name}>"
 
 
-def of_element(element: Known, name: str) -> str:
+def of_element(element: KnownElement, name: str) -> str:
     """What IIS does with an element called ``name``, and fcgiemu."""
     parts = [_TOP.get(name, "") or meanings.of_element(element.section, name)]
     if element.kind == "section":
@@ -124,7 +124,7 @@ def kind_of(attribute: Attribute) -> str:
     return f"{attribute.type}{values}{limits(attribute)}{default}{needed}"
 
 
-def of_attribute(attribute: Attribute, element: Known, tag: str) -> str:
+def of_attribute(attribute: Attribute, element: KnownElement, tag: str) -> str:
     """What an attribute of a tag does, and what is said of it beside its type."""
     words = attribute.words
     name = "" if element.kind == "section" else tag

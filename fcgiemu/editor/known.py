@@ -22,7 +22,7 @@ _NOTHING: Mapping[str, Attribute] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
+class KnownElement:
     """An element that the schema knows.
 
     ``kind``: "file" (around the root), "top" (<configuration>, <location>), "group", "section",
@@ -38,10 +38,10 @@ class Known:
     #: Of an element that changes a collection: that one.
     collection: CollectionSchema | None = None
 
-    def children(self) -> dict[str, Known]:
+    def children(self) -> dict[str, KnownElement]:
         """The elements that may stand in it, by name."""
         if self.kind == "file":
-            return {"configuration": Known(kind="top")}
+            return {"configuration": KnownElement(kind="top")}
         if self.kind == "top":
             return {name: _top(name) for name in _TOP}
         if self.kind == "group":
@@ -49,7 +49,7 @@ class Known:
         if self.element is None or self.kind in ("remove", "clear"):
             return {}
         found = {
-            name: Known(
+            name: KnownElement(
                 kind="element", section=self.section, element=child, attributes=child.attributes
             )
             for name, child in self.element.children.items()
@@ -59,34 +59,34 @@ class Known:
         return found
 
 
-def at(names: Iterable[str]) -> Known | None:
+def at(names: Iterable[str]) -> KnownElement | None:
     """The element that these names lead to from the root on; None where the schema knows none."""
-    found: Known | None = Known(kind="file")
+    found: KnownElement | None = KnownElement(kind="file")
     for name in names:
         found = found.children().get(name) if found is not None else None
     return found
 
 
-def _top(name: str) -> Known:
+def _top(name: str) -> KnownElement:
     if name == "location":
-        return Known(kind="top", attributes=_LOCATION)
+        return KnownElement(kind="top", attributes=_LOCATION)
     if name == "system.webServer":
-        return Known(kind="group", section=schema.WEB_SERVER.rstrip("/"))
+        return KnownElement(kind="group", section=schema.WEB_SERVER.rstrip("/"))
     if name in schema.sections():
         return _section(name)
-    return Known(kind="element")
+    return KnownElement(kind="element")
 
 
-def _section(path: str) -> Known:
+def _section(path: str) -> KnownElement:
     found = schema.sections()[path]
-    return Known(kind="section", section=path, element=found, attributes=found.attributes)
+    return KnownElement(kind="section", section=path, element=found, attributes=found.attributes)
 
 
-def _of_group(group: str) -> dict[str, Known]:
+def _of_group(group: str) -> dict[str, KnownElement]:
     """The sections and groups of a group."""
     prefix = f"{group}/"
     groups = {
-        name.rpartition("/")[2]: Known(kind="group", section=f"{schema.WEB_SERVER}{name}")
+        name.rpartition("/")[2]: KnownElement(kind="group", section=f"{schema.WEB_SERVER}{name}")
         for name in schema.GROUPS
         if f"{schema.WEB_SERVER}{name}".rpartition("/")[0] == group
     }
@@ -98,10 +98,10 @@ def _of_group(group: str) -> dict[str, Known]:
     return {**sections, **groups}
 
 
-def _of_collection(section: str, collection: CollectionSchema) -> dict[str, Known]:
+def _of_collection(section: str, collection: CollectionSchema) -> dict[str, KnownElement]:
     entry = collection.entry
     found = {
-        entry.name: Known(
+        entry.name: KnownElement(
             kind="add",
             section=section,
             element=entry,
@@ -111,11 +111,11 @@ def _of_collection(section: str, collection: CollectionSchema) -> dict[str, Know
     }
     if collection.remove:
         keys = {attribute.name: attribute for attribute in collection.keys}
-        found[collection.remove] = Known(
+        found[collection.remove] = KnownElement(
             kind="remove", section=section, attributes=keys, collection=collection
         )
     if collection.clear:
-        found[collection.clear] = Known(
+        found[collection.clear] = KnownElement(
             kind="clear", section=section, attributes=_NOTHING, collection=collection
         )
     return found

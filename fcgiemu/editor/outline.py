@@ -22,7 +22,7 @@ _JUNK = re.compile(r"[/=\"'>]")
 
 
 @dataclass(frozen=True, slots=True)
-class Attribute:
+class OutlineAttribute:
     """An attribute with its place; ``value`` is (begin, end) of its text without the quotation
     marks, None where it has none.
     """
@@ -51,7 +51,7 @@ class Tag:
     is_empty: bool = False
     #: Whether its ``>`` is there.
     is_complete: bool = True
-    attributes: tuple[Attribute, ...] = ()
+    attributes: tuple[OutlineAttribute, ...] = ()
 
     @property
     def name_begin(self) -> int:
@@ -61,20 +61,20 @@ class Tag:
     def name_end(self) -> int:
         return self.name_begin + len(self.name)
 
-    def attribute(self, name: str) -> Attribute | None:
+    def attribute(self, name: str) -> OutlineAttribute | None:
         """The attribute of this name."""
         return next((found for found in self.attributes if found.name == name), None)
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Surroundings:
     """What stands at an offset: the start tags around it from the root on, the tag that it is in
     (None between tags), and the attribute whose name or value it is in.
     """
 
     around: tuple[Tag, ...]
     tag: Tag | None = None
-    attribute: Attribute | None = None
+    attribute: OutlineAttribute | None = None
     #: "content", "name" (of an element), "attribute" (a name, or where one may stand), "value".
     part: str = "content"
 
@@ -138,22 +138,22 @@ class Outline:
                 opened.append(tag)
         return tuple(opened)
 
-    def at(self, offset: int) -> Place:
+    def at(self, offset: int) -> Surroundings:
         """What stands at an offset."""
         tag = self.tag_at(offset)
         if tag is None:
-            return Place(self.around(offset))
+            return Surroundings(self.around(offset))
         around = self.around(tag.begin)
         if offset <= tag.name_end:
-            return Place(around, tag, None, "name")
+            return Surroundings(around, tag, None, "name")
         for attribute in tag.attributes:
             if attribute.begin <= offset <= attribute.end:
-                return Place(around, tag, attribute, "attribute")
+                return Surroundings(around, tag, attribute, "attribute")
             if attribute.value and attribute.value[0] <= offset <= attribute.value[1]:
-                return Place(around, tag, attribute, "value")
-        return Place(around, tag, None, "attribute")
+                return Surroundings(around, tag, attribute, "value")
+        return Surroundings(around, tag, None, "attribute")
 
-    def value(self, attribute: Attribute) -> str:
+    def value(self, attribute: OutlineAttribute) -> str:
         """The text of an attribute's value as it is written."""
         return self.text[slice(*attribute.value)] if attribute.value else ""
 
@@ -185,7 +185,7 @@ def _tag(text: str, begin: int) -> Tag:
     head = _TAG.match(text, begin)
     assert head is not None
     at = head.end()
-    attributes: list[Attribute] = []
+    attributes: list[OutlineAttribute] = []
     while True:
         end = _END.match(text, at)
         assert end is not None
@@ -196,7 +196,7 @@ def _tag(text: str, begin: int) -> Tag:
         if found is not None:
             group = "double" if found["double"] is not None else "single"
             value = found.span(group) if found[group] is not None else None
-            attributes.append(Attribute(found["name"], found.start("name"), value))
+            attributes.append(OutlineAttribute(found["name"], found.start("name"), value))
             at = found.end()
         elif _JUNK.match(text, at):
             at += 1

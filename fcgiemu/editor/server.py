@@ -50,7 +50,7 @@ _SOURCE = "fcgiemu"
 _WATCHED = ("*.config", "fcgiemu.toml", "pyproject.toml")
 
 
-class Server(LanguageServer):
+class EditorServer(LanguageServer):
     """What the server knows: the state of each site, and outlines by document and version."""
 
     def __init__(self) -> None:
@@ -122,7 +122,7 @@ class Server(LanguageServer):
 class _Watch:
     """Checks one site again and again, as its texts change."""
 
-    def __init__(self, server: Server, site: Path) -> None:
+    def __init__(self, server: EditorServer, site: Path) -> None:
         self.server = server
         self.site = site
         self.changed = asyncio.Event()
@@ -229,9 +229,9 @@ def is_checked(path: Path) -> bool:
 # -- the messages ----------------------------------------------------------------------------------
 
 
-def make() -> Server:
+def make() -> EditorServer:
     """The server with everything that it answers."""
-    server = Server()
+    server = EditorServer()
     feature: Callable[..., Callable[[Callable[..., object]], object]] = server.feature
     for name in (
         types.TEXT_DOCUMENT_DID_OPEN,
@@ -257,7 +257,7 @@ def make() -> Server:
 
 
 async def _changed(
-    server: Server,
+    server: EditorServer,
     params: (
         types.DidOpenTextDocumentParams
         | types.DidChangeTextDocumentParams
@@ -267,13 +267,13 @@ async def _changed(
     server.watch(params.text_document.uri)
 
 
-async def _closed(server: Server, params: types.DidCloseTextDocumentParams) -> None:
+async def _closed(server: EditorServer, params: types.DidCloseTextDocumentParams) -> None:
     """The file counts again as it is on disk."""
     server.forget(params.text_document.uri)
     server.watch(params.text_document.uri)
 
 
-async def _initialized(server: Server, _params: types.InitializedParams) -> None:
+async def _initialized(server: EditorServer, _params: types.InitializedParams) -> None:
     """Ask to be told of files that change on disk, where the editor can tell."""
     workspace = server.client_capabilities.workspace
     watching = workspace.did_change_watched_files if workspace is not None else None
@@ -288,13 +288,17 @@ async def _initialized(server: Server, _params: types.InitializedParams) -> None
     )
 
 
-async def _changed_on_disk(server: Server, _params: types.DidChangeWatchedFilesParams) -> None:
+async def _changed_on_disk(
+    server: EditorServer, _params: types.DidChangeWatchedFilesParams
+) -> None:
     """Check every site again: a file may be inherited, or named, by any of them."""
     for watch in server.sites.values():
         watch.changed.set()
 
 
-def _completion(server: Server, params: types.CompletionParams) -> types.CompletionList | None:
+def _completion(
+    server: EditorServer, params: types.CompletionParams
+) -> types.CompletionList | None:
     uri = params.text_document.uri
     positions = server.positions(uri)
     if positions is None:
@@ -333,7 +337,7 @@ def _item(
     )
 
 
-def _hover(server: Server, params: types.HoverParams) -> types.Hover | None:
+def _hover(server: EditorServer, params: types.HoverParams) -> types.Hover | None:
     positions = server.positions(params.text_document.uri)
     if positions is None:
         return None
@@ -344,7 +348,7 @@ def _hover(server: Server, params: types.HoverParams) -> types.Hover | None:
     return types.Hover(text, positions.range(found.begin, found.end))
 
 
-def _actions(server: Server, params: types.CodeActionParams) -> list[types.CodeAction]:
+def _actions(server: EditorServer, params: types.CodeActionParams) -> list[types.CodeAction]:
     uri = params.text_document.uri
     positions = server.positions(uri)
     found: list[types.CodeAction] = []

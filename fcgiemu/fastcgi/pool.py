@@ -39,7 +39,7 @@ class QueueFull(Exception):
     """More requests wait than queueLength allows: 503.4."""
 
 
-class RapidFails(Exception):
+class TooManyFails(Exception):
     """More processes than rapidFailsPerMinute allows have ended unasked within a minute."""
 
 
@@ -280,7 +280,7 @@ class Pool:
                 return self._begin(worker)
             self._run(self._reconnect(worker))
         if self._fails and self._too_many_fails():
-            raise RapidFails
+            raise TooManyFails
         return None
 
     async def _reconnect(self, worker: WorkerProcess) -> None:

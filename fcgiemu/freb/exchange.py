@@ -48,7 +48,7 @@ class Answered:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Exchange:
+class TracedExchange:
     """A request and its outcome. ``path`` and ``query`` are those sent, decoded; ``final_path`` the
     one after all rewriting, ``document`` the default document that answered for a folder.
 

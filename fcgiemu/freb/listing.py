@@ -20,7 +20,7 @@ _SITE = re.compile(r"(?i)W3SVC(\d+)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Summary:
+class TraceSummary:
     """What a listing says of a trace. ``milliseconds`` is timeTaken, ``begun`` the first event's
     time.
     """
@@ -53,11 +53,11 @@ class Summary:
         }
 
 
-def summary(trace: FrebTrace) -> Summary:
+def summary(trace: FrebTrace) -> TraceSummary:
     """A trace in one line."""
     module, notification = trace.failed_in
     folder = _SITE.search(trace.source)
-    return Summary(
+    return TraceSummary(
         source=trace.source,
         url=masking.parameters(trace.url),
         verb=trace.verb,
@@ -134,24 +134,24 @@ def _looks_like_trace(head: bytes, name: str) -> bool:
     return b"<failedRequest" in plain or bool(re.fullmatch(r"(?i)fr\d{6}\.xml", name))
 
 
-def _zip(path: Path, wanted: str = "") -> Iterator[FrebTrace | TraceError]:
+def _zip(path: Path, member: str = "") -> Iterator[FrebTrace | TraceError]:
     """The traces of a zip; of one member where ``wanted`` names it."""
     try:
         with zipfile.ZipFile(path) as archive:
             members = [entry for entry in archive.infolist() if not entry.is_dir()]
-            if wanted:
-                members = [entry for entry in members if entry.filename == wanted]
+            if member:
+                members = [entry for entry in members if entry.filename == member]
                 if not members:
-                    yield TraceError(f"{path} has no member {wanted}.")
+                    yield TraceError(f"{path} has no member {member}.")
             for entry in sorted(members[:MAX_FILES], key=lambda entry: entry.filename):
-                if wanted or entry.filename.lower().endswith(".xml"):
-                    yield from _member(archive, entry, f"{path}/{entry.filename}", bool(wanted))
+                if member or entry.filename.lower().endswith(".xml"):
+                    yield from _member(archive, entry, f"{path}/{entry.filename}", bool(member))
     except (OSError, zipfile.BadZipFile) as error:
         yield TraceError(f"{path} cannot be read as a zip: {error}.")
 
 
 def _member(
-    archive: zipfile.ZipFile, entry: zipfile.ZipInfo, source: str, asked: bool
+    archive: zipfile.ZipFile, entry: zipfile.ZipInfo, source: str, is_named: bool
 ) -> Iterator[FrebTrace | TraceError]:
     """A member, read no further than a trace may be long, whatever it says about its size."""
     try:
@@ -160,14 +160,14 @@ def _member(
     except (OSError, zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError) as error:
         yield TraceError(f"{source} cannot be read: {error}.")
         return
-    if asked or _looks_like_trace(data[:4096], entry.filename.rpartition("/")[2]):
+    if is_named or _looks_like_trace(data[:4096], entry.filename.rpartition("/")[2]):
         try:
             yield reader.parse(data, source)
         except TraceError as error:
             yield error
 
 
-def ordered(found: Iterable[Summary], by: str) -> list[Summary]:
+def ordered(found: Iterable[TraceSummary], by: str) -> list[TraceSummary]:
     """Summaries by ``file``, ``url``, ``status``, ``time`` (slowest first) or ``module``."""
     keys = {
         "file": lambda entry: (entry.source,),
@@ -179,7 +179,7 @@ def ordered(found: Iterable[Summary], by: str) -> list[Summary]:
     return sorted(found, key=keys[by])
 
 
-def table(found: list[Summary]) -> str:
+def table(found: list[TraceSummary]) -> str:
     """Summaries as a table of text."""
     rows = [("STATUS", "TIME", "MODULE", "REQUEST", "FILE")]
     rows += [

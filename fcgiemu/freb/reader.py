@@ -82,14 +82,14 @@ def _elements(data: bytes, source: str, notes: list[str]) -> Iterator[etree._Ele
         events=("start", "end"), resolve_entities=False, no_network=True, load_dtd=False
     )
     begun = False
-    broken = ""
+    failure = ""
     for start in range(0, len(data) + 1, _CHUNK):
         try:
             parser.feed(data[start : start + _CHUNK])
             if start + _CHUNK > len(data):
                 parser.close()
         except etree.XMLSyntaxError as error:
-            broken = str(error)
+            failure = str(error)
         for action, element in parser.read_events():
             assert isinstance(element, etree._Element)
             if not begun:
@@ -98,15 +98,15 @@ def _elements(data: bytes, source: str, notes: list[str]) -> Iterator[etree._Ele
                 yield element
             elif action == "end" and element.tag == _EVENT:
                 yield element
-        if broken:
+        if failure:
             break
     if not begun:
         raise TraceError(
-            f"{source} is not a failed-request trace: {broken or 'it is empty'}.",
+            f"{source} is not a failed-request trace: {failure or 'it is empty'}.",
             "Give an fr######.xml file of IIS.",
         )
-    if broken:
-        notes.append(f"the file breaks off or is damaged ({broken}); events before that were read")
+    if failure:
+        notes.append(f"the file breaks off or is damaged ({failure}); events before that were read")
 
 
 def _has_doctype(source: str) -> TraceError:

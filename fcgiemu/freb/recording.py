@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from . import model, table, writer
-from .exchange import Exchange
+from .exchange import TracedExchange
 from .model import FrebEvent, FrebTrace
-from .rewriting import PROVIDER, Step
+from .rewriting import PROVIDER, TranslatedEvent
 from .translate import is_anonymous, placed
 from .wire import absolute
 
@@ -17,7 +17,7 @@ MAX_BYTES = 512 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Filter:
+class EventFilter:
     """Which events a trace keeps: areas by their names in lower case (None = all), and the largest
     level. General events are always kept.
     """
@@ -50,7 +50,9 @@ class Occasion:
     connection: str = "0"
 
 
-def record(exchange: Exchange, steps: list[Step], occasion: Occasion, kept: Filter) -> FrebTrace:
+def record(
+    exchange: TracedExchange, steps: list[TranslatedEvent], occasion: Occasion, kept: EventFilter
+) -> FrebTrace:
     """The trace of a request, cut at MAX_BYTES as IIS cuts it."""
     first, last = _time(occasion.began), _time(occasion.ended)
     turn = _turning_point(steps)
@@ -71,7 +73,7 @@ def _time(seconds: float) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03}Z"
 
 
-def _turning_point(steps: list[Step]) -> int:
+def _turning_point(steps: list[TranslatedEvent]) -> int:
     """The event from which on the answer is known: it has the time of the end."""
     for number, step in enumerate(steps):
         if step.event.name in ("FASTCGI_RESPONSE_WRITTEN", "HTTPSYS_CACHEABLE"):
@@ -79,7 +81,7 @@ def _turning_point(steps: list[Step]) -> int:
     return max(0, len(steps) - 1)
 
 
-def _attributes(exchange: Exchange, occasion: Occasion) -> tuple[tuple[str, str], ...]:
+def _attributes(exchange: TracedExchange, occasion: Occasion) -> tuple[tuple[str, str], ...]:
     answered = exchange.answered
     status = "0"
     if answered is not None:

@@ -39,7 +39,7 @@ _BESIDE = frozenset({"File", "Line", "Column", "Captures", "IgnoreCase"})
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class TranslatedEvent:
     """An event of a translated trace. ``measured`` is whether genuine traces have shown such an
     event there; ``place`` the line of configuration behind it (``web.config:12``).
     """
@@ -73,7 +73,7 @@ class Translation:
         self._relative = "/"
         self._before = ""
 
-    def run(self, events: list[Event]) -> Iterator[Step]:
+    def run(self, events: list[Event]) -> Iterator[TranslatedEvent]:
         """The steps of a run of rules."""
         for event in events:
             make = getattr(self, f"_{event.name.lower()}", None)
@@ -86,22 +86,26 @@ class Translation:
         line = values.get("Line")
         return f"{self._file}:{line}" if line is not None and self._file else self._place
 
-    def _url_rewrite_start(self, values: dict[str, object]) -> Iterator[Step]:
+    def _url_rewrite_start(self, values: dict[str, object]) -> Iterator[TranslatedEvent]:
         self._before = _url(values)
         scope = "0" if values.get("Scope") == "Global" else "1"
-        yield Step(model.event("URL_REWRITE_START", str(values["RequestURL"]), scope, "0"))
+        yield TranslatedEvent(
+            model.event("URL_REWRITE_START", str(values["RequestURL"]), scope, "0")
+        )
 
-    def _url_rewrite_end(self, values: dict[str, object]) -> Iterator[Step]:
+    def _url_rewrite_end(self, values: dict[str, object]) -> Iterator[TranslatedEvent]:
         after = _url(values)
-        yield Step(model.event("URL_REWRITE_END", "" if after == self._before else after))
+        yield TranslatedEvent(
+            model.event("URL_REWRITE_END", "" if after == self._before else after)
+        )
 
-    def _rule_evaluation_start(self, values: dict[str, object]) -> Iterator[Step]:
+    def _rule_evaluation_start(self, values: dict[str, object]) -> Iterator[TranslatedEvent]:
         self._file = str(values.get("File", ""))
         self._place = f"{self._file}:{values['Line']}" if self._file else ""
         self._stop = _flag(values["StopProcessing"])
         self._relative = str(values["RelativePath"])
         syntax = str(values["PatternSyntax"])
-        yield Step(
+        yield TranslatedEvent(
             model.event(
                 "RULE_EVALUATION_START",
                 str(values["RuleName"]),
@@ -114,14 +118,14 @@ class Translation:
             place=self._place,
         )
 
-    def _rule_evaluation_end(self, values: dict[str, object]) -> Iterator[Step]:
+    def _rule_evaluation_end(self, values: dict[str, object]) -> Iterator[TranslatedEvent]:
         if "Error" in values:
             error = Event("RULE_EVALUATION_ERROR", {"Message": values["Error"]})
             yield own(error, self._place)
         # below the rule's folder and without its slash, as at the rule's start; after a rule has
         # applied: inferred
         url = str(values.get("RequestURL", ""))
-        yield Step(
+        yield TranslatedEvent(
             model.event(
                 "RULE_EVALUATION_END",
                 str(values["RuleName"]),
@@ -133,8 +137,8 @@ class Translation:
             place=self._place,
         )
 
-    def _pattern_match(self, values: dict[str, object]) -> Iterator[Step]:
-        yield Step(
+    def _pattern_match(self, values: dict[str, object]) -> Iterator[TranslatedEvent]:
+        yield TranslatedEvent(
             model.event(
                 "PATTERN_MATCH",
                 str(values["Pattern"]),
@@ -145,20 +149,20 @@ class Translation:
             place=self._place,
         )
 
-    def _conditions_evaluation_start(self, values: dict[str, object]) -> Iterator[Step]:
+    def _conditions_evaluation_start(self, values: dict[str, object]) -> Iterator[TranslatedEvent]:
         every = values["LogicalGrouping"] == "MatchAll"
         made = model.event("CONDITIONS_EVALUATION_START", "0" if every else "1")
         if not every:
             made = replace(made, descriptions=(("LogicalGrouping", "MatchAny"),))
-        yield Step(made, every, self._place)
+        yield TranslatedEvent(made, every, self._place)
 
-    def _conditions_evaluation_end(self, values: dict[str, object]) -> Iterator[Step]:
-        yield Step(
+    def _conditions_evaluation_end(self, values: dict[str, object]) -> Iterator[TranslatedEvent]:
+        yield TranslatedEvent(
             model.event("CONDITIONS_EVALUATION_END", _flag(values["Succeeded"])),
             place=self._place,
         )
 
-    def _condition_evaluation(self, values: dict[str, object]) -> Iterator[Step]:
+    def _condition_evaluation(self, values: dict[str, object]) -> Iterator[TranslatedEvent]:
         kind = str(values["MatchType"])
         made = model.event(
             "CONDITION_EVALUATION",
@@ -171,10 +175,10 @@ class Translation:
         )
         if kind != "Pattern":
             made = replace(made, descriptions=(("MatchType", kind),))
-        yield Step(made, kind == "Pattern", self._line(values))
+        yield TranslatedEvent(made, kind == "Pattern", self._line(values))
 
 
-def own(event: Event, place: str = "") -> Step:
+def own(event: Event, place: str = "") -> TranslatedEvent:
     """An event that IIS has under a number nobody has seen, or not at all: fcgiemu's own."""
     data = tuple(
         (name, _text(value)) for name, value in event.values.items() if name not in _BESIDE
@@ -188,7 +192,7 @@ def own(event: Event, place: str = "") -> Step:
         provider=PROVIDER,
         task=TASK,
     )
-    return Step(made, False, place)
+    return TranslatedEvent(made, False, place)
 
 
 def _url(values: dict[str, object]) -> str:

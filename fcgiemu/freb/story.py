@@ -28,16 +28,16 @@ _WIDTH = 300
 
 
 @dataclass(slots=True)
-class Node:
+class EventNode:
     """An event, the one that ends it, and those between."""
 
     event: FrebEvent
     end: FrebEvent | None = None
-    children: list[Node] = field(default_factory=list)
+    children: list[EventNode] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class TraceLine:
     """A line of the story. ``role``: request, module, rule, yes, no, action, error, warning, value;
     ``time`` is that of its event.
     """
@@ -48,12 +48,12 @@ class Line:
     time: str = ""
 
 
-def tree(events: Iterable[FrebEvent]) -> list[Node]:
+def tree(events: Iterable[FrebEvent]) -> list[EventNode]:
     """The events as a tree. An end without a beginning stands for itself; what was begun and never
     ended holds nothing.
     """
-    top: list[Node] = []
-    open_nodes: list[Node] = []
+    top: list[EventNode] = []
+    open_nodes: list[EventNode] = []
     for event in events:
         start = _beginning(event)
         found = next(
@@ -66,7 +66,7 @@ def tree(events: Iterable[FrebEvent]) -> list[Node]:
             found.end = event
             open_nodes.pop()
             continue
-        node = Node(event)
+        node = EventNode(event)
         (open_nodes[-1].children if open_nodes else top).append(node)
         if any(event.name.endswith(begin) for begin, _ in _ENDS):
             open_nodes.append(node)
@@ -75,7 +75,7 @@ def tree(events: Iterable[FrebEvent]) -> list[Node]:
     return top
 
 
-def _dissolve(open_nodes: list[Node], top: list[Node]) -> None:
+def _dissolve(open_nodes: list[EventNode], top: list[EventNode]) -> None:
     """An event that never ends: what came after it did not happen inside it."""
     node = open_nodes.pop()
     siblings = open_nodes[-1].children if open_nodes else top
@@ -103,7 +103,7 @@ def text(trace: FrebTrace, *, every: bool = False) -> str:
     return "\n".join(f"{'  ' * line.depth}{when}{line.text}" for line, when in shown)
 
 
-def timed(trace: FrebTrace, told: Iterable[Line]) -> Iterator[tuple[Line, str]]:
+def timed(trace: FrebTrace, told: Iterable[TraceLine]) -> Iterator[tuple[TraceLine, str]]:
     """Lines, each with the milliseconds since the first event where more have passed than at the
     line before, such as ``[16 ms] ``.
     """
@@ -115,13 +115,13 @@ def timed(trace: FrebTrace, told: Iterable[Line]) -> Iterator[tuple[Line, str]]:
         last = passed
 
 
-def lines(trace: FrebTrace, *, every: bool = False) -> Iterator[Line]:
+def lines(trace: FrebTrace, *, every: bool = False) -> Iterator[TraceLine]:
     """The story of a trace, secrets masked."""
     trace = masking.masked(trace)
-    yield Line(headline(trace), 0, "request")
+    yield TraceLine(headline(trace), 0, "request")
     module, notification = trace.failed_in
     if module:
-        yield Line(
+        yield TraceLine(
             f"failed in {module}" + (f", {notification}" if notification else ""), 0, "error"
         )
     where = [
@@ -134,9 +134,9 @@ def lines(trace: FrebTrace, *, every: bool = False) -> Iterator[Line]:
         )
         if trace[name]
     ]
-    yield Line(", ".join([*where, trace["authenticationType"]]).strip(", "))
+    yield TraceLine(", ".join([*where, trace["authenticationType"]]).strip(", "))
     for note in trace.notes:
-        yield Line(note, 0, "warning")
+        yield TraceLine(note, 0, "warning")
     if every:
         yield from (_plain(event) for event in trace.events)
     else:
@@ -152,8 +152,8 @@ def headline(trace: FrebTrace) -> str:
     return f"{trace.verb} {trace.url} -> {status} in {trace.milliseconds} ms ({reason})"
 
 
-def _plain(event: FrebEvent) -> Line:
-    return Line(f"{event.name}{_values(event)}", 0, _role(event), event.time)
+def _plain(event: FrebEvent) -> TraceLine:
+    return TraceLine(f"{event.name}{_values(event)}", 0, _role(event), event.time)
 
 
 def _passed(first: str, time: str) -> int:
@@ -184,7 +184,7 @@ def _role(event: FrebEvent) -> str:
     return "warning" if event.level == 3 else "value"
 
 
-def _told(nodes: list[Node], depth: int) -> Iterator[Line]:
+def _told(nodes: list[EventNode], depth: int) -> Iterator[TraceLine]:
     idle: list[tuple[str, str]] = []
     counted: dict[str, int] = {}
     for node in nodes:
@@ -200,7 +200,7 @@ def _told(nodes: list[Node], depth: int) -> Iterator[Line]:
     yield from _pending(idle, counted, depth)
 
 
-def _is_idle(node: Node) -> bool:
+def _is_idle(node: EventNode) -> bool:
     end = node.end
     return (
         node.event.name in _NOTIFICATIONS
@@ -210,23 +210,25 @@ def _is_idle(node: Node) -> bool:
     )
 
 
-def _pending(idle: list[tuple[str, str]], counted: dict[str, int], depth: int) -> Iterator[Line]:
+def _pending(
+    idle: list[tuple[str, str]], counted: dict[str, int], depth: int
+) -> Iterator[TraceLine]:
     """Modules that did nothing, by notification, and events that are counted."""
     for name, count in counted.items():
-        yield Line(f"{count} {_COUNTED[name]}", depth, "no")
+        yield TraceLine(f"{count} {_COUNTED[name]}", depth, "no")
     counted.clear()
     notification = ""
     modules: list[str] = []
     for where, module in [*idle, ("", "")]:
         if where != notification and modules:
-            yield Line(f"{notification}: {', '.join(modules)}", depth, "no")
+            yield TraceLine(f"{notification}: {', '.join(modules)}", depth, "no")
             modules = []
         notification = where
         modules.append(module.removesuffix("Module") or module)
     idle.clear()
 
 
-def _notification(node: Node) -> str:
+def _notification(node: EventNode) -> str:
     event = node.event
     if event.name == "PRE_BEGIN_REQUEST_START":
         return "PRE_BEGIN_REQUEST"
@@ -235,14 +237,14 @@ def _notification(node: Node) -> str:
     )
 
 
-def _node(node: Node, depth: int) -> Iterator[Line]:
+def _node(node: EventNode, depth: int) -> Iterator[TraceLine]:
     event = node.event
     if event.name in _NOTIFICATIONS:
         end = node.end
         finished = end is not None and end["NotificationStatus"] not in ("0", "")
         more = f" -> {end.shown('NotificationStatus')}" if end is not None and finished else ""
         more = more if end is not None else " (never ended)"
-        yield Line(
+        yield TraceLine(
             f"{_notification(node)}: {event['ModuleName']}{more}",
             depth,
             "action" if finished else "module",
@@ -250,17 +252,21 @@ def _node(node: Node, depth: int) -> Iterator[Line]:
         )
     else:
         told, role = _sentence(node)
-        yield Line(told, depth, role, event.time)
+        yield TraceLine(told, depth, role, event.time)
         if event["Headers"]:
-            yield from (Line(line, depth + 1) for line in event["Headers"].splitlines() if line)
+            yield from (
+                TraceLine(line, depth + 1) for line in event["Headers"].splitlines() if line
+            )
     # the whole request is not a step of its own
     inner = depth if event.name == "GENERAL_REQUEST_START" else depth + 1
     yield from _told(node.children, inner)
     if node.end is not None and event.name not in _NOTIFICATIONS and _ends_with_values(node):
-        yield Line(f"{node.end.name}{_values(node.end)}", inner, _role(node.end), node.end.time)
+        yield TraceLine(
+            f"{node.end.name}{_values(node.end)}", inner, _role(node.end), node.end.time
+        )
 
 
-def _ends_with_values(node: Node) -> bool:
+def _ends_with_values(node: EventNode) -> bool:
     """Whether an end says more than that it is one; what a sentence has told is not repeated."""
     assert node.end is not None
     return node.event.name not in _SENTENCES and any(
@@ -268,45 +274,45 @@ def _ends_with_values(node: Node) -> bool:
     )
 
 
-def _sentence(node: Node) -> tuple[str, str]:
+def _sentence(node: EventNode) -> tuple[str, str]:
     make = _SENTENCES.get(node.event.name)
     if make is not None:
         return make(node)
     return f"{node.event.name}{_values(node.event)}", _role(node.event)
 
 
-def _rewrite(node: Node) -> tuple[str, str]:
+def _rewrite(node: EventNode) -> tuple[str, str]:
     event, end = node.event, node.end
     became = f" -> {end['RequestURL']}" if end is not None and end["RequestURL"] else ""
     scope = event.shown("Scope").lower()
     return f"{scope} rules for {event['RequestURL']}{became}", "rule"
 
 
-def _rule(node: Node) -> tuple[str, str]:
+def _rule(node: EventNode) -> tuple[str, str]:
     applied = node.end is not None and node.end["Succeeded"] == "true"
     verdict = "applies" if applied else "does not apply"
     stop = ", stops processing" if applied and node.event["StopProcessing"] == "true" else ""
     return f"rule '{node.event['RuleName']}' {verdict}{stop}", "yes" if applied else "no"
 
 
-def _pattern(node: Node) -> tuple[str, str]:
+def _pattern(node: EventNode) -> tuple[str, str]:
     event = node.event
     matched = event["Matched"] == "true"
-    words = "matches" if matched else "does not match"
+    outcome = "matches" if matched else "does not match"
     return (
-        f"'{event['Input']}' {words} {event['Pattern']}"
+        f"'{event['Input']}' {outcome} {event['Pattern']}"
         + (" (negated)" if event["Negate"] == "true" else ""),
         "yes" if matched else "no",
     )
 
 
-def _conditions(node: Node) -> tuple[str, str]:
+def _conditions(node: EventNode) -> tuple[str, str]:
     held = node.end is not None and node.end["Succeeded"] == "true"
-    words = "hold" if held else "do not hold"
-    return f"conditions ({node.event.shown('LogicalGrouping')}) {words}", "yes" if held else "no"
+    outcome = "hold" if held else "do not hold"
+    return f"conditions ({node.event.shown('LogicalGrouping')}) {outcome}", "yes" if held else "no"
 
 
-def _condition(node: Node) -> tuple[str, str]:
+def _condition(node: EventNode) -> tuple[str, str]:
     event = node.event
     held = event["Succeeded"] == "true"
     return (
@@ -317,7 +323,7 @@ def _condition(node: Node) -> tuple[str, str]:
     )
 
 
-def _file(node: Node) -> tuple[str, str]:
+def _file(node: EventNode) -> tuple[str, str]:
     event, end = node.event, node.end
     if end is None:
         return f"looks for {event['FileName']}", "value"
@@ -327,7 +333,7 @@ def _file(node: Node) -> tuple[str, str]:
     )
 
 
-def _error(node: Node) -> tuple[str, str]:
+def _error(node: EventNode) -> tuple[str, str]:
     event = node.event
     why = event.shown("ErrorCode") if event["ErrorCode"] not in ("", "0") else ""
     return (
@@ -337,7 +343,7 @@ def _error(node: Node) -> tuple[str, str]:
     ), "error"
 
 
-def _handler(node: Node) -> tuple[str, str]:
+def _handler(node: EventNode) -> tuple[str, str]:
     event = node.event
     old = f" (was {event['OldHandlerName']})" if event["OldHandlerName"] else ""
     more = event["NewHandlerScriptProcessor"] or event["NewHandlerType"]
@@ -348,7 +354,7 @@ def _handler(node: Node) -> tuple[str, str]:
     )
 
 
-def _child(node: Node) -> tuple[str, str]:
+def _child(node: EventNode) -> tuple[str, str]:
     end = node.end
     status = f" -> {end['HttpStatus']}.{end['HttpSubStatus']}" if end is not None else ""
     return (
@@ -358,15 +364,15 @@ def _child(node: Node) -> tuple[str, str]:
     )
 
 
-def _request_headers(_node: Node) -> tuple[str, str]:
+def _request_headers(_node: EventNode) -> tuple[str, str]:
     return "request headers", "module"
 
 
-def _response_headers(_node: Node) -> tuple[str, str]:
+def _response_headers(_node: EventNode) -> tuple[str, str]:
     return "response headers", "module"
 
 
-_SENTENCES: dict[str, Callable[[Node], tuple[str, str]]] = {
+_SENTENCES: dict[str, Callable[[EventNode], tuple[str, str]]] = {
     "URL_REWRITE_START": _rewrite,
     "RULE_EVALUATION_START": _rule,
     "PATTERN_MATCH": _pattern,

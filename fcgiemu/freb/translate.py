@@ -15,9 +15,9 @@ from functools import lru_cache
 
 from ..trace import Event
 from . import model, table, wire
-from .exchange import Answered, Exchange, FileFacts, Mapping
+from .exchange import Answered, FileFacts, Mapping, TracedExchange
 from .orders import ORDERS, POST
-from .rewriting import Step, Translation, own, scopes
+from .rewriting import TranslatedEvent, Translation, own, scopes
 
 _CORE = "IIS Web Core"
 _NOTIFICATIONS = {
@@ -63,7 +63,7 @@ HANDLED = frozenset(
 )
 
 
-def translate(exchange: Exchange, *, measured_only: bool = False) -> list[Step]:
+def translate(exchange: TracedExchange, *, measured_only: bool = False) -> list[TranslatedEvent]:
     """The trace of a request in IIS's form. What only an application could tell is not in it."""
     steps = list(_Translator(exchange).whole())
     if exchange.server in _OLD_SERVERS:
@@ -73,22 +73,22 @@ def translate(exchange: Exchange, *, measured_only: bool = False) -> list[Step]:
     return steps
 
 
-def is_anonymous(exchange: Exchange) -> bool:
+def is_anonymous(exchange: TracedExchange) -> bool:
     """Whether the request came as far as authentication: before that, it has no user."""
     return _Translator(exchange).stage >= _AUTHENTICATED
 
 
-def _is_measured(step: Step) -> bool:
+def _is_measured(step: TranslatedEvent) -> bool:
     known = table.named(step.event.name)
     return known is not None and known.measured
 
 
-def as_json(steps: Iterable[Step]) -> list[dict[str, object]]:
+def as_json(steps: Iterable[TranslatedEvent]) -> list[dict[str, object]]:
     """Steps as JSON: the events' names, levels and values; ``measured``; ``place``."""
     return [_as_json(step) for step in steps]
 
 
-def _as_json(step: Step) -> dict[str, object]:
+def _as_json(step: TranslatedEvent) -> dict[str, object]:
     event = step.event
     entry: dict[str, object] = {
         "name": event.name,
@@ -108,22 +108,22 @@ def _snake(notification: str) -> str:
     return "".join("_" + char if char.isupper() else char.upper() for char in notification)[1:]
 
 
-def _step(name: str, *values: str, measured: bool = True, place: str = "") -> Step:
+def _step(name: str, *values: str, measured: bool = True, place: str = "") -> TranslatedEvent:
     if not place and sum(map(len, values)) <= _SHORT:
         return _common(name, values, measured)
-    return Step(model.event(name, *values), measured, place)
+    return TranslatedEvent(model.event(name, *values), measured, place)
 
 
 @lru_cache(1024)
-def _common(name: str, values: tuple[str, ...], measured: bool) -> Step:
+def _common(name: str, values: tuple[str, ...], measured: bool) -> TranslatedEvent:
     """An event that every request has; most of a trace is made of such ones."""
-    return Step(model.event(name, *values), measured)
+    return TranslatedEvent(model.event(name, *values), measured)
 
 
 class _Translator:
     """Writes the events of one request; ``child`` is whether a default document is at work."""
 
-    def __init__(self, exchange: Exchange, child: bool = False) -> None:
+    def __init__(self, exchange: TracedExchange, child: bool = False) -> None:
         self.exchange = exchange
         self.child = child
         self.order = ORDERS.get(exchange.server, ORDERS["iis10-default"])
@@ -147,7 +147,7 @@ class _Translator:
 
     # -- the whole -----------------------------------------------------------------------------
 
-    def whole(self) -> Iterator[Step]:
+    def whole(self) -> Iterator[TranslatedEvent]:
         exchange = self.exchange
         query = "" if self.child else exchange.query
         url = wire.absolute(exchange.scheme, exchange.host, exchange.port, self.path, query)
@@ -175,7 +175,7 @@ class _Translator:
             yield from self.notify("RELEASE_REQUEST_STATE" + POST, "UPDATE_REQUEST_CACHE")
         yield from self.ending()
 
-    def beginning(self) -> Iterator[Step]:
+    def beginning(self) -> Iterator[TranslatedEvent]:
         """PRE_BEGIN_REQUEST, and what the core says before BEGIN_REQUEST."""
         for module in self.modules("PRE_BEGIN_REQUEST"):
             yield _step("PRE_BEGIN_REQUEST_START", module)
@@ -202,7 +202,7 @@ class _Translator:
             yield self.handler_changed(self.mapped)
         yield from self.notify("MAP_PATH")
 
-    def handler_changed(self, mapped: Mapping, measured: bool = True) -> Step:
+    def handler_changed(self, mapped: Mapping, measured: bool = True) -> TranslatedEvent:
         return _step(
             "HANDLER_CHANGED",
             *("", mapped.name, ",".join(mapped.modules), mapped.script_processor, ""),
@@ -220,7 +220,7 @@ class _Translator:
             absent |= {"END_REQUEST" + POST: {"ManagedPipelineHandler"}}.get(notification, set())
         return [name for name in self.order.get(notification, ()) if name not in absent]
 
-    def notify(self, *notifications: str) -> Iterator[Step]:
+    def notify(self, *notifications: str) -> Iterator[TranslatedEvent]:
         """The modules of notifications, up to the one that ends the request."""
         for notification in notifications:
             name = notification.removesuffix(POST)
@@ -247,7 +247,9 @@ class _Translator:
             ):
                 yield from self.module(self.exchange.module, name, False, True)
 
-    def module(self, module: str, notification: str, post: bool, ends: bool) -> Iterator[Step]:
+    def module(
+        self, module: str, notification: str, post: bool, ends: bool
+    ) -> Iterator[TranslatedEvent]:
         """One module's notification, and what happens inside it."""
         number = _NOTIFICATIONS[notification]
         flag = "true" if post else "false"
@@ -257,7 +259,7 @@ class _Translator:
             yield from self.outcome(notification)
         yield _step("NOTIFY_MODULE_END", module, number, flag, "2" if ends else "0")
 
-    def inside(self, module: str, notification: str) -> Iterator[Step]:
+    def inside(self, module: str, notification: str) -> Iterator[TranslatedEvent]:
         """What a module does that does not end the request."""
         if notification == "BEGIN_REQUEST" and module == "RewriteModule":
             yield from self.rules("Distributed")
@@ -274,7 +276,7 @@ class _Translator:
         elif notification == "SEND_RESPONSE":
             yield from self.sending(module)
 
-    def rules(self, scope: str) -> Iterator[Step]:
+    def rules(self, scope: str) -> Iterator[TranslatedEvent]:
         """Runs of rules, and the change of the URL that they made."""
         exchange = self.exchange
         for events in self.runs.get(scope, ()):
@@ -285,7 +287,7 @@ class _Translator:
             if exchange.final is not None:
                 yield self.handler_changed(exchange.final, measured=False)
 
-    def outcome(self, notification: str) -> Iterator[Step]:
+    def outcome(self, notification: str) -> Iterator[TranslatedEvent]:
         """What a module says when it ends the request."""
         exchange = self.exchange
         if exchange.decided is None:
@@ -311,14 +313,14 @@ class _Translator:
                 if key == name:
                     yield _step("GENERAL_SET_RESPONSE_HEADER", key, value, "true", measured=False)
 
-    def finish_in_core(self, notification: str) -> Iterator[Step]:
+    def finish_in_core(self, notification: str) -> Iterator[TranslatedEvent]:
         """An error of the core stands between notifications, not inside one."""
         if self.exchange.module == _CORE:
             yield from self.outcome(notification)
 
     # -- files and handlers --------------------------------------------------------------------
 
-    def look_up(self) -> Iterator[Step]:
+    def look_up(self) -> Iterator[TranslatedEvent]:
         """The file or folder, between AUTHENTICATE_REQUEST and AUTHORIZE_REQUEST."""
         mapped = self.working
         if mapped is None or not mapped.needs_file:
@@ -326,13 +328,13 @@ class _Translator:
         path = self.path if self.child or self.parent else self.exchange.final_path or self.path
         yield from self.access(path, added=self.child)
 
-    def access(self, url_path: str, added: bool = False) -> Iterator[Step]:
+    def access(self, url_path: str, added: bool = False) -> Iterator[TranslatedEvent]:
         """A look at a file through the cache."""
         name = self.exchange.physical(url_path).rstrip("\\")
         found = self.exchange.facts(url_path)
         yield from _file_access(name, found, added or bool(found and found.is_directory))
 
-    def handler(self) -> Iterator[Step]:
+    def handler(self) -> Iterator[TranslatedEvent]:
         """EXECUTE_REQUEST_HANDLER: the handler's modules, in its order, up to the one that
         answers.
         """
@@ -359,7 +361,7 @@ class _Translator:
             if ends:
                 return
 
-    def execute(self, module: str, ends: bool) -> Iterator[Step]:
+    def execute(self, module: str, ends: bool) -> Iterator[TranslatedEvent]:
         answered = self.exchange.answered
         if module == "StaticFileModule" and self.exchange.kind == "static" and answered is not None:
             name = self.exchange.physical(self.exchange.final_path or self.path)
@@ -385,7 +387,7 @@ class _Translator:
         elif ends and self.exchange.kind in ("respond", "redirect"):
             yield from self.outcome("EXECUTE_REQUEST_HANDLER")
 
-    def default_document(self, number: str) -> Iterator[Step]:
+    def default_document(self, number: str) -> Iterator[TranslatedEvent]:
         """The documents that are tried, and the child request of the one that exists."""
         exchange = self.exchange
         folder = self.path.rstrip("/")
@@ -407,7 +409,7 @@ class _Translator:
 
     # -- the response --------------------------------------------------------------------------
 
-    def ending(self) -> Iterator[Step]:
+    def ending(self) -> Iterator[TranslatedEvent]:
         """LOG_REQUEST, END_REQUEST, then the response, where it is this request that sends it."""
         yield from self.notify("LOG_REQUEST", "END_REQUEST", "END_REQUEST" + POST)
         answered = self.exchange.answered
@@ -425,7 +427,7 @@ class _Translator:
             *(str(answered.status), str(answered.substatus)),
         )
 
-    def sending(self, module: str) -> Iterator[Step]:
+    def sending(self, module: str) -> Iterator[TranslatedEvent]:
         """What a module does in SEND_RESPONSE."""
         answered = self.exchange.answered
         assert answered is not None
@@ -456,7 +458,7 @@ class _Translator:
             return "" if answered.status == 304 else "2"
         return "9" if self.exchange.server == "azure-2012" and answered.status >= 300 else ""
 
-    def custom_error(self, answered: Answered) -> Iterator[Step]:
+    def custom_error(self, answered: Answered) -> Iterator[TranslatedEvent]:
         file = self.exchange.error_file
         if answered.status < 400:
             yield _step("GENERAL_NOT_SEND_CUSTOM_ERROR", "1")
@@ -483,7 +485,7 @@ class _Translator:
             return "23"
         return "25" if self.exchange.server == "iis10-default" and answered.status == 404 else "21"
 
-    def flush(self, answered: Answered) -> Iterator[Step]:
+    def flush(self, answered: Answered) -> Iterator[TranslatedEvent]:
         yield _step("HTTPSYS_CACHEABLE", "false", self.cacheable(answered), "0", "0")
         yield _step("GENERAL_FLUSH_RESPONSE_START")
         yield _step("GENERAL_RESPONSE_HEADERS", wire.response_block(answered.headers))
@@ -501,7 +503,7 @@ class _Translator:
         return wire.sent(answered.status, answered.reason, block, answered.size, has_length)
 
 
-def _runs(exchange: Exchange) -> dict[str, list[list[Event]]]:
+def _runs(exchange: TracedExchange) -> dict[str, list[list[Event]]]:
     """The runs of rules of a request, by scope."""
     found: dict[str, list[list[Event]]] = {}
     for scope, events in scopes(exchange.events):
@@ -509,7 +511,7 @@ def _runs(exchange: Exchange) -> dict[str, list[list[Event]]]:
     return found
 
 
-def _authentication(kind: str, exchange: Exchange) -> Iterator[Step]:
+def _authentication(kind: str, exchange: TracedExchange) -> Iterator[TranslatedEvent]:
     """One way of authentication: that of the user succeeds."""
     yield _step("AUTH_START", kind)
     user = exchange.user
@@ -525,7 +527,7 @@ def _authentication(kind: str, exchange: Exchange) -> Iterator[Step]:
     yield _step("AUTH_END")
 
 
-def _file_access(name: str, found: FileFacts | None, added: bool) -> Iterator[Step]:
+def _file_access(name: str, found: FileFacts | None, added: bool) -> Iterator[TranslatedEvent]:
     """FILE_CACHE_ACCESS_START to END. Measured: FileAddedToCache is true for folders, default
     documents and error files, false for files that are asked for.
     """
@@ -540,7 +542,11 @@ def _file_access(name: str, found: FileFacts | None, added: bool) -> Iterator[St
 
 
 def placed(
-    steps: Iterable[Step], *, context: str, times: Iterable[str] = (), connection: str = "0"
+    steps: Iterable[TranslatedEvent],
+    *,
+    context: str,
+    times: Iterable[str] = (),
+    connection: str = "0",
 ) -> list[model.FrebEvent]:
     """The events of steps for one request: with its activity, its connection and times.
 

@@ -93,7 +93,7 @@ def absolute(scheme: str, host: str, port: int, path: str, query: str) -> str:
     return f"{scheme}://{shown}:{port}{path}" + (f"?{query}" if query else "")
 
 
-class Address(NamedTuple):
+class TracedUrl(NamedTuple):
     """The parts of a URL as traces write it. The path is decoded: a ``#`` belongs to it, and a
     ``?`` that was sent as %3F cannot be told from the one before the query.
     """
@@ -114,13 +114,13 @@ _ADDRESS = re.compile(
 )
 
 
-def split(url: str) -> Address:
+def split(url: str) -> TracedUrl:
     """The parts of a URL, absolute or a path with its query; all empty where it is neither."""
     match = _ADDRESS.fullmatch(url)
     if match is not None:
         scheme, authority, path, query = match.groups()
-        return Address(scheme.lower(), authority, path or "/", query or "")
+        return TracedUrl(scheme.lower(), authority, path or "/", query or "")
     if url.startswith("/"):
         path, _, query = url.partition("?")
-        return Address(path=path, query=query)
-    return Address()
+        return TracedUrl(path=path, query=query)
+    return TracedUrl()

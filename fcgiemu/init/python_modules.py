@@ -37,7 +37,7 @@ _MAX_FILES = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundApplication:
     """An application in a module. ``name`` is what WSGI_HANDLER takes, ``main.app`` or
     ``main.create_app()``; ``line`` is where it is made, ``has_own_static`` whether the call says
     where static files lie.
@@ -50,7 +50,7 @@ class Found:
     has_own_static: bool = False
 
 
-def applications(folder: Path) -> list[Found]:
+def applications(folder: Path) -> list[FoundApplication]:
     """The applications in the modules of a folder and of its packages, the likeliest first."""
     found = [each for dotted, file in _modules(folder) for each in _in_module(dotted, file)]
     return sorted(found, key=_rank)
@@ -66,7 +66,7 @@ def tree_of(file: Path) -> ast.Module | None:
         return None
 
 
-def _rank(found: Found) -> tuple[bool, int, int, int, str]:
+def _rank(found: FoundApplication) -> tuple[bool, int, int, int, str]:
     """WSGI applications in modules and by names of convention come first, factories last."""
     name = found.name.rpartition(".")[2]
     stem = found.file.parent.name if found.file.name == "__init__.py" else found.file.stem
@@ -94,7 +94,7 @@ def _modules(folder: Path) -> Iterator[tuple[str, Path]]:
                     yield f"{place.name}.{file.stem}", file
 
 
-def _in_module(dotted: str, file: Path) -> Iterator[Found]:
+def _in_module(dotted: str, file: Path) -> Iterator[FoundApplication]:
     tree = tree_of(file)
     if tree is None or file.stem.startswith("test") or file.stem == "conftest":
         return
@@ -103,7 +103,7 @@ def _in_module(dotted: str, file: Path) -> Iterator[Found]:
         if isinstance(node, ast.FunctionDef):
             if kind := _function(node, known):
                 call = "" if kind == "WSGI" else "()"
-                yield Found(kind, f"{dotted}.{node.name}{call}", file, node.lineno)
+                yield FoundApplication(kind, f"{dotted}.{node.name}{call}", file, node.lineno)
         elif isinstance(node, ast.Assign | ast.AnnAssign) and isinstance(node.value, ast.Call):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
             kind = known.get(ast.unparse(node.value.func), "")
@@ -111,7 +111,7 @@ def _in_module(dotted: str, file: Path) -> Iterator[Found]:
                 if kind and isinstance(target, ast.Name):
                     end = ".server" if kind == "Dash" else ""
                     name = f"{dotted}.{target.id}{end}"
-                    yield Found(kind, name, file, node.lineno, _says_static(node.value))
+                    yield FoundApplication(kind, name, file, node.lineno, _says_static(node.value))
 
 
 def _says_static(call: ast.Call) -> bool:

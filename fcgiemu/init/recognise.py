@@ -19,7 +19,7 @@ from ..errors import SiteError
 from ..files import UNWATCHED, find
 from ..programs import environments
 from . import node_site
-from .python_modules import Found, applications, tree_of
+from .python_modules import FoundApplication, applications, tree_of
 
 #: Kinds of applications that speak ASGI, which wfastcgi does not.
 ASGI = frozenset({"FastAPI", "Starlette", "Quart", "Litestar"})
@@ -235,7 +235,10 @@ def _python(folder: Path) -> Recognised | None:
 
 
 def of_application(
-    folder: Path, found: Found, python_path: str = "", others: list[Found] | None = None
+    folder: Path,
+    found: FoundApplication,
+    python_path: str = "",
+    others: list[FoundApplication] | None = None,
 ) -> Recognised:
     """The site that an application of a module is."""
     kind = found.kind

@@ -22,7 +22,7 @@ from ..version import __version__
 from . import editing, explaining, identity, openapi, processes, replay, rules, traces, views
 from .access import Access
 from .editing import CannotEdit
-from .endpoint import Answer, Asked, Given, Send, Stream, as_json, problem
+from .endpoint import Answer, ApiAnswer, ApiRequest, EventStream, Send, as_json, problem
 from .explaining import BadQuestion
 from .ring import Seen
 from .watching import Watch
@@ -75,7 +75,7 @@ class Router:
             _route("GET", r"openapi\.json", self._openapi),
         ]
 
-    async def answer(self, asked: Asked) -> Answer:
+    async def answer(self, asked: ApiRequest) -> Answer:
         """The answer to a request."""
         static = _STATIC.fullmatch(asked.path)
         route, groups = self._find(asked)
@@ -105,7 +105,7 @@ class Router:
         except SiteError as error:
             return problem(409, f"{error} {error.hint}".strip())
 
-    def _find(self, asked: Asked) -> tuple[Route | None, tuple[str, ...]]:
+    def _find(self, asked: ApiRequest) -> tuple[Route | None, tuple[str, ...]]:
         if asked.path.startswith(PREFIX):
             for route in self._routes:
                 match = route.pattern.fullmatch(asked.path, len(PREFIX))
@@ -115,10 +115,10 @@ class Router:
 
     # -- requests ----------------------------------------------------------------------------------
 
-    async def _requests(self, asked: Asked) -> Answer:
+    async def _requests(self, asked: ApiRequest) -> Answer:
         after = _number(asked.headers.get("last-event-id") or asked.query.get("after") or "0")
         if "text/event-stream" in asked.headers.get("accept", "") or "stream" in asked.query:
-            return Stream(partial(self._stream, after))
+            return EventStream(partial(self._stream, after))
         ring = self._watch.ring
         newest = [views.summary(seen) for seen in reversed(ring.after(after))]
         return as_json({"total": ring.total, "requests": newest})
@@ -134,23 +134,23 @@ class Router:
                 break
         return stop
 
-    async def _request(self, asked: Asked, number: str) -> Answer:
+    async def _request(self, asked: ApiRequest, number: str) -> Answer:
         seen = self._seen(int(number))
         return as_json(views.details(seen, self._watch.output_of(seen)))
 
-    async def _secrets(self, asked: Asked, number: str) -> Answer:
+    async def _secrets(self, asked: ApiRequest, number: str) -> Answer:
         if self._access.is_exposed:
             raise CannotEdit("Values are not shown on an address that other machines reach.", 403)
         return as_json(views.unmasked(self._seen(int(number))))
 
-    async def _freb(self, asked: Asked, number: str) -> Answer:
+    async def _freb(self, asked: ApiRequest, number: str) -> Answer:
         seen, explainer = self._seen(int(number)), self._watch.explainer
         decision = seen.decision
         if decision is None:
             raise NotThere("http.sys answered by itself: IIS traces nothing of that.")
         data = await explainer.run(lambda: traces.as_freb(explainer.site(), seen, decision))
         name = ("Content-Disposition", f'attachment; filename="fr{seen.number:06}.xml"')
-        return Given(200, data, "text/xml", (name,))
+        return ApiAnswer(200, data, "text/xml", (name,))
 
     def _seen(self, number: int) -> Seen:
         seen = self._watch.ring.get(number)
@@ -160,7 +160,7 @@ class Router:
 
     # -- explanations ------------------------------------------------------------------------------
 
-    async def _explain(self, asked: Asked) -> Answer:
+    async def _explain(self, asked: ApiRequest) -> Answer:
         explainer, query = self._watch.explainer, asked.query
         if "request" in query:
             seen = self._seen(_number(query["request"]))
@@ -172,7 +172,7 @@ class Router:
             await explainer.run(lambda: explaining.of_url(explainer.site(), url, method))
         )
 
-    async def _explain_draft(self, asked: Asked) -> Answer:
+    async def _explain_draft(self, asked: ApiRequest) -> Answer:
         given, explainer = _object(asked), self._watch.explainer
         urls = given.get("urls")
         if not isinstance(urls, list) or not all(isinstance(url, str) for url in urls):
@@ -188,7 +188,7 @@ class Router:
 
         return as_json(await explainer.run(work))
 
-    async def _check(self, _: Asked) -> Answer:
+    async def _check(self, _: ApiRequest) -> Answer:
         explainer = self._watch.explainer
 
         def work() -> list[dict[str, Any]]:
@@ -196,7 +196,7 @@ class Router:
 
         return as_json({"findings": await explainer.run(work)})
 
-    async def _check_draft(self, asked: Asked) -> Answer:
+    async def _check_draft(self, asked: ApiRequest) -> Answer:
         config, explainer = _text(_object(asked), "config"), self._watch.explainer
 
         def work() -> dict[str, Any]:
@@ -208,7 +208,7 @@ class Router:
 
         return as_json(await explainer.run(work))
 
-    async def _pattern(self, asked: Asked) -> Answer:
+    async def _pattern(self, asked: ApiRequest) -> Answer:
         given, explainer = _object(asked), self._watch.explainer
         pattern, text = _text(given, "pattern"), _text(given, "input")
         syntax, ignore_case = given.get("syntax", "ECMAScript"), given.get("ignore_case", True)
@@ -222,11 +222,11 @@ class Router:
 
     # -- the site ----------------------------------------------------------------------------------
 
-    async def _config(self, _: Asked) -> Answer:
+    async def _config(self, _: ApiRequest) -> Answer:
         source = await self._watch.explainer.run(lambda: editing.read(self._watch.site.path))
         return as_json(self._source(source))
 
-    def _source(self, source: editing.Source) -> dict[str, object]:
+    def _source(self, source: editing.EditedFile) -> dict[str, object]:
         shown = source.text if self._watch.writes else masking.text(source.text)
         return {
             "name": source.path.name,
@@ -235,7 +235,7 @@ class Router:
             "is_writable": self._watch.writes,
         }
 
-    async def _rules(self, _: Asked) -> Answer:
+    async def _rules(self, _: ApiRequest) -> Answer:
         watch = self._watch
         used = watch.waiting.take()
         hits, last_hits = dict(watch.ring.hits), dict(watch.ring.last_hits)
@@ -247,22 +247,22 @@ class Router:
 
         return as_json(await watch.explainer.run(work))
 
-    async def _urls(self, _: Asked) -> Answer:
+    async def _urls(self, _: ApiRequest) -> Answer:
         explainer = self._watch.explainer
         return as_json({"urls": await explainer.run(lambda: explaining.urls(explainer.site()))})
 
-    async def _workers(self, _: Asked) -> Answer:
+    async def _workers(self, _: ApiRequest) -> Answer:
         watch = self._watch
         return as_json(
             {"workers": processes.workers(watch.server), "changes": list(watch.changes)[::-1]}
         )
 
-    async def _openapi(self, _: Asked) -> Answer:
+    async def _openapi(self, _: ApiRequest) -> Answer:
         return as_json(openapi.document(__version__))
 
     # -- what changes something --------------------------------------------------------------------
 
-    async def _replay(self, asked: Asked) -> Answer:
+    async def _replay(self, asked: ApiRequest) -> Answer:
         given = _object(asked)
         number = given.get("number")
         if number is not None and type(number) is not int:
@@ -270,21 +270,21 @@ class Router:
         seen = self._seen(number) if number is not None else None
         return as_json(await self._watch.replayer.send(replay.question(given, seen)))
 
-    async def _restart(self, _: Asked, pid: str) -> Answer:
+    async def _restart(self, _: ApiRequest, pid: str) -> Answer:
         if not await processes.restart(self._watch.server, int(pid)):
             raise NotThere(f"No process {pid} serves this site.")
         return as_json({"restarted": int(pid)})
 
-    async def _identity(self, _: Asked) -> Answer:
+    async def _identity(self, _: ApiRequest) -> Answer:
         return as_json(identity.state(self._watch.site))
 
-    async def _change_identity(self, asked: Asked) -> Answer:
+    async def _change_identity(self, asked: ApiRequest) -> Answer:
         site, explainer = self._watch.site, self._watch.explainer
         identity.change(site, _object(asked))
         await explainer.run(lambda: explainer.use(site.settings))
         return as_json(identity.state(site))
 
-    async def _save(self, asked: Asked) -> Answer:
+    async def _save(self, asked: ApiRequest) -> Answer:
         if not self._watch.writes:
             raise CannotEdit("Nothing is saved without --ui-write: restart serve with it.", 403)
         given = _object(asked)
@@ -306,7 +306,7 @@ def _number(text: str) -> int:
     return int(text)
 
 
-def _object(asked: Asked) -> dict[str, Any]:
+def _object(asked: ApiRequest) -> dict[str, Any]:
     """The body of a POST."""
     try:
         found = json.loads(asked.body)
@@ -326,7 +326,7 @@ def _text(given: dict[str, Any], name: str) -> str:
     return value
 
 
-def _file(name: str) -> Given:
+def _file(name: str) -> ApiAnswer:
     """A file of the pages."""
     try:
         data = resources.files("fcgiemu.inspector").joinpath("static", name).read_bytes()
@@ -334,4 +334,4 @@ def _file(name: str) -> Given:
         return problem(404, f"There is no {name}.")
     if name == "style.css":
         data = pages.shared_style() + data
-    return Given(200, data, _TYPES[name.rpartition(".")[2]])
+    return ApiAnswer(200, data, _TYPES[name.rpartition(".")[2]])

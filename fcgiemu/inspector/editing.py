@@ -25,7 +25,7 @@ class CannotEdit(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class EditedFile:
     """A file as it was read; ``stamp`` is of its bytes, "" = there is no file."""
 
     path: Path
@@ -35,7 +35,7 @@ class Source:
     has_returns: bool = False
 
 
-def read(folder: Path) -> Source:
+def read(folder: Path) -> EditedFile:
     """The web.config of a folder. Raises CannotEdit."""
     path = _path(folder)
     try:
@@ -43,7 +43,7 @@ def read(folder: Path) -> Source:
     except OSError as error:
         raise CannotEdit(f"{path.name} cannot be read: {error.strerror}.") from error
     if data is None:
-        return Source(path, "", "")
+        return EditedFile(path, "", "")
     if len(data) > MAX_FILE:
         raise CannotEdit(f"{path.name} has more than {MAX_FILE} bytes: edit it elsewhere.")
     try:
@@ -52,7 +52,7 @@ def read(folder: Path) -> Source:
         raise CannotEdit(f"{path.name} is not UTF-8: edit it elsewhere.") from None
     stamp = hashlib.sha256(data).hexdigest()
     plain = text.replace("\r\n", "\n")
-    return Source(path, plain, stamp, data.startswith(_BOM), "\r\n" in text)
+    return EditedFile(path, plain, stamp, data.startswith(_BOM), "\r\n" in text)
 
 
 def _path(folder: Path) -> Path:
@@ -64,7 +64,7 @@ def _path(folder: Path) -> Path:
     return real
 
 
-def diff(source: Source, text: str, show_secrets: bool) -> str:
+def diff(source: EditedFile, text: str, show_secrets: bool) -> str:
     """What saving ``text`` would change, as a unified diff."""
     before, after = source.text, text
     if not show_secrets:
@@ -75,7 +75,7 @@ def diff(source: Source, text: str, show_secrets: bool) -> str:
     return "\n".join(lines)
 
 
-def save(folder: Path, text: str, stamp: str) -> Source:
+def save(folder: Path, text: str, stamp: str) -> EditedFile:
     """Write ``text`` in the place of the file that had ``stamp``: whole or not at all. Byte order
     mark, line ends and mode stay. Raises CannotEdit where the file has changed since.
     """

@@ -47,7 +47,7 @@ _ALWAYS = (
 
 
 @dataclass(slots=True)
-class Asked:
+class ApiRequest:
     """A request to the pages; header names in lower case, ``query`` with the last of each name."""
 
     method: str
@@ -58,7 +58,7 @@ class Asked:
 
 
 @dataclass(slots=True)
-class Given:
+class ApiAnswer:
     """A whole answer."""
 
     status: int
@@ -72,22 +72,22 @@ Send = Callable[[int, object], bool]
 
 
 @dataclass(slots=True)
-class Stream:
+class EventStream:
     """An endless answer. ``begin`` gets what sends events, and returns what ends that."""
 
     begin: Callable[[Send], Callable[[], None]]
 
 
-Answer = Given | Stream
-Handler = Callable[[Asked], Awaitable[Answer]]
+Answer = ApiAnswer | EventStream
+Handler = Callable[[ApiRequest], Awaitable[Answer]]
 
 
-def as_json(data: object, status: int = 200) -> Given:
+def as_json(data: object, status: int = 200) -> ApiAnswer:
     """An answer of JSON."""
-    return Given(status, json.dumps(data, separators=(",", ":")).encode())
+    return ApiAnswer(status, json.dumps(data, separators=(",", ":")).encode())
 
 
-def problem(status: int, message: str) -> Given:
+def problem(status: int, message: str) -> ApiAnswer:
     """An answer that says what is wrong."""
     return as_json({"error": message}, status)
 
@@ -99,12 +99,12 @@ class _Head:
     size: int = 0
 
 
-class Connection(asyncio.Protocol):
+class PageConnection(asyncio.Protocol):
     """A connection to the pages: one request after another."""
 
     transport: asyncio.Transport
 
-    def __init__(self, handler: Handler, open_ones: set[Connection]) -> None:
+    def __init__(self, handler: Handler, open_ones: set[PageConnection]) -> None:
         self._handler = handler
         self._open = open_ones
         self._task: asyncio.Task[None] | None = None
@@ -165,7 +165,7 @@ class Connection(asyncio.Protocol):
         if self._timer is not None:
             self._timer.cancel()
         parts = urlsplit(self._head.target.decode("ascii"))
-        asked = Asked(
+        asked = ApiRequest(
             self._parser.get_method().decode("ascii"),
             unquote(parts.path),
             dict(parse_qsl(parts.query, keep_blank_values=True)),
@@ -184,13 +184,13 @@ class Connection(asyncio.Protocol):
 
     # -- answers -----------------------------------------------------------------------------------
 
-    async def _answer(self, asked: Asked, keep_alive: bool) -> None:
+    async def _answer(self, asked: ApiRequest, keep_alive: bool) -> None:
         try:
             answer = await self._handler(asked)
         except Exception:
             _log.exception("a defect of the pages: %s %s", asked.method, asked.path)
             answer = problem(500, "This is a defect of fcgiemu; its console says more.")
-        if isinstance(answer, Stream):
+        if isinstance(answer, EventStream):
             self._begin_stream(answer)
             return
         self._send(answer, keep_alive, asked.method == "HEAD")
@@ -200,7 +200,7 @@ class Connection(asyncio.Protocol):
         else:
             self.transport.close()
 
-    def _send(self, answer: Given, keep_alive: bool, is_head: bool = False) -> None:
+    def _send(self, answer: ApiAnswer, keep_alive: bool, is_head: bool = False) -> None:
         headers = (
             ("Content-Type", answer.content_type),
             ("Content-Length", str(len(answer.body))),
@@ -223,7 +223,7 @@ class Connection(asyncio.Protocol):
 
     # -- streams -----------------------------------------------------------------------------------
 
-    def _begin_stream(self, stream: Stream) -> None:
+    def _begin_stream(self, stream: EventStream) -> None:
         if self.transport.is_closing():
             return
         self.transport.write(

@@ -9,12 +9,12 @@ import webbrowser
 from ..errors import SiteError
 from ..server.app import LogEntry
 from ..server.exchange import Exchange
-from ..server.kept import Kept
-from ..server.protocol import Connection as Served
+from ..server.kept import KeptDecision
+from ..server.protocol import ClientConnection as Served
 from ..server.serve import Serving, bind, exposed
 from .access import Access, new_token
 from .api import Router
-from .endpoint import Connection
+from .endpoint import PageConnection
 from .watching import Watch
 
 
@@ -38,7 +38,7 @@ class Inspector:
         shown = f"[{host}]" if ":" in host else host
         self.url = f"http://{shown}:{bound}/?token={token}"
         self._router = Router(self.watch, Access(token, host, bound))
-        self._open: set[Connection] = set()
+        self._open: set[PageConnection] = set()
         self._listening: asyncio.Task[asyncio.Server] | None = None
 
     def report(self) -> str:
@@ -55,7 +55,9 @@ class Inspector:
         self.watch.replayer.port = port
         loop = asyncio.get_running_loop()
         self._listening = loop.create_task(
-            loop.create_server(lambda: Connection(self._router.answer, self._open), sock=self._sock)
+            loop.create_server(
+                lambda: PageConnection(self._router.answer, self._open), sock=self._sock
+            )
         )
         if self._opens:
             threading.Thread(target=webbrowser.open, args=(self.url,), daemon=True).start()
@@ -74,7 +76,7 @@ class Inspector:
         """A request has ended."""
         self.watch.ended(exchange, entry)
 
-    def again(self, connection: Served, kept: Kept, entry: LogEntry, begun: float) -> None:
+    def again(self, connection: Served, kept: KeptDecision, entry: LogEntry, begun: float) -> None:
         """A small file has been sent as before."""
         self.watch.again(connection, kept, entry, begun)
 

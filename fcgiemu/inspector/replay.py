@@ -29,7 +29,7 @@ _LEFT_OUT = frozenset({"connection", "content-length", "transfer-encoding", "exp
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class ReplayRequest:
     """A request to be sent; ``origin`` is the number of the one that it repeats, 0 = none."""
 
     method: str
@@ -39,7 +39,7 @@ class Question:
     origin: int
 
 
-def question(given: Mapping[str, Any], seen: Seen | None) -> Question:
+def question(given: Mapping[str, Any], seen: Seen | None) -> ReplayRequest:
     """What is to be sent: ``seen`` with what ``given`` changes. Raises BadQuestion."""
     method = given.get("method", seen.entry.method if seen else "GET")
     url = given.get("url")
@@ -50,7 +50,7 @@ def question(given: Mapping[str, Any], seen: Seen | None) -> Question:
     if not isinstance(url, str) or not url.startswith("/"):
         raise BadQuestion("url is a path of this site, for example /blog/1?page=2.")
     target = quote(url, safe="".join(map(chr, range(33, 127))), errors="replace")
-    return Question(
+    return ReplayRequest(
         method=method,
         target=target,
         headers=_headers(given.get("headers"), seen),
@@ -129,7 +129,7 @@ class Replayer:
         if waiting is not None and not waiting[1].done():
             waiting[1].set_result(number)
 
-    async def send(self, asked: Question) -> dict[str, object]:
+    async def send(self, asked: ReplayRequest) -> dict[str, object]:
         """Send a request. Returns the status (None = no answer) and its number in the list."""
         loop = asyncio.get_running_loop()
         shown: asyncio.Future[int] = loop.create_future()
@@ -159,7 +159,7 @@ class Replayer:
         return http.client.HTTPSConnection(self._host, self.port, timeout=PATIENCE, context=context)
 
 
-def _exchange(connection: http.client.HTTPConnection, asked: Question) -> int | None:
+def _exchange(connection: http.client.HTTPConnection, asked: ReplayRequest) -> int | None:
     """Send a request and read its answer; in a thread."""
     has_host = any(name.lower() == "host" for name, _ in asked.headers)
     connection.putrequest(asked.method, asked.target, skip_host=has_host, skip_accept_encoding=True)

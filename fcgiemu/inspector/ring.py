@@ -11,9 +11,9 @@ from typing import NamedTuple
 from ..decision import Decision
 from ..server.app import LogEntry
 from ..server.exchange import Exchange
-from ..server.kept import Kept
+from ..server.kept import KeptDecision
 from ..server.observing import CAPTURED, Capture
-from ..server.protocol import Connection
+from ..server.protocol import ClientConnection
 
 #: Requests that are kept.
 KEPT = 1000
@@ -53,7 +53,7 @@ class Again(NamedTuple):
     """
 
     number: int
-    kept: Kept
+    kept: KeptDecision
     entry: LogEntry
     began: float
     scheme: str
@@ -114,7 +114,9 @@ class Ring:
         self._add(seen)
         return seen
 
-    def add_again(self, connection: Connection, kept: Kept, entry: LogEntry, begun: float) -> None:
+    def add_again(
+        self, connection: ClientConnection, kept: KeptDecision, entry: LogEntry, begun: float
+    ) -> None:
         """A small file was sent as before, without an exchange."""
         self.total += 1
         again = Again(self.total, kept, entry, begun, connection.scheme, connection.client)

@@ -12,7 +12,7 @@ import uuid
 from ..decision import Decision, ServeFile
 from ..freb import masking, recording, translate, writer
 from ..freb.exchange import Answered
-from ..freb.recording import Filter
+from ..freb.recording import EventFilter
 from ..http.response import reason_phrase
 from ..report import exchanges
 from ..site import Site
@@ -27,7 +27,7 @@ def as_freb(site: Site, seen: Seen, decision: Decision) -> bytes:
     now = site.decide(decision.request, events)
     told = exchanges.exchange(site, now, events.events, _answered(site, seen, now))
     steps = translate.translate(told)
-    trace = recording.record(told, steps, _occasion(seen), Filter())
+    trace = recording.record(told, steps, _occasion(seen), EventFilter())
     return writer.write(masking.masked(trace))
 
 

@@ -16,7 +16,7 @@ from ..server.observing import CAPTURED
 from .ring import Seen
 
 
-class Summary(TypedDict):
+class RequestSummary(TypedDict):
     """A line of the list of requests; ``time`` in seconds since 1970."""
 
     number: int
@@ -58,7 +58,7 @@ class Timing(TypedDict):
     total: float
 
 
-class Details(Summary):
+class Details(RequestSummary):
     """All that is kept of a request."""
 
     scheme: str
@@ -76,7 +76,7 @@ class Details(Summary):
     copies: dict[str, str]
 
 
-def summary(seen: Seen) -> Summary:
+def summary(seen: Seen) -> RequestSummary:
     """The line of a request."""
     entry, decision = seen.entry, seen.decision
     return {

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from ..decision import Decision
 from ..server.app import LogEntry
 from ..server.exchange import Exchange
-from ..server.kept import Kept
-from ..server.protocol import Connection
+from ..server.kept import KeptDecision
+from ..server.protocol import ClientConnection
 from ..server.serve import Serving
 from .explaining import Explainer
 from .replay import Replayer
@@ -26,7 +26,7 @@ LATE = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class OutputLine:
     """A line that a process has written; ``when`` by ``time.perf_counter``."""
 
     pid: int
@@ -46,7 +46,7 @@ class Watch:
         self.counts, self.waiting = Counts(), Waiting()
         self.explainer = Explainer(self.site.path, self.site.settings)
         self.replayer = Replayer(serving.options.host, serving.options.certificate is not None)
-        self.lines: deque[Line] = deque(maxlen=KEPT_LINES)
+        self.lines: deque[OutputLine] = deque(maxlen=KEPT_LINES)
         self.changes: deque[dict[str, object]] = deque(maxlen=KEPT_CHANGES)
 
     def close(self) -> None:
@@ -62,7 +62,9 @@ class Watch:
         if seen.decision is not None:
             self._waits(seen.decision)
 
-    def again(self, connection: Connection, kept: Kept, entry: LogEntry, begun: float) -> None:
+    def again(
+        self, connection: ClientConnection, kept: KeptDecision, entry: LogEntry, begun: float
+    ) -> None:
         """A small file has been sent as before."""
         self.ring.add_again(connection, kept, entry, begun)
         self._waits(kept.decision)
@@ -75,7 +77,7 @@ class Watch:
 
     def output(self, pid: int, label: str, text: str) -> None:
         """A process has written a line."""
-        self.lines.append(Line(pid, label, text, time.perf_counter()))
+        self.lines.append(OutputLine(pid, label, text, time.perf_counter()))
 
     def changed(self, relative: str, restarted: bool) -> None:
         """A file has changed."""

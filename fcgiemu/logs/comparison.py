@@ -60,7 +60,7 @@ class Comparison:
 
     def reads_what_lacks(self, name: str) -> bool:
         """Whether a rule reads something that no log holds."""
-        return any(words.startswith(f"rule '{name}' (") for words in self.lacking)
+        return any(lack.startswith(f"rule '{name}' (") for lack in self.lacking)
 
     @property
     def parity(self) -> tuple[int, int]:

@@ -82,9 +82,9 @@ class Judge:
         self._removal = Removal(new)
         self._needed: set[str] = set()
         self._target = Target("/", "", "/")
-        asked = inputs((old, new))
-        self._tests_tell, self._query_tests = asked.tests_tell, asked.query_tests
-        self._long_query = asked.long_query
+        inputs_read = inputs((old, new))
+        self._tests_tell, self._query_tests = inputs_read.tests_tell, inputs_read.query_tests
+        self._long_query = inputs_read.long_query
         self._known: dict[tuple[object, ...], _Verdict] = {}
 
     def section(self, counts: Counts, stop: Callable[[], bool] = lambda: False) -> Section:
@@ -179,8 +179,8 @@ class Judge:
             outcome.label(new.decision),
         )
         more = f" ({_hop_words(hops)})" if hops[0] != hops[1] else ""
-        words = f"{outcome.shown(old.where)} -> {outcome.shown(new.where)}{more}"
-        found.put(found.changes, group, masked(f"{shown_url(key)}: {words}"), count)
+        summary = f"{outcome.shown(old.where)} -> {outcome.shown(new.where)}{more}"
+        found.put(found.changes, group, masked(f"{shown_url(key)}: {summary}"), count)
 
     def _hops(self, request: Request | None, old: _Side, new: _Side) -> tuple[int, int]:
         if request is None or "redirect" not in (old.where[0], new.where[0]):

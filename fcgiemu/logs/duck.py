@@ -28,7 +28,7 @@ from .entry import (
 from .sources import BLOCK, Unreadable, as_utf8, whole_lines
 from .store import Nowhere
 from .tally import Stretch, Tally, W3cCounter, skip_all, stretches
-from .w3c import NO_FIELDS, NO_STEM, Layout, full
+from .w3c import NO_FIELDS, NO_STEM, FieldLayout, full
 
 #: Bytes of text that are counted at once.
 CHUNK = 48 << 20
@@ -44,7 +44,7 @@ _ODD_BYTES = (b"\t", b"\x0b", b"\x0c", b"\x1f", b"\0")
 Rows = Iterator[tuple[str, ...]]
 
 
-class Engine:
+class DuckDbEngine:
     """A DuckDB connection and what it may use: ``threads``, ``memory`` in bytes, a folder."""
 
     def __init__(self, threads: int, memory: int, folder: Path) -> None:
@@ -65,7 +65,7 @@ class Engine:
         self.pool.shutdown()
         self.connection.close()
 
-    def group(self, path: Path, layout: Layout, counter: W3cCounter) -> int | None:
+    def group(self, path: Path, layout: FieldLayout, counter: W3cCounter) -> int | None:
         """Count the requests of a file into the table ``found``. Returns how many there are, None
         where DuckDB cannot read it.
         """
@@ -118,7 +118,7 @@ class Engine:
         _Streamed(self, tally).count(file, blocks)
 
 
-def _query(path: Path, layout: Layout, counter: W3cCounter) -> str:
+def _query(path: Path, layout: FieldLayout, counter: W3cCounter) -> str:
     width = layout.width
     names = ", ".join(f"'c{number}': 'VARCHAR'" for number in range(width + 1))
     chosen = ", ".join(
@@ -192,7 +192,7 @@ def _as_key(counter: W3cCounter) -> tuple[str, str, str]:
 class _Chunk:
     """Lines of one layout on disk."""
 
-    layout: Layout
+    layout: FieldLayout
     path: Path
     stream: IO[bytes]
     #: (file, line, bytes) of the stretches in it.
@@ -240,9 +240,9 @@ def is_odd(data: bytes, lines: int) -> bool:
 class _Streamed:
     """Counts a stream: stretches are gathered by layout, and counted while the next ones come."""
 
-    def __init__(self, engine: Engine, tally: Tally) -> None:
+    def __init__(self, engine: DuckDbEngine, tally: Tally) -> None:
         self.engine, self.tally = engine, tally
-        self.chunks: dict[Layout, _Chunk] = {}
+        self.chunks: dict[FieldLayout, _Chunk] = {}
         self.running: tuple[_Chunk, W3cCounter, Future[int | None]] | None = None
 
     def count(self, file: str, blocks: Iterable[bytes]) -> None:
@@ -261,7 +261,7 @@ class _Streamed:
         finally:
             self._drop()
 
-    def _but_the_tail(self, layout: Layout, stretch: Stretch) -> Stretch:
+    def _but_the_tail(self, layout: FieldLayout, stretch: Stretch) -> Stretch:
         """A stretch without its unfinished last line, which is read here."""
         end = stretch.data.rfind(b"\n") + 1
         if end == len(stretch.data):
@@ -271,7 +271,7 @@ class _Streamed:
         _by_lines(W3cCounter(self.tally, layout), [tail])
         return Stretch(file, line, stretch.data[:end], ends)
 
-    def _begin(self, layout: Layout) -> _Chunk:
+    def _begin(self, layout: FieldLayout) -> _Chunk:
         handle, name = tempfile.mkstemp(".log", dir=self.engine.folder)
         chunk = self.chunks[layout] = _Chunk(layout, Path(name), os.fdopen(handle, "wb"))
         return chunk
@@ -305,7 +305,7 @@ class _Streamed:
             chunk.path.unlink(missing_ok=True)
 
 
-def _group(engine: Engine, chunk: _Chunk, counter: W3cCounter) -> int | None:
+def _group(engine: DuckDbEngine, chunk: _Chunk, counter: W3cCounter) -> int | None:
     return None if chunk.is_odd else engine.group(chunk.path, chunk.layout, counter)
 
 
@@ -318,7 +318,9 @@ def _by_lines(counter: W3cCounter, found: Iterable[Stretch]) -> None:
 # -- handing on ------------------------------------------------------------------------------------
 
 
-def hand_on(counter: W3cCounter, engine: Engine, again: Callable[[], Iterable[Stretch]]) -> None:
+def hand_on(
+    counter: W3cCounter, engine: DuckDbEngine, again: Callable[[], Iterable[Stretch]]
+) -> None:
     """Hand on what DuckDB has counted. For requests that are none, the lines are looked at
     ``again``, to name the first.
     """
@@ -339,8 +341,8 @@ def hand_on(counter: W3cCounter, engine: Engine, again: Callable[[], Iterable[St
 
 def _name(counter: W3cCounter, bad: dict[str, int], again: Callable[[], Iterable[Stretch]]) -> None:
     if len(bad) == 1 and (found := _first_cut(counter, again())) is not None:
-        ((words, count),) = bad.items()
-        counter.tally.skip(*found, words, count)
+        ((message, count),) = bad.items()
+        counter.tally.skip(*found, message, count)
         return
     scratch = Tally(Nowhere(), counter.tally.wanted)
     _by_lines(W3cCounter(scratch, counter.layout), again())
@@ -366,7 +368,7 @@ def _first_cut(counter: W3cCounter, found: Iterable[Stretch]) -> tuple[str, int]
 # -- plain files -----------------------------------------------------------------------------------
 
 
-def preflight(path: Path) -> tuple[Layout, int] | None:
+def preflight(path: Path) -> tuple[FieldLayout, int] | None:
     """``_preflight``, where the file can be read at all."""
     try:
         return _preflight(path)
@@ -374,7 +376,7 @@ def preflight(path: Path) -> tuple[Layout, int] | None:
         return None
 
 
-def _preflight(path: Path) -> tuple[Layout, int] | None:
+def _preflight(path: Path) -> tuple[FieldLayout, int] | None:
     """The layout of a file that DuckDB can read as it lies there, and how many requests it holds.
 
     None where it must be read as a stream: several layouts, other encodings, a line that is not
@@ -382,7 +384,7 @@ def _preflight(path: Path) -> tuple[Layout, int] | None:
     """
     if not 0 < path.stat().st_size <= LARGEST_PLAIN:
         return None
-    only: Layout | None = None
+    only: FieldLayout | None = None
     lines = 0
     with path.open("rb") as stream:
         if stream.read(1) != b"#":  # nor the mark of UTF-8
@@ -402,7 +404,7 @@ def _clean_blocks(stream: IO[bytes]) -> Iterator[bytes]:
         yield block if as_utf8(block, "latin-1") is block else b"\0"
 
 
-def _is_usual(layout: Layout, stretch: Stretch) -> bool:
+def _is_usual(layout: FieldLayout, stretch: Stretch) -> bool:
     return (
         layout.has_requests
         and layout.width >= _NARROWEST

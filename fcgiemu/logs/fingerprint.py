@@ -10,7 +10,7 @@ from ..files import UNWATCHED
 from ..site import Site
 from .deciding import Kinds
 from .entry import Wanted
-from .sources import STDIN, Source
+from .sources import STDIN, LogSource
 
 #: Of the files that a run leaves: another number reads none of an older one.
 LAYOUT = 1
@@ -18,19 +18,19 @@ LAYOUT = 1
 _READ = (".config", ".txt", ".iis")
 
 
-def of_logs(sources: Iterable[Source], wanted: Wanted, encoding: str) -> str:
+def of_logs(sources: Iterable[LogSource], columns: Wanted, encoding: str) -> str:
     """Of the counts of some logs."""
-    texts = [str(LAYOUT), encoding, *sorted(wanted.names), str(wanted.long_query)]
+    texts = [str(LAYOUT), encoding, *sorted(columns.names), str(columns.long_query)]
     for source in sources:
         own = os.urandom(8).hex() if source.name == STDIN else source.stamp
         texts += (source.name, str(source.size), own)
     return _sum(texts)
 
 
-def of_all_logs(sources: Iterable[Source], wanted: Wanted, encoding: str) -> str:
+def of_all_logs(sources: Iterable[LogSource], columns: Wanted, encoding: str) -> str:
     """Of logs that several machines share: names and sizes, as each has them at another place."""
     plain = sorted((os.path.basename(source.name), source.size) for source in sources)
-    return of_logs((Source(name, size) for name, size in plain), wanted, encoding)
+    return of_logs((LogSource(name, size) for name, size in plain), columns, encoding)
 
 
 def of_versions(sites: Sequence[Site], ignored: Kinds) -> str:

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from .entry import Columns, NotARequest
 from .records import folded, has_requests, request, requests
-from .sources import Source, Stream, Unreadable, as_utf8, streams, whole_lines
+from .sources import LogSource, LogStream, Unreadable, as_utf8, streams, whole_lines
 from .tally import Tally, count_w3c
 from .text_lines import iis, ncsa
 
@@ -53,7 +53,7 @@ class Lines:
         """Nothing to give back."""
 
 
-def count(source: Source, tally: Tally, engine: Engine) -> None:
+def count(source: LogSource, tally: Tally, engine: Engine) -> None:
     """Count a source, all its members. What cannot be read is named in the tally's facts."""
     try:
         if source.is_local and engine.count_file(tally, Path(source.name)):
@@ -67,7 +67,7 @@ def count(source: Source, tally: Tally, engine: Engine) -> None:
         tally.skip(source.name, 0, str(error), 0)
 
 
-def count_stream(stream: Stream, tally: Tally, engine: Engine) -> None:
+def count_stream(stream: LogStream, tally: Tally, engine: Engine) -> None:
     """Count one text. Raises Unreadable."""
     blocks = (as_utf8(block, tally.encoding) for block in whole_lines(stream.blocks))
     first = next(blocks, None)
@@ -75,22 +75,22 @@ def count_stream(stream: Stream, tally: Tally, engine: Engine) -> None:
         return
     name = recognized(first[:_HEAD])
     tally.facts.formats[name] = tally.facts.formats.get(name, 0) + 1
-    broken: list[Unreadable] = []
-    whole = _until_broken(chain((first,), blocks), broken)
+    failures: list[Unreadable] = []
+    readable = _until_broken(chain((first,), blocks), failures)
     if name == "W3C":
-        engine.count(tally, stream.name, whole)
+        engine.count(tally, stream.name, readable)
     else:
-        READERS[name](tally, stream.name, whole)
-    if broken:
-        raise broken[0]
+        READERS[name](tally, stream.name, readable)
+    if failures:
+        raise failures[0]
 
 
-def _until_broken(blocks: Iterable[bytes], broken: list[Unreadable]) -> Iterator[bytes]:
+def _until_broken(blocks: Iterable[bytes], failures: list[Unreadable]) -> Iterator[bytes]:
     """Blocks as far as they can be read: what came before a defect counts."""
     try:
         yield from blocks
     except Unreadable as error:
-        broken.append(error)
+        failures.append(error)
 
 
 # -- telling ---------------------------------------------------------------------------------------
@@ -109,9 +109,9 @@ def recognized(head: bytes) -> str:
     if not lines:
         return "W3C"
     if lines[0].startswith("#"):
-        for mark, words in _NAME_OF_OTHERS.items():
+        for mark, message in _NAME_OF_OTHERS.items():
             if mark in lines[0]:
-                raise Unreadable(words)
+                raise Unreadable(message)
         return "W3C"
     if lines[0].lstrip()[:1] in ("{", "["):
         return "JSON"

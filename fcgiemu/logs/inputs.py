@@ -102,10 +102,10 @@ class Inputs:
         if reason not in reasons:
             reasons.append(reason)
 
-    def lack(self, words: str) -> None:
+    def lack(self, text: str) -> None:
         """Note that something is read which no log holds."""
-        if words not in self.lacking:
-            self.lacking.append(words)
+        if text not in self.lacking:
+            self.lacking.append(text)
 
 
 def inputs(sites: Iterable[Site]) -> Inputs:

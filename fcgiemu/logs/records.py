@@ -129,17 +129,17 @@ _URL = re.compile(r"(?i)(https?)://(\[[^\]/]*\]|[^/:?]*)(?::(\d+))?([^?]*)(?:\?(
 
 def _front_door(values: Record, uri: str) -> Columns:
     """What the site gets: the path of ``originUrl``, where the edge has not answered itself."""
-    asked = _URL.fullmatch(uri)
+    parsed = _URL.fullmatch(uri)
     origin = _URL.fullmatch(_text(values, "originurl"))
-    shown = origin or asked
-    if asked is None or shown is None:
+    shown = origin or parsed
+    if parsed is None or shown is None:
         raise NotARequest("its requestUri is not a URL")
-    scheme = (_text(values, "requestprotocol") or asked[1]).lower()
+    scheme = (_text(values, "requestprotocol") or parsed[1]).lower()
     return Columns(
         _text(values, "httpmethod"),
         shown[4] or "/",
         shown[5] or "",
-        _text(values, "hostname") or asked[2],
+        _text(values, "hostname") or parsed[2],
         "443" if scheme.startswith("https") else "80",
         _text(values, "useragent"),
         _text(values, "referer", "referrer"),

@@ -16,10 +16,10 @@ from .comparison import Comparison, Part, of_sections, write_part
 from .deciding import Kinds
 from .inputs import Inputs, inputs
 from .results import Section
-from .sources import STDIN, Source, is_url, listed, look_alike, share
+from .sources import STDIN, LogSource, is_url, listed, look_alike, share
 from .store import SECTIONS, Facts
 from .tasks import CountTask, DecideTask
-from .workers import Here, Kept, Workers, workers
+from .workers import Here, KeptWorkers, Workers, workers
 
 #: Logs are counted together up to this many bytes of text, so that there are not too many files.
 _GROUP = 256 << 20
@@ -61,7 +61,7 @@ class Options:
     small_counts: int = SMALL_COUNTS
     progress: Progress = _quiet
     #: Workers that several steps share: see ``together``.
-    kept: Kept | None = None
+    kept: KeptWorkers | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ def place(options: Options) -> Iterator[Path]:
 @contextmanager
 def together(options: Options) -> Iterator[Options]:
     """Options with which counting and deciding have the same workers, started once."""
-    kept = Kept(lambda: workers(options.jobs, options.dask))
+    kept = KeptWorkers(lambda: workers(options.jobs, options.dask))
     try:
         yield replace(options, kept=kept)
     finally:
@@ -120,16 +120,16 @@ def count(names: Iterable[str], sites: Iterable[Site], folder: Path, options: Op
     return count_by(names, inputs(sites), folder, options)
 
 
-def count_by(names: Iterable[str], asked: Inputs, folder: Path, options: Options) -> Counted:
+def count_by(names: Iterable[str], columns_read: Inputs, folder: Path, options: Options) -> Counted:
     """Count the requests of logs as far as the columns of ``asked`` tell them apart. Raises
     SiteError.
     """
     found = listed(names)
     chosen = share(found, *options.part) if options.part != (1, 1) else found
-    mark = fingerprint.of_logs(chosen, asked.wanted, options.encoding)
+    mark = fingerprint.of_logs(chosen, columns_read.wanted, options.encoding)
     target = folder / f"counts-{mark}"
     target.mkdir(parents=True, exist_ok=True)
-    wanted = _count_tasks(chosen, target, asked, options)
+    wanted = _count_tasks(chosen, target, columns_read, options)
     complete = _count_all(wanted, options)
     facts, rows = Facts(), 0
     paths = tuple(task.target for task in wanted if task.target.exists())
@@ -140,18 +140,18 @@ def count_by(names: Iterable[str], asked: Inputs, folder: Path, options: Options
     notes = tuple(
         f"{name} lies there packed as well: both are counted" for name in look_alike(found)
     )
-    whole = fingerprint.of_all_logs(found, asked.wanted, options.encoding)
-    return Counted(folder, paths, facts, asked, notes, rows, complete, f"{mark} {whole}")
+    whole = fingerprint.of_all_logs(found, columns_read.wanted, options.encoding)
+    return Counted(folder, paths, facts, columns_read, notes, rows, complete, f"{mark} {whole}")
 
 
-def _weight(source: Source) -> int:
+def _weight(source: LogSource) -> int:
     packed = source.name.lower().endswith(_PACKED_NAMES)
     return source.size * (_PACKED if packed else 1)
 
 
-def _groups(sources: Iterable[Source]) -> list[tuple[Source, ...]]:
+def _groups(sources: Iterable[LogSource]) -> list[tuple[LogSource, ...]]:
     """Sources that are counted together: the same for any number of workers."""
-    groups: list[list[Source]] = []
+    groups: list[list[LogSource]] = []
     size = _GROUP
     for source in sources:
         if size + _weight(source) > _GROUP or source.name == STDIN:
@@ -163,7 +163,7 @@ def _groups(sources: Iterable[Source]) -> list[tuple[Source, ...]]:
 
 
 def _count_tasks(
-    sources: Iterable[Source], target: Path, asked: Inputs, options: Options
+    sources: Iterable[LogSource], target: Path, columns_read: Inputs, options: Options
 ) -> list[CountTask]:
     groups = _groups(sources)
     side_by_side = max(1, min(options.jobs, len(groups)))
@@ -171,7 +171,7 @@ def _count_tasks(
         CountTask(
             group,
             target / f"{number}.sqlite",
-            asked.wanted,
+            columns_read.wanted,
             options.engine,
             max(1, options.jobs // side_by_side),
             options.memory // side_by_side,

@@ -39,7 +39,7 @@ class Unreadable(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class LogSource:
     """One log. ``size`` in bytes as it lies there, 0 where unknown; ``stamp`` changes with its
     content.
     """
@@ -61,9 +61,9 @@ def is_url(name: str) -> bool:
 # -- listing ---------------------------------------------------------------------------------------
 
 
-def listed(names: Iterable[str]) -> list[Source]:
+def listed(names: Iterable[str]) -> list[LogSource]:
     """The logs that ``names`` stand for, each once, sorted by name. Raises SiteError."""
-    found: dict[str, Source] = {}
+    found: dict[str, LogSource] = {}
     for name in names:
         for source in _listed(name):
             key = os.path.realpath(source.name) if source.is_local else source.name
@@ -71,9 +71,9 @@ def listed(names: Iterable[str]) -> list[Source]:
     return sorted(found.values(), key=lambda source: source.name)
 
 
-def _listed(name: str) -> list[Source]:
+def _listed(name: str) -> list[LogSource]:
     if name == STDIN:
-        return [Source(STDIN)]
+        return [LogSource(STDIN)]
     if is_url(name):
         return _remote(name)
     if os.path.isdir(name):
@@ -93,18 +93,18 @@ def _listed(name: str) -> list[Source]:
     return [_local(file) for file in files]
 
 
-def _local(file: str) -> Source:
+def _local(file: str) -> LogSource:
     info = os.stat(file)
-    return Source(file, info.st_size, str(info.st_mtime_ns))
+    return LogSource(file, info.st_size, str(info.st_mtime_ns))
 
 
-def _remote(url: str) -> list[Source]:
+def _remote(url: str) -> list[LogSource]:
     """A URL, or those that its pattern or folder stands for."""
     file_system, path = _file_system(url)
     scheme = url.partition("://")[0]
     try:
         if scheme in ("http", "https"):
-            return [Source(url)]
+            return [LogSource(url)]
         if any(mark in path for mark in "*?["):
             paths = file_system.glob(path)
         else:
@@ -116,7 +116,7 @@ def _remote(url: str) -> list[Source]:
     if not details:
         raise SiteError(f"There is no log at {url}.", "Check the container, and the pattern.")
     return [
-        Source(
+        LogSource(
             f"{scheme}://{one.removeprefix(f'{scheme}://')}",
             int(info.get("size") or 0),
             str(info.get("etag") or info.get("mtime") or info.get("last_modified") or ""),
@@ -149,7 +149,7 @@ def _words(error: Exception) -> str:
     return (str(error).strip() or type(error).__name__).rstrip(".").splitlines()[0]
 
 
-def look_alike(sources: Sequence[Source]) -> list[str]:
+def look_alike(sources: Sequence[LogSource]) -> list[str]:
     """Names of logs that seem to be there twice: packed and unpacked."""
     names = {source.name for source in sources}
     return sorted(
@@ -157,10 +157,10 @@ def look_alike(sources: Sequence[Source]) -> list[str]:
     )
 
 
-def share(sources: Sequence[Source], part: int, parts: int) -> list[Source]:
+def share(sources: Sequence[LogSource], part: int, parts: int) -> list[LogSource]:
     """The sources of one machine out of several: shares of about the same size."""
     loads = [0] * parts
-    chosen: list[Source] = []
+    chosen: list[LogSource] = []
     for source in sorted(sources, key=lambda one: (-one.size, one.name)):
         lightest = loads.index(min(loads))
         loads[lightest] += source.size + 1
@@ -173,7 +173,7 @@ def share(sources: Sequence[Source], part: int, parts: int) -> list[Source]:
 
 
 @dataclass(frozen=True, slots=True)
-class Stream:
+class LogStream:
     """The unpacked text of a log. ``name`` says where it comes from, members of archives
     included.
     """
@@ -182,20 +182,20 @@ class Stream:
     blocks: Iterator[bytes]
 
 
-def streams(source: Source) -> Iterator[Stream]:
+def streams(source: LogSource) -> Iterator[LogStream]:
     """The texts of a source: one, or one a member of an archive. Raises Unreadable."""
     with _told(source), _opened(source) as file:
         for stream in _unpacked(source.name, file, 0):
-            yield Stream(stream.name, _watched(source, stream.blocks))
+            yield LogStream(stream.name, _watched(source, stream.blocks))
 
 
-def _watched(source: Source, blocks: Iterator[bytes]) -> Iterator[bytes]:
+def _watched(source: LogSource, blocks: Iterator[bytes]) -> Iterator[bytes]:
     with _told(source):
         yield from blocks
 
 
 @contextmanager
-def _told(source: Source) -> Iterator[None]:
+def _told(source: LogSource) -> Iterator[None]:
     """What goes wrong with a source as Unreadable."""
     try:
         yield
@@ -209,7 +209,7 @@ def _told(source: Source) -> Iterator[None]:
         raise Unreadable(_words(error)) from error
 
 
-def _opened(source: Source) -> IO[bytes]:
+def _opened(source: LogSource) -> IO[bytes]:
     if source.name == STDIN:
         return io.BufferedReader(_Shared(sys.stdin.buffer))
     if not source.is_local:
@@ -234,11 +234,11 @@ class _Shared(io.RawIOBase):
         return len(data)
 
 
-def _unpacked(name: str, file: IO[bytes], depth: int) -> Iterator[Stream]:
+def _unpacked(name: str, file: IO[bytes], depth: int) -> Iterator[LogStream]:
     head = file.read(8)
-    for magic, words in _REFUSED.items():
+    for magic, message in _REFUSED.items():
         if head.startswith(magic):
-            raise Unreadable(words)
+            raise Unreadable(message)
     if head.startswith(b"PK\x03\x04"):
         if depth > 1:
             raise Unreadable("it is an archive in an archive in an archive: unpack it")
@@ -246,9 +246,9 @@ def _unpacked(name: str, file: IO[bytes], depth: int) -> Iterator[Stream]:
         return
     for magic, maker in _UNPACKERS.items():
         if head.startswith(magic):
-            yield Stream(name, _expanded(head, file, maker))
+            yield LogStream(name, _expanded(head, file, maker))
             return
-    yield Stream(name, _plain(head, file))
+    yield LogStream(name, _plain(head, file))
 
 
 def _seekable(head: bytes, file: IO[bytes]) -> IO[bytes]:
@@ -264,7 +264,7 @@ def _seekable(head: bytes, file: IO[bytes]) -> IO[bytes]:
     return kept
 
 
-def _members(name: str, file: IO[bytes], depth: int) -> Iterator[Stream]:
+def _members(name: str, file: IO[bytes], depth: int) -> Iterator[LogStream]:
     try:
         with zipfile.ZipFile(file) as archive:
             for member in sorted(archive.infolist(), key=lambda one: one.filename):
@@ -274,7 +274,7 @@ def _members(name: str, file: IO[bytes], depth: int) -> Iterator[Stream]:
                         with archive.open(member) as stream:
                             yield from _unpacked(own, stream, depth)
                     except Unreadable as error:
-                        yield Stream(own, _failing(error))
+                        yield LogStream(own, _failing(error))
     except (RuntimeError, *_DEFECTS) as error:  # RuntimeError: a password is wanted
         raise Unreadable(f"the archive cannot be read: {_words(error)}") from error
 

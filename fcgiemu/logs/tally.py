@@ -22,7 +22,7 @@ from .entry import (
     status_of,
 )
 from .store import Facts, Problem, Sink
-from .w3c import FIELDS_LINE, NO_FIELDS, NO_STEM, ODD_WIDTH, Layout, full
+from .w3c import FIELDS_LINE, NO_FIELDS, NO_STEM, ODD_WIDTH, FieldLayout, full
 
 #: Different lines that are held before they become counted requests.
 _HELD = 100_000
@@ -50,9 +50,9 @@ class Tally:
         self.writer.add(key.text, status_of(raw.status), count)
         self.facts.requests += count
 
-    def skip(self, file: str, line: int, words: str, count: int = 1) -> None:
+    def skip(self, file: str, line: int, message: str, count: int = 1) -> None:
         """Count lines that hold no request, or none that can be replayed."""
-        self.facts.skip(Problem(file, line, words, count))
+        self.facts.skip(Problem(file, line, message, count))
 
     def lacks(self, present: Iterable[str]) -> None:
         """Remember the columns that a log does not have."""
@@ -76,7 +76,7 @@ class W3cCounter:
     """Counts lines of the W3C format that have one layout."""
 
     tally: Tally
-    layout: Layout
+    layout: FieldLayout
     _counts: dict[tuple[bytes, ...], int] = field(default_factory=dict)
     #: Where a request whose columns are none was seen first.
     _seen: dict[tuple[bytes, ...], tuple[str, int]] = field(default_factory=dict)
@@ -174,9 +174,9 @@ def simplified(query: bytes, whole: bool, long: int) -> bytes:
     return SOME_QUERY.encode()
 
 
-def stretches(file: str, blocks: Iterable[bytes]) -> Iterator[tuple[Layout | None, Stretch]]:
+def stretches(file: str, blocks: Iterable[bytes]) -> Iterator[tuple[FieldLayout | None, Stretch]]:
     """The stretches of a W3C log with their layouts; None before the first ``#Fields``."""
-    layout: Layout | None = None
+    layout: FieldLayout | None = None
     line = 1
     for block in blocks:
         position = 0
@@ -184,7 +184,7 @@ def stretches(file: str, blocks: Iterable[bytes]) -> Iterator[tuple[Layout | Non
             if block[position] == 0x23:  # '#'
                 end = block.find(b"\n", position) + 1 or len(block)
                 if block.startswith(FIELDS_LINE, position):
-                    layout = Layout.parse(block[position:end])
+                    layout = FieldLayout.parse(block[position:end])
                 line += 1
             else:
                 found = block.find(b"\n#", position)
@@ -198,7 +198,7 @@ def stretches(file: str, blocks: Iterable[bytes]) -> Iterator[tuple[Layout | Non
 
 def count_w3c(tally: Tally, file: str, blocks: Iterable[bytes]) -> None:
     """Count a W3C log."""
-    counters: dict[Layout, W3cCounter] = {}
+    counters: dict[FieldLayout, W3cCounter] = {}
     for layout, stretch in stretches(file, blocks):
         if layout is None or not layout.has_requests:
             skip_all(tally, stretch, NO_STEM if layout else NO_FIELDS)
@@ -211,8 +211,8 @@ def count_w3c(tally: Tally, file: str, blocks: Iterable[bytes]) -> None:
         counter.flush()
 
 
-def skip_all(tally: Tally, stretch: Stretch, words: str) -> None:
+def skip_all(tally: Tally, stretch: Stretch, message: str) -> None:
     """Lines that no layout explains."""
     lines = sum(1 for line in stretch.data.split(b"\n") if line.strip())
     if lines:
-        tally.skip(stretch.file, stretch.line, words, lines)
+        tally.skip(stretch.file, stretch.line, message, lines)

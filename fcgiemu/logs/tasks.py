@@ -22,7 +22,7 @@ from . import formats, store
 from .deciding import Judge, Kinds, Stopped
 from .entry import Wanted
 from .results import Section
-from .sources import Source
+from .sources import LogSource
 from .tally import Tally
 from .workers import stopping
 
@@ -33,7 +33,7 @@ ENGINES = ("auto", "duckdb", "lines")
 class CountTask:
     """Logs to be counted into ``target``. ``memory`` in bytes."""
 
-    sources: tuple[Source, ...]
+    sources: tuple[LogSource, ...]
     target: Path
     wanted: Wanted
     engine: str
@@ -77,9 +77,9 @@ def engine_of(task: CountTask, folder: Path) -> formats.Engine:
         return formats.Lines()
     if not has_duckdb():
         raise SiteError("DuckDB is not installed.", f"Run: {beside('fcgiemu[logs]')}")
-    from .duck import Engine  # an extra
+    from .duck import DuckDbEngine  # an extra
 
-    return Engine(task.threads, task.memory // 2, folder)
+    return DuckDbEngine(task.threads, task.memory // 2, folder)
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,13 +36,13 @@ Raw = tuple[bytes, ...]
 
 
 @dataclass(frozen=True)
-class Layout:
+class FieldLayout:
     """What a ``#Fields`` line says. ``names`` in lower case."""
 
     names: tuple[str, ...]
 
     @classmethod
-    def parse(cls, line: bytes) -> Layout:
+    def parse(cls, line: bytes) -> FieldLayout:
         """The layout of a ``#Fields`` line."""
         text = line[len(FIELDS_LINE) :].decode("utf-8", "replace")
         return cls(tuple(text.lower().split()))

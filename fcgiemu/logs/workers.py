@@ -136,7 +136,7 @@ class Dask:
             self._cluster.close()
 
 
-class Kept:
+class KeptWorkers:
     """Workers that are made when they are first needed, and serve until ``end``."""
 
     def __init__(self, make: Callable[[], Workers]) -> None:

@@ -21,7 +21,7 @@ from ..hosting import Hosting, SiteFiles
 from ..http.identity import ANONYMOUS, User
 from ..http.request import Request
 from ..http.response import Header
-from ..rewrite.state import State
+from ..rewrite.state import RewriteState
 from ..trace import Trace
 
 #: The name under which IIS reports what no module has done.
@@ -77,7 +77,7 @@ class Context:
         self,
         hosting: Hosting,
         request: Request,
-        state: State,
+        state: RewriteState,
         files: SiteFiles,
         trace: Trace | None,
     ) -> None:

@@ -117,10 +117,10 @@ def _look(compiled: Cors, context: Context) -> Respond | None:
             return None
         return Respond(403, 0, f"The origin {origin} is not allowed by <cors>.")
     headers = _common(compiled, rule, origin)
-    asked = fields.get("access-control-request-method", "")
-    if context.request.method == "OPTIONS" and asked:
-        wanted = fields.get("access-control-request-headers", "")
-        return Respond(PREFLIGHT, headers=(*headers, *_of_preflight(rule, wanted)))
+    requested_method = fields.get("access-control-request-method", "")
+    if context.request.method == "OPTIONS" and requested_method:
+        asked_headers = fields.get("access-control-request-headers", "")
+        return Respond(PREFLIGHT, headers=(*headers, *_of_preflight(rule, asked_headers)))
     if rule.exposed:
         headers.append(("Access-Control-Expose-Headers", ", ".join(rule.exposed)))
     context.extra_headers += headers
@@ -136,11 +136,11 @@ def _common(compiled: Cors, rule: CorsRule, origin: str) -> list[Header]:
     return headers
 
 
-def _of_preflight(rule: CorsRule, wanted: str) -> list[Header]:
+def _of_preflight(rule: CorsRule, asked_headers: str) -> list[Header]:
     headers = []
     if rule.methods:
         headers.append(("Access-Control-Allow-Methods", ", ".join(rule.methods)))
-    allowed = wanted if rule.requested_headers else ", ".join(rule.headers)
+    allowed = asked_headers if rule.requested_headers else ", ".join(rule.headers)
     if allowed:  # the documentation puts it on actual requests, where no browser would look
         headers.append(("Access-Control-Allow-Headers", allowed))
     if rule.max_age != -1:

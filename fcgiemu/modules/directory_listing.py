@@ -11,7 +11,7 @@ from .. import catalogue
 from ..config.tree import Effective
 from ..decision import ListDirectory, Respond, configuration_error
 from ..files import FileEntry, FileView
-from ..pages import Row
+from ..pages import ListingRow
 from .context import Context
 
 SECTION = "system.webServer/directoryBrowse"
@@ -77,7 +77,7 @@ def moment(mtime_ns: int) -> datetime:
         return datetime.fromtimestamp(0)
 
 
-def rows(view: FileView, folder: FileEntry) -> list[Row]:
+def rows(view: FileView, folder: FileEntry) -> list[ListingRow]:
     """The entries of a folder that can be asked for, in NTFS's order: by name without case, files
     and folders mixed. Raises PermissionError.
 
@@ -89,5 +89,5 @@ def rows(view: FileView, folder: FileEntry) -> list[Row]:
         entry = view.find(f"{parent}/{name}")
         if entry is not None and is_text(name):
             size = None if entry.is_directory else entry.size
-            found.append(Row(name, moment(entry.mtime_ns), size))
+            found.append(ListingRow(name, moment(entry.mtime_ns), size))
     return sorted(found, key=lambda row: row.name.upper())

@@ -25,7 +25,7 @@ KEPT = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class RateLimits:
     """The compiled section; 0 means no limit, ``interval`` in seconds."""
 
     action: str
@@ -36,13 +36,13 @@ class Limits:
     logging_only: bool
 
 
-def limits(effective: Effective) -> Limits | None:
+def limits(effective: Effective) -> RateLimits | None:
     """None where nothing is limited. A view: see Effective.view."""
     if MODULE in effective.view(loaded.modules_not_loaded):
         return None
     section = effective.section(SECTION)
     at_once, rate = section.child("denyByConcurrentRequests"), section.child("denyByRequestRate")
-    found = Limits(
+    found = RateLimits(
         action=section.text("denyAction"),
         concurrent=at_once.integer("maxConcurrentRequests") * at_once.flag("enabled"),
         requests=rate.integer("maxRequests") * rate.flag("enabled"),
@@ -61,7 +61,7 @@ class _Client:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class RateVerdict:
     """What the module says of a request: ``key`` is to be given to ``leave`` when it has ended.
 
     ``action`` refuses it; ``substatus`` is logged, also where it passes (logging only).
@@ -78,7 +78,7 @@ class Clients:
     def __init__(self) -> None:
         self._clients: dict[str, _Client] = {}
 
-    def enter(self, effective: Effective, request: Request, now: float) -> Verdict | None:
+    def enter(self, effective: Effective, request: Request, now: float) -> RateVerdict | None:
         """A request comes; None where nothing limits it."""
         given = effective.view(limits)
         if given is None:
@@ -87,7 +87,7 @@ class Clients:
             key = _address(given, request)
         except ValueError:
             text = "The X-Forwarded-For header holds something that is not an address."
-            return Verdict("", Respond(400, 10, text))
+            return RateVerdict("", Respond(400, 10, text))
         if key is None or _is_listed(effective, key):
             return None
         client = self._clients.pop(key, None) or _Client()
@@ -96,10 +96,10 @@ class Clients:
         substatus = _counted(client, given, now)
         client.in_progress += 1
         if not substatus or given.logging_only:
-            return Verdict(key, None, substatus)
-        return Verdict(key, _refusal(given, key, substatus), substatus)
+            return RateVerdict(key, None, substatus)
+        return RateVerdict(key, _refusal(given, key, substatus), substatus)
 
-    def leave(self, verdict: Verdict) -> None:
+    def leave(self, verdict: RateVerdict) -> None:
         """A request that came with this verdict has ended."""
         client = self._clients.get(verdict.key)
         if client is not None:
@@ -110,7 +110,7 @@ class Clients:
             del self._clients[next(iter(self._clients))]
 
 
-def _counted(client: _Client, given: Limits, now: float) -> int:
+def _counted(client: _Client, given: RateLimits, now: float) -> int:
     """Count a request; the substatus of what refuses it, else 0."""
     if given.requests:
         times = client.times
@@ -124,7 +124,7 @@ def _counted(client: _Client, given: Limits, now: float) -> int:
     return _RATE if given.requests and len(client.times) > given.requests else 0
 
 
-def _address(given: Limits, request: Request) -> str | None:
+def _address(given: RateLimits, request: Request) -> str | None:
     """Who the client is: its address, or with proxy mode the first of X-Forwarded-For (inferred).
 
     Raises ValueError for a header that holds something else.
@@ -147,7 +147,7 @@ def _is_listed(effective: Effective, key: str) -> bool:
     return next((verdict for network, verdict in static.entries if address in network), False)
 
 
-def _refusal(given: Limits, key: str, substatus: int) -> Respond | Abort:
+def _refusal(given: RateLimits, key: str, substatus: int) -> Respond | Abort:
     if given.action == "AbortRequest":
         return Abort()
     why = (

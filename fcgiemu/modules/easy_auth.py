@@ -58,8 +58,8 @@ def _unauthenticated(settings: EasyAuth, request: Request) -> Action | None:
             notification=_NOTIFICATION,
             headers=(("WWW-Authenticate", f'Bearer realm="{request.host}"'),),  # inferred
         )
-    wanted = quote(request.target.raw, safe="")
-    login = f"{settings.prefix}/login/{settings.redirect_to}?post_login_redirect_uri={wanted}"
+    requested = quote(request.target.raw, safe="")
+    login = f"{settings.prefix}/login/{settings.redirect_to}?post_login_redirect_uri={requested}"
     return Redirect(302, encode_location(login))
 
 
@@ -105,9 +105,9 @@ def _page(status: int, kind: str, body: bytes) -> Respond:
 def _logout(settings: EasyAuth, request: Request) -> Respond:
     """Out, then to post_logout_redirect_uri where that may be."""
     done = f"{settings.prefix}/logout/done"
-    wanted = parameter(request.target.query, "post_logout_redirect_uri")
-    where = settings.destination(wanted, request) if wanted else done
-    if wanted and where == "/" and wanted != "/":
+    requested = parameter(request.target.query, "post_logout_redirect_uri")
+    where = settings.destination(requested, request) if requested else done
+    if requested and where == "/" and requested != "/":
         where = done  # a foreign host that is not allowed is ignored (documented)
     headers = (("Location", encode_location(where)), _LEAVE)
     return Respond(302, reason="Redirect", notification=_NOTIFICATION, headers=headers)

@@ -14,7 +14,7 @@ from fnmatch import translate
 from ..config.merge import Node
 from ..config.tree import Effective
 from ..freb.model import FrebEvent
-from ..freb.recording import Filter
+from ..freb.recording import EventFilter
 from . import loaded
 
 SECTION = "system.webServer/tracing/traceFailedRequests"
@@ -44,7 +44,7 @@ class TracingRule:
     statuses: tuple[StatusRange, ...]
     seconds: float
     verbosity: int
-    kept: Filter
+    kept: EventFilter
 
     def reason(
         self, status: int, substatus: int, seconds: float, events: Iterable[FrebEvent]
@@ -60,7 +60,7 @@ class TracingRule:
 
 
 #: What ``--freb`` traces where the configuration has no rule: every error.
-EVERY_ERROR = TracingRule(lambda path: True, (((400, 0), (999, 999)),), 0.0, 0, Filter())
+EVERY_ERROR = TracingRule(lambda path: True, (((400, 0), (999, 999)),), 0.0, 0, EventFilter())
 
 
 def tracing_rules(effective: Effective) -> tuple[TracingRule, ...]:
@@ -94,7 +94,7 @@ def _path_matcher(pattern: str) -> Callable[[str], object]:
     return lambda path: search(path.lower().rpartition("/")[2])
 
 
-def _filter(areas: Iterable[Node]) -> Filter:
+def _filter(areas: Iterable[Node]) -> EventFilter:
     """What is kept: the areas and the verbosity of the provider WWW Server; everything where no
     provider is named.
     """
@@ -102,8 +102,8 @@ def _filter(areas: Iterable[Node]) -> Filter:
         if area.text("provider").lower() == _PROVIDER:
             names = {name.strip().lower() for name in area.text("areas").split(",")} - {""}
             level = _LEVELS.get(area.text("verbosity"), 5)
-            return Filter(level, frozenset(names) if names else None)
-    return Filter()
+            return EventFilter(level, frozenset(names) if names else None)
+    return EventFilter()
 
 
 def status_ranges(text: str) -> tuple[StatusRange, ...]:

@@ -25,7 +25,7 @@ from ..rewrite.state import (
 Pair = tuple[str, str]
 
 
-class Group(NamedTuple):
+class VariableGroup(NamedTuple):
     """Variables that follow each other on the wire and are the same in many requests, and their
     encoding.
     """
@@ -39,7 +39,7 @@ def variables(decision: Decision, action: CallFastCgi) -> list[Pair]:
     pairs = [
         pair
         for part in _parts(decision, action)
-        for pair in (part.pairs if isinstance(part, Group) else (part,))
+        for pair in (part.pairs if isinstance(part, VariableGroup) else (part,))
     ]
     overrides = decision.request.overrides
     if overrides:
@@ -50,7 +50,10 @@ def variables(decision: Decision, action: CallFastCgi) -> list[Pair]:
 def encode_params(decision: Decision, action: CallFastCgi) -> bytes:
     """The PARAMS stream of a request. Raises ProtocolError for a variable longer than a record."""
     data = b"".join(
-        [part.data if type(part) is Group else _encoded(*part) for part in _parts(decision, action)]
+        [
+            part.data if type(part) is VariableGroup else _encoded(*part)
+            for part in _parts(decision, action)
+        ]
     )
     if len(data) <= records.MAX_CONTENT:
         return records.encode(records.PARAMS, REQUEST_ID, data) + _END
@@ -59,7 +62,7 @@ def encode_params(decision: Decision, action: CallFastCgi) -> bytes:
     )
 
 
-def _parts(decision: Decision, action: CallFastCgi) -> list[Group | Pair]:
+def _parts(decision: Decision, action: CallFastCgi) -> list[VariableGroup | Pair]:
     rewrite, request, site = decision.rewrite, decision.request, decision.site
     path, script = rewrite.path, action.script_name
     path_info = action.path_info if action.handler.allow_path_info else path
@@ -123,7 +126,7 @@ def _of_client(
     port: int,
     protocol: str,
     user: User,
-) -> tuple[Group, Group, Group, Group, Group]:
+) -> tuple[VariableGroup, VariableGroup, VariableGroup, VariableGroup, VariableGroup]:
     """What stays the same while a client asks the same site in the same way."""
     secure = scheme == "https"
     return (
@@ -166,11 +169,11 @@ def _of_client(
 
 
 @lru_cache(maxsize=256)
-def _content(length: str, kind: str) -> Group:
+def _content(length: str, kind: str) -> VariableGroup:
     return _made(("CONTENT_LENGTH", length), ("CONTENT_TYPE", kind))
 
 
-def _headers(request: Request, rewrite: RewriteResult) -> list[Group | Pair]:
+def _headers(request: Request, rewrite: RewriteResult) -> list[VariableGroup | Pair]:
     """HTTP_* of the request as the handler sees it: rules may have set some, and a rewrite sets
     X-Original-URL.
 
@@ -193,7 +196,7 @@ def _headers(request: Request, rewrite: RewriteResult) -> list[Group | Pair]:
 
 
 @lru_cache(maxsize=256)
-def _sent(fields: tuple[Pair, ...]) -> Group:
+def _sent(fields: tuple[Pair, ...]) -> VariableGroup:
     """HTTP_* of what the client has sent; of two names that give the same variable the last one
     counts.
     """
@@ -206,8 +209,8 @@ def _sent(fields: tuple[Pair, ...]) -> Group:
     )
 
 
-def _made(*pairs: Pair) -> Group:
-    return Group(pairs, b"".join([_encoded(name, value) for name, value in pairs]))
+def _made(*pairs: Pair) -> VariableGroup:
+    return VariableGroup(pairs, b"".join([_encoded(name, value) for name, value in pairs]))
 
 
 def _encoded(name: str, value: str) -> bytes:

@@ -37,7 +37,7 @@ Key = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Profile:
+class CacheProfile:
     """An <add> of <profiles>. ``seconds`` None: until something changes."""
 
     seconds: float | None
@@ -56,10 +56,10 @@ class Profile:
 class Caching:
     """The compiled section: extension (``*`` = any) -> profile."""
 
-    profiles: dict[str, Profile]
+    profiles: dict[str, CacheProfile]
     max_response: int
 
-    def profile(self, path: str) -> Profile | None:
+    def profile(self, path: str) -> CacheProfile | None:
         """The profile for a URL path."""
         extension = posixpath.splitext(path)[1].lower()
         return self.profiles.get(extension) or self.profiles.get("*")
@@ -80,9 +80,9 @@ def caching(effective: Effective) -> Caching | None:
     return Caching(found, section.integer("maxResponseSize"))
 
 
-def _profile(item: Node) -> Profile:
+def _profile(item: Node) -> CacheProfile:
     timed = item.text("policy") == "CacheForTimePeriod"
-    return Profile(
+    return CacheProfile(
         seconds=item.seconds("duration") if timed else None,
         location=item.text("location"),
         headers=tuple(name.lower() for name in _names(item.text("varyByHeaders"))),
@@ -94,7 +94,7 @@ def _names(text: str) -> tuple[str, ...]:
     return tuple(filter(None, re.split(r"[,;\s]+", text)))
 
 
-def profile_of(decision: Decision) -> Profile | None:
+def profile_of(decision: Decision) -> CacheProfile | None:
     """The profile for the answer to a decision; None where it is not to be cached."""
     found = decision.effective.view(caching)
     request = decision.request
@@ -108,7 +108,7 @@ def profile_of(decision: Decision) -> Profile | None:
     return found.profile(decision.path)
 
 
-def key_of(decision: Decision, profile: Profile) -> Key:
+def key_of(decision: Decision, profile: CacheProfile) -> Key:
     """What two requests must have in common to get the same answer."""
     request = decision.request
     query = decision.query
@@ -120,14 +120,14 @@ def key_of(decision: Decision, profile: Profile) -> Key:
         given = parse_qsl(query, keep_blank_values=True, max_num_fields=1000)
         parts += [
             f"{name}={value}"
-            for wanted in profile.parameters
+            for parameter in profile.parameters
             for name, value in given
-            if name.lower() == wanted.lower()
+            if name.lower() == parameter.lower()
         ]
     return tuple(parts)
 
 
-def cache_control(profile: Profile) -> list[Header]:
+def cache_control(profile: CacheProfile) -> list[Header]:
     """What clients are told."""
     value = CACHE_CONTROL.get(profile.location)
     if value is None:

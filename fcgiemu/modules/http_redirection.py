@@ -10,7 +10,7 @@ from ..config.tree import Effective
 from ..decision import Redirect
 from ..http.request import Request
 from ..http.url import encode_location
-from ..rewrite.state import State
+from ..rewrite.state import RewriteState
 from .context import Context, Step
 
 SECTION = "system.webServer/httpRedirect"
@@ -70,7 +70,7 @@ def http_redirection(effective: Effective) -> HttpRedirect | None:
     )
 
 
-def redirection(rule: HttpRedirect, request: Request, state: State) -> Redirect | None:
+def redirection(rule: HttpRedirect, request: Request, state: RewriteState) -> Redirect | None:
     """The redirect for the current URL, or None."""
     below = (
         state.path[len(rule.folder) :]
@@ -85,7 +85,7 @@ def redirection(rule: HttpRedirect, request: Request, state: State) -> Redirect 
     return Redirect(rule.status, encode_location(target))
 
 
-def _destination(rule: HttpRedirect, below: str, state: State) -> str | None:
+def _destination(rule: HttpRedirect, below: str, state: RewriteState) -> str | None:
     query = "?" + state.query if state.query else ""
     values = {"$S": below, "$Q": query, "$P": state.query, "$V": state.path}
     if not rule.destination:

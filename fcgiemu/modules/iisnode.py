@@ -25,7 +25,7 @@ from ..config.schema import Attribute
 from ..config.tree import Effective
 from ..decision import CallIisnode, Respond, Setting
 from ..hosting import Hosting, SiteFiles
-from ..rewrite.state import State
+from ..rewrite.state import RewriteState
 from ..worker import paths
 from . import handlers, iisnode_yml
 from .context import Context
@@ -111,7 +111,7 @@ def handle(context: Context) -> CallIisnode | Respond:
     return action
 
 
-def target(state: State) -> str:
+def target(state: RewriteState) -> str:
     """The URL that Node gets: X-Original-URL where a rule or the client has set it, else the path
     of the current request, decoded, with the query (seen in iisnode's source and tests).
     """

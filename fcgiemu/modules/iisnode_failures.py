@@ -33,7 +33,7 @@ E_NOT_ENOUGH_QUOTA = 0x80070718
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Failure:
+class NodeFailure:
     """Why Node does not answer: ``message`` is for people. ``known`` = iisnode has a page of its
     own for the cause, which needs no process; ``output`` is what the process wrote to stderr last.
     """
@@ -74,7 +74,7 @@ class Failure:
         return page(self, logging)
 
 
-def page(failure: Failure, logging: bool) -> Response:
+def page(failure: NodeFailure, logging: bool) -> Response:
     """The page for developers: what failed, and the last that the process wrote to stderr."""
     rows = []
     if not failure.known:
@@ -92,6 +92,6 @@ def page(failure: Failure, logging: bool) -> Response:
             else "loggingEnabled is false: what the process writes is not kept on a server."
         )
     body = pages.page(
-        pages.Failed(failure.message, tuple(rows), failure.output, lack, failure.hints)
+        pages.NodePage(failure.message, tuple(rows), failure.output, lack, failure.hints)
     )
     return Response(200, "OK", [("Content-Type", "text/html"), ("Cache-Control", "no-cache")], body)

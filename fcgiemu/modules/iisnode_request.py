@@ -10,7 +10,7 @@ from ..applications import Application
 from ..decision import CallIisnode, Decision
 from ..hosting import Hosting
 from ..http.response import Header
-from ..rewrite.state import State
+from ..rewrite.state import RewriteState
 from .iisnode import compiled
 
 #: The release of iisnode that is emulated.
@@ -97,7 +97,7 @@ def app_settings(hosting: Hosting, application: Application) -> dict[str, str]:
     return {key: value for key, value in section.rows("key", "value") if key}
 
 
-def _state(decision: Decision) -> State:
-    state = State.of(decision.request, decision.site.files, decision.rewrite)
+def _state(decision: Decision) -> RewriteState:
+    state = RewriteState.of(decision.request, decision.site.files, decision.rewrite)
     state.user = decision.user
     return state

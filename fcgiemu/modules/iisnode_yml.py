@@ -22,7 +22,7 @@ _FALSE = frozenset({"false", "0", "no"})
 _RENAMED = {"debugportrange": "debuggerPortRange"}
 
 
-class Line(NamedTuple):
+class YmlLine(NamedTuple):
     """A setting of the file: the key and the value as written, and the line, from 1 on."""
 
     key: str
@@ -30,7 +30,7 @@ class Line(NamedTuple):
     number: int
 
 
-class Problem(NamedTuple):
+class YmlProblem(NamedTuple):
     """What breaks the file: ``form`` is the form of the finding iisnode-yml-broken."""
 
     form: str
@@ -42,8 +42,8 @@ class Problem(NamedTuple):
 class Yml:
     """The lines of the file that say something, and what breaks it."""
 
-    lines: tuple[Line, ...]
-    problems: tuple[Problem, ...]
+    lines: tuple[YmlLine, ...]
+    problems: tuple[YmlProblem, ...]
 
 
 def read(data: bytes) -> Yml:
@@ -54,12 +54,12 @@ def read(data: bytes) -> Yml:
         text = data.decode("latin-1")
     found = list(_parsed(text))
     return Yml(
-        tuple(part for part in found if isinstance(part, Line)),
-        tuple(part for part in found if isinstance(part, Problem)),
+        tuple(part for part in found if isinstance(part, YmlLine)),
+        tuple(part for part in found if isinstance(part, YmlProblem)),
     )
 
 
-def _parsed(text: str) -> Iterator[Line | Problem]:
+def _parsed(text: str) -> Iterator[YmlLine | YmlProblem]:
     for number, line in enumerate(re.split(r"\r\n|\r|\n", text), 1):
         said = line.partition("#")[0].strip(" ")
         if not said:
@@ -67,11 +67,11 @@ def _parsed(text: str) -> Iterator[Line | Problem]:
         key, colon, value = said.partition(":")
         key = key.rstrip(" ")
         if not colon:
-            yield Problem("colon", said, number)
+            yield YmlProblem("colon", said, number)
         elif not key or " " in key:
-            yield Problem("key", said, number)
+            yield YmlProblem("key", said, number)
         elif value := value.strip(" "):
-            yield Line(key, value, number)
+            yield YmlLine(key, value, number)
 
 
 def attribute_name(key: str) -> str:

@@ -19,7 +19,7 @@ from ..rewrite.outbound import (
 )
 from ..rewrite.policy import POLICY
 from ..rewrite.regex import TooComplex
-from ..rewrite.state import State
+from ..rewrite.state import RewriteState
 from ..rewrite.template import ExpansionError
 from ..trace import Trace
 from . import loaded
@@ -160,10 +160,10 @@ def rules(effective: Effective) -> OutboundRules:
     return effective.view(outbound)
 
 
-def _response_state(decision: Decision, status: int, headers: list[Header]) -> State:
+def _response_state(decision: Decision, status: int, headers: list[Header]) -> RewriteState:
     """A state that also answers RESPONSE_*; {URL} of a proxied request is the front end's path."""
     result, site = decision.rewrite, decision.site
-    made = State(decision.request, result.place, site.files, site.settings.strict)
+    made = RewriteState(decision.request, result.place, site.files, site.settings.strict)
     if POLICY.outbound_url_is_rewritten and not compose.is_foreign(result.path):
         made.path, made.query, made.rewritten = result.path, result.query, result.rewritten
     made.assigned = dict(result.assigned)
@@ -172,8 +172,8 @@ def _response_state(decision: Decision, status: int, headers: list[Header]) -> S
     def response(name: str) -> str:
         if name == "STATUS":
             return str(status)
-        wanted = name.replace("_", "-").lower()
-        return next((value for key, value in headers if key.lower() == wanted), "")
+        field = name.replace("_", "-").lower()
+        return next((value for key, value in headers if key.lower() == field), "")
 
     made.response = response
     return made

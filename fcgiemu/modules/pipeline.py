@@ -28,7 +28,7 @@ from ..http.identity import User
 from ..http.request import Request, make_request
 from ..profiles import PROFILES, Order
 from ..rewrite.policy import POLICY
-from ..rewrite.state import State
+from ..rewrite.state import RewriteState
 from ..trace import Trace
 from . import (
     access,
@@ -72,7 +72,7 @@ _TO_HANDLER = ("AUTHENTICATE_REQUEST", "AUTHORIZE_REQUEST", "MAP_REQUEST_HANDLER
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class PipelineRow:
     """A module's work at a notification; ``in_child`` is what it does in a child request."""
 
     notification: str
@@ -82,25 +82,25 @@ class Row:
 
 
 TABLE = (
-    Row("PRE_BEGIN_REQUEST", "CorsModule", cors.plan),
-    Row("PRE_BEGIN_REQUEST", "RewriteModule", inbound.global_rules),
-    Row("BEGIN_REQUEST", "IpRestrictionModule", ip_restriction.plan, ip_restriction.plan),
-    Row(
+    PipelineRow("PRE_BEGIN_REQUEST", "CorsModule", cors.plan),
+    PipelineRow("PRE_BEGIN_REQUEST", "RewriteModule", inbound.global_rules),
+    PipelineRow("BEGIN_REQUEST", "IpRestrictionModule", ip_restriction.plan, ip_restriction.plan),
+    PipelineRow(
         "BEGIN_REQUEST",
         "RequestFilteringModule",
         request_filtering.plan,
         request_filtering.child_plan,
     ),
-    Row("BEGIN_REQUEST", "RewriteModule", inbound.rules),
-    Row("AUTHENTICATE_REQUEST", "BasicAuthenticationModule", basic_authentication.plan),
-    Row("AUTHENTICATE_REQUEST", "WindowsAuthenticationModule", windows_authentication.plan),
-    Row("AUTHENTICATE_REQUEST", CORE, access.tls),
-    Row("AUTHENTICATE_REQUEST", CORE, authentication.require_user),
-    Row("AUTHENTICATE_REQUEST", CORE, handlers.look_up),
-    Row("AUTHORIZE_REQUEST", "UrlAuthorizationModule", url_authorization.plan),
-    Row("MAP_REQUEST_HANDLER", "WebDAVModule", webdav.plan),
-    Row("MAP_REQUEST_HANDLER", "HttpRedirectionModule", http_redirection.plan),
-    Row("MAP_REQUEST_HANDLER", CORE, handlers.map_request_handler),
+    PipelineRow("BEGIN_REQUEST", "RewriteModule", inbound.rules),
+    PipelineRow("AUTHENTICATE_REQUEST", "BasicAuthenticationModule", basic_authentication.plan),
+    PipelineRow("AUTHENTICATE_REQUEST", "WindowsAuthenticationModule", windows_authentication.plan),
+    PipelineRow("AUTHENTICATE_REQUEST", CORE, access.tls),
+    PipelineRow("AUTHENTICATE_REQUEST", CORE, authentication.require_user),
+    PipelineRow("AUTHENTICATE_REQUEST", CORE, handlers.look_up),
+    PipelineRow("AUTHORIZE_REQUEST", "UrlAuthorizationModule", url_authorization.plan),
+    PipelineRow("MAP_REQUEST_HANDLER", "WebDAVModule", webdav.plan),
+    PipelineRow("MAP_REQUEST_HANDLER", "HttpRedirectionModule", http_redirection.plan),
+    PipelineRow("MAP_REQUEST_HANDLER", CORE, handlers.map_request_handler),
 )
 
 #: EXECUTE_REQUEST_HANDLER: the modules that a handler may name.
@@ -150,20 +150,20 @@ class Schedule:
             self.to_handler += _steps(rows, notification, effective)
 
 
-def _place(order: Order, row: Row) -> int:
+def _place(order: Order, row: PipelineRow) -> int:
     """The place of a module within its notification; what the core does comes last."""
     named = order.get(row.notification, ())
     return named.index(row.module) if row.module in named else len(named)
 
 
-def _steps(rows: list[Row], notification: str, effective: Effective) -> Steps:
+def _steps(rows: list[PipelineRow], notification: str, effective: Effective) -> Steps:
     planned = (
         (row.module, row.plan(effective)) for row in rows if row.notification == notification
     )
     return tuple((module, step) for module, step in planned if step is not None)
 
 
-def _child_steps(rows: list[Row], effective: Effective) -> Steps:
+def _child_steps(rows: list[PipelineRow], effective: Effective) -> Steps:
     planned = ((row.module, row.in_child(effective)) for row in rows if row.in_child is not None)
     return tuple((module, step) for module, step in planned if step is not None)
 
@@ -232,7 +232,7 @@ def decide_error_page(failed: Decision, url: str, status: int) -> Decision:
 
 
 def _context(hosting: Hosting, request: Request, trace: Trace | None, files: SiteFiles) -> Context:
-    state = State(
+    state = RewriteState(
         request,
         hosting.root.place,
         files,

@@ -59,7 +59,7 @@ class FilteringRule:
         return any(string in text.lower() for text in texts for string in self.strings)
 
 
-class Filter:
+class RequestFilter:
     """The compiled section."""
 
     def __init__(self, section: Node) -> None:
@@ -97,12 +97,12 @@ class Filter:
         self._passed: set[str] = set()
         self._scans = bool(self.url_sequences or self.query_sequences or self.rules)
         denied = sorted(name for name, allowed in self.extensions.items() if not allowed)
-        words = [re.escape(name) + "(?:/|$)" for name in (*denied,)] + [
+        patterns = [re.escape(name) + "(?:/|$)" for name in (*denied,)] + [
             f"/{re.escape(name)}(?:/|$)" for name in self.hidden
         ]
         #: One search that says whether hidden segments or denied extensions can concern a path at
         #: all.
-        self._suspicious = re.compile("|".join(words) or "(?!)", re.IGNORECASE).search
+        self._suspicious = re.compile("|".join(patterns) or "(?!)", re.IGNORECASE).search
 
     def refusal(self, request: Request, path: str, query: str, original: bool) -> Respond | None:
         """The refusal of ``path``, or None. ``original`` = the URL the client sent, not a rewritten
@@ -190,9 +190,9 @@ class Filter:
         return None
 
 
-def request_filter(effective: Effective) -> Filter:
+def request_filter(effective: Effective) -> RequestFilter:
     """Compile <requestFiltering> of a configuration. A view: see Effective.view."""
-    return Filter(effective.section(SECTION))
+    return RequestFilter(effective.section(SECTION))
 
 
 def plan(effective: Effective) -> Step | None:
@@ -205,7 +205,7 @@ def child_plan(effective: Effective) -> Step | None:
     return partial(_filter, effective.view(request_filter), False)
 
 
-def _filter(section: Filter, original: bool, context: Context) -> Respond | None:
+def _filter(section: RequestFilter, original: bool, context: Context) -> Respond | None:
     state = context.state
     refusal = section.refusal(context.request, state.path, state.query, original)
     if refusal is not None and context.trace is not None:

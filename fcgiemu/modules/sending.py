@@ -151,9 +151,9 @@ def _outbound(decision: Decision, response: Response, trace: Trace | None) -> Re
 
 def _with_page(decision: Decision, response: Response, error: Respond, local: bool) -> Response:
     """The response with CustomErrorModule's page for a body."""
-    broken = custom_error.errors(decision.effective)
-    if broken and error.substatus != 19:  # measured: bad httpErrors fails error responses only
-        error = configuration_error(broken[0], "SendResponse")
+    invalid = custom_error.errors(decision.effective)
+    if invalid and error.substatus != 19:  # measured: bad httpErrors fails error responses only
+        error = configuration_error(invalid[0], "SendResponse")
         response.status, response.reason = 500, reason_phrase(500)
         response.substatus, response.message, response.hresult = 19, error.message, error.hresult
     page = custom_error.page(decision, error, response.reason, local)

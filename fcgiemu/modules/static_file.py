@@ -292,10 +292,10 @@ def _range(
         and _date(condition) != modified
     ):
         return None
-    wanted = parse_ranges(fields["range"], size)
-    if wanted is None or len(wanted[0]) + wanted[1] > MAX_RANGES:
+    requested = parse_ranges(fields["range"], size)
+    if requested is None or len(requested[0]) + requested[1] > MAX_RANGES:
         return None
-    ranges = wanted[0]
+    ranges = requested[0]
     if not ranges:
         return FileResponse(416, [("Content-Range", f"bytes */{size}")])
     if len(ranges) == 1:

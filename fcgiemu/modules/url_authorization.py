@@ -42,10 +42,10 @@ class AuthorizationRule:
 Rules = tuple[AuthorizationRule, ...]
 
 
-def _same_group(mine: str, wanted: str) -> bool:
+def _same_group(mine: str, allowed_group: str) -> bool:
     """``DOMAIN\\group`` is also ``group``, but not the group of another domain. # inferred"""
     domain, _, name = mine.casefold().rpartition("\\")
-    other, _, group = wanted.rpartition("\\")
+    other, _, group = allowed_group.rpartition("\\")
     return name == group and (domain == other or not domain or not other)
 
 

@@ -26,7 +26,7 @@ from ..config.merge import Node
 from ..config.tree import Effective
 from ..decision import Proxy
 from ..http.request import Request
-from ..rewrite.state import State
+from ..rewrite.state import RewriteState
 
 SECTION = "webFarms"
 #: How the reason of a choice begins that a client's own choice before has made.
@@ -201,7 +201,7 @@ def digest(farm: Farm, server: FarmServer) -> str:
     return hashlib.sha256(f"{farm.name.lower()}/{server.address.lower()}".encode()).hexdigest()
 
 
-def asked(farm: Farm, request: Request, state: State) -> Asked:
+def asked(farm: Farm, request: Request, state: RewriteState) -> Asked:
     """What a request says to a farm."""
     cookies: tuple[str, ...] = ()
     if farm.cookie:
@@ -212,7 +212,7 @@ def asked(farm: Farm, request: Request, state: State) -> Asked:
     return Asked(cookies, request.host.lower(), _hashed(farm, request, state))
 
 
-def _hashed(farm: Farm, request: Request, state: State) -> str:
+def _hashed(farm: Farm, request: Request, state: RewriteState) -> str:
     """The text whose hash chooses the server; "" where nothing is hashed."""
     if farm.algorithm != "RequestHash":
         return ""

@@ -88,7 +88,7 @@ def _masked(report: ErrorReport) -> ErrorReport:
     return replace(
         report,
         message=clean(report.message),
-        rows=[(label, masking.value(label, words)) for label, words in report.rows],
+        rows=[(label, masking.value(label, shown)) for label, shown in report.rows],
         hints=tuple(clean(hint) for hint in report.hints),
         description=clean(report.description),
         error=error and ConfigError(clean(error.message), clean(error.place), clean(error.hint)),
@@ -116,12 +116,12 @@ class ExplanationPage:
 
     request: str
     outcome: str
-    lines: Sequence[Line]
+    lines: Sequence[StoryLine]
     tables: Sequence[tuple[str, Sequence[tuple[str, str]]]]
     version: str
 
 
-class Line(Protocol):
+class StoryLine(Protocol):
     """A line of a story."""
 
     @property
@@ -138,7 +138,7 @@ def explained(explanation: ExplanationPage) -> bytes:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ListingRow:
     """One entry of a listing; ``size`` in bytes, None for folders."""
 
     name: str
@@ -146,7 +146,7 @@ class Row:
     size: int | None
 
 
-def listing(host: str, path: str, rows: list[Row], flags: frozenset[str]) -> bytes:
+def listing(host: str, path: str, rows: list[ListingRow], flags: frozenset[str]) -> bytes:
     """A folder as a page: the information that IIS's listing gives, by showFlags."""
     parent = path.rstrip("/").rpartition("/")[0] + "/" if path != "/" else None
     entries = [

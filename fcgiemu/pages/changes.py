@@ -26,8 +26,8 @@ class Values:
     count: str
     requests: int
     flows: dict[tuple[str, str], int]
-    changes: list[Row]
-    unlike: list[Row]
+    changes: list[ChangeRow]
+    unlike: list[ChangeRow]
     parity: tuple[int, int]
     #: Rule ("" for none), requests compared, requests alike.
     by_rule: list[tuple[str, int, int]]
@@ -35,7 +35,7 @@ class Values:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ChangeRow:
     """A group of requests."""
 
     heading: str
@@ -122,12 +122,12 @@ def _bands(counts: dict[tuple[str, str], int], side: int) -> list[Band]:
     sums: dict[str, int] = {}
     for flow, count in counts.items():
         sums[flow[side]] = sums.get(flow[side], 0) + count
-    whole = sum(sums.values()) or 1
+    total = sum(sums.values()) or 1
     room = _HEIGHT - _GAP * (len(sums) - 1)
     bands: list[Band] = []
     top = 0.0
     for name in sorted(sums, key=lambda name: (-sums[name], name)):
-        height = room * sums[name] / whole
+        height = room * sums[name] / total
         bands.append(Band(name, sums[name], top, height))
         top += height + _GAP
     _keep_apart(bands)

@@ -53,7 +53,7 @@ class Reload:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Failure:
+class FailedRequest:
     """What a page tells: the request, the error that was raised last and those behind it, what is
     likely behind them, what the application printed, and the text that IIS sends.
     """
@@ -66,12 +66,12 @@ class Failure:
     reload: Reload | None = None
 
 
-def failed_application(failure: Failure) -> bytes:
+def failed_application(failure: FailedRequest) -> bytes:
     """The page for local clients that accept HTML. Without secrets: see masking."""
     return render("failure.html", failure=_masked(failure))
 
 
-def _masked(failure: Failure) -> Failure:
+def _masked(failure: FailedRequest) -> FailedRequest:
     clean = masking.text
     return replace(
         failure,

@@ -11,7 +11,7 @@ MAX_OUTPUT = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
-class Failed:
+class NodePage:
     """What the page tells: the cause, (label, value) rows, the last that the process wrote to
     stderr or why there is nothing of it, and what to try.
     """
@@ -23,7 +23,7 @@ class Failed:
     hints: tuple[str, ...] = ()
 
 
-def page(failed: Failed) -> bytes:
+def page(failed: NodePage) -> bytes:
     """The page. Without secrets: see masking."""
     clean = masking.text
     return render(

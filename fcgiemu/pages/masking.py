@@ -66,18 +66,18 @@ def is_secret(name: str) -> bool:
     return _SECRET_NAME.fullmatch(name) is not None
 
 
-def text(words: str) -> str:
+def text(content: str) -> str:
     """A text without the secrets in it."""
-    if not _HINT.search(words):
-        return words
-    if len(words) > PORTION:  # each pattern looks a bounded way ahead: so do all of them together
-        return "".join(text(words[at : at + PORTION]) for at in range(0, len(words), PORTION))
-    words = _ELEMENT.sub(rf"\g<1>\g<3>{MASK}\g<3>", words)
-    words = _ELEMENT_BACKWARDS.sub(rf"\g<1>\g<2>{MASK}\g<2>\g<3>", words)
-    words = _ASSIGNED.sub(_masked, words)
+    if not _HINT.search(content):
+        return content
+    if len(content) > PORTION:  # each pattern looks a bounded way ahead: so do all of them together
+        return "".join(text(content[at : at + PORTION]) for at in range(0, len(content), PORTION))
+    content = _ELEMENT.sub(rf"\g<1>\g<3>{MASK}\g<3>", content)
+    content = _ELEMENT_BACKWARDS.sub(rf"\g<1>\g<2>{MASK}\g<2>\g<3>", content)
+    content = _ASSIGNED.sub(_masked, content)
     for shape, masked in _SHAPES:
-        words = shape.sub(masked, words)
-    return words
+        content = shape.sub(masked, content)
+    return content
 
 
 def _masked(match: re.Match[str]) -> str:
@@ -87,9 +87,9 @@ def _masked(match: re.Match[str]) -> str:
     return f"{match['before']}{match['scheme'] or match['auth'] or ''}{quote}{MASK}{quote}"
 
 
-def value(name: str, words: str) -> str:
+def value(name: str, content: str) -> str:
     """The value of something that has a name."""
-    return MASK if words and is_secret(name) else text(words)
+    return MASK if content and is_secret(name) else text(content)
 
 
 def data(known: object, name: str = "") -> object:

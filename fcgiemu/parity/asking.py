@@ -46,7 +46,7 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class LiveAnswer:
     """What came back. ``error`` says why nothing did; ``cut`` is whether the body was longer than
     MAX_BODY.
     """
@@ -157,7 +157,7 @@ class Asker:
     def __exit__(self, *_: object) -> None:
         self._client.close()
 
-    def ask(self, question: Question) -> Answer:
+    def ask(self, question: Question) -> LiveAnswer:
         """The answer to one request; asked once more where the server says when."""
         answer = self._once(question)
         wait = _retry_after(answer)
@@ -174,7 +174,7 @@ class Asker:
             )
         return answer
 
-    def _once(self, question: Question) -> Answer:
+    def _once(self, question: Question) -> LiveAnswer:
         if self._pace is not None:
             self._pace.wait()
         headers = [
@@ -201,18 +201,18 @@ class Asker:
             finally:
                 response.close()
         except httpx.TimeoutException:
-            return Answer(error="no answer in time")
+            return LiveAnswer(error="no answer in time")
         except httpx.ConnectError as error:
-            return Answer(error=f"no connection ({error})")
+            return LiveAnswer(error=f"no connection ({error})")
         except httpx.DecodingError as error:
-            return Answer(error=f"the body cannot be decoded ({error})")
+            return LiveAnswer(error=f"the body cannot be decoded ({error})")
         except httpx.TransportError:
-            return Answer(error="the connection was closed without an answer")
+            return LiveAnswer(error="the connection was closed without an answer")
         pairs = tuple(
             (name.decode("latin-1"), value.decode("latin-1"))
             for name, value in response.headers.raw
         )
-        return Answer(response.status_code, pairs, body, cut=cut)
+        return LiveAnswer(response.status_code, pairs, body, cut=cut)
 
 
 def _encoded(text: str) -> bytes:
@@ -231,7 +231,7 @@ def _body(response: httpx.Response) -> tuple[bytes, bool]:
     return b"".join(parts), False
 
 
-def _retry_after(answer: Answer) -> float | None:
+def _retry_after(answer: LiveAnswer) -> float | None:
     """Seconds that a busy server wants to be left alone."""
     text = answer.header("retry-after")
     return float(text) if answer.status in (429, 503) and text.isdecimal() and text else None

@@ -19,8 +19,8 @@ from ..freb import reader, wire
 from ..freb.model import FrebTrace, TraceError
 from ..site import Site
 from . import replay
-from .asking import Answer, Question, origin
-from .normal import Difference, Policy, differences
+from .asking import LiveAnswer, Question, origin
+from .normal import AnswerDifference, ComparisonPolicy, differences
 
 FORMAT = "fcgiemu-capture"
 #: Bytes of one part, and parts, that are read.
@@ -238,7 +238,7 @@ def check(bundle: Bundle, site: Site) -> Iterator[Checked]:
         yield Checked(what, "\n".join(found) or "no difference", bool(found))
 
 
-def _answer_differences(captured: Captured, site: Site) -> Iterator[Difference]:
+def _answer_differences(captured: Captured, site: Site) -> Iterator[AnswerDifference]:
     """Status, Location and headers, as far as they can be known without running the application;
     bodies are not compared: the site has none here.
     """
@@ -254,7 +254,7 @@ def _answer_differences(captured: Captured, site: Site) -> Iterator[Difference]:
             headers = tuple(wire.pairs(str(data.get("Headers", ""))))
     target = captured.url[len(captured.url.partition("://")[0]) + 3 :]
     target = "/" + target.partition("/")[2]
-    policy = Policy(where, where, ignored=frozenset({"content-length"}))
-    server = Answer(captured.status, captured.headers)
-    here = Answer(int(status), headers)
+    policy = ComparisonPolicy(where, where, ignored=frozenset({"content-length"}))
+    server = LiveAnswer(captured.status, captured.headers)
+    here = LiveAnswer(int(status), headers)
     yield from differences(Question(target, "HEAD"), server, here, policy)

@@ -14,8 +14,8 @@ from typing import Any
 from ..freb import masking
 from ..site import Site
 from ..version import __version__
-from .asking import Answer, Header
-from .comparing import Found
+from .asking import Header, LiveAnswer
+from .comparing import ChangedAnswer
 
 #: The place of names of hosts in cases.
 HOST = "www.example.org"
@@ -48,7 +48,7 @@ class Redactor:
         return [self.text(_SECRET_ATTRIBUTES.sub(rf"\g<1>{masking.MASK}", line)) for line in lines]
 
 
-def of_comparison(found: Found, site: Site, live: str, host: str) -> dict[str, Any]:
+def of_comparison(found: ChangedAnswer, site: Site, live: str, host: str) -> dict[str, Any]:
     """The case of a difference between a live site and this one."""
     redactor = Redactor([host])
     question = found.question
@@ -76,7 +76,7 @@ def of_comparison(found: Found, site: Site, live: str, host: str) -> dict[str, A
     }
 
 
-def _answer(answer: Answer, redactor: Redactor) -> dict[str, Any]:
+def _answer(answer: LiveAnswer, redactor: Redactor) -> dict[str, Any]:
     if answer.error:
         return {"error": answer.error}
     return {

@@ -13,8 +13,8 @@ from typing import Any
 from ..report.explanation import Explanation
 from ..site import Site
 from . import normal
-from .asking import Answer, Asker, Question
-from .normal import Difference, Policy
+from .asking import Asker, LiveAnswer, Question
+from .normal import AnswerDifference, ComparisonPolicy
 
 #: Examples kept of each difference.
 EXAMPLES = 3
@@ -31,19 +31,19 @@ class Cause:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class ChangedAnswer:
     """One question that was answered differently."""
 
     question: Question
-    live: Answer
-    local: Answer
-    differences: tuple[Difference, ...]
+    live: LiveAnswer
+    local: LiveAnswer
+    differences: tuple[AnswerDifference, ...]
     cause: Cause
     rules: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
-class Group:
+class DifferenceGroup:
     """A difference that several questions share."""
 
     cause: Cause
@@ -65,7 +65,7 @@ class Report:
     asked: int = 0
     differing: int = 0
     known: int = 0
-    groups: dict[tuple[str, str, str, str], Group] = field(default_factory=dict)
+    groups: dict[tuple[str, str, str, str], DifferenceGroup] = field(default_factory=dict)
     gone: list[str] = field(default_factory=list)
     #: What was not asked or not compared, in words.
     left_out: list[str] = field(default_factory=list)
@@ -79,11 +79,11 @@ def compare(
     local: Asker,
     questions: Iterable[Question],
     report: Report,
-    policy: Policy,
+    policy: ComparisonPolicy,
     *,
     baseline: frozenset[tuple[str, ...]] = frozenset(),
-    learn: Callable[[Question, Answer], None] | None = None,
-    capture: Callable[[Found], None] | None = None,
+    learn: Callable[[Question, LiveAnswer], None] | None = None,
+    capture: Callable[[ChangedAnswer], None] | None = None,
 ) -> None:
     """Ask both sides every question; ``report`` is filled as answers come.
 
@@ -125,7 +125,7 @@ def compare(
     ]
 
 
-def _key(question: Question, found: Difference) -> tuple[str, str, str, str, str]:
+def _key(question: Question, found: AnswerDifference) -> tuple[str, str, str, str, str]:
     return question.method, question.target, found.aspect, found.live, found.local
 
 
@@ -133,10 +133,10 @@ def _count(
     report: Report,
     site: Site,
     question: Question,
-    there: Answer,
-    here: Answer,
-    new: tuple[Difference, ...],
-    capture: Callable[[Found], None] | None,
+    there: LiveAnswer,
+    here: LiveAnswer,
+    new: tuple[AnswerDifference, ...],
+    capture: Callable[[ChangedAnswer], None] | None,
 ) -> None:
     report.differing += 1
     cause, rules = _cause(site, question, report.live)
@@ -147,7 +147,7 @@ def _count(
         key = (cause.words, difference.aspect, *values)
         if key not in report.groups and len(report.groups) >= MAX_GROUPS:
             cause, key = Cause("further differences"), ("further differences", "", "", "")
-        group = report.groups.setdefault(key, Group(cause, key[1], *values))
+        group = report.groups.setdefault(key, DifferenceGroup(cause, key[1], *values))
         group.count += 1
         if len(group.examples) < EXAMPLES:
             shown = f"{question.method} {question.target}"
@@ -155,7 +155,7 @@ def _count(
                 shown += f": live {difference.live}, local {difference.local}"
             group.examples.append(shown)
     if capture is not None:
-        capture(Found(question, there, here, new, cause, rules))
+        capture(ChangedAnswer(question, there, here, new, cause, rules))
 
 
 def _cause(site: Site, question: Question, live: str) -> tuple[Cause, tuple[str, ...]]:
@@ -194,7 +194,7 @@ def _place(events: Iterable[dict[str, Any]], rule: str) -> str:
 def text(report: Report) -> str:
     """The report for people: by rule, most frequent first."""
     lines: list[str] = []
-    causes: dict[str, list[Group]] = {}
+    causes: dict[str, list[DifferenceGroup]] = {}
     for group in report.groups.values():
         causes.setdefault(group.cause.words, []).append(group)
     for words, groups in sorted(causes.items(), key=_weight):
@@ -211,7 +211,7 @@ def text(report: Report) -> str:
     return "\n".join(lines)
 
 
-def _weight(entry: tuple[str, list[Group]]) -> tuple[int, str]:
+def _weight(entry: tuple[str, list[DifferenceGroup]]) -> tuple[int, str]:
     return -sum(group.count for group in entry[1]), entry[0]
 
 

@@ -9,7 +9,7 @@ from urllib.robotparser import RobotFileParser
 
 from lxml import etree, html
 
-from .asking import USER_AGENT, Answer, Asker, Origin, Question
+from .asking import USER_AGENT, Asker, LiveAnswer, Origin, Question
 
 _LINKS = (("a", "href"), ("link", "href"), ("script", "src"), ("img", "src"), ("iframe", "src"))
 #: Parts of addresses that may change something on a badly made site.
@@ -36,7 +36,7 @@ class Crawler:
                 return
             yield Question(self._waiting.popleft())
 
-    def learn(self, question: Question, answer: Answer) -> None:
+    def learn(self, question: Question, answer: LiveAnswer) -> None:
         """Take the links of an answer, and where it redirects to."""
         base = self._where.url + question.target
         if location := answer.header("location"):

@@ -10,7 +10,7 @@ from ..freb.model import FrebTrace
 from ..site import Site
 from ..version import __version__
 from .cases import Redactor, rules_of
-from .replay import Asked, Comparison, as_json, is_foreign, request_of
+from .replay import TraceComparison, TracedRequest, as_json, is_foreign, request_of
 
 #: Variables of request headers that rules look at.
 _HEADER = re.compile(r"\{HTTP_([A-Z0-9_]+)\}", re.IGNORECASE)
@@ -22,9 +22,9 @@ def expectation(trace: FrebTrace) -> str:
     Headers are in it where a rule looked at them; secret ones are left out, which is said in a
     comment before the line.
     """
-    asked = request_of(trace)
-    wanted, left_out = _headers(trace, asked)
-    request = " ".join([asked.method, _shown(asked.url), *wanted])
+    traced = request_of(trace)
+    shown, left_out = _headers(trace, traced)
+    request = " ".join([traced.method, _shown(traced.url), *shown])
     who, words = _application(trace), _outcome(trace)
     if who and not words:
         return f"# {request}: {who} answered {trace.status}, which is not known here\n"
@@ -40,21 +40,21 @@ def _shown(url: str) -> str:
     return masking.parameters(url.replace(parts.authority, authority, 1))
 
 
-def _headers(trace: FrebTrace, asked: Asked) -> tuple[list[str], list[str]]:
+def _headers(trace: FrebTrace, traced: TracedRequest) -> tuple[list[str], list[str]]:
     looked_at = {
         name.lower().replace("_", "-")
         for found in trace.named("CONDITION_EVALUATION")
         for name in _HEADER.findall(found["Input"])
     } - {"host"}
-    wanted, left_out = [], []
-    for name, value in asked.headers:
+    shown, left_out = [], []
+    for name, value in traced.headers:
         if name.lower() not in looked_at:
             continue
         if masking.is_secret(name) or "]" in value:
             left_out.append(name)
         else:
-            wanted.append(f"[{name}: {value}]")
-    return wanted, left_out
+            shown.append(f"[{name}: {value}]")
+    return shown, left_out
 
 
 #: Modules of handlers whose answers are the application's, and the word for them.
@@ -112,12 +112,12 @@ def _rules(trace: FrebTrace) -> list[str]:
     ]
 
 
-def case(trace: FrebTrace, found: Comparison, site: Site) -> dict[str, object]:
+def case(trace: FrebTrace, found: TraceComparison, site: Site) -> dict[str, object]:
     """The case of a trace that differs: request, the first difference, the rules behind it."""
     trace = masking.masked(trace)
     host = wire.split(trace.url).host
     redactor = Redactor([host])
-    asked = request_of(trace)
+    traced = request_of(trace)
     compared = as_json(found)
     difference = found.difference
     rules = found.answer["rules"] if found.answer else []
@@ -125,9 +125,9 @@ def case(trace: FrebTrace, found: Comparison, site: Site) -> dict[str, object]:
         "fcgiemu": __version__,
         "kind": "freb",
         "request": {
-            "method": asked.method,
-            "url": redactor.text(asked.url),
-            "headers": redactor.headers(asked.headers),
+            "method": traced.method,
+            "url": redactor.text(traced.url),
+            "headers": redactor.headers(traced.headers),
         },
         "server": {
             "status": trace.status,

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urljoin, urlsplit
 
 from ..modules.custom_error import ONE_LINERS
-from .asking import Answer, Origin, Question
+from .asking import LiveAnswer, Origin, Question
 
 #: Headers of the connection, of the network, of front ends and caches, and ids of requests.
 _LEFT_OUT = frozenset(
@@ -56,7 +56,7 @@ _OWN_PAGES = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class AnswerDifference:
     """One thing that differs. ``aspect`` is status, Location, body, connection, or a header's name;
     ``live`` and ``local`` are what each side has.
     """
@@ -67,7 +67,7 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
+class ComparisonPolicy:
     """What is compared. ``foreign`` is whether the other server is not IIS; ``ignored`` are headers
     left out; ``masks`` what is taken out of bodies of text.
     """
@@ -79,35 +79,35 @@ class Policy:
     masks: tuple[re.Pattern[str], ...] = field(default=())
 
 
-def is_foreign(answer: Answer) -> bool:
+def is_foreign(answer: LiveAnswer) -> bool:
     """Whether an answer names a server that is not IIS."""
     server = answer.header("server")
     return bool(server) and not server.lower().startswith("microsoft-")
 
 
 def differences(
-    question: Question, live: Answer, local: Answer, policy: Policy
-) -> Iterator[Difference]:
+    question: Question, live: LiveAnswer, local: LiveAnswer, policy: ComparisonPolicy
+) -> Iterator[AnswerDifference]:
     """What differs between two answers to one question."""
     if live.error or local.error:
         if live.error != local.error:
-            yield Difference("connection", _outcome(live), _outcome(local))
+            yield AnswerDifference("connection", _outcome(live), _outcome(local))
         return
     if live.status != local.status:
-        yield Difference("status", str(live.status), str(local.status))
+        yield AnswerDifference("status", str(live.status), str(local.status))
     places = (_location(question, live, policy), _location(question, local, policy))
     if places[0] != places[1]:
-        yield Difference("Location", places[0] or "none", places[1] or "none")
+        yield AnswerDifference("Location", places[0] or "none", places[1] or "none")
     if live.status == local.status:
         yield from _headers(live, local, policy)
         yield from _bodies(question, live, local, policy)
 
 
-def _outcome(answer: Answer) -> str:
+def _outcome(answer: LiveAnswer) -> str:
     return answer.error or f"status {answer.status}"
 
 
-def _location(question: Question, answer: Answer, policy: Policy) -> str:
+def _location(question: Question, answer: LiveAnswer, policy: ComparisonPolicy) -> str:
     """Location as an absolute URL; ``{site}`` stands for the site's own origin."""
     text = answer.header("location")
     if not text:
@@ -129,21 +129,25 @@ def _location(question: Question, answer: Answer, policy: Policy) -> str:
     return f"{scheme}{{site}}{rest}"
 
 
-def _headers(live: Answer, local: Answer, policy: Policy) -> Iterator[Difference]:
+def _headers(
+    live: LiveAnswer, local: LiveAnswer, policy: ComparisonPolicy
+) -> Iterator[AnswerDifference]:
     # what a server says of a page that it makes itself is its own
     generic = any(_is_own_page(answer) or 300 <= answer.status < 400 for answer in (live, local))
     one, other = _comparable(live, policy, generic), _comparable(local, policy, generic)
     for name in sorted(one.keys() | other.keys()):
         if one.get(name) != other.get(name):
             shown = next(key for key, _ in (*live.headers, *local.headers) if key.lower() == name)
-            yield Difference(shown, _values(one.get(name)), _values(other.get(name)))
+            yield AnswerDifference(shown, _values(one.get(name)), _values(other.get(name)))
 
 
 def _values(found: list[str] | None) -> str:
     return "none" if found is None else ", ".join(found)
 
 
-def _comparable(answer: Answer, policy: Policy, generic: bool) -> dict[str, list[str]]:
+def _comparable(
+    answer: LiveAnswer, policy: ComparisonPolicy, generic: bool
+) -> dict[str, list[str]]:
     """Headers by lower-case name, values normalised; those left out that must differ."""
     found: dict[str, list[str]] = {}
     for name, value in answer.headers:
@@ -156,7 +160,7 @@ def _comparable(answer: Answer, policy: Policy, generic: bool) -> dict[str, list
     return {key: sorted(values) for key, values in found.items()}
 
 
-def _is_left_out(key: str, answer: Answer, policy: Policy) -> bool:
+def _is_left_out(key: str, answer: LiveAnswer, policy: ComparisonPolicy) -> bool:
     return (
         key in _LEFT_OUT
         or key in policy.ignored
@@ -167,7 +171,7 @@ def _is_left_out(key: str, answer: Answer, policy: Policy) -> bool:
     )
 
 
-def _value(key: str, value: str, policy: Policy) -> str | None:
+def _value(key: str, value: str, policy: ComparisonPolicy) -> str | None:
     if key in _TIMES:
         return _TIMES[key] if value.strip() not in ("0", "-1") else value.strip()
     if key == "server":
@@ -184,7 +188,7 @@ def _value(key: str, value: str, policy: Policy) -> str | None:
     return value.strip()
 
 
-def _media_type(value: str, policy: Policy) -> str:
+def _media_type(value: str, policy: ComparisonPolicy) -> str:
     kind, *parameters = (part.strip().lower() for part in value.split(";"))
     if policy.foreign:
         kind = _ALIASES.get(kind, kind)
@@ -212,7 +216,7 @@ def _cookie(value: str) -> str | None:
     return "; ".join([name, *kept])
 
 
-def _is_own_page(answer: Answer) -> bool:
+def _is_own_page(answer: LiveAnswer) -> bool:
     """Whether a server has made the body of an error itself."""
     if answer.status < 400:
         return False
@@ -224,12 +228,12 @@ _ONE_LINERS = frozenset(text.encode() for text in ONE_LINERS.values())
 
 
 def _bodies(
-    question: Question, live: Answer, local: Answer, policy: Policy
-) -> Iterator[Difference]:
+    question: Question, live: LiveAnswer, local: LiveAnswer, policy: ComparisonPolicy
+) -> Iterator[AnswerDifference]:
     if question.method == "HEAD":
         sizes = (live.header("content-length"), local.header("content-length"))
         if live.status < 300 and all(sizes) and sizes[0] != sizes[1]:
-            yield Difference("Content-Length", *sizes)
+            yield AnswerDifference("Content-Length", *sizes)
         return
     if 300 <= live.status < 400:
         return
@@ -238,21 +242,21 @@ def _bodies(
         return
     if any(own):
         words = ("the server's own error page", "the site's own page")
-        yield Difference("body", words[0 if own[0] else 1], words[0 if own[1] else 1])
+        yield AnswerDifference("body", words[0 if own[0] else 1], words[0 if own[1] else 1])
         return
     one, other = _content(live, policy), _content(local, policy)
     if one != other:
         same = one.replace(b"\r\n", b"\n") == other.replace(b"\r\n", b"\n")
         note = ", other line ends" if same and _is_text(live) else ""
-        yield Difference("body", _shown(one), _shown(other) + note)
+        yield AnswerDifference("body", _shown(one), _shown(other) + note)
 
 
-def _is_text(answer: Answer) -> bool:
+def _is_text(answer: LiveAnswer) -> bool:
     kind = answer.header("content-type").lower()
     return kind.startswith("text/") or bool(re.search(r"json|xml|javascript", kind))
 
 
-def _content(answer: Answer, policy: Policy) -> bytes:
+def _content(answer: LiveAnswer, policy: ComparisonPolicy) -> bytes:
     """The body; text without names of hosts, tokens of forms, and what the user masks."""
     if not _is_text(answer):
         return answer.body

@@ -60,7 +60,7 @@ _FIELDS: dict[str, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class TracedRequest:
     """The request of a trace, as ``Site.explain`` takes it."""
 
     method: str
@@ -79,7 +79,7 @@ class Sign:
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class EventDifference:
     """The first event that differs. ``rows``: field, value on the server, value here; ``place`` is
     the line of configuration here, ``line`` its text.
     """
@@ -92,18 +92,18 @@ class Difference:
 
 
 @dataclass(slots=True)
-class Comparison:
+class TraceComparison:
     """What came of comparing a trace with a site."""
 
-    asked: Asked
+    asked: TracedRequest
     compared: int = 0
-    difference: Difference | None = None
+    difference: EventDifference | None = None
     #: What differs by design or could not be compared, in words.
     apart: list[str] = field(default_factory=list)
     answer: Explanation | None = None
 
 
-def request_of(trace: FrebTrace) -> Asked:
+def request_of(trace: FrebTrace) -> TracedRequest:
     """The request that a trace tells of. Headers are missing where the trace begins late. Raises
     TraceError where it names no URL.
     """
@@ -117,13 +117,13 @@ def request_of(trace: FrebTrace) -> Asked:
     remote = next(
         (found["RemoteAddress"] for found in trace.named("GENERAL_ENDPOINT_INFORMATION")), ""
     )
-    return Asked(trace.verb or "GET", url, tuple(wire.pairs(block)), remote or "127.0.0.1")
+    return TracedRequest(trace.verb or "GET", url, tuple(wire.pairs(block)), remote or "127.0.0.1")
 
 
-def compare(trace: FrebTrace, site: Site) -> Comparison:
+def compare(trace: FrebTrace, site: Site) -> TraceComparison:
     """Run the request of a trace here, and compare."""
     asked = request_of(trace)
-    found = Comparison(asked)
+    found = TraceComparison(asked)
     headers = [pair for pair in asked.headers if pair[0].lower() not in _CONDITIONAL]
     if len(headers) < len(asked.headers):
         found.apart.append("conditional headers were left out: files have other times")
@@ -280,7 +280,7 @@ def _root_of(trace: FrebTrace) -> str:
 
 
 def _aligned(
-    trace: FrebTrace, server: list[Sign], here: list[Sign], found: Comparison
+    trace: FrebTrace, server: list[Sign], here: list[Sign], found: TraceComparison
 ) -> tuple[list[Sign], list[Sign]]:
     """Both sides without what cannot be compared; ``found.apart`` says what that is."""
     if any("begins late" in note for note in trace.notes):
@@ -343,7 +343,7 @@ def _is_local(trace: FrebTrace) -> bool:
     )
 
 
-def _without_page(signs: list[Sign], found: Comparison) -> list[Sign]:
+def _without_page(signs: list[Sign], found: TraceComparison) -> list[Sign]:
     """Without what tells a detailed page from the one for remote clients."""
     note = "the client was local: its error page may be the detailed one"
     if note not in found.apart:
@@ -385,19 +385,19 @@ def _is_foreign(sign: Sign) -> bool:
 # -- differences -----------------------------------------------------------------------------------
 
 
-def _difference(one: Sign, other: Sign, found: Comparison) -> Difference | None:
+def _difference(one: Sign, other: Sign, found: TraceComparison) -> EventDifference | None:
     """What differs between two events; None where nothing does, or only by design."""
     if one.name != other.name:
         rows = [(name, one.values.get(name, ""), "") for name in one.values]
         rows += [(name, "", value) for name, value in other.values.items()]
-        return Difference(one.name, other.name, tuple(rows), other.place)
+        return EventDifference(one.name, other.name, tuple(rows), other.place)
     names = list(dict.fromkeys([*one.values, *other.values]))
     rows = [(name, one.values.get(name, ""), other.values.get(name, "")) for name in names]
     differing = [row for row in rows if row[1] != row[2] and not _by_design(one, row, found)]
     if not differing:
         return None
     shown = differing if one.name == "GENERAL_RESPONSE_HEADERS" else rows
-    return Difference(one.name, other.name, tuple(shown), other.place)
+    return EventDifference(one.name, other.name, tuple(shown), other.place)
 
 
 #: Variables that tell of the server or the connection.
@@ -407,7 +407,7 @@ _OF_SERVER = re.compile(
 )
 
 
-def _by_design(sign: Sign, row: tuple[str, str, str], found: Comparison) -> bool:
+def _by_design(sign: Sign, row: tuple[str, str, str], found: TraceComparison) -> bool:
     """Whether two values must differ; says so once."""
     name, server, here = row
     note = ""
@@ -428,7 +428,9 @@ def _by_design(sign: Sign, row: tuple[str, str, str], found: Comparison) -> bool
     return bool(note)
 
 
-def _explained(difference: Difference, server: Sign, answer: Explanation, site: Site) -> Difference:
+def _explained(
+    difference: EventDifference, server: Sign, answer: Explanation, site: Site
+) -> EventDifference:
     """The difference with the line of configuration that explains it: of the event here, else of
     the rule that the server's event names.
     """
@@ -437,7 +439,7 @@ def _explained(difference: Difference, server: Sign, answer: Explanation, site: 
         or _place_of_rule(server.values.get("RuleName", ""), answer)
         or _place_of_section(difference, answer, site)
     )
-    return Difference(
+    return EventDifference(
         difference.server, difference.here, difference.rows, place, line_of(site, place)
     )
 
@@ -462,7 +464,7 @@ _SECTIONS = {
 }
 
 
-def _place_of_section(difference: Difference, answer: Explanation, site: Site) -> str:
+def _place_of_section(difference: EventDifference, answer: Explanation, site: Site) -> str:
     """Where the site's configuration says something about an event: the header that differs, else
     the section.
     """
@@ -501,7 +503,7 @@ def line_of(site: Site, place: str) -> str:
 # -- for people ------------------------------------------------------------------------------------
 
 
-def text(found: Comparison) -> str:
+def text(found: TraceComparison) -> str:
     """The comparison as text: the difference with values beside each other, then what is apart."""
     lines = []
     difference = found.difference
@@ -516,7 +518,7 @@ def text(found: Comparison) -> str:
     return "\n".join(lines)
 
 
-def _table(difference: Difference) -> list[str]:
+def _table(difference: EventDifference) -> list[str]:
     rows = [("", "on the server", "here"), ("event", difference.server, difference.here)]
     rows += list(difference.rows)
     widths = [max(len(row[column]) for row in rows) for column in range(2)]
@@ -528,7 +530,7 @@ def _table(difference: Difference) -> list[str]:
     return marked
 
 
-def as_json(found: Comparison) -> dict[str, object]:
+def as_json(found: TraceComparison) -> dict[str, object]:
     """The comparison as a JSON object."""
     difference = found.difference
     return {

@@ -27,7 +27,7 @@ _POLL_SECONDS = 0.02
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ProgramAnswer:
     """What a program answered: ``status`` is 0 where it did not; ``errors`` is what it wrote to
     STDERR, or why there is no answer; ``printed`` what it has printed besides.
     """
@@ -48,15 +48,15 @@ class Trial:
     code: int | None
     output: str
     ports: tuple[int, ...] = ()
-    answer: Answer | None = None
+    answer: ProgramAnswer | None = None
 
 
-def ask_fastcgi(launch: Launch, params: bytes, seconds: float = SECONDS) -> Answer:
+def ask_fastcgi(launch: Launch, params: bytes, seconds: float = SECONDS) -> ProgramAnswer:
     """Start a FastCGI program and send it one request without a body."""
     return asyncio.run(_ask_fastcgi(launch, params, seconds))
 
 
-async def _ask_fastcgi(launch: Launch, params: bytes, seconds: float) -> Answer:
+async def _ask_fastcgi(launch: Launch, params: bytes, seconds: float) -> ProgramAnswer:
     worker = WorkerProcess(launch, lambda *_: None)
     try:
         await worker.start()
@@ -70,14 +70,18 @@ async def _ask_fastcgi(launch: Launch, params: bytes, seconds: float) -> Answer:
         status = reader.finish().status
         worker.kill()
         await worker.wait_exit(2)  # all that it has printed has come then
-        return Answer(status, body.decode("utf-8", "replace"), errors, "\n".join(worker.lines))
+        return ProgramAnswer(
+            status, body.decode("utf-8", "replace"), errors, "\n".join(worker.lines)
+        )
     except TimeoutError:
-        return Answer(0, "", f"there is no answer within {seconds:g} seconds")
+        return ProgramAnswer(0, "", f"there is no answer within {seconds:g} seconds")
     except (StartFailed, BadHeaders, ProtocolError) as error:
-        return Answer(0, "", str(error))
+        return ProgramAnswer(0, "", str(error))
     except ConnectionClosed:
         code = await worker.wait_exit(2)
-        return Answer(0, "", f"the process ended with exit code {code}: {worker.last_output()}")
+        return ProgramAnswer(
+            0, "", f"the process ended with exit code {code}: {worker.last_output()}"
+        )
     finally:
         await worker.stop()
 
@@ -140,14 +144,14 @@ def _listens(port: int) -> bool:
         return sock.connect_ex(("127.0.0.1", port)) == 0
 
 
-def _ask_http(port: int, headers: Mapping[str, str]) -> Answer:
+def _ask_http(port: int, headers: Mapping[str, str]) -> ProgramAnswer:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=SECONDS)
     try:
         connection.request("GET", "/", headers=dict(headers))
         response = connection.getresponse()
-        return Answer(response.status, response.read(MAX_BODY).decode("utf-8", "replace"))
+        return ProgramAnswer(response.status, response.read(MAX_BODY).decode("utf-8", "replace"))
     except (OSError, http.client.HTTPException) as error:
-        return Answer(0, "", str(error) or repr(error))
+        return ProgramAnswer(0, "", str(error) or repr(error))
     finally:
         connection.close()
 

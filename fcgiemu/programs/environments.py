@@ -148,12 +148,12 @@ def nearby(folder: Path, root: Path) -> Iterator[tuple[Path, str]]:
     others = [found.parent for found in sorted(folder.glob("*/pyvenv.cfg"))]
     if len(others) == 1:
         yield others[0], "the only environment in the site"
-    for variable, words in (
+    for variable, source in (
         ("VIRTUAL_ENV", "the active environment (VIRTUAL_ENV)"),
         ("CONDA_PREFIX", "the active Conda environment (CONDA_PREFIX)"),
     ):
         if active := os.environ.get(variable):
-            yield Path(active), words
+            yield Path(active), source
 
 
 def folders_up(folder: Path) -> list[Path]:

@@ -15,10 +15,12 @@ from . import environments, pip
 from .environments import NAMES
 from .interpreters import Program
 from .pythons import version_of
-from .requirements import Source, is_of_conda
+from .requirements import RequirementsSource, is_of_conda
 
 
-def command(program: Program, folder: Path, missing: Path | None, source: Source) -> str:
+def command(
+    program: Program, folder: Path, missing: Path | None, source: RequirementsSource
+) -> str:
     """What installs the packages of ``source`` where the program finds them.
 
     ``folder`` is the application's; ``missing`` an environment that web.config names and that is
@@ -62,7 +64,7 @@ def _say(folder: Path) -> str:
     return f"fcgiemu serve --python {shlex.quote(str(folder))}"
 
 
-def _project_tool(program: Program, application: Path, source: Source) -> str:
+def _project_tool(program: Program, application: Path, source: RequirementsSource) -> str:
     """The command of uv, Poetry, Pipenv or Conda for a project of theirs that has no environment
     yet, or theirs; "" where they are not installed.
     """
@@ -82,7 +84,7 @@ def _project_tool(program: Program, application: Path, source: Source) -> str:
     return ""
 
 
-def _conda(program: Program, application: Path, source: Source) -> str:
+def _conda(program: Program, application: Path, source: RequirementsSource) -> str:
     """The command of Conda, or of what is called otherwise and does the same; "" for an environment
     that is not Conda's.
     """

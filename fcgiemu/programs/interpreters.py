@@ -18,7 +18,7 @@ from ..hosting import Hosting
 from ..worker import paths
 from . import pip
 from .environments import AZURE_NAME, Environment
-from .python_choice import Asked, activated_folder, choose
+from .python_choice import PythonQuery, activated_folder, choose
 from .pythons import Version, is_python, packaged_wfastcgi
 from .windows_paths import path_pairs
 
@@ -47,9 +47,9 @@ class Program:
     #: Whether web.config names the launcher, ``py.exe``.
     is_launcher: bool = False
 
-    def drops_first(self, words: Sequence[str]) -> bool:
+    def drops_first(self, parts: Sequence[str]) -> bool:
         """Whether the first argument is the launcher's own: which version, as in ``py -3.9``."""
-        return self.is_launcher and bool(words) and re.match(r"-\d", words[0]) is not None
+        return self.is_launcher and bool(parts) and re.match(r"-\d", parts[0]) is not None
 
 
 #: Where Python is on a server, as ``init`` writes it unless told otherwise.
@@ -110,24 +110,24 @@ def find_program(processor: str, site: Hosting, application: Application | None 
         raise ProgramMissing("The handler has no scriptProcessor.", f"Write one: {EXAMPLE}")
     _check_map(full_path, site)
     pairs = path_pairs(site)
-    words = [word.strip('"') for word in re.findall(r'"[^"]*"|\S+', arguments)]
-    is_wfastcgi = words[-2:] == ["-m", "wfastcgi"] or any(
-        re.search(r"(?:^|[\\/])wfastcgi\.py$", word, re.IGNORECASE) for word in words
+    parts = [word.strip('"') for word in re.findall(r'"[^"]*"|\S+', arguments)]
+    is_wfastcgi = parts[-2:] == ["-m", "wfastcgi"] or any(
+        re.search(r"(?:^|[\\/])wfastcgi\.py$", word, re.IGNORECASE) for word in parts
     )
     local = _given(full_path, site) or _local(full_path, application, pairs)
-    asked = Asked(site, application, full_path, local, is_wfastcgi)
+    asked = PythonQuery(site, application, full_path, local, is_wfastcgi)
     if is_wfastcgi or is_python(_name(full_path)):
         program = _python(asked)
         program.is_wfastcgi = is_wfastcgi
         program.is_launcher = _name(full_path) in ("py", "pyw")
-        script = next((word for word in words if word.lower().endswith("wfastcgi.py")), "")
+        script = next((word for word in parts if word.lower().endswith("wfastcgi.py")), "")
         program.script = _mapped(script, pairs)
     else:
         program = _other(asked, processor)
     program.is_php = php.is_php(processor)
     if not program.is_wfastcgi:
-        words = words[1:] if program.drops_first(words) else words
-        program.arguments = [_mapped(word, pairs) for word in words]
+        parts = parts[1:] if program.drops_first(parts) else parts
+        program.arguments = [_mapped(word, pairs) for word in parts]
     return program
 
 
@@ -176,7 +176,7 @@ def _check_map(full_path: str, site: Hosting) -> None:
     )
 
 
-def _python(asked: Asked) -> Program:
+def _python(asked: PythonQuery) -> Program:
     try:
         choice = choose(asked)
     except SiteError as error:
@@ -192,7 +192,7 @@ def _python(asked: Asked) -> Program:
     )
 
 
-def _other(asked: Asked, processor: str) -> Program:
+def _other(asked: PythonQuery, processor: str) -> Program:
     """A program that is not Python: the file that is named, one of the site's environment, or one
     on PATH.
     """
@@ -221,7 +221,7 @@ def _other(asked: Asked, processor: str) -> Program:
 _OF_WINDOWS = re.compile(r"(?:.*\.(?:cmd|bat|ps1|vbs|wsf)|cmd|powershell|pwsh|cscript|wscript)")
 
 
-def _no_program(asked: Asked, name: str) -> ProgramMissing:
+def _no_program(asked: PythonQuery, name: str) -> ProgramMissing:
     """That nothing here stands for a program that is not Python."""
     full_path = asked.full_path
     mapped = f"--map '{full_path}=/path/to/{name}'"

@@ -31,7 +31,7 @@ _NODE = frozenset({"node", "node.exe", "nodejs", "nodejs.exe"})
 
 
 @dataclass(frozen=True, slots=True)
-class Node:
+class NodeProgram:
     """A local program for nodeProcessCommandLine, with the arguments that are written there, and
     why it is that one.
     """
@@ -46,7 +46,7 @@ def words(text: str) -> list[str]:
     return [word.replace('"', "") for word in re.findall(r'(?:"[^"]*"?|[^\s"])+', text)]
 
 
-def find(command_line: str, site: Hosting, application: Application) -> Node:
+def find(command_line: str, site: Hosting, application: Application) -> NodeProgram:
     """The program for nodeProcessCommandLine. Raises ProgramMissing."""
     written = words(command_line)
     if not written:
@@ -64,7 +64,7 @@ def find(command_line: str, site: Hosting, application: Application) -> Node:
             else f"Correct nodeProcessCommandLine, or map it: --map '{name}=/path/to/node'.",
         )
     path, why = found
-    return Node(path, tuple(arguments), why)
+    return NodeProgram(path, tuple(arguments), why)
 
 
 def last_part(name: str) -> str:

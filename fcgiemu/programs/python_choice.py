@@ -56,7 +56,7 @@ ACTIVATE_THIS = "WSGI_ALT_VIRTUALENV_ACTIVATE_THIS"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
+class PythonChoice:
     """The Python that runs an application, and ``why``, as a part of a sentence.
 
     ``environment`` is the one whose packages the application finds. ``is_courtesy``: IIS would not
@@ -74,7 +74,7 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class PythonQuery:
     """What is asked for: the path in web.config, its local equivalent, and whether wfastcgi is to
     run there (else any Python).
     """
@@ -86,14 +86,14 @@ class Asked:
     is_wfastcgi: bool
 
 
-def choose(asked: Asked) -> Choice:
+def choose(asked: PythonQuery) -> PythonChoice:
     """The Python for an application: see the text at the top."""
     notes: list[str] = []
     chosen = next(_candidates(asked, notes))
     return replace(chosen, notes=(*notes, *_differs(asked.full_path, chosen)))
 
 
-def _candidates(asked: Asked, notes: list[str]) -> Iterator[Choice]:
+def _candidates(asked: PythonQuery, notes: list[str]) -> Iterator[PythonChoice]:
     """What can run the application, the best first; ``notes`` gets what cannot be used."""
     yield from _given(asked)
     yield from _named(asked)
@@ -108,12 +108,12 @@ def _candidates(asked: Asked, notes: list[str]) -> Iterator[Choice]:
 # -- 1: what the user says -------------------------------------------------------------------------
 
 
-def _given(asked: Asked) -> Iterator[Choice]:
+def _given(asked: PythonQuery) -> Iterator[PythonChoice]:
     text = given(asked.site, asked.application)
     if text is not None:
         path, environment = resolve(text)
         version = environment.version if environment is not None else version_of(path)
-        yield Choice(
+        yield PythonChoice(
             path=path,
             version=version,
             why="--python, or python = of the site's settings",
@@ -157,7 +157,7 @@ def resolve(text: str) -> tuple[str, Environment | None]:
 # -- 2 and 3: what web.config names ----------------------------------------------------------------
 
 
-def _named(asked: Asked) -> Iterator[Choice]:
+def _named(asked: PythonQuery) -> Iterator[PythonChoice]:
     if not asked.local:
         return
     environment = environments.read(Path(asked.local).parent.parent)
@@ -166,7 +166,7 @@ def _named(asked: Asked) -> Iterator[Choice]:
         path = environment.python
     if path:
         version = environment.version if environment is not None else version_of(path)
-        yield Choice(
+        yield PythonChoice(
             path=path,
             version=version,
             why="web.config names it",
@@ -190,17 +190,17 @@ def activated_folder(site: Hosting, application: Application) -> Path | None:
     return Path(local).parent.parent if local else None
 
 
-def _activated(asked: Asked, notes: list[str]) -> Iterator[Choice]:
+def _activated(asked: PythonQuery, notes: list[str]) -> Iterator[PythonChoice]:
     folder = activated_folder(asked.site, asked.application) if asked.is_wfastcgi else None
     if folder is not None:
         yield from _activates(folder, f"the interpreter of the site's {folder.name}", notes)
 
 
-def _activates(folder: Path, why: str, notes: list[str]) -> Iterator[Choice]:
+def _activates(folder: Path, why: str, notes: list[str]) -> Iterator[PythonChoice]:
     """The interpreter that an environment was made with: a proxy script adds the packages."""
     environment = _usable(folder, notes)
     if environment is not None:
-        yield Choice(
+        yield PythonChoice(
             path=environment.base, version=environment.version, why=why, environment=environment
         )
 
@@ -208,7 +208,7 @@ def _activates(folder: Path, why: str, notes: list[str]) -> Iterator[Choice]:
 # -- 4: App Service's env --------------------------------------------------------------------------
 
 
-def _azure(asked: Asked, notes: list[str]) -> Iterator[Choice]:
+def _azure(asked: PythonQuery, notes: list[str]) -> Iterator[PythonChoice]:
     folder = asked.application.path / environments.AZURE_NAME
     activated = activated_folder(asked.site, asked.application) if asked.is_wfastcgi else None
     if activated == folder:
@@ -225,7 +225,7 @@ def _azure(asked: Asked, notes: list[str]) -> Iterator[Choice]:
     elif not asked.site.settings.strict:
         yield _with_packages(environment, "the site's env", True)
     else:
-        yield Choice(
+        yield PythonChoice(
             path=environment.base,
             version=environment.version,
             why="the interpreter of the site's env",
@@ -245,15 +245,15 @@ def _is_extension(full_path: str) -> bool:
 # -- 5: courtesies ---------------------------------------------------------------------------------
 
 
-def _courtesies(asked: Asked, notes: list[str]) -> Iterator[Choice]:
-    for folder, words in environments.nearby(asked.application.path, asked.site.path):
+def _courtesies(asked: PythonQuery, notes: list[str]) -> Iterator[PythonChoice]:
+    for folder, source in environments.nearby(asked.application.path, asked.site.path):
         environment = _usable(folder, notes)
         if environment is not None and environment.is_whole:
-            yield _with_packages(environment, words, True)
+            yield _with_packages(environment, source, True)
 
 
-def _with_packages(environment: Environment, why: str, is_courtesy: bool = False) -> Choice:
-    return Choice(
+def _with_packages(environment: Environment, why: str, is_courtesy: bool = False) -> PythonChoice:
+    return PythonChoice(
         path=environment.python,
         version=environment.version,
         why=why,
@@ -272,32 +272,34 @@ def _usable(folder: Path, notes: list[str]) -> Environment | None:
 # -- 6 and 7: Pythons without the site's packages --------------------------------------------------
 
 
-def _installed(asked: Asked) -> Iterator[Choice]:
-    wanted = wanted_version(asked.full_path)
-    if wanted is None:
+def _installed(asked: PythonQuery) -> Iterator[PythonChoice]:
+    requested = wanted_version(asked.full_path)
+    if requested is None:
         return
-    runs = wanted >= OLDEST or not asked.is_wfastcgi or packaged_wfastcgi() is not None
-    if runs and (found := installed(wanted)):
-        yield Choice(path=found, version=wanted, why=f"the installed Python {version_name(wanted)}")
+    runs = requested >= OLDEST or not asked.is_wfastcgi or packaged_wfastcgi() is not None
+    if runs and (found := installed(requested)):
+        yield PythonChoice(
+            path=found, version=requested, why=f"the installed Python {version_name(requested)}"
+        )
 
 
-def _running() -> Choice:
+def _running() -> PythonChoice:
     path = getattr(sys, "_base_executable", sys.executable) or sys.executable
-    return Choice(path=path, version=sys.version_info[:2], why="the running interpreter")
+    return PythonChoice(path=path, version=sys.version_info[:2], why="the running interpreter")
 
 
 # -- what differs ----------------------------------------------------------------------------------
 
 
-def _differs(full_path: str, chosen: Choice) -> Iterator[str]:
+def _differs(full_path: str, chosen: PythonChoice) -> Iterator[str]:
     """Both versions, where web.config names another one."""
-    wanted = wanted_version(full_path)
-    if wanted is None or chosen.version in (None, wanted):
+    requested = wanted_version(full_path)
+    if requested is None or chosen.version in (None, requested):
         return
     assert chosen.version is not None
-    here = "" if installed(wanted) else ", which is not installed here"
+    here = "" if installed(requested) else ", which is not installed here"
     yield (
-        f"web.config names Python {version_name(wanted)} ({full_path}){here}; the site runs on"
+        f"web.config names Python {version_name(requested)} ({full_path}){here}; the site runs on"
         f" Python {version_name(chosen.version)}"
     )
 

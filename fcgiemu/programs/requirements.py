@@ -75,7 +75,7 @@ _FILES = ("requirements.txt", "requirements/*.txt", "requirements-*.txt", "requi
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class RequirementsSource:
     """A file that requires packages: what it is called in a sentence, and its arguments for pip.
     ``listed`` are the packages one by one, where pip cannot read the file itself.
     """
@@ -110,13 +110,13 @@ class Requirement:
 
     name: str
     text: str
-    source: Source
+    source: RequirementsSource
 
 
 def package_of(folder: Path, module: str) -> Requirement | None:
     """The required package that brings a module; None where none does."""
-    wanted = {folded(module), folded(_PACKAGES.get(module.lower(), module))}
-    return next((found for found in required(folder) if folded(found.name) in wanted), None)
+    names = {folded(module), folded(_PACKAGES.get(module.lower(), module))}
+    return next((found for found in required(folder) if folded(found.name) in names), None)
 
 
 def package_named(module: str) -> str | None:
@@ -130,18 +130,20 @@ def required(folder: Path) -> Iterator[Requirement]:
     for place in folders_up(folder):
         for pattern in _FILES:
             for file in sorted(place.glob(pattern)):
-                source = Source(file, os.path.relpath(file, place))
+                source = RequirementsSource(file, os.path.relpath(file, place))
                 for name, text in _listed(place, source.name, set()):
                     yield Requirement(name, text, source)
         yield from _of_project(place / "pyproject.toml")
         for file_name, reads in (("setup.cfg", _of_setup_cfg), ("setup.py", _of_setup_py)):
-            yield from _named(Source(place / file_name, file_name), reads(place / file_name))
+            yield from _named(
+                RequirementsSource(place / file_name, file_name), reads(place / file_name)
+            )
         yield from _one_by_one(place / "Pipfile", _of_pipfile(place / "Pipfile"))
         for file in (place / "environment.yml", place / "environment.yaml"):
             yield from _one_by_one(file, _of_conda(file))
 
 
-def source_of(folder: Path) -> Source | None:
+def source_of(folder: Path) -> RequirementsSource | None:
     """The first file of a site that requires anything."""
     return next((found.source for found in required(folder)), None)
 
@@ -160,7 +162,7 @@ def windows_only(folder: Path) -> list[Requirement]:
     return list(found.values())
 
 
-def is_of_conda(source: Source) -> bool:
+def is_of_conda(source: RequirementsSource) -> bool:
     """Whether a file is one that Conda makes an environment of."""
     return source.file.name in ("environment.yml", "environment.yaml")
 
@@ -201,7 +203,7 @@ def _listed(folder: Path, file: str, seen: set[str]) -> Iterator[tuple[str, str]
             yield name[0], line.strip()
 
 
-def _named(source: Source, texts: list[str]) -> Iterator[Requirement]:
+def _named(source: RequirementsSource, texts: list[str]) -> Iterator[Requirement]:
     """The requirements that a file lists, as pip writes them."""
     for text in map(str.strip, texts):
         if name := _NAME.match(text):
@@ -210,25 +212,26 @@ def _named(source: Source, texts: list[str]) -> Iterator[Requirement]:
 
 def _one_by_one(file: Path, texts: list[str]) -> Iterator[Requirement]:
     """The same for a file that pip cannot read."""
-    return _named(Source(file, file.name, tuple(texts)), texts)
+    return _named(RequirementsSource(file, file.name, tuple(texts)), texts)
 
 
 def _of_project(file: Path) -> Iterator[Requirement]:
     """What pyproject.toml lists: for everybody, as an extra, as a group, or for Poetry."""
-    whole = _toml(file)
+    document = _toml(file)
     name = file.name
-    project = _table(whole, "project")
-    yield from _named(Source(file, name), _texts(project.get("dependencies")))
+    project = _table(document, "project")
+    yield from _named(RequirementsSource(file, name), _texts(project.get("dependencies")))
     for extra, texts in _table(project, "optional-dependencies").items():
-        source = Source(file, f"{name} [{extra}]", (f"{file.parent}[{extra}]",))
+        source = RequirementsSource(file, f"{name} [{extra}]", (f"{file.parent}[{extra}]",))
         yield from _named(source, _texts(texts))
-    poetry = _table(_table(whole, "tool"), "poetry")
+    poetry = _table(_table(document, "tool"), "poetry")
     yield from _named(
-        Source(file, name), [key for key in _table(poetry, "dependencies") if key != "python"]
+        RequirementsSource(file, name),
+        [key for key in _table(poetry, "dependencies") if key != "python"],
     )
-    for group, given in _table(whole, "dependency-groups").items():
+    for group, given in _table(document, "dependency-groups").items():
         texts = _texts(given)
-        yield from _named(Source(file, f"{name}, group {group}", tuple(texts)), texts)
+        yield from _named(RequirementsSource(file, f"{name}, group {group}", tuple(texts)), texts)
 
 
 def _of_setup_cfg(file: Path) -> list[str]:
@@ -307,8 +310,8 @@ def _toml(file: Path) -> dict[str, Any]:
         return {}
 
 
-def _table(whole: dict[str, Any], key: str) -> dict[str, Any]:
-    found = whole.get(key)
+def _table(document: dict[str, Any], key: str) -> dict[str, Any]:
+    found = document.get(key)
     return found if isinstance(found, dict) else {}
 
 

@@ -9,7 +9,7 @@ from functools import partial
 
 from ..decision import Decision, Handler, Redirect, Respond, ServeFile
 from ..files import FileEntry
-from ..freb.exchange import Answered, Exchange, FileFacts, Mapping
+from ..freb.exchange import Answered, FileFacts, Mapping, TracedExchange
 from ..hosting import Hosting
 from ..http.response import Response, reason_phrase
 from ..modules import (
@@ -36,7 +36,7 @@ _STAGES = {
 
 def exchange(
     hosting: Hosting, decision: Decision, events: Iterable[Event], answered: Answered | None
-) -> Exchange:
+) -> TracedExchange:
     """The values of one request. ``answered`` is None where only an application knows."""
     request, action = decision.request, decision.action
     path, query = request.target.path, request.target.query
@@ -46,7 +46,7 @@ def exchange(
         absent |= {"ApplicationRequestRouting"}
     rewritten = (decision.path, decision.query) != (path, query)
     document = decision.rewrite.path if decision.rewrite.path != decision.path else ""
-    return Exchange(
+    return TracedExchange(
         scheme=request.scheme,
         host=request.host,
         port=request.port,

@@ -32,7 +32,7 @@ from ..modules import (
     webdav,
 )
 from ..modules.fastcgi_variables import variables
-from ..rewrite.state import State
+from ..rewrite.state import RewriteState
 from ..trace import Trace
 from ..worker import environ as wsgi
 from . import exchanges
@@ -408,7 +408,7 @@ def _canned(canned: CannedResponse) -> Response:
 
 def _variables(decision: Decision) -> dict[str, str]:
     """The URL variables as the handler finds them, after all rewriting."""
-    state = State.of(decision.request, decision.site.files, decision.rewrite)
+    state = RewriteState.of(decision.request, decision.site.files, decision.rewrite)
     found = {name: state.variable(name.upper()) for name in _VARIABLES}
     if isinstance(decision.action, CallFastCgi):
         found["SCRIPT_NAME"] = decision.action.script_name

@@ -95,9 +95,9 @@ def counts() -> dict[str, int]:
     return {grade: found[grade] for grade in GRADES}
 
 
-def text(wanted: str = "") -> str:
+def text(query: str = "") -> str:
     """The facts and switches that hold ``wanted``, in any case, below the counts of all."""
-    held = wanted.lower()
+    held = query.lower()
     told = [", ".join(f"{number} {grade}" for grade, number in counts().items())]
     topic = ""
     for fact in facts():

@@ -60,11 +60,11 @@ def _remedy(module: str, feature: str) -> str:
     return f"{module} is not installed ({installed}--module {module})"
 
 
-def text(profile: Profile, wanted: str = "") -> str:
+def text(profile: Profile, query: str = "") -> str:
     """A line a section; only sections whose path holds ``wanted``."""
     lines = [f"{profile.name}: {profile.words}", ""]
     for entry in sections(profile):
-        if wanted.lower() in entry.section.lower():
+        if query.lower() in entry.section.lower():
             lock = f" [{entry.lock}]" if entry.lock else ""
             remedy = f": {entry.remedy}" if entry.remedy else ""
             lines.append(f"{entry.section}{lock}  {entry.does}{remedy}")

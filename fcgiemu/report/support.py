@@ -20,7 +20,7 @@ MEANING = {
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class AttributeSupport:
     """An attribute: ``element`` is its path below the section ("" = the section itself), ``type``
     as the schema has it.
     """
@@ -34,7 +34,7 @@ class Entry:
     lock: str
 
 
-def entries() -> Iterator[Entry]:
+def entries() -> Iterator[AttributeSupport]:
     """Every attribute of every section, in the table's order."""
     for path, section in schema.sections().items():
         for element, attribute in _attributes(section, ""):
@@ -44,7 +44,7 @@ def entries() -> Iterator[Entry]:
                 if attribute.values
                 else attribute.type
             )
-            yield Entry(
+            yield AttributeSupport(
                 path, element, attribute.name, shown, attribute.default, support, lock(path)
             )
 
@@ -71,21 +71,21 @@ def lock(section: str) -> str:
     return "application" if section in schema.APPLICATION_ROOT_ONLY else ""
 
 
-def sections() -> dict[str, list[Entry]]:
+def sections() -> dict[str, list[AttributeSupport]]:
     """The entries by section."""
-    found: dict[str, list[Entry]] = {}
+    found: dict[str, list[AttributeSupport]] = {}
     for entry in entries():
         found.setdefault(entry.section, []).append(entry)
     return found
 
 
-def text(wanted: str = "") -> str:
+def text(query: str = "") -> str:
     """One line a section, then its attributes by what they do; only sections whose path holds
     ``wanted``.
     """
     lines = [f"{word:<10}{meaning}" for word, meaning in MEANING.items()]
     for path, found in sections().items():
-        if wanted.lower() not in path.lower():
+        if query.lower() not in path.lower():
             continue
         lines += ["", path + (f"  [{found[0].lock}]" if found[0].lock else "")]
         for word in MEANING:
@@ -95,7 +95,7 @@ def text(wanted: str = "") -> str:
     return "\n".join(lines)
 
 
-def _name(entry: Entry) -> str:
+def _name(entry: AttributeSupport) -> str:
     return f"{entry.element}@{entry.attribute}" if entry.element else f"@{entry.attribute}"
 
 

@@ -24,16 +24,16 @@ import re
 from typing import assert_never
 
 from .dialect import (
+    Alternation,
     Assertion,
-    Choice,
-    Group,
+    CapturingGroup,
+    Characters,
     Look,
     Part,
     Reference,
     Repeat,
     Sequence,
     Set,
-    Text,
 )
 
 #: Instructions that a pattern may unfold to.
@@ -90,7 +90,7 @@ class Automaton:
     def _emit(self, part: Part, then: int) -> int:
         """Add the instructions of a part, behind which ``then`` follows; gives the first one."""
         match part:
-            case Text():
+            case Characters():
                 for char in reversed(part.text):
                     then = self._add(_CHAR, self._set(re.escape(char)), then)
                 return then
@@ -99,7 +99,7 @@ class Automaton:
             case Assertion():
                 self._kinds.add(part.kind)
                 return self._add(_ASSERT, ("^", "$", "\\b", "\\B").index(part.kind), then)
-            case Group():
+            case CapturingGroup():
                 closing = self._add(_SAVE, 2 * part.number + 1, then)
                 return self._add(_SAVE, 2 * part.number, self._emit(part.inner, closing))
             case Look():
@@ -112,7 +112,7 @@ class Automaton:
                 for inner_part in reversed(part.parts):
                     then = self._emit(inner_part, then)
                 return then
-            case Choice():
+            case Alternation():
                 *first, last = (self._emit(branch, then) for branch in part.branches)
                 for entry in reversed(first):
                     last = self._add(_SPLIT, entry, last)
@@ -179,7 +179,7 @@ class Automaton:
 
     # -- all ways at once --------------------------------------------------------------------------
 
-    def exists(self, text: str, budget: Budget) -> bool:
+    def exists(self, text: str, budget: SearchBudget) -> bool:
         """Whether the pattern matches anywhere in ``text``. Not for patterns with lookaheads."""
         masks = self._of_character
         size = len(text)
@@ -202,7 +202,7 @@ class Automaton:
             state = after
         return state.accepts
 
-    def _state(self, places: frozenset[int], context: int, budget: Budget) -> _State:
+    def _state(self, places: frozenset[int], context: int, budget: SearchBudget) -> _State:
         known = self._states.get((places, context))
         if known is not None:
             return known
@@ -219,7 +219,7 @@ class Automaton:
         return made
 
     def _closure(
-        self, place: int, context: int, budget: Budget, entered: frozenset[int] = frozenset()
+        self, place: int, context: int, budget: SearchBudget, entered: frozenset[int] = frozenset()
     ) -> _Closure:
         """What may come next at a place. ``entered`` are the loops whose round has begun and has
         not matched anything yet: such a round is the last one.
@@ -259,7 +259,7 @@ class Automaton:
             return [(c, entered - {a})] if a in entered else [(b, entered)]
         return [(b, entered)]
 
-    def steps(self, text: str, limit: int, budget: Budget) -> int:
+    def steps(self, text: str, limit: int, budget: SearchBudget) -> int:
         """How many characters backtracking would take in a ``text`` without a match; more than
         ``limit`` is not counted on.
         """
@@ -288,7 +288,7 @@ class Automaton:
 
     # -- one way after another ---------------------------------------------------------------------
 
-    def captures(self, text: str, budget: Budget) -> list[int] | None:
+    def captures(self, text: str, budget: SearchBudget) -> list[int] | None:
         """The first match as positions, two for each group from 0 on, -1 for
         groups that took no part.
         """
@@ -308,7 +308,7 @@ class Automaton:
         at: int,
         slots: list[int],
         failures: dict[int, set[object]],
-        budget: Budget,
+        budget: SearchBudget,
     ) -> int | None:
         """Where the match from ``place`` at ``at`` ends; ``slots`` are filled in. None without.
 
@@ -394,7 +394,7 @@ class _State:
         self.following: dict[int, _State] = {}
 
 
-class Budget:
+class SearchBudget:
     """Units of work that a search may take: about a microsecond each."""
 
     __slots__ = ("left",)
@@ -412,19 +412,19 @@ class Budget:
 def _may_be_empty(part: Part) -> bool:
     """Whether a part can match nothing."""
     match part:
-        case Text():
+        case Characters():
             return not part.text
         case Set():
             return False
         case Assertion() | Look() | Reference():
             return True
-        case Group():
+        case CapturingGroup():
             return _may_be_empty(part.inner)
         case Repeat():
             return part.low == 0 or _may_be_empty(part.inner)
         case Sequence():
             return all(map(_may_be_empty, part.parts))
-        case Choice():
+        case Alternation():
             return any(map(_may_be_empty, part.branches))
         case _:
             assert_never(part)

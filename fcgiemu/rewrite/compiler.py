@@ -16,7 +16,7 @@ from .pattern import Matcher, compile_matcher, required_prefix
 from .policy import POLICY
 from .regex import PatternError
 from .rule import Condition, Rule, RuleAction, RuleList, SetVariable
-from .state import State
+from .state import RewriteState
 from .template import Lookup, Template, TemplateError, compile_template
 
 SECTION = "system.webServer/rewrite"
@@ -264,4 +264,4 @@ def _action(compiler: Compiler, node: Node, rule_span: Span, what: str) -> RuleA
     )
 
 
-__all__ = ["OUTBOUND", "SECTION", "Compiler", "InboundRules", "State", "inbound"]
+__all__ = ["OUTBOUND", "SECTION", "Compiler", "InboundRules", "RewriteState", "inbound"]

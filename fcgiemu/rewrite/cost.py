@@ -16,16 +16,16 @@ from typing import assert_never
 from .dialect import (
     DOT,
     EXPONENTIAL,
+    Alternation,
     Assertion,
-    Choice,
-    Group,
+    CapturingGroup,
+    Characters,
     Look,
     Part,
     Reference,
     Repeat,
     Sequence,
     Set,
-    Text,
 )
 
 #: Characters as bits: ASCII, one for all others, and one that stands for the end of the pattern,
@@ -62,11 +62,11 @@ class _Estimate:
     def cost(self, part: Part, follow: int) -> Cost:
         """The cost of a part behind which the characters ``follow`` may come."""
         match part:
-            case Text() | Set() | Assertion():
+            case Characters() | Set() | Assertion():
                 return Cost()
             case Reference():
                 return Cost(powers=1)
-            case Group():
+            case CapturingGroup():
                 return self.cost(part.inner, follow)
             case Look():
                 return self.cost(part.inner, _END)
@@ -74,7 +74,7 @@ class _Estimate:
                 return self._repeat(part, follow)
             case Sequence():
                 return self._sequence(part.parts, follow)
-            case Choice():
+            case Alternation():
                 return self._choice(part.branches, follow)
             case _:
                 assert_never(part)
@@ -126,7 +126,7 @@ class _Estimate:
     def first(self, part: Part) -> tuple[int, bool]:
         """The characters that a part may begin with, and whether it may match nothing."""
         match part:
-            case Text():
+            case Characters():
                 return (self._chars(re.escape(part.text[0])), False) if part.text else (0, True)
             case Set():
                 return self._chars(part.python), False
@@ -134,7 +134,7 @@ class _Estimate:
                 return 0, True
             case Reference():
                 return _ALL, True
-            case Group():
+            case CapturingGroup():
                 return self.first(part.inner)
             case Repeat():
                 found, empty = self.first(part.inner)
@@ -147,7 +147,7 @@ class _Estimate:
                     if not empty:
                         return found, False
                 return found, True
-            case Choice():
+            case Alternation():
                 firsts = [self.first(branch) for branch in part.branches]
                 found = 0
                 for first, _empty in firsts:
@@ -165,7 +165,7 @@ def takes_anything_first(part: Part) -> bool:
     line, it does not match further on either.
     """
     match part:
-        case Group():
+        case CapturingGroup():
             return takes_anything_first(part.inner)
         case Sequence():
             return bool(part.parts) and takes_anything_first(part.parts[0])

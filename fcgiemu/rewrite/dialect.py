@@ -76,7 +76,7 @@ class PatternError(ValueError):
 
 
 @dataclass(slots=True, eq=False)
-class Text:
+class Characters:
     """Characters that stand for themselves."""
 
     text: str
@@ -97,7 +97,7 @@ class Assertion:
 
 
 @dataclass(slots=True, eq=False)
-class Group:
+class CapturingGroup:
     """A group that captures, by its number."""
 
     number: int
@@ -137,13 +137,23 @@ class Sequence:
 
 
 @dataclass(slots=True, eq=False)
-class Choice:
+class Alternation:
     """The first alternative that works."""
 
     branches: list[Part]
 
 
-Part = Text | Set | Assertion | Group | Look | Reference | Repeat | Sequence | Choice
+Part = (
+    Characters
+    | Set
+    | Assertion
+    | CapturingGroup
+    | Look
+    | Reference
+    | Repeat
+    | Sequence
+    | Alternation
+)
 
 
 @dataclass(slots=True)
@@ -181,8 +191,8 @@ def required_prefix(part: Part) -> str:
     """The text with which every text that matches begins; "" where nothing is sure."""
     if not isinstance(part, Sequence) or not part.parts or not _is_start(part.parts[0]):
         return ""
-    texts = takewhile(lambda inner: isinstance(inner, Text), part.parts[1:])
-    return "".join(inner.text for inner in texts if isinstance(inner, Text))
+    texts = takewhile(lambda inner: isinstance(inner, Characters), part.parts[1:])
+    return "".join(inner.text for inner in texts if isinstance(inner, Characters))
 
 
 def _is_start(part: Part) -> bool:
@@ -244,7 +254,7 @@ class _Parser:
             return branches[0]
         return Piece(
             "|".join(branch.text for branch in branches),
-            Choice([branch.part for branch in branches]),
+            Alternation([branch.part for branch in branches]),
             max(branch.powers for branch in branches),
             max(branch.ways for branch in branches) + log2(len(branches)),
             sum(branch.size for branch in branches),
@@ -254,7 +264,7 @@ class _Parser:
         pieces: list[Piece] = []
         while (char := self.peek()) and char not in "|)":
             if run := _LITERALS.match(self.source, self.position):
-                pieces.append(Piece(run[0], Text(run[0]), size=len(run[0])))
+                pieces.append(Piece(run[0], Characters(run[0]), size=len(run[0])))
                 self.position = run.end()
                 continue
             pieces.append(self.quantified(*self.atom(char)))
@@ -301,7 +311,7 @@ class _Parser:
             self.fail("error_brace", self.position - 1, "Write \\} for a literal brace.")
         if char == "]":
             self.fail("error_brack", self.position - 1, "Write \\] for a literal bracket.")
-        return Piece(re.escape(char), Text(char)), True
+        return Piece(re.escape(char), Characters(char)), True
 
     def group(self) -> tuple[Piece, bool]:
         start = self.position
@@ -336,7 +346,7 @@ class _Parser:
         if number:
             self.closed.add(number)
         if number:
-            inner.part = Group(number, inner.part)
+            inner.part = CapturingGroup(number, inner.part)
         elif not repeatable:
             inner.part = Look(inner.part, opening == "(?!")
         inner.text = f"{opening}{inner.text})"
@@ -422,7 +432,7 @@ class _Parser:
         if char.isdigit() and char in "123456789":
             return self.back_reference(start), True
         literal = self.character(start)
-        return Piece(re.escape(literal), Text(literal)), True
+        return Piece(re.escape(literal), Characters(literal)), True
 
     def back_reference(self, start: int) -> Piece:
         match = re.compile(r"\d+").match(self.source, self.position)

@@ -20,7 +20,7 @@ _RAW = {
 
 
 @dataclass(frozen=True, slots=True)
-class Attribute:
+class TagAttribute:
     """An attribute of a wanted tag; its value is ``text[start:end]``, entities undecoded. Names are
     in lower case.
     """
@@ -31,7 +31,7 @@ class Attribute:
     end: int
 
 
-def attributes(text: str, tags: Collection[str]) -> Iterator[Attribute]:
+def attributes(text: str, tags: Collection[str]) -> Iterator[TagAttribute]:
     """Attributes with a value of the wanted tags (lower case), in document order."""
     position = 0
     while (position := text.find("<", position)) >= 0:
@@ -52,7 +52,9 @@ def attributes(text: str, tags: Collection[str]) -> Iterator[Attribute]:
             if tag in tags:
                 for group in (2, 3, 4):
                     if found[group] is not None:
-                        yield Attribute(tag, found[1].lower(), found.start(group), found.end(group))
+                        yield TagAttribute(
+                            tag, found[1].lower(), found.start(group), found.end(group)
+                        )
         if tag in _RAW:
             closing = _RAW[tag].search(text, position)
             if not closing:

@@ -13,12 +13,12 @@ from ..config.merge import Node
 from ..config.tree import Effective
 from ..trace import Trace
 from .compiler import OUTBOUND, Compiler, condition
-from .html import Attribute, attributes
+from .html import TagAttribute, attributes
 from .pattern import Captures, Matcher
 from .policy import POLICY
 from .regex import Pattern, PatternError, compile_pattern
 from .rule import Condition, conditions_hold
-from .state import State
+from .state import RewriteState
 from .template import Template
 
 #: Tag -> attributes that filterByTags looks at (documented table).
@@ -131,9 +131,9 @@ def _rule(
     match, action = node.child("match"), node.child("action")
     span = match.span or node.span
     syntax, pattern = node.text("patternSyntax"), match.text("pattern")
-    wanted = node.text("preCondition")
-    if wanted and wanted.lower() not in known:
-        compiler.report("rewrite-unknown-precondition", node.span, what=what, name=wanted)
+    precondition = node.text("preCondition")
+    if precondition and precondition.lower() not in known:
+        compiler.report("rewrite-unknown-precondition", node.span, what=what, name=precondition)
     tags = _tags(compiler, match, custom_tags, span, what)
     variable = match.text("serverVariable")
     header = _header_name(variable)
@@ -147,7 +147,7 @@ def _rule(
     return (
         OutboundRule(
             name=name,
-            pre_condition=known.get(wanted.lower()) if wanted else None,
+            pre_condition=known.get(precondition.lower()) if precondition else None,
             header=header,
             tags=tags,
             pattern=pattern,
@@ -209,7 +209,7 @@ def _header_name(variable: str) -> str:
 
 
 def selected(
-    rules: Iterable[OutboundRule], state: State, trace: Trace | None
+    rules: Iterable[OutboundRule], state: RewriteState, trace: Trace | None
 ) -> list[OutboundRule]:
     """The rules whose precondition holds for this response."""
     found = []
@@ -227,7 +227,10 @@ def selected(
 
 
 def rewrite_headers(
-    rules: Iterable[OutboundRule], headers: list[tuple[str, str]], state: State, trace: Trace | None
+    rules: Iterable[OutboundRule],
+    headers: list[tuple[str, str]],
+    state: RewriteState,
+    trace: Trace | None,
 ) -> list[tuple[str, str]]:
     """Header rules in order; each header line on its own, an absent header as the empty text."""
     stopped: set[str] = set()
@@ -256,7 +259,7 @@ def rewrite_headers(
 
 
 def rewrite_body(
-    rules: Iterable[OutboundRule], text: str, state: State, trace: Trace | None
+    rules: Iterable[OutboundRule], text: str, state: RewriteState, trace: Trace | None
 ) -> str:
     """Tag rules and whole-body rules in order. What no rule changes stays as it is, character by
     character.
@@ -276,13 +279,15 @@ def rewrite_body(
     return _rewrite_tags(pending, text, state, trace)
 
 
-def _rewrite_tags(rules: list[OutboundRule], text: str, state: State, trace: Trace | None) -> str:
+def _rewrite_tags(
+    rules: list[OutboundRule], text: str, state: RewriteState, trace: Trace | None
+) -> str:
     if not rules:
         return text
-    wanted = {tag for rule in rules for tag in rule.tags}
+    precondition = {tag for rule in rules for tag in rule.tags}
     parts: list[str] = []
     position = 0
-    for attribute in attributes(text, wanted):
+    for attribute in attributes(text, precondition):
         value = _rewrite_attribute(
             rules, attribute, text[attribute.start : attribute.end], state, trace
         )
@@ -292,7 +297,11 @@ def _rewrite_tags(rules: list[OutboundRule], text: str, state: State, trace: Tra
 
 
 def _rewrite_attribute(
-    rules: list[OutboundRule], attribute: Attribute, value: str, state: State, trace: Trace | None
+    rules: list[OutboundRule],
+    attribute: TagAttribute,
+    value: str,
+    state: RewriteState,
+    trace: Trace | None,
 ) -> str:
     """Each rule gets the previous one's output; the last output is written."""
     for rule in rules:
@@ -306,7 +315,7 @@ def _rewrite_attribute(
 
 
 def _apply(
-    rule: OutboundRule, value: str, state: State, trace: Trace | None
+    rule: OutboundRule, value: str, state: RewriteState, trace: Trace | None
 ) -> tuple[bool, str | None]:
     """Whether the rule applies to a header or attribute, and the new value where its action gives
     one.
@@ -319,7 +328,7 @@ def _apply(
 
 
 def _value(
-    rule: OutboundRule, captures: Captures, state: State, trace: Trace | None
+    rule: OutboundRule, captures: Captures, state: RewriteState, trace: Trace | None
 ) -> tuple[bool, str | None]:
     state.rule_captures = captures
     state.condition_captures = None
@@ -335,7 +344,7 @@ def _value(
 
 
 def _rewrite_text(
-    rule: OutboundRule, text: str, state: State, trace: Trace | None
+    rule: OutboundRule, text: str, state: RewriteState, trace: Trace | None
 ) -> tuple[bool, str]:
     """Whether a whole-body rule applies anywhere, and the text after it."""
     if rule.search is None:

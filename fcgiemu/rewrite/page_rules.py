@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ..config.merge import Node
-from .state import State
+from .state import RewriteState
 
 _PREFIX = re.compile(r"\^(/(?:[\w.~-]+/)+)\.\*")
 
@@ -32,13 +32,13 @@ class PageRule:
     #: The message of its finding.
     message: str = ""
 
-    def applies(self, text: str, state: State) -> bool:
+    def applies(self, text: str, state: RewriteState) -> bool:
         """Whether the rule is meant for this request."""
         if not self.source:
             return state.is_servable(state.path)
         return ("/" + text).lower().startswith(self.source.lower())
 
-    def apply(self, text: str, base: str, state: State) -> None:
+    def apply(self, text: str, base: str, state: RewriteState) -> None:
         """Do to a request for which it is meant what it is meant to do."""
         if self.source:
             state.path = base + self.target + text[len(self.source) - 1 :]

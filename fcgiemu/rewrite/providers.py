@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from ..config.diagnostics import Span
-from .state import State
+from .state import RewriteState
 from .template import ExpansionError, Lookup
 
 #: A Python callable that stands in for a .NET provider: argument -> result, "" for none.
@@ -19,7 +19,7 @@ def stand_in(function: StandIn) -> Lookup:
     exception would.
     """
 
-    def lookup(argument: str, _state: State) -> str:
+    def lookup(argument: str, _state: RewriteState) -> str:
         try:
             return str(function(argument) or "")
         except Exception as error:
@@ -36,7 +36,7 @@ def make(name: str, type_name: str, settings: Mapping[str, str], span: Span) -> 
     if kind == "FileContainsProvider":
         return _FileContains(name, settings)
 
-    def unavailable(_argument: str, _state: State) -> str:
+    def unavailable(_argument: str, _state: RewriteState) -> str:
         raise ExpansionError(
             f'The provider "{name}" ({type_name}) is a .NET type and cannot run here ({span}). '
             "Register a Python callable for it: --provider NAME=module:function."
@@ -56,7 +56,7 @@ class _FileProvider:
     def fold(self, text: str) -> str:
         return text.lower() if self.ignore_case else text
 
-    def lines(self, state: State) -> list[str]:
+    def lines(self, state: RewriteState) -> list[str]:
         physical = self.file_path.replace("{DOCUMENT_ROOT}", state.place.site_root)
         text = state.files.read_text(physical)
         if text is None:
@@ -71,11 +71,11 @@ class _FileMap(_FileProvider):
         super().__init__(name, settings)
         self.separator = settings.get("Separator") or "\t"
 
-    def __call__(self, argument: str, state: State) -> str:
-        wanted = self.fold(argument)
+    def __call__(self, argument: str, state: RewriteState) -> str:
+        key_folded = self.fold(argument)
         for line in self.lines(state):
             key, found, value = line.partition(self.separator)
-            if found and self.fold(key.strip()) == wanted:
+            if found and self.fold(key.strip()) == key_folded:
                 return value.strip()
         return ""
 
@@ -83,7 +83,7 @@ class _FileMap(_FileProvider):
 class _FileContains(_FileProvider):
     """The first line that is a substring of the argument, else nothing."""
 
-    def __call__(self, argument: str, state: State) -> str:
+    def __call__(self, argument: str, state: RewriteState) -> str:
         text = self.fold(argument)
         for line in self.lines(state):
             if line.strip() and self.fold(line.strip()) in text:

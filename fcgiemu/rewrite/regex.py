@@ -18,7 +18,7 @@ from time import monotonic
 
 import regex as bounded_regex
 
-from .automaton import Automaton, Budget, Inexpressible, OutOfBudget
+from .automaton import Automaton, Inexpressible, OutOfBudget, SearchBudget
 from .cost import cost, takes_anything_first
 from .dialect import END as _END
 from .dialect import EXPONENTIAL, MAX_GROUPS, MESSAGES, PatternError, parse, required_prefix
@@ -161,7 +161,7 @@ class Pattern:
         return found
 
     def _run(self, automaton: Automaton, text: str) -> tuple[str, ...] | None:
-        budget = Budget(int(POLICY.regex_work * self._patience))
+        budget = SearchBudget(int(POLICY.regex_work * self._patience))
         if not automaton.has_lookaheads and not automaton.exists(text, budget):
             # The library counts the parts it enters, about one for two characters. # inferred
             limit = 2 * POLICY.regex_step_limit

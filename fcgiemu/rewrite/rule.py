@@ -15,7 +15,7 @@ from .page_rules import PageRule
 from .pattern import Captures, Matcher
 from .policy import POLICY
 from .regex import TooComplex
-from .state import State
+from .state import RewriteState
 from .template import MAX_BACK_REFERENCE, ExpansionError, Template
 
 
@@ -162,7 +162,7 @@ class _Index:
 
 
 def evaluate(
-    rules: RuleList, state: State, applied: list[str], trace: Trace | None, begin: int = 0
+    rules: RuleList, state: RewriteState, applied: list[str], trace: Trace | None, begin: int = 0
 ) -> Verdict | None:
     """Run a list, from the rule number ``begin`` on, over ``state``, which it changes. Names of the
     rules that applied are added to ``applied``.
@@ -205,7 +205,9 @@ def evaluate(
     return None
 
 
-def _try(rule: Rule, text: str, state: State, trace: Trace | None) -> tuple[bool, Verdict | None]:
+def _try(
+    rule: Rule, text: str, state: RewriteState, trace: Trace | None
+) -> tuple[bool, Verdict | None]:
     """Whether one rule applies, and how that ends the evaluation."""
     if trace is not None:
         trace.add(
@@ -238,7 +240,7 @@ def _try(rule: Rule, text: str, state: State, trace: Trace | None) -> tuple[bool
 
 
 def _apply_page_rule(
-    rule: Rule, page_rule: PageRule, text: str, state: State, trace: Trace | None
+    rule: Rule, page_rule: PageRule, text: str, state: RewriteState, trace: Trace | None
 ) -> None:
     page_rule.apply(text, rule.base, state)
     if trace is not None:
@@ -251,9 +253,9 @@ def _apply_page_rule(
         )
 
 
-def _untouched_by(rules: RuleList, begin: int, state: State) -> bool:
+def _untouched_by(rules: RuleList, begin: int, state: RewriteState) -> bool:
     """Whether the rules from number ``begin`` on would leave the URL as it is."""
-    copy = State(state.request, state.place, state.files, state.strict)
+    copy = RewriteState(state.request, state.place, state.files, state.strict)
     copy.path, copy.query, copy.assigned = state.path, state.query, dict(state.assigned)
     return evaluate(rules, copy, [], None, begin) is None and not copy.rewritten
 
@@ -295,7 +297,7 @@ def _relative(base: str, path: str) -> str | None:
 
 
 def _applies(
-    rule: Rule, text: str, captures: Captures | None, state: State, trace: Trace | None
+    rule: Rule, text: str, captures: Captures | None, state: RewriteState, trace: Trace | None
 ) -> bool:
     """Whether pattern (which has made ``captures`` of ``text``) and conditions hold."""
     if trace is not None:
@@ -328,7 +330,7 @@ class Conditional(Protocol):
     def track_all_captures(self) -> bool: ...
 
 
-def conditions_hold(rule: Conditional, state: State, trace: Trace | None) -> bool:
+def conditions_hold(rule: Conditional, state: RewriteState, trace: Trace | None) -> bool:
     if trace is not None:
         trace.add(
             "CONDITIONS_EVALUATION_START",
@@ -354,7 +356,7 @@ def conditions_hold(rule: Conditional, state: State, trace: Trace | None) -> boo
     return result
 
 
-def _remember(rule: Conditional, captures: Captures, state: State) -> None:
+def _remember(rule: Conditional, captures: Captures, state: RewriteState) -> None:
     if rule.track_all_captures and state.condition_captures is not None:
         tracked = (*state.condition_captures, *captures[1:])
         state.condition_captures = tracked[: MAX_BACK_REFERENCE + 1]  # no template names more
@@ -362,7 +364,7 @@ def _remember(rule: Conditional, captures: Captures, state: State) -> None:
         state.condition_captures = captures
 
 
-def _test(condition: Condition, state: State, trace: Trace | None) -> Captures | None:
+def _test(condition: Condition, state: RewriteState, trace: Trace | None) -> Captures | None:
     """The captures of a true condition (empty where it has none), None of a false one."""
     text = condition.input.expand(state)
     captures: Captures | None
@@ -394,7 +396,7 @@ def _test(condition: Condition, state: State, trace: Trace | None) -> Captures |
     return captures if captures is not None and not condition.negate else ()
 
 
-def _act(rule: Rule, state: State, trace: Trace | None) -> Verdict | None:
+def _act(rule: Rule, state: RewriteState, trace: Trace | None) -> Verdict | None:
     for variable in rule.variables:
         _set(variable, state, trace)
     action = rule.action
@@ -427,7 +429,7 @@ def _act(rule: Rule, state: State, trace: Trace | None) -> Verdict | None:
     return None
 
 
-def _set(variable: SetVariable, state: State, trace: Trace | None) -> None:
+def _set(variable: SetVariable, state: RewriteState, trace: Trace | None) -> None:
     if not variable.allowed:
         raise NotAllowed(
             f'The server variable "{variable.name}" is not allowed to be set. Add the server'
@@ -443,7 +445,7 @@ def _set(variable: SetVariable, state: State, trace: Trace | None) -> None:
         trace.add("SET_SERVER_VARIABLE", Name=variable.name, Value=value, Line=variable.span.line)
 
 
-def _redirect(rule: Rule, state: State, trace: Trace | None) -> Verdict:
+def _redirect(rule: Rule, state: RewriteState, trace: Trace | None) -> Verdict:
     action = rule.action
     assert action.url is not None
     where = compose.location(
@@ -461,7 +463,7 @@ def _redirect(rule: Rule, state: State, trace: Trace | None) -> Verdict:
     return Verdict(kind="redirect", rule=rule, status=action.redirect_status, location=where)
 
 
-def _custom(rule: Rule, state: State, trace: Trace | None) -> Verdict:
+def _custom(rule: Rule, state: RewriteState, trace: Trace | None) -> Verdict:
     action = rule.action
     reason = action.reason.expand(state) if action.reason else ""
     description = action.description.expand(state) if action.description else ""

@@ -84,7 +84,7 @@ class RewriteResult:
         return self.rewritten or self.folder_url is not None
 
 
-class State:
+class RewriteState:
     """Mutable while a request's rules are evaluated; read by templates."""
 
     __slots__ = (
@@ -142,7 +142,7 @@ class State:
         self.response: Callable[[str], str] | None = None
 
     @classmethod
-    def of(cls, request: Request, files: FileTests, result: RewriteResult) -> State:
+    def of(cls, request: Request, files: FileTests, result: RewriteResult) -> RewriteState:
         """A state that answers for variables as they are after rewriting."""
         state = cls(request, result.place, files)
         state.path, state.query = result.path, result.query
@@ -249,10 +249,10 @@ def _with_query(path: str, query: str) -> str:
     return f"{path}?{query}" if query else path
 
 
-def _cache_url(state: State) -> str:
+def _cache_url(state: RewriteState) -> str:
     request = state.request
-    asked = _with_query(request.target.path, request.target.query)
-    return f"{request.scheme}://{request.host}:{request.port}{asked}"
+    original = _with_query(request.target.path, request.target.query)
+    return f"{request.scheme}://{request.host}:{request.port}{original}"
 
 
 def unencoded_url(request: Request, folder_url: str | None) -> str:
@@ -266,34 +266,34 @@ def unencoded_url(request: Request, folder_url: str | None) -> str:
 _LOWER_ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}")
 
 
-def _all_raw(state: State) -> str:
+def _all_raw(state: RewriteState) -> str:
     return "".join(f"{name}: {value}\r\n" for name, value in state.request.headers)
 
 
-def _all_http(state: State) -> str:
+def _all_http(state: RewriteState) -> str:
     return "".join(
         f"HTTP_{name.upper().replace('-', '_')}:{value}\n" for name, value in state.request.headers
     )
 
 
-def _path(state: State) -> str:
+def _path(state: RewriteState) -> str:
     return state.path
 
 
-def _constant(value: str) -> Callable[[State], str]:
+def _constant(value: str) -> Callable[[RewriteState], str]:
     return lambda _state: value
 
 
-_VARIABLES: dict[str, Callable[[State], str]] = {
+_VARIABLES: dict[str, Callable[[RewriteState], str]] = {
     "QUERY_STRING": lambda state: state.query,
     "URL": _path,
     "PATH_INFO": _path,
     "SCRIPT_NAME": _path,
     "URL_PATH_INFO": _path,
     "HTTP_URL": lambda state: _with_query(state.path, state.query),
-    "PATH_TRANSLATED": State.physical_path,
-    "REQUEST_FILENAME": State.physical_path,
-    "SCRIPT_FILENAME": State.physical_path,
+    "PATH_TRANSLATED": RewriteState.physical_path,
+    "REQUEST_FILENAME": RewriteState.physical_path,
+    "SCRIPT_FILENAME": RewriteState.physical_path,
     "SCRIPT_TRANSLATED": lambda state: "\\\\?\\" + state.physical_path(),
     "REQUEST_URI": lambda state: _with_query(state.request.target.path, state.request.target.query),
     "UNENCODED_URL": lambda state: unencoded_url(state.request, state.folder_url),

@@ -11,7 +11,7 @@ from functools import lru_cache
 from urllib.parse import quote, unquote
 
 from .policy import POLICY
-from .state import ExpansionError, State
+from .state import ExpansionError, RewriteState
 
 MAX_BACK_REFERENCE = 31  # the registry value MaxBackReferences: default and maximum
 MAX_DEPTH = 32
@@ -24,10 +24,10 @@ class TemplateError(ValueError):
 
 
 #: A rewrite map or a provider: argument -> result.
-Lookup = Callable[[str, State], str]
+Lookup = Callable[[str, RewriteState], str]
 
 
-Part = Callable[[State], str]
+Part = Callable[[RewriteState], str]
 
 
 class Template:
@@ -40,7 +40,7 @@ class Template:
         self.constant = "".join(parts) if all(isinstance(part, str) for part in parts) else None  # type: ignore[arg-type]
         self._parts = parts
 
-    def expand(self, state: State) -> str:
+    def expand(self, state: RewriteState) -> str:
         """The string for this request. Raises ExpansionError."""
         if self.constant is not None:
             return self.constant
@@ -145,7 +145,7 @@ def _back_reference(kind: str, name: str, text: str) -> Part:
         )
     number = int(text)
 
-    def expand(state: State) -> str:
+    def expand(state: RewriteState) -> str:
         captures = state.rule_captures if kind == "r" else state.condition_captures
         if captures is None or number >= len(captures):
             raise ExpansionError(f'The expression "{{{name}:{text}}}" cannot be expanded.')

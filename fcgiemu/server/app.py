@@ -47,16 +47,16 @@ from .decisions import decide, holds
 from .exchange import ClientGone, EntityTooLarge, Exchange
 from .fastcgi import FastCgi
 from .forward import Forwarder
-from .kept import Kept
+from .kept import KeptDecision
 from .local_view import trusted_names
 from .observing import CAPTURED, Capture
 from .output import Output
 from .output_cache import OutputCache
 from .process_handlers import iisnode
 from .process_handlers.registry import ProcessHandlers
-from .protocol import Connection
+from .protocol import ClientConnection
 from .saves import Saves
-from .spool import Budget
+from .spool import SpoolBudget
 from .timers import timers
 from .tracing import Recorder
 from .warm_up import WarmUp
@@ -109,7 +109,9 @@ class Observer(Protocol):
 
     def ended(self, exchange: Exchange, entry: LogEntry) -> None: ...
 
-    def again(self, connection: Connection, kept: Kept, entry: LogEntry, begun: float) -> None: ...
+    def again(
+        self, connection: ClientConnection, kept: KeptDecision, entry: LogEntry, begun: float
+    ) -> None: ...
 
 
 class Server:
@@ -133,9 +135,9 @@ class Server:
         self.forwarder.front = self
         self.processes = ProcessHandlers(site, self.forwarder, output)
         self.forwarder.farms = self.farms = WebFarms(site, say, self.forwarder.connect)
-        self.budget = Budget()
+        self.budget = SpoolBudget()
         self.timers = timers(site.tree.host)
-        self.connections: set[Connection] = set()
+        self.connections: set[ClientConnection] = set()
         #: Names that a client on this machine may have asked for to see detailed pages.
         self.trusted_names = trusted_names(site, local_hosts)
         self.output_cache = OutputCache()
@@ -144,7 +146,7 @@ class Server:
         self.warm_up: WarmUp | None = None
         #: Who has requests in progress, where <dynamicIpSecurity> limits that.
         self.clients = dynamic_ip_restriction.Clients()
-        self._limits: dynamic_ip_restriction.Limits | None = None
+        self._limits: dynamic_ip_restriction.RateLimits | None = None
         #: The generation of the configuration that ``_limits`` was read from.
         self._limits_read = -1
         self._log = log
@@ -223,7 +225,7 @@ class Server:
             self._leave(exchange)
             exchange.protocol.run(exchange, self._internal_error(exchange, error))
 
-    def answer_again(self, connection: Connection, kept: Kept) -> bool:
+    def answer_again(self, connection: ClientConnection, kept: KeptDecision) -> bool:
         """Send a small file as it was sent before for the same bytes, if that still is the answer:
         the shortest way through the server.
         """

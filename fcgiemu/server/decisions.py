@@ -31,7 +31,7 @@ from ..hosting import Answers, SiteFiles
 from ..http.framing import RequestHead
 from ..site import Site
 from .exchange import Exchange
-from .kept import Kept
+from .kept import KeptDecision
 
 T = TypeVar("T")
 
@@ -53,11 +53,11 @@ class Decisions:
     __slots__ = ("_heads", "_kept")
 
     def __init__(self) -> None:
-        self._kept: dict[bytes, Kept] = {}
+        self._kept: dict[bytes, KeptDecision] = {}
         #: What follows the request line -> a head with it.
         self._heads: dict[bytes, RequestHead] = {}
 
-    def recall(self, data: bytes) -> tuple[RequestHead, Kept | None] | None:
+    def recall(self, data: bytes) -> tuple[RequestHead, KeptDecision | None] | None:
         """The head that ``data`` is, where it is known, and what is kept of the request if it has
         come before.
 
@@ -119,7 +119,7 @@ def decide(site: Site, exchange: Exchange) -> Decision:
             if listing is not None:
                 folders[view] = listing
                 del answers[view, relative]
-        exchange.kept = Kept(
+        exchange.kept = KeptDecision(
             RequestHead(exchange.method, exchange.target, exchange.headers, exchange.version, True),
             decision,
             site.tree.generation,
@@ -129,12 +129,12 @@ def decide(site: Site, exchange: Exchange) -> Decision:
     return decision
 
 
-def holds(site: Site, kept: Kept) -> bool:
+def holds(site: Site, kept: KeptDecision) -> bool:
     """Whether a decision would be made again: nothing that it depends on has changed."""
     return kept.generation == site.tree.generation and _same(kept)
 
 
-def _same(kept: Kept) -> bool:
+def _same(kept: KeptDecision) -> bool:
     for view, listing in kept.folders:
         if not view.holds(listing):
             return False

@@ -40,14 +40,14 @@ from ..http.response import Header, Response, reason_phrase
 from ..http.url import UrlRefused, canonicalize
 from ..modules import compression
 from ..modules.compression import Encoder
-from ..modules.dynamic_ip_restriction import Verdict
+from ..modules.dynamic_ip_restriction import RateVerdict
 from . import heads
-from .kept import Kept
+from .kept import KeptDecision
 from .local_view import is_trusted
 from .observing import CAPTURED, Capture
 from .output_cache import Recording
 from .send_file import FileSender
-from .spool import MAX_WAITING_RESPONSE, Budget, Spool
+from .spool import MAX_WAITING_RESPONSE, Spool, SpoolBudget
 
 #: Bytes that are taken from a spool at once.
 PORTION = 1 << 16
@@ -58,7 +58,7 @@ JOINED = 1 << 14
 class Room(Protocol):
     """What the server has for all of its connections."""
 
-    budget: Budget
+    budget: SpoolBudget
     trusted_names: frozenset[str]
 
 
@@ -130,7 +130,7 @@ class Exchange:
     #: When its answering began, by the process's clock; 0 = it has not.
     begun = 0.0
     #: What is remembered of the request, or may be.
-    kept: Kept | None = None
+    kept: KeptDecision | None = None
     #: What to call when the client goes away in mid-request.
     when_lost: Callable[[], object] | None = None
     #: Whether the client sends a body, and whether all of it is here.
@@ -152,7 +152,7 @@ class Exchange:
     #: at the beginning.
     extra: tuple[Header, ...] = ()
     #: What dynamicIpSecurity has said of the request, where that limits clients.
-    verdict: Verdict | None = None
+    verdict: RateVerdict | None = None
     #: How the request was forwarded: whom it went to.
     routed: Proxy | None = None
     #: Takes the answer down for the output cache.
@@ -550,7 +550,7 @@ class Exchange:
             and not self.disconnected
         )
 
-    def send_whole(self, head: heads.Known, body: bytes) -> None:
+    def send_whole(self, head: heads.KnownHead, body: bytes) -> None:
         """Send a complete response whose head is known. For simple ones only."""
         protocol = self.protocol
         if self.capture is not None:

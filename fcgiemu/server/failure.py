@@ -14,7 +14,7 @@ from urllib.parse import quote
 from ..errors import SiteError
 from ..files import UNWATCHED
 from ..pages import SourceLine
-from ..pages.failure import Error, Failure, Frame, Reload, failed_application
+from ..pages.failure import Error, FailedRequest, Frame, Reload, failed_application
 
 #: Characters of an error text that are read, from its end.
 _MAX_TEXT = 1 << 17
@@ -73,7 +73,7 @@ def page(
     shown = text[-_MAX_TEXT:]
     trace, _, printed = shown.partition("\n\nStdOut: ")
     return failed_application(
-        Failure(
+        FailedRequest(
             request=request,
             causes=causes,
             errors=_errors(trace, folder, links),
@@ -111,14 +111,14 @@ def in_one_line(text: str, folder: Path) -> str:
     return _error(last, last)
 
 
-def _error(last: str, whole: str) -> str:
+def _error(last: str, all_output: str) -> str:
     """The line that names the error: the first behind the calls that begins at the margin."""
     end = 0
     for match in _FRAME.finditer(last):
         end = match.end()
     lines = [line for line in last[end:].splitlines() if line.strip() and not line[0].isspace()]
     first = next(iter(lines), "")
-    return (first or whole.strip().partition("\n")[0])[:500] or "The application failed"
+    return (first or all_output.strip().partition("\n")[0])[:500] or "The application failed"
 
 
 def _printed(text: str) -> str:

@@ -17,7 +17,7 @@ from ..applications import Application
 from ..decision import CallFastCgi, Decision, Respond
 from ..diagnosis.causes import causes, in_words
 from ..fastcgi.connection import ConnectionClosed
-from ..fastcgi.pool import Pool, QueueFull, RapidFails
+from ..fastcgi.pool import Pool, QueueFull, TooManyFails
 from ..fastcgi.process import Launch, OutputSink, StartFailed, WorkerProcess
 from ..fastcgi.records import ProtocolError
 from ..modules import fast_cgi, handlers
@@ -35,7 +35,7 @@ from .saves import Saves
 MAX_PRINTED = 1 << 14
 E_NOT_REGISTERED = 0x80070585
 #: Why a request gets no process.
-REFUSALS = (ProtocolError, ProgramMissing, NotRegistered, QueueFull, RapidFails, StartFailed)
+REFUSALS = (ProtocolError, ProgramMissing, NotRegistered, QueueFull, TooManyFails, StartFailed)
 
 
 class FastCgi:

@@ -194,7 +194,7 @@ class FastCgiCall:
         exchange.send_whole(head, parts[1])
         self.pools.front.ended(exchange, self.decision)
 
-    def _head(self, block: bytes, body: bytes) -> heads.Known | None:
+    def _head(self, block: bytes, body: bytes) -> heads.KnownHead | None:
         if len(body) > self.limit or len(block) > MAX_HEADER_BLOCK:
             return None
         assert self.decision.effective is not None
@@ -539,11 +539,11 @@ class FastCgiCall:
         if self.exchange.started:
             self.exchange.cut(message)
             return
-        words = "\n".join(filter(None, (self.worker.last_output(), stderr)))
-        hints += tuple(self.pools.likely(self.worker, self.decision, words))
+        printed = "\n".join(filter(None, (self.worker.last_output(), stderr)))
+        hints += tuple(self.pools.likely(self.worker, self.decision, printed))
         with contextlib.suppress(ClientGone):
             await self._respond(
-                Respond(500, 0, message, hresult & 0xFFFFFFFF, hints=hints, output=words)
+                Respond(500, 0, message, hresult & 0xFFFFFFFF, hints=hints, output=printed)
             )
 
     def _leave_to_drain(self) -> None:

@@ -27,7 +27,7 @@ _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _CONTROL = re.compile(r"[\r\n]+[ \t]*|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
-class Known(NamedTuple):
+class KnownHead(NamedTuple):
     """The head of a response whose body goes out as it is. ``data`` ends where the date follows."""
 
     status: int
@@ -48,7 +48,7 @@ def encoded(status: int, reason: str, headers: Iterable[Header]) -> bytes:
     return "".join(lines).encode("latin-1", "replace") + b"Date: "
 
 
-def find(effective: Effective, block: bytes, length: int, keep_alive: bool) -> Known | None:
+def find(effective: Effective, block: bytes, length: int, keep_alive: bool) -> KnownHead | None:
     """The head for an application's header block and the length of its body; None where more than a
     head is to be made.
 
@@ -58,12 +58,12 @@ def find(effective: Effective, block: bytes, length: int, keep_alive: bool) -> K
     return (make if len(block) <= LONGEST else make.__wrapped__)(block, length, keep_alive)
 
 
-def _remembering(effective: Effective) -> _lru_cache_wrapper[Known | None]:
+def _remembering(effective: Effective) -> _lru_cache_wrapper[KnownHead | None]:
     """``_made`` for a configuration, which remembers. A view: see Effective.view."""
     return lru_cache(KEPT)(partial(_made, effective))
 
 
-def _made(effective: Effective, block: bytes, length: int, keep_alive: bool) -> Known | None:
+def _made(effective: Effective, block: bytes, length: int, keep_alive: bool) -> KnownHead | None:
     head = cgi.parse(block)
     if (
         head.status >= 400
@@ -82,7 +82,7 @@ def _made(effective: Effective, block: bytes, length: int, keep_alive: bool) -> 
 
 def with_length(
     status: int, reason: str, headers: list[Header], length: int, keep_alive: bool
-) -> Known | None:
+) -> KnownHead | None:
     """The head of a response with a body of so many bytes; None where its headers say something
     else about that.
     """
@@ -93,7 +93,7 @@ def with_length(
         return None
     if not keep_alive:
         headers.append(("Connection", "close"))
-    return Known(status, encoded(status, reason, headers))
+    return KnownHead(status, encoded(status, reason, headers))
 
 
 def _printable(value: str) -> str:

@@ -8,11 +8,11 @@ from ..decision import Decision
 from ..files import FileView, Listing
 from ..hosting import Answers
 from ..http.framing import RequestHead
-from .heads import Known
+from .heads import KnownHead
 
 
 @dataclass(slots=True)
-class Kept:
+class KeptDecision:
     """A request, its decision, and what that depends on beside it."""
 
     head: RequestHead
@@ -24,4 +24,4 @@ class Kept:
     #: The FastCGI parameters of the request, once they have been encoded.
     params: bytes | None = None
     #: The whole answer, where it is a small file's and the same at any time: head and body.
-    ready: tuple[Known, bytes] | None = None
+    ready: tuple[KnownHead, bytes] | None = None

@@ -16,7 +16,7 @@ from typing import Any
 
 from .app import Server
 from .exchange import Exchange
-from .protocol import Connection
+from .protocol import ClientConnection
 from .tls import Certificate
 
 #: Seconds that requests in progress have to end when the server is asked to stop.  # our own
@@ -67,7 +67,7 @@ class Listener:
         loop = asyncio.get_running_loop()
         scheme = "http" if self._tls is None else "https"
         listening = await loop.create_server(
-            lambda: Connection(self._server, scheme, loop),
+            lambda: ClientConnection(self._server, scheme, loop),
             sock=self._sock,
             ssl=self._tls,
             backlog=1024,

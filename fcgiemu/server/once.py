@@ -17,14 +17,14 @@ from ..site import Site
 from .app import LogEntry, Server
 from .fastcgi import FastCgi
 from .output import Output
-from .protocol import Connection
+from .protocol import ClientConnection
 
 #: Bytes of a response's body that are kept.
 MAX_BODY = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class ClientAnswer:
     """What a client got; ``status`` is 0 where the connection was reset."""
 
     status: int
@@ -43,7 +43,7 @@ def ask(
     https: bool = False,
     client: str = "127.0.0.1",
     output: Output = lambda *_: None,
-) -> Answer:
+) -> ClientAnswer:
     """Ask a site over a real connection. ``client`` is the loopback address to ask from; ``output``
     gets what programs print. Raises UrlRefused for a URL that cannot be sent.
     """
@@ -58,12 +58,14 @@ def ask(
 
 async def _ask(
     site: Site, scheme: str, data: bytes, is_head: bool, client: str, output: Output
-) -> Answer:
+) -> ClientAnswer:
     log: list[LogEntry] = []
     loop = asyncio.get_running_loop()
     pools = FastCgi(site, PoolOptions(), _lines(output))
     server = Server(site, pools, log.append, output)
-    listening = await loop.create_server(lambda: Connection(server, scheme, loop), "127.0.0.1", 0)
+    listening = await loop.create_server(
+        lambda: ClientConnection(server, scheme, loop), "127.0.0.1", 0
+    )
     server.start()
     try:
         port = listening.sockets[0].getsockname()[1]
@@ -79,7 +81,9 @@ async def _ask(
         listening.close()
         await server.close()
     substatus = log[0].substatus if log else 0
-    return Answer(status=status, substatus=substatus, reason=reason, headers=headers, body=body)
+    return ClientAnswer(
+        status=status, substatus=substatus, reason=reason, headers=headers, body=body
+    )
 
 
 def _lines(output: Output) -> Callable[..., None]:

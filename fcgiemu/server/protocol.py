@@ -45,9 +45,9 @@ from ..http.url import UrlRefused
 from .clock import date
 from .decisions import LONGEST_HEAD, Decisions
 from .exchange import Exchange, Tunnel
-from .kept import Kept
+from .kept import KeptDecision
 from .send_file import FileSender
-from .spool import Budget
+from .spool import SpoolBudget
 from .timers import Timers
 
 #: Bytes of the next request that may wait while one is answered.  # our own
@@ -62,7 +62,7 @@ MAX_LINGERED = 1 << 18
 REMEMBER_SECONDS = 5.0
 
 
-class State(enum.Enum):
+class ConnectionState(enum.Enum):
     """What a connection is doing; ALLOWED says what may follow."""
 
     HEAD = "head"
@@ -76,8 +76,8 @@ class State(enum.Enum):
     __hash__ = object.__hash__  # as ProcessState
 
 
-_S = State
-ALLOWED: Mapping[State, frozenset[State]] = {
+_S = ConnectionState
+ALLOWED: Mapping[ConnectionState, frozenset[ConnectionState]] = {
     _S.HEAD: frozenset({_S.BODY, _S.ANSWERING, _S.LINGERING, _S.CLOSED}),
     _S.BODY: frozenset({_S.ANSWERING, _S.DRAINING, _S.LINGERING, _S.CLOSED}),
     _S.ANSWERING: frozenset({_S.HEAD, _S.TUNNEL, _S.LINGERING, _S.CLOSED}),
@@ -92,14 +92,14 @@ class RequestHandler(Protocol):
     """What answers requests."""
 
     timers: Timers
-    budget: Budget
-    connections: set[Connection]
+    budget: SpoolBudget
+    connections: set[ClientConnection]
     trusted_names: frozenset[str]
 
     def begin(self, exchange: Exchange) -> None:
         """Begin to answer a request."""
 
-    def answer_again(self, connection: Connection, kept: Kept) -> bool:
+    def answer_again(self, connection: ClientConnection, kept: KeptDecision) -> bool:
         """Answer a request whose whole answer is kept; False where that has changed."""
 
     def refuse(self, exchange: Exchange, error: UrlRefused) -> None:
@@ -120,11 +120,11 @@ class _Rest:
         return b""
 
 
-class Connection(asyncio.Protocol):
+class ClientConnection(asyncio.Protocol):
     """One client connection, from its first byte to its last."""
 
     transport: asyncio.Transport
-    state = State.HEAD
+    state = ConnectionState.HEAD
     #: Whether the transport has said that it has enough for now.
     write_paused = False
     #: The request that is being answered or whose answer has just ended.
@@ -470,7 +470,7 @@ class Connection(asyncio.Protocol):
         """The Date of a response sent now."""
         return date()
 
-    def _to(self, state: State) -> None:
+    def _to(self, state: ConnectionState) -> None:
         assert state in ALLOWED[self.state], f"{self.state} -> {state}"
         self.state = state
 
@@ -523,11 +523,11 @@ class Connection(asyncio.Protocol):
 
     def _time_out(self, reason: str, limit: str, seconds: float) -> None:
         exchange = self.exchange if self.state is _S.BODY else None
-        words = f"{limit} ({seconds:g} seconds)"
+        exceeded = f"{limit} ({seconds:g} seconds)"
         if exchange is not None and not exchange.is_over:
-            exchange.cut(f"the client exceeded {words}", reason)
+            exchange.cut(f"the client exceeded {exceeded}", reason)
         else:
-            self.app.timed_out(exchange, reason, words)
+            self.app.timed_out(exchange, reason, exceeded)
             self.abort()
 
 
@@ -540,11 +540,11 @@ def _address(value: object, port: int) -> tuple[str, int]:
 
 def _begun(buffer: bytearray) -> tuple[str, bytes]:
     """Method and target of what was no request, as far as they can be told, for the log."""
-    words = bytes(buffer[:256]).split(b"\r", 1)[0].split(b" ")
-    method = words[0][:32].decode("latin-1")
+    exceeded = bytes(buffer[:256]).split(b"\r", 1)[0].split(b" ")
+    method = exceeded[0][:32].decode("latin-1")
     return (method if method.isprintable() and method else "-"), (
-        words[1] if len(words) > 1 else b"-"
+        exceeded[1] if len(exceeded) > 1 else b"-"
     )
 
 
-Factory = Callable[[], Connection]
+Factory = Callable[[], ClientConnection]

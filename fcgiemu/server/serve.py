@@ -43,7 +43,7 @@ LOG_SECONDS = 0.02
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class ServeOptions:
     """What the command line of ``serve`` says beyond the site's settings."""
 
     host: str = "127.0.0.1"
@@ -94,7 +94,7 @@ class Console:
     error.
     """
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: ServeOptions) -> None:
         out, log_format = options.out, options.log_format
         self._out = out
         self._talk = out if log_format == "text" else sys.stderr
@@ -143,7 +143,7 @@ class Console:
 class Serving:
     """A site being served: server, watcher and console, held together."""
 
-    def __init__(self, site: Site, options: Options) -> None:
+    def __init__(self, site: Site, options: ServeOptions) -> None:
         self.site = site
         self.options = options
         #: Whether requireHttps of App Service authentication has been turned off here.
@@ -262,15 +262,15 @@ class Serving:
             directory.view.forget()
         self.site.tree.invalidate()
         self.fastcgi.forget_programs()
-        words = "its workers run on in the old one (--no-reload)"
+        consequence = "its workers run on in the old one (--no-reload)"
         if self.options.reload:
-            words = "workers restart"
+            consequence = "workers restart"
             await asyncio.to_thread(self._watchers.pop(root).stop)
             self._watch(root)
             self.fastcgi.restart()
             await self.server.processes.restart()
         self.console.say(
-            f"{time.strftime('%H:%M:%S')} {root} has been replaced by another folder: {words}"
+            f"{time.strftime('%H:%M:%S')} {root} has been replaced by another folder: {consequence}"
         )
 
     def _stopped(self, cut: list[Exchange]) -> None:

@@ -53,8 +53,8 @@ async def answer(exchange: Exchange, decision: Decision) -> None:
         await exchange.respond(_page(404, b"Signing in is for clients on this machine.\n"))
         return
     if request.method != "POST":
-        wanted = easy_auth.parameter(request.target.query, "post_login_redirect_uri")
-        await exchange.respond(_form(settings, request, wanted))
+        requested = easy_auth.parameter(request.target.query, "post_login_redirect_uri")
+        await exchange.respond(_form(settings, request, requested))
         return
     body = await exchange.whole_body()
     data = b"" if body is None or body.received > MAX_FORM else body.read(MAX_FORM)
@@ -67,19 +67,21 @@ async def answer(exchange: Exchange, decision: Decision) -> None:
 
 def taken(settings: EasyAuth, request: Request, given: dict[str, str]) -> Response:
     """The answer to a form: a session, and on to where the client wanted to go."""
-    wanted = given.get("post_login_redirect_uri", "")
+    requested = given.get("post_login_redirect_uri", "")
     token = _token(settings, _provider(settings, request))
     sent = given.get("token", "").encode("utf-8", "replace")
     if not hmac.compare_digest(token.encode(), sent):
-        return _form(settings, request, wanted, "The form has expired: send it again.", given)
+        return _form(settings, request, requested, "The form has expired: send it again.", given)
     try:
         who = _principal(settings, given, _provider(settings, request))
         session = settings.session(who)
         if len(session) > MAX_COOKIE:
             raise SiteError("The identity is too long for a cookie.", "Give fewer claims.")
     except SiteError as error:
-        return _form(settings, request, wanted, f"{error} {error.hint or ''}", given)
-    place = settings.destination(wanted, request) if wanted else f"{settings.prefix}/login/done"
+        return _form(settings, request, requested, f"{error} {error.hint or ''}", given)
+    place = (
+        settings.destination(requested, request) if requested else f"{settings.prefix}/login/done"
+    )
     cookie = _cookie(settings, request, session)
     return _page(302, b"", ("Location", encode_location(place)), cookie)
 
@@ -182,7 +184,7 @@ def _token(settings: EasyAuth, provider: str) -> str:
 def _form(
     settings: EasyAuth,
     request: Request,
-    wanted: str,
+    requested: str,
     error: str = "",
     given: dict[str, str] | None = None,
 ) -> Response:
@@ -192,7 +194,7 @@ def _form(
         provider=provider,
         action=f"{settings.prefix}/login/{quote(provider)}/callback",
         token=_token(settings, provider),
-        wanted=wanted,
+        requested=requested,
         people=_people(settings, provider),
         error=error,
         given=given or {},

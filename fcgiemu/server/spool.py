@@ -24,7 +24,7 @@ DISK_BUDGET = 1 << 31
 MAX_WAITING_RESPONSE = 1 << 28
 
 
-class Budget:
+class SpoolBudget:
     """What all spools of a server may hold."""
 
     def __init__(self, disk: int = DISK_BUDGET, memory: int = ALL_MEMORY_BYTES) -> None:
@@ -44,7 +44,7 @@ class Spool:
 
     __slots__ = ("_budget", "_chunks", "_end", "_file", "_start", "in_memory", "limit", "received")
 
-    def __init__(self, budget: Budget, limit: int | None = None) -> None:
+    def __init__(self, budget: SpoolBudget, limit: int | None = None) -> None:
         self._budget = budget
         #: Bytes it may hold before it is full; None = the budget alone decides.
         self.limit = limit

@@ -210,7 +210,7 @@ def _iisnode(site: Site, application: Application) -> Iterator[str]:
         yield line(known, "note")
 
 
-def _client_limits(limits: dynamic_ip_restriction.Limits) -> str:
+def _client_limits(limits: dynamic_ip_restriction.RateLimits) -> str:
     parts = []
     if limits.concurrent:
         parts.append(f"at most {limits.concurrent} requests of a client in progress")

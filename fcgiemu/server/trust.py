@@ -64,8 +64,8 @@ def add(
         yield _ran(str(database), command, runner)
     if sys.platform == "darwin":
         keychain = home / "Library/Keychains/login.keychain-db"
-        words = ("security", "add-trusted-cert", "-k", str(keychain), str(authority))
-        yield Outcome("the login keychain", False, shlex.join(words))
+        argv = ("security", "add-trusted-cert", "-k", str(keychain), str(authority))
+        yield Outcome("the login keychain", False, shlex.join(argv))
     for folder, update in _stores(root):
         copy = shlex.join(("sudo", "cp", str(authority), f"{folder}/{NICKNAME}.crt"))
         yield Outcome("the system's store", False, f"{copy} && sudo {update}")
@@ -81,8 +81,8 @@ def remove(
             command = ("certutil", "-D", "-d", f"sql:{database}", "-n", NICKNAME)
             yield _ran(str(database), command, runner)
     if sys.platform == "darwin":
-        words = shlex.join(("security", "remove-trusted-cert", str(authority)))
-        yield Outcome("the login keychain", False, words)
+        argv = shlex.join(("security", "remove-trusted-cert", str(authority)))
+        yield Outcome("the login keychain", False, argv)
     for folder, update in _stores(root):
         file = Path(folder, f"{NICKNAME}.crt")
         if root.joinpath(str(file).lstrip("/")).exists():

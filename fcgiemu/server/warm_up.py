@@ -66,9 +66,9 @@ class WarmUp:
         found = []
         for application in self._site.layout.applications:
             effective = self._site.effective(application.url or "/")
-            wanted = effective.view(application_initialization.initialization)
-            if wanted.after_restart or not restart:
-                found += [(application.url + path, host) for path, host in wanted.pages]
+            settings = effective.view(application_initialization.initialization)
+            if settings.after_restart or not restart:
+                found += [(application.url + path, host) for path, host in settings.pages]
         return found[:MAX_PAGES]
 
     async def _ask(self, pages: list[tuple[str, str]]) -> None:

@@ -25,7 +25,7 @@ from ..decision import Decision, Proxy, Respond
 from ..modules import application_request_routing as routing
 from ..modules import web_farms
 from ..modules.web_farms import Balance, Farm, FarmServer, HealthCheck
-from ..rewrite.state import State
+from ..rewrite.state import RewriteState
 from ..site import Site
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class FarmState:
 
     def route(self, decision: Decision, action: Proxy) -> Proxy | Respond:
         """The action with the server whose turn it is; 502.4 where none is usable."""
-        state = State.of(decision.request, decision.site.files, decision.rewrite)
+        state = RewriteState.of(decision.request, decision.site.files, decision.rewrite)
         asked = web_farms.asked(self.farm, decision.request, state)
         choice = self._balance.choose(asked, self._usable())
         if choice is None:

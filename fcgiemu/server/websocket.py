@@ -67,7 +67,7 @@ def are_enabled(decision: Decision) -> bool:
 class Connect(Protocol):
     """Makes a connection to the other side. Raises OSError."""
 
-    async def __call__(self, protocol: Callable[[], Upstream]) -> Upstream: ...
+    async def __call__(self, protocol: Callable[[], WebSocketUpstream]) -> WebSocketUpstream: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ def _there(url: SplitResult) -> Connect:
     """How the server of a URL is reached."""
     tls = url.scheme == "https"
 
-    async def connect(protocol: Callable[[], Upstream]) -> Upstream:
+    async def connect(protocol: Callable[[], WebSocketUpstream]) -> WebSocketUpstream:
         _, made = await asyncio.get_running_loop().create_connection(
             protocol, url.hostname or "", url.port or (443 if tls else 80), ssl=tls or None
         )
@@ -125,26 +125,26 @@ async def join(exchange: Exchange, decision: Decision, other: Other, forwarder: 
     """Ask the other side, and join the two connections where it agrees."""
     try:
         async with asyncio.timeout(other.seconds):
-            upstream = await other.connect(Upstream)
+            upstream = await other.connect(WebSocketUpstream)
     except TimeoutError:
-        words, hint = other.backend.too_late(decision, other.seconds)
-        await forwarder.fail(exchange, decision, words, E_TIMEOUT, hint)
+        message, hint = other.backend.too_late(decision, other.seconds)
+        await forwarder.fail(exchange, decision, message, E_TIMEOUT, hint)
         return
     except OSError as error:
-        words = f"{other.backend.name} does not answer: {error}"
-        await forwarder.fail(exchange, decision, words, code_of(error))
+        message = f"{other.backend.name} does not answer: {error}"
+        await forwarder.fail(exchange, decision, message, code_of(error))
         return
     try:
         answer = await _asked(exchange, upstream, other)
     except TimeoutError:
         upstream.close()
-        words, hint = other.backend.too_late(decision, other.seconds)
-        await forwarder.fail(exchange, decision, words, E_TIMEOUT, hint)
+        message, hint = other.backend.too_late(decision, other.seconds)
+        await forwarder.fail(exchange, decision, message, E_TIMEOUT, hint)
         return
     if answer is None:
         upstream.close()
-        words = f"{other.backend.name} does not answer a request to upgrade"
-        await forwarder.fail(exchange, decision, words, E_CONNECTION_ERROR)
+        message = f"{other.backend.name} does not answer a request to upgrade"
+        await forwarder.fail(exchange, decision, message, E_CONNECTION_ERROR)
         return
     if isinstance(decision.action, Proxy):
         answer.headers = routing.front_headers(decision, answer.headers)
@@ -153,14 +153,14 @@ async def join(exchange: Exchange, decision: Decision, other: Other, forwarder: 
         await exchange.respond(sending.send(decision, answer))
     elif isinstance(decision.action, Proxy) and answer.header("sec-websocket-extensions"):
         upstream.close()
-        words = f"{other.backend.name} wants the WebSocket extension that the client has offered"
+        message = f"{other.backend.name} wants the WebSocket extension that the client has offered"
         hint = "Let a rule set HTTP_SEC_WEBSOCKET_EXTENSIONS to nothing: ARR knows no extensions."
-        await forwarder.fail(exchange, decision, words, 0, hint, substatus=5)
+        await forwarder.fail(exchange, decision, message, 0, hint, substatus=5)
     else:
         await _joined(exchange, upstream, answer)
 
 
-async def _asked(exchange: Exchange, upstream: Upstream, other: Other) -> Response | None:
+async def _asked(exchange: Exchange, upstream: WebSocketUpstream, other: Other) -> Response | None:
     """What the other side answers; None where that is not HTTP. Raises ClientGone, TimeoutError."""
     exchange.when_lost = upstream.close
     try:
@@ -175,7 +175,7 @@ async def _asked(exchange: Exchange, upstream: Upstream, other: Other) -> Respon
     return answer
 
 
-async def _joined(exchange: Exchange, upstream: Upstream, answer: Response) -> None:
+async def _joined(exchange: Exchange, upstream: WebSocketUpstream, answer: Response) -> None:
     """The client's connection and the process's as one, until either of them ends."""
     exchange.phase, exchange.status, exchange.keep_alive = Phase.STARTED, 101, False
     connection = exchange.protocol
@@ -193,7 +193,7 @@ def upgrade_head(target: str, headers: list[Header]) -> bytes:
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace")
 
 
-class Upstream(asyncio.Protocol):
+class WebSocketUpstream(asyncio.Protocol):
     """The connection to the other side: first its answer is read, then bytes pass through."""
 
     transport: asyncio.Transport

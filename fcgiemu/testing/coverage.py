@@ -56,13 +56,15 @@ class Coverage:
                 seen = self._conditions.get(
                     (condition.span.line, condition.span.column, rule.span.file), set()
                 )
-                words = {(): "never evaluated", (False,): "never true", (True,): "never false"}.get(
-                    tuple(sorted(seen))
-                )
-                if words and condition.input.constant is None:
+                missing = {
+                    (): "never evaluated",
+                    (False,): "never true",
+                    (True,): "never false",
+                }.get(tuple(sorted(seen)))
+                if missing and condition.input.constant is None:
                     yield (
                         condition.span,
-                        f"condition {condition.input.source} of rule '{rule.name}' is {words}",
+                        f"condition {condition.input.source} of rule '{rule.name}' is {missing}",
                     )
         for name, span in _handlers(self.site):
             if name not in self._handlers:

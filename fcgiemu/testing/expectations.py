@@ -344,7 +344,7 @@ def _equal(name: str, wanted: str, actual: str, answer: Answer) -> bool:
 
 
 @dataclass(slots=True)
-class Result:
+class ExpectationResult:
     """An expectation, the answer, and what differs."""
 
     expectation: Expectation
@@ -352,16 +352,16 @@ class Result:
     differences: list[str]
 
 
-def judge(ask: Ask, expectations: Iterable[Expectation]) -> Iterator[Result]:
+def judge(ask: Ask, expectations: Iterable[Expectation]) -> Iterator[ExpectationResult]:
     """Ask the site for each expectation."""
     for expectation in expectations:
         who = expectation.client
         more = {"as_user": who.name, "roles": who.roles} if who is not None else {}
         answer = ask(expectation.url, expectation.method, expectation.headers, **more)
-        yield Result(expectation, answer, expectation.differences(answer))
+        yield ExpectationResult(expectation, answer, expectation.differences(answer))
 
 
-def as_json(results: Iterable[Result]) -> list[dict[str, Any]]:
+def as_json(results: Iterable[ExpectationResult]) -> list[dict[str, Any]]:
     """The results as JSON objects."""
     return [
         {

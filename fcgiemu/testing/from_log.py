@@ -6,9 +6,9 @@ import heapq
 from collections.abc import Iterable, Iterator
 
 from ..errors import SiteError
-from ..logs.asked import requests
 from ..logs.deciding import ALIKE, shown_url
 from ..logs.entry import Keyed
+from ..logs.listing import requests
 from ..logs.masking import masked
 from ..logs.run import Options
 from ..site import Site

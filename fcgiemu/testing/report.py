@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 
 from ..report.findings import escaped_data, escaped_property, suite
 from .coverage import Coverage
-from .expectations import Result, as_json
+from .expectations import ExpectationResult, as_json
 
 
-def text(results: Sequence[Result]) -> str:
+def text(results: Sequence[ExpectationResult]) -> str:
     """Each failure with what differs and how the answer came about; a count at the end."""
     lines = []
     for result in results:
@@ -26,7 +26,7 @@ def text(results: Sequence[Result]) -> str:
     return "\n".join(lines)
 
 
-def github(results: Sequence[Result]) -> str:
+def github(results: Sequence[ExpectationResult]) -> str:
     """One error annotation a failure."""
     return "\n".join(
         "::error"
@@ -38,7 +38,7 @@ def github(results: Sequence[Result]) -> str:
     )
 
 
-def junit(results: Sequence[Result]) -> str:
+def junit(results: Sequence[ExpectationResult]) -> str:
     """One test case an expectation."""
     return suite(
         "fcgiemu test",
@@ -62,7 +62,7 @@ def coverage(covered: Coverage) -> str:
     return "\n".join([*lines, f"coverage {share} % ({total - len(missing)} of {total})"])
 
 
-FORMATS: dict[str, Callable[[Sequence[Result]], str]] = {
+FORMATS: dict[str, Callable[[Sequence[ExpectationResult]], str]] = {
     "text": text,
     "github": github,
     "json": lambda results: json.dumps(as_json(results), indent=1),

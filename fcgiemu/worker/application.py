@@ -75,11 +75,11 @@ def load_ahead():
         found = settings.read(os.getcwd(), _Site.pairs, _Site.options.get("portal", ()))
         _adapt_virtual_environment(found)
     except Exception:  # the first request says so
-        standby.State.options.update(modules=[], late=[])
+        standby.StandbyState.options.update(modules=[], late=[])
     try:
         standby.load_ahead(found)
     except ValueError:  # settings that no environment can hold
-        standby.start_with(dict(standby.State.options, modules=[], late=[]))
+        standby.start_with(dict(standby.StandbyState.options, modules=[], late=[]))
     os.environ.pop("FCGIEMU_ENV", None)
     standby.tell_skipped("ready")
 

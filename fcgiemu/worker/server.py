@@ -58,8 +58,8 @@ class BufferedSocket:
             # well
             self._readable.poll()
             self._input = self._sock.recv(1 << 16)
-            if standby.State.received is not None:
-                standby.State.received.write(self._input)
+            if standby.StandbyState.received is not None:
+                standby.StandbyState.received.write(self._input)
             self._position = 0
         data = self._input[self._position : self._position + size]
         self._position += len(data)
@@ -227,7 +227,7 @@ class FcgiServer(WSGIServer):
         os.dup2(devnull, 0)
         os.close(devnull)
         sys.stdin.detach()  # as wfastcgi leaves it: nothing can be read
-        standby.State.listening = listening.fileno()
+        standby.StandbyState.listening = listening.fileno()
         if standby.stands_by():
             end = signal.signal(signal.SIGTERM, signal.SIG_DFL)  # at once, while it loads ahead
             application.load_ahead()
@@ -252,12 +252,12 @@ class FcgiServer(WSGIServer):
         return listening.accept()
 
     def _serve(self, sock, address, received=b""):
-        standby.State.connection = sock.fileno()
+        standby.StandbyState.connection = sock.fileno()
         try:
             Connection(sock, address, self, None, received).run()
         except OSError:
             pass
-        standby.State.connection = -1
+        standby.StandbyState.connection = -1
 
 
 def _open_breakpoints(options):

@@ -36,7 +36,7 @@ _LIBRARY = os.path.join(os.path.dirname(os.__file__), "")
 _SPOOL = 1 << 20
 
 
-class State:
+class StandbyState:
     """What the process knows of its standing by."""
 
     #: argv and environment to start anew with.
@@ -67,24 +67,24 @@ def begin(environment, mark):
     """At the very start of a worker. ``environment`` is the one that the process was started
     with.
     """
-    State.environment = environment
-    State.python = sys.executable
-    State.command = (sys.executable,) + tuple(sys.argv)
-    State.started = time.time()
-    State.mark = mark
-    State.base = frozenset(sys.modules)
-    State.folders = json.loads(os.environ.pop("FCGIEMU_REPORTS", "{}"))
-    State.options = {"skip": os.environ.pop("FCGIEMU_SKIPPED", "").split()}
+    StandbyState.environment = environment
+    StandbyState.python = sys.executable
+    StandbyState.command = (sys.executable,) + tuple(sys.argv)
+    StandbyState.started = time.time()
+    StandbyState.mark = mark
+    StandbyState.base = frozenset(sys.modules)
+    StandbyState.folders = json.loads(os.environ.pop("FCGIEMU_REPORTS", "{}"))
+    StandbyState.options = {"skip": os.environ.pop("FCGIEMU_SKIPPED", "").split()}
     text = os.environ.pop("FCGIEMU_STANDBY", "")
     if text:
-        State.options = json.loads(text)
-        State.received = tempfile.SpooledTemporaryFile(_SPOOL)
+        StandbyState.options = json.loads(text)
+        StandbyState.received = tempfile.SpooledTemporaryFile(_SPOOL)
     return [int(number) for number in os.environ.pop("FCGIEMU_RESUMED", "").split()]
 
 
 def stands_by():
     """Whether this process has been started ahead and has not loaded its site yet."""
-    return State.received is not None
+    return StandbyState.received is not None
 
 
 # -- loading ahead ---------------------------------------------------------------------------------
@@ -94,9 +94,9 @@ def load_ahead(settings):
     """Load what the options name. ``settings`` are those of web.config, which are in the
     environment meanwhile.
     """
-    options = State.options
+    options = StandbyState.options
     names = [name for name in options["modules"] + options["late"] if not _is_skipped(name)]
-    State.signature = _signature(_files(sys.modules))
+    StandbyState.signature = _signature(_files(sys.modules))
     if not names:
         return
     before = dict(os.environ)
@@ -115,14 +115,14 @@ def load_ahead(settings):
     if hasattr(gc, "freeze"):  # nothing of it is garbage: collections need not look at it now
         gc.collect()
         gc.freeze()
-    State.shelf, State.settings = made, settings
-    State.signature.update(_signature(_files(made.modules), State.started))
+    StandbyState.shelf, StandbyState.settings = made, settings
+    StandbyState.signature.update(_signature(_files(made.modules), StandbyState.started))
 
 
 def _load_all(made, names):
     """Load all, or start anew without those that must not be loaded ahead."""
     unfit = set()
-    taken = set(State.options["taken"])
+    taken = set(StandbyState.options["taken"])
     process, asked = _process(), made.asks()
     for name in names:
         if name in made.modules or name in sys.modules:
@@ -137,11 +137,11 @@ def _load_all(made, names):
         asked = now
     unfit |= made.failed
     if unfit:
-        skip = sorted(unfit.union(State.options["skip"]))
-        passes = State.options.get("passes", 1) + 1
+        skip = sorted(unfit.union(StandbyState.options["skip"]))
+        passes = StandbyState.options.get("passes", 1) + 1
         if passes > PASSES:
-            start_with(dict(State.options, modules=[], late=[], skip=skip))
-        start_with(dict(State.options, skip=skip, passes=passes))
+            start_with(dict(StandbyState.options, modules=[], late=[], skip=skip))
+        start_with(dict(StandbyState.options, skip=skip, passes=passes))
 
 
 def _process():
@@ -181,7 +181,7 @@ def _children():
 
 def _is_skipped(name):
     """Whether a module, or as ``package.*`` all of its package, is not to be loaded ahead."""
-    skip = State.options["skip"]
+    skip = StandbyState.options["skip"]
     return name in skip or name.partition(".")[0] + ".*" in skip
 
 
@@ -197,11 +197,11 @@ def _is_standard(file):
 
 
 def _is_watched(file):
-    for root in State.folders["watched"]:
+    for root in StandbyState.folders["watched"]:
         folder = os.path.join(root, "")
         if file.startswith(folder):
             parts = file[len(folder) :].split(os.sep)
-            if not any(part in State.folders["ignored"] for part in parts[:-1]):
+            if not any(part in StandbyState.folders["ignored"] for part in parts[:-1]):
                 return True
     return False
 
@@ -253,7 +253,7 @@ def _files(modules):
         file = getattr(getattr(module, "__spec__", None), "origin", None)
         if file and os.path.isabs(file) and (not _is_standard(file) or _is_watched(file)):
             found.update((file, os.path.dirname(file)))
-    for entry in sys.path + State.options.get("path", []):
+    for entry in sys.path + StandbyState.options.get("path", []):
         if _is_packages(entry):
             found.add(entry)
             try:
@@ -262,7 +262,7 @@ def _files(modules):
                 )
             except OSError:
                 pass
-    found.update((os.path.join(sys.prefix, "pyvenv.cfg"), os.path.realpath(State.python)))
+    found.update((os.path.join(sys.prefix, "pyvenv.cfg"), os.path.realpath(StandbyState.python)))
     return found
 
 
@@ -290,14 +290,14 @@ def adopt():
     """The first request is here: start anew where anything has changed since."""
     if not stands_by():
         return
-    for file, stamp in State.signature.items():
+    for file, stamp in StandbyState.signature.items():
         if _stamp(file) != stamp:
             start_anew("%s has changed" % file)
 
 
 def check_settings(settings):
     """The settings that the site has, before it is loaded."""
-    if State.shelf is not None and stands_by() and settings != State.settings:
+    if StandbyState.shelf is not None and stands_by() and settings != StandbyState.settings:
         start_anew("web.config has changed")
 
 
@@ -309,19 +309,19 @@ def failed():
 def loaded():
     """The site has been loaded: it must have asked for everything, and found it where it was."""
     if stands_by():
-        if State.shelf is not None:
-            State.shelf.check()
-            lacking = State.shelf.lacks(State.options["modules"])
+        if StandbyState.shelf is not None:
+            StandbyState.shelf.check()
+            lacking = StandbyState.shelf.lacks(StandbyState.options["modules"])
             if lacking:
                 start_anew("the site no longer asks for %s" % lacking[0])
-            if not State.shelf.lacks(State.shelf.modules):
-                sys.meta_path.remove(State.shelf)
-        State.received = None
+            if not StandbyState.shelf.lacks(StandbyState.shelf.modules):
+                sys.meta_path.remove(StandbyState.shelf)
+        StandbyState.received = None
 
 
 def start_anew_with_modules(reason):
     """As ``start_anew``, where anything has been loaded ahead."""
-    if State.shelf is not None:
+    if StandbyState.shelf is not None:
         start_anew(reason)
 
 
@@ -330,43 +330,43 @@ def start_anew(reason):
     if not stands_by():  # too late: what the site has asked for stays
         return
     _tell("standby given up: %s" % reason)
-    received, State.received = State.received, None
+    received, StandbyState.received = StandbyState.received, None
     descriptors = []
-    if State.connection >= 0:
+    if StandbyState.connection >= 0:
         spool = tempfile.TemporaryFile()
         received.seek(0)
         for part in iter(lambda: received.read(1 << 16), b""):
             spool.write(part)
         spool.flush()
         spool.seek(0)
-        descriptors = [os.dup(State.connection), os.dup(spool.fileno())]
+        descriptors = [os.dup(StandbyState.connection), os.dup(spool.fileno())]
     more = {
         "FCGIEMU_RESUMED": " ".join(map(str, descriptors)),
-        "FCGIEMU_SKIPPED": " ".join(State.options["skip"]),
+        "FCGIEMU_SKIPPED": " ".join(StandbyState.options["skip"]),
     }
     _exec(more, descriptors)
 
 
 def start_with(options):
     """Stand by once more, with other options. Does not return."""
-    State.options = options
+    StandbyState.options = options
     tell_skipped("skips")
     _end_children()
     _exec({"FCGIEMU_STANDBY": json.dumps(options)}, [])
 
 
 def _exec(more, descriptors):
-    environment = dict(State.environment)
+    environment = dict(StandbyState.environment)
     environment.pop("FCGIEMU_STANDBY", None)
     environment.pop("FCGIEMU_RESUMED", None)
     environment.update({key: value for key, value in more.items() if value})
     lifeline = environment.get("FCGIEMU_LIFELINE")
     for descriptor in descriptors + ([int(lifeline)] if lifeline else []):
         os.set_inheritable(descriptor, True)
-    if State.listening >= 0:
-        os.dup2(State.listening, 0)
-    os.chdir(State.folders["folder"])
-    os.execve(State.python, State.command, environment)
+    if StandbyState.listening >= 0:
+        os.dup2(StandbyState.listening, 0)
+    os.chdir(StandbyState.folders["folder"])
+    os.execve(StandbyState.python, StandbyState.command, environment)
 
 
 # -- what the next one will need -------------------------------------------------------------------
@@ -374,20 +374,26 @@ def _exec(more, descriptors):
 
 def note_early():
     """The site has been loaded; what its first request loads comes on top of that."""
-    if State.folders:
-        State.early = list(sys.modules)
+    if StandbyState.folders:
+        StandbyState.early = list(sys.modules)
 
 
 def report():
     """Tell the server, after the first request, what another interpreter can load ahead."""
-    if not State.early:
+    if not StandbyState.early:
         return
     if hasattr(gc, "unfreeze"):
         gc.unfreeze()
-    told = {"modules": [], "late": [], "taken": [], "path": [], "skip": State.options["skip"]}
+    told = {
+        "modules": [],
+        "late": [],
+        "taken": [],
+        "path": [],
+        "skip": StandbyState.options["skip"],
+    }
     if not NEVER.intersection(sys.modules):
-        told.update(_found(State.early))
-    State.early = ()
+        told.update(_found(StandbyState.early))
+    StandbyState.early = ()
     text = json.dumps(told)
     for start in range(0, len(text), MAX_LINE):
         _tell("report " + text[start : start + MAX_LINE])
@@ -398,7 +404,7 @@ def _found(before):
     fit, taken = set(), set()
     for name, module in list(sys.modules.items()):
         file = getattr(getattr(module, "__spec__", None), "origin", None)
-        if name in State.base or not file or file in ("built-in", "frozen"):
+        if name in StandbyState.base or not file or file in ("built-in", "frozen"):
             continue
         if os.path.isabs(file) and _is_package_file(file):
             fit.add(name)
@@ -426,7 +432,7 @@ def _found(before):
 
 def tell_skipped(word):
     """Tell the server what had to be left out; "ready" is the word when all else is loaded."""
-    names = State.options["skip"]
+    names = StandbyState.options["skip"]
     text = " ".join(names)
     while len(text) > MAX_LINE:
         names = names[:-1]
@@ -436,6 +442,6 @@ def tell_skipped(word):
 
 def _tell(text):
     try:
-        os.write(2, ("\x1e%s %s\n" % (State.mark, text)).encode("ascii", "backslashreplace"))
+        os.write(2, ("\x1e%s %s\n" % (StandbyState.mark, text)).encode("ascii", "backslashreplace"))
     except OSError:
         pass

@@ -12,8 +12,14 @@ from pathlib import Path
 import pytest
 
 from fcgiemu.server.process_handlers.address import Address, TcpPort, UnixSocket
-from fcgiemu.server.process_handlers.supervised_process import E_TIMEOUT, StartFailed
-from fcgiemu.server.process_handlers.supervisor import Failure, Log, Policy, Readiness, Supervisor
+from fcgiemu.server.process_handlers.supervised_process import E_TIMEOUT, ProcessStartFailed
+from fcgiemu.server.process_handlers.supervisor import (
+    FailurePolicy,
+    LogPolicy,
+    Policy,
+    Readiness,
+    Supervisor,
+)
 
 #: Listens on what PORT says: a number, or the path of a socket.
 LISTENS = """
@@ -50,17 +56,17 @@ class Site:
         address: Callable[[], Address],
         *,
         seconds: float = 60.0,
-        failure: Failure | None = None,
+        failure: FailurePolicy | None = None,
         processes: int = 1,
         at_once: bool = False,
-        log: Log | None = None,
+        log: LogPolicy | None = None,
     ) -> Supervisor:
         policy = Policy(
             readiness=Readiness(
                 address=address, variable="PORT", seconds=seconds, attribute="the limit"
             ),
-            failure=failure or Failure(),
-            log=log or Log(),
+            failure=failure or FailurePolicy(),
+            log=log or LogPolicy(),
             processes=processes,
             at_once=at_once,
         )
@@ -133,26 +139,30 @@ def test_requests_that_come_while_a_process_starts_wait_for_it(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("failure", "starts", "words"),
     [
-        (Failure(), 2, "it ended with exit code 3"),
-        (Failure(starts=3), 6, "it ended with exit code 3"),
-        (Failure(starts=3, rapid_fails=0), 6, "it ended with exit code 3"),
-        (Failure(starts=3, rapid_fails=2), 2, "2 failures within a minute: rapidFailsPerMinute"),
+        (FailurePolicy(), 2, "it ended with exit code 3"),
+        (FailurePolicy(starts=3), 6, "it ended with exit code 3"),
+        (FailurePolicy(starts=3, rapid_fails=0), 6, "it ended with exit code 3"),
+        (
+            FailurePolicy(starts=3, rapid_fails=2),
+            2,
+            "2 failures within a minute: rapidFailsPerMinute",
+        ),
     ],
 )
 def test_how_often_a_process_is_started(
-    failure: Failure, starts: int, words: str, tmp_path: Path
+    failure: FailurePolicy, starts: int, words: str, tmp_path: Path
 ) -> None:
     site = Site(tmp_path, FAILS)
     supervisor = site.supervisor(site.socket, failure=failure)
 
     async def run() -> None:
         for _ in range(2):
-            with pytest.raises(StartFailed, match=words):
+            with pytest.raises(ProcessStartFailed, match=words):
                 await supervisor.process()
         assert supervisor.running and not supervisor.alive
         await supervisor.restart()  # a saved file lifts the block
         assert not supervisor.running
-        with pytest.raises(StartFailed):
+        with pytest.raises(ProcessStartFailed):
             await supervisor.process()
 
     asyncio.run(run())
@@ -165,7 +175,7 @@ def test_a_process_that_does_not_listen(tmp_path: Path) -> None:
     words = r"it did not listen on the socket \S+0\.sock \(%PORT%\) within 0\.1 seconds \(the limit"
 
     async def run() -> None:
-        with pytest.raises(StartFailed, match=words) as caught:
+        with pytest.raises(ProcessStartFailed, match=words) as caught:
             await supervisor.process()
         assert caught.value.hresult == E_TIMEOUT
 
@@ -183,7 +193,7 @@ def test_a_process_that_ends_is_replaced_by_the_next_request(
     rapid_fails: int | None, said: str, tmp_path: Path
 ) -> None:
     site = Site(tmp_path, LISTENS)
-    supervisor = site.supervisor(site.socket, failure=Failure(rapid_fails=rapid_fails))
+    supervisor = site.supervisor(site.socket, failure=FailurePolicy(rapid_fails=rapid_fails))
 
     async def run() -> None:
         first = await supervisor.process()
@@ -223,7 +233,7 @@ def test_who_waited_for_a_start_may_go(tmp_path: Path) -> None:
 
 def test_what_a_process_writes_goes_to_a_file_of_each_start(tmp_path: Path) -> None:
     site = Site(tmp_path, LISTENS)
-    log = Log(stem=str(tmp_path / "logs" / "out"), suffix=lambda worker, _: f"_{worker}.log")
+    log = LogPolicy(stem=str(tmp_path / "logs" / "out"), suffix=lambda worker, _: f"_{worker}.log")
     supervisor = site.supervisor(site.socket, log=log)
 
     async def run() -> None:
@@ -257,7 +267,7 @@ def test_a_save_ends_what_starts(tmp_path: Path) -> None:
     """Whoever waits for a process that never listens gets one of the saved files at once."""
     program = f"import os\nexec({LISTENS!r} if os.path.exists('saved') else {SLEEPS!r})"
     site = Site(tmp_path, program)
-    supervisor = site.supervisor(site.socket, failure=Failure(starts=1, rapid_fails=1))
+    supervisor = site.supervisor(site.socket, failure=FailurePolicy(starts=1, rapid_fails=1))
 
     async def run() -> None:
         asking = asyncio.ensure_future(supervisor.process())

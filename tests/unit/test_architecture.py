@@ -50,3 +50,15 @@ def test_no_comment_refers_to_a_document_that_is_not_here() -> None:
         if _ELSEWHERE.search(line) and "RFC" not in line and "XPath" not in line
     ]
     assert not found
+
+
+def test_one_name_means_one_class() -> None:
+    """Two classes of one name are read as one. flup's Request and the one of the fixture's client
+    have the names that their users know.
+    """
+    found: dict[str, list[str]] = {}
+    for path in sorted((ROOT / "fcgiemu").rglob("*.py")):
+        for name in re.findall(r"^class ([A-Z]\w*)", path.read_text("utf-8"), re.MULTILINE):
+            found.setdefault(name, []).append(path.relative_to(ROOT).as_posix())
+    twice = {name: places for name, places in found.items() if len(places) > 1}
+    assert twice.keys() <= {"Request", "Response"}, twice

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fcgiemu.rewrite.automaton import Automaton, Budget, Inexpressible, OutOfBudget
+from fcgiemu.rewrite.automaton import Automaton, Inexpressible, OutOfBudget, SearchBudget
 from fcgiemu.rewrite.cost import cost
 from fcgiemu.rewrite.dialect import END, parse, required_prefix
 from fcgiemu.rewrite.policy import POLICY
@@ -50,9 +50,9 @@ def test_it_finds_what_re_finds(pattern: str, text: str) -> None:
     automaton = Automaton(parsed.part, parsed.groups, False)
     wanted = spans(pattern, text)
     try:
-        assert automaton.captures(text, Budget(100_000)) == wanted
+        assert automaton.captures(text, SearchBudget(100_000)) == wanted
         if not automaton.has_lookaheads:
-            assert automaton.exists(text, Budget(100_000)) == (wanted is not None)
+            assert automaton.exists(text, SearchBudget(100_000)) == (wanted is not None)
     except OutOfBudget:
         return
 
@@ -80,7 +80,7 @@ def test_a_bomb_takes_little_work(pattern: str, text: str) -> None:
     """Counted, not timed: the units of work of one search."""
     parsed = parse(pattern)
     automaton = Automaton(parsed.part, parsed.groups, False)
-    budget = Budget(POLICY.regex_work)
+    budget = SearchBudget(POLICY.regex_work)
     if automaton.has_lookaheads:
         automaton.captures(text, budget)
     elif not automaton.exists(text, budget):
@@ -111,7 +111,7 @@ def test_steps_are_what_backtracking_takes() -> None:
     parsed = parse("^(a|a)*$")
     automaton = Automaton(parsed.part, parsed.groups, False)
     ways = sum(2**count for count in range(1, 11))
-    assert automaton.steps("a" * 10 + "!", 10**9, Budget(10**6)) == ways
+    assert automaton.steps("a" * 10 + "!", 10**9, SearchBudget(10**6)) == ways
 
 
 def test_a_pattern_that_never_ends_gets_less(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ import pytest
 from fcgiemu.decision import CallFastCgi, Decision, Respond, ServeFile
 from fcgiemu.server.decisions import KEPT, LONGEST_HEAD, Decisions, decide
 from fcgiemu.server.exchange import Exchange
-from fcgiemu.server.protocol import Connection
+from fcgiemu.server.protocol import ClientConnection
 from fcgiemu.settings import Settings
 from fcgiemu.site import Site
 
@@ -45,7 +45,7 @@ MAPPED = """<rewrite><rules>
 SITE = {"web.config": web_config(RULES), "site.css": "one", "map.txt": "key=site.css\n"}
 LONG = "x" * LONGEST_HEAD
 PROTOCOL = cast(
-    Connection,
+    ClientConnection,
     SimpleNamespace(
         client=("127.0.0.1", 5),
         server=("127.0.0.1", 80),

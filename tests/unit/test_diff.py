@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from fcgiemu import Settings, Site
 from fcgiemu.cli import main
-from fcgiemu.diff.compare import Asked, compare, from_urls
+from fcgiemu.diff.compare import ListedRequest, compare, from_urls
 
 from ..sites import rules, write
 
@@ -162,7 +162,7 @@ def test_many_urls_are_decided_in_batches(folder: Path, monkeypatch: pytest.Monk
         Site(folder / "site"),
         Site(folder / "site", Settings(root_config=folder / "new.config")),
     ]
-    found = compare(sites[0], sites[1], (Asked(f"/old/{number}") for number in range(95)))
+    found = compare(sites[0], sites[1], (ListedRequest(f"/old/{number}") for number in range(95)))
     assert found.totals.requests == found.totals.changed == found.facts.requests == 95
 
 
@@ -170,9 +170,9 @@ def test_inputs() -> None:
     assert list(
         from_urls(["x", "PUT /y?z", "https://Host.example:8443/a", "/a b/\xe4", "http://[::1]/z"])
     ) == [
-        Asked("/x"),
-        Asked("/y?z", "PUT"),
-        Asked("/a", "GET", "host.example", 8443),
-        Asked("/a%20b/%C3%A4"),
-        Asked("/z", "GET", "[::1]"),
+        ListedRequest("/x"),
+        ListedRequest("/y?z", "PUT"),
+        ListedRequest("/a", "GET", "host.example", 8443),
+        ListedRequest("/a%20b/%C3%A4"),
+        ListedRequest("/z", "GET", "[::1]"),
     ]

@@ -30,7 +30,7 @@ FIXED = [
 ]
 
 
-def changed(folder: Path, code: str = "") -> list[fixes.Change]:
+def changed(folder: Path, code: str = "") -> list[fixes.FileChange]:
     """The changes that the fixes of a site make, or of one code; they are written."""
     site = Site(folder)
     made = fixes.changes(site, [one for one in check(site) if not code or one.code == code])

@@ -18,8 +18,8 @@ from fcgiemu.http.response import Response
 from fcgiemu.modules import sending
 from fcgiemu.server import heads
 from fcgiemu.server.exchange import Exchange
-from fcgiemu.server.protocol import Connection
-from fcgiemu.server.spool import Budget
+from fcgiemu.server.protocol import ClientConnection
+from fcgiemu.server.spool import SpoolBudget
 from fcgiemu.site import Site
 
 from ..sites import python_handler, web_config
@@ -41,7 +41,7 @@ class FakeConnection:
     def __init__(self) -> None:
         self.transport = self
         self.write_paused = False
-        self.app = SimpleNamespace(budget=Budget())
+        self.app = SimpleNamespace(budget=SpoolBudget())
         self.exchange: Exchange
         self.sent = b""
         self.closed = False
@@ -62,7 +62,7 @@ def outcome(
     send: Callable[[Exchange], None], keep_alive: bool
 ) -> tuple[bytes, bool, int, int, int]:
     connection = FakeConnection()
-    exchange = Exchange(cast(Connection, connection), "GET", b"/x", [], "1.1", keep_alive)
+    exchange = Exchange(cast(ClientConnection, connection), "GET", b"/x", [], "1.1", keep_alive)
     connection.exchange = exchange
     send(exchange)
     assert exchange.response_complete and exchange.started
@@ -207,7 +207,7 @@ def test_a_head_says_one_thing(
     status: int, headers: list[tuple[str, str]], lines: list[str]
 ) -> None:
     connection = FakeConnection()
-    exchange = Exchange(cast(Connection, connection), "GET", b"/x", [], "1.1", True)
+    exchange = Exchange(cast(ClientConnection, connection), "GET", b"/x", [], "1.1", True)
     connection.exchange = exchange
     asyncio.run(exchange.respond(Response(status, "OK", headers, b"ab")))
     head, _, body = connection.sent.partition(b"\r\n\r\n")

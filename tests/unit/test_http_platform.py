@@ -11,12 +11,12 @@ import pytest
 
 from fcgiemu.programs.http_platform import log_suffix
 from fcgiemu.programs.ports import stranger_on
-from fcgiemu.server.process_handlers.supervisor import RapidFails
+from fcgiemu.server.process_handlers.supervisor import FailCounter
 
 
 def test_failures_count_for_a_minute_from_the_first_one_on() -> None:
     now = [1000.0]
-    fails = RapidFails(2, lambda: now[0])
+    fails = FailCounter(2, lambda: now[0])
     fails.add()
     assert not fails.used_up
     now[0] += 59
@@ -29,7 +29,7 @@ def test_failures_count_for_a_minute_from_the_first_one_on() -> None:
 
 
 def test_a_limit_of_0_is_none() -> None:
-    fails = RapidFails(0)
+    fails = FailCounter(0)
     for _ in range(200):
         fails.add()
     assert not fails.used_up and fails.count == 200

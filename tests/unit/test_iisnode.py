@@ -14,7 +14,7 @@ from fcgiemu.decision import CallIisnode, Respond
 from fcgiemu.http.request import make_request
 from fcgiemu.modules import iisnode_yml
 from fcgiemu.modules.iisnode import compiled
-from fcgiemu.modules.iisnode_yml import Line, Problem
+from fcgiemu.modules.iisnode_yml import YmlLine, YmlProblem
 from fcgiemu.programs import node
 from fcgiemu.programs.iisnode import command_line
 from fcgiemu.programs.interpreters import ProgramMissing
@@ -52,12 +52,12 @@ def test_the_lines_of_iisnode_yml(
     text: str, lines: list[tuple[str, str, int]], problems: list[tuple[str, str, int]]
 ) -> None:
     read = iisnode_yml.read(text.encode())
-    assert list(read.lines) == [Line(*line) for line in lines]
-    assert list(read.problems) == [Problem(*problem) for problem in problems]
+    assert list(read.lines) == [YmlLine(*line) for line in lines]
+    assert list(read.problems) == [YmlProblem(*problem) for problem in problems]
 
 
 def test_bytes_that_are_not_utf_8() -> None:
-    assert iisnode_yml.read(b"a: \xff").lines == (Line("a", "\xff", 1),)
+    assert iisnode_yml.read(b"a: \xff").lines == (YmlLine("a", "\xff", 1),)
 
 
 @pytest.mark.parametrize(

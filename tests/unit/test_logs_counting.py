@@ -26,7 +26,7 @@ def counted(
     """All counts of a log, and the facts."""
     folder.mkdir(exist_ok=True)
     target = folder / f"{engine}.sqlite"
-    made = duck.Engine(1, memory, folder) if engine == "duckdb" else formats.Lines()
+    made = duck.DuckDbEngine(1, memory, folder) if engine == "duckdb" else formats.Lines()
     writer = store.Writer(target, memory)
     tally = Tally(writer, wanted)
     try:

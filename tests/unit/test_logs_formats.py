@@ -24,7 +24,7 @@ from fcgiemu.logs.entry import (
     keyed,
     sent_query,
 )
-from fcgiemu.logs.sources import Source, listed, share, streams, whole_lines
+from fcgiemu.logs.sources import LogSource, listed, share, streams, whole_lines
 from fcgiemu.logs.store import Facts
 from fcgiemu.logs.tally import Tally
 
@@ -46,7 +46,7 @@ def read(data: bytes | str, wanted: Wanted = ALL) -> tuple[list[tuple[Keyed, int
     kept = Kept()
     tally = Tally(kept, wanted)
     text = data if isinstance(data, bytes) else data.encode()
-    stream = formats.Stream("x.log", iter([text] if text else []))
+    stream = formats.LogStream("x.log", iter([text] if text else []))
     try:
         formats.count_stream(stream, tally, formats.Lines())
     except formats.Unreadable as error:
@@ -405,7 +405,7 @@ def test_names(tmp_path: Path) -> None:
 
 
 def test_shares_are_of_about_the_same_size() -> None:
-    sources = [Source(f"{number}.log", number * 100) for number in range(20)]
+    sources = [LogSource(f"{number}.log", number * 100) for number in range(20)]
     shares = [share(sources, part, 3) for part in (1, 2, 3)]
     assert sorted(one.name for part in shares for one in part) == sorted(s.name for s in sources)
     sizes = [sum(source.size for source in part) for part in shares]

@@ -9,7 +9,7 @@ import pytest
 
 from fcgiemu.errors import SiteError
 from fcgiemu.parity import asking, crawling, normal
-from fcgiemu.parity.asking import Answer, Header, Origin, Question
+from fcgiemu.parity.asking import Header, LiveAnswer, Origin, Question
 from fcgiemu.parity.cases import Redactor
 
 LIVE = Origin("https", "www.example.org", 443)
@@ -17,15 +17,15 @@ LOCAL = Origin("http", "127.0.0.1", 8000)
 
 
 def differing(
-    live: Answer, local: Answer, method: str = "GET", foreign: bool = False
+    live: LiveAnswer, local: LiveAnswer, method: str = "GET", foreign: bool = False
 ) -> list[tuple[str, str, str]]:
-    policy = normal.Policy(LIVE, LOCAL, foreign=foreign)
+    policy = normal.ComparisonPolicy(LIVE, LOCAL, foreign=foreign)
     found = normal.differences(Question("/a/b", method), live, local, policy)
     return [(one.aspect, one.live, one.local) for one in found]
 
 
-def with_headers(*headers: Header, status: int = 200, body: bytes = b"") -> Answer:
-    return Answer(status, headers, body)
+def with_headers(*headers: Header, status: int = 200, body: bytes = b"") -> LiveAnswer:
+    return LiveAnswer(status, headers, body)
 
 
 @pytest.mark.parametrize(
@@ -67,9 +67,11 @@ def test_what_must_not_differ(live: Header, local: Header) -> None:
 
 
 def test_status_and_connection() -> None:
-    assert differing(Answer(200), Answer(404)) == [("status", "200", "404")]
-    assert differing(Answer(error="gone"), Answer(200)) == [("connection", "gone", "status 200")]
-    assert differing(Answer(error="gone"), Answer(error="gone")) == []
+    assert differing(LiveAnswer(200), LiveAnswer(404)) == [("status", "200", "404")]
+    assert differing(LiveAnswer(error="gone"), LiveAnswer(200)) == [
+        ("connection", "gone", "status 200")
+    ]
+    assert differing(LiveAnswer(error="gone"), LiveAnswer(error="gone")) == []
 
 
 PAGE = ("Content-Type", "text/html")

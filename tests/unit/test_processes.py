@@ -17,7 +17,7 @@ import pytest
 
 from fcgiemu.fastcgi.connection import ConnectionClosed, FastCgiConnection
 from fcgiemu.fastcgi.limits import Limits
-from fcgiemu.fastcgi.pool import Pool, QueueFull, RapidFails
+from fcgiemu.fastcgi.pool import Pool, QueueFull, TooManyFails
 from fcgiemu.fastcgi.process import ALLOWED, Launch, ProcessState, StartFailed, WorkerProcess
 
 LAUNCH = Launch(("program",), {}, "/")
@@ -401,7 +401,7 @@ def test_rapid_fails_stop_starts_for_a_minute(
             worker.kill()
             application.failed(worker)
             now[0] += 10
-        with pytest.raises(RapidFails):
+        with pytest.raises(TooManyFails):
             await application.acquire()
         application.release(healthy)
         application.release(await application.acquire())  # one that runs goes on

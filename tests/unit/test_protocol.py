@@ -15,9 +15,9 @@ from fcgiemu.http.framing import RequestHead
 from fcgiemu.http.url import UrlRefused
 from fcgiemu.server.decisions import decide
 from fcgiemu.server.exchange import Exchange
-from fcgiemu.server.heads import Known
-from fcgiemu.server.protocol import Connection
-from fcgiemu.server.spool import Budget
+from fcgiemu.server.heads import KnownHead
+from fcgiemu.server.protocol import ClientConnection
+from fcgiemu.server.spool import SpoolBudget
 from fcgiemu.server.timers import Timers
 from fcgiemu.site import Site
 
@@ -61,8 +61,8 @@ class App:
         self.seen: list[Seen] = []
         self.exchanges: list[Exchange] = []
         self.timers = Timers()
-        self.budget = Budget()
-        self.connections: set[Connection] = set()
+        self.budget = SpoolBudget()
+        self.connections: set[ClientConnection] = set()
         self.trusted_names: frozenset[str] = frozenset()
 
     def begin(self, exchange: Exchange) -> None:
@@ -82,7 +82,7 @@ class App:
             self.end(exchange)
 
     def end(self, exchange: Exchange) -> None:
-        exchange.send_whole(Known(200, b"HTTP/1.1 200 OK\r\nDate: "), b"")
+        exchange.send_whole(KnownHead(200, b"HTTP/1.1 200 OK\r\nDate: "), b"")
 
     def refuse(self, exchange: Exchange, error: UrlRefused) -> None:
         exchange.protocol.give_body_up()
@@ -109,7 +109,7 @@ def received(site: Site, packets: list[bytes], at_once: bool = True) -> App:
     app = App(site, at_once)
 
     async def run() -> None:
-        protocol = Connection(app, "http", asyncio.get_running_loop())
+        protocol = ClientConnection(app, "http", asyncio.get_running_loop())
         protocol.connection_made(cast(asyncio.Transport, Transport()))
         for packet in packets:
             protocol.data_received(packet)

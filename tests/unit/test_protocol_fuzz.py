@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 
 from fcgiemu.http.url import UrlRefused
 from fcgiemu.server.exchange import ClientGone, Exchange
-from fcgiemu.server.heads import Known
-from fcgiemu.server.kept import Kept
-from fcgiemu.server.protocol import ALLOWED, Connection, State
-from fcgiemu.server.spool import Budget
+from fcgiemu.server.heads import KnownHead
+from fcgiemu.server.kept import KeptDecision
+from fcgiemu.server.protocol import ALLOWED, ClientConnection, ConnectionState
+from fcgiemu.server.spool import SpoolBudget
 from fcgiemu.server.timers import Timers
 
 
@@ -67,8 +67,8 @@ class Echo:
         self.seen: list[tuple[str, bytes, bytes]] = []
         self.waiting: list[Exchange] = []
         self.timers = Timers()
-        self.budget = Budget()
-        self.connections: set[Connection] = set()
+        self.budget = SpoolBudget()
+        self.connections: set[ClientConnection] = set()
         self.trusted_names: frozenset[str] = frozenset()
 
     def begin(self, exchange: Exchange) -> None:
@@ -84,7 +84,7 @@ class Echo:
             body += part
         self.seen.append((exchange.method, exchange.target, body))
         number = b"%d" % len(self.seen)
-        exchange.send_whole(Known(200, b"HTTP/1.1 200 OK\r\nA: " + number + b"\r\nDate: "), b"")
+        exchange.send_whole(KnownHead(200, b"HTTP/1.1 200 OK\r\nA: " + number + b"\r\nDate: "), b"")
 
     def go_on(self) -> None:
         """Answer what waits and can be answered; what has stopped being a request is refused."""
@@ -103,12 +103,12 @@ class Echo:
             else:
                 task.close()
 
-    def answer_again(self, connection: Connection, kept: Kept) -> bool:
+    def answer_again(self, connection: ClientConnection, kept: KeptDecision) -> bool:
         return False
 
     def refuse(self, exchange: Exchange, error: UrlRefused) -> None:
         exchange.protocol.give_body_up()
-        exchange.send_whole(Known(400, b"HTTP/1.1 400 Bad\r\nDate: "), b"")
+        exchange.send_whole(KnownHead(400, b"HTTP/1.1 400 Bad\r\nDate: "), b"")
 
     def timed_out(self, exchange: Exchange | None, reason: str, limit: str) -> None:
         raise AssertionError
@@ -152,11 +152,11 @@ def packets(data: bytes, cuts: list[int]) -> list[bytes]:
     return [data[a:b] for a, b in zip(places, places[1:], strict=False)]
 
 
-def played(parts: list[bytes], later: bool) -> tuple[Echo, Transport, Connection]:
+def played(parts: list[bytes], later: bool) -> tuple[Echo, Transport, ClientConnection]:
     app, transport = Echo(later), Transport()
 
-    async def run() -> Connection:
-        connection = Connection(app, "http", asyncio.get_running_loop())
+    async def run() -> ClientConnection:
+        connection = ClientConnection(app, "http", asyncio.get_running_loop())
         connection.connection_made(cast(asyncio.Transport, transport))
         for part in parts:
             if transport.closing:
@@ -190,7 +190,7 @@ def test_requests_in_order_until_the_first_bad_one(
     wanted = [(b"200", b"%d" % (number + 1)) for number in range(len(good))]
     assert answers == wanted + ([] if bad is None else [(b"400", b"")])
     assert (transport.ended or transport.closing) is (bad is not None)
-    assert (connection.state is State.HEAD) is (bad is None)
+    assert (connection.state is ConnectionState.HEAD) is (bad is None)
 
 
 @settings(max_examples=300)
@@ -218,6 +218,6 @@ def test_anything_at_all(parts: list[bytes]) -> None:
 
 
 def test_every_state_can_be_reached_and_left() -> None:
-    reached = {State.HEAD}.union(*ALLOWED.values())
-    assert reached == set(State)
-    assert [state for state in State if not ALLOWED[state]] == [State.CLOSED]
+    reached = {ConnectionState.HEAD}.union(*ALLOWED.values())
+    assert reached == set(ConnectionState)
+    assert [state for state in ConnectionState if not ALLOWED[state]] == [ConnectionState.CLOSED]

@@ -47,10 +47,10 @@ def written(site: Site, url: str, method: str = "GET", **headers: str) -> bytes:
     answered = exchanges.answered(site, decision, None)
     exchange = exchanges.exchange(site, decision, trace.events, answered)
     steps = translate.translate(exchange)
-    return writer.write(recording.record(exchange, steps, OCCASION, recording.Filter()))
+    return writer.write(recording.record(exchange, steps, OCCASION, recording.EventFilter()))
 
 
-def compare(data: bytes, site: Site) -> replay.Comparison:
+def compare(data: bytes, site: Site) -> replay.TraceComparison:
     return replay.compare(reader.parse(data, "fr000001.xml"), site)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fcgiemu.server.spool import MEMORY_BYTES, Budget, Spool
+from fcgiemu.server.spool import MEMORY_BYTES, Spool, SpoolBudget
 
 
 @given(
@@ -17,7 +17,7 @@ from fcgiemu.server.spool import MEMORY_BYTES, Budget, Spool
     )
 )
 def test_what_comes_in_comes_out(steps: list[bytes | int]) -> None:
-    budget = Budget()
+    budget = SpoolBudget()
     spool = Spool(budget)
     put = got = b""
     for step in steps:
@@ -36,7 +36,7 @@ def test_what_comes_in_comes_out(steps: list[bytes | int]) -> None:
 
 
 def test_a_file_when_it_is_much() -> None:
-    budget = Budget()
+    budget = SpoolBudget()
     spool = Spool(budget)
     spool.write(b"a" * MEMORY_BYTES)
     assert (budget.memory_used, budget.disk_used) == (MEMORY_BYTES, 0)
@@ -47,7 +47,7 @@ def test_a_file_when_it_is_much() -> None:
 
 
 def test_a_file_at_once_when_memory_is_spent() -> None:
-    budget = Budget(memory=10)
+    budget = SpoolBudget(memory=10)
     first, second = Spool(budget), Spool(budget)
     first.write(b"a" * 10)
     second.write(b"b")
@@ -57,7 +57,7 @@ def test_a_file_at_once_when_memory_is_spent() -> None:
 
 
 def test_full_at_its_own_limit_until_it_is_drained() -> None:
-    spool = Spool(Budget(), limit=300_000)
+    spool = Spool(SpoolBudget(), limit=300_000)
     spool.write(b"a" * 299_999)
     assert not spool.is_full
     spool.write(b"b")
@@ -68,7 +68,7 @@ def test_full_at_its_own_limit_until_it_is_drained() -> None:
 
 
 def test_full_when_the_budget_of_all_is_spent() -> None:
-    budget = Budget(disk=1000, memory=0)
+    budget = SpoolBudget(disk=1000, memory=0)
     large, small = Spool(budget), Spool(budget)
     large.write(b"a" * 1000)
     assert large.is_full and not small.is_full  # it has not asked for anything yet

@@ -10,7 +10,7 @@ import pytest
 from lxml import etree
 
 from fcgiemu.config.diagnostics import ConfigurationError
-from fcgiemu.config.xdt import Message, Result, transform
+from fcgiemu.config.xdt import Message, TransformResult, transform
 from fcgiemu.config.xdt.chain import apply_all
 from fcgiemu.config.xdt.messages import REMEDIES
 
@@ -19,11 +19,11 @@ MIMES = '<m><mime ext=".a" type="x"/><mime ext=".b" type="y"/><mime ext=".a" typ
 PLACES = '<place at="one"><box n="1"/></place><place at="two"><box n="1"/></place>'
 
 
-def problems(result: Result) -> list[Message]:
+def problems(result: TransformResult) -> list[Message]:
     return [message for message in result.messages if message.kind in ("warning", "error")]
 
 
-def run(base: str, changes: str) -> Result:
+def run(base: str, changes: str) -> TransformResult:
     """Transform the content of one root element by that of another."""
     return transform(
         f"<site>{base}</site>".encode(),
@@ -46,7 +46,7 @@ def plain(text: str | None) -> str:
     return re.sub(r"></[\w.]+>", "/>", re.sub(r"^<site[^>]*>|</site>$", "", whole))
 
 
-def said(result: Result) -> list[str]:
+def said(result: TransformResult) -> list[str]:
     """``kind code: about`` of each message with a code."""
     return [
         f"{message.kind} {message.code}: {message.about}".strip(" :")

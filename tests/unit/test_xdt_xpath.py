@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from lxml import etree
 
-from fcgiemu.config.xdt.document import Attribute, Element, Node, Text, parse
-from fcgiemu.config.xdt.xpath import Budget, Exhausted, select
+from fcgiemu.config.xdt.document import XmlAttribute, XmlElement, XmlNode, XmlText, parse
+from fcgiemu.config.xdt.xpath import Exhausted, XPathBudget, select
 from fcgiemu.config.xdt.xpath_syntax import MAX_NESTING, BadPath
 
 DOCUMENT = """<r xmlns:p="urn:p"><a n="1" v="x">t1<b n="2"/><!-- c --><b n="3" v="">12</b></a>
@@ -90,7 +90,7 @@ def test_the_same_nodes_as_lxml(path: str) -> None:
     tree = etree.fromstring(DOCUMENT).getroottree()
     namespaces = {"p": "urn:p"}
     expected = [_of_lxml(found) for found in tree.xpath(path, namespaces=namespaces)]
-    found = select(path, document, document, namespaces, Budget(100_000))
+    found = select(path, document, document, namespaces, XPathBudget(100_000))
     assert [_ours(node) for node in found if not _is_document(node)] == expected
 
 
@@ -102,18 +102,18 @@ def _of_lxml(found: object) -> str:
     return f"text {found}"
 
 
-def _ours(node: Node) -> str:
-    if isinstance(node, Element):
+def _ours(node: XmlNode) -> str:
+    if isinstance(node, XmlElement):
         number = node.attribute("n")
         return f"element {number.value if number else None}"
-    if isinstance(node, Attribute):
+    if isinstance(node, XmlAttribute):
         return f"text {node.value}"
-    assert isinstance(node, Text)
+    assert isinstance(node, XmlText)
     return f"{'comment' if node.kind == 'comment' else 'text'} {node.value}"
 
 
-def _is_document(node: Node) -> bool:
-    return not isinstance(node, Element | Attribute | Text)
+def _is_document(node: XmlNode) -> bool:
+    return not isinstance(node, XmlElement | XmlAttribute | XmlText)
 
 
 @pytest.mark.parametrize(
@@ -142,11 +142,11 @@ def _is_document(node: Node) -> bool:
 def test_what_cannot_be_read_says_why(path: str, why: str) -> None:
     document = parse(DOCUMENT.encode(), "d")
     with pytest.raises(BadPath) as caught:
-        select(path, document, document, {}, Budget(100_000))
+        select(path, document, document, {}, XPathBudget(100_000))
     assert why in str(caught.value)
 
 
 def test_no_path_takes_longer_than_its_budget() -> None:
     document = parse(b"<r>" + b"<a><b/></a>" * 200 + b"</r>", "d")
     with pytest.raises(Exhausted):
-        select("//*[//*[//*[//*]]]", document, document, {}, Budget(50_000))
+        select("//*[//*[//*[//*]]]", document, document, {}, XPathBudget(50_000))

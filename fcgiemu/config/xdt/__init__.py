@@ -23,17 +23,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ..diagnostics import ConfigurationError, Span
-from .document import Document, parse
-from .engine import Run
+from .document import XmlDocument, parse
+from .engine import TransformRun
 from .layout import lay_out
-from .messages import Failed, Message
+from .messages import Message, TransformFailed
 from .writer import Origins, bytes_of, text_of
 
-__all__ = ["Message", "Origins", "Result", "transform"]
+__all__ = ["Message", "Origins", "TransformResult", "transform"]
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class TransformResult:
     """What a run leaves: ``text`` is the transformed file, also after errors (as far as it came),
     None where it cannot be written; ``data`` the same as bytes. ``origins`` tells where each of its
     elements stood before.
@@ -46,37 +46,37 @@ class Result:
     origins: Origins = field(default_factory=dict)
 
 
-def transform(base: bytes, changes: bytes, base_name: str, changes_name: str) -> Result:
+def transform(base: bytes, changes: bytes, base_name: str, changes_name: str) -> TransformResult:
     """Apply the transform file ``changes`` to the file ``base``; the names are for messages.
 
     Raises ConfigurationError, with file, line, column and remedy, for a file that is not
     well-formed, too large, too deep or has a DOCTYPE.
     """
     document = parse(base, base_name)
-    run = Run(document, parse(changes, changes_name), parse(base, base_name))
+    run = TransformRun(document, parse(changes, changes_name), parse(base, base_name))
     fatal = False
     try:
         run.execute()
-    except Failed as failure:
+    except TransformFailed as failure:
         run.log.fail(failure)
-        run.log.fail(Failed("fatal", f"Nothing of {changes_name} is executed"))
+        run.log.fail(TransformFailed("fatal", f"Nothing of {changes_name} is executed"))
         fatal = True
     return _result(run, document if not fatal else parse(base, base_name))
 
 
-def _result(run: Run, document: Document) -> Result:
+def _result(run: TransformRun, document: XmlDocument) -> TransformResult:
     text = data = None
     origins: Origins = {}
     if document.root is None:
-        run.log.fail(Failed("no-root", "The result has no root element"))
+        run.log.fail(TransformFailed("no-root", "The result has no root element"))
     try:
         lay_out(document)
         text, origins = text_of(document)
         data = bytes_of(document, text)
-    except Failed as failure:
+    except TransformFailed as failure:
         text = None
         run.log.fail(failure)
-    return Result(run.log.ok, tuple(run.log.messages), text, data, origins)
+    return TransformResult(run.log.ok, tuple(run.log.messages), text, data, origins)
 
 
 def unreadable(error: ConfigurationError) -> Message:

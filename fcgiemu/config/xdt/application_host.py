@@ -19,7 +19,7 @@ from ..diagnostics import Finding
 from ..reader import Element as ConfigElement
 from . import Message
 from .chain import apply_all, read
-from .document import Child, Element, parse
+from .document import Child, XmlElement, parse
 from .findings import of_messages
 from .writer import text_of
 
@@ -31,7 +31,7 @@ _PYTHONS = ("Python27", "Python34")
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class TransformPlace:
     """A transform file of an App Service: ``folder`` is its folder on Azure, ``label`` its path
     from the site's folder, as messages name it.
     """
@@ -57,7 +57,7 @@ class HostTransforms:
     log: tuple[str, ...]
 
 
-def places(home: Path, *, private_extensions: bool = True) -> list[Place]:
+def places(home: Path, *, private_extensions: bool = True) -> list[TransformPlace]:
     """The transform files below a folder that stands for ``D:\\home``, in the order in which they
     are applied: site extensions by name (inferred), then the site's own. Links do not count.
     """
@@ -69,11 +69,13 @@ def places(home: Path, *, private_extensions: bool = True) -> list[Place]:
     return found + _place(home / "site", "D:\\home\\site", home)
 
 
-def _place(folder: Path, windows: str, home: Path) -> list[Place]:
+def _place(folder: Path, windows: str, home: Path) -> list[TransformPlace]:
     if not folder.is_dir() or folder.is_symlink():
         return []
     return [
-        Place(path, windows, os.path.relpath(path, home / "site" / "wwwroot").replace("\\", "/"))
+        TransformPlace(
+            path, windows, os.path.relpath(path, home / "site" / "wwwroot").replace("\\", "/")
+        )
         for path in folder.iterdir()
         if path.name.lower() == NAME_OF_TRANSFORM.lower()
         and path.is_file()
@@ -82,7 +84,7 @@ def _place(folder: Path, windows: str, home: Path) -> list[Place]:
 
 
 def applied(
-    base: bytes, files: list[Place], site_name: str, environment: Mapping[str, str]
+    base: bytes, files: list[TransformPlace], site_name: str, environment: Mapping[str, str]
 ) -> HostTransforms:
     """Apply the transforms of a site to its applicationHost.config. ``environment`` is what
     ``%NAME%`` in them stands for, beside the platform's own variables.
@@ -110,7 +112,7 @@ def applied(
     return HostTransforms(base, tuple(milder), tuple(log))
 
 
-def _logged(message: Message, place: Place) -> str:
+def _logged(message: Message, place: TransformPlace) -> str:
     """A message as a line of the log, which names no places in the base file."""
     text = re.sub(r" \([^()]*:\d+:\d+\)$", "", message.text)
     if message.kind in ("error", "warning"):
@@ -191,17 +193,17 @@ def model(shipped: bytes, platform: bytes, site_name: str) -> bytes:
     ).encode()
 
 
-def _child(parent: Element, name: str) -> Element:
+def _child(parent: XmlElement, name: str) -> XmlElement:
     found = next((child for child in parent.elements() if child.name == name), None)
     if found is None:
-        found = Element(name, parent.scope, parent.source, parent.offset)
+        found = XmlElement(name, parent.scope, parent.source, parent.offset)
         found.parent = parent
         parent.children.append(found)
         parent.empty = False
     return found
 
 
-def _merge(into: Element, section: Element) -> None:
+def _merge(into: XmlElement, section: XmlElement) -> None:
     """Lay a section over another: attributes are set, <clear> drops the entries before it."""
     for attribute in section.attributes:
         present = into.attribute(attribute.name)
@@ -219,7 +221,7 @@ def _merge(into: Element, section: Element) -> None:
 
 
 def _is_clear(node: Child) -> bool:
-    return isinstance(node, Element) and node.name == "clear"
+    return isinstance(node, XmlElement) and node.name == "clear"
 
 
 def _sections() -> str:

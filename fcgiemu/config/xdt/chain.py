@@ -9,7 +9,7 @@ from pathlib import Path
 from ...files import find
 from ..diagnostics import ConfigurationError
 from ..reader import MAX_BYTES
-from . import Message, Origins, Result, transform, unreadable
+from . import Message, Origins, TransformResult, transform, unreadable
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +17,7 @@ class Applied:
     """One transform file of a chain and what became of it."""
 
     name: str
-    result: Result
+    result: TransformResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ def apply_all(
         try:
             result = transform(base, changes, base_name, name)
         except ConfigurationError as error:
-            result = Result(False, (unreadable(error),))
+            result = TransformResult(False, (unreadable(error),))
         applied.append(Applied(name, result))
         if result.data is not None and (result.ok or keep_going):
             base, origins = result.data, _composed(origins, result.origins, base_name)

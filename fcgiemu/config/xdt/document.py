@@ -43,13 +43,13 @@ _BOMS = (
 )
 
 
-class Node:
+class XmlNode:
     """Anything in a tree. ``offset`` is where it begins in ``source``'s text."""
 
     __slots__ = ("offset", "parent", "source")
 
-    def __init__(self, source: Document | None = None, offset: int = 0) -> None:
-        self.parent: Element | Document | None = None
+    def __init__(self, source: XmlDocument | None = None, offset: int = 0) -> None:
+        self.parent: XmlElement | XmlDocument | None = None
         self.source = source
         self.offset = offset
 
@@ -60,7 +60,7 @@ class Node:
         return self.source.span_at(self.offset)
 
 
-class Text(Node):
+class XmlText(XmlNode):
     """Character data. ``kind`` is text, space (white space only), significant (white space below
     ``xml:space="preserve"``), cdata, comment, instruction or declaration.
     """
@@ -68,14 +68,14 @@ class Text(Node):
     __slots__ = ("kind", "value")
 
     def __init__(
-        self, kind: str, value: str, source: Document | None = None, offset: int = 0
+        self, kind: str, value: str, source: XmlDocument | None = None, offset: int = 0
     ) -> None:
         super().__init__(source, offset)
         self.kind = kind
         self.value = value
 
 
-class Attribute(Node):
+class XmlAttribute(XmlNode):
     """An attribute; ``name`` is the qualified name as written."""
 
     __slots__ = ("local", "name", "namespace", "value")
@@ -85,7 +85,7 @@ class Attribute(Node):
         name: str,
         namespace: str,
         value: str,
-        source: Document | None = None,
+        source: XmlDocument | None = None,
         offset: int = 0,
     ) -> None:
         super().__init__(source, offset)
@@ -94,12 +94,12 @@ class Attribute(Node):
         self.namespace = namespace
         self.value = value
 
-    def copy(self) -> Attribute:
+    def copy(self) -> XmlAttribute:
         """A copy that belongs to no element."""
-        return Attribute(self.name, self.namespace, self.value, self.source, self.offset)
+        return XmlAttribute(self.name, self.namespace, self.value, self.source, self.offset)
 
 
-class Element(Node):
+class XmlElement(XmlNode):
     """An element. ``empty`` is whether it is written ``<a/>``; ``spaces`` is the white space before
     each attribute of its start tag, "" standing for that before the end of the tag.
     """
@@ -119,15 +119,15 @@ class Element(Node):
     )
 
     def __init__(
-        self, name: str, scope: dict[str, str], source: Document | None = None, offset: int = 0
+        self, name: str, scope: dict[str, str], source: XmlDocument | None = None, offset: int = 0
     ) -> None:
         super().__init__(source, offset)
         self.name = name
         prefix, _, self.local = name.rpartition(":")
         self.scope = scope
         self.namespace = scope.get(prefix, "")
-        self.attributes: list[Attribute] = []
-        self.children: list[Element | Text] = []
+        self.attributes: list[XmlAttribute] = []
+        self.children: list[XmlElement | XmlText] = []
         self.empty = False
         self.original = True
         self.order: list[str] = []
@@ -140,11 +140,11 @@ class Element(Node):
         """The prefix of the name, "" without one."""
         return self.name.rpartition(":")[0]
 
-    def attribute(self, name: str) -> Attribute | None:
+    def attribute(self, name: str) -> XmlAttribute | None:
         """The attribute of a qualified name."""
         return next((found for found in self.attributes if found.name == name), None)
 
-    def attribute_of(self, namespace: str, local: str) -> Attribute | None:
+    def attribute_of(self, namespace: str, local: str) -> XmlAttribute | None:
         """The attribute of a namespace."""
         return next(
             (
@@ -155,15 +155,15 @@ class Element(Node):
             None,
         )
 
-    def elements(self) -> list[Element]:
+    def elements(self) -> list[XmlElement]:
         """The child elements."""
-        return [child for child in self.children if isinstance(child, Element)]
+        return [child for child in self.children if isinstance(child, XmlElement)]
 
 
-Child = Element | Text
+Child = XmlElement | XmlText
 
 
-class Document(Node):
+class XmlDocument(XmlNode):
     """A file as a tree: what stands before, in and behind its root element."""
 
     __slots__ = ("_numbers", "_starts", "children", "encoding", "name", "text")
@@ -176,12 +176,12 @@ class Document(Node):
         self.encoding = encoding
         self.children: list[Child] = []
         self._starts: list[int] | None = None
-        self._numbers: dict[Node, int] | None = None
+        self._numbers: dict[XmlNode, int] | None = None
 
     @property
-    def root(self) -> Element | None:
+    def root(self) -> XmlElement | None:
         """The root element; a transform may have removed it."""
-        return next((child for child in self.children if isinstance(child, Element)), None)
+        return next((child for child in self.children if isinstance(child, XmlElement)), None)
 
     def span_at(self, offset: int) -> Span:
         """Line and column of a place in the text."""
@@ -193,18 +193,18 @@ class Document(Node):
         line = bisect_right(self._starts, offset)
         return Span(self.name, line, offset - self._starts[line - 1] + 1)
 
-    def elements(self) -> Iterator[Element]:
+    def elements(self) -> Iterator[XmlElement]:
         """Every element, in document order."""
         stack: list[Child] = self.children[::-1]
         while stack:
             node = stack.pop()
-            if isinstance(node, Element):
+            if isinstance(node, XmlElement):
                 yield node
                 stack += node.children[::-1]
 
     # -- changing ----------------------------------------------------------------------------------
 
-    def insert(self, parent: Element, index: int, node: Child) -> None:
+    def insert(self, parent: XmlElement, index: int, node: Child) -> None:
         """Put a node into the tree."""
         node.parent = parent
         parent.children.insert(index, node)
@@ -226,15 +226,15 @@ class Document(Node):
         new.parent, old.parent = old.parent, None
         self._numbers = None
 
-    def numbers(self) -> dict[Node, int]:
+    def numbers(self) -> dict[XmlNode, int]:
         """Each node's place in document order; counted again after a change."""
         if self._numbers is None:
-            found: dict[Node, int] = {self: 0}
+            found: dict[XmlNode, int] = {self: 0}
             stack: list[Child] = self.children[::-1]
             while stack:
                 node = stack.pop()
                 found[node] = len(found)
-                if isinstance(node, Element):
+                if isinstance(node, XmlElement):
                     for attribute in node.attributes:
                         found[attribute] = len(found)
                     stack += node.children[::-1]
@@ -246,7 +246,7 @@ class Document(Node):
         self._numbers = None
 
 
-def parse(data: bytes, name: str) -> Document:
+def parse(data: bytes, name: str) -> XmlDocument:
     """The tree of a file called ``name``. Raises ConfigurationError with line and column where it
     is not well-formed, too large, too deep, or has a DOCTYPE.
     """
@@ -258,7 +258,7 @@ def parse(data: bytes, name: str) -> Document:
         )
     text, encoding = _decoded(data, name)
     _check(text, name)
-    document = Document(name, text, encoding)
+    document = XmlDocument(name, text, encoding)
     _read(document)
     return document
 
@@ -325,9 +325,9 @@ def _refused(code: str, span: Span, **values: object) -> ConfigurationError:
     return ConfigurationError(catalogue.filled(code, values, span))
 
 
-def _read(document: Document) -> None:
+def _read(document: XmlDocument) -> None:
     """Fill the document with the nodes of its text, which is known to be well-formed."""
-    parent: Element | Document = document
+    parent: XmlElement | XmlDocument = document
     scope = {"xml": XML_NAMESPACE, "": ""}
     for match in _TOKEN.finditer(document.text):
         kind = match.lastgroup
@@ -337,17 +337,19 @@ def _read(document: Document) -> None:
             parent = parent.parent
             continue
         if kind == "close":
-            node = _element(document, match, parent.scope if isinstance(parent, Element) else scope)
+            node = _element(
+                document, match, parent.scope if isinstance(parent, XmlElement) else scope
+            )
         else:
             assert kind is not None
             node = _text(document, match, kind, parent)
         node.parent = parent
         parent.children.append(node)
-        if isinstance(node, Element) and not node.empty:
+        if isinstance(node, XmlElement) and not node.empty:
             parent = node
 
 
-def _element(document: Document, match: re.Match[str], scope: dict[str, str]) -> Element:
+def _element(document: XmlDocument, match: re.Match[str], scope: dict[str, str]) -> XmlElement:
     base = match.start("attributes")
     raw = match["attributes"]
     found: list[tuple[str, str, int]] = []
@@ -361,11 +363,11 @@ def _element(document: Document, match: re.Match[str], scope: dict[str, str]) ->
     declared = {
         name[6:]: value for name, value, _ in found if name == "xmlns" or name.startswith("xmlns:")
     }
-    element = Element(
+    element = XmlElement(
         match["start"], {**scope, **declared} if declared else scope, document, match.start() + 1
     )
     for name, value, offset in found:
-        attribute = Attribute(
+        attribute = XmlAttribute(
             name, _attribute_namespace(name, element.scope), value, document, offset
         )
         attribute.parent = element
@@ -383,7 +385,9 @@ def _attribute_namespace(name: str, scope: dict[str, str]) -> str:
     return scope.get(prefix, "") if colon else ""
 
 
-def _text(document: Document, match: re.Match[str], kind: str, parent: Element | Document) -> Text:
+def _text(
+    document: XmlDocument, match: re.Match[str], kind: str, parent: XmlElement | XmlDocument
+) -> XmlText:
     value = match[kind]
     if kind == "instruction" and re.match(r"xml\s", value):
         kind = "declaration"
@@ -391,12 +395,12 @@ def _text(document: Document, match: re.Match[str], kind: str, parent: Element |
         kind = "significant" if _preserved(parent) else "space"
     elif kind == "text":
         value = unescape(value)
-    return Text(kind, value, document, match.start())
+    return XmlText(kind, value, document, match.start())
 
 
-def _preserved(node: Element | Document | None) -> bool:
+def _preserved(node: XmlElement | XmlDocument | None) -> bool:
     """Whether white space counts here, by the nearest xml:space."""
-    while isinstance(node, Element):
+    while isinstance(node, XmlElement):
         space = node.attribute_of(XML_NAMESPACE, "space")
         if space is not None:
             return space.value == "preserve"

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from .document import Attribute, Document, Element, Node
+from .document import XmlAttribute, XmlDocument, XmlElement, XmlNode
 from .locators import (
     TRANSFORM_NAMESPACE,
     name_and_arguments,
@@ -14,9 +14,9 @@ from .locators import (
     parent_path_of,
     path_of,
 )
-from .messages import Failed, Log
-from .transforms import IMPORTED, TRANSFORMS, Step, Transform, copied
-from .xpath import Budget, Exhausted, select
+from .messages import MessageLog, TransformFailed
+from .transforms import IMPORTED, TRANSFORMS, Transform, TransformStep, copied
+from .xpath import Exhausted, XPathBudget, select
 from .xpath_syntax import BadPath
 
 #: Units of work that one transform file may cause: some seconds. A node looked at is one.
@@ -31,13 +31,13 @@ class _Context:
     found once is kept, also when the base changes: messages depend on it.
     """
 
-    run: Run
-    element: Element
+    run: TransformRun
+    element: XmlElement
     parent: _Context | None
     _path: str | None = field(init=False, default=None)
     _parent_path: str | None = field(init=False, default=None)
-    _targets: list[Node] | None = field(init=False, default=None)
-    _parents: list[Node] | None = field(init=False, default=None)
+    _targets: list[XmlNode] | None = field(init=False, default=None)
+    _parents: list[XmlNode] | None = field(init=False, default=None)
 
     def path(self) -> str:
         if self._path is None:
@@ -50,15 +50,17 @@ class _Context:
             self._parent_path = parent_path_of(above, self.element)
         return self._parent_path
 
-    def targets(self) -> list[Node]:
+    def targets(self) -> list[XmlNode]:
         if self._targets is None:
             self._targets = self._found(self.path(), self.run.base)
         return self._targets
 
-    def parents(self) -> list[Node]:
+    def parents(self) -> list[XmlNode]:
         if self._parents is None:
             if self.parent is None:
-                raise Failed("no-parent", "The root element of the transform file has no parent")
+                raise TransformFailed(
+                    "no-parent", "The root element of the transform file has no parent"
+                )
             self._parents = self._found(self.parent_path(), self.run.base)
         return self._parents
 
@@ -66,27 +68,27 @@ class _Context:
         """Whether the path leads anywhere in the base file before this run."""
         return bool(self._found(self.path(), self.run.original()))
 
-    def _found(self, path: str, document: Document) -> list[Node]:
+    def _found(self, path: str, document: XmlDocument) -> list[XmlNode]:
         try:
             return select(path, document, document, namespaces_of(self.element), self.run.budget)
         except BadPath as error:
-            raise Failed(
+            raise TransformFailed(
                 "bad-path", f"'{path}' is not a path that can be used: {error}", path
             ) from error
 
 
-class Run:
+class TransformRun:
     """Applies a transform file to a base file, which is changed."""
 
-    def __init__(self, base: Document, transform: Document, original: Document) -> None:
+    def __init__(self, base: XmlDocument, transform: XmlDocument, original: XmlDocument) -> None:
         self.base = base
         self.transform = transform
         self._original = original
-        self.log = Log()
-        self.budget = Budget(WORK + 4 * (len(base.text) + len(transform.text)))
+        self.log = MessageLog()
+        self.budget = XPathBudget(WORK + 4 * (len(base.text) + len(transform.text)))
         self._known = dict(TRANSFORMS)
 
-    def original(self) -> Document:
+    def original(self) -> XmlDocument:
         """The base file as it was before this run."""
         return self._original
 
@@ -106,14 +108,14 @@ class Run:
             self._visit(self.transform.root, None)
         except Exhausted:
             self.log.fail(
-                Failed(
+                TransformFailed(
                     "too-costly", f"The transform needs more than {WORK} steps or grows too large"
                 )
             )
 
     # -- elements of the xdt namespace -------------------------------------------------------------
 
-    def _prepare(self, elements: list[Element]) -> None:
+    def _prepare(self, elements: list[XmlElement]) -> None:
         for element in elements:
             if element.namespace != TRANSFORM_NAMESPACE:
                 continue
@@ -127,7 +129,7 @@ class Run:
                     element.span,
                 )
 
-    def _import(self, element: Element) -> None:
+    def _import(self, element: XmlElement) -> None:
         given: dict[str, str] = {}
         for attribute in element.attributes:
             if attribute.namespace or attribute.name not in ("assembly", "namespace", "path"):
@@ -151,14 +153,14 @@ class Run:
 
     # -- elements that transform -------------------------------------------------------------------
 
-    def _visit(self, element: Element, parent: _Context | None) -> None:
+    def _visit(self, element: XmlElement, parent: _Context | None) -> None:
         context = _Context(self, element, parent)
         attribute = element.attribute_of(TRANSFORM_NAMESPACE, "Transform")
         if attribute is not None:
             try:
                 name, arguments = self._transform_of(attribute)
                 self.log.suppressed = _suppressed(element)
-            except Failed as failure:
+            except TransformFailed as failure:
                 self.log.fail(failure, element.span)
                 return  # and no element below it is visited
             self._execute(context, attribute, name, arguments)
@@ -166,22 +168,24 @@ class Run:
         for child in element.elements():
             self._visit(child, context)
 
-    def _transform_of(self, attribute: Attribute) -> tuple[str, str]:
+    def _transform_of(self, attribute: XmlAttribute) -> tuple[str, str]:
         try:
             name, arguments = name_and_arguments(attribute.value)
             if name not in self._known:
-                raise Failed("unknown-name", f"There is no Transform '{name}'", name)
-        except Failed as failure:
+                raise TransformFailed("unknown-name", f"There is no Transform '{name}'", name)
+        except TransformFailed as failure:
             failure.span = attribute.span
             raise
         return name, arguments
 
-    def _execute(self, context: _Context, attribute: Attribute, name: str, arguments: str) -> None:
+    def _execute(
+        self, context: _Context, attribute: XmlAttribute, name: str, arguments: str
+    ) -> None:
         transform = self._known[name]
         place = f"{name} (line {attribute.span.line}, {attribute.span.column})"
         try:
             found = self._has_target(context, transform)
-        except Failed as failure:
+        except TransformFailed as failure:
             self.log.fail(failure, attribute.span)
             found = False
         if not found:
@@ -193,7 +197,7 @@ class Run:
         try:
             self.log.say(f"on {context.path()}")
             self._apply(context, attribute, name, arguments)
-        except Failed as failure:
+        except TransformFailed as failure:
             self.log.fail(failure, attribute.span)
             ended = f"failed: {name}"
         self.log.depth = 0
@@ -217,16 +221,16 @@ class Run:
             code = "taken-by-earlier"
             text = f"What was at {path} has been changed or removed by an element before this one"
         if transform.on_parent:
-            raise Failed(code, text, path, blamed.element.span)
+            raise TransformFailed(code, text, path, blamed.element.span)
         self.log.warn(code, text, path, blamed.element.span)
         return False
 
-    def _apply(self, context: _Context, attribute: Attribute, name: str, arguments: str) -> None:
+    def _apply(self, context: _Context, attribute: XmlAttribute, name: str, arguments: str) -> None:
         transform = self._known[name]
         targets = context.parents() if transform.on_parent else context.targets()
         for target in targets if transform.every else targets[:1]:
             self.budget.spend(_TARGET)
-            step = Step(
+            step = TransformStep(
                 name=name,
                 element=context.element,
                 attribute=attribute,
@@ -242,30 +246,32 @@ class Run:
             self._say_target(target)
             try:
                 transform.apply(step)
-            except Failed as failure:
+            except TransformFailed as failure:
                 if not transform.every:
                     raise
                 # what fails on one of several targets is said, and the others have their turn
                 self.log.fail(failure, attribute.span)
 
-    def _say_target(self, target: Node) -> None:
-        if isinstance(target, Element | Attribute):
+    def _say_target(self, target: XmlNode) -> None:
+        if isinstance(target, XmlElement | XmlAttribute):
             place = target.span
             self.log.say(f"applied to '{target.name}' ({place})")
 
 
-def _bad_import(text: str, node: Node) -> Failed:
-    return Failed("bad-import", text, "", node.span)
+def _bad_import(text: str, node: XmlNode) -> TransformFailed:
+    return TransformFailed("bad-import", text, "", node.span)
 
 
-def _suppressed(element: Element) -> bool:
+def _suppressed(element: XmlElement) -> bool:
     """xdt:SupressWarnings, spelled as the engine spells it. Raises Failed for a value that is
     neither true nor false.
     """
     attribute = element.attribute_of(TRANSFORM_NAMESPACE, "SupressWarnings")
     value = attribute.value.strip().lower() if attribute is not None else "false"
     if value not in ("true", "false"):
-        raise Failed("bad-syntax", f"SupressWarnings is '{value}', not true or false", value)
+        raise TransformFailed(
+            "bad-syntax", f"SupressWarnings is '{value}', not true or false", value
+        )
     return value == "true"
 
 

@@ -8,14 +8,14 @@ before it is written (seen in its code; its own examples come out the same here)
 
 from __future__ import annotations
 
-from .document import Child, Document, Element, Text
+from .document import Child, XmlDocument, XmlElement, XmlText
 
 _DEFAULT_TAB = "\t"
 #: How many following siblings are asked for the look of their start tags.
 _SIBLINGS = 1000
 
 
-def lay_out(document: Document) -> None:
+def lay_out(document: XmlDocument) -> None:
     """Put the white space of a transformed document in order."""
     _Formatter().children(document)
 
@@ -30,14 +30,14 @@ def _last_line(space: str) -> str | None:
     return space[place:]
 
 
-def _is_space(node: Child | Document | None) -> bool:
-    return isinstance(node, Text) and node.kind == "space"
+def _is_space(node: Child | XmlDocument | None) -> bool:
+    return isinstance(node, XmlText) and node.kind == "space"
 
 
-def _is_new(node: Child | Document | None) -> bool:
-    while isinstance(node, Text):
+def _is_new(node: Child | XmlDocument | None) -> bool:
+    while isinstance(node, XmlText):
         node = node.parent
-    return isinstance(node, Element) and not node.original
+    return isinstance(node, XmlElement) and not node.original
 
 
 class _Formatter:
@@ -51,16 +51,16 @@ class _Formatter:
         self._attribute_indents: list[str | None] = []
         self._attribute_indent: str | None = None
         self._tab: str | None = None
-        self._current: Child | Document | None = None
-        self._previous: Child | Document | None = None
+        self._current: Child | XmlDocument | None = None
+        self._previous: Child | XmlDocument | None = None
 
-    def children(self, parent: Element | Document) -> None:
+    def children(self, parent: XmlElement | XmlDocument) -> None:
         """Format what is in ``parent``."""
         place = 0
         while place < len(parent.children):
             node = parent.children[place]
             self._move_to(node)
-            if isinstance(node, Element):
+            if isinstance(node, XmlElement):
                 place += self._element(node)
             elif node.kind == "space":
                 place += self._space(node)
@@ -73,7 +73,7 @@ class _Formatter:
 
     # -- nodes -------------------------------------------------------------------------------------
 
-    def _element(self, element: Element) -> int:
+    def _element(self, element: XmlElement) -> int:
         moved = self._indent_before(element)
         self._lay_out_attributes(element)
         self._indents.append(self._needed_indent())
@@ -89,11 +89,11 @@ class _Formatter:
             self._add_space(element, len(element.children))
         return moved
 
-    def _space(self, node: Text) -> int:
+    def _space(self, node: XmlText) -> int:
         """Of two white spaces in a row, one goes: what stood between them was removed."""
         moved = 0
         previous = self._previous
-        if isinstance(previous, Text) and previous.kind == "space":
+        if isinstance(previous, XmlText) and previous.kind == "space":
             keeps_line = _last_line(node.value) is None and _last_line(previous.value) is not None
             gone = node if keeps_line else previous
             if gone.parent is not None:
@@ -116,12 +116,12 @@ class _Formatter:
 
     def _needs_indent(self, node: Child) -> bool:
         previous = self._previous
-        if _is_space(previous) or isinstance(previous, Text) and previous.kind == "text":
+        if _is_space(previous) or isinstance(previous, XmlText) and previous.kind == "text":
             return False
         return _is_new(node) or _is_new(previous)
 
-    def _add_space(self, parent: Element | Document, place: int) -> None:
-        space = Text("space", self._needed_indent())
+    def _add_space(self, parent: XmlElement | XmlDocument, place: int) -> None:
+        space = XmlText("space", self._needed_indent())
         space.parent = parent
         parent.children.insert(place, space)
 
@@ -140,7 +140,7 @@ class _Formatter:
         if parent is None:
             return None
         for node in parent.children[:-1]:
-            if isinstance(node, Text) and node.kind == "space":
+            if isinstance(node, XmlText) and node.kind == "space":
                 line = _last_line(node.value)
                 if line is not None:
                     return line
@@ -173,18 +173,18 @@ class _Formatter:
     def _sibling_break(self) -> str | None:
         """The break in the sibling before, else in the first one behind that has one."""
         current = self._current
-        assert isinstance(current, Element) and current.parent is not None
+        assert isinstance(current, XmlElement) and current.parent is not None
         siblings = current.parent.children
         place = siblings.index(current)
-        before = next((n for n in reversed(siblings[:place]) if isinstance(n, Element)), None)
+        before = next((n for n in reversed(siblings[:place]) if isinstance(n, XmlElement)), None)
         if before is not None and (found := _known_break(before)) is not None:
             return found
         for node in siblings[place + 1 : place + 1 + _SIBLINGS]:
-            if isinstance(node, Element) and (found := _known_break(node)) is not None:
+            if isinstance(node, XmlElement) and (found := _known_break(node)) is not None:
                 return found
         return None
 
-    def _lay_out_attributes(self, element: Element) -> None:
+    def _lay_out_attributes(self, element: XmlElement) -> None:
         names = [attribute.name for attribute in element.attributes]
         if not names:
             if element.order:
@@ -197,12 +197,12 @@ class _Formatter:
         _Attributes(element, self).lay_out(set(names))
 
 
-def _space_to_end(element: Element) -> None:
+def _space_to_end(element: XmlElement) -> None:
     """White space before the end tag stays there: new elements behind it go before it."""
     if not element.original or not element.children or _is_space(element.children[-1]):
         return
     place = len(element.children) - 1
-    while place >= 0 and isinstance(element.children[place], Element):
+    while place >= 0 and isinstance(element.children[place], XmlElement):
         if not _is_new(element.children[place]):
             return
         place -= 1
@@ -218,7 +218,7 @@ def _as_tab(indent: str) -> str:
     return _DEFAULT_TAB
 
 
-def _known_break(element: Element) -> str | None:
+def _known_break(element: XmlElement) -> str | None:
     """The first white space of a start tag that has a line break."""
     if element.wrap is None:
         element.wrap = next((space for space in element.spaces.values() if "\n" in space), None)
@@ -228,7 +228,7 @@ def _known_break(element: Element) -> str | None:
 class _Attributes:
     """The white space before each attribute of a start tag of which some have come or gone."""
 
-    def __init__(self, element: Element, formatter: _Formatter) -> None:
+    def __init__(self, element: XmlElement, formatter: _Formatter) -> None:
         self._element = element
         self._formatter = formatter
         self._each_on_a_line: bool | None = None

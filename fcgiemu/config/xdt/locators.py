@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from .document import Element
-from .messages import Failed
+from .document import XmlElement
+from .messages import TransformFailed
 
 TRANSFORM_NAMESPACE = "http://schemas.microsoft.com/XML-Document-Transform"
 #: Prefix by which paths name elements of a default namespace.
@@ -28,7 +28,7 @@ def name_and_arguments(text: str) -> tuple[str, str]:
     """
     match = _NAME_AND_ARGUMENTS.fullmatch(text)
     if match is None:
-        raise Failed(
+        raise TransformFailed(
             "bad-syntax", f"'{text}' is not a name with optional arguments in parentheses", text
         )
     return match[1], match[2] or ""
@@ -56,14 +56,14 @@ def split_arguments(text: str) -> list[str]:
     return [argument.strip() for argument in found]
 
 
-def own_name(element: Element) -> str:
+def own_name(element: XmlElement) -> str:
     """An element's name as its step says it."""
     if element.namespace and not element.prefix:
         return f"{DEFAULT_PREFIX}:{element.local}"
     return element.name
 
 
-def namespaces_of(element: Element) -> dict[str, str]:
+def namespaces_of(element: XmlElement) -> dict[str, str]:
     """The prefixes that a path written at an element may use."""
     return {prefix or DEFAULT_PREFIX: uri for prefix, uri in element.scope.items() if prefix or uri}
 
@@ -72,11 +72,13 @@ def joined(parent: str, step: str) -> str:
     """A path and one step more. Raises Failed where it grows too long."""
     path = f"{parent}{step}" if parent.endswith("/") else f"{parent}/{step}"
     if len(path) > MAX_PATH:
-        raise Failed("bad-path", f"The path is longer than {MAX_PATH} characters", path[:80])
+        raise TransformFailed(
+            "bad-path", f"The path is longer than {MAX_PATH} characters", path[:80]
+        )
     return path
 
 
-def _narrowed(parent: str, element: Element, predicate: str) -> str:
+def _narrowed(parent: str, element: XmlElement, predicate: str) -> str:
     if predicate and not predicate.startswith("["):
         predicate = "[" + predicate
     if predicate and not predicate.endswith("]"):
@@ -84,18 +86,18 @@ def _narrowed(parent: str, element: Element, predicate: str) -> str:
     return joined(parent, own_name(element) + predicate)
 
 
-def _by_name(parent: str, element: Element, _arguments: list[str]) -> str:
+def _by_name(parent: str, element: XmlElement, _arguments: list[str]) -> str:
     return _narrowed(parent, element, "")
 
 
-def _by_match(parent: str, element: Element, arguments: list[str]) -> str:
+def _by_match(parent: str, element: XmlElement, arguments: list[str]) -> str:
     if not arguments:
-        raise Failed("argument-count", "Match needs at least one argument", "Match")
+        raise TransformFailed("argument-count", "Match needs at least one argument", "Match")
     parts = []
     for name in arguments:
         attribute = element.attribute(name)
         if attribute is None:
-            raise Failed(
+            raise TransformFailed(
                 "match-without-attribute",
                 f"This element has no attribute '{name}' for Match to compare with",
                 name,
@@ -106,22 +108,24 @@ def _by_match(parent: str, element: Element, arguments: list[str]) -> str:
 
 def _only(name: str, arguments: list[str]) -> str:
     if len(arguments) != 1:
-        raise Failed("argument-count", f"{name} needs one argument and has {len(arguments)}", name)
+        raise TransformFailed(
+            "argument-count", f"{name} needs one argument and has {len(arguments)}", name
+        )
     return arguments[0]
 
 
-def _by_condition(parent: str, element: Element, arguments: list[str]) -> str:
+def _by_condition(parent: str, element: XmlElement, arguments: list[str]) -> str:
     return _narrowed(parent, element, _only("Condition", arguments))
 
 
-def _by_xpath(parent: str, element: Element, arguments: list[str]) -> str:
+def _by_xpath(parent: str, element: XmlElement, arguments: list[str]) -> str:
     path = _only("XPath", arguments)
     if path.startswith("/"):
         return path
     return joined(joined(parent, own_name(element)), path).replace("/./", "/")
 
 
-Locator = Callable[[str, Element, list[str]], str]
+Locator = Callable[[str, XmlElement, list[str]], str]
 
 LOCATORS: dict[str, Locator] = {
     "DefaultLocator": _by_name,
@@ -131,7 +135,7 @@ LOCATORS: dict[str, Locator] = {
 }
 
 
-def locator_of(element: Element) -> tuple[Locator, list[str]]:
+def locator_of(element: XmlElement) -> tuple[Locator, list[str]]:
     """The Locator of an element and its arguments; by name where it has none.
 
     Raises Failed, at the attribute, for one that cannot be read.
@@ -142,24 +146,24 @@ def locator_of(element: Element) -> tuple[Locator, list[str]]:
     try:
         name, arguments = name_and_arguments(attribute.value)
         if name not in LOCATORS:
-            raise Failed("unknown-name", f"There is no Locator '{name}'", name)
-    except Failed as failure:
+            raise TransformFailed("unknown-name", f"There is no Locator '{name}'", name)
+    except TransformFailed as failure:
         failure.span = attribute.span
         raise
     return LOCATORS[name], split_arguments(arguments)
 
 
-def path_of(parent: str, element: Element) -> str:
+def path_of(parent: str, element: XmlElement) -> str:
     """The path of an element below its parent's. Raises Failed, with a place."""
     locator, arguments = locator_of(element)
     try:
         return locator(parent, element, arguments)
-    except Failed as failure:
+    except TransformFailed as failure:
         failure.span = failure.span or element.span
         raise
 
 
-def parent_path_of(parent: str, element: Element) -> str:
+def parent_path_of(parent: str, element: XmlElement) -> str:
     """Where an element of the Insert family goes: below the parent's path, or below what an XPath
     Locator leads to. Raises Failed, with a place.
     """

@@ -79,7 +79,7 @@ class Message:
         return f"{place}{self.kind}: {self.text}"
 
 
-class Failed(Exception):
+class TransformFailed(Exception):
     """A step that cannot be carried out. ``span`` is where the cause stands; without one, the place
     of whatever was being worked on.
     """
@@ -92,7 +92,7 @@ class Failed(Exception):
         self.span = span
 
 
-class Log:
+class MessageLog:
     """Collects messages. ``suppressed`` turns warnings into messages."""
 
     def __init__(self) -> None:
@@ -111,7 +111,7 @@ class Log:
         else:
             self.messages.append(Message("warning", code, text, span, about, self.depth))
 
-    def fail(self, failure: Failed, span: Span | None = None) -> None:
+    def fail(self, failure: TransformFailed, span: Span | None = None) -> None:
         """An error, at its own place or else at ``span``."""
         self.messages.append(
             Message(

@@ -14,16 +14,16 @@ from .document import (
     MAX_DEPTH,
     XML_NAMESPACE,
     XMLNS_NAMESPACE,
-    Attribute,
     Child,
-    Document,
-    Element,
-    Node,
-    Text,
+    XmlAttribute,
+    XmlDocument,
+    XmlElement,
+    XmlNode,
+    XmlText,
 )
 from .locators import TRANSFORM_NAMESPACE, split_arguments
-from .messages import Failed, Log
-from .xpath import Budget, select
+from .messages import MessageLog, TransformFailed
+from .xpath import XPathBudget, select
 from .xpath_syntax import BadPath
 
 #: Namespace whose types InsertOrAppendAttribute is found among, once it is imported.
@@ -32,24 +32,24 @@ _TOKEN = re.compile(r"\$\(([\w:.]+)\)")
 
 
 @dataclass(kw_only=True, slots=True)
-class Step:
+class TransformStep:
     """One execution of a Transform: its element, what it may change, and where it says so."""
 
     name: str
-    element: Element
+    element: XmlElement
     #: The attribute that names the Transform; warnings are placed there.
-    attribute: Attribute
+    attribute: XmlAttribute
     arguments_text: str
-    base: Document
+    base: XmlDocument
     #: The nodes to work on: those of the path, or for the Insert family those of the parent's path.
-    targets: list[Node]
+    targets: list[XmlNode]
     #: The nodes of the element's own path.
-    own: Callable[[], list[Node]]
-    log: Log
-    budget: Budget
+    own: Callable[[], list[XmlNode]]
+    log: MessageLog
+    budget: XPathBudget
     #: The target that is worked on now, and the copy of the element to put there.
-    target: Node
-    copy: Element
+    target: XmlNode
+    copy: XmlElement
 
     @property
     def arguments(self) -> list[str]:
@@ -64,11 +64,11 @@ class Step:
 # -- copies ----------------------------------------------------------------------------------------
 
 
-def copied(element: Element, budget: Budget) -> Element:
+def copied(element: XmlElement, budget: XPathBudget) -> XmlElement:
     """A copy of an element of a transform file as it is inserted: without xdt attributes and
     namespace declarations, and without white space between markup, at every depth.
     """
-    copy = Element(element.name, element.scope, element.source, element.offset)
+    copy = XmlElement(element.name, element.scope, element.source, element.offset)
     copy.original = False
     copy.empty = element.empty
     for attribute in element.attributes:
@@ -82,13 +82,15 @@ def copied(element: Element, budget: Budget) -> Element:
         budget.spend(8 + len(kept.value) // 16)
     for child in element.children:
         budget.spend(12)
-        if isinstance(child, Element):
+        if isinstance(child, XmlElement):
             inner: Child = copied(child, budget)
         elif child.kind == "space":
             continue
         else:
             budget.spend(len(child.value) // 16)
-            inner = Text(child.kind, child.value.replace("\r\n", "\n"), child.source, child.offset)
+            inner = XmlText(
+                child.kind, child.value.replace("\r\n", "\n"), child.source, child.offset
+            )
         inner.parent = copy
         copy.children.append(inner)
     return copy
@@ -97,7 +99,7 @@ def copied(element: Element, budget: Budget) -> Element:
 # -- elements --------------------------------------------------------------------------------------
 
 
-def _expect_no_arguments(step: Step) -> None:
+def _expect_no_arguments(step: TransformStep) -> None:
     if step.arguments_text:
         step.warn(
             "arguments-ignored",
@@ -106,7 +108,7 @@ def _expect_no_arguments(step: Step) -> None:
         )
 
 
-def _expect_one_target(step: Step) -> None:
+def _expect_one_target(step: TransformStep) -> None:
     if len(step.targets) > 1:
         step.warn(
             "several-targets",
@@ -115,20 +117,22 @@ def _expect_one_target(step: Step) -> None:
         )
 
 
-def _child(node: Node) -> Child:
+def _child(node: XmlNode) -> Child:
     """A target that can be taken out of the tree. Raises Failed for an attribute or the root's
     parent, which have no place among children.
     """
-    if not isinstance(node, Element | Text) or node.parent is None:
-        raise Failed("path-not-element", "The path leads to something that is not an element")
+    if not isinstance(node, XmlElement | XmlText) or node.parent is None:
+        raise TransformFailed(
+            "path-not-element", "The path leads to something that is not an element"
+        )
     return node
 
 
-def _named(node: Node) -> str:
-    return node.name if isinstance(node, Element | Attribute) else "#text"
+def _named(node: XmlNode) -> str:
+    return node.name if isinstance(node, XmlElement | XmlAttribute) else "#text"
 
 
-def _check_depth(node: Node) -> None:
+def _check_depth(node: XmlNode) -> None:
     """Refuse to let a file grow deeper and deeper by elements inserted into inserted ones."""
     depth = 0
     place = node.parent
@@ -136,10 +140,10 @@ def _check_depth(node: Node) -> None:
         depth += 1
         place = place.parent
     if depth > MAX_DEPTH:
-        raise Failed("too-costly", f"The place is more than {MAX_DEPTH} levels deep")
+        raise TransformFailed("too-costly", f"The place is more than {MAX_DEPTH} levels deep")
 
 
-def _replace(step: Step) -> None:
+def _replace(step: TransformStep) -> None:
     _expect_no_arguments(step)
     _expect_one_target(step)
     _check_depth(step.target)
@@ -147,84 +151,88 @@ def _replace(step: Step) -> None:
     step.log.say(f"replaced '{_named(step.target)}'")
 
 
-def _remove(step: Step) -> None:
+def _remove(step: TransformStep) -> None:
     _expect_one_target(step)
     _remove_each(step)
 
 
-def _remove_each(step: Step) -> None:
+def _remove_each(step: TransformStep) -> None:
     _expect_no_arguments(step)
     step.base.remove(_child(step.target))
     step.log.say(f"removed '{_named(step.target)}'")
 
 
-def _parent(step: Step) -> Element:
-    if isinstance(step.target, Document):
-        raise Failed("no-parent", "A file has only one root element")
-    if not isinstance(step.target, Element):
-        raise Failed("path-not-element", "The path leads to something that is not an element")
+def _parent(step: TransformStep) -> XmlElement:
+    if isinstance(step.target, XmlDocument):
+        raise TransformFailed("no-parent", "A file has only one root element")
+    if not isinstance(step.target, XmlElement):
+        raise TransformFailed(
+            "path-not-element", "The path leads to something that is not an element"
+        )
     return step.target
 
 
-def _append(step: Step) -> None:
+def _append(step: TransformStep) -> None:
     parent = _parent(step)
     _check_depth(parent)
     step.base.insert(parent, len(parent.children), step.copy)
     step.log.say(f"inserted '{step.copy.name}'")
 
 
-def _insert(step: Step) -> None:
+def _insert(step: TransformStep) -> None:
     _expect_no_arguments(step)
     _append(step)
 
 
-def _insert_if_missing(step: Step) -> None:
+def _insert_if_missing(step: TransformStep) -> None:
     _expect_no_arguments(step)
     if not step.own():
         _append(step)
 
 
-def _sibling(step: Step) -> Element:
+def _sibling(step: TransformStep) -> XmlElement:
     """The element that an argument of InsertBefore or InsertAfter leads to. Raises Failed."""
     arguments = step.arguments
     if not arguments:
-        raise Failed("path-missing", f"{step.name} needs the path of a sibling", step.name)
+        raise TransformFailed("path-missing", f"{step.name} needs the path of a sibling", step.name)
     if len(arguments) > 1:
-        raise Failed(
+        raise TransformFailed(
             "argument-count", f"{step.name} needs one path and has {len(arguments)}", step.name
         )
     path = arguments[0]
     try:
         found = select(path, step.target, step.base, {}, step.budget)
     except BadPath as error:
-        raise Failed(
+        raise TransformFailed(
             "bad-path", f"'{path}' is not a path that can be used: {error}", path
         ) from error
     if not found:
-        raise Failed("no-match", f"No element is at '{path}'", path)
-    if not isinstance(found[0], Element) or not isinstance(found[0].parent, Element):
-        raise Failed("path-not-element", f"'{path}' leads to no element below the root", path)
+        raise TransformFailed("no-match", f"No element is at '{path}'", path)
+    if not isinstance(found[0], XmlElement) or not isinstance(found[0].parent, XmlElement):
+        raise TransformFailed(
+            "path-not-element", f"'{path}' leads to no element below the root", path
+        )
     return found[0]
 
 
-def _insert_beside(step: Step) -> None:
+def _insert_beside(step: TransformStep) -> None:
     sibling = _sibling(step)
     parent = sibling.parent
-    assert isinstance(parent, Element)
+    assert isinstance(parent, XmlElement)
     _check_depth(parent)
     place = parent.children.index(sibling) + (step.name == "InsertAfter")
     step.base.insert(parent, place, step.copy)
     step.log.say(f"inserted '{step.copy.name}'")
 
 
-def _comment_out(step: Step) -> None:
-    if isinstance(step.target, Element):
-        markup = Text("comment", f" {markup_of(step.target)} ", step.element.source)
+def _comment_out(step: TransformStep) -> None:
+    if isinstance(step.target, XmlElement):
+        markup = XmlText("comment", f" {markup_of(step.target)} ", step.element.source)
         step.base.replace(step.target, markup)
         step.log.say(f"commented out '{step.target.name}'")
 
 
-def markup_of(element: Element) -> str:
+def markup_of(element: XmlElement) -> str:
     """An element as plain markup: one blank before each attribute and before ``/>``."""
     attributes = "".join(
         f' {attribute.name}="{escaped(attribute.value, in_attribute=True)}"'
@@ -233,13 +241,13 @@ def markup_of(element: Element) -> str:
     if element.empty:
         return f"<{element.name}{attributes} />"
     content = "".join(
-        markup_of(child) if isinstance(child, Element) else text_markup(child)
+        markup_of(child) if isinstance(child, XmlElement) else text_markup(child)
         for child in element.children
     )
     return f"<{element.name}{attributes}>{content}</{element.name}>"
 
 
-def text_markup(node: Text) -> str:
+def text_markup(node: XmlText) -> str:
     """A node that is not an element, as markup."""
     value = node.value
     if node.kind == "comment":
@@ -264,7 +272,7 @@ def escaped(text: str, *, in_attribute: bool) -> str:
 # -- attributes ------------------------------------------------------------------------------------
 
 
-def _attributes(step: Step, element: Element) -> list[Attribute]:
+def _attributes(step: TransformStep, element: XmlElement) -> list[XmlAttribute]:
     """The attributes of an element that the arguments name, all without arguments; warns of each
     argument that names none.
     """
@@ -279,33 +287,37 @@ def _attributes(step: Step, element: Element) -> list[Attribute]:
     return _select_attributes(step, element, arguments or ["*"])
 
 
-def _select_attributes(step: Step, element: Element, names: list[str]) -> list[Attribute]:
+def _select_attributes(
+    step: TransformStep, element: XmlElement, names: list[str]
+) -> list[XmlAttribute]:
     path = "|".join("@" + name for name in names)
     try:
         found = select(path, element, step.base, {}, step.budget)
     except BadPath as error:
-        raise Failed(
+        raise TransformFailed(
             "bad-path", f"'{path}' is not a path that can be used: {error}", path
         ) from error
-    wanted = set(found)
-    return [attribute for attribute in element.attributes if attribute in wanted]
+    chosen = set(found)
+    return [attribute for attribute in element.attributes if attribute in chosen]
 
 
-def _target(step: Step) -> Element:
-    if not isinstance(step.target, Element):
-        raise Failed("path-not-element", "The path leads to something that is not an element")
+def _target(step: TransformStep) -> XmlElement:
+    if not isinstance(step.target, XmlElement):
+        raise TransformFailed(
+            "path-not-element", "The path leads to something that is not an element"
+        )
     return step.target
 
 
-def _set_attributes(step: Step) -> None:
+def _set_attributes(step: TransformStep) -> None:
     _set(step, lambda attribute: attribute.value)
 
 
-def _set_tokenized(step: Step) -> None:
+def _set_tokenized(step: TransformStep) -> None:
     _set(step, lambda attribute: _with_tokens(step, attribute))
 
 
-def _set(step: Step, value_of: Callable[[Attribute], str]) -> None:
+def _set(step: TransformStep, value_of: Callable[[XmlAttribute], str]) -> None:
     target = _target(step)
     attributes = _attributes(step, step.copy)
     for attribute in attributes:
@@ -316,7 +328,7 @@ def _set(step: Step, value_of: Callable[[Attribute], str]) -> None:
 
 
 def put_attribute(
-    step: Step, target: Element, name: str, value: str, like: Attribute | None = None
+    step: TransformStep, target: XmlElement, name: str, value: str, like: XmlAttribute | None = None
 ) -> None:
     """Set an attribute in place, or append it."""
     step.budget.spend(8 + len(value) // 4)
@@ -324,13 +336,13 @@ def put_attribute(
     if present is not None:
         present.value = value
         return
-    added = like.copy() if like is not None else Attribute(name, "", value)
+    added = like.copy() if like is not None else XmlAttribute(name, "", value)
     added.value, added.parent = value, target
     target.attributes.append(added)
     step.base.forget_order()
 
 
-def _with_tokens(step: Step, attribute: Attribute) -> str:
+def _with_tokens(step: TransformStep, attribute: XmlAttribute) -> str:
     """``$(name)`` becomes that attribute of the target, else of the transform element; an
     apostrophe in it becomes ``&apos;``, which nothing turns back outside of a packaging tool.
     """
@@ -347,7 +359,7 @@ def _with_tokens(step: Step, attribute: Attribute) -> str:
     return _TOKEN.sub(value, attribute.value)
 
 
-def _remove_attributes(step: Step) -> None:
+def _remove_attributes(step: TransformStep) -> None:
     target = _target(step)
     attributes = _attributes(step, target)
     for attribute in attributes:
@@ -363,18 +375,18 @@ def _remove_attributes(step: Step) -> None:
         )
 
 
-def _insert_or_append(step: Step) -> None:
+def _insert_or_append(step: TransformStep) -> None:
     """InsertOrAppendAttribute(Attribute='value') of ASP.NET Core's site extension: the element if
     it is missing, else the value behind a ``;`` in every element that is there.
     """
     name = _argument(step, "Attribute")
-    found = [node for node in step.own() if isinstance(node, Element)]
+    found = [node for node in step.own() if isinstance(node, XmlElement)]
     if not found:
         _append(step)
         return
     given = next((each for each in step.copy.attributes if each.name.lower() == name.lower()), None)
     if given is None:
-        raise Failed(
+        raise TransformFailed(
             "argument-without-attribute", "The argument names no attribute to append", name
         )
     for target in found:
@@ -388,13 +400,13 @@ def _insert_or_append(step: Step) -> None:
             put_attribute(step, target, present.name, joined)
 
 
-def _argument(step: Step, name: str) -> str:
+def _argument(step: TransformStep, name: str) -> str:
     """The value of an argument ``name='value'``; quotes may be missing."""
     for argument in step.arguments:
         key, equals, value = argument.strip().partition("=")
         if equals and key.strip().lower() == name.lower():
             return value.strip().strip("'")
-    raise Failed("argument-count", f"{step.name} needs the argument {name}=...", step.name)
+    raise TransformFailed("argument-count", f"{step.name} needs the argument {name}=...", step.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -403,7 +415,7 @@ class Transform:
     target is an error.
     """
 
-    apply: Callable[[Step], None]
+    apply: Callable[[TransformStep], None]
     every: bool = False
     on_parent: bool = False
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from ..diagnostics import Span
-from .document import XML_NAMESPACE, XMLNS_NAMESPACE, Document, Element
-from .messages import Failed
+from .document import XML_NAMESPACE, XMLNS_NAMESPACE, XmlDocument, XmlElement
+from .messages import TransformFailed
 from .transforms import escaped, text_markup
 
 #: A line that would be longer gets a break before the next attribute, where that one is new.
@@ -18,11 +18,11 @@ _DECLARED = re.compile(r"([\w:]+)\s*=\s*[\"']([^\"']*)[\"']")
 Origins = dict[tuple[int, int], Span]
 
 
-def text_of(document: Document) -> tuple[str, Origins]:
+def text_of(document: XmlDocument) -> tuple[str, Origins]:
     """The document as text. Raises Failed where it cannot be written: a comment with ``--``."""
     writer = _Writer()
     for node in document.children:
-        if isinstance(node, Element):
+        if isinstance(node, XmlElement):
             writer.element(node, {"xml": XML_NAMESPACE, "": ""}, 1)
         elif node.kind == "declaration":
             writer.write(_declaration(node.value))
@@ -33,7 +33,7 @@ def text_of(document: Document) -> tuple[str, Origins]:
     return "".join(writer.parts), writer.origins
 
 
-def bytes_of(document: Document, text: str) -> bytes:
+def bytes_of(document: XmlDocument, text: str) -> bytes:
     """Text in the encoding that its declaration names, with a byte order mark where it names a
     Unicode one; without a declaration UTF-8.
     """
@@ -52,8 +52,8 @@ def _declaration(value: str) -> str:
     return f"<?xml{parts}?>"
 
 
-def _unwritable(comment: str) -> Failed:
-    return Failed(
+def _unwritable(comment: str) -> TransformFailed:
+    return TransformFailed(
         "comment-dashes",
         "The result cannot be written: a comment would hold '--' or end in '-'",
         comment.strip()[:60],
@@ -74,7 +74,7 @@ class _Writer:
         self._line += text.count("\n")
         self._column = self._column + len(text) if line < 0 else len(text) - line
 
-    def element(self, element: Element, scope: dict[str, str], depth: int) -> None:
+    def element(self, element: XmlElement, scope: dict[str, str], depth: int) -> None:
         """An element with everything in it; ``scope`` is what prefixes mean around it."""
         declared = {
             attribute.name[6:]: attribute.value
@@ -97,7 +97,7 @@ class _Writer:
         self.write(">")
         inner = {**scope, **added} if added else scope
         for child in element.children:
-            if isinstance(child, Element):
+            if isinstance(child, XmlElement):
                 self.element(child, inner, depth + 1)
                 continue
             if child.kind == "comment" and ("--" in child.value or child.value.endswith("-")):
@@ -105,7 +105,7 @@ class _Writer:
             self.write(text_markup(child))
         self.write(f"</{name}>")
 
-    def _name(self, element: Element, scope: dict[str, str], added: dict[str, str]) -> str:
+    def _name(self, element: XmlElement, scope: dict[str, str], added: dict[str, str]) -> str:
         """The qualified name; a namespace that is not in scope is declared."""
         prefix = element.prefix
         if scope.get(prefix, "") != element.namespace:
@@ -117,7 +117,7 @@ class _Writer:
         return f"{prefix}:{element.local}" if prefix else element.local
 
     def _attributes(
-        self, element: Element, scope: dict[str, str], added: dict[str, str], depth: int
+        self, element: XmlElement, scope: dict[str, str], added: dict[str, str], depth: int
     ) -> None:
         given = {attribute.name: attribute for attribute in element.attributes}
         for name in element.order:

@@ -10,9 +10,18 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 
-from .document import XMLNS_NAMESPACE, Attribute, Document, Element, Node, Text
+from .document import XMLNS_NAMESPACE, XmlAttribute, XmlDocument, XmlElement, XmlNode, XmlText
 from .xpath_functions import FUNCTIONS, POSITIONAL, Value, boolean, number, string, string_of
-from .xpath_syntax import BadPath, Call, Expression, Literal, Negative, Operation, Path, Step
+from .xpath_syntax import (
+    BadPath,
+    Call,
+    Expression,
+    Literal,
+    LocationStep,
+    Negative,
+    Operation,
+    Path,
+)
 from .xpath_syntax import parse as parse_text
 
 
@@ -20,7 +29,7 @@ class Exhausted(Exception):
     """The work or the growth that one transform file may cause has been used up."""
 
 
-class Budget:
+class XPathBudget:
     """Units of work that are left: a node looked at is one, as are 16 characters of a string."""
 
     def __init__(self, units: int) -> None:
@@ -39,8 +48,12 @@ def _parsed(text: str) -> Expression:
 
 
 def select(
-    text: str, context: Node, document: Document, namespaces: Mapping[str, str], budget: Budget
-) -> list[Node]:
+    text: str,
+    context: XmlNode,
+    document: XmlDocument,
+    namespaces: Mapping[str, str],
+    budget: XPathBudget,
+) -> list[XmlNode]:
     """The nodes that an expression leads to, in document order. Raises BadPath, also where it leads
     to a string, number or boolean.
     """
@@ -54,12 +67,14 @@ def select(
 
 
 class _Evaluator:
-    def __init__(self, document: Document, namespaces: Mapping[str, str], budget: Budget) -> None:
+    def __init__(
+        self, document: XmlDocument, namespaces: Mapping[str, str], budget: XPathBudget
+    ) -> None:
         self._document = document
         self._namespaces = namespaces
         self._budget = budget
 
-    def value(self, expression: Expression, node: Node, position: int, size: int) -> Value:
+    def value(self, expression: Expression, node: XmlNode, position: int, size: int) -> Value:
         """What an expression gives with ``node`` as context node."""
         self._budget.spend()
         match expression:
@@ -80,7 +95,7 @@ class _Evaluator:
             value = self._string_value(value[0]) if value else ""
         return value
 
-    def _string_value(self, node: Node) -> str:
+    def _string_value(self, node: XmlNode) -> str:
         text = string_of(node)
         self._budget.spend(1 + len(text) // 16)
         return text
@@ -90,7 +105,7 @@ class _Evaluator:
         operator: str,
         left: Expression,
         right: Expression,
-        node: Node,
+        node: XmlNode,
         position: int,
         size: int,
     ) -> Value:
@@ -129,7 +144,7 @@ class _Evaluator:
 
     def _compare_nodes(
         self,
-        nodes: list[Node],
+        nodes: list[XmlNode],
         atom: Value,
         operator: str,
         test: Callable[[float, float], bool],
@@ -148,7 +163,7 @@ class _Evaluator:
         return False
 
     def _call(
-        self, name: str, arguments: tuple[Expression, ...], node: Node, position: int, size: int
+        self, name: str, arguments: tuple[Expression, ...], node: XmlNode, position: int, size: int
     ) -> Value:
         if name in POSITIONAL and not arguments:
             return float(position if name == "position" else size)
@@ -169,8 +184,8 @@ class _Evaluator:
 
     # -- paths -------------------------------------------------------------------------------------
 
-    def _path(self, path: Path, node: Node, position: int, size: int) -> list[Node]:
-        nodes: list[Node] = [self._document] if path.absolute else [node]
+    def _path(self, path: Path, node: XmlNode, position: int, size: int) -> list[XmlNode]:
+        nodes: list[XmlNode] = [self._document] if path.absolute else [node]
         if path.start is not None:
             start = self.value(path.start, node, position, size)
             if not isinstance(start, list):
@@ -185,10 +200,10 @@ class _Evaluator:
             nested = nested or step.axis not in ("child", "attribute", "self")
         return nodes
 
-    def _step(self, step: Step, nodes: list[Node], nested: bool) -> list[Node]:
+    def _step(self, step: LocationStep, nodes: list[XmlNode], nested: bool) -> list[XmlNode]:
         fits = self._test(step)
         axis = _AXES[step.axis]
-        found: list[Node] = []
+        found: list[XmlNode] = []
         sideways = step.axis.startswith(("following", "preceding"))
         for node in nodes:
             self._budget.spend(1 + (_breadth(node) if sideways else 0))
@@ -204,7 +219,7 @@ class _Evaluator:
             return self._sorted(found)
         return found
 
-    def _filtered(self, nodes: list[Node], predicate: Expression) -> list[Node]:
+    def _filtered(self, nodes: list[XmlNode], predicate: Expression) -> list[XmlNode]:
         size = len(nodes)
         equal = _attribute_equality(predicate)
         if equal is not None:
@@ -220,17 +235,17 @@ class _Evaluator:
                 kept.append(node)
         return kept
 
-    def _sorted(self, nodes: list[Node]) -> list[Node]:
+    def _sorted(self, nodes: list[XmlNode]) -> list[XmlNode]:
         """Without repetition, in document order."""
         numbers = self._document.numbers()
         self._budget.spend(len(nodes))
         # attributes and elements of a document of their own (what is inserted) have no number
         return sorted(dict.fromkeys(nodes), key=lambda node: numbers.get(node, 0))
 
-    def _test(self, step: Step) -> Callable[[Node], bool]:
+    def _test(self, step: LocationStep) -> Callable[[XmlNode], bool]:
         if step.kind != "name":
             return _type_test(step.kind, step.name)
-        principal = Attribute if step.axis == "attribute" else Element
+        principal = XmlAttribute if step.axis == "attribute" else XmlElement
         if step.name == "*":
             return lambda node: isinstance(node, principal)
         prefix, colon, local = step.name.rpartition(":")
@@ -245,7 +260,7 @@ class _Evaluator:
 
 
 @lru_cache(maxsize=512)
-def _attribute_equality(predicate: Expression) -> Callable[[Node], bool] | None:
+def _attribute_equality(predicate: Expression) -> Callable[[XmlNode], bool] | None:
     """A quick test for what Match writes, ``@a='1' and @b='2'``; None for any other predicate."""
     match predicate:
         case Operation("and", left, right):
@@ -256,11 +271,11 @@ def _attribute_equality(predicate: Expression) -> Callable[[Node], bool] | None:
             return lambda node: one(node) and other(node)
         case Operation(
             "=",
-            Path(False, None, (), (Step("attribute", "name", str() as name, ()),)),
+            Path(False, None, (), (LocationStep("attribute", "name", str() as name, ()),)),
             Literal(str() as value),
         ) if name != "*" and ":" not in name:
             return lambda node: (
-                isinstance(node, Element)
+                isinstance(node, XmlElement)
                 and any(
                     attribute.local == name and attribute.value == value and not attribute.namespace
                     for attribute in node.attributes
@@ -269,7 +284,7 @@ def _attribute_equality(predicate: Expression) -> Callable[[Node], bool] | None:
     return None
 
 
-def _type_test(kind: str, target: str) -> Callable[[Node], bool]:
+def _type_test(kind: str, target: str) -> Callable[[XmlNode], bool]:
     if kind == "node":
         return lambda node: True
     kinds = {
@@ -278,9 +293,9 @@ def _type_test(kind: str, target: str) -> Callable[[Node], bool]:
         "processing-instruction": ("instruction",),
     }[kind]
 
-    def fits(node: Node) -> bool:
+    def fits(node: XmlNode) -> bool:
         return (
-            isinstance(node, Text)
+            isinstance(node, XmlText)
             and node.kind in kinds
             and (not target or node.value.split(None, 1)[0] == target)
         )
@@ -293,80 +308,80 @@ def _type_test(kind: str, target: str) -> Callable[[Node], bool]:
 _REVERSE = frozenset({"ancestor", "ancestor-or-self", "parent"})
 
 
-def _children(node: Node) -> Iterator[Node]:
-    if isinstance(node, Element | Document):
+def _children(node: XmlNode) -> Iterator[XmlNode]:
+    if isinstance(node, XmlElement | XmlDocument):
         yield from (
             child
             for child in node.children
-            if not (isinstance(child, Text) and child.kind == "declaration")
+            if not (isinstance(child, XmlText) and child.kind == "declaration")
         )
 
 
-def _descendants(node: Node) -> Iterator[Node]:
+def _descendants(node: XmlNode) -> Iterator[XmlNode]:
     stack = list(_children(node))[::-1]
     while stack:
         found = stack.pop()
         yield found
-        if isinstance(found, Element):
+        if isinstance(found, XmlElement):
             stack += found.children[::-1]
 
 
-def _descendants_or_self(node: Node) -> Iterator[Node]:
+def _descendants_or_self(node: XmlNode) -> Iterator[XmlNode]:
     yield node
     yield from _descendants(node)
 
 
-def _parent(node: Node) -> Iterator[Node]:
+def _parent(node: XmlNode) -> Iterator[XmlNode]:
     if node.parent is not None:
         yield node.parent
 
 
-def _ancestors(node: Node) -> Iterator[Node]:
+def _ancestors(node: XmlNode) -> Iterator[XmlNode]:
     while node.parent is not None:
         node = node.parent
         yield node
 
 
-def _ancestors_or_self(node: Node) -> Iterator[Node]:
+def _ancestors_or_self(node: XmlNode) -> Iterator[XmlNode]:
     yield node
     yield from _ancestors(node)
 
 
-def _attributes(node: Node) -> Iterator[Node]:
-    if isinstance(node, Element):
+def _attributes(node: XmlNode) -> Iterator[XmlNode]:
+    if isinstance(node, XmlElement):
         yield from (
             attribute for attribute in node.attributes if attribute.namespace != XMLNS_NAMESPACE
         )
 
 
-def _siblings(node: Node) -> tuple[list[Node], int]:
-    if node.parent is None or isinstance(node, Attribute):
+def _siblings(node: XmlNode) -> tuple[list[XmlNode], int]:
+    if node.parent is None or isinstance(node, XmlAttribute):
         return [], 0
-    siblings: list[Node] = list(_children(node.parent))
+    siblings: list[XmlNode] = list(_children(node.parent))
     return siblings, siblings.index(node)
 
 
-def _breadth(node: Node) -> int:
+def _breadth(node: XmlNode) -> int:
     """How many siblings a node and its ancestors have."""
     return sum(
         len(ancestor.children)
         for ancestor in _ancestors(node)
-        if isinstance(ancestor, Element | Document)
+        if isinstance(ancestor, XmlElement | XmlDocument)
     )
 
 
-def _following_siblings(node: Node) -> Iterator[Node]:
+def _following_siblings(node: XmlNode) -> Iterator[XmlNode]:
     siblings, place = _siblings(node)
     yield from siblings[place + 1 :]
 
 
-def _preceding_siblings(node: Node) -> Iterator[Node]:
+def _preceding_siblings(node: XmlNode) -> Iterator[XmlNode]:
     siblings, place = _siblings(node)
     yield from siblings[:place][::-1]
 
 
-def _following(node: Node) -> Iterator[Node]:
-    if isinstance(node, Attribute) and node.parent is not None:
+def _following(node: XmlNode) -> Iterator[XmlNode]:
+    if isinstance(node, XmlAttribute) and node.parent is not None:
         yield from _descendants(node.parent)
         node = node.parent
     for ancestor in _ancestors_or_self(node):
@@ -374,23 +389,23 @@ def _following(node: Node) -> Iterator[Node]:
             yield from _descendants_or_self(sibling)
 
 
-def _preceding(node: Node) -> Iterator[Node]:
-    if isinstance(node, Attribute) and node.parent is not None:
+def _preceding(node: XmlNode) -> Iterator[XmlNode]:
+    if isinstance(node, XmlAttribute) and node.parent is not None:
         node = node.parent
     for ancestor in _ancestors_or_self(node):
         for sibling in _preceding_siblings(ancestor):
             yield from list(_descendants_or_self(sibling))[::-1]
 
 
-def _self(node: Node) -> Iterator[Node]:
+def _self(node: XmlNode) -> Iterator[XmlNode]:
     yield node
 
 
-def _nothing(_node: Node) -> Iterator[Node]:
+def _nothing(_node: XmlNode) -> Iterator[XmlNode]:
     yield from ()
 
 
-_AXES: dict[str, Callable[[Node], Iterator[Node]]] = {
+_AXES: dict[str, Callable[[XmlNode], Iterator[XmlNode]]] = {
     "ancestor": _ancestors,
     "ancestor-or-self": _ancestors_or_self,
     "attribute": _attributes,

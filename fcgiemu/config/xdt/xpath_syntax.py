@@ -74,7 +74,7 @@ class Negative:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class LocationStep:
     """One step of a path. ``kind`` is name or a node type; ``name`` a qualified name, ``*`` or
     ``prefix:*``, or the target of a processing instruction.
     """
@@ -94,12 +94,12 @@ class Path:
     absolute: bool
     start: Expression | None
     predicates: tuple[Expression, ...]
-    steps: tuple[Step, ...]
+    steps: tuple[LocationStep, ...]
 
 
 Expression = Literal | Call | Operation | Negative | Path
 
-_DESCEND = Step("descendant-or-self", "node", "", ())
+_DESCEND = LocationStep("descendant-or-self", "node", "", ())
 #: Binary operators from the loosest to the tightest.
 _LEVELS = (
     frozenset({"or"}),
@@ -243,7 +243,7 @@ class _Parser:
     def _filter(self) -> Expression:
         primary = self._primary()
         predicates = self._predicates()
-        steps: tuple[Step, ...] = ()
+        steps: tuple[LocationStep, ...] = ()
         if self._accept("//"):
             steps = (_DESCEND, *self._steps())
         elif self._accept("/"):
@@ -271,7 +271,7 @@ class _Parser:
             self._expect(")")
         return Call(name, tuple(arguments))
 
-    def _steps(self) -> tuple[Step, ...]:
+    def _steps(self) -> tuple[LocationStep, ...]:
         steps = [self._step()]
         while True:
             if self._accept("//"):
@@ -281,11 +281,11 @@ class _Parser:
             else:
                 return tuple(steps)
 
-    def _step(self) -> Step:
+    def _step(self) -> LocationStep:
         if self._accept("."):
-            return Step("self", "node", "", ())
+            return LocationStep("self", "node", "", ())
         if self._accept(".."):
-            return Step("parent", "node", "", ())
+            return LocationStep("parent", "node", "", ())
         axis = "child"
         if self._accept("@"):
             axis = "attribute"
@@ -295,7 +295,7 @@ class _Parser:
             if axis not in AXES:
                 raise BadPath(f"there is no axis '{axis}'")
         kind, name = self._node_test()
-        return Step(axis, kind, name, self._predicates())
+        return LocationStep(axis, kind, name, self._predicates())
 
     def _node_test(self) -> tuple[str, str]:
         if self._accept("*"):

@@ -36,8 +36,8 @@ from ..forward import Backend, Forwarder
 from ..forwarded import local_headers, local_target
 from ..output import Output
 from .address import Address, TcpPort
-from .supervised_process import CommandLine, Farewell, StartFailed, SupervisedProcess
-from .supervisor import Failure, Log, Policy, Readiness, Supervisor
+from .supervised_process import CommandLine, Farewell, ProcessStartFailed, SupervisedProcess
+from .supervisor import FailurePolicy, LogPolicy, Policy, Readiness, Supervisor
 from .web_servers import PATIENCE, WebServers
 
 #: Starts for one request (seen in code).
@@ -57,8 +57,8 @@ def policy(
             seconds=settings.startup_time_limit,
             attribute="startupTimeLimit",
         ),
-        failure=Failure(starts=STARTS, rapid_fails=settings.rapid_fails_per_minute),
-        log=Log(stem=log_file(site, application, settings, ""), suffix=suffix),
+        failure=FailurePolicy(starts=STARTS, rapid_fails=settings.rapid_fails_per_minute),
+        log=LogPolicy(stem=log_file(site, application, settings, ""), suffix=suffix),
         processes=settings.processes,
         patience=PATIENCE,
         farewell=farewell,
@@ -74,7 +74,7 @@ def _address(settings: AspNetCore) -> Address:
         return TcpPort.free()
     if not given.isdecimal() or int(given) not in programs.PORTS:
         first, last = programs.PORTS[0], programs.PORTS[-1]
-        raise StartFailed(
+        raise ProcessStartFailed(
             f"{PORT_VARIABLE} of environmentVariables is '{given}', and the module takes {first} to"
             f" {last}"
         )
@@ -151,13 +151,13 @@ class AspNetCores(WebServers):
         return [*headers, ("MS-ASPNETCORE-TOKEN", process.environment.get(TOKEN_VARIABLE, ""))]
 
     async def fail(
-        self, exchange: Exchange, decision: Decision, error: StartFailed | ProgramMissing
+        self, exchange: Exchange, decision: Decision, error: ProcessStartFailed | ProgramMissing
     ) -> None:
         """Answer 502.5 with the module's own page, which disableStartUpErrorPage switches off
         (documented). Clients on this machine also get what is known of the cause.
         """
         application, settings, _ = self._key(decision)
-        output = error.output if isinstance(error, StartFailed) else ""
+        output = error.output if isinstance(error, ProcessStartFailed) else ""
         hints = tuple(remedies(self.site, application, settings, error))
         message = f"The process of aspNetCore, {settings.process_path}, failed to start: {error}"
         local = decision.request.is_local
@@ -166,7 +166,7 @@ class AspNetCores(WebServers):
             502,
             5,
             message,
-            error.hresult if isinstance(error, StartFailed) else E_FILE_NOT_FOUND,
+            error.hresult if isinstance(error, ProcessStartFailed) else E_FILE_NOT_FOUND,
             notification="ExecuteRequestHandler",
             headers=(("Content-Type", "text/html"),) if settings.start_up_page else (),
             output=output,
@@ -175,7 +175,7 @@ class AspNetCores(WebServers):
             skips_errors=settings.start_up_page,
         )
         for hint in hints:
-            self.output(error.pid if isinstance(error, StartFailed) else 0, "", hint)
+            self.output(error.pid if isinstance(error, ProcessStartFailed) else 0, "", hint)
         await self.forwarder.front.fail(exchange, decision, action)
 
     # -- the end of processes ----------------------------------------------------------------------

@@ -17,7 +17,7 @@ from ..exchange import Exchange
 from ..forward import Backend, Forwarder
 from ..forwarded import local_headers, local_target
 from ..output import Output
-from .supervised_process import StartFailed, SupervisedProcess
+from .supervised_process import ProcessStartFailed, SupervisedProcess
 from .supervisor import Supervisor
 
 
@@ -47,7 +47,7 @@ class ProcessHandler(ABC):
 
     @abstractmethod
     async def fail(
-        self, exchange: Exchange, decision: Decision, error: StartFailed | ProgramMissing
+        self, exchange: Exchange, decision: Decision, error: ProcessStartFailed | ProgramMissing
     ) -> None:
         """Answer for a process that did not come up."""
 

@@ -20,8 +20,8 @@ from ...site import Site
 from ..exchange import Exchange
 from ..forward import Backend
 from .address import Address, TcpPort
-from .supervised_process import CommandLine, StartFailed
-from .supervisor import Failure, Log, Policy, Readiness, Supervisor
+from .supervised_process import CommandLine, ProcessStartFailed
+from .supervisor import FailurePolicy, LogPolicy, Policy, Readiness, Supervisor
 from .web_servers import PATIENCE, WebServers
 
 
@@ -34,10 +34,10 @@ def policy(site: Site, application: Application, settings: HttpPlatform) -> Poli
             seconds=settings.startup_time_limit,
             attribute="startupTimeLimit",
         ),
-        failure=Failure(
+        failure=FailurePolicy(
             starts=settings.startup_retry_count, rapid_fails=settings.rapid_fails_per_minute
         ),
-        log=Log(stem=log_file(site, application, settings, ""), suffix=log_suffix),
+        log=LogPolicy(stem=log_file(site, application, settings, ""), suffix=log_suffix),
         processes=settings.processes,
         patience=PATIENCE,
         recycles_on=frozenset(application.path / name for name in settings.recycle_on).__contains__,
@@ -82,7 +82,7 @@ class HttpPlatforms(WebServers):
         return self._settings(decision)[1].request_timeout
 
     async def fail(
-        self, exchange: Exchange, decision: Decision, error: StartFailed | ProgramMissing
+        self, exchange: Exchange, decision: Decision, error: ProcessStartFailed | ProgramMissing
     ) -> None:
         """Answer 502.3: no process came up."""
         path = self._settings(decision)[1].process_path
@@ -90,14 +90,16 @@ class HttpPlatforms(WebServers):
             502,
             3,
             f"The process of httpPlatform, {path}, failed to start: {error}",
-            error.hresult if isinstance(error, StartFailed) else E_FILE_NOT_FOUND,
+            error.hresult if isinstance(error, ProcessStartFailed) else E_FILE_NOT_FOUND,
             notification="ExecuteRequestHandler",
-            output=error.output if isinstance(error, StartFailed) else "",
+            output=error.output if isinstance(error, ProcessStartFailed) else "",
             hints=tuple(self._hints(decision, error)),
         )
         await self.forwarder.front.fail(exchange, decision, action)
 
-    def _hints(self, decision: Decision, error: StartFailed | ProgramMissing) -> Iterator[str]:
+    def _hints(
+        self, decision: Decision, error: ProcessStartFailed | ProgramMissing
+    ) -> Iterator[str]:
         """What to do about a process that did not come up; the console gets what is likely behind
         it as well.
         """

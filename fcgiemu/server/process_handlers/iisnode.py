@@ -20,7 +20,7 @@ from ...http.response import Header
 from ...modules import iisnode_failures as failures
 from ...modules import sending
 from ...modules.iisnode import MODULE, IisNode, compiled
-from ...modules.iisnode_failures import Failure
+from ...modules.iisnode_failures import NodeFailure
 from ...programs.iisnode import PORT_VARIABLE, command_line, folder
 from ...programs.interpreters import ProgramMissing
 from ...site import Site
@@ -30,9 +30,9 @@ from ..output import Output
 from . import node_answer, node_request
 from .address import Address, UnixSocket
 from .base import ProcessHandler
-from .node_connection import Broken, ConnectionPool, Head, NodeConnection
+from .node_connection import Broken, ConnectionPool, NodeConnection, NodeHead
 from .recycle_signal import VARIABLE, RecycleSignal
-from .supervised_process import E_TIMEOUT, CommandLine, StartFailed, SupervisedProcess
+from .supervised_process import E_TIMEOUT, CommandLine, ProcessStartFailed, SupervisedProcess
 from .supervisor import Policy, Readiness, Supervisor
 
 #: Characters of a socket's path: Linux takes 107, macOS 103.
@@ -135,7 +135,7 @@ class Iisnode(ProcessHandler):
         await self._listen_for_signal(action)
         try:
             process = await self.supervisor(decision).process(slot)
-        except (StartFailed, ProgramMissing) as error:
+        except (ProcessStartFailed, ProgramMissing) as error:
             await self.fail(exchange, decision, error)
             return
         if process.requests >= settings.requests_per_process:
@@ -198,7 +198,7 @@ class Iisnode(ProcessHandler):
 
     async def _asked(
         self, exchange: Exchange, decision: Decision, process: SupervisedProcess
-    ) -> tuple[NodeConnection, Head]:
+    ) -> tuple[NodeConnection, NodeHead]:
         """Send the request, and wait for the beginning of the answer. A connection that has waited
         and turns out to be closed is replaced once. Raises Broken, ClientGone.
         """
@@ -262,11 +262,11 @@ class Iisnode(ProcessHandler):
     # -- failures ----------------------------------------------------------------------------------
 
     async def fail(
-        self, exchange: Exchange, decision: Decision, error: StartFailed | ProgramMissing
+        self, exchange: Exchange, decision: Decision, error: ProcessStartFailed | ProgramMissing
     ) -> None:
         """Answer for a process that did not come up."""
         if isinstance(error, ProgramMissing):
-            failure = Failure(
+            failure = NodeFailure(
                 substatus=failures.NOT_DISPATCHED,
                 message=str(error),
                 hresult=failures.E_FILE_NOT_FOUND,
@@ -276,7 +276,7 @@ class Iisnode(ProcessHandler):
             )
         else:
             silent = error.hresult == E_TIMEOUT
-            failure = Failure(
+            failure = NodeFailure(
                 substatus=failures.NOT_CONNECTED if silent else failures.ENDED,
                 message=f"The process of iisnode did not come up: {error}.",
                 hresult=failures.E_FILE_NOT_FOUND,
@@ -285,7 +285,7 @@ class Iisnode(ProcessHandler):
         await self._answer_failure(exchange, decision, failure)
 
     async def _answer_failure(
-        self, exchange: Exchange, decision: Decision, failure: Failure
+        self, exchange: Exchange, decision: Decision, failure: NodeFailure
     ) -> None:
         """The page of devErrorsEnabled, with the status 200; else the status, by <httpErrors>. The
         log has the true status either way.
@@ -355,8 +355,8 @@ async def _connected(pool: ConnectionPool, fresh: bool) -> NodeConnection:
         ) from error
 
 
-def _too_many(settings: IisNode) -> Failure:
-    return Failure(
+def _too_many(settings: IisNode) -> NodeFailure:
+    return NodeFailure(
         status=503,
         substatus=failures.TOO_MANY,
         message=(
@@ -366,8 +366,8 @@ def _too_many(settings: IisNode) -> Failure:
     )
 
 
-def _broken(error: Broken, process: SupervisedProcess) -> Failure:
-    return Failure(
+def _broken(error: Broken, process: SupervisedProcess) -> NodeFailure:
+    return NodeFailure(
         substatus=error.substatus,
         message=f"The process of iisnode did not answer: {error}.",
         hresult=error.hresult,
@@ -395,7 +395,7 @@ async def answer_settings(exchange: Exchange, decision: Decision) -> None:
     assert isinstance(action, Respond)
     finding = action.finding
     place = f"{finding.span}: " if finding is not None and finding.span is not None else ""
-    failure = Failure(
+    failure = NodeFailure(
         substatus=action.substatus,
         message=f"The settings of iisnode cannot be read. {place}{action.message}.",
         hresult=action.hresult,

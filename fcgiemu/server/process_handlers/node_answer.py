@@ -14,7 +14,7 @@ from .. import heads
 from ..exchange import ClientGone, Exchange, Phase
 from ..forwarded import HOP_BY_HOP, named
 from ..front import Front
-from .node_connection import Head, NodeConnection
+from .node_connection import NodeConnection, NodeHead
 
 #: Bytes that may wait for the process in a tunnel before the client is read no further.  # our own
 _WAITING = 1 << 16
@@ -26,7 +26,7 @@ async def pass_on(
     action: CallIisnode,
     front: Front,
     connection: NodeConnection,
-    head: Head,
+    head: NodeHead,
     extra: list[Header],
 ) -> None:
     """Send an answer to the client: an error by <httpErrors>, since iisnode does not ask for its
@@ -63,13 +63,13 @@ async def pass_on(
     exchange.pass_on(b"", more=False)
 
 
-def _end_to_end(head: Head) -> list[Header]:
+def _end_to_end(head: NodeHead) -> list[Header]:
     dropped = HOP_BY_HOP | named(head.get("connection")) | {"date"}
     return [pair for pair in head.headers if pair[0].lower() not in dropped]
 
 
 async def _replaced(
-    exchange: Exchange, decision: Decision, front: Front, response: Response, head: Head
+    exchange: Exchange, decision: Decision, front: Front, response: Response, head: NodeHead
 ) -> bool:
     """Whether an error got the page of <httpErrors> in the place of its body."""
     if response.status < 400:
@@ -85,7 +85,7 @@ async def _replaced(
     return True
 
 
-async def tunnel(exchange: Exchange, connection: NodeConnection, head: Head) -> None:
+async def tunnel(exchange: Exchange, connection: NodeConnection, head: NodeHead) -> None:
     """After a 101: the client's connection and the process's as one, until either of them ends."""
     exchange.phase, exchange.status, exchange.keep_alive = Phase.STARTED, 101, False
     client = exchange.protocol

@@ -34,7 +34,7 @@ class Broken(Exception):
 
 
 @dataclass(slots=True)
-class Head:
+class NodeHead:
     """The beginning of an answer."""
 
     status: int
@@ -88,7 +88,7 @@ class NodeConnection:
 
     # -- the request -------------------------------------------------------------------------------
 
-    async def ask(self, head: bytes, body: Spool | None, chunked: bool) -> Head:
+    async def ask(self, head: bytes, body: Spool | None, chunked: bool) -> NodeHead:
         """Send a request, and read the head of the answer, which may come before all of the request
         has been taken. Raises Broken.
         """
@@ -134,7 +134,7 @@ class NodeConnection:
 
     # -- the answer --------------------------------------------------------------------------------
 
-    async def _head(self) -> Head:
+    async def _head(self) -> NodeHead:
         """The head of the answer; those of 100 Continue and its like are skipped. Raises Broken."""
         while True:
             head = await self._next_head()
@@ -142,7 +142,7 @@ class NodeConnection:
                 self.fresh = False
                 return head
 
-    async def _next_head(self) -> Head:
+    async def _next_head(self) -> NodeHead:
         try:
             data = await self.reader.readuntil(b"\r\n\r\n")
         except asyncio.LimitOverrunError as error:
@@ -167,9 +167,9 @@ class NodeConnection:
         version, connection = (int(match[1]), int(match[2])), _field(headers, "connection").lower()
         keeps = "close" not in connection and (version >= (1, 1) or "keep-alive" in connection)
         reason = (match[5] or b"").decode("latin-1")
-        return Head(int(match[3]), int(match[4] or 0), reason, headers, keeps)
+        return NodeHead(int(match[3]), int(match[4] or 0), reason, headers, keeps)
 
-    async def body(self, head: Head, method: str) -> AsyncIterator[bytes]:
+    async def body(self, head: NodeHead, method: str) -> AsyncIterator[bytes]:
         """The body as it comes. Raises Broken."""
         if not head.has_body(method):
             return

@@ -32,7 +32,7 @@ E_TIMEOUT = 0x800705B4
 _POLL_SECONDS = 0.02
 
 
-class StartFailed(Exception):
+class ProcessStartFailed(Exception):
     """A process did not come up; ``output`` is what it wrote last, ``ports`` are those that it
     listens on in place of its own. ``hresult`` is E_TIMEOUT where it runs and does not listen.
     """
@@ -147,13 +147,13 @@ class SupervisedProcess:
             stranger = self.address.stranger(self.pid, variable)
             if not stranger:
                 return
-            raise StartFailed(f"another program, {stranger}, listens on its {self.address}")
+            raise ProcessStartFailed(f"another program, {stranger}, listens on its {self.address}")
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(asyncio.gather(*self._pumps), 0.5 if not self.alive else 0.01)
         words = "\n".join(self.lines)
         if not self.alive:
-            raise StartFailed(f"it ended with exit code {self.code}", words, self.pid)
-        raise StartFailed(
+            raise ProcessStartFailed(f"it ended with exit code {self.code}", words, self.pid)
+        raise ProcessStartFailed(
             f"it did not listen on {self.address} (%{variable}%) within {seconds:g} seconds"
             f" ({attribute})",
             words,
@@ -240,7 +240,7 @@ async def spawn(
         )
     except OSError as error:
         lifeline.cut()
-        raise StartFailed(f"{command[0]}: {error.strerror}") from error
+        raise ProcessStartFailed(f"{command[0]}: {error.strerror}") from error
     finally:
         lifeline.passed()
     return SupervisedProcess(

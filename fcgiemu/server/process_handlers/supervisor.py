@@ -43,7 +43,7 @@ from pathlib import Path
 from ...fastcgi.limits import GRACE_SECONDS
 from ..output import Output
 from .address import Address
-from .supervised_process import CommandLine, Farewell, StartFailed, SupervisedProcess, spawn
+from .supervised_process import CommandLine, Farewell, ProcessStartFailed, SupervisedProcess, spawn
 
 #: Seconds after which failures are counted from the beginning again.
 _MINUTE = 60.0
@@ -65,7 +65,7 @@ class Readiness:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Failure:
+class FailurePolicy:
     """What happens when a process does not come up, or ends."""
 
     #: How often one request starts a process.
@@ -75,7 +75,7 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Log:
+class LogPolicy:
     """Where goes what a process writes, beside the console: to a file for each start."""
 
     #: The beginning of its local path; "" = there is no file.
@@ -98,8 +98,8 @@ class Policy:
     """How the processes of an application are kept."""
 
     readiness: Readiness
-    failure: Failure = field(default_factory=Failure)
-    log: Log = field(default_factory=Log)
+    failure: FailurePolicy = field(default_factory=FailurePolicy)
+    log: LogPolicy = field(default_factory=LogPolicy)
     #: How many there are, asked in turns from the second one on.
     processes: int = 1
     #: Whether the first request starts them all; else each is started when its turn first comes.
@@ -114,7 +114,7 @@ class Policy:
     recycles_on: Callable[[Path], bool] = lambda changed: False
 
 
-class RapidFails:
+class FailCounter:
     """The failures of an application's processes: starts, and ends of a process that had been
     ready. They count for a minute from the first one on.  # inferred from its successor
     """
@@ -172,8 +172,8 @@ class Supervisor:
         self._slots: dict[int, SupervisedProcess] = {}
         self._turn = 0
         self._lock = asyncio.Lock()
-        self._fails = RapidFails(policy.failure.rapid_fails)
-        self._last: StartFailed | None = None
+        self._fails = FailCounter(policy.failure.rapid_fails)
+        self._last: ProcessStartFailed | None = None
         #: How often the processes have been replaced by ``restart``.
         self._generation = 0
         self._starting: set[SupervisedProcess] = set()
@@ -233,7 +233,7 @@ class Supervisor:
             generation = self._generation
             try:
                 process = await self._start()
-            except StartFailed:
+            except ProcessStartFailed:
                 if generation == self._generation:
                     raise
                 continue
@@ -251,7 +251,7 @@ class Supervisor:
             starts -= 1
             try:
                 return await self._try()
-            except StartFailed as failure:
+            except ProcessStartFailed as failure:
                 if generation != self._generation:
                     raise  # it says nothing of the files that there are now
                 self._last = failure
@@ -283,12 +283,12 @@ class Supervisor:
         """The ends of old processes that still listen where a new one is to: a fixed port."""
         return [end for process, end in self._leaving.items() if process.address == address]
 
-    def _failure(self) -> StartFailed:
+    def _failure(self) -> ProcessStartFailed:
         """Why nothing runs: the last failure, and that no more is tried for now."""
-        last = self._last or StartFailed("it ended", "", 0)
+        last = self._last or ProcessStartFailed("it ended", "", 0)
         if not self._fails.used_up:
             return last
-        return StartFailed(
+        return ProcessStartFailed(
             f"{last} ({self._fails.count} failures within a minute: rapidFailsPerMinute is used up,"
             " nothing is started for the rest of it)",
             last.output,
@@ -301,7 +301,7 @@ class Supervisor:
         """A process that was ready has ended by itself."""
         self._fails.add()
         words = f"ended with exit code {process.code}"
-        self._last = StartFailed(f"it {words}", "\n".join(process.lines), process.pid)
+        self._last = ProcessStartFailed(f"it {words}", "\n".join(process.lines), process.pid)
         if self._fails.limit is not None:
             limit = f" of {self._fails.limit}" if self._fails.limit else ""
             words += f": failure {self._fails.count}{limit} within a minute (rapidFailsPerMinute)"

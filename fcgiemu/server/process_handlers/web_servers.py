@@ -11,7 +11,7 @@ from ...programs.interpreters import ProgramMissing
 from .. import websocket
 from ..exchange import Exchange
 from .base import ProcessHandler
-from .supervised_process import StartFailed
+from .supervised_process import ProcessStartFailed
 
 #: Seconds that requests in progress get when a saved file replaces their process.  # our own
 PATIENCE = 5.0
@@ -35,7 +35,7 @@ class WebServers(ProcessHandler):
             return
         try:
             process = await self.process(decision)
-        except (StartFailed, ProgramMissing) as error:
+        except (ProcessStartFailed, ProgramMissing) as error:
             await self.fail(exchange, decision, error)
             return
         with process.in_use():
@@ -54,7 +54,7 @@ class WebServers(ProcessHandler):
         """
         try:
             process = await self.process(decision)
-        except (StartFailed, ProgramMissing) as error:
+        except (ProcessStartFailed, ProgramMissing) as error:
             await self.fail(exchange, decision, error)
             return
         head = websocket.upgrade_head(
