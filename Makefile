@@ -15,7 +15,7 @@ PYTEST  = $(BIN)/pytest -n $(JOBS) --maxprocesses 8 --timeout 600
 SECONDS ?= 1800
 
 # A sample has an environment of its own, as on a server: it sees its own packages and no others.
-SAMPLE_ENV = $(patsubst %,%/env/.installed,$(filter samples/%,$(SITE:/=)))
+SAMPLE_ENV = $(patsubst %/requirements.txt,%/env/.installed,$(wildcard $(patsubst %,%/requirements.txt,$(filter samples/%,$(SITE:/=)))))
 
 .PHONY: serve test test-without-standby test-as-windows check coverage bench soak dist docs clean
 

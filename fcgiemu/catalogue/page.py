@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from html import unescape
 from importlib import resources
 from string import Template
 
@@ -32,6 +33,14 @@ def page() -> str:
 def section(found: Kind) -> str:
     """What the page says about one kind of finding, without its heading."""
     return "".join(f"{line}\n" for line in _section(found))
+
+
+def plain(found: Kind) -> str:
+    """``section`` for a terminal: messages without the marks of HTML."""
+    return "".join(
+        unescape(line.replace("<br>", "\n> ")) if line.startswith(">") else line
+        for line in section(found).splitlines(keepends=True)
+    )
 
 
 def _section(found: Kind) -> Iterator[str]:

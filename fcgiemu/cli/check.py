@@ -137,6 +137,8 @@ class _Run:
                 changes = fixes.changes(opened, found)
                 if not write:
                     click.echo("".join(change.diff() for change in changes), nl=False)
+                    if not changes:
+                        click.echo(f"--fix changes nothing; found: {len(found)}", err=True)
                     return worst(found)
                 for change in changes:
                     change.write()
@@ -276,7 +278,7 @@ def _explained(code: str) -> str:
         kind = catalogue.kind(code)
     except catalogue.UnknownCode as error:
         _unknown(error)
-    return f"{kind.code}\n\n{page.section(kind)}"
+    return f"{kind.code}\n\n{page.plain(kind)}"
 
 
 def _unknown(error: catalogue.UnknownCode) -> NoReturn:

@@ -8,9 +8,11 @@ import re
 import shlex
 import tempfile
 from collections.abc import Collection, Iterator
+from pathlib import Path
 
 from ..applications import Application
 from ..catalogue import finding
+from ..catalogue.values import Finding
 from ..decision import CallIisnode, Handler
 from ..http.request import make_request
 from ..modules.iisnode import compiled
@@ -59,6 +61,9 @@ def examine(
         yield DoctorStep("process", "ok", "it listens on PORT")
         return
     last = next(filter(str.strip, reversed(trial.output.splitlines())), "it wrote nothing")
+    if trial.code is not None and (missing := _MISSING.search(trial.output)):
+        yield Step.of("process", _not_installed(place, missing[1]))
+        return
     command = f"cd {shlex.quote(place)} && PORT=$(mktemp -u) {' '.join(map(shlex.quote, words))}"
     known = finding(
         f"iisnode-not-started/{'silent' if trial.code is None else 'ended'}",
@@ -69,6 +74,18 @@ def examine(
         command=command,
     )
     yield DoctorStep.of("process", known)
+
+
+#: Node's words for a package that it does not find; a path is not a package.
+_MISSING = re.compile(r"Cannot find (?:module|package) '((?:@[^/']+/)?[^@./'\\][^/'\\:]*)")
+
+
+def _not_installed(folder: str, package: str) -> Finding:
+    """That a package is missing: all of package.json are installed where it is one of them."""
+    listed = node.package(Path(folder)).get("dependencies")
+    names = () if isinstance(listed, dict) and package in listed else (package,)
+    words = " ".join(shlex.quote(word) for word in (folder, *names))
+    return finding("iisnode-not-started/package", None, package=package, command=words)
 
 
 def _telling(output: str) -> str:

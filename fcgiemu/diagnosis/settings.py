@@ -193,6 +193,10 @@ def _worker(
         and not any(key.upper() == "WSGI_HANDLER" for key in found)
     ):
         yield finding("settings-no-handler", handler)
+    activated, span = found.get("WSGI_ALT_VIRTUALENV_ACTIVATE_THIS", ("", None))
+    runs_script = found.get("WSGI_HANDLER", ("", None))[0].endswith(".get_virtualenv_handler()")
+    if runs_script and activated.lower().endswith(".exe"):
+        yield finding("settings-activate-script", span, value=activated)
     pattern, span = found.get("WSGI_RESTART_FILE_REGEX", ("", None))
     try:
         re.compile(pattern)

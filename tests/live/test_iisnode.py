@@ -520,6 +520,13 @@ def test_nothing_is_left_behind(tmp_path: Path, serve: Serve) -> None:
     [
         (ECHO, "", "it listens on PORT"),
         ("throw new TypeError('no start');", "iisnode-not-started", "TypeError: no start"),
+        ("require('no-such');", "iisnode-not-started", "no-such is not installed"),
+        (
+            "import('@no/such').catch((e) => {throw e});",
+            "iisnode-not-started",
+            "@no/such is not installed",
+        ),
+        ("require('./gone');", "iisnode-not-started", "Cannot find module './gone'"),
         ("x.listen(Number(process.env.PORT));", "iisnode-port-number", "is made a number"),
         ("setInterval(() => 1, 1000);", "iisnode-not-started", "within 0.2 seconds"),
     ],
@@ -532,7 +539,9 @@ def test_doctor(make_site: Callable[..., Site], script: str, code: str, words: s
     assert any(words in step.text for step in steps), steps
     problems = [step for step in steps if step.status == "problem"]
     assert [step.finding.code for step in problems if step.finding] == ([code] if code else [])
-    if code == "iisnode-not-started":
+    if "not installed" in words:
+        assert problems[0].remedy.startswith(f"Run: npm install --prefix {site.path} ")
+    elif code == "iisnode-not-started":
         assert "server.js" in problems[0].remedy
     assert any(step.text.startswith("Node v") for step in steps)
     assert not (site.path / "iisnode").exists()

@@ -473,6 +473,7 @@ def test_hidden_files_need_a_handler_that_would_serve_them(make_site: Callable[.
         (["--select", "nonsense"], 2, "No finding has the code 'nonsense'"),
         (["--ignore", "rewrite-leading-slahs"], 2, "Did you mean rewrite-leading-slash?"),
         (["--explain", "redirect-loop"], 0, "redirects for ever"),
+        (["--explain", "azure-page-static-rule"], 0, '> Give the rule that follows <add input="{'),
         (["--explain", "redirect-lop"], 2, "Did you mean redirect-loop?"),
     ],
 )

@@ -160,7 +160,8 @@ def test_the_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert [line for line in difflib.ndiff([config], [fixed]) if line.startswith("+")]
     again = CliRunner().invoke(main, ["check", "--fix"])
     assert (tmp_path / "sub/web.config").read_text() == fixed and "fixed" not in again.stderr
-    assert not CliRunner().invoke(main, ["check", "--diff"]).stdout
+    shown = CliRunner().invoke(main, ["check", "--diff"])
+    assert not shown.stdout and "--fix changes nothing" in shown.stderr
 
 
 @pytest.mark.parametrize(
