@@ -6,7 +6,7 @@ import importlib.util
 
 import click
 
-from ..errors import SiteError
+from ..errors import SiteError, beside
 from ..version import DOCUMENTATION
 from . import fail
 
@@ -23,7 +23,7 @@ def command(stdio: bool) -> None:
     if importlib.util.find_spec("pygls") is None:
         fail(
             SiteError("The language server needs pygls, which is not installed."),
-            'Type: pip install "fcgiemu[lsp]"',
+            f"Run: {beside('fcgiemu[lsp]')}",
         )
     from ..editor import server
 

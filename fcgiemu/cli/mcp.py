@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from ..errors import SiteError
+from ..errors import SiteError, beside
 from ..version import DOCUMENTATION
 from . import fail
 
@@ -25,7 +25,7 @@ def command(folder: Path) -> None:
     if importlib.util.find_spec("mcp") is None:
         fail(
             SiteError("The server for agents needs the package mcp, which is not installed."),
-            'Type: pip install "fcgiemu[mcp]"',
+            f"Run: {beside('fcgiemu[mcp]')}",
         )
     from ..agents import server
     from ..agents.confined import Confined

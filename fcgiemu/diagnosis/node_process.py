@@ -62,7 +62,7 @@ def examine(
         return
     last = next(filter(str.strip, reversed(trial.output.splitlines())), "it wrote nothing")
     if trial.code is not None and (missing := _MISSING.search(trial.output)):
-        yield Step.of("process", _not_installed(place, missing[1]))
+        yield DoctorStep.of("process", _not_installed(place, missing[1]))
         return
     command = f"cd {shlex.quote(place)} && PORT=$(mktemp -u) {' '.join(map(shlex.quote, words))}"
     known = finding(

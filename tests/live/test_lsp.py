@@ -19,6 +19,8 @@ pytest.importorskip("pygls", reason="the language server needs pygls")
 from lsprotocol import types
 from pygls.lsp.client import LanguageClient
 
+from fcgiemu.errors import beside
+
 from ..sites import web_config, write
 
 COMMAND = (sys.executable, "-m", "fcgiemu", "lsp", "--stdio")
@@ -284,5 +286,5 @@ def test_without_the_package(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert done.stderr == (
         "fcgiemu: The language server needs pygls, which is not installed."
-        ' Type: pip install "fcgiemu[lsp]"\n'
+        f" Run: {beside('fcgiemu[lsp]')}\n"
     )

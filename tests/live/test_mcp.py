@@ -18,6 +18,8 @@ pytest.importorskip("mcp.server.mcpserver", reason="the server for agents needs 
 
 from mcp import Client, StdioServerParameters
 
+from fcgiemu.errors import beside
+
 from ..schemas import closed
 from ..sites import rules, web_config, write
 
@@ -261,5 +263,5 @@ def test_without_the_package(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (
         2,
         "fcgiemu: The server for agents needs the package mcp, which is not installed."
-        ' Type: pip install "fcgiemu[mcp]"\n',
+        f" Run: {beside('fcgiemu[mcp]')}\n",
     )
