@@ -46,11 +46,19 @@ def wanted_version(full_path: str) -> Version | None:
 
 
 def installed(version: Version) -> str | None:
-    """An interpreter X.Y on PATH (no shim), of pyenv, or of uv."""
+    """An interpreter X.Y on PATH (no shim), of pyenv, or of uv. An environment on PATH, such as
+    the one that holds fcgiemu, stands for the interpreter it was made with: it has packages.
+    """
     name = f"python{version_name(version)}"
     for folder in os.environ.get("PATH", "").split(os.pathsep):
         candidate = os.path.join(folder, name)
-        if "shims" not in folder and os.access(candidate, os.X_OK):
+        if _is_of_environment(candidate):
+            candidate = os.path.realpath(candidate)
+        if (
+            "shims" not in folder
+            and os.access(candidate, os.X_OK)
+            and not _is_of_environment(candidate)
+        ):
             return candidate
     prefix = f"{version_name(version)}."
     home = Path.home()
@@ -65,6 +73,11 @@ def installed(version: Version) -> str | None:
                 ):
                     return str(installed / program)
     return None
+
+
+def _is_of_environment(program: str) -> bool:
+    """Whether a program lies in a virtual environment."""
+    return os.path.exists(os.path.join(os.path.dirname(os.path.dirname(program)), "pyvenv.cfg"))
 
 
 @cache

@@ -14,6 +14,7 @@ from fcgiemu.cli.options import settings_of
 from fcgiemu.errors import SiteError
 from fcgiemu.programs import environments
 from fcgiemu.programs.interpreters import ProgramMissing, find_program
+from fcgiemu.programs.pythons import installed
 from fcgiemu.settings import Settings
 from fcgiemu.site import Site
 
@@ -285,3 +286,23 @@ def test_a_home_folder_is_nobodys_project(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setenv("HOME", str(tmp_path))
     write(tmp_path, {".git/HEAD": "", "site/app.py": ""})
     assert environments.folders_up(tmp_path / "site") == [tmp_path / "site"]
+
+
+def test_an_environment_on_path_is_not_an_installed_python(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the environment of fcgiemu is on PATH, its packages are not the site's."""
+    version = sys.version_info[:2]
+    base, environment = tmp_path / "usr/bin", tmp_path / "clone/.venv/bin"
+    name = f"python{version[0]}.{version[1]}"
+    for folder in (base, environment):
+        folder.mkdir(parents=True)
+    (base / name).touch(0o755)
+    (environment / name).symlink_to(base / name)
+    (environment.parent / "pyvenv.cfg").touch()
+    monkeypatch.setenv("PATH", str(environment))
+    assert installed(version) == str(base / name)
+    (environment / name).unlink()
+    (environment / name).touch(0o755)  # a copy says nothing of where it comes from
+    monkeypatch.setenv("PATH", os.pathsep.join([str(environment), str(base)]))
+    assert installed(version) == str(base / name)
