@@ -374,7 +374,7 @@ def platform(arguments: str, program: str = sys.executable) -> str:
         (
             platform("app.py -m production"),
             1,
-            "there is no app.py in the site",
+            "app.py. Correct the arguments",
         ),
         (
             platform("-m waitress_of_the_site %HTTP_PLATFORM_PORT%"),

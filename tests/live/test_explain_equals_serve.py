@@ -29,7 +29,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="127.0.0.2 is Li
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 #: Outcomes that another program answers.
-PROGRAMS = {"fastcgi", "httpPlatform", "proxy"}
+PROGRAMS = {"fastcgi", "httpPlatform", "iisnode", "aspNetCore", "proxy"}
 #: Headers that HTTP.sys adds, or that tell the moment.
 _OWN = {"date", "connection", "transfer-encoding"}
 #: URLs that every site can be asked for.

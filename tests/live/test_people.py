@@ -274,7 +274,7 @@ FAILS: list[Row] = [
     ({"app.py": APP, "web.config": fastcgi().replace('verb="*"', 'verb="POST"')}, "python-first-page", "takes no GET", 'verb="*"'),
     ({"app.py": APP.replace("start_response(", "1 / 0; start_response("), "web.config": fastcgi()}, "python-answer-error", "answers / with 500: ZeroDivisionError", ""),
     ({**DJANGO, "shop/settings.py": DJANGO["shop/settings.py"].replace("*", "shop.example.com"), "web.config": fastcgi("shop.wsgi.application")}, "python-answer-error", "with 400", "ALLOWED_HOSTS"),
-    ({"web.config": fastcgi(processor="C:\\Python27\\python.exe|C:\\inetpub\\wwwroot\\manage.py winfcgi")}, "handler-missing-script", "manage.py, which is not there", "Correct the path"),
+    ({"shop.py": "", "web.config": fastcgi(processor="C:\\Python27\\python.exe|C:\\inetpub\\wwwroot\\manage.py winfcgi")}, "handler-missing-script", "manage.py, which is not there", "Correct the path"),
     # httpPlatform
     ({"run.cmd": "python app.py", "app.py": SERVER, "web.config": platform("run.cmd")}, "python-no-program", "run.cmd runs on Windows only", "--map 'run.cmd=/path/to/run.cmd'"),
     ({"app.py": SERVER, "web.config": platform("powershell.exe", "-File run.ps1")}, "python-no-program", "runs on Windows only", "Map it to a script"),

@@ -33,6 +33,6 @@ def test_web_config_is_removed_and_comes_back(
     server = serve(tmp_path)
     server.wait_for("Rule 'one' never applies")
     (tmp_path / "web.config").unlink()
-    server.wait_for(f"error       There is no web.config in {tmp_path} ")
+    server.wait_for(f"error       There is no web.config in {tmp_path}, which is empty")
     write(tmp_path, {"web.config": "<configuration />"})
-    server.wait_for(f"fixed       There is no web.config in {tmp_path} ")
+    server.wait_for(f"fixed       There is no web.config in {tmp_path}, which is empty")

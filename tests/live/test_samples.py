@@ -41,7 +41,6 @@ ANSWERS = [
 #: What ``check`` says of a sample on purpose.
 KNOWN = {
     "azure-page-2015": ["azure-page-static-rule", "rewrite-catch-all"],
-    "node": ["rewrite-catch-all"],  # what is not in public goes on to the next rule
     "django": ["handler-takes-files"],  # /assets, which collectstatic copies
 }
 
