@@ -33,6 +33,8 @@ from .iisnode_failures import NOT_DISPATCHED
 
 MODULE = "iisnode"
 SECTION = "system.webServer/iisnode"
+#: Processes of a script at most, all of which the first request starts.  # our own
+MAX_PROCESSES = 64
 #: The prefix of the worker's variables that set an attribute.
 _PREFIX = "iisnode_"
 T = TypeVar("T", str, int, bool)
@@ -299,7 +301,9 @@ def compiled(found: Settings) -> IisNode:
         command_line=get("nodeProcessCommandLine", str),
         interceptor=get("interceptor", str),
         node_env=get("node_env", str),
-        processes=get("nodeProcessCountPerApplication", int) or os.cpu_count() or 1,
+        processes=min(
+            get("nodeProcessCountPerApplication", int) or os.cpu_count() or 1, MAX_PROCESSES
+        ),
         requests_per_process=get("maxConcurrentRequestsPerProcess", int),
         connection_tries=max(1, get("maxNamedPipeConnectionRetry", int)),
         connection_delay=get("namedPipeConnectionRetryDelay", int) / 1000,

@@ -7,9 +7,11 @@ import time
 from ..applications import Application
 from ..hosting import Hosting
 from ..modules.http_platform import DEBUG_PORT_VARIABLE, PORT_VARIABLE, HttpPlatform
-from .interpreters import find_program
+from .interpreters import ProgramMissing, find_program
 from .ports import free_port
 from .process_command import Telling, worker_environment
+
+EXAMPLE = 'processPath="python" arguments="app.py"'
 
 
 def command_line(
@@ -21,6 +23,8 @@ def command_line(
     own = _own_variables(application, settings, port)
     ports = {name: own.get(name, "") for name in (PORT_VARIABLE, DEBUG_PORT_VARIABLE)}
     telling = Telling(site, application, ports)
+    if not settings.process_path.strip():
+        raise ProgramMissing("<httpPlatform> has no processPath.", f"Write one: {EXAMPLE}.")
     program = find_program(settings.process_path, site, application)
     words = telling.words(settings.arguments)
     if program.drops_first(words):

@@ -137,7 +137,8 @@ class Console:
         text = masking.text(text)
         if self.companion is not None:
             self.companion.output(pid, label, text)
-        self.say(f"  [{pid} {label}] {text}" if label else f"  [{pid}] {text}")
+        who = " ".join(part for part in (str(pid or ""), label) if part)
+        self.say(f"  [{who}] {text}" if who else f"  {text}")
 
 
 class Serving:

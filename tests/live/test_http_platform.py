@@ -297,6 +297,7 @@ def test_files_of_recycle_on_file_change(tmp_path: Path, serve: Callable[..., Li
         ("-c &quot;import sys; sys.exit('cannot start')&quot;", sys.executable, "cannot start"),
         ("-c &quot;import time; time.sleep(60)&quot;", sys.executable, "did not listen on port"),
         ("x", "C:\\nowhere\\strange.exe", "no program here"),
+        ("x", "", "of httpPlatform failed to start: &lt;httpPlatform&gt; has no processPath"),
     ],
 )
 def test_failures_are_502_3(

@@ -283,6 +283,29 @@ def test_a_save_ends_what_starts(tmp_path: Path) -> None:
     assert site.starts == 2
 
 
+def test_a_start_that_is_ended_while_its_last_words_are_read(tmp_path: Path) -> None:
+    site = Site(tmp_path, SLEEPS)
+    supervisor = site.supervisor(site.socket)
+
+    async def run() -> None:
+        asking = asyncio.ensure_future(supervisor.process())
+        while not site.starts:
+            await asyncio.sleep(0)
+        (process,) = supervisor._starting
+        await process.stop()
+        process._pumps = [asyncio.ensure_future(asyncio.sleep(600))]  # a child holds its output
+        waiting = asyncio.ensure_future(process.ready(60.0, "the limit", "PORT"))
+        await asyncio.sleep(0)
+        await process.stop()
+        with pytest.raises(ProcessStartFailed, match="it ended"):
+            await waiting
+        with pytest.raises(ProcessStartFailed, match="it ended"):
+            await asking
+        await supervisor.close()
+
+    asyncio.run(run())
+
+
 def test_an_old_process_leaves_its_port_before_a_new_one_takes_it(tmp_path: Path) -> None:
     late = "import signal\nsignal.signal(signal.SIGTERM, lambda *_: os._exit(0) if last() else 0)\n"
     site = Site(tmp_path, "import os\nlast = lambda: os.path.exists('go')\n" + late + LISTENS)

@@ -13,7 +13,7 @@ from fcgiemu.app_service.environment import AppSetting
 from fcgiemu.decision import CallIisnode, Respond
 from fcgiemu.http.request import make_request
 from fcgiemu.modules import iisnode_yml
-from fcgiemu.modules.iisnode import compiled
+from fcgiemu.modules.iisnode import MAX_PROCESSES, compiled
 from fcgiemu.modules.iisnode_yml import YmlLine, YmlProblem
 from fcgiemu.programs import node
 from fcgiemu.programs.iisnode import command_line
@@ -436,3 +436,12 @@ def test_the_web_socket_section_is_unlocked(make_site: MakeSite) -> None:
         site = make_site({"web.config": config, "sub/web.config": below})
         codes = [found["code"] for found in site.explain("/sub/x")["findings"]]
         assert ("config-locked-section" in codes) is locked
+
+
+@pytest.mark.parametrize("wanted", ["100000", "9" * 20])
+def test_the_number_of_processes_has_a_limit(wanted: str, make_site: MakeSite) -> None:
+    yml = f"nodeProcessCountPerApplication: {wanted}\n"
+    files = {"server.js": "", "web.config": node_config(), "iisnode.yml": yml}
+    action = make_site(files).decide(make_request("http://localhost/server.js")).action
+    assert isinstance(action, CallIisnode)
+    assert compiled(action.settings).processes == MAX_PROCESSES

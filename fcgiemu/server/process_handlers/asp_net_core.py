@@ -159,7 +159,7 @@ class AspNetCores(WebServers):
         application, settings, _ = self._key(decision)
         output = error.output if isinstance(error, ProcessStartFailed) else ""
         hints = tuple(remedies(self.site, application, settings, error))
-        message = f"The process of aspNetCore, {settings.process_path}, failed to start: {error}"
+        message = f"{self.name(settings.process_path)} failed to start: {error}"
         local = decision.request.is_local
         page = pages.start_failure(*((message, hints, output) if local else ("", (), "")))
         action = Respond(

@@ -89,7 +89,7 @@ class HttpPlatforms(WebServers):
         action = Respond(
             502,
             3,
-            f"The process of httpPlatform, {path}, failed to start: {error}",
+            f"{self.name(path)} failed to start: {error}",
             error.hresult if isinstance(error, ProcessStartFailed) else E_FILE_NOT_FOUND,
             notification="ExecuteRequestHandler",
             output=error.output if isinstance(error, ProcessStartFailed) else "",

@@ -19,7 +19,7 @@ from ...decision import CallIisnode, Decision, Respond
 from ...http.response import Header
 from ...modules import iisnode_failures as failures
 from ...modules import sending
-from ...modules.iisnode import MODULE, IisNode, compiled
+from ...modules.iisnode import MAX_PROCESSES, MODULE, IisNode, compiled
 from ...modules.iisnode_failures import NodeFailure
 from ...programs.iisnode import PORT_VARIABLE, command_line, folder
 from ...programs.interpreters import ProgramMissing
@@ -60,6 +60,7 @@ class Iisnode(ProcessHandler):
         key = (action.script, action.settings)
         found = self._supervisors.get(key)
         if found is None:
+            self._say_processes(action)
             found = self._supervisors[key] = Supervisor(
                 _policy(self.site, action, self._socket),
                 partial(self._launch, action),
@@ -67,6 +68,13 @@ class Iisnode(ProcessHandler):
                 self.output,
             )
         return found
+
+    def _say_processes(self, action: CallIisnode) -> None:
+        """That not all are started that nodeProcessCountPerApplication asks for."""
+        name = "nodeProcessCountPerApplication"
+        wanted = dict(action.settings)[name].value
+        if isinstance(wanted, int) and wanted > MAX_PROCESSES:
+            self.output(0, "", f"{name} is {wanted}: {MAX_PROCESSES} are started here")
 
     def _launch(self, action: CallIisnode, address: Address) -> CommandLine:
         application = self.site.application(action.script)
@@ -189,6 +197,8 @@ class Iisnode(ProcessHandler):
             if exchange.started:
                 exchange.cut(f"500.{error.substatus}: {error}")
                 return
+            if error.hresult == failures.E_BROKEN_PIPE:
+                await process.last_words()
             await self._answer_failure(exchange, decision, _broken(error, process))
             return
         finally:

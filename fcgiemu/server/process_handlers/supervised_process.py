@@ -30,6 +30,8 @@ E_CREATE_FAILED = 0x8007065F
 E_TIMEOUT = 0x800705B4
 #: Pause between two tries to reach a process that starts.
 _POLL_SECONDS = 0.02
+#: Seconds for the output of a process that has closed a connection, and may be ending.
+_LAST_WORDS = 0.5
 
 
 class ProcessStartFailed(Exception):
@@ -148,8 +150,7 @@ class SupervisedProcess:
             if not stranger:
                 return
             raise ProcessStartFailed(f"another program, {stranger}, listens on its {self.address}")
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(asyncio.gather(*self._pumps), 0.5 if not self.alive else 0.01)
+        await asyncio.wait(self._pumps, timeout=0.01 if self.alive else _LAST_WORDS)
         words = "\n".join(self.lines)
         if not self.alive:
             raise ProcessStartFailed(f"it ended with exit code {self.code}", words, self.pid)
@@ -169,6 +170,10 @@ class SupervisedProcess:
             return False
         connection.transport.close()
         return True
+
+    async def last_words(self) -> None:
+        """Until all has been read that it wrote before its end, where it is just ending."""
+        await asyncio.wait(self._pumps, timeout=_LAST_WORDS)
 
     async def finish(self, seconds: float) -> None:
         """Let it finish the requests that it has in progress."""

@@ -20,6 +20,10 @@ PATIENCE = 5.0
 class WebServers(ProcessHandler):
     """The processes of such a module."""
 
+    def name(self, program: str) -> str:
+        """The process in the words of an error page, with its processPath."""
+        return f"{self.backend.name}, {program}," if program else self.backend.name
+
     @abstractmethod
     def timeout(self, decision: Decision) -> float:
         """The seconds that a process has for its answer, and for each part of it; 0 = any
