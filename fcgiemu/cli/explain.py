@@ -18,6 +18,7 @@ from .. import posix
 from ..app_service import easy_auth
 from ..app_service.principal import principal_of
 from ..errors import SiteError
+from ..files import find
 from ..http.identity import Identity
 from ..http.response import Response
 from ..http.url import UrlRefused
@@ -120,11 +121,20 @@ def command(
                 _write_page(html, answer)
             else:
                 click.echo(_json(answer, 1) if as_json else _story(answer, only_matching))
+            if not as_json and find(opened.path, "web.config") is None:
+                _say_what_is_missing(opened.path)
             has_failed = _is_broken(answer)
     except SiteError as error:
         fail(error, error.hint)
     if fail_on_error and has_failed:
         sys.exit(1)
+
+
+def _say_what_is_missing(site: Path) -> None:
+    from ..diagnosis.configuration import missing  # loaded only where it is used
+
+    if lack := missing(site):
+        click.echo(f"note: {lack.message}. {lack.hint}", err=True)
 
 
 def _run(

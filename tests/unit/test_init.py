@@ -252,3 +252,12 @@ def test_what_to_write_for_static_files_of_django(tmp_path: Path, base: str, roo
     write_site(tmp_path, {"venv/bin/python": ""})
     (note,) = recognise(tmp_path).notes
     assert f"run {tmp_path}/venv/bin/python {tmp_path}/manage.py collectstatic, remove" in note
+
+
+def test_explain_says_that_there_is_no_web_config(tmp_path: Path) -> None:
+    write_site(tmp_path, {"backend/manage.py": MANAGE, "backend/web.config": "<configuration />"})
+    for url, words in (("/x", f"{tmp_path}/backend has one"), ("/backend/x", "backend has one")):
+        ran = CliRunner().invoke(main, ["explain", str(tmp_path), url])
+        assert ran.exit_code == 0 and words in ran.stderr and words not in ran.stdout
+    assert not CliRunner().invoke(main, ["explain", str(tmp_path / "backend"), "/"]).stderr
+    assert not CliRunner().invoke(main, ["explain", str(tmp_path), "/", "--json"]).stderr
