@@ -4,6 +4,7 @@ secrets.
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
 from collections.abc import Iterator
@@ -176,9 +177,22 @@ def _modules(
             and first.isidentifier()
             and not _importable(site, application, first, found)
         ):
+            near = _near_module(application, first)
             yield finding(
-                "settings-missing-module/module", span, name=name, value=value, missing=first
+                f"settings-missing-module/{'near' if near else 'module'}",
+                span,
+                name=name,
+                value=value,
+                missing=first,
+                near=".".join([near, *parts]),
             )
+
+
+def _near_module(application: Application, name: str) -> str:
+    """The module or package of the site whose name is near; "" where there is none."""
+    known = [path.stem for path in application.path.glob("*.py")]
+    known += [path.parent.name for path in application.path.glob("*/__init__.py")]
+    return next(iter(difflib.get_close_matches(name, known, 1)), "")
 
 
 def _worker(
@@ -192,7 +206,10 @@ def _worker(
         and not named
         and not any(key.upper() == "WSGI_HANDLER" for key in found)
     ):
-        yield finding("settings-no-handler", handler)
+        near = difflib.get_close_matches("WSGI_HANDLER", [key.upper() for key in found], 1, 0.8)
+        name = next((key for key in found if [key.upper()] == near), "")
+        place = found[name][1] if name else handler
+        yield finding(f"settings-no-handler{'/near' if name else ''}", place, name=name)
     activated, span = found.get("WSGI_ALT_VIRTUALENV_ACTIVATE_THIS", ("", None))
     runs_script = found.get("WSGI_HANDLER", ("", None))[0].endswith(".get_virtualenv_handler()")
     if runs_script and activated.lower().endswith(".exe"):

@@ -50,6 +50,8 @@ def explained(finding: Finding, path: Path, unsaved: bytes | None = None) -> Fin
 
 def _remedy(data: bytes, number: int) -> str:
     """What to do about the line at which reading stopped; "" where that is not known."""
+    if not data.strip():
+        return _said("empty")
     if data.startswith(b"---"):
         return _said("front")
     is_wide = data.startswith((b"\xff\xfe", b"\xfe\xff"))

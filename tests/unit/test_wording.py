@@ -22,6 +22,7 @@ MISTAKES = [
     ("<configuration>\n<!--\n-----\nx -->\n</configuration>", "no -- inside a comment"),
     ('<?xml versions="1.0"?>\n<configuration />', '<?xml version="1.0"'),
     ("<configuration />\n<configuration />", "one root element"),
+    ("", "The file is empty"),
     ("---\ntitle: x\n---\n<configuration />", "front matter"),
     (b"<configuration>\n<!-- caf\xe9 -->\n</configuration>", "Save the file as UTF-8"),
 ]
