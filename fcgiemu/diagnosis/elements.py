@@ -52,6 +52,11 @@ def findings(file: ConfigFile) -> Iterator[Finding]:
         yield from _allowed(element, file.directory)
     for element in file.root.iter("staticContent"):
         yield from _removed_maps(element)
+    for element in file.root.iter("clientCache"):
+        value = element.attributes.get("cacheControlMaxAge", "")
+        hours = re.fullmatch(r"(\d{2,5}):\d\d:\d\d", value)
+        if hours and int(hours[1]) > 23:
+            yield finding("static-max-age", element.span, value=value, number=int(hours[1]))
     for element in file.root.iter("mimeMap"):
         extension = element.attributes.get("fileExtension", "")
         if extension and not extension.startswith((".", "*")):
