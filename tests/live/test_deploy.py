@@ -26,7 +26,7 @@ from fcgiemu.azure.deployment import Deployment, of_home
 from fcgiemu.azure.failure import FAILED, DeploymentFailed
 from fcgiemu.azure.programs import reason
 from fcgiemu.azure.repository import create, receive
-from fcgiemu.azure.runtime import RuntimeRefused, choose, parse, wanted
+from fcgiemu.azure.runtime import RuntimeRefused, choose, parse, requested_version
 from fcgiemu.cli import main
 from fcgiemu.diagnosis.check import check
 from fcgiemu.programs.pythons import installed
@@ -325,7 +325,7 @@ def test_runtime_txt(text: str, version: tuple[int, int] | None) -> None:
 def test_which_python_is_wanted(
     tmp_path: Path, files: dict[str, str], option: str | None, version: tuple[int, int], why: str
 ) -> None:
-    found, by = wanted(write(tmp_path, files), option)
+    found, by = requested_version(write(tmp_path, files), option)
     assert found == version and why in by
 
 
@@ -334,7 +334,7 @@ def test_a_runtime_txt_of_powershell(tmp_path: Path) -> None:
     with pytest.raises(
         RuntimeRefused, match="UTF-16, as PowerShell's > writes it: save it as UTF-8"
     ):
-        wanted(tmp_path, None)
+        requested_version(tmp_path, None)
 
 
 @pytest.mark.parametrize(

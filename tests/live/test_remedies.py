@@ -27,6 +27,7 @@ from fcgiemu.programs.interpreters import find_program
 from fcgiemu.programs.pythons import installed
 from fcgiemu.site import Site
 
+from ..node import ALL, ECHO, needs_node, node_config
 from ..sites import make_env, write
 from .test_people import APP, SERVER, STOCK, doctor, fastcgi, platform
 
@@ -372,6 +373,26 @@ def test_tools_with_environments_of_their_own(
     assert doctor(folder)[0] == 0
 
 
+#: What stands for npm: it puts a package where the real one would.
+NPM = """#!/bin/sh
+set -e
+test "$1 $2 $4" = "install --prefix greeting"
+mkdir -p "$3/node_modules/greeting"
+touch "$3/node_modules/greeting/index.js"
+"""
+
+
+@needs_node
+def test_a_package_of_node(tmp_path: Path, wheels: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = write(tmp_path, {"bin/npm": NPM}) / "bin/npm"
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    files = {"server.js": "require('greeting');\n" + ECHO, "web.config": node_config("", ALL)}
+    folder = write(tmp_path / "my shop", files)
+    assert run(command(folder, "iisnode-not-started"), wheels).returncode == 0
+    assert doctor(folder)[0] == 0
+
+
 def test_the_program_of_a_package(tmp_path: Path, wheels: Path) -> None:
     config = platform(r"D:\apps\shop\venv\Scripts\waitress-serve.exe", "app:app")
     folder = write(tmp_path / "shop", {"app.py": APP, "web.config": config})
@@ -465,6 +486,9 @@ def test_the_page_of_403_14(tmp_path: Path) -> None:
     action = Site(folder).decide(make_request("http://localhost/")).action
     assert isinstance(action, Respond)
     (text,) = (hint.partition("Run: ")[2] for hint in action.hints)
+    told = fcgiemu(text, tmp_path)
+    assert told.returncode == 2  # where there is nothing to check, check says how to begin
+    text = told.stderr.partition("Run: ")[2]
     assert fcgiemu(text, tmp_path).returncode == 0 and (folder / "web.config").exists()
 
 
@@ -513,7 +537,7 @@ def test_an_extra(tmp_path: Path, wheels: Path, extra: str, modules: str) -> Non
 #: others of the process have whatever remedy a cause or an error page has.
 EXECUTED = {
     "config-missing", "error-hidden-import", "error-no-default-document", "error-no-module",
-    "platform-log-folder", "python-load-exit", "python-log-file", "python-lost-environment",
+    "iisnode-not-started", "platform-log-folder", "python-load-exit", "python-log-file", "python-lost-environment",
     "python-no-environment", "python-no-handler", "python-other-environment",
     "settings-python-courtesy", "xdt-not-applied", *(kind.code for kind in INSTALLING),
 }  # fmt: skip
