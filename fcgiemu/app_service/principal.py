@@ -159,7 +159,7 @@ def token(principal: Principal) -> str:
 
 
 def claims_of(token: str) -> dict[str, object] | None:
-    """The claims of a JSON Web Token, whoever has signed it; None for what is not one."""
+    """The claims of a JSON Web Token, whose signature is not checked; None for what is not one."""
     parts = token.split(".")
     if len(parts) != 3:
         return None

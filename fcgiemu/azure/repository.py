@@ -1,5 +1,5 @@
-"""The repository of a service that one can ``git push`` to: its hook deploys what arrives and tells
-whoever pushed.
+"""The repository of a service that one can ``git push`` to: its hook deploys what arrives and
+prints its steps to the client that pushed.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ from __future__ import annotations
 import asyncio
 import enum
 import re
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import AsyncIterable, Callable, Coroutine, Iterable, Mapping
 from functools import lru_cache
 from typing import Any, Protocol
 
@@ -455,6 +455,18 @@ class Exchange:
             self.phase = Phase.ENDING
             if self._unsent is None:
                 self._end()
+
+    async def pass_on_all(self, begun: bytes | bytearray, parts: AsyncIterable[bytes]) -> None:
+        """Send what has begun and each part that follows, no faster than the client takes them.
+        Raises ClientGone.
+        """
+        self.pass_on(bytes(begun))
+        async for part in parts:
+            self.pass_on(part)
+            await self.room()
+            if self.gone:
+                raise ClientGone
+        self.pass_on(b"", more=False)
 
     async def send_file(self, descriptor: int, start: int, end: int) -> bool:
         """Send a part of a file as the whole body, without reading it; False where that cannot be

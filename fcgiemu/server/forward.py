@@ -19,7 +19,7 @@ from ..http.response import Header, Response, reason_phrase
 from ..http.url import encode_path
 from ..modules import application_request_routing, custom_error, outbound, sending
 from ..rewrite.compiler import inbound
-from .exchange import PORTION, ClientGone, Exchange
+from .exchange import PORTION, Exchange
 from .forwarded import HOP_BY_HOP, encode_query, named, request_headers
 from .front import Front
 from .spool import Spool
@@ -162,7 +162,7 @@ class Forwarder:
         decision = replace(decision, action=routed)
         settings = application_request_routing.forwarding(decision.effective, routed)
         try:
-            await self._send(
+            await self.send(
                 exchange,
                 decision,
                 self.connect(target(decision, address(routed))),
@@ -202,20 +202,6 @@ class Forwarder:
         if action.farm and not exchange.gone:
             self.farms.answered(decision, action, exchange.status)
 
-    async def forward_local(
-        self,
-        exchange: Exchange,
-        decision: Decision,
-        url: str,
-        headers: list[Header],
-        timeout: float,
-        backend: Backend,
-    ) -> None:
-        """Send the request to a process of the site, which gets ``timeout`` seconds to answer; 0 =
-        any number.  # inferred: as WinHTTP takes it
-        """
-        await self._send(exchange, decision, url, headers, timeout, backend)
-
     async def post(self, url: str, headers: Mapping[str, str]) -> int:
         """Send a request of our own without a body; the status of its answer, 0 where there is
         none.
@@ -228,7 +214,7 @@ class Forwarder:
             except httpx.HTTPError:
                 return 0
 
-    async def _send(
+    async def send(
         self,
         exchange: Exchange,
         decision: Decision,
@@ -237,6 +223,9 @@ class Forwarder:
         timeout: float,
         backend: Backend,
     ) -> None:
+        """Send the request to a server or to a process of the site, which gets ``timeout`` seconds
+        to answer; 0 = any number.  # inferred: as WinHTTP takes it
+        """
         import httpx
 
         body = await exchange.whole_body() if exchange.has_body else None
@@ -249,28 +238,28 @@ class Forwarder:
                     _request(client, decision, url, headers, timeout, body), stream=True
                 )
             except httpx.TimeoutException:
-                words, hint = backend.too_late(decision, timeout)
-                await self.fail(exchange, decision, words, E_TIMEOUT, hint)
+                message, hint = backend.too_late(decision, timeout)
+                await self.fail(exchange, decision, message, E_TIMEOUT, hint)
                 return
             except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-                words = f"{backend.name} does not answer: {error}"
-                await self.fail(exchange, decision, words, code_of(error))
+                message = f"{backend.name} does not answer: {error}"
+                await self.fail(exchange, decision, message, code_of(error))
                 return
             try:
                 if isinstance(decision.action, CallWebServer) and _is_too_long(answer):
-                    words = (
+                    message = (
                         f"{backend.name} answers with more than {MAX_RESPONSE_HEAD // 1024} KiB of"
                         " headers"
                     )
-                    await self.fail(exchange, decision, words, E_HEADERS_TOO_LONG)
+                    await self.fail(exchange, decision, message, E_HEADERS_TOO_LONG)
                 else:
                     await self._answer(exchange, decision, answer, backend.buffer)
             except httpx.HTTPError as error:  # cut short in the middle
                 if exchange.started:
                     exchange.cut(f"the answer of {url} broke off")
                 else:
-                    words = f"{backend.name} does not answer: {error}"
-                    await self.fail(exchange, decision, words, E_CONNECTION_ERROR)
+                    message = f"{backend.name} does not answer: {error}"
+                    await self.fail(exchange, decision, message, E_CONNECTION_ERROR)
             finally:
                 await answer.aclose()
         if exchange.started and not exchange.was_cut:
@@ -306,13 +295,7 @@ class Forwarder:
         await exchange.start(
             answer.status_code, reason, sender.headers() if sender is not None else decorated
         )
-        exchange.pass_on(bytes(begun))
-        async for part in parts:
-            exchange.pass_on(part)
-            await exchange.room()
-            if exchange.gone:
-                raise ClientGone
-        exchange.pass_on(b"", more=False)
+        await exchange.pass_on_all(begun, parts)
 
     def _say_buffer(self, url: str, headers: list[Header], buffer: int) -> None:
         """Say once that a stream of events waits for the buffer of ARR."""

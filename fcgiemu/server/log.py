@@ -77,10 +77,10 @@ def _reason(outcome: Outcome) -> str:
         return ""
     action = outcome.action
     span = action.finding.span if action.finding is not None else _rule_span(outcome)
-    words = masking.text(action.message or action.reason).strip().partition("\n")[0]
-    if len(words) > _MAX_REASON:
-        words = words[:_MAX_REASON] + "…"
-    return f"{span}: {words}" if span is not None else words
+    told = masking.text(action.message or action.reason).strip().partition("\n")[0]
+    if len(told) > _MAX_REASON:
+        told = told[:_MAX_REASON] + "…"
+    return f"{span}: {told}" if span is not None else told
 
 
 def _rule_span(decision: Decision) -> Span | None:

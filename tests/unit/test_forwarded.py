@@ -157,9 +157,7 @@ def test_a_request_timeout_says_what_it_waited_for(platform: Site) -> None:
             url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
             decision = decided(platform, "/slow?x=1")
             headers, asked = local_headers(decision), HttpPlatforms.backend
-            await forwarder.forward_local(
-                cast(Exchange, exchange), decision, url, headers, 0.05, asked
-            )
+            await forwarder.send(cast(Exchange, exchange), decision, url, headers, 0.05, asked)
             await forwarder.close()
             held.set()
         return exchange

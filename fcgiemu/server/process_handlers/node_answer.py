@@ -11,7 +11,7 @@ from ...http.response import Header, Response, reason_phrase
 from ...modules import custom_error, outbound, sending
 from ...modules.iisnode import compiled
 from .. import heads
-from ..exchange import ClientGone, Exchange, Phase
+from ..exchange import Exchange, Phase
 from ..forwarded import HOP_BY_HOP, named
 from ..front import Front
 from .node_connection import NodeConnection, NodeHead
@@ -54,13 +54,7 @@ async def pass_on(
             break
     headers = sender.headers() if sender is not None else decorated
     await exchange.start(head.status, reason, headers, head.substatus)
-    exchange.pass_on(bytes(begun))
-    async for part in parts:
-        exchange.pass_on(part)
-        await exchange.room()
-        if exchange.gone:
-            raise ClientGone
-    exchange.pass_on(b"", more=False)
+    await exchange.pass_on_all(begun, parts)
 
 
 def _end_to_end(head: NodeHead) -> list[Header]:

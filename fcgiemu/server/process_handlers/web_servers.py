@@ -43,7 +43,7 @@ class WebServers(ProcessHandler):
             await self.fail(exchange, decision, error)
             return
         with process.in_use():
-            await self.forwarder.forward_local(
+            await self.forwarder.send(
                 exchange,
                 decision,
                 f"http://127.0.0.1:{process.address.value}{self.target(decision)}",
