@@ -23,7 +23,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from .config.diagnostics import Finding
+    from .catalogue.findings import Finding
     from .decision import Decision
     from .errors import SiteError
     from .http.request import Request
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Decision": "decision",
     "Explanation": "report.explanation",
-    "Finding": "config.diagnostics",
+    "Finding": "catalogue.findings",
     "Request": "http.request",
     "Settings": "settings",
     "Site": "site",

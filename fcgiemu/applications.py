@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from .catalogue.findings import Span
 from .config import values
-from .config.diagnostics import Span
 from .config.file import ConfigFile
 from .config.reader import Element
 from .errors import SiteError

@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import KW_ONLY, dataclass
 from typing import NamedTuple, get_args
 
-from .config.diagnostics import Finding
+from .catalogue.findings import Finding
 from .config.tree import Effective
 from .files import FileEntry
 from .hosting import Hosting

@@ -17,8 +17,8 @@ from . import applications
 from .app_service.environment import of_worker
 from .app_service.home import home_of
 from .applications import Application, Layout
+from .catalogue.findings import Finding, Span
 from .config import file as config_file
-from .config.diagnostics import Finding, Span
 from .config.file import ConfigFile, LockPolicy
 from .config.tree import ConfigTree, Effective
 from .config.xdt import application_host

@@ -13,7 +13,7 @@ import click
 
 from fcgiemu import Settings, project
 from fcgiemu.cli import COMMANDS, grammar, main
-from fcgiemu.freb import table
+from fcgiemu.freb import event_table
 
 
 def _cell(text: object) -> str:
@@ -184,14 +184,14 @@ def events() -> str:
         "request.",
         "",
     ]
-    for area in dict.fromkeys(known.area for known in table.definitions()):
+    for area in dict.fromkeys(known.area for known in event_table.definitions()):
         rows = [
             (
                 f"`{known.name}`",
                 "measured" if known.measured else "documented",
                 ", ".join(f"`{name}`" for name in known.data),
             )
-            for known in table.definitions()
+            for known in event_table.definitions()
             if known.area == area
         ]
         lines += [f"## {area}", "", *_rows(("event", "known", "values"), rows)]

@@ -18,7 +18,7 @@ from ..diff import report as changes
 from ..errors import SiteError
 from ..pages import masking
 from ..report.explanation import Explanation
-from ..report.story import story
+from ..report.explanation_text import story
 from ..site import Site
 from ..testing.client import Client
 from ..testing.expectations import BadExpectation, Expectation, as_json, judge, parse, read

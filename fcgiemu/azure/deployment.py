@@ -22,7 +22,7 @@ from .. import posix, project
 from ..app_service.environment import AppSetting, read, variables
 from ..app_service.home import Home, LeadsOut
 from ..app_service.versioned_configs import nearest_config, versioned_configs
-from ..diagnosis import configuration
+from ..diagnosis import configuration_files
 from ..diagnosis.causes import in_words
 from ..files import content, find
 from ..init import node_site
@@ -294,7 +294,7 @@ class Deployment:
     def _without_config(self) -> str:
         """What to say where no web.config will be there, or one for another version."""
         version = self.runtime.version if self.runtime is not None else None
-        missing = configuration.missing(self.source)
+        missing = configuration_files.missing(self.source)
         if self._is_node():
             if missing is None or node_site.start_file(self.source):
                 return ""

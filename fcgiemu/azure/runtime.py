@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..app_service.versioned_configs import Version, versioned_configs
-from ..config.diagnostics import ConfigurationError
+from ..config.errors import ConfigurationError
 from ..config.reader import read_file
 from ..files import content, find
-from ..programs.pythons import OLDEST, installed, wanted_version
+from ..programs.installed_pythons import OLDEST, installed, wanted_version
 
 #: Versions that runtime.txt may name: those App Service had, and the later ones that run here.
 VALID = ((2, 7), *((3, minor) for minor in range(4, 15)))

@@ -30,7 +30,7 @@ from importlib import resources
 from string import Template
 from typing import Any, Literal, get_args
 
-from .values import E_INVALID_DATA, Finding, Span
+from .findings import E_INVALID_DATA, Finding, Span
 
 Severity = Literal["error", "warning", "info"]
 #: What it takes to find it: configuration alone, the site's files, the programs of this machine, a

@@ -44,7 +44,7 @@ class _Lazy(click.Group):
         except SiteError as error:
             fail(error, error.hint)
         except click.UsageError as error:
-            from .usage import plain
+            from .usage_errors import plain
 
             raise plain(error) from None
         except BrokenPipeError:

@@ -14,15 +14,15 @@ import click
 
 from .. import catalogue
 from ..catalogue import page
-from ..catalogue.values import Finding
+from ..catalogue.findings import Finding
 from ..diagnosis.check import stream, worst
 from ..errors import SiteError
 from ..site import Site
 from ..version import DOCUMENTATION
 from . import fail
-from .again import again
 from .grammar import json_option, site_argument
 from .options import open_site, site_options
+from .watching import again
 
 _COLOURS = {"error": "red", "warning": "yellow", "info": "cyan"}
 
@@ -152,7 +152,7 @@ class _Run:
         return self._show(found)
 
     def _open(self) -> Site:
-        from ..diagnosis.configuration import missing
+        from ..diagnosis.configuration_files import missing
 
         try:
             opened = open_site(self.site, **self.settings)

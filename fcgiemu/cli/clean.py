@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from . import kept
+from . import data_folders
 from .grammar import site_argument
 
 
@@ -21,12 +21,12 @@ from .grammar import site_argument
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @click.option("--dry-run", is_flag=True, help="Say what would be removed.")
 def command(site: Path, yes: bool, dry_run: bool) -> None:
-    found = kept.places(site)
+    found = data_folders.places(site)
     if not found:
         click.echo("Nothing is kept.")
         return
     for place in found:
-        click.echo(f"{place}  {kept.size(place):,} bytes")
+        click.echo(f"{place}  {data_folders.size(place):,} bytes")
     if dry_run or not (yes or click.confirm("Remove it?")):
         return
     for place in found:

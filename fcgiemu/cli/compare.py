@@ -16,11 +16,11 @@ import click
 from ..diff import compare as diff
 from ..errors import SiteError
 from ..logs.listing import requests
-from ..parity import asking, cases, comparing, crawling, normal
+from ..parity import answer_differences, cases, comparing, crawling, requesting
 from ..parity import baseline as baselines
-from ..parity.asking import SAFE, Asker, LiveAnswer, Origin, Question
 from ..parity.comparing import ChangedAnswer, Report
-from ..parity.serving import LocalSite
+from ..parity.local_server import LocalSite
+from ..parity.requesting import SAFE, Asker, LiveAnswer, Origin, Question
 from ..site import Site
 from . import fail
 from .grammar import SitePath, json_option
@@ -131,24 +131,24 @@ def command(
     given = _Input(urls=urls, logs=logs, crawl=crawl, limit=limit, any_method=any_method)
     masks = tuple(_mask(text) for text in ignore_text)
     try:
-        where = asking.origin(url)
+        where = requesting.origin(url)
         opened = open_site(site, **settings)
         report = comparing.Report(where.url, str(site))
-        headers = asking.secret_headers(secrets) if secrets else ()
+        headers = requesting.secret_headers(secrets) if secrets else ()
         known = baselines.read(baseline) if baseline and not update_baseline else frozenset()
         with ExitStack() as stack:
             running = stack.enter_context(
                 LocalSite(site, _again(settings), where.scheme == "https")
             )
-            here = asking.origin(running.url)
+            here = requesting.origin(running.url)
             live = stack.enter_context(
-                asking.Asker(where, asking.Pace(rate), headers, verify=not insecure)
+                requesting.Asker(where, requesting.Pace(rate), headers, verify=not insecure)
             )
             local = stack.enter_context(
-                asking.Asker(here, None, headers, authority=where.authority, verify=False)
+                requesting.Asker(here, None, headers, authority=where.authority, verify=False)
             )
             ignored = frozenset(name.lower() for name in ignore_header)
-            policy = normal.ComparisonPolicy(where, here, ignored=ignored, masks=masks)
+            policy = answer_differences.ComparisonPolicy(where, here, ignored=ignored, masks=masks)
             questions, learn = _questions(given, live, report)
             comparing.compare(
                 opened,
@@ -209,7 +209,7 @@ def _questions(
         crawler = crawling.Crawler(live.where, given.crawl, crawling.robots(live))
         return crawler, crawler.learn
     found = _from_files(given, live.where, report)
-    return asking.unique(found, given.limit, report.left_out), None
+    return requesting.unique(found, given.limit, report.left_out), None
 
 
 def _from_files(given: _Input, where: Origin, report: Report) -> Iterator[Question]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from ..diagnosis.steps import DoctorStep
+from ..diagnosis.doctor_steps import DoctorStep
 from ..errors import SiteError
 from . import fail
 from .grammar import site_argument

@@ -25,7 +25,7 @@ from ..http.url import UrlRefused
 from ..identities import Account, identity
 from ..pages import masking
 from ..report.explanation import AnsweredJson, Explanation, header_map
-from ..report.story import as_page, story
+from ..report.explanation_text import as_page, story
 from ..settings import Settings
 from ..site import Site
 from . import fail
@@ -131,7 +131,7 @@ def command(
 
 
 def _say_what_is_missing(site: Path) -> None:
-    from ..diagnosis.configuration import missing  # loaded only where it is used
+    from ..diagnosis.configuration_files import missing  # loaded only where it is used
 
     if lack := missing(site):
         click.echo(f"note: {lack.message}. {lack.hint}", err=True)
@@ -141,7 +141,7 @@ def _run(
     site: Site, url: str, method: str, headers: tuple[str, ...], https: bool, remote_addr: str
 ) -> AnsweredJson:
     """What a client on this machine gets. Raises SiteError where it cannot be asked."""
-    from ..server import once  # the server is loaded only where it is used
+    from ..server import single_request  # the server is loaded only where it is used
 
     if posix.IS_WINDOWS:
         raise SiteError(*posix.NO_SERVE)
@@ -149,7 +149,7 @@ def _run(
     try:
         if not ip_address(remote_addr).is_loopback:
             raise SiteError("--run asks from this machine: --remote-addr 127.0.0.1 or 127.0.0.2")
-        got = once.ask(
+        got = single_request.ask(
             site,
             url,
             method,

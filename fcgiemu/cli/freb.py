@@ -11,10 +11,10 @@ from typing import Any
 import click
 
 from ..errors import SiteError
-from ..freb import listing, masking, story
+from ..freb import listing, masking, trace_text
 from ..freb.model import FrebTrace, TraceError
 from ..http.url import UrlRefused
-from ..parity import cases, findings, replay
+from ..parity import cases, findings, trace_replay
 from . import fail
 from .grammar import SitePath
 from .options import open_site, site_options
@@ -130,7 +130,7 @@ def _sorted(found: list[FrebTrace], rows: list[listing.TraceSummary], sort: str)
 
 def _show(found: list[FrebTrace], as_json: bool, every: bool) -> None:
     if as_json:
-        answers = [story.as_json(trace) for trace in found]
+        answers = [trace_text.as_json(trace) for trace in found]
         click.echo(json.dumps(answers[0] if len(answers) == 1 else answers, indent=1))
         return
     for position, trace in enumerate(found):
@@ -152,7 +152,7 @@ _STYLES: dict[str, dict[str, Any]] = {
 
 
 def _coloured(trace: FrebTrace, every: bool) -> str:
-    shown = story.timed(trace, story.lines(trace, every=every))
+    shown = trace_text.timed(trace, trace_text.lines(trace, every=every))
     return "\n".join(
         "  " * line.depth + when + click.style(line.text, **_STYLES.get(line.role, {}))
         for line, when in shown
@@ -197,18 +197,18 @@ def _compare(
     """Compare each trace with the site; whether any differs."""
     try:
         site = open_site(path, **settings)
-        results = [(trace, replay.compare(trace, site)) for trace in found]
+        results = [(trace, trace_replay.compare(trace, site)) for trace in found]
     except SiteError as error:
         fail(error, error.hint)
     except UrlRefused as error:
         fail(error)
     if as_json:
-        answers = [{"file": trace.source, **replay.as_json(one)} for trace, one in results]
+        answers = [{"file": trace.source, **trace_replay.as_json(one)} for trace, one in results]
         click.echo(json.dumps(answers[0] if len(answers) == 1 else answers, indent=1))
     else:
         for trace, one in results:
-            click.echo(f"{trace.source}: {story.headline(masking.masked(trace))}")
-            click.echo(textwrap.indent(replay.text(one), "  "))
+            click.echo(f"{trace.source}: {trace_text.headline(masking.masked(trace))}")
+            click.echo(textwrap.indent(trace_replay.text(one), "  "))
     different = [(trace, one) for trace, one in results if one.difference is not None]
     if case is not None and different:
         trace, one = different[0]

@@ -11,9 +11,9 @@ import click
 from .. import posix
 from ..errors import SiteError
 from ..reload import RELOAD_ALSO
-from . import fail, kept
-from .configured import Serve, from_environment
+from . import data_folders, fail
 from .grammar import in_colour, site_argument
+from .option_sources import Serve, from_environment
 from .options import open_site, site_options
 
 
@@ -204,7 +204,11 @@ def command(
     )
     try:
         certificate = (
-            tls.own(cert, key) if cert else tls.local(kept.folder() / "tls") if https else None
+            tls.own(cert, key)
+            if cert
+            else tls.local(data_folders.folder() / "tls")
+            if https
+            else None
         )
         options = ServeOptions(
             host,

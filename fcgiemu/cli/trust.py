@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from . import kept
+from . import data_folders
 
 
 @click.command(
@@ -19,15 +19,15 @@ from . import kept
 )
 @click.option("--remove", is_flag=True, help="Take the trust back.")
 def command(remove: bool) -> None:
-    from ..server import tls, trust
+    from ..server import tls, trust_stores
 
     authority = (
-        kept.folder() / "tls" / "authority.pem"
+        data_folders.folder() / "tls" / "authority.pem"
         if remove
-        else tls.local(kept.folder() / "tls").authority
+        else tls.local(data_folders.folder() / "tls").authority
     )
     assert authority is not None
-    act = trust.remove if remove else trust.add
+    act = trust_stores.remove if remove else trust_stores.add
     found = list(act(authority, Path.home()))
     if not found:
         click.echo("Nothing trusts it." if remove else f"No store was found. Import {authority}")

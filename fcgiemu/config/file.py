@@ -10,9 +10,10 @@ from difflib import get_close_matches
 from pathlib import Path, PureWindowsPath
 
 from .. import catalogue
+from ..catalogue.findings import Span
 from ..files import FileView
 from . import schema
-from .diagnostics import ConfigurationError, Span
+from .errors import ConfigurationError
 from .locks import NO_OVERRIDES, UNLOCKED_BY_IISNODE, Overrides, uses_iisnode
 from .model import SHIPPED_POLICY, ConfigFile, LockPolicy, Override, SectionInstance
 from .reader import Element, read_bytes, read_file

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from .diagnostics import Span
+from ..catalogue.findings import Span
 from .model import ConfigFile, Override
 from .reader import Element
 

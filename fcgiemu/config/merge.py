@@ -17,8 +17,8 @@ from functools import cache
 from typing import TypeVar, overload
 
 from .. import catalogue
+from ..catalogue.findings import E_DUPLICATE, E_INVALID_DATA, Finding, Span
 from . import schema, values
-from .diagnostics import E_DUPLICATE, E_INVALID_DATA, Finding, Span
 from .model import ConfigFile, Entries, SectionInstance, TypedElement
 from .schema import CollectionSchema, ElementSchema
 from .values import Value

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from ..catalogue.findings import Finding, Span
 from . import values
-from .diagnostics import Finding, Span
 from .reader import Comment, Element, ElementRun
 from .schema import ElementSchema
 

@@ -17,7 +17,8 @@ from pathlib import Path
 from xml.parsers import expat
 
 from .. import catalogue
-from .diagnostics import ConfigurationError, Span
+from ..catalogue.findings import Span
+from .errors import ConfigurationError
 
 #: IIS refuses configuration files over 250 KB unless a registry value raises the limit; rewrite
 #: maps of real sites do raise it, so the bound here only protects the reader.

@@ -30,9 +30,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
 
+from ..catalogue.findings import Finding, Span
 from ..files import VirtualDirectory
 from . import file as config_file
-from .diagnostics import Finding, Span
 from .locks import overrides
 from .merge import Level, Node, merge_section
 from .model import SHIPPED_POLICY, ConfigFile, LockPolicy

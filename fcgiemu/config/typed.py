@@ -9,8 +9,8 @@ from dataclasses import replace
 from difflib import get_close_matches
 
 from .. import catalogue
+from ..catalogue.findings import Span
 from . import schema, values
-from .diagnostics import Span
 from .model import ConfigFile, Entries, TypedElement
 from .reader import Element, ElementRun
 from .schema import ElementSchema

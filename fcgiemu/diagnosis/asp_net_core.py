@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from ..applications import Application
 from ..catalogue import finding
-from ..catalogue.values import Finding, Span
+from ..catalogue.findings import Finding, Span
 from ..modules import handlers
 from ..modules.asp_net_core import (
     MODULES,
@@ -27,7 +27,7 @@ from ..programs.asp_net_core import EXAMPLE, command_line
 from ..programs.interpreters import ProgramMissing
 from ..site import Site
 from .causes import causes, in_words
-from .platform import by_hand
+from .http_platform import by_hand
 
 #: What dotnet writes where a framework is missing, and where there is no application.
 _NO_RUNTIME = re.compile(r"You must install or update \.NET|framework '[\w.]+'.* was not found")

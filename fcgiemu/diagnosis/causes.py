@@ -13,12 +13,12 @@ from functools import cache
 
 from .. import catalogue
 from ..applications import Application
-from ..catalogue.values import Finding
-from ..programs import installing
+from ..catalogue.findings import Finding
+from ..programs import install_commands
 from ..programs.interpreters import Program
 from ..programs.requirements import package_named, package_of
 from ..worker import paths
-from .modules import elsewhere, hidden_module, misspelled, shadowed
+from .python_modules import elsewhere, hidden_module, misspelled, shadowed
 
 #: Characters at both ends of a text that are looked at: error texts may be as long as an
 #: application likes.
@@ -68,7 +68,7 @@ def _install(code: str, application: Application, program: Program | None) -> st
     packages = catalogue.kind(code).install.split()
     if program is None or not packages:
         return f"pip install {' '.join(map(shlex.quote, packages))}"
-    return installing.packages(program, application.path, *packages)
+    return install_commands.packages(program, application.path, *packages)
 
 
 def in_words(finding: Finding) -> str:
@@ -128,7 +128,7 @@ def _missing(application: Application, module: str, program: Program | None) -> 
         package=found.name,
         file=found.source.name,
         place=environment.folder if environment is not None else "",
-        install=installing.command(program, application.path, None, found.source)
+        install=install_commands.command(program, application.path, None, found.source)
         if program is not None
         else f"pip install {' '.join(found.source.arguments)}",
     )
@@ -142,5 +142,5 @@ def _unlisted(application: Application, module: str, program: Program | None) ->
             "error-no-module/unlisted",
             None,
             package=package,
-            install=installing.packages(program, application.path, package),
+            install=install_commands.packages(program, application.path, package),
         )

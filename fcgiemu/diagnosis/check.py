@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from .. import catalogue
-from ..config.diagnostics import Finding, Span
+from ..catalogue.findings import Finding, Span
 from ..config.file import ConfigFile
 from ..config.tree import Effective
 from ..files import UNWATCHED
@@ -22,23 +22,23 @@ from ..rewrite.compiler import inbound
 from ..rewrite.outbound import outbound
 from ..site import Site
 from . import (
-    chains,
-    conditions,
-    configuration,
+    app_settings,
+    configuration_files,
     elements,
     handlers,
     hidden_files,
     identities,
+    iis_modules,
+    iisnode,
     kinder,
-    node,
     redirects,
-    rules,
-    served,
-    server_modules,
-    settings,
-    targets,
+    remedies,
+    replaced_rewrites,
+    rewrite_conditions,
+    rewrite_rules,
+    rewrite_targets,
+    served_files,
     transforms,
-    wording,
 )
 
 _IGNORE = re.compile(r"fcgiemu:\s*ignore\[([^\]]*)\]")
@@ -106,8 +106,8 @@ def _of_file(site: Site, file: ConfigFile) -> Iterator[Finding]:
     path = Path(site.local_path(file.directory), file.name.rpartition("/")[2])
     for known in file.findings:
         unsaved = site.settings.unsaved.get(str(path))
-        yield wording.of_host_only(wording.explained(known, path, unsaved))
-    for effective in configuration.of_file(site, file):
+        yield remedies.of_host_only(remedies.explained(known, path, unsaved))
+    for effective in configuration_files.of_file(site, file):
         yield from _of_configuration(site, effective, file)
     yield from _unknown_codes(file)
     yield from elements.findings(file)
@@ -115,16 +115,16 @@ def _of_file(site: Site, file: ConfigFile) -> Iterator[Finding]:
 
 def _of_site(site: Site, files: list[ConfigFile]) -> Iterator[Finding]:
     """What the site as a whole brings up."""
-    if not files and (lack := configuration.missing(site.path)):
+    if not files and (lack := configuration_files.missing(site.path)):
         yield lack
     for section in (application_request_routing.SECTION, web_farms.SECTION):
         yield from site.effective("/").errors(section)  # of the host configuration
-    yield from settings.findings(site)
+    yield from app_settings.findings(site)
     yield from kinder.findings(site)
-    yield from node.findings(site, files)
+    yield from iisnode.findings(site, files)
     yield from transforms.findings(site)
     yield from hidden_files.findings(site)
-    yield from served.findings(site)
+    yield from served_files.findings(site)
     yield from identities.findings(site, files)
 
 
@@ -142,19 +142,22 @@ def _of_configuration(site: Site, effective: Effective, file: ConfigFile) -> Ite
     bad = effective.view(handler_mappings.table).bad_pre_condition
     found += [bad] if bad is not None else []
     own = [rule for rule in compiled.rules if rule.span.file == file.name]
-    found += rules.findings(compiled.rules, own)
+    found += rewrite_rules.findings(compiled.rules, own)
     known = {variable.name.upper() for rule in compiled.rules for variable in rule.variables}
     for rule in own:
         if rule.page_rule is None:
-            found += [*conditions.findings(rule, known), *targets.findings(site, effective, rule)]
-    found += served.of_configuration(site, effective, file)
+            found += [
+                *rewrite_conditions.findings(rule, known),
+                *rewrite_targets.findings(site, effective, rule),
+            ]
+    found += served_files.of_configuration(site, effective, file)
     if not (compiled.errors or any(finding.severity == "error" for finding in found)):
         found += redirects.findings(site, effective, own)
-        if configuration.holds_files(site.path):
-            found += chains.findings(site, effective, own)
+        if configuration_files.holds_files(site.path):
+            found += replaced_rewrites.findings(site, effective, own)
     found += [*handlers.findings(effective, file), *handlers.platform(site, effective, file)]
     found += handlers.not_emulated(effective)
-    found += server_modules.findings(site, effective, file)
+    found += iis_modules.findings(site, effective, file)
     bad_templates = {finding.span for finding in found if finding.code == "rewrite-bad-template"}
     served_as_files = handlers.serve_files(effective)
     lost = any(known.code in ("config-unreadable", "config-source") for known in file.findings)
@@ -168,7 +171,7 @@ def _of_configuration(site: Site, effective: Effective, file: ConfigFile) -> Ite
         if finding.code == "rewrite-bad-template" and lost:
             continue  # its map may be in the file that cannot be read
         names = [node.text("name") for node in effective.section(MAPS).items]
-        yield wording.near_map(finding, names)
+        yield remedies.near_map(finding, names)
 
 
 def _told(warnings: Iterable[Finding]) -> Iterator[Finding]:

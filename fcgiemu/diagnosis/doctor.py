@@ -13,15 +13,15 @@ from collections.abc import Iterator
 
 from ..applications import Application
 from ..catalogue import finding
-from ..catalogue.values import Finding
+from ..catalogue.findings import Finding
 from ..decision import Handler
 from ..modules import handlers, iisnode
 from ..modules.asp_net_core import MODULES
 from ..site import Site
-from . import node_process, processes, python, reaching
+from . import first_page, iisnode_process, python_applications, trial_runs
+from .app_settings import has_python
 from .check import check
-from .settings import has_python
-from .steps import DoctorStep
+from .doctor_steps import DoctorStep
 
 
 def examine(site: Site, application: Application) -> Iterator[DoctorStep]:
@@ -46,10 +46,10 @@ def examine(site: Site, application: Application) -> Iterator[DoctorStep]:
     for step in _programs(site, application, found):
         failed = failed or step.status == "problem"
         yield step
-    decision = reaching.first_page(site, application)
-    yield from reaching.steps(site, application, decision, _handlers(site, application))
+    decision = first_page.first_page(site, application)
+    yield from first_page.steps(site, application, decision, _handlers(site, application))
     if not failed:
-        yield from processes.first_page(site, application, decision)
+        yield from trial_runs.first_page(site, application, decision)
 
 
 def _handlers(site: Site, application: Application) -> list[Handler]:
@@ -77,14 +77,14 @@ def _programs(site: Site, application: Application, found: list[Finding]) -> Ite
     wrong = {str(known.span) for known in found if known.severity != "info"}
     for handler in chosen:
         if "FastCgiModule" in handler.modules:
-            yield from python.fast_cgi(site, application, handler, wrong)
+            yield from python_applications.fast_cgi(site, application, handler, wrong)
         elif iisnode.MODULE in handler.modules:
             fatal = [
                 known.code
                 for known in found
                 if known.severity == "error" and known.code.startswith("iisnode-")
             ]
-            yield from node_process.examine(site, application, handler, fatal)
+            yield from iisnode_process.examine(site, application, handler, fatal)
         elif len(chosen) == 1:
             fatal = [
                 known.code
@@ -92,9 +92,9 @@ def _programs(site: Site, application: Application, found: list[Finding]) -> Ite
                 if known.severity == "error" and known.code.startswith(("platform-", "aspnetcore-"))
             ]
             if "httpPlatformHandler" in handler.modules:
-                yield from processes.platform(site, application, handler, fatal)
+                yield from trial_runs.platform(site, application, handler, fatal)
             else:
-                yield from processes.asp_net_core(site, application, handler, fatal)
+                yield from trial_runs.asp_net_core(site, application, handler, fatal)
 
 
 def _without_handler(site: Site, application: Application) -> Finding:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 
 from ..catalogue import finding
-from ..config.diagnostics import Finding
+from ..catalogue.findings import Finding
 from ..config.file import ConfigFile
 from ..config.reader import Element
 

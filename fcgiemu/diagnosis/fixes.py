@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from xml.parsers import expat
 
-from ..catalogue.values import Finding, Span
+from ..catalogue.findings import Finding, Span
 from ..errors import SiteError
 from ..site import Site
 

@@ -7,20 +7,20 @@ from collections.abc import Container, Iterable, Iterator
 from difflib import get_close_matches
 
 from ..catalogue import finding
-from ..config.diagnostics import Finding, Span
+from ..catalogue.findings import Finding, Span
 from ..config.file import ConfigFile
 from ..config.merge import Node
 from ..config.reader import Element
 from ..config.tree import Effective
 from ..hosting import Hosting
-from ..modules import http_platform, loaded, pipeline
+from ..modules import http_platform, loaded_modules, pipeline
 from ..modules.handlers import SECTION, lack, path_matcher, pre_condition_holds, table
 from ..programs.interpreters import EXAMPLE, split_processor
-from .configuration import of_file
-from .variables import is_of_windows
+from .configuration_files import of_file
+from .windows_variables import is_of_windows
 
 #: The modules that an entry of <handlers> or <modules> may name.
-MODULES = sorted({*loaded.EMULATED, *pipeline.FOREIGN_MODULES, *pipeline.HANDLER_MODULES})
+MODULES = sorted({*loaded_modules.EMULATED, *pipeline.FOREIGN_MODULES, *pipeline.HANDLER_MODULES})
 #: Names of modules are compared with their case: in lower case -> as they are written.
 _SPELLED = {name.lower(): name for name in MODULES}
 
@@ -30,7 +30,7 @@ def findings(effective: Effective, file: ConfigFile) -> Iterator[Finding]:
     if not any(item.file is file for item in effective.section(SECTION).items):
         return
     known = {name.lower() for name in MODULES} | {
-        item.text("name").lower() for item in effective.section(loaded.SECTION).items
+        item.text("name").lower() for item in effective.section(loaded_modules.SECTION).items
     }
     entries = [
         item

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..catalogue import finding
-from ..config.diagnostics import Finding
+from ..catalogue.findings import Finding
 from ..config.tree import Effective
 from ..decision import CallIisnode, Respond, ServeFile
 from ..files import UNWATCHED
@@ -17,13 +17,13 @@ from ..http.url import UrlRefused, encode_path
 from ..modules import handlers as handler_mappings
 from ..modules import static_file
 from ..programs import iisnode
-from ..rewrite import compose
+from ..rewrite import targets
 from ..rewrite.compiler import inbound
 from ..rewrite.rule import Rule
 from ..site import Site
 from ..trace import Trace
-from .conditions import is_always
-from .targets import is_inverted
+from .rewrite_conditions import is_always
+from .rewrite_targets import is_inverted
 
 #: Files that people link to; a rule that takes them away is worth a word.
 _LINKED = re.compile(
@@ -132,7 +132,7 @@ def _may_hide(rule: Rule) -> bool:
         or _DOWN.search(rule.action.url.source if rule.action.url else "")
     ):
         return False  # said already, or on purpose
-    is_foreign = rule.action.url and compose.is_foreign(rule.action.url.source)
+    is_foreign = rule.action.url and targets.is_foreign(rule.action.url.source)
     by_client = any(
         re.search(r"(?i)\{(?:HTTP_|REMOTE_)", condition.input.source)
         for condition in rule.conditions

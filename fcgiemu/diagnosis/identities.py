@@ -17,12 +17,12 @@ from pathlib import Path
 
 from ..app_service.easy_auth import is_settings
 from ..catalogue import finding
-from ..catalogue.values import Finding, Span
+from ..catalogue.findings import Finding, Span
 from ..config.file import ConfigFile
 from ..config.merge import Node
 from ..config.tree import Effective
 from ..files import UNWATCHED
-from ..modules import authentication, handlers, loaded
+from ..modules import authentication, handlers, loaded_modules
 from ..report.profile_support import MODULES
 from ..site import Site
 
@@ -61,7 +61,7 @@ def _absent(site: Site, effective: Effective) -> Iterator[Finding]:
     """Ways of authentication that are enabled and whose module is a feature that the server
     lacks.
     """
-    present = {item.text("name") for item in effective.section(loaded.SECTION).items}
+    present = {item.text("name") for item in effective.section(loaded_modules.SECTION).items}
     for name, module in MODULES.items():
         feature = site.profile.lacking.get(module)
         if not name.startswith(_AUTHENTICATION) or feature is None or module in present:

@@ -12,22 +12,22 @@ from collections.abc import Iterator
 
 from ..applications import Application
 from ..catalogue import finding
-from ..catalogue.values import Finding, Span
+from ..catalogue.findings import Finding, Span
 from ..config.file import ConfigFile
 from ..config.merge import Node
 from ..config.tree import Effective
 from ..decision import Handler
 from ..modules import handlers, http_platform
+from ..programs.installed_pythons import version_name
 from ..programs.interpreters import EXAMPLE, ProgramMissing, find_program, split_processor
 from ..programs.pip import listing
-from ..programs.pythons import version_name
 from ..programs.requirements import source_of
 from ..programs.windows_paths import inferred
 from ..site import Site
 from . import asp_net_core
-from .configuration import holds_files
-from .platform import suspicions
-from .variables import undefined
+from .configuration_files import holds_files
+from .http_platform import suspicions
+from .windows_variables import undefined
 
 #: Handlers that servers have and our defaults have not: to remove them is right.
 _OF_SERVERS = re.compile(

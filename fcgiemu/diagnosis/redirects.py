@@ -10,7 +10,7 @@ from itertools import islice
 from urllib.parse import urlsplit
 
 from ..catalogue import finding
-from ..config.diagnostics import Finding
+from ..catalogue.findings import Finding
 from ..config.tree import Effective
 from ..decision import Redirect
 from ..http.request import Request, make_request
@@ -18,7 +18,7 @@ from ..http.url import UrlRefused, encode_path
 from ..rewrite.compiler import SECTION, inbound
 from ..rewrite.rule import Condition, Rule
 from ..site import Site
-from . import samples
+from . import sample_requests
 
 #: Headers that a proxy in front sets, and sets otherwise after the redirect.
 _PROXY = re.compile(r"(?i)forwarded|_ssl|proto|scheme|visitor|front_end")
@@ -71,7 +71,9 @@ def _worst(
     """As ``_follow``, the way that is longest: of a request made up for the rule, of the same for
     the hosts that other rules ask for, and of the keys of its maps.
     """
-    own = ((request, _follow(site, request, rule, hosts)) for request in samples.requests(rule))
+    own = (
+        (request, _follow(site, request, rule, hosts)) for request in sample_requests.requests(rule)
+    )
     first = next(((request, way) for request, way in own if way[0]), None)
     others = list(_of_maps(rule, effective))
     if first is not None and not any(
@@ -85,7 +87,9 @@ def _worst(
 
 def _names(hosts: Sequence[Condition]) -> dict[str, None]:
     """Host names that conditions ask for."""
-    names = (samples.example(condition.pattern, "sample") for condition in hosts[:MAX_REQUESTS])
+    names = (
+        sample_requests.example(condition.pattern, "sample") for condition in hosts[:MAX_REQUESTS]
+    )
     return {name: None for name in names if name and "." in name}
 
 

@@ -10,7 +10,7 @@ from shlex import quote
 
 from .. import catalogue
 from ..app_service.versioned_configs import versioned_configs
-from ..config.diagnostics import Finding, Span
+from ..catalogue.findings import Finding, Span
 from ..config.xdt import application_host
 from ..config.xdt.chain import names_beside, read
 from ..config.xdt.findings import is_transform, trial

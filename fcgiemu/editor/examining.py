@@ -9,7 +9,7 @@ from pathlib import Path
 from xml.sax.saxutils import unescape
 
 from .. import project
-from ..catalogue.values import Finding
+from ..catalogue.findings import Finding
 from ..config.merge import Level
 from ..config.schema import ElementSchema
 from ..config.tree import Effective

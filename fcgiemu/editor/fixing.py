@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from xml.sax.saxutils import escape, unescape
 
-from ..catalogue.values import Span
+from ..catalogue.findings import Span
 from ..diagnosis.fixes import edits, encoding_of
 from . import known
 from .examining import encoded, quoted

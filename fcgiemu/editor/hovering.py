@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
-from ..config import meanings, schema
+from ..config import descriptions, schema
 from ..config.schema import Attribute
 from ..report import facts, support
 from ..schemas.web_config import limits
@@ -94,9 +94,9 @@ def title(name: str, element: KnownElement) -> str:
 
 def of_element(element: KnownElement, name: str) -> str:
     """What IIS does with an element called ``name``, and fcgiemu."""
-    parts = [_TOP.get(name, "") or meanings.of_element(element.section, name)]
+    parts = [_TOP.get(name, "") or descriptions.of_element(element.section, name)]
     if element.kind == "section":
-        parts.append(meanings.of_section(element.section))
+        parts.append(descriptions.of_section(element.section))
     if element.kind == "section" and element.element is not None:
         section = element.element
         parts += [
@@ -129,7 +129,7 @@ def of_attribute(attribute: Attribute, element: KnownElement, tag: str) -> str:
     words = attribute.words
     name = "" if element.kind == "section" else tag
     notes = [
-        meanings.of_attribute(element.section, name, attribute.name),
+        descriptions.of_attribute(element.section, name, attribute.name),
         "A key of the collection." if attribute.is_key else "",
         "`%NAME%` is replaced by the environment's value." if "expanded" in words else "",
         "Compared with case." if "casesensitive" in words else "",

@@ -22,7 +22,7 @@ from lsprotocol import types
 from pygls import uris
 from pygls.lsp.server import LanguageServer
 
-from ..catalogue.values import Finding
+from ..catalogue.findings import Finding
 from ..report.findings import address
 from ..version import __version__
 from . import completing, examining, fixing, hovering

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..diagnosis.conditions import VARIABLES
+from ..diagnosis.rewrite_conditions import VARIABLES
 
 #: Server variables -> what URL Rewrite finds in them (measured or documented; see docs/facts.md).
 MEANINGS = {

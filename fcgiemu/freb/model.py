@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from ..errors import SiteError
-from . import table
+from . import event_table
 
 
 class TraceError(SiteError):
@@ -29,7 +29,7 @@ class FrebEvent:
     version: int = 1
     keywords: str = "0x0"
     keyword_names: tuple[str, ...] = ()
-    provider: tuple[str, str] = table.WWW_SERVER
+    provider: tuple[str, str] = event_table.WWW_SERVER
     event_id: int = 0
     activity: str = ""
     process: str = ""
@@ -50,7 +50,7 @@ class FrebEvent:
     @property
     def area(self) -> str:
         """The area of the event's task, such as ``Rewrite``; empty for an unknown one."""
-        known = table.keyed(self.task, self.opcode) or table.named(self.name)
+        known = event_table.keyed(self.task, self.opcode) or event_table.named(self.name)
         return known.area if known else ""
 
 
@@ -60,7 +60,7 @@ def event(name: str, *values: str, context: str = "", time: str = "") -> FrebEve
 
     Who executed it and where is the trace's to say: see ``writer.placed``.
     """
-    known = table.named(name)
+    known = event_table.named(name)
     if known is None:
         raise KeyError(name)
     leading = {"ContextId": (context,), "ConnID": ("0", context)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..pages import render
 from ..version import __version__
-from . import listing, masking, story
+from . import listing, masking, trace_text
 from .model import FrebTrace, TraceError
 
 #: Stories on one page; a listing may have more rows.
@@ -18,7 +18,7 @@ def page(
     order = {trace.source: trace for trace in traces}
     rows = listing.ordered([listing.summary(trace) for trace in order.values()], sort)
     shown = [masking.masked(order[row.source]) for row in rows[:MAX_STORIES]]
-    title = story.headline(shown[0]) if len(shown) == 1 else f"{len(rows)} traces"
+    title = trace_text.headline(shown[0]) if len(shown) == 1 else f"{len(rows)} traces"
     return render(
         "freb.html",
         title=title,
@@ -36,12 +36,12 @@ def _shown(trace: FrebTrace) -> dict[str, object]:
             "text": "\n".join(
                 f"{name} = {value}{_friendly(event.shown(name), value)}"
                 for name, value in event.data
-                if name not in story.CONTEXT
+                if name not in trace_text.CONTEXT
             ),
         }
         for event in trace.events
     ]
-    lines = list(story.timed(trace, story.lines(trace)))
+    lines = list(trace_text.timed(trace, trace_text.lines(trace)))
     return {"source": trace.source, "lines": lines, "events": events}
 
 

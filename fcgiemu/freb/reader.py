@@ -13,7 +13,7 @@ from pathlib import Path
 
 from lxml import etree
 
-from . import table
+from . import event_table
 from .model import FrebEvent, FrebTrace, TraceError
 
 #: IIS ends a trace at maxLogFileSizeKB, 512 unless configured; the largest seen is 858 KiB.
@@ -164,7 +164,7 @@ def _event(element: etree._Element) -> FrebEvent:
     task = _text(_children(parts.get("ExtendedTracingInfo")).get("EventGuid")).strip()
     opcode = _number(_text(system.get("Opcode")))
     name = _text(rendering.get("Opcode")).strip()
-    known = table.keyed(task, opcode)
+    known = event_table.keyed(task, opcode)
     if not name:
         name = known.name if known else f"{task or 'event'} {opcode}"
     provider = system.get("Provider")
@@ -203,7 +203,7 @@ def _missing(events: list[FrebEvent]) -> Iterator[str]:
     names = {found.name for found in events}
     if "GENERAL_REQUEST_START" not in names:
         yield "the trace begins late: the request's start, headers and handler are not in it"
-    if table.TRUNCATED in names:
+    if event_table.TRUNCATED in names:
         yield "IIS cut the trace off at its largest size (maxLogFileSizeKB)"
     elif "GENERAL_REQUEST_END" not in names:
         yield "the trace was written before the request ended"

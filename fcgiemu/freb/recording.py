@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from . import model, table, writer
-from .exchange import TracedExchange
+from . import event_table, model, writer
 from .model import FrebEvent, FrebTrace
 from .rewriting import PROVIDER, TranslatedEvent
+from .traced_exchange import TracedExchange
 from .translate import is_anonymous, placed
 from .wire import absolute
 
@@ -124,7 +124,7 @@ def _cut(trace: FrebTrace) -> FrebTrace:
         size += len(writer.write(replace(trace, events=(event,)))) - empty
         if size > MAX_BYTES:
             last = replace(
-                model.event(table.TRUNCATED, context=event.activity, time=event.time),
+                model.event(event_table.TRUNCATED, context=event.activity, time=event.time),
                 process=event.process,
                 thread=event.thread,
                 computer=event.computer,

@@ -14,10 +14,10 @@ from dataclasses import replace
 from functools import lru_cache
 
 from ..trace import Event
-from . import model, table, wire
-from .exchange import Answered, FileFacts, Mapping, TracedExchange
-from .orders import ORDERS, POST
+from . import event_table, model, wire
+from .module_orders import ORDERS, POST
 from .rewriting import TranslatedEvent, Translation, own, scopes
+from .traced_exchange import Answered, FileFacts, Mapping, TracedExchange
 
 _CORE = "IIS Web Core"
 _NOTIFICATIONS = {
@@ -25,7 +25,7 @@ _NOTIFICATIONS = {
     for number, name in sorted(
         {
             number: name
-            for known in table.definitions()
+            for known in event_table.definitions()
             for number, name in known.values.get("Notification", {}).items()
         }.items()
     )
@@ -79,7 +79,7 @@ def is_anonymous(exchange: TracedExchange) -> bool:
 
 
 def _is_measured(step: TranslatedEvent) -> bool:
-    known = table.named(step.event.name)
+    known = event_table.named(step.event.name)
     return known is not None and known.measured
 
 

@@ -24,7 +24,7 @@ from .access import Access
 from .editing import CannotEdit
 from .endpoint import Answer, ApiAnswer, ApiRequest, EventStream, Send, as_json, problem
 from .explaining import BadQuestion
-from .ring import Seen
+from .recent_requests import Seen
 from .watching import Watch
 
 #: Where version 1 of the API lies.

@@ -16,14 +16,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ..decision import Decision, Outcome, Refused, Respond
-from ..diagnosis import samples
+from ..diagnosis import sample_requests
 from ..diagnosis.check import check
 from ..diagnosis.hidden_files import linked_files
 from ..http.request import Request, make_request
 from ..http.url import NOT_A_URL, UrlRefused, encode_path, is_url
 from ..modules import application_request_routing
 from ..report.explanation import Explanation, explanation
-from ..report.story import lines
+from ..report.explanation_text import lines
 from ..rewrite.dialect import PatternError
 from ..rewrite.pattern import compile_matcher
 from ..rewrite.regex import TooComplex
@@ -33,7 +33,7 @@ from ..testing.answer import Answer
 from ..testing.coverage import expectation_line, rules
 from ..trace import Trace
 from . import views
-from .ring import Seen
+from .recent_requests import Seen
 
 T = TypeVar("T")
 #: URLs that are answered at once.
@@ -225,7 +225,7 @@ def urls(site: Site) -> list[str]:
     """URLs worth asking about: the first page, one that each rule applies to, and files."""
     found = ["/"]
     for rule in rules(site):
-        for request in samples.requests(rule):
+        for request in sample_requests.requests(rule):
             if rule.name in site.decide(site.as_received(request)).rules:
                 local = request.authority in ("", "localhost") and request.scheme == "http"
                 raw = request.target.raw

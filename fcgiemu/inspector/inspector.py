@@ -9,7 +9,7 @@ import webbrowser
 from ..errors import SiteError
 from ..server.app import LogEntry
 from ..server.exchange import Exchange
-from ..server.kept import KeptDecision
+from ..server.kept_decision import KeptDecision
 from ..server.protocol import ClientConnection as Served
 from ..server.serve import Serving, bind, exposed
 from .access import Access, new_token

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import Any, cast
 from urllib.parse import quote
 
-from ..server.observing import CAPTURED
+from ..server.request_capture import CAPTURED
 from . import views
 from .explaining import BadQuestion
-from .ring import Seen
+from .recent_requests import Seen
 
 #: Seconds that an answer may take.
 PATIENCE = 120.0

@@ -11,21 +11,21 @@ import uuid
 
 from ..decision import Decision, ServeFile
 from ..freb import masking, recording, translate, writer
-from ..freb.exchange import Answered
 from ..freb.recording import EventFilter
+from ..freb.traced_exchange import Answered
 from ..http.response import reason_phrase
-from ..report import exchanges
+from ..report import traced_exchanges
 from ..site import Site
 from ..trace import Trace
 from . import views
-from .ring import Seen
+from .recent_requests import Seen
 
 
 def as_freb(site: Site, seen: Seen, decision: Decision) -> bytes:
     """The trace of a request as XML."""
     events = Trace()
     now = site.decide(decision.request, events)
-    told = exchanges.exchange(site, now, events.events, _answered(site, seen, now))
+    told = traced_exchanges.exchange(site, now, events.events, _answered(site, seen, now))
     steps = translate.translate(told)
     trace = recording.record(told, steps, _occasion(seen), EventFilter())
     return writer.write(masking.masked(trace))
@@ -60,7 +60,7 @@ def _answered(site: Site, seen: Seen, decision: Decision) -> Answered | None:
         headers=tuple(views.response_headers(seen.head)),
         body=body if len(body) == entry.bytes_sent else b"",
         size=entry.bytes_sent,
-        file=exchanges.file_facts(site, action.entry)
+        file=traced_exchanges.file_facts(site, action.entry)
         if isinstance(action, ServeFile) and is_file
         else None,
     )

@@ -12,8 +12,8 @@ from typing import Any, NotRequired, TypedDict
 
 from ..pages import masking
 from ..server.log import handled_by
-from ..server.observing import CAPTURED
-from .ring import Seen
+from ..server.request_capture import CAPTURED
+from .recent_requests import Seen
 
 
 class RequestSummary(TypedDict):

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from ..decision import Decision
 from ..server.app import LogEntry
 from ..server.exchange import Exchange
-from ..server.kept import KeptDecision
+from ..server.kept_decision import KeptDecision
 from ..server.protocol import ClientConnection
 from ..server.serve import Serving
 from .explaining import Explainer
+from .recent_requests import Ring, Seen
 from .replay import Replayer
-from .ring import Ring, Seen
 from .rules import Counts, Waiting
 
 #: Lines of processes that are kept, and changes of files.

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..config.tree import Effective
-from . import loaded
+from . import loaded_modules
 
 MODULE = "ApplicationInitializationModule"
 SECTION = "system.webServer/applicationInitialization"
@@ -28,7 +28,7 @@ class Initialization:
 
 def initialization(effective: Effective) -> Initialization:
     """The section of an application. A view: see Effective.view."""
-    if MODULE in effective.view(loaded.modules_not_loaded):
+    if MODULE in effective.view(loaded_modules.modules_not_loaded):
         return Initialization((), False)
     section = effective.section(SECTION)
     pages = tuple(

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .. import catalogue
-from ..catalogue.values import Finding
+from ..catalogue.findings import Finding
 from ..config.tree import Effective
 from ..decision import CallAspNetCore, Respond, configuration_error
 from .context import Context

@@ -22,7 +22,7 @@ from ..decision import Action, Respond
 from ..http.identity import Identity, User
 from ..http.request import Request
 from ..http.response import Header
-from . import loaded
+from . import loaded_modules
 from .context import Context, Step
 
 _GROUP = "system.webServer/security/authentication/"
@@ -62,7 +62,7 @@ class Methods:
 
 def methods(effective: Effective) -> Methods:
     """The compiled sections. A view: see Effective.view."""
-    absent = effective.view(loaded.modules_not_loaded)
+    absent = effective.view(loaded_modules.modules_not_loaded)
     basic = _enabled(effective, absent, "basicAuthentication", BASIC)
     digest = _enabled(effective, absent, "digestAuthentication", DIGEST)
     section = effective.section(_GROUP + "basicAuthentication")

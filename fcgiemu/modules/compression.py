@@ -13,7 +13,7 @@ from ..config.tree import Effective
 from ..decision import Decision
 from ..http.request import Request
 from ..http.response import Header
-from . import loaded
+from . import loaded_modules
 
 SECTION = "system.webServer/httpCompression"
 #: The window size with which zlib writes gzip's header and trailer.
@@ -67,7 +67,7 @@ def compression(effective: Effective) -> Compression:
     url = effective.section("system.webServer/urlCompression")
     runtime = effective.section("system.webServer/serverRuntime")
     gzip = next((item for item in section.items if item.text("name").lower() == "gzip"), None)
-    absent = effective.view(loaded.modules_not_loaded)
+    absent = effective.view(loaded_modules.modules_not_loaded)
 
     def does(kind: str) -> bool:
         switch = f"do{kind}Compression"

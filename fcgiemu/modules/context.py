@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ..config.diagnostics import Finding
+from ..catalogue.findings import Finding
 from ..config.tree import Effective
 from ..decision import Action, Handler
 from ..files import FileEntry

@@ -8,14 +8,14 @@ import re
 from dataclasses import dataclass
 
 from .. import catalogue, pages
-from ..config.diagnostics import Finding
+from ..catalogue.findings import Finding
 from ..config.merge import Node
 from ..config.tree import Effective
 from ..decision import CallWebServer, Decision, Respond
 from ..hosting import Hosting
 from ..http.response import Response, reason_phrase, redirect_body
 from ..worker import paths
-from . import loaded, static_file
+from . import loaded_modules, static_file
 
 SECTION = "system.webServer/httpErrors"
 #: The bodies for remote clients where there is no error file: 401, 403, 404, 405, 413 and 500 are
@@ -197,7 +197,7 @@ def page(decision: Decision, action: Respond, reason: str, local: bool) -> Respo
 
     Its headers are those that the module sets. None where the module is not loaded.
     """
-    if "CustomErrorModule" in decision.effective.view(loaded.modules_not_loaded):
+    if "CustomErrorModule" in decision.effective.view(loaded_modules.modules_not_loaded):
         return None
     # A broken httpErrors section is ignored while it reports itself.
     section = (

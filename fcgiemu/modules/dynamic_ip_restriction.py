@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from ..config.tree import Effective
 from ..decision import Abort, Respond
 from ..http.request import Request
-from . import ip_restriction, loaded
+from . import ip_restriction, loaded_modules
 
 MODULE = "DynamicIpRestrictionModule"
 SECTION = "system.webServer/security/dynamicIpSecurity"
@@ -38,7 +38,7 @@ class RateLimits:
 
 def limits(effective: Effective) -> RateLimits | None:
     """None where nothing is limited. A view: see Effective.view."""
-    if MODULE in effective.view(loaded.modules_not_loaded):
+    if MODULE in effective.view(loaded_modules.modules_not_loaded):
         return None
     section = effective.section(SECTION)
     at_once, rate = section.child("denyByConcurrentRequests"), section.child("denyByRequestRate")

@@ -15,7 +15,7 @@ from ..config.merge import Node
 from ..config.tree import Effective
 from ..freb.model import FrebEvent
 from ..freb.recording import EventFilter
-from . import loaded
+from . import loaded_modules
 
 SECTION = "system.webServer/tracing/traceFailedRequests"
 _LEVELS = {
@@ -65,7 +65,7 @@ EVERY_ERROR = TracingRule(lambda path: True, (((400, 0), (999, 999)),), 0.0, 0, 
 
 def tracing_rules(effective: Effective) -> tuple[TracingRule, ...]:
     """The rules of a configuration, in order. A view: see Effective.view."""
-    if "FailedRequestsTracingModule" in effective.view(loaded.modules_not_loaded):
+    if "FailedRequestsTracingModule" in effective.view(loaded_modules.modules_not_loaded):
         return ()
     return tuple(_rule(item) for item in effective.section(SECTION).items)
 

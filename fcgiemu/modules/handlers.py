@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from .. import catalogue
-from ..config.diagnostics import E_INVALID_DATA, Finding, Span
+from ..catalogue.findings import E_INVALID_DATA, Finding, Span
 from ..config.merge import Node
 from ..config.tree import Effective
 from ..decision import E_FILE_NOT_FOUND, Handler, Respond

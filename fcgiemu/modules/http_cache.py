@@ -18,7 +18,7 @@ from ..config.merge import Node
 from ..config.tree import Effective
 from ..decision import CallFastCgi, Decision
 from ..http.response import Header, Response
-from . import loaded
+from . import loaded_modules
 
 MODULE = "HttpCacheModule"
 SECTION = "system.webServer/caching"
@@ -67,7 +67,7 @@ class Caching:
 
 def caching(effective: Effective) -> Caching | None:
     """None where nothing is cached. A view: see Effective.view."""
-    if MODULE in effective.view(loaded.modules_not_loaded):
+    if MODULE in effective.view(loaded_modules.modules_not_loaded):
         return None
     section = effective.section(SECTION)
     found = {

@@ -19,8 +19,8 @@ from typing import TypeVar
 
 from .. import catalogue
 from ..app_service.environment import of_worker
+from ..catalogue.findings import Finding, Span
 from ..config import schema, values
-from ..config.diagnostics import Finding, Span
 from ..config.schema import Attribute
 from ..config.tree import Effective
 from ..decision import CallIisnode, Respond, Setting

@@ -39,17 +39,17 @@ from . import (
     default_document,
     directory_listing,
     easy_auth,
-    fast_cgi,
+    fastcgi,
     handlers,
     hsts,
     http_platform,
     http_redirection,
     iisnode,
-    inbound,
     ip_restriction,
-    loaded,
+    loaded_modules,
     protocol_support,
     request_filtering,
+    rewrite_inbound,
     static_file,
     url_authorization,
     webdav,
@@ -83,7 +83,7 @@ class PipelineRow:
 
 TABLE = (
     PipelineRow("PRE_BEGIN_REQUEST", "CorsModule", cors.plan),
-    PipelineRow("PRE_BEGIN_REQUEST", "RewriteModule", inbound.global_rules),
+    PipelineRow("PRE_BEGIN_REQUEST", "RewriteModule", rewrite_inbound.global_rules),
     PipelineRow("BEGIN_REQUEST", "IpRestrictionModule", ip_restriction.plan, ip_restriction.plan),
     PipelineRow(
         "BEGIN_REQUEST",
@@ -91,7 +91,7 @@ TABLE = (
         request_filtering.plan,
         request_filtering.child_plan,
     ),
-    PipelineRow("BEGIN_REQUEST", "RewriteModule", inbound.rules),
+    PipelineRow("BEGIN_REQUEST", "RewriteModule", rewrite_inbound.rules),
     PipelineRow("AUTHENTICATE_REQUEST", "BasicAuthenticationModule", basic_authentication.plan),
     PipelineRow("AUTHENTICATE_REQUEST", "WindowsAuthenticationModule", windows_authentication.plan),
     PipelineRow("AUTHENTICATE_REQUEST", CORE, access.tls),
@@ -107,7 +107,7 @@ TABLE = (
 HANDLER_MODULES: Mapping[str, Step] = {
     "DefaultDocumentModule": default_document.handle,
     "DirectoryListingModule": directory_listing.handle,
-    "FastCgiModule": fast_cgi.handle,
+    "FastCgiModule": fastcgi.handle,
     "AspNetCoreModule": asp_net_core.handle,
     "AspNetCoreModuleV2": asp_net_core.handle,
     "httpPlatformHandler": http_platform.handle,
@@ -137,7 +137,7 @@ class Schedule:
     def __init__(self, order: Order, effective: Effective) -> None:
         self.fatal = fatal_error(effective)
         #: Native modules that the application does not load.
-        self.absent = effective.view(loaded.modules_not_loaded)
+        self.absent = effective.view(loaded_modules.modules_not_loaded)
         if self.fatal is not None:
             return
         rows = [row for row in TABLE if row.module not in self.absent]

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from ..config.tree import Effective
 from ..decision import Respond
-from . import loaded
+from . import loaded_modules
 from .context import Context
 
 SECTION = "system.webServer/httpProtocol"
@@ -58,7 +58,7 @@ def custom_headers(effective: Effective) -> tuple[tuple[str, str], ...]:
     """customHeaders in document order; an empty value sends nothing. How a message ends is
     http.sys's to say, not theirs (inferred). A view: see Effective.view.
     """
-    if "ProtocolSupportModule" in effective.view(loaded.modules_not_loaded):
+    if "ProtocolSupportModule" in effective.view(loaded_modules.modules_not_loaded):
         return ()
     section = effective.section(SECTION)
     return tuple(

@@ -28,9 +28,9 @@ from . import (
     application_request_routing,
     authentication,
     custom_error,
-    outbound,
     protocol_support,
     request_filtering,
+    rewrite_outbound,
 )
 
 #: Headers that applications cannot set through FastCGI output: the server writes its own.
@@ -130,7 +130,7 @@ def _decorated_and_rewritten(
     """The server's headers and the outbound rules; these come first with rewriteBeforeCache. The
     error where the rules fail.
     """
-    first = outbound.before_cache(decision.effective)
+    first = rewrite_outbound.before_cache(decision.effective)
     failure = _outbound(decision, response, trace) if first else None
     response.headers = handler_headers(decision, response.status, response.headers)
     return failure if first else _outbound(decision, response, trace)
@@ -138,7 +138,7 @@ def _decorated_and_rewritten(
 
 def _outbound(decision: Decision, response: Response, trace: Trace | None) -> Respond | None:
     """Apply the outbound rules; the error where they fail."""
-    sender = outbound.sender(decision, response.status, response.headers, trace)
+    sender = rewrite_outbound.sender(decision, response.status, response.headers, trace)
     if sender is None:
         return None
     if (error := sender.error()) is not None:

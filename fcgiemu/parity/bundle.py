@@ -18,9 +18,9 @@ from ..errors import SiteError
 from ..freb import reader, wire
 from ..freb.model import FrebTrace, TraceError
 from ..site import Site
-from . import replay
-from .asking import LiveAnswer, Question, origin
-from .normal import AnswerDifference, ComparisonPolicy, differences
+from . import trace_replay
+from .answer_differences import AnswerDifference, ComparisonPolicy, differences
+from .requesting import LiveAnswer, Question, origin
 
 FORMAT = "fcgiemu-capture"
 #: Bytes of one part, and parts, that are read.
@@ -220,13 +220,13 @@ def check(bundle: Bundle, site: Site) -> Iterator[Checked]:
     """Every trace and every answer of a bundle, compared with the site."""
     for trace in bundle.traces:
         try:
-            compared = replay.compare(trace, site)
+            compared = trace_replay.compare(trace, site)
         except TraceError as error:
             bundle.problems.append(str(error))
             continue
         yield Checked(
             f"{trace.source}: {trace.verb} {trace.url}",
-            replay.text(compared),
+            trace_replay.text(compared),
             compared.difference is not None,
         )
     for captured in bundle.answers:

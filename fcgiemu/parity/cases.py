@@ -14,8 +14,8 @@ from typing import Any
 from ..freb import masking
 from ..site import Site
 from ..version import __version__
-from .asking import Header, LiveAnswer
 from .comparing import ChangedAnswer
+from .requesting import Header, LiveAnswer
 
 #: The place of names of hosts in cases.
 HOST = "www.example.org"

@@ -12,9 +12,9 @@ from typing import Any
 
 from ..report.explanation import Explanation
 from ..site import Site
-from . import normal
-from .asking import Asker, LiveAnswer, Question
-from .normal import AnswerDifference, ComparisonPolicy
+from . import answer_differences
+from .answer_differences import AnswerDifference, ComparisonPolicy
+from .requesting import Asker, LiveAnswer, Question
 
 #: Examples kept of each difference.
 EXAMPLES = 3
@@ -99,14 +99,14 @@ def compare(
         here = local.ask(question)
         report.asked += 1
         asked.add((question.method, question.target))
-        if normal.is_foreign(there) and not policy.foreign:
+        if answer_differences.is_foreign(there) and not policy.foreign:
             policy = replace(policy, foreign=True)
             server = there.header("server").partition("/")[0]
             report.left_out.append(
                 f"the live server is {server}, not IIS: Server, X-Powered-By and X-AspNet-Version"
                 " are not compared"
             )
-        found = tuple(normal.differences(question, there, here, policy))
+        found = tuple(answer_differences.differences(question, there, here, policy))
         new = []
         for difference in found:
             key = _key(question, difference)

@@ -9,7 +9,7 @@ from urllib.robotparser import RobotFileParser
 
 from lxml import etree, html
 
-from .asking import USER_AGENT, Asker, LiveAnswer, Origin, Question
+from .requesting import USER_AGENT, Asker, LiveAnswer, Origin, Question
 
 _LINKS = (("a", "href"), ("link", "href"), ("script", "src"), ("img", "src"), ("iframe", "src"))
 #: Parts of addresses that may change something on a badly made site.

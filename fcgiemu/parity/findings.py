@@ -10,7 +10,7 @@ from ..freb.model import FrebTrace
 from ..site import Site
 from ..version import __version__
 from .cases import Redactor, rules_of
-from .replay import TraceComparison, TracedRequest, as_json, is_foreign, request_of
+from .trace_replay import TraceComparison, TracedRequest, as_json, is_foreign, request_of
 
 #: Variables of request headers that rules look at.
 _HEADER = re.compile(r"\{HTTP_([A-Z0-9_]+)\}", re.IGNORECASE)

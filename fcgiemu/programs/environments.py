@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from .pythons import Version, version_of
+from .installed_pythons import Version, version_of
 
 #: Names that environments have by convention, in the order in which they are looked for.
 NAMES = (".venv", "venv")

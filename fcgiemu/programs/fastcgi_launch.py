@@ -24,10 +24,10 @@ from ..files import UNWATCHED, make_own_folder
 from ..hosting import Hosting
 from ..http.numbers import MAX_PORT, bounded
 from ..lifeline import guarded
-from ..modules import fast_cgi
+from ..modules import fastcgi
 from ..worker import paths
+from .installed_pythons import OLDEST
 from .interpreters import Program, find_wfastcgi, split_processor
-from .pythons import OLDEST
 from .windows_paths import is_ours, path_pairs
 
 #: Variables of our own process that would lead the site's interpreter astray.
@@ -107,11 +107,11 @@ class Launcher:
         Raises NotRegistered.
         """
         options = self.options
-        key = fast_cgi.key(*split_processor(processor))
-        known = self.site.effective("/").view(fast_cgi.registered)
+        key = fastcgi.key(*split_processor(processor))
+        known = self.site.effective("/").view(fastcgi.registered)
         if options.strict_pool and self.site.settings.host_config is not None and key not in known:
             raise NotRegistered
-        limits = fast_cgi.limits(
+        limits = fastcgi.limits(
             known.get(key), IIS_LIMITS if options.strict_pool else Limits(max_instances=2)
         )
         if limits.monitor_changes_to:

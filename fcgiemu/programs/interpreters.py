@@ -18,8 +18,8 @@ from ..hosting import Hosting
 from ..worker import paths
 from . import pip
 from .environments import AZURE_NAME, Environment
+from .installed_pythons import Version, is_python, packaged_wfastcgi
 from .python_choice import PythonQuery, activated_folder, choose
-from .pythons import Version, is_python, packaged_wfastcgi
 from .windows_paths import path_pairs
 
 

@@ -21,8 +21,8 @@ from ..applications import Application
 from ..files import content
 from ..hosting import Hosting
 from ..worker import paths
+from .interpreter_probe import run
 from .interpreters import ProgramMissing
-from .probing import run
 from .windows_paths import path_pairs
 
 #: Version numbers, the most important first.

@@ -41,7 +41,7 @@ from ..settings import EVERY
 from ..worker import paths
 from . import environments
 from .environments import Environment
-from .pythons import (
+from .installed_pythons import (
     OLDEST,
     Version,
     installed,

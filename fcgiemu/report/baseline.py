@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..catalogue.values import Finding
+from ..catalogue.findings import Finding
 from ..errors import SiteError
 
 Key = tuple[str, str, str]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NotRequired, TypedDict
 
-from ..config.diagnostics import Finding, FindingJson
+from ..catalogue.findings import Finding, FindingJson
 from ..decision import (
     CallFastCgi,
     CallIisnode,
@@ -23,10 +23,10 @@ from ..freb import translate
 from ..hosting import Hosting
 from ..http.response import Response, reason_phrase
 from ..modules import (
-    answering,
     custom_error,
     iisnode_request,
-    outbound,
+    responses,
+    rewrite_outbound,
     sending,
     static_file,
     webdav,
@@ -35,7 +35,7 @@ from ..modules.fastcgi_variables import variables
 from ..rewrite.state import RewriteState
 from ..trace import Trace
 from ..worker import environ as wsgi
-from . import exchanges
+from . import traced_exchanges
 
 
 class CannedResponse(TypedDict, total=False):
@@ -230,8 +230,8 @@ def explanation(
 def _in_iis_form(
     hosting: Hosting, decision: Decision, response: Response | None, trace: Trace
 ) -> list[dict[str, object]]:
-    answer = exchanges.answered(hosting, decision, response)
-    told = exchanges.exchange(hosting, decision, trace.events, answer)
+    answer = traced_exchanges.answered(hosting, decision, response)
+    told = traced_exchanges.exchange(hosting, decision, trace.events, answer)
     return translate.as_json(translate.translate(told))
 
 
@@ -269,7 +269,7 @@ def _outcome(
             found["status"], found["substatus"] = response.status, response.substatus
             found["reason"], found["message"] = response.reason, response.message
             found["hresult"] = _hresult(response.hresult)
-            if response.substatus in outbound.SUBSTATUSES:
+            if response.substatus in rewrite_outbound.SUBSTATUSES:
                 found["module"] = "RewriteModule"
     if found["status"] is not None and found["reason"] is None:
         found["reason"] = reason_phrase(found["status"])
@@ -366,10 +366,10 @@ def _response(
     if isinstance(outcome, Refused):
         return sending.refusal(outcome)
     if canned is not None and _reaches_handler(outcome):
-        return answering.handled(outcome, _canned(canned), trace)
+        return responses.handled(outcome, _canned(canned), trace)
     if isinstance(outcome.action, (Redirect, Respond)):
-        return answering.made_by_iis(outcome, local=False, trace=trace)
-    error = outbound.invalid(outcome.effective) if _reaches_handler(outcome) else None
+        return responses.made_by_iis(outcome, local=False, trace=trace)
+    error = rewrite_outbound.invalid(outcome.effective) if _reaches_handler(outcome) else None
     return None if error is None else sending.failed(outcome, error)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from ..config.diagnostics import Finding
+from ..catalogue.findings import Finding
 from ..version import DOCUMENTATION, __version__
 
 #: Severity -> SARIF's level, GitHub's command.

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from .. import catalogue
-from ..config.diagnostics import Finding, Span
+from ..catalogue.findings import Finding, Span
 from ..config.merge import Node
 from ..config.tree import Effective
 from . import page_rules, providers

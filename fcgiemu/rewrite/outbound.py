@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ..config.diagnostics import Finding, Span
+from ..catalogue.findings import Finding, Span
 from ..config.merge import Node
 from ..config.tree import Effective
 from ..trace import Trace

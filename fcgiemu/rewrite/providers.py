@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from ..config.diagnostics import Span
+from ..catalogue.findings import Span
 from .state import RewriteState
 from .template import ExpansionError, Lookup
 

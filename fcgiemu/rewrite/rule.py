@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, Protocol
 
-from ..config.diagnostics import E_ACCESS_DENIED, E_INVALID_DATA, Span
+from ..catalogue.findings import E_ACCESS_DENIED, E_INVALID_DATA, Span
 from ..trace import Trace
-from . import compose
+from . import targets
 from .page_rules import PageRule
 from .pattern import Captures, Matcher
 from .policy import POLICY
@@ -196,7 +196,7 @@ def evaluate(
             if verdict is not None:
                 return verdict
             if rule.stop_processing or (
-                compose.is_foreign(state.path) and POLICY.foreign_url_is_final
+                targets.is_foreign(state.path) and POLICY.foreign_url_is_final
             ):
                 return None
             if state.path != path:
@@ -403,7 +403,7 @@ def _act(rule: Rule, state: RewriteState, trace: Trace | None) -> Verdict | None
     if action.type == "Rewrite":
         assert action.url is not None
         target = action.url.expand(state)
-        path, query = compose.rewrite(rule.base, target, state.query, action.append_query_string)
+        path, query = targets.rewrite(rule.base, target, state.query, action.append_query_string)
         state.keep(path, query)
         state.path, state.query = path, query
         state.rewritten = True
@@ -448,7 +448,7 @@ def _set(variable: SetVariable, state: RewriteState, trace: Trace | None) -> Non
 def _redirect(rule: Rule, state: RewriteState, trace: Trace | None) -> Verdict:
     action = rule.action
     assert action.url is not None
-    where = compose.location(
+    where = targets.location(
         rule.base, action.url.expand(state), state.query, action.append_query_string, state.request
     )
     state.keep(where)

@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable
 
 from lxml import etree
 
-from ..config import meanings, schema
+from ..config import descriptions, schema
 from ..config.schema import Attribute, CollectionSchema, ElementSchema
 
 #: The namespace that old files of Visual Studio declare on their root element.
@@ -129,7 +129,7 @@ class _Schema:
         section = known.name if is_section else section
         _document(
             element,
-            _of_section(known) if is_section else meanings.of_element(section, name),
+            _of_section(known) if is_section else descriptions.of_element(section, name),
         )
         kind = _add(element, "complexType")
         if known.children or known.collections:
@@ -169,7 +169,9 @@ class _Schema:
             made = _add(kind, "attribute", name=attribute.name)
             if is_entry and "required" in attribute.words:
                 made.set("use", "required")
-            _document(made, _of_attribute(attribute, meanings.of_attribute(*owner, attribute.name)))
+            _document(
+                made, _of_attribute(attribute, descriptions.of_attribute(*owner, attribute.name))
+            )
             if attribute.type == "bool":
                 made.set("type", f"{self.prefix}bool")
             elif attribute.type == "string" and "nonempty" not in attribute.words:
@@ -300,7 +302,7 @@ def _of_section(section: ElementSchema) -> str:
         if section.name in schema.LOCKED
         else ""
     )
-    meaning = meanings.of_section(section.name) or f"{section.name}."
+    meaning = descriptions.of_section(section.name) or f"{section.name}."
     return f"{meaning}{locked}{_SUPPORT[section.support]}"
 
 

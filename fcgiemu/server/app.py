@@ -42,25 +42,25 @@ from ..modules import (
 from ..modules.application_initialization import WARMING_UP
 from ..modules.pipeline import decide_error_page, decide_refused
 from ..site import Site
-from . import sign_in, static, websocket
-from .decisions import decide, holds
+from . import sign_in, static_file, websocket
+from .application_request_routing import Forwarder
+from .decision_cache import decide, holds
 from .exchange import ClientGone, EntityTooLarge, Exchange
-from .fastcgi import FastCgi
-from .forward import Forwarder
-from .kept import KeptDecision
-from .local_view import trusted_names
-from .observing import CAPTURED, Capture
-from .output import Output
+from .failed_requests_tracing import Recorder
+from .fastcgi_pools import FastCgiPools
+from .kept_decision import KeptDecision
+from .local_clients import trusted_names
 from .output_cache import OutputCache
 from .process_handlers import iisnode
 from .process_handlers.registry import ProcessHandlers
+from .process_output import Output
 from .protocol import ClientConnection
-from .saves import Saves
+from .request_capture import CAPTURED, Capture
+from .save_counter import SaveCounter
 from .spool import SpoolBudget
-from .timers import timers
-from .tracing import Recorder
 from .warm_up import WarmUp
 from .web_farm import WebFarms
+from .web_limits import timers
 
 _log = logging.getLogger(__name__)
 
@@ -122,17 +122,17 @@ class Server:
     def __init__(
         self,
         site: Site,
-        fastcgi: FastCgi,
+        fastcgi: FastCgiPools,
         log: Callable[[LogEntry], None],
         output: Output = lambda *_: None,
         local_hosts: tuple[str, ...] = (),
     ) -> None:
         self.site = site
         self.fastcgi = fastcgi
-        fastcgi.front = self
+        fastcgi.server = self
         say = partial(output, 0, "")
         self.forwarder = Forwarder(say, site.settings.server_map)
-        self.forwarder.front = self
+        self.forwarder.server = self
         self.processes = ProcessHandlers(site, self.forwarder, output)
         self.forwarder.farms = self.farms = WebFarms(site, say, self.forwarder.connect)
         self.budget = SpoolBudget()
@@ -141,7 +141,7 @@ class Server:
         #: Names that a client on this machine may have asked for to see detailed pages.
         self.trusted_names = trusted_names(site, local_hosts)
         self.output_cache = OutputCache()
-        self.static_files = static.StaticFiles()
+        self.static_files = static_file.StaticFiles()
         #: Asks for initialization pages, with --app-init.
         self.warm_up: WarmUp | None = None
         #: Who has requests in progress, where <dynamicIpSecurity> limits that.
@@ -155,7 +155,7 @@ class Server:
         #: Writes failed-request traces, where that is wanted.
         self.recorder: Recorder | None = None
         #: Tells pages of failures when to load again, where files are watched.
-        self.saves: Saves | None = None
+        self.saves: SaveCounter | None = None
         #: Watches the requests, where somebody wants to see them.
         self.observer: Observer | None = None
         self._ticker: asyncio.Task[None] | None = None
@@ -215,7 +215,7 @@ class Server:
                 if self.fastcgi.begin(exchange, decision, action):
                     return
             elif isinstance(action, ServeFile):
-                if static.serve_at_once(self.static_files, exchange, decision, action):
+                if static_file.serve_at_once(self.static_files, exchange, decision, action):
                     self.ended(exchange, decision)
                     return
             self.go_on(exchange, decision, self.act(exchange, decision))
@@ -426,7 +426,7 @@ class Server:
         if isinstance(action, CallFastCgi):
             await self.fastcgi.call(exchange, decision, action)
         elif isinstance(action, ServeFile):
-            failure = await static.serve_file(self.static_files, exchange, decision, action)
+            failure = await static_file.serve_file(self.static_files, exchange, decision, action)
             if failure is not None:
                 await self.fail(exchange, decision, failure)
         elif sign_in.covers(decision):
@@ -444,7 +444,7 @@ class Server:
                 substatus = action.substatus
             await exchange.respond(response, substatus)
         elif isinstance(action, ListDirectory):
-            failure = await static.list_directory(exchange, decision, action)
+            failure = await static_file.list_directory(exchange, decision, action)
             if failure is not None:
                 await self.fail(exchange, decision, failure)
         elif isinstance(action, Abort):

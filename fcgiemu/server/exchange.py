@@ -41,11 +41,11 @@ from ..http.url import UrlRefused, canonicalize
 from ..modules import compression
 from ..modules.compression import Encoder
 from ..modules.dynamic_ip_restriction import RateVerdict
-from . import heads
-from .kept import KeptDecision
-from .local_view import is_trusted
-from .observing import CAPTURED, Capture
+from . import response_heads
+from .kept_decision import KeptDecision
+from .local_clients import is_trusted
 from .output_cache import Recording
+from .request_capture import CAPTURED, Capture
 from .send_file import FileSender
 from .spool import MAX_WAITING_RESPONSE, Spool, SpoolBudget
 
@@ -383,7 +383,7 @@ class Exchange:
             if self._encoder is not None:
                 headers = compression.encoded(headers)
         self._no_body = self.method == "HEAD" or status in (204, 304)
-        self.sent_head = heads.encoded(status, reason, self._framed(status, headers))
+        self.sent_head = response_heads.encoded(status, reason, self._framed(status, headers))
         self._head = b"%b%b\r\n\r\n" % (self.sent_head, self.protocol.date())
 
     def _framed(self, status: int, headers: Iterable[Header]) -> list[Header]:
@@ -562,7 +562,7 @@ class Exchange:
             and not self.disconnected
         )
 
-    def send_whole(self, head: heads.KnownHead, body: bytes) -> None:
+    def send_whole(self, head: response_heads.KnownHead, body: bytes) -> None:
         """Send a complete response whose head is known. For simple ones only."""
         protocol = self.protocol
         if self.capture is not None:

@@ -37,14 +37,14 @@ from ..fastcgi.connection import ConnectionClosed, FastCgiConnection, WroteStder
 from ..fastcgi.pool import EXIT_PATIENCE, Pool
 from ..fastcgi.process import StartFailed, WorkerProcess
 from ..http.response import Response
-from ..modules import custom_error, outbound, sending
+from ..modules import custom_error, rewrite_outbound, sending
 from ..pages import masking
 from ..pages.failure import Reload
 from ..site import Site
-from . import failure, heads
+from . import failure_page, response_heads
 from .exchange import PORTION, ClientGone, Exchange
-from .front import Front
-from .saves import Saves
+from .save_counter import SaveCounter
+from .server_interface import ServerInterface
 from .spool import Spool
 
 E_TIMEOUT = 0x80070102
@@ -61,12 +61,12 @@ INLINE_BODY = 1 << 16
 
 
 class Pools(Protocol):
-    """The FastCGI applications of a site, as a call sees them; see FastCgi."""
+    """The FastCGI applications of a site, as a call sees them; see FastCgiPools."""
 
-    front: Front
+    server: ServerInterface
     site: Site
     editor: str
-    saves: Saves | None
+    saves: SaveCounter | None
 
     def later(self, work: Coroutine[Any, Any, None]) -> None: ...
     def likely(self, worker: WorkerProcess, decision: Decision, text: str) -> list[str]: ...
@@ -171,7 +171,7 @@ class FastCgiCall:
         self._to(_S.ENDED)
         self.application.leave(self)
         self.exchange.when_lost = None
-        self.pools.front.ended(self.exchange, self.decision, gone=True)
+        self.pools.server.ended(self.exchange, self.decision, gone=True)
 
     def _arrived(self) -> None:
         """The response is whole, large, or broken. Where it needs no more than another head, the
@@ -192,19 +192,21 @@ class FastCgiCall:
         # before the client has its response: the next request need not wait for that
         self.application.release(self.worker)
         exchange.send_whole(head, parts[1])
-        self.pools.front.ended(exchange, self.decision)
+        self.pools.server.ended(exchange, self.decision)
 
-    def _head(self, block: bytes, body: bytes) -> heads.KnownHead | None:
+    def _head(self, block: bytes, body: bytes) -> response_heads.KnownHead | None:
         if len(body) > self.limit or len(block) > MAX_HEADER_BLOCK:
             return None
         assert self.decision.effective is not None
         try:
-            return heads.find(self.decision.effective, block, len(body), self.exchange.keep_alive)
+            return response_heads.find(
+                self.decision.effective, block, len(body), self.exchange.keep_alive
+            )
         except BadHeaders:
             return None
 
     def _go_on(self, acting: Coroutine[Any, Any, None]) -> None:
-        self.pools.front.go_on(self.exchange, self.decision, acting)
+        self.pools.server.go_on(self.exchange, self.decision, acting)
 
     # -- with one ----------------------------------------------------------------------------------
 
@@ -285,7 +287,7 @@ class FastCgiCall:
         elif streamed and not self.exchange.was_cut:
             await self.exchange.write(b"", more=False)
         elif self.answered_by_page:
-            await self.pools.front.error_page(
+            await self.pools.server.error_page(
                 self.exchange, self.decision, self.answered_by_page, 0, False
             )
 
@@ -398,7 +400,7 @@ class FastCgiCall:
         head = self.reader.head
         assert head is not None
         headers = sending.handler_headers(self.decision, head.status, head.headers)
-        sender = outbound.sender(self.decision, head.status, headers)
+        sender = rewrite_outbound.sender(self.decision, head.status, headers)
         if sender is not None and sender.wants_body:
             parts = [body]
             while not self.connection.ended:
@@ -456,7 +458,7 @@ class FastCgiCall:
         self.pools.show(self.worker, self.decision, text)
         likely = self.pools.likely(self.worker, self.decision, text)
         folder = self.pools.site.application(self.decision.path).path
-        self.exchange.remark = self.exchange.remark or failure.in_one_line(text, folder)
+        self.exchange.remark = self.exchange.remark or failure_page.in_one_line(text, folder)
         if self.exchange.started:
             self.exchange.cut("the application wrote to STDERR")
             return None
@@ -480,7 +482,7 @@ class FastCgiCall:
             if saves is not None and request.method == "GET":
                 reload = Reload(saves.path, str(saves.count))
             body = await asyncio.to_thread(
-                failure.page, text, request.label, likely, folder, self.pools.editor, reload
+                failure_page.page, text, request.label, likely, folder, self.pools.editor, reload
             )
             kind = "text/html"
         headers = [
@@ -494,7 +496,7 @@ class FastCgiCall:
     def _wants_page(self) -> bool:
         """Whether a page says more to this client than IIS's text."""
         accept = self.decision.request.fields.get("accept", "")
-        return not self.pools.site.settings.strict and failure.accepts_html(accept)
+        return not self.pools.site.settings.strict and failure_page.accepts_html(accept)
 
     async def _respond(self, action: Respond) -> None:
         await self.pools.fail(self.exchange, self.decision, action)

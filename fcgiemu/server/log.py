@@ -12,7 +12,7 @@ from functools import lru_cache
 
 import click
 
-from ..catalogue.values import Span
+from ..catalogue.findings import Span
 from ..decision import CallFastCgi, Decision, Outcome, Proxy, Refused, Respond, ServeFile
 from ..pages import masking
 from ..rewrite.compiler import inbound

@@ -42,13 +42,13 @@ from ..http.framing import (
     parse_head,
 )
 from ..http.url import UrlRefused
-from .clock import date
-from .decisions import LONGEST_HEAD, Decisions
+from .date_header import date
+from .decision_cache import LONGEST_HEAD, DecisionCache
 from .exchange import Exchange, Tunnel
-from .kept import KeptDecision
+from .kept_decision import KeptDecision
 from .send_file import FileSender
 from .spool import SpoolBudget
-from .timers import Timers
+from .web_limits import Timers
 
 #: Bytes of the next request that may wait while one is answered.  # our own
 READ_AHEAD = 1 << 16
@@ -153,7 +153,7 @@ class ClientConnection(asyncio.Protocol):
         self.app = app
         self.scheme = scheme
         self.loop = loop
-        self.decisions = Decisions()
+        self.decisions = DecisionCache()
         self.tasks: set[asyncio.Task[None]] = set()
         self._buffer = bytearray()
 

@@ -23,17 +23,17 @@ from ..pages import masking
 from ..programs.fastcgi_launch import PoolOptions
 from ..reload import RELOAD_ALSO, Watcher, also_pattern
 from ..site import Site
-from . import failure, log, start_up, transform_log
+from . import failure_page, log, start_up, transform_log
 from .app import LogEntry, Observer, Server
 from .exchange import Exchange
-from .fastcgi import FastCgi
+from .failed_requests_tracing import Recorder
+from .fastcgi_pools import FastCgiPools
 from .listener import Listener, cut_words, run
+from .live_check import LiveCheck
 from .long_requests import LongRequests
-from .review import Review
-from .roots import LOOK_SECONDS, Roots
-from .saves import Saves
+from .replaced_folders import LOOK_SECONDS, ReplacedFolders
+from .save_counter import SaveCounter
 from .tls import Certificate
-from .tracing import Recorder
 from .warm_up import WarmUp
 
 #: How lines of the report begin that --quiet leaves in.
@@ -70,7 +70,7 @@ class ServeOptions:
     verbose: bool = False
     #: Whether the lines are coloured.
     colour: bool = False
-    #: What opens the files that error pages name: see failure.editor.
+    #: What opens the files that error pages name: see failure_page.editor.
     editor: str | None = None
     #: Whether a browser opens the site's first page.
     opens: bool = False
@@ -150,9 +150,9 @@ class Serving:
         #: Whether requireHttps of App Service authentication has been turned off here.
         self.allows_http = options.certificate is None and _allow_http(site)
         self.console = Console(options)
-        self.fastcgi = FastCgi(site, options.pool, self.console.output)
+        self.fastcgi = FastCgiPools(site, options.pool, self.console.output)
         self._also = () if site.settings.strict or not options.reload else options.reload_also
-        self.fastcgi.editor = failure.editor(options.editor)
+        self.fastcgi.editor = failure_page.editor(options.editor)
         self.fastcgi.also = also_pattern(self._also)
         self.server = Server(
             site,
@@ -165,9 +165,9 @@ class Serving:
         if options.certificate is not None:
             self.server.forwarder.tls = options.certificate.described()
         if options.reload and not site.settings.strict:
-            self.fastcgi.saves = self.server.saves = Saves()
+            self.fastcgi.saves = self.server.saves = SaveCounter()
         self.long_requests = LongRequests(self.console.say)
-        self.review = Review(site, self.console.say)
+        self.review = LiveCheck(site, self.console.say)
         if options.freb is not None:
             self.server.recorder = Recorder(
                 site, options.freb, options.measured_only, self._say_from_anywhere
@@ -228,7 +228,7 @@ class Serving:
         if self.server.warm_up is not None:
             self.server.warm_up.begin()
         self._look_long = asyncio.ensure_future(self._look_at_long_requests())
-        self._look = asyncio.ensure_future(self._look_at_roots(Roots(self.site.roots())))
+        self._look = asyncio.ensure_future(self._look_at_roots(ReplacedFolders(self.site.roots())))
 
     def _watch(self, root: Path) -> None:
         watcher = Watcher(root, partial(self._changed, root))
@@ -249,7 +249,7 @@ class Serving:
             ]
             self.long_requests.look(waiting, time.perf_counter())
 
-    async def _look_at_roots(self, roots: Roots) -> None:
+    async def _look_at_roots(self, roots: ReplacedFolders) -> None:
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             for root in roots.replaced():

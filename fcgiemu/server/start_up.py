@@ -9,11 +9,11 @@ from collections.abc import Iterator
 
 from .. import catalogue
 from ..applications import Application
-from ..catalogue.values import Finding
+from ..catalogue.findings import Finding
 from ..decision import Handler
-from ..diagnosis import configuration, kinder, python
+from ..diagnosis import configuration_files, kinder, python_applications
 from ..diagnosis import handlers as own_handlers
-from ..diagnosis import node as node_findings
+from ..diagnosis import iisnode as node_findings
 from ..fastcgi.limits import Limits
 from ..modules import (
     asp_net_core,
@@ -28,8 +28,8 @@ from ..programs import asp_net_core as programs_of_asp_net_core
 from ..programs import node
 from ..programs.fastcgi_launch import Launcher, NotRegistered
 from ..programs.http_platform import command_line
+from ..programs.installed_pythons import version_name
 from ..programs.interpreters import Program, ProgramMissing, because, find_program
-from ..programs.pythons import version_name
 from ..programs.windows_paths import inferred
 from ..reload import is_ignored
 from ..site import Site
@@ -42,7 +42,7 @@ def report(site: Site, launcher: Launcher, reload: bool) -> Iterator[str]:
     yield "  web.config  " + (
         ", ".join(file.name for file in files) or "none: the server's defaults apply"
     )
-    if lack := configuration.missing(site.path):
+    if lack := configuration_files.missing(site.path):
         yield line(lack)
     if (folder := inferred(site)) is not None:
         yield (
@@ -139,7 +139,7 @@ def _fast_cgi(
     try:
         program = find_program(handler.script_processor, site, application)
     except ProgramMissing as error:
-        yield line(python.program_missing(error))
+        yield line(python_applications.program_missing(error))
         return
     yield from _program(program)
     try:
@@ -169,7 +169,7 @@ def _platform(site: Site, application: Application) -> Iterator[str]:
         command, _ = command_line(site, application, settings, "PORT")
         yield from _program(find_program(settings.process_path, site, application))
     except ProgramMissing as error:
-        yield line(python.program_missing(error))
+        yield line(python_applications.program_missing(error))
         return
     yield _process(*command)
 
@@ -179,7 +179,7 @@ def _asp_net_core(site: Site, application: Application) -> Iterator[str]:
     try:
         found = programs_of_asp_net_core.command(site, application, settings, {})
     except ProgramMissing as error:
-        yield line(python.program_missing(error))
+        yield line(python_applications.program_missing(error))
         return
     if found.note:
         yield f"  note        {found.note}"
@@ -202,7 +202,7 @@ def _iisnode(site: Site, application: Application) -> Iterator[str]:
         yield line(error.finding)
         return
     except ProgramMissing as error:
-        yield line(python.program_missing(error))
+        yield line(python_applications.program_missing(error))
         return
     version = node.version(found.path)
     yield f"  node        {node.version_name(version)}, {found.path}: {found.why}"

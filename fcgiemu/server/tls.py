@@ -1,5 +1,5 @@
 """A certificate for HTTPS on this machine: made on first use, kept until it runs out, and signed by
-an authority of its own: see authority.py.
+an authority of its own: see certificate_authority.py.
 """
 
 from __future__ import annotations
@@ -51,16 +51,16 @@ def local(folder: Path) -> Certificate:
     """The certificate kept in ``folder``, made there if there is none that is current. Raises
     SiteError where it cannot be written.
     """
-    from . import authority
+    from . import certificate_authority
 
     kept = Certificate(folder / "localhost.pem", folder / "localhost.key", folder / "authority.pem")
     assert kept.authority is not None
     try:
         if kept.key.is_file() and kept.authority.is_file() and kept.certificate.is_file():
-            if authority.is_current(kept.certificate.read_bytes()):
+            if certificate_authority.is_current(kept.certificate.read_bytes()):
                 return kept
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        made = authority.make(NAMES)
+        made = certificate_authority.make(NAMES)
         with open(os.open(kept.key, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as stream:
             stream.write(made.key)
         kept.certificate.write_bytes(made.chain)

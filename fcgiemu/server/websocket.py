@@ -23,9 +23,8 @@ from ..http.request import Request
 from ..http.response import Header, Response
 from ..modules import application_request_routing as routing
 from ..modules import sending, web_socket
-from . import heads
-from .exchange import ClientGone, Exchange, Peer, Phase
-from .forward import (
+from . import response_heads
+from .application_request_routing import (
     E_CONNECTION_ERROR,
     E_TIMEOUT,
     Backend,
@@ -35,7 +34,8 @@ from .forward import (
     code_of,
     target,
 )
-from .forwarded import HOP_BY_HOP, request_headers
+from .exchange import ClientGone, Exchange, Peer, Phase
+from .forwarded_request import HOP_BY_HOP, request_headers
 
 #: Bytes that the answer to a request to upgrade may have before its body, and those of the body
 #: of a refusal.  # our own
@@ -180,7 +180,7 @@ async def _joined(exchange: Exchange, upstream: WebSocketUpstream, answer: Respo
     exchange.phase, exchange.status, exchange.keep_alive = Phase.STARTED, 101, False
     connection = exchange.protocol
     headers = [pair for pair in answer.headers if pair[0].lower() != "date"]
-    data = heads.encoded(101, "Switching Protocols", headers)
+    data = response_heads.encoded(101, "Switching Protocols", headers)
     connection.write(b"%b%b\r\n\r\n" % (data, connection.date()))
     exchange.bytes_sent = await upstream.join(connection)
     exchange.phase = Phase.OVER

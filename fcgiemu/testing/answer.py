@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ..report.explanation import Explanation
-from ..report.story import story
+from ..report.explanation_text import story
 
 #: A failed test shows its own lines, not these.
 __tracebackhide__ = True

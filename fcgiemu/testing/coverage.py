@@ -7,7 +7,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Iterator
 
-from ..config.diagnostics import Span
+from ..catalogue.findings import Span
 from ..files import UNWATCHED
 from ..http.url import encode_path
 from ..modules import handlers
@@ -109,7 +109,7 @@ def first_file(site: Site) -> str:
     """A file of expectations that hold now: one for each rule that a request can be made up for,
     and for some files.
     """
-    from ..diagnosis import samples
+    from ..diagnosis import sample_requests
     from ..diagnosis.hidden_files import linked_files
 
     client = Client(site)
@@ -118,7 +118,7 @@ def first_file(site: Site) -> str:
         " Change what is not as you want it."
     ]
     for rule in rules(site):
-        for request in samples.requests(rule):
+        for request in sample_requests.requests(rule):
             answer = client.open(
                 f"{request.scheme}://{request.authority}{request.target.raw}",
                 request.method,

@@ -29,7 +29,7 @@ from fcgiemu.azure.repository import create, receive
 from fcgiemu.azure.runtime import RuntimeRefused, choose, parse, requested_version
 from fcgiemu.cli import main
 from fcgiemu.diagnosis.check import check
-from fcgiemu.programs.pythons import installed
+from fcgiemu.programs.installed_pythons import installed
 from fcgiemu.programs.requirements import remedy_of, windows_only
 from fcgiemu.site import Site
 

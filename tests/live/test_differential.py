@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from fcgiemu.programs.pythons import installed
+from fcgiemu.programs.installed_pythons import installed
 from fcgiemu.worker import resolver
 
 from ..sites import PROCESSOR, python_handler, web_config, write

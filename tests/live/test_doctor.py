@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from fcgiemu.applications import Application
 from fcgiemu.cli import main
 from fcgiemu.diagnosis.causes import causes, in_words
-from fcgiemu.programs import probing
+from fcgiemu.programs import interpreter_probe
 from fcgiemu.programs.requirements import package_of
 from fcgiemu.rewrite.state import Place
 
@@ -185,7 +185,7 @@ def test_what_is_found(
     remedy: str,
 ) -> None:
     if "hangs" in settings.get("WSGI_HANDLER", ""):
-        monkeypatch.setattr(probing, "SECONDS", 0.5)
+        monkeypatch.setattr(interpreter_probe, "SECONDS", 0.5)
     write(
         tmp_path,
         {

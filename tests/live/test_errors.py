@@ -16,7 +16,7 @@ from fcgiemu.decision import ServeFile
 from fcgiemu.http.request import make_request
 from fcgiemu.modules import sending
 from fcgiemu.modules.custom_error import one_liner
-from fcgiemu.server import static
+from fcgiemu.server import static_file
 from fcgiemu.site import Site
 
 from ..sites import web_config, write, wsgi_site
@@ -202,7 +202,7 @@ def test_a_file_that_has_vanished_has_the_sites_own_page(tmp_path: Path) -> None
     (folder / "a.css").unlink()
     exchange = SimpleNamespace(compress=None)
     error = asyncio.run(
-        static.serve_file(static.StaticFiles(), exchange, decision, decision.action)
+        static_file.serve_file(static_file.StaticFiles(), exchange, decision, decision.action)
     )  # type: ignore[arg-type]
     assert error is not None and error.status == 404
     assert sending.own_response(replace(decision, action=error), False).body == b"our 404"

@@ -18,7 +18,7 @@ import pytest
 
 from fcgiemu.errors import SiteError
 from fcgiemu.http.url import UrlRefused
-from fcgiemu.server import once
+from fcgiemu.server import single_request
 from fcgiemu.settings import Settings
 from fcgiemu.site import Site
 
@@ -59,7 +59,9 @@ def compare(site: Site, case: golden.Case) -> str:
     if outcome["kind"] in PROGRAMS or outcome.get("error_page", {}).get("status", 1) is None:
         return ""
     try:
-        answer = once.ask(site, case.url, case.method, case.headers.items(), client=CLIENT)
+        answer = single_request.ask(
+            site, case.url, case.method, case.headers.items(), client=CLIENT
+        )
     except UrlRefused:
         return ""  # http.sys has refused it in explain as well
     if not answer.status or outcome["kind"] == "abort":

@@ -12,7 +12,7 @@ import pytest
 
 from fcgiemu.freb import reader, writer
 from fcgiemu.freb.model import FrebTrace
-from fcgiemu.parity import replay
+from fcgiemu.parity import trace_replay
 from fcgiemu.site import Site
 
 from ..sites import web_config, write, wsgi_site
@@ -65,8 +65,8 @@ def test_round_trip(tmp_path: Path) -> None:
     ]
     opened = Site(site)
     for trace in found:
-        compared = replay.compare(trace, opened)
-        assert compared.difference is None, replay.text(compared)
+        compared = trace_replay.compare(trace, opened)
+        assert compared.difference is None, trace_replay.text(compared)
         assert trace["activityId"].startswith("{") and trace.milliseconds >= 0
     headers = next(found[0].named("GENERAL_REQUEST_HEADERS"))["Headers"]
     assert "Cookie: a=b\r\nHost: 127.0.0.1" in headers
@@ -95,7 +95,7 @@ def test_applications_and_bytes(tmp_path: Path) -> None:
     assert (end["HttpStatus"], one.events[-1].name) == ("418", "GENERAL_REQUEST_END")
     block = next(one.named("GENERAL_RESPONSE_HEADERS"))["Headers"]
     assert "X-A: b\r\n" in block and "Content-Length" not in block
-    assert replay.compare(one, Site(site)).difference is None
+    assert trace_replay.compare(one, Site(site)).difference is None
 
 
 def test_bytes_of_files(tmp_path: Path) -> None:

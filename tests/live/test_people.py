@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 from fcgiemu.cli import main
-from fcgiemu.programs import asking, probing
+from fcgiemu.programs import interpreter_probe, trial_requests
 
 from ..sites import make_env, web_config, write
 
@@ -300,8 +300,8 @@ def test_sites_that_do_not_answer(
 ) -> None:
     if "The process listens on" in remedy and not Path("/proc/net/tcp").exists():
         pytest.skip("which ports a process listens on is told by Linux only")
-    monkeypatch.setattr(probing, "SECONDS", 20)
-    monkeypatch.setattr(asking, "SECONDS", 20)
+    monkeypatch.setattr(interpreter_probe, "SECONDS", 20)
+    monkeypatch.setattr(trial_requests, "SECONDS", 20)
     status, steps = doctor(site(tmp_path, files, ".venv"))
     found = next((step for step in steps if step["code"] == code), None)
     assert found is not None and found["status"] == "problem" and status == 1, steps

@@ -18,8 +18,8 @@ import pytest
 
 from fcgiemu import Settings, Site
 from fcgiemu.programs.fastcgi_launch import PoolOptions
-from fcgiemu.programs.pythons import installed
-from fcgiemu.server.fastcgi import FastCgi
+from fcgiemu.programs.installed_pythons import installed
+from fcgiemu.server.fastcgi_pools import FastCgiPools
 
 from ..sites import PROCESSOR, python_handler, web_config, write, wsgi_site
 from .server import LiveServer
@@ -135,7 +135,7 @@ def test_monitor_changes_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         host_config=tmp_path / "host.config",
         path_map=(("D:\\Python34", str(tmp_path / "python34")),),
     )
-    pools = FastCgi(Site(tmp_path / "site", settings), PoolOptions(), lambda *_: None)
+    pools = FastCgiPools(Site(tmp_path / "site", settings), PoolOptions(), lambda *_: None)
 
     async def main() -> list[str]:
         restarts: list[str] = []

@@ -23,8 +23,8 @@ from fcgiemu.decision import Respond
 from fcgiemu.diagnosis.causes import causes
 from fcgiemu.errors import beside
 from fcgiemu.http.request import make_request
+from fcgiemu.programs.installed_pythons import installed
 from fcgiemu.programs.interpreters import find_program
-from fcgiemu.programs.pythons import installed
 from fcgiemu.site import Site
 
 from ..node import ALL, ECHO, needs_node, node_config

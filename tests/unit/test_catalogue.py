@@ -15,7 +15,7 @@ import pytest
 from fcgiemu import catalogue
 from fcgiemu.applications import Application
 from fcgiemu.catalogue import EXAMPLE_FILES, Example, Kind, page
-from fcgiemu.config.diagnostics import Span
+from fcgiemu.catalogue.findings import Span
 from fcgiemu.diagnosis.causes import causes
 from fcgiemu.diagnosis.check import check
 from fcgiemu.rewrite.state import Place

@@ -15,13 +15,13 @@ import pytest
 from click.testing import CliRunner
 
 from fcgiemu.catalogue import EXAMPLE_FILES
+from fcgiemu.catalogue.findings import Finding, Span
 from fcgiemu.cli import main
-from fcgiemu.cli.again import SETTLE_SECONDS, again
-from fcgiemu.config.diagnostics import Finding, Span
+from fcgiemu.cli.watching import SETTLE_SECONDS, again
 from fcgiemu.config.file import ConfigFile
 from fcgiemu.diagnosis import check as diagnosis
 from fcgiemu.diagnosis.check import check, stream, worst
-from fcgiemu.diagnosis.samples import example
+from fcgiemu.diagnosis.sample_requests import example
 from fcgiemu.report import findings as report
 from fcgiemu.site import Site
 from fcgiemu.version import DOCUMENTATION

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from fcgiemu.config import meanings, schema
+from fcgiemu.config import descriptions, schema
 from fcgiemu.config.file import load
 from fcgiemu.config.schema import sections
 from fcgiemu.site import Site
@@ -354,7 +354,7 @@ def test_config_source_compares_without_case(make_site: Callable[..., Site]) -> 
 
 
 def _named(element: schema.ElementSchema) -> Iterator[str]:
-    """The keys that meanings.toml may have for what is in an element."""
+    """The keys that descriptions.toml may have for what is in an element."""
     inner = [*element.children.values(), *(one.entry for one in element.collections.values())]
     for child in inner:
         yield child.name
@@ -362,10 +362,10 @@ def _named(element: schema.ElementSchema) -> Iterator[str]:
         yield from _named(child)
 
 
-@pytest.mark.parametrize("section", meanings.table())
+@pytest.mark.parametrize("section", descriptions.table())
 def test_meanings_are_of_what_the_schema_has(section: str) -> None:
     known = schema.sections()
     element = known.get(section) or known[schema.WEB_SERVER + section]
     allowed = {"about", *(f"@{name}" for name in element.attributes), *_named(element)}
-    assert meanings.table()[section].keys() <= allowed
-    assert all(text.endswith((".", "…", ".py")) for text in meanings.table()[section].values())
+    assert descriptions.table()[section].keys() <= allowed
+    assert all(text.endswith((".", "…", ".py")) for text in descriptions.table()[section].values())

@@ -13,7 +13,7 @@ from typing import Any, cast
 import pytest
 
 from fcgiemu.decision import CallFastCgi, Decision, Respond, ServeFile
-from fcgiemu.server.decisions import KEPT, LONGEST_HEAD, Decisions, decide
+from fcgiemu.server.decision_cache import KEPT, LONGEST_HEAD, DecisionCache, decide
 from fcgiemu.server.exchange import Exchange
 from fcgiemu.server.protocol import ClientConnection
 from fcgiemu.settings import Settings
@@ -77,7 +77,7 @@ def site(tmp_path: Path) -> Site:
     return Site(tmp_path)
 
 
-def asked(decisions: Decisions, site: Site, request: Exchange) -> Decision:
+def asked(decisions: DecisionCache, site: Site, request: Exchange) -> Decision:
     """As a connection does it, for which the same bytes are the same request."""
     data = repr((request.method, request.target, request.headers)).encode()
     known = decisions.recall(data)
@@ -96,7 +96,7 @@ def shown(decision: Decision) -> str:
 
 @pytest.mark.parametrize("target", ["/site.css", "/other", "/page", "/kept", "/SITE.CSS?a=b"])
 def test_the_same_request_is_decided_once(site: Site, target: str) -> None:
-    decisions = Decisions()
+    decisions = DecisionCache()
     assert asked(decisions, site, exchange(target)) is asked(decisions, site, exchange(target))
 
 
@@ -134,7 +134,7 @@ CHANGES: list[tuple[str, Callable[[Path], Any], str, str]] = [
 def test_a_changed_file_is_seen_by_the_next_request(
     site: Site, target: str, change: Callable[[Path], Any], before: str, after: str
 ) -> None:
-    decisions = Decisions()
+    decisions = DecisionCache()
     first = asked(decisions, site, exchange(target))
     assert first is asked(decisions, site, exchange(target))
     change(site.path)
@@ -144,7 +144,7 @@ def test_a_changed_file_is_seen_by_the_next_request(
 
 
 def test_a_time_stamp_that_goes_back(site: Site) -> None:
-    decisions = Decisions()
+    decisions = DecisionCache()
     first = asked(decisions, site, exchange("/kept"))
     (site.path / "kept.flag").write_text("")
     aged(site.path)
@@ -167,7 +167,7 @@ def test_a_root_that_goes_away_and_comes_back(tmp_path: Path) -> None:
     root = write(tmp_path / "site", {"web.config": web_config(rule + python_handler()), "a": ""})
     aged(root)
     site = Site(root)
-    decisions = Decisions()
+    decisions = DecisionCache()
     assert asked(decisions, site, exchange("/x")).path == "/x"
     root.rename(tmp_path / "away")
     assert asked(decisions, site, exchange("/x")).path == "/gone.css"
@@ -178,14 +178,14 @@ def test_a_root_that_goes_away_and_comes_back(tmp_path: Path) -> None:
 def test_files_that_have_just_changed_are_asked_about_again(site: Site) -> None:
     """Their time stamp may not tell the next change."""
     (site.path / "site.css").write_text("two")
-    decisions = Decisions()
+    decisions = DecisionCache()
     assert asked(decisions, site, exchange("/site.css")) is not asked(
         decisions, site, exchange("/site.css")
     )
 
 
 def test_new_configuration_makes_new_decisions(site: Site) -> None:
-    decisions = Decisions()
+    decisions = DecisionCache()
     assert shown(asked(decisions, site, exchange("/site.css"))) == "site.css, 3 bytes"
     (site.path / "web.config").write_text(web_config(python_handler()))
     site.tree.invalidate()
@@ -198,7 +198,7 @@ def test_new_configuration_makes_new_decisions(site: Site) -> None:
 def test_requests_with_a_body_are_not_remembered(
     site: Site, headers: tuple[tuple[str, str], ...]
 ) -> None:
-    decisions = Decisions()
+    decisions = DecisionCache()
     first = exchange("/other", *headers, method="POST")
     assert asked(decisions, site, first) is not asked(
         decisions, site, exchange("/other", *headers, method="POST")
@@ -212,7 +212,7 @@ def test_what_a_provider_reads_is_read_each_time(site: Site) -> None:
     answers = iter(["site.css", "else"])
     for settings in (Settings(), Settings(providers={"Map": lambda key: next(answers)})):
         served = Site(site.path, settings)
-        decisions = Decisions()
+        decisions = DecisionCache()
         write(site.path, {"map.txt": "key=site.css\n"})
         aged(site.path)
         first = shown(asked(decisions, served, exchange("/mapped")))
@@ -225,7 +225,7 @@ def test_what_a_provider_reads_is_read_each_time(site: Site) -> None:
 
 
 def test_long_heads_are_not_remembered_and_idle_connections_forget(site: Site) -> None:
-    decisions = Decisions()
+    decisions = DecisionCache()
     asked(decisions, site, exchange("/other", ("X-Long", LONG)))
     assert not decisions._kept
     asked(decisions, site, exchange("/other"))
@@ -234,7 +234,7 @@ def test_long_heads_are_not_remembered_and_idle_connections_forget(site: Site) -
 
 
 def test_the_latest_are_remembered(site: Site) -> None:
-    decisions = Decisions()
+    decisions = DecisionCache()
     for number in range(3 * KEPT):
         asked(decisions, site, exchange(f"/{number}"))
     assert [kept.head.target for kept in decisions._kept.values()] == [

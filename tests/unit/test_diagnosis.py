@@ -17,7 +17,7 @@ from fcgiemu.diagnosis.causes import causes
 from fcgiemu.diagnosis.check import check
 from fcgiemu.diagnosis.doctor import examine
 from fcgiemu.fastcgi.process import StartFailed
-from fcgiemu.programs import probing
+from fcgiemu.programs import interpreter_probe
 from fcgiemu.rewrite.state import Place
 from fcgiemu.site import Site
 
@@ -45,8 +45,8 @@ def no_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise StartFailed("none is started here")
 
-    monkeypatch.setattr(probing, "probe", refuse)
-    monkeypatch.setattr(probing, "run", lambda *_: probing.Ended(0, ""))
+    monkeypatch.setattr(interpreter_probe, "probe", refuse)
+    monkeypatch.setattr(interpreter_probe, "run", lambda *_: interpreter_probe.Ended(0, ""))
 
 
 def agree(site: Site) -> None:

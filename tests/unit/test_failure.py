@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from fcgiemu.errors import SiteError
-from fcgiemu.server import failure
+from fcgiemu.server import failure_page
 
 from ..sites import write
 
@@ -25,12 +25,12 @@ def text(folder: Path, file: str = "app.py", error: str = "ValueError: <b>") -> 
 
 
 def page(folder: Path, given: str, causes: list[str] | None = None, links: str = "") -> str:
-    return failure.page(given, "GET /x", causes or [], folder, links).decode()
+    return failure_page.page(given, "GET /x", causes or [], folder, links).decode()
 
 
 def test_the_error_its_cause_and_the_own_lines(tmp_path: Path) -> None:
     write(tmp_path, {"app.py": APP})
-    found = page(tmp_path, text(tmp_path), ["Write it otherwise."], failure.editor("vscode"))
+    found = page(tmp_path, text(tmp_path), ["Write it otherwise."], failure_page.editor("vscode"))
     assert "<h1>ValueError: &lt;b&gt;</h1>" in found
     assert found.index("Write it otherwise.") < found.index("app.py:6")
     assert '<span class="at">    6      raise ValueError(&#39;&lt;b&gt;&#39;)' in found
@@ -80,15 +80,15 @@ def test_texts_that_are_no_traceback(given: str, error: str, tmp_path: Path) -> 
     ],
 )
 def test_who_gets_it(accept: str, wanted: bool) -> None:
-    assert failure.accepts_html(accept) == wanted
+    assert failure_page.accepts_html(accept) == wanted
 
 
 def test_editors() -> None:
-    assert failure.editor(None) == ""
-    assert failure.editor("x://{file}+{line}") == "x://{file}+{line}"
+    assert failure_page.editor(None) == ""
+    assert failure_page.editor("x://{file}+{line}") == "x://{file}+{line}"
     for wrong in ("emcas", "javascript:alert('{file}')"):
         with pytest.raises(SiteError, match="is not known"):
-            failure.editor(wrong)
+            failure_page.editor(wrong)
 
 
 @pytest.mark.parametrize(
@@ -97,5 +97,5 @@ def test_editors() -> None:
 )
 def test_the_line_of_the_console(tmp_path: Path, file: str, said: str) -> None:
     write(tmp_path, {"app.py": APP})
-    assert failure.in_one_line(text(tmp_path, file), tmp_path) == said
-    assert failure.in_one_line("a word", tmp_path) == ""
+    assert failure_page.in_one_line(text(tmp_path, file), tmp_path) == said
+    assert failure_page.in_one_line("a word", tmp_path) == ""

@@ -13,11 +13,11 @@ from fcgiemu.decision import Decision, Proxy, Respond
 from fcgiemu.http.request import make_request
 from fcgiemu.http.response import Header, Response
 from fcgiemu.modules import sending
+from fcgiemu.server.application_request_routing import Forwarder
 from fcgiemu.server.exchange import Exchange
-from fcgiemu.server.forward import Forwarder
-from fcgiemu.server.forwarded import local_headers, local_target, request_headers
-from fcgiemu.server.front import Front
+from fcgiemu.server.forwarded_request import local_headers, local_target, request_headers
 from fcgiemu.server.process_handlers.http_platform import HttpPlatforms
+from fcgiemu.server.server_interface import ServerInterface
 from fcgiemu.site import Site
 
 from ..sites import web_config
@@ -152,7 +152,7 @@ def test_a_request_timeout_says_what_it_waited_for(platform: Site) -> None:
             writer.close()
 
         exchange, forwarder = Answered(), Forwarder()
-        forwarder.front = cast(Front, Failing())
+        forwarder.server = cast(ServerInterface, Failing())
         async with await asyncio.start_server(silent, "127.0.0.1", 0) as server:
             url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
             decision = decided(platform, "/slow?x=1")

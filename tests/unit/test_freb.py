@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from fcgiemu.cli import main
-from fcgiemu.freb import listing, masking, model, reader, story, table, writer
+from fcgiemu.freb import event_table, listing, masking, model, reader, trace_text, writer
 from fcgiemu.freb.model import FrebTrace, TraceError
 from fcgiemu.freb.page import page
 
@@ -122,16 +122,16 @@ def test_line_ends_of_values_are_kept() -> None:
 
 
 def test_table() -> None:
-    assert len(table.definitions()) == 218
-    assert sum(known.measured for known in table.definitions()) == 100
-    found = table.named("CGIF_START")
+    assert len(event_table.definitions()) == 218
+    assert sum(known.measured for known in event_table.definitions()) == 100
+    found = event_table.named("CGIF_START")
     assert found is not None and found.name == "FASTCGI_START" and not found.measured
-    assert table.keyed(found.task.lower(), found.opcode) is found
-    start = table.named("NOTIFY_MODULE_START")
+    assert event_table.keyed(found.task.lower(), found.opcode) is found
+    start = event_table.named("NOTIFY_MODULE_START")
     assert start is not None
     assert start.describe("Notification", "2147483648") == "MAP_PATH"
     assert start.number("Notification", "SEND_RESPONSE") == "536870912"
-    end = table.named("FILE_CACHE_ACCESS_END")
+    end = event_table.named("FILE_CACHE_ACCESS_END")
     assert end is not None
     assert end.describe("ErrorCode", "2147942402") == (
         "The system cannot find the file specified.\r (0x80070002)"
@@ -256,7 +256,7 @@ def test_masking_changes_nothing_else() -> None:
 
 
 def test_story() -> None:
-    told = story.text(traces.missing()).splitlines()
+    told = trace_text.text(traces.missing()).splitlines()
     assert told[0] == (
         "GET https://www.garden.example:443/tulips.html -> 404.0 in 16 ms (STATUS_CODE)"
     )
@@ -279,11 +279,11 @@ def test_story() -> None:
 
 def test_every_event_on_a_line() -> None:
     trace = traces.missing()
-    assert len(story.text(trace, every=True).splitlines()) == 3 + len(trace.events)
+    assert len(trace_text.text(trace, every=True).splitlines()) == 3 + len(trace.events)
 
 
 def test_an_event_that_never_ends_holds_nothing() -> None:
-    nodes = story.tree(traces.managed().events)
+    nodes = trace_text.tree(traces.managed().events)
     inside = next(
         node for node in nodes[0].children if node.event["ModuleName"] == "ManagedPipelineHandler"
     )
@@ -293,7 +293,7 @@ def test_an_event_that_never_ends_holds_nothing() -> None:
 @pytest.mark.parametrize("shape", SHAPES)
 def test_json_and_page(shape: object) -> None:
     trace = shape()  # type: ignore[operator]
-    answer = json.loads(json.dumps(story.as_json(trace)))
+    answer = json.loads(json.dumps(trace_text.as_json(trace)))
     assert len(answer["events"]) == len(trace.events)
     html = page([trace]).decode()
     assert "very-secret-value" not in html + json.dumps(answer)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from fcgiemu.freb import orders, table, wire
+from fcgiemu.freb import event_table, module_orders, wire
 from fcgiemu.profiles import FEATURES, PROFILES
 from fcgiemu.site import Site
 
@@ -34,7 +34,7 @@ def modules(trace: Trace, notification: str, post: bool = False) -> list[str]:
     flag = "true" if post else "false"
     number = {
         text: str(number)
-        for known in table.definitions()
+        for known in event_table.definitions()
         for number, text in known.values.get("Notification", {}).items()
     }[notification]
     return [
@@ -274,12 +274,14 @@ def test_without_events_there_is_no_trace(make_site: MakeSite) -> None:
 
 @pytest.mark.parametrize("profile", PROFILES)
 def test_every_profile_has_its_order(profile: str) -> None:
-    assert orders.ORDERS[profile]["BEGIN_REQUEST"] == PROFILES[profile].order["BEGIN_REQUEST"]
+    assert (
+        module_orders.ORDERS[profile]["BEGIN_REQUEST"] == PROFILES[profile].order["BEGIN_REQUEST"]
+    )
 
 
 def test_old_servers_lack_events() -> None:
-    assert "RequestMonitorModule" in orders.ORDERS["azure-2012"]["PRE_BEGIN_REQUEST"]
-    assert not orders.ORDERS["azure-2012"]["AUTHORIZE_REQUEST"]
+    assert "RequestMonitorModule" in module_orders.ORDERS["azure-2012"]["PRE_BEGIN_REQUEST"]
+    assert not module_orders.ORDERS["azure-2012"]["AUTHORIZE_REQUEST"]
 
 
 # -- headers, bodies, sizes ------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from fcgiemu.fastcgi import cgi
 from fcgiemu.http.request import make_request
 from fcgiemu.http.response import Response
 from fcgiemu.modules import sending
-from fcgiemu.server import heads
+from fcgiemu.server import response_heads
 from fcgiemu.server.exchange import Exchange
 from fcgiemu.server.protocol import ClientConnection
 from fcgiemu.server.spool import SpoolBudget
@@ -114,10 +114,10 @@ def test_a_known_head_is_the_head(
 ) -> None:
     site = make_site({"web.config": web_config(python_handler() + section)})
     decision = site.decide(make_request("/x"))
-    known = heads.find(site.effective("/x"), block, len(body), keep_alive)
+    known = response_heads.find(site.effective("/x"), block, len(body), keep_alive)
     assert (
         known is not None
-        and heads.find(site.effective("/x"), block, len(body), keep_alive) is known
+        and response_heads.find(site.effective("/x"), block, len(body), keep_alive) is known
     )
     assert outcome(lambda exchange: exchange.send_whole(known, body), keep_alive) == outcome(
         made(decision, block, body), keep_alive
@@ -143,7 +143,7 @@ def test_what_needs_more_than_a_head(
 ) -> None:
     site = make_site({"web.config": web_config(python_handler() + section)})
     for _ in range(2):
-        assert heads.find(site.effective("/x"), block, 4, True) is None
+        assert response_heads.find(site.effective("/x"), block, 4, True) is None
 
 
 @pytest.mark.parametrize("block", [b"", b"no header", b"Status: 99 X", b"Content-Length: x"])
@@ -151,7 +151,7 @@ def test_bad_heads_are_none(make_site: Callable[..., Site], block: bytes) -> Non
     effective = make_site({"web.config": web_config(python_handler())}).effective("/x")
     for _ in range(2):
         with pytest.raises(cgi.BadHeaders):
-            heads.find(effective, block, 0, True)
+            response_heads.find(effective, block, 0, True)
 
 
 def test_the_memory_is_bounded_and_goes_with_the_configuration(
@@ -159,17 +159,17 @@ def test_the_memory_is_bounded_and_goes_with_the_configuration(
 ) -> None:
     site = make_site({"web.config": web_config(python_handler())})
     effective = site.effective("/x")
-    for number in range(heads.KEPT + 10):
-        heads.find(effective, b"X: %d" % number, 0, True)
-    heads.find(effective, b"X: " + b"x" * heads.LONGEST, 0, True)
-    assert effective.view(heads._remembering).cache_info()[1:] == (
-        heads.KEPT + 10,
-        heads.KEPT,
-        heads.KEPT,
+    for number in range(response_heads.KEPT + 10):
+        response_heads.find(effective, b"X: %d" % number, 0, True)
+    response_heads.find(effective, b"X: " + b"x" * response_heads.LONGEST, 0, True)
+    assert effective.view(response_heads._remembering).cache_info()[1:] == (
+        response_heads.KEPT + 10,
+        response_heads.KEPT,
+        response_heads.KEPT,
     )
     (site.path / "web.config").write_text(web_config(python_handler() + custom("X-New", "y")))
     site.tree.invalidate()
-    fresh = heads.find(site.effective("/x"), b"X: 1", 0, True)
+    fresh = response_heads.find(site.effective("/x"), b"X: 1", 0, True)
     assert fresh is not None and b"X-New: y" in fresh.data
 
 
@@ -230,6 +230,6 @@ def test_custom_headers_do_not_say_where_an_answer_ends(
     make_site: Callable[..., Site], name: str
 ) -> None:
     site = make_site({"web.config": web_config(python_handler() + custom(name, "5"))})
-    known = heads.find(site.effective("/x"), b"X: y", 4, True)
+    known = response_heads.find(site.effective("/x"), b"X: y", 4, True)
     assert known is not None and known.data.count(b"Content-Length: 4\r\n") == 1
     assert b": 5" not in known.data

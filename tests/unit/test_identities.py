@@ -16,7 +16,7 @@ from fcgiemu.http.identity import Identity
 from fcgiemu.http.request import make_request
 from fcgiemu.http.url import UrlRefused
 from fcgiemu.identities import Account, arrive, basic_user, identity, read_accounts
-from fcgiemu.report.story import story
+from fcgiemu.report.explanation_text import story
 from fcgiemu.settings import Settings
 
 from ..sites import python_handler, web_config, write

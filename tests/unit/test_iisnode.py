@@ -18,7 +18,7 @@ from fcgiemu.modules.iisnode_yml import YmlLine, YmlProblem
 from fcgiemu.programs import node
 from fcgiemu.programs.iisnode import command_line
 from fcgiemu.programs.interpreters import ProgramMissing
-from fcgiemu.report.story import story
+from fcgiemu.report.explanation_text import story
 from fcgiemu.server.process_handlers.iisnode import is_watched
 from fcgiemu.site import Site
 

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from fcgiemu.cli import main
 from fcgiemu.decision import Respond
 from fcgiemu.diagnosis.check import check
-from fcgiemu.diagnosis.configuration import missing
+from fcgiemu.diagnosis.configuration_files import missing
 from fcgiemu.errors import SiteError
 from fcgiemu.http.request import make_request
 from fcgiemu.init.files import Plan, plan, write

@@ -15,11 +15,11 @@ from fcgiemu.decision import Refused
 from fcgiemu.inspector import editing, explaining, replay, views
 from fcgiemu.inspector.access import Access
 from fcgiemu.inspector.explaining import BadQuestion
-from fcgiemu.inspector.ring import Ring, Seen
+from fcgiemu.inspector.recent_requests import Ring, Seen
 from fcgiemu.inspector.rules import WAITING, Counts, Waiting, overview
 from fcgiemu.server.app import LogEntry
 from fcgiemu.server.exchange import Exchange
-from fcgiemu.server.observing import CAPTURED, Capture
+from fcgiemu.server.request_capture import CAPTURED, Capture
 from fcgiemu.site import Site
 
 from ..sites import rules, write

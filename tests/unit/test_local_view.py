@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from fcgiemu.config import file as config_file
-from fcgiemu.server.local_view import is_trusted
-from fcgiemu.server.roots import Roots
-from fcgiemu.server.timers import timers
+from fcgiemu.server.local_clients import is_trusted
+from fcgiemu.server.replaced_folders import ReplacedFolders
+from fcgiemu.server.web_limits import timers
 
 from ..sites import write
 
@@ -41,7 +41,7 @@ def test_a_folder_that_another_one_replaces(tmp_path: Path) -> None:
     first, second = tmp_path / "a", tmp_path / "b"
     first.mkdir()
     second.mkdir()
-    roots = Roots([first])
+    roots = ReplacedFolders([first])
     assert roots.replaced() == []
     first.rename(tmp_path / "old")
     assert roots.replaced() == []  # nothing is there yet
@@ -49,7 +49,7 @@ def test_a_folder_that_another_one_replaces(tmp_path: Path) -> None:
     assert roots.replaced() == [first]
     assert roots.replaced() == []
     (tmp_path / "link").symlink_to("old")
-    links = Roots([tmp_path / "link"])
+    links = ReplacedFolders([tmp_path / "link"])
     (tmp_path / "link").unlink()
     (tmp_path / "link").symlink_to("a")
     assert links.replaced() == [tmp_path / "link"]

@@ -11,7 +11,7 @@ from fcgiemu.diagnosis.check import check
 from fcgiemu.diagnosis.doctor import examine
 from fcgiemu.http.request import make_request
 from fcgiemu.programs.fastcgi_launch import Launcher, PoolOptions
-from fcgiemu.report.story import story
+from fcgiemu.report.explanation_text import story
 from fcgiemu.server.start_up import report
 from fcgiemu.site import Site
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from fcgiemu import Site, SiteError
-from fcgiemu.config.diagnostics import Finding
+from fcgiemu.catalogue.findings import Finding
 from fcgiemu.decision import Abort, Decision, Respond
 from fcgiemu.http.request import make_request
 from fcgiemu.http.response import Response

@@ -8,9 +8,9 @@ from urllib.robotparser import RobotFileParser
 import pytest
 
 from fcgiemu.errors import SiteError
-from fcgiemu.parity import asking, crawling, normal
-from fcgiemu.parity.asking import Header, LiveAnswer, Origin, Question
+from fcgiemu.parity import answer_differences, crawling, requesting
 from fcgiemu.parity.cases import Redactor
+from fcgiemu.parity.requesting import Header, LiveAnswer, Origin, Question
 
 LIVE = Origin("https", "www.example.org", 443)
 LOCAL = Origin("http", "127.0.0.1", 8000)
@@ -19,8 +19,8 @@ LOCAL = Origin("http", "127.0.0.1", 8000)
 def differing(
     live: LiveAnswer, local: LiveAnswer, method: str = "GET", foreign: bool = False
 ) -> list[tuple[str, str, str]]:
-    policy = normal.ComparisonPolicy(LIVE, LOCAL, foreign=foreign)
-    found = normal.differences(Question("/a/b", method), live, local, policy)
+    policy = answer_differences.ComparisonPolicy(LIVE, LOCAL, foreign=foreign)
+    found = answer_differences.differences(Question("/a/b", method), live, local, policy)
     return [(one.aspect, one.live, one.local) for one in found]
 
 
@@ -110,7 +110,7 @@ def test_servers_that_are_not_iis() -> None:
         ("X-Powered-By", "ASP.NET"),
         ("Content-Type", "text/javascript"),
     )
-    assert normal.is_foreign(live) and not normal.is_foreign(local)
+    assert answer_differences.is_foreign(live) and not answer_differences.is_foreign(local)
     assert differing(live, local, foreign=True) == []
     assert differing(live, local)
 
@@ -126,13 +126,13 @@ def test_head_compares_lengths() -> None:
 )
 def test_what_is_not_a_site(url: str) -> None:
     with pytest.raises(SiteError, match="is not the URL of a site"):
-        asking.origin(url)
+        requesting.origin(url)
 
 
 def test_origins() -> None:
-    assert asking.origin("https://Example.org/x").url == "https://example.org"
-    assert asking.origin("http://[::1]:81").authority == "[::1]:81"
-    assert asking.origin("http://[::1]:81").is_loopback
+    assert requesting.origin("https://Example.org/x").url == "https://example.org"
+    assert requesting.origin("http://[::1]:81").authority == "[::1]:81"
+    assert requesting.origin("http://[::1]:81").is_loopback
 
 
 def test_pace() -> None:
@@ -142,31 +142,31 @@ def test_pace() -> None:
         slept.append(round(seconds, 6))
         now[0] += seconds
 
-    pace = asking.Pace(2, lambda: now[0], sleep)
+    pace = requesting.Pace(2, lambda: now[0], sleep)
     for _ in range(3):
         pace.wait()
     assert slept == [0.5, 0.5]
     pace.hold(10_000)
     pace.wait()
-    assert slept[-1] == asking.MAX_RETRY_AFTER
+    assert slept[-1] == requesting.MAX_RETRY_AFTER
 
 
 def test_headers_of_a_file(tmp_path: Path) -> None:
     path = tmp_path / "h"
     path.write_text("# x\n\nCookie: a=b:c\nAuthorization:Bearer x\n")
-    assert asking.secret_headers(path) == (("Cookie", "a=b:c"), ("Authorization", "Bearer x"))
+    assert requesting.secret_headers(path) == (("Cookie", "a=b:c"), ("Authorization", "Bearer x"))
     path.write_text("very-secret-value\n")
     with pytest.raises(SiteError) as caught:
-        asking.secret_headers(path)
+        requesting.secret_headers(path)
     assert "very-secret" not in str(caught.value)
 
 
 def test_questions_are_asked_once_and_bounded() -> None:
     left_out: list[str] = []
     many = [Question(f"/{number // 2}") for number in range(10)]
-    assert len(list(asking.unique(many, 3, left_out))) == 3
+    assert len(list(requesting.unique(many, 3, left_out))) == 3
     assert left_out == ["more than 3 requests; give --limit to ask more"]
-    assert len(list(asking.unique(many, 5, []))) == 5
+    assert len(list(requesting.unique(many, 5, []))) == 5
 
 
 def test_crawling() -> None:

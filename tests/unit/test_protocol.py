@@ -13,12 +13,12 @@ import pytest
 
 from fcgiemu.http.framing import RequestHead
 from fcgiemu.http.url import UrlRefused
-from fcgiemu.server.decisions import decide
+from fcgiemu.server.decision_cache import decide
 from fcgiemu.server.exchange import Exchange
-from fcgiemu.server.heads import KnownHead
 from fcgiemu.server.protocol import ClientConnection
+from fcgiemu.server.response_heads import KnownHead
 from fcgiemu.server.spool import SpoolBudget
-from fcgiemu.server.timers import Timers
+from fcgiemu.server.web_limits import Timers
 from fcgiemu.site import Site
 
 from ..sites import python_handler, web_config, write

@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 
 from fcgiemu.http.url import UrlRefused
 from fcgiemu.server.exchange import ClientGone, Exchange
-from fcgiemu.server.heads import KnownHead
-from fcgiemu.server.kept import KeptDecision
+from fcgiemu.server.kept_decision import KeptDecision
 from fcgiemu.server.protocol import ALLOWED, ClientConnection, ConnectionState
+from fcgiemu.server.response_heads import KnownHead
 from fcgiemu.server.spool import SpoolBudget
-from fcgiemu.server.timers import Timers
+from fcgiemu.server.web_limits import Timers
 
 
 class Transport:

@@ -11,8 +11,8 @@ from fcgiemu.decision import Decision, Proxy, Respond
 from fcgiemu.diagnosis.check import check
 from fcgiemu.http.request import make_request
 from fcgiemu.modules.application_request_routing import compiled, front_headers
-from fcgiemu.report.story import story
-from fcgiemu.server.forwarded import request_headers
+from fcgiemu.report.explanation_text import story
+from fcgiemu.server.forwarded_request import request_headers
 from fcgiemu.site import Site
 
 from ..sites import rules, web_config

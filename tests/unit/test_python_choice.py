@@ -13,8 +13,8 @@ import pytest
 from fcgiemu.cli.options import settings_of
 from fcgiemu.errors import SiteError
 from fcgiemu.programs import environments
+from fcgiemu.programs.installed_pythons import installed
 from fcgiemu.programs.interpreters import ProgramMissing, find_program
-from fcgiemu.programs.pythons import installed
 from fcgiemu.settings import Settings
 from fcgiemu.site import Site
 

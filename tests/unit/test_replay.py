@@ -17,8 +17,8 @@ from fcgiemu.freb import reader, recording, translate, writer
 from fcgiemu.freb.model import FrebTrace
 from fcgiemu.http.request import make_request
 from fcgiemu.modules import failed_requests_tracing as tracing
-from fcgiemu.parity import findings, replay
-from fcgiemu.report import exchanges
+from fcgiemu.parity import findings, trace_replay
+from fcgiemu.report import traced_exchanges
 from fcgiemu.site import Site
 from fcgiemu.testing.client import Client
 from fcgiemu.testing.expectations import judge, parse
@@ -44,14 +44,14 @@ def written(site: Site, url: str, method: str = "GET", **headers: str) -> bytes:
     pairs = {name.replace("_", "-"): value for name, value in headers.items()}
     request = make_request(url, method, pairs, remote_addr="203.0.113.9")
     decision = site.decide(request, trace)
-    answered = exchanges.answered(site, decision, None)
-    exchange = exchanges.exchange(site, decision, trace.events, answered)
+    answered = traced_exchanges.answered(site, decision, None)
+    exchange = traced_exchanges.exchange(site, decision, trace.events, answered)
     steps = translate.translate(exchange)
     return writer.write(recording.record(exchange, steps, OCCASION, recording.EventFilter()))
 
 
-def compare(data: bytes, site: Site) -> replay.TraceComparison:
-    return replay.compare(reader.parse(data, "fr000001.xml"), site)
+def compare(data: bytes, site: Site) -> trace_replay.TraceComparison:
+    return trace_replay.compare(reader.parse(data, "fr000001.xml"), site)
 
 
 RULES = (
@@ -133,7 +133,7 @@ def test_a_changed_pattern(make_site: MakeSite, tmp_path: Path) -> None:
     assert ("Matched", "true", "false") in difference.rows
     assert difference.place == "web.config:4"
     assert difference.line.startswith('<rule name="go"')
-    shown = replay.text(found)
+    shown = trace_replay.text(found)
     assert "! Pattern  ^go/(.*)" in shown and "web.config:4: <rule" in shown
 
 
@@ -192,7 +192,7 @@ def test_a_made_up_trace(make_site: MakeSite) -> None:
         '<conditions><add input="{HTTPS}" pattern="OFF"/></conditions>'
         '<action type="Redirect" url="https://{HTTP_HOST}/{R:0}"/></rule>'
     )
-    found = replay.compare(traces.missing(), make_site({"web.config": config}))
+    found = trace_replay.compare(traces.missing(), make_site({"web.config": config}))
     difference = found.difference
     # the trace has a second condition
     assert difference is not None
@@ -212,7 +212,7 @@ def test_global_rules_of_the_server(make_site: MakeSite) -> None:
     ]
     events = (*whole.events[:2], *start, *whole.events[2:])
     plain = tuple(event for event in events if event.area != "Rewrite" or event in start)
-    found = replay.compare(replace(whole, events=plain), make_site({}))
+    found = trace_replay.compare(replace(whole, events=plain), make_site({}))
     assert found.difference is None
     assert "global rules of the server" in found.apart[0]
 
@@ -221,14 +221,14 @@ def test_truncated_and_late_traces(make_site: MakeSite) -> None:
     site = make_site(FILES)
     trace = reader.parse(written(site, "/index.html"), "x")
     cut = replace(trace, events=trace.events[:40])
-    assert replay.compare(reader.parse(writer.write(cut), "x"), site).difference is None
+    assert trace_replay.compare(reader.parse(writer.write(cut), "x"), site).difference is None
     begin = next(
         number
         for number, event in enumerate(trace.events)
         if event["ModuleName"] == "FailedRequestsTracingModule" and event["Notification"] == "1"
     )
     late = replace(trace, events=trace.events[begin + 1 :])
-    found = replay.compare(reader.parse(writer.write(late), "x"), site)
+    found = trace_replay.compare(reader.parse(writer.write(late), "x"), site)
     assert found.difference is None
     assert "begins late" in found.apart[0]
 
@@ -243,7 +243,7 @@ def test_truncated_and_late_traces(make_site: MakeSite) -> None:
     ],
 )
 def test_urls_of_traces(url: str, asked: str) -> None:
-    assert replay.request_of(traces.of([], url=url)).url == asked
+    assert trace_replay.request_of(traces.of([], url=url)).url == asked
 
 
 @pytest.mark.parametrize("url", ["", "/x", "http://[", "ftp://h/", "nonsense"])

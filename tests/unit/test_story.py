@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from fcgiemu.cli import main
-from fcgiemu.report.story import ROLES, as_page, lines, story
+from fcgiemu.report.explanation_text import ROLES, as_page, lines, story
 from fcgiemu.site import Site
 
 from ..sites import POSIX_ONLY, python_handler, web_config, write

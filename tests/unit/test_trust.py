@@ -16,7 +16,7 @@ from cryptography import x509
 from cryptography.x509 import verification
 
 from fcgiemu.cli import main
-from fcgiemu.server import authority, tls, trust
+from fcgiemu.server import certificate_authority, tls, trust_stores
 
 from ..sites import write
 
@@ -41,7 +41,7 @@ class Runner:
 def test_browsers_are_told_and_the_system_is_shown(tmp_path: Path) -> None:
     home, root = write(tmp_path / "home", DATABASES), write(tmp_path / "root", STORE)
     runner = Runner(True)
-    found = list(trust.add(Path("/a b/ca.pem"), home, runner, root))
+    found = list(trust_stores.add(Path("/a b/ca.pem"), home, runner, root))
     assert [outcome.done for outcome in found] == [True, True, False]
     assert [command[0] for command in runner.ran] == ["certutil", "certutil"]
     assert found[-1].command == (
@@ -53,7 +53,7 @@ def test_browsers_are_told_and_the_system_is_shown(tmp_path: Path) -> None:
 @on_linux
 def test_what_fails_is_shown_as_a_command(tmp_path: Path) -> None:
     home = write(tmp_path / "home", DATABASES)
-    found = list(trust.add(Path("/ca.pem"), home, Runner(False), tmp_path / "none"))
+    found = list(trust_stores.add(Path("/ca.pem"), home, Runner(False), tmp_path / "none"))
     assert [outcome.done for outcome in found] == [False, False]
     assert found[0].command.startswith(f"certutil -A -d sql:{home}/.pki/nssdb ")
 
@@ -62,9 +62,9 @@ def test_what_fails_is_shown_as_a_command(tmp_path: Path) -> None:
 def test_removal_only_where_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda _: "/usr/bin/certutil")
     home, root = write(tmp_path / "home", DATABASES), write(tmp_path / "root", STORE)
-    assert list(trust.remove(Path("/ca.pem"), home, Runner(False), root)) == []
+    assert list(trust_stores.remove(Path("/ca.pem"), home, Runner(False), root)) == []
     write(root, {"usr/local/share/ca-certificates/fcgiemu.crt": ""})
-    found = list(trust.remove(Path("/ca.pem"), home, Runner(True), root))
+    found = list(trust_stores.remove(Path("/ca.pem"), home, Runner(True), root))
     assert [outcome.done for outcome in found] == [True, True, False]
     assert found[-1].command.startswith("sudo rm /usr/local/share/ca-certificates/fcgiemu.crt")
 
@@ -93,7 +93,7 @@ def test_clean_removes_what_is_kept_and_nothing_else(
 # -- the authority ---------------------------------------------------------------------------------
 
 
-def verified(made: authority.Made, name: str, signed: bytes | None = None) -> str:
+def verified(made: certificate_authority.Made, name: str, signed: bytes | None = None) -> str:
     """Why a client does not take a certificate for a name; "" where it does."""
     store = verification.Store([x509.load_pem_x509_certificate(made.authority)])
     server = x509.load_pem_x509_certificate(signed or made.chain)
@@ -108,16 +108,18 @@ def verified(made: authority.Made, name: str, signed: bytes | None = None) -> st
 
 
 def test_the_authority_signs_for_this_machine_alone() -> None:
-    made = authority.make(("localhost", "shop.localhost", "127.0.0.1"))
+    made = certificate_authority.make(("localhost", "shop.localhost", "127.0.0.1"))
     for name in ("localhost", "shop.localhost", "127.0.0.1"):
         assert not verified(made, name)
     for name in ("bank.example", "localhost.example", "192.0.2.1"):
         assert verified(made, name)  # not its names
-        assert verified(authority.make((name,)), name)  # beyond what its authority may sign
+        assert verified(
+            certificate_authority.make((name,)), name
+        )  # beyond what its authority may sign
 
 
 def test_extensions_of_the_authority() -> None:
-    root = x509.load_pem_x509_certificate(authority.make(("localhost",)).authority)
+    root = x509.load_pem_x509_certificate(certificate_authority.make(("localhost",)).authority)
     limits = root.extensions.get_extension_for_class(x509.NameConstraints)
     assert limits.critical and limits.value.excluded_subtrees is None
     assert [str(name.value) for name in limits.value.permitted_subtrees or ()] == [
@@ -131,12 +133,12 @@ def test_extensions_of_the_authority() -> None:
 
 def test_a_certificate_that_has_run_out_is_made_anew(tmp_path: Path) -> None:
     kept = tls.local(tmp_path)
-    old = authority.make(("localhost",), datetime(2020, 1, 1, tzinfo=UTC))
+    old = certificate_authority.make(("localhost",), datetime(2020, 1, 1, tzinfo=UTC))
     kept.certificate.write_bytes(old.chain)
     tls.local(tmp_path)
     assert kept.certificate.read_bytes() != old.chain
     kept.certificate.write_bytes(b"no certificate")
-    assert authority.is_current(tls.local(tmp_path).certificate.read_bytes())
+    assert certificate_authority.is_current(tls.local(tmp_path).certificate.read_bytes())
 
 
 @on_linux
@@ -153,9 +155,9 @@ def test_the_real_certutil_adds_and_removes(tmp_path: Path) -> None:
         words = ["certutil", "-L", "-d", f"sql:{database}"]
         return subprocess.run(words, check=True, capture_output=True, text=True).stdout
 
-    (told,) = trust.add(kept.authority, tmp_path, root=tmp_path / "none")
+    (told,) = trust_stores.add(kept.authority, tmp_path, root=tmp_path / "none")
     assert told.done and "fcgiemu" in listed()
-    list(trust.add(kept.authority, tmp_path, root=tmp_path / "none"))  # again: as before
-    (gone,) = trust.remove(kept.authority, tmp_path, root=tmp_path / "none")
+    list(trust_stores.add(kept.authority, tmp_path, root=tmp_path / "none"))  # again: as before
+    (gone,) = trust_stores.remove(kept.authority, tmp_path, root=tmp_path / "none")
     assert gone.done and "fcgiemu" not in listed()
-    assert list(trust.remove(kept.authority, tmp_path, root=tmp_path / "none")) == []
+    assert list(trust_stores.remove(kept.authority, tmp_path, root=tmp_path / "none")) == []

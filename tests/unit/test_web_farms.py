@@ -15,9 +15,9 @@ from fcgiemu.diagnosis.check import check
 from fcgiemu.http.request import make_request
 from fcgiemu.modules.application_request_routing import front_headers
 from fcgiemu.modules.web_farms import Asked, Balance, Farm, FarmServer, codes, digest, farms
-from fcgiemu.report.story import story
-from fcgiemu.server.forward import address
-from fcgiemu.server.forwarded import request_headers
+from fcgiemu.report.explanation_text import story
+from fcgiemu.server.application_request_routing import address
+from fcgiemu.server.forwarded_request import request_headers
 from fcgiemu.server.web_farm import FarmState, question_of
 from fcgiemu.site import Site
 

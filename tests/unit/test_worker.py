@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from fcgiemu.fastcgi.records import encode_pair
+from fcgiemu.programs.installed_pythons import wanted_version
 from fcgiemu.programs.interpreters import ProgramMissing, find_program
-from fcgiemu.programs.pythons import wanted_version
 from fcgiemu.programs.windows_paths import path_pairs
 from fcgiemu.site import Site
 from fcgiemu.worker import environ, paths, resolver, settings

@@ -9,7 +9,7 @@ import re
 import pytest
 from lxml import etree
 
-from fcgiemu.config.diagnostics import ConfigurationError
+from fcgiemu.config.errors import ConfigurationError
 from fcgiemu.config.xdt import Message, TransformResult, transform
 from fcgiemu.config.xdt.chain import apply_all
 from fcgiemu.config.xdt.messages import REMEDIES

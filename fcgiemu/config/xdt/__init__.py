@@ -22,7 +22,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ..diagnostics import ConfigurationError, Span
+from ...catalogue.findings import Span
+from ..errors import ConfigurationError
 from .document import XmlDocument, parse
 from .engine import TransformRun
 from .layout import lay_out

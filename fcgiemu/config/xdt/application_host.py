@@ -14,8 +14,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ...catalogue.findings import Finding
 from .. import schema
-from ..diagnostics import Finding
 from ..reader import Element as ConfigElement
 from . import Message
 from .chain import apply_all, read

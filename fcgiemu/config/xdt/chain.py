@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...files import find
-from ..diagnostics import ConfigurationError
+from ..errors import ConfigurationError
 from ..reader import MAX_BYTES
 from . import Message, Origins, TransformResult, transform, unreadable
 

@@ -15,7 +15,8 @@ from collections.abc import Iterator
 from xml.parsers import expat
 
 from ... import catalogue
-from ..diagnostics import ConfigurationError, Span
+from ...catalogue.findings import Span
+from ..errors import ConfigurationError
 from ..reader import MAX_BYTES
 
 #: Elements within each other; files of real sites have fewer than 20.

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ... import catalogue
-from ..diagnostics import Finding, Span
+from ...catalogue.findings import Finding, Span
 from . import Message
 from .chain import apply_all, read
 from .locators import TRANSFORM_NAMESPACE

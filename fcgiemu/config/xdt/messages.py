@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..diagnostics import Span
+from ...catalogue.findings import Span
 
 #: Code -> what to do about it. {about} is what the message is about.
 REMEDIES = {

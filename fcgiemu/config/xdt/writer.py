@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ..diagnostics import Span
+from ...catalogue.findings import Span
 from .document import XML_NAMESPACE, XMLNS_NAMESPACE, XmlDocument, XmlElement
 from .messages import TransformFailed
 from .transforms import escaped, text_markup

@@ -31,10 +31,10 @@ from ...programs import http_platform as first_version
 from ...programs.interpreters import ProgramMissing
 from ...programs.process_command import log_file
 from ...site import Site
+from ..application_request_routing import Backend, Forwarder
 from ..exchange import Exchange
-from ..forward import Backend, Forwarder
-from ..forwarded import local_headers, local_target
-from ..output import Output
+from ..forwarded_request import local_headers, local_target
+from ..process_output import Output
 from .address import Address, TcpPort
 from .supervised_process import CommandLine, Farewell, ProcessStartFailed, SupervisedProcess
 from .supervisor import FailurePolicy, LogPolicy, Policy, Readiness, Supervisor
@@ -176,7 +176,7 @@ class AspNetCores(WebServers):
         )
         for hint in hints:
             self.output(error.pid if isinstance(error, ProcessStartFailed) else 0, "", hint)
-        await self.forwarder.front.fail(exchange, decision, action)
+        await self.forwarder.server.fail(exchange, decision, action)
 
     # -- the end of processes ----------------------------------------------------------------------
 

@@ -13,10 +13,10 @@ from ...decision import Decision
 from ...http.response import Header
 from ...programs.interpreters import ProgramMissing
 from ...site import Site
+from ..application_request_routing import Backend, Forwarder
 from ..exchange import Exchange
-from ..forward import Backend, Forwarder
-from ..forwarded import local_headers, local_target
-from ..output import Output
+from ..forwarded_request import local_headers, local_target
+from ..process_output import Output
 from .supervised_process import ProcessStartFailed, SupervisedProcess
 from .supervisor import Supervisor
 

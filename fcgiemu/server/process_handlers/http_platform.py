@@ -11,14 +11,14 @@ from functools import partial
 from ...applications import Application
 from ...decision import E_FILE_NOT_FOUND, Decision, Respond
 from ...diagnosis.causes import in_words
-from ...diagnosis.platform import by_hand, of_failed_start, suspicions
+from ...diagnosis.http_platform import by_hand, of_failed_start, suspicions
 from ...modules.http_platform import PORT_VARIABLE, HttpPlatform, http_platform
 from ...programs.http_platform import command_line, log_suffix
 from ...programs.interpreters import ProgramMissing, find_program
 from ...programs.process_command import log_file
 from ...site import Site
+from ..application_request_routing import Backend
 from ..exchange import Exchange
-from ..forward import Backend
 from .address import Address, TcpPort
 from .supervised_process import CommandLine, ProcessStartFailed
 from .supervisor import FailurePolicy, LogPolicy, Policy, Readiness, Supervisor
@@ -95,7 +95,7 @@ class HttpPlatforms(WebServers):
             output=error.output if isinstance(error, ProcessStartFailed) else "",
             hints=tuple(self._hints(decision, error)),
         )
-        await self.forwarder.front.fail(exchange, decision, action)
+        await self.forwarder.server.fail(exchange, decision, action)
 
     def _hints(
         self, decision: Decision, error: ProcessStartFailed | ProgramMissing

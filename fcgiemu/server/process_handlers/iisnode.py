@@ -24,9 +24,9 @@ from ...modules.iisnode_failures import NodeFailure
 from ...programs.iisnode import PORT_VARIABLE, command_line, folder
 from ...programs.interpreters import ProgramMissing
 from ...site import Site
+from ..application_request_routing import Forwarder
 from ..exchange import ClientGone, Exchange
-from ..forward import Forwarder
-from ..output import Output
+from ..process_output import Output
 from . import node_answer, node_request
 from .address import Address, UnixSocket
 from .base import ProcessHandler
@@ -184,7 +184,7 @@ class Iisnode(ProcessHandler):
                 return
             try:
                 await node_answer.pass_on(
-                    *(exchange, decision, _action(decision), self.forwarder.front),
+                    *(exchange, decision, _action(decision), self.forwarder.server),
                     *(connection, head, extra),
                 )
             except BaseException:
@@ -306,7 +306,7 @@ class Iisnode(ProcessHandler):
             page = failure.as_page(settings.logging)
             await exchange.respond(sending.send(decision, page))
             return
-        await self.forwarder.front.fail(exchange, decision, failure.as_error())
+        await self.forwarder.server.fail(exchange, decision, failure.as_error())
 
 
 def _action(decision: Decision) -> CallIisnode:

@@ -8,12 +8,12 @@ from dataclasses import replace
 
 from ...decision import CallIisnode, Decision
 from ...http.response import Header, Response, reason_phrase
-from ...modules import custom_error, outbound, sending
+from ...modules import custom_error, rewrite_outbound, sending
 from ...modules.iisnode import compiled
-from .. import heads
+from .. import response_heads
 from ..exchange import Exchange, Phase
-from ..forwarded import HOP_BY_HOP, named
-from ..front import Front
+from ..forwarded_request import HOP_BY_HOP, named
+from ..server_interface import ServerInterface
 from .node_connection import NodeConnection, NodeHead
 
 #: Bytes that may wait for the process in a tunnel before the client is read no further.  # our own
@@ -24,7 +24,7 @@ async def pass_on(
     exchange: Exchange,
     decision: Decision,
     action: CallIisnode,
-    front: Front,
+    server: ServerInterface,
     connection: NodeConnection,
     head: NodeHead,
     extra: list[Header],
@@ -35,11 +35,11 @@ async def pass_on(
     reason = head.reason or reason_phrase(head.status)
     response = Response(head.status, reason, [*_end_to_end(head), *extra])
     response.substatus = head.substatus
-    if await _replaced(exchange, decision, front, response, head):
+    if await _replaced(exchange, decision, server, response, head):
         head.keeps = False  # its body is not read
         return
     decorated = sending.handler_headers(decision, head.status, response.headers)
-    sender = outbound.sender(decision, head.status, decorated)
+    sender = rewrite_outbound.sender(decision, head.status, decorated)
     parts = connection.body(head, decision.request.method)
     if sender is not None and sender.wants_body:
         response.body = b"".join([part async for part in parts])
@@ -63,7 +63,11 @@ def _end_to_end(head: NodeHead) -> list[Header]:
 
 
 async def _replaced(
-    exchange: Exchange, decision: Decision, front: Front, response: Response, head: NodeHead
+    exchange: Exchange,
+    decision: Decision,
+    server: ServerInterface,
+    response: Response,
+    head: NodeHead,
 ) -> bool:
     """Whether an error got the page of <httpErrors> in the place of its body."""
     if response.status < 400:
@@ -72,7 +76,7 @@ async def _replaced(
     begun = replace(response, body=b"" if is_empty else b"-")
     if not custom_error.answers(decision, begun, decision.request.is_local):
         return False
-    if not await front.error_page(
+    if not await server.error_page(
         exchange, decision, response.status, response.substatus, not is_empty
     ):
         await exchange.respond(sending.send(decision, response), response.substatus)
@@ -84,7 +88,7 @@ async def tunnel(exchange: Exchange, connection: NodeConnection, head: NodeHead)
     exchange.phase, exchange.status, exchange.keep_alive = Phase.STARTED, 101, False
     client = exchange.protocol
     headers = [pair for pair in head.headers if pair[0].lower() != "date"]
-    data = heads.encoded(101, head.reason or "Switching Protocols", headers)
+    data = response_heads.encoded(101, head.reason or "Switching Protocols", headers)
     client.write(b"%b%b\r\n\r\n" % (data, client.date()))
     both = _Both(exchange, connection)
     connection.writer.write(client.upgrade(both))

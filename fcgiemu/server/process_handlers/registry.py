@@ -8,9 +8,9 @@ from pathlib import Path
 
 from ...decision import CallAspNetCore, CallHttpPlatform, CallIisnode, CallProcess, Decision
 from ...site import Site
+from ..application_request_routing import Forwarder
 from ..exchange import Exchange
-from ..forward import Forwarder
-from ..output import Output
+from ..process_output import Output
 from .asp_net_core import AspNetCores
 from .base import ProcessHandler
 from .http_platform import HttpPlatforms

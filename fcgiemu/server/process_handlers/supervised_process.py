@@ -19,7 +19,7 @@ from ...fastcgi.limits import GRACE_SECONDS
 from ...fastcgi.process import KEPT_LINES, MAX_LINE, next_line
 from ...lifeline import Lifeline, guarded
 from ...programs.ports import listening_ports
-from ..output import Output
+from ..process_output import Output
 from .address import Address
 
 #: The words of a program, and its environment.

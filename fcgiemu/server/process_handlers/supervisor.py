@@ -41,7 +41,7 @@ from functools import partial
 from pathlib import Path
 
 from ...fastcgi.limits import GRACE_SECONDS
-from ..output import Output
+from ..process_output import Output
 from .address import Address
 from .supervised_process import CommandLine, Farewell, ProcessStartFailed, SupervisedProcess, spawn
 

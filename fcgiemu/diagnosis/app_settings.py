@@ -1,0 +1,358 @@
+"""appSettings: files and modules that do not exist, variables that stay as they are, blanks, and
+secrets.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from ..applications import Application
+from ..catalogue import finding
+from ..catalogue.findings import Finding, Span
+from ..config.file import ConfigFile
+from ..modules import handlers
+from ..programs.windows_paths import path_pairs
+from ..site import Site
+from ..worker import paths
+from .handler_names import meant, module_file, near_name
+
+_SECRET_NAME = re.compile(
+    r"(?i)(secret|password|passwd|pwd|[_-]pass\b|api_?key|access_?key|private_?key|token)(?!.*(?:"
+    r"expir\w*|ur[il]|issuer|name|length|timeout|path|file|endpoint|audience|policy|enabled|lifetime|type|"
+    r"header|field|minutes|hours|days)$)"
+)
+_SECRET_TEXT = re.compile(
+    r"(?i)(?:password|pwd|accountkey|sharedaccesskey)\s*=\s*([^;\"']{3,})|://[^/:@\s]*:([^@/\s]{2,})@"
+)
+#: Secrets by their shape: keys of services, and long texts of Base64 as nobody writes them.
+_SECRET_SHAPE = re.compile(
+    r"(?:gh[pousr]_|github_pat_|sk_live_|rk_live_|xox[abpsr]-|SG\.|AIza|AKIA|glpat-|eyJ[\w-]+\.eyJ)"
+    r"[\w./+=-]{12,}|-----BEGIN [A-Z ]*PRIVATE KEY|[A-Za-z0-9+/]{42,}={1,2}"
+)
+#: Values that only stand for a secret.
+_PLACEHOLDER = re.compile(
+    r"(?i)|[<{\[#%@].*|\$[({].*|.*[>}\]#%]|_+[a-z0-9_]+_+|x{3,}|\*{3,}|change[-_"
+    r" ]?(?:me|this|it).*|"
+    r"your[-_ ].*|replace[-_ ].*|insert[-_ ].*|set[-_"
+    r" ].*|todo|example|placeholder.*|dummy|none|null|"
+    r"true|false|\d{1,4}|https?://[^@]*"
+)
+#: Settings of wfastcgi that hold no secret although their names sound so.
+_NO_SECRETS = frozenset({"wsgi_ptvsd_secret"})
+
+
+def findings(site: Site) -> Iterator[Finding]:
+    """Findings about appSettings and connectionStrings of every application."""
+    for application in site.layout.applications:
+        found = site.app_settings(application)
+        for name, (value, span) in found.items():
+            yield from _value(site, application, name, value, span)
+        yield from _modules(site, application, found)
+        yield from _worker(site, application, found)
+        yield from _portal(site, found)
+    for file in site.tree.files():
+        yield from _secrets(file)
+
+
+def _value(
+    site: Site, application: Application, name: str, value: str, span: Span
+) -> Iterator[Finding]:
+    if not name or "=" in name:
+        yield finding("settings-key", span, key=name)
+        return
+    if name.lower() == "pythonpath":
+        yield from _folders(site, application, value, span)
+        for part in value.split(";"):
+            if part and part != part.strip():
+                yield finding(
+                    "settings-pythonpath-blank",
+                    span,
+                    part=part,
+                    meant=part.strip(),
+                    whole=";".join(map(str.strip, value.split(";"))),
+                )
+        return
+    if unknown := unexpanded(value):
+        yield finding(
+            "settings-unexpanded-variable",
+            span,
+            name=name,
+            variable=unknown[0],
+        )
+    local = paths.map_path(value, path_pairs(site)) if paths.is_windows(value) else None
+    if (
+        local
+        and local.startswith(str(site.path) + os.sep)
+        and has_python(application)
+        and not _made_later(site, local)
+    ):
+        if not os.path.exists(local) and name.upper() != "WSGI_LOG":
+            missing = os.path.relpath(local, site.path)
+            yield finding("settings-missing-file", span, name=name, value=value, missing=missing)
+
+
+def _folders(site: Site, application: Application, value: str, span: Span) -> Iterator[Finding]:
+    """Folders of PYTHONPATH that are not in the site, where they should be."""
+    if re.search(r"(?i)[^;]{2,}:(?:[a-z]:\\|/)|(?<=\w):(?:\.|%)", value):
+        yield finding("settings-pythonpath-colon", span, value=value)
+        return
+    for part in filter(None, map(str.strip, value.split(";"))):
+        if "%" in part and not part.upper().startswith("%HOME%"):
+            continue
+        text = re.sub(r"(?i)^%HOME%", r"D:\\home", part)
+        is_windows = paths.is_windows(text)
+        local = paths.map_path(text, path_pairs(site)) if is_windows else None
+        local = local or (None if is_windows else paths.below(str(application.path), text))
+        inside = local is not None and local.startswith(str(site.path) + os.sep)
+        if local and inside and not os.path.isdir(local) and not _made_later(site, local):
+            missing = os.path.relpath(local, site.path)
+            if has_python(application):
+                yield finding(
+                    "settings-missing-file/folder",
+                    span,
+                    name="PYTHONPATH",
+                    value=part,
+                    missing=missing,
+                )
+
+
+def unexpanded(value: str) -> list[str]:
+    """The names of variables that stand in a setting as ``%NAME%``; parts of percent-encoded texts
+    are none.
+    """
+    return [
+        text
+        for text in re.findall(r"%(\w+)%", value)
+        if not re.fullmatch(r"[0-9A-Fa-f]{2}\w*", text)
+    ]
+
+
+def has_python(application: Application) -> bool:
+    """Whether the folder holds an application at all, and not its web.config alone."""
+    return any(application.path.glob("*.py")) or any(application.path.glob("*/*.py"))
+
+
+def _made_later(site: Site, local: str) -> bool:
+    """What a deployment makes: the environment, logs."""
+    relative = os.path.relpath(local, site.path).split(os.sep)
+    return relative[0].lower() in ("env", "venv", ".venv", ".fcgiemu", "antenv")
+
+
+def _modules(
+    site: Site, application: Application, found: dict[str, tuple[str, Span]]
+) -> Iterator[Finding]:
+    for name in ("WSGI_HANDLER", "WSGI_ALT_VIRTUALENV_HANDLER", "DJANGO_SETTINGS_MODULE"):
+        if name not in found:
+            continue
+        value, span = found[name]
+        if name != "DJANGO_SETTINGS_MODULE":
+            if wrong := _handler_name(name, value, span, application.path):
+                yield wrong
+                continue
+        first, *parts = value.split(".")
+        inner = parts if name == "DJANGO_SETTINGS_MODULE" else parts[:-1]
+        if (
+            has_python(application)
+            and inner
+            and (missing := _missing_part(application, first, inner[0]))
+        ):
+            yield finding(
+                "settings-missing-module/part", span, name=name, value=value, missing=missing
+            )
+        elif name != "DJANGO_SETTINGS_MODULE" and (near := _near_attribute(application, value)):
+            yield finding(
+                "settings-missing-module/attribute",
+                span,
+                name=name,
+                value=value,
+                missing=value.rpartition(".")[2],
+                near=near,
+            )
+        elif (
+            has_python(application)
+            and first.isidentifier()
+            and not _importable(site, application, first, found)
+        ):
+            near = _near_module(application, first)
+            yield finding(
+                f"settings-missing-module/{'near' if near else 'module'}",
+                span,
+                name=name,
+                value=value,
+                missing=first,
+                near=".".join([near, *parts]),
+            )
+
+
+def _near_module(application: Application, name: str) -> str:
+    """The module or package of the site whose name is near; "" where there is none."""
+    known = [path.stem for path in application.path.glob("*.py")]
+    known += [path.parent.name for path in application.path.glob("*/__init__.py")]
+    return next(iter(difflib.get_close_matches(name, known, 1)), "")
+
+
+def _worker(
+    site: Site, application: Application, found: dict[str, tuple[str, Span]]
+) -> Iterator[Finding]:
+    """What wfastcgi itself reads."""
+    handler = _wfastcgi_handler(site, application)
+    named = site.worker_setting("WSGI_HANDLER", application)
+    if (
+        handler is not None
+        and not named
+        and not any(key.upper() == "WSGI_HANDLER" for key in found)
+    ):
+        near = difflib.get_close_matches("WSGI_HANDLER", [key.upper() for key in found], 1, 0.8)
+        name = next((key for key in found if [key.upper()] == near), "")
+        place = found[name][1] if name else handler
+        yield finding(f"settings-no-handler{'/near' if name else ''}", place, name=name)
+    activated, span = found.get("WSGI_ALT_VIRTUALENV_ACTIVATE_THIS", ("", None))
+    runs_script = found.get("WSGI_HANDLER", ("", None))[0].endswith(".get_virtualenv_handler()")
+    if runs_script and activated.lower().endswith(".exe"):
+        yield finding("settings-activate-script", span, value=activated)
+    pattern, span = found.get("WSGI_RESTART_FILE_REGEX", ("", None))
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        yield finding("settings-restart-pattern", span, pattern=pattern, reason=error)
+
+
+def _wfastcgi_handler(site: Site, application: Application) -> Span | None:
+    """Where the first handler stands that gives requests of an application to wfastcgi."""
+    for node in site.effective(application.url or "/").section(handlers.SECTION).items:
+        if "fastcgimodule" in node.text("modules").lower() and "wfastcgi" in node.text(
+            "scriptProcessor"
+        ):
+            return node.span
+    return None
+
+
+def _portal(site: Site, found: dict[str, tuple[str, Span]]) -> Iterator[Finding]:
+    """App settings of the portal that web.config sets as well, where the two differ."""
+    for setting in site.settings.app_settings if site.settings.azure else ():
+        if not setting.kind and setting.name in found and found[setting.name][0] != setting.value:
+            winner = "the portal's value" if site.settings.portal_wins else "web.config"
+            yield finding(
+                "settings-portal", found[setting.name][1], name=setting.name, winner=winner
+            )
+
+
+def _handler_name(name: str, value: str, span: Span, folder: Path) -> Finding | None:
+    """What is wrong with the dotted name of a handler, if anything."""
+    if value != value.strip():
+        return finding(
+            "settings-handler-name/blank", span, name=name, value=value, meant=value.strip()
+        )
+    if called := re.fullmatch(r"([\w.]+)\.(\w+)\(\)", value):
+        file = _own_file(called[1], folder)
+        text = file.read_text("utf-8", "replace") if file is not None else ""
+        if re.search(rf"^{called[2]}\s*(?::[^=\n]+)?=[^=]", text, re.MULTILINE):
+            plain = value.removesuffix("()")
+            return finding("settings-handler-name/call", span, name=name, value=value, meant=plain)
+        return None
+    form = (
+        "file"
+        if re.search(r"[\\/]|\.py$", value)
+        else "colon"
+        if ":" in value
+        else ""
+        if "." in value
+        else "dot"
+    )
+    if not form:
+        return None
+    code = f"settings-handler-name/{form}"
+    return finding(code, span, name=name, value=value, meant=meant(value, folder))
+
+
+def _near_attribute(application: Application, value: str) -> str:
+    """The handler that is meant by one whose module is there and has nothing of its name; ""
+    where the name may be there, or none is near.
+    """
+    module, _, attribute = value.rpartition(".")
+    file = _own_file(module, application.path) if module else None
+    if file is None or not attribute.isidentifier():
+        return ""
+    text = file.read_text("utf-8", "replace")
+    if re.search(rf"\b{attribute}\b|import \*", text):
+        return ""
+    near = near_name(file, attribute)
+    return f"{module}.{near}" if near else ""
+
+
+def _own_file(module: str, folder: Path) -> Path | None:
+    """The file of a module of the site, where the whole of the name is one."""
+    file = module_file(module, folder)
+    place = folder / module.replace(".", "/")
+    return file if file in (place.with_name(f"{place.name}.py"), place / "__init__.py") else None
+
+
+def _missing_part(application: Application, package: str, part: str) -> str:
+    """The file that should hold ``package.part`` where the package is a folder of the site and has
+    nothing of that name.
+    """
+    folder = application.path / package
+    if (
+        not folder.is_dir()
+        or not part.isidentifier()
+        or (folder / part).is_dir()
+        or any(folder.glob(f"{part}.*"))
+    ):
+        return ""
+    inside = folder / "__init__.py"
+    if inside.is_file() and part in inside.read_text("utf-8", "replace"):
+        return ""
+    return f"{package}/{part}.py"
+
+
+#: Modules that sites name and that come from packages or from the worker.
+_FROM_PACKAGES = frozenset({"ptvs_virtualenv_proxy", "django", "flask", "bottle", "wfastcgi"})
+
+
+def _importable(
+    site: Site, application: Application, module: str, found: dict[str, tuple[str, Span]]
+) -> bool:
+    if module in _FROM_PACKAGES:
+        return True
+    folders = [application.path]
+    for name, (value, _) in found.items():
+        if name.lower() == "pythonpath":
+            for part in filter(None, (part.strip() for part in value.split(";"))):
+                text = part.replace("%HOME%", "D:\\home")
+                local = (
+                    paths.map_path(text, path_pairs(site))
+                    if paths.is_windows(text)
+                    else str(application.path / text.replace("\\", "/"))
+                )
+                folders += [Path(local)] if local else []
+    folders += application.path.glob("env/lib/python*/site-packages")
+    return any((folder / module).is_dir() or any(folder.glob(f"{module}.*")) for folder in folders)
+
+
+def _secrets(file: ConfigFile) -> Iterator[Finding]:
+    if file.root is None:
+        return
+    for section, key, value_name in (
+        ("appSettings", "key", "value"),
+        ("connectionStrings", "name", "connectionString"),
+        ("environmentVariables", "name", "value"),
+    ):
+        for group in file.root.iter(section):
+            for add in group.children:
+                name, value = add.attributes.get(key, ""), add.attributes.get(value_name, "")
+                inside = _SECRET_TEXT.search(value)
+                named = (
+                    _SECRET_NAME.search(name)
+                    and name.lower() not in _NO_SECRETS
+                    and not paths.is_windows(value)
+                )
+                shaped = _SECRET_SHAPE.match(value.strip())
+                secret = (inside[1] or inside[2]) if inside else ""
+                secret = secret or (value.strip() if named or shaped else "")
+                is_sentence = inside is None and len(secret.split()) > 2
+                if secret and not is_sentence and not _PLACEHOLDER.fullmatch(secret):
+                    yield finding("settings-secret", add.span, name=name)

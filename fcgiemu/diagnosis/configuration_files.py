@@ -1,0 +1,51 @@
+"""The configurations that a file has a part in, or that a site has none at all, and why."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+from ..app_service.home import last_failure
+from ..app_service.versioned_configs import versioned_configs
+from ..catalogue import finding
+from ..catalogue.findings import Finding
+from ..config.file import ConfigFile
+from ..config.tree import Effective
+from ..files import find, is_empty
+from ..hosting import Hosting
+from ..init.recognise import place_of_site
+
+
+def of_file(site: Hosting, file: ConfigFile) -> list[Effective]:
+    """The configurations that a file has a part in: of its folder and of its <location>s."""
+    places = [file.directory or "/", *(f"{file.directory}/{place}" for place in file.locations)]
+    return list({id(found): found for found in map(site.effective, places)}.values())
+
+
+def holds_files(folder: Path) -> bool:
+    """Whether a folder holds more than configuration, as one does that is a site already."""
+    try:
+        return any(
+            entry.is_file() and entry.suffix.lower() != ".config" for entry in folder.iterdir()
+        )
+    except OSError:
+        return False
+
+
+def missing(folder: Path) -> Finding | None:
+    """That a folder has no web.config, and why; None where it has one."""
+    if find(folder, "web.config") is not None:
+        return None
+    if names := [file.name for file in versioned_configs(folder).values()]:
+        return finding("config-missing/versions", None, files=" and ".join(names))
+    if reason := last_failure(folder):
+        return finding("config-missing/deployment", None, folder=folder, reason=reason)
+    if is_empty(folder):
+        return finding("config-missing/empty", None, folder=folder)
+    place = place_of_site(folder)
+    if place is None:
+        return finding("config-missing/unknown", None, folder=folder)
+    if find(place, "web.config") is not None:
+        return finding("config-missing/below", None, folder=folder, place=place)
+    command = f"fcgiemu init {shlex.quote(str(place))}"
+    return finding("config-missing", None, folder=folder, command=command)

@@ -1,0 +1,173 @@
+"""What an application behind httpPlatform needs before it can answer: a program that starts, and
+listens on the port that IIS gives it.
+
+``suspicions`` reads the configuration and the site's files: ``check`` says the same.
+``of_failed_start`` is about a start that failed, in ``doctor`` as in ``serve``.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+from ..applications import Application
+from ..catalogue import finding
+from ..catalogue.findings import Finding, Span
+from ..modules.http_platform import PORT_VARIABLE, HttpPlatform
+from ..programs.interpreters import Program
+from ..programs.process_command import log_file
+from ..programs.windows_paths import inferred, is_ours
+from ..site import Site
+from ..worker import paths
+from .causes import causes
+from .configuration_files import holds_files
+from .windows_variables import undefined
+
+#: Servers that need fork, which Windows does not have.
+_FORKING = ("gunicorn", "uwsgi", "circusd", "chaussette")
+#: A port that arguments fix: --port 5000, -p 80, --bind=0.0.0.0:8000, localhost:8000.
+_FIXED = re.compile(
+    r"(?:--?(?:port|p|P)[ =]|--(?:bind|listen|http|host-port)[ =][^ ]*:|-b [^ ]*:|"
+    r"\b(?:localhost|127\.0\.0\.1|0\.0\.0\.0|\*):)(\d{2,5})\b"
+)
+#: A path with a blank in it and no quotes around it.
+_UNQUOTED = re.compile(r'(?<!")\b[A-Za-z]:\\[^"]*?[^"\s\\] +[^"\s-][^"\s]*\\[^"\s]*')
+#: What Windows lacks, where a script names it.
+_NO_FORK = re.compile(r"os\.fork\(|^import (?:fcntl|pwd|grp|resource|termios)\b", re.MULTILINE)
+
+
+def by_hand(
+    application: Application,
+    command: tuple[str, ...],
+    port: int | str,
+    variable: str = PORT_VARIABLE,
+) -> str:
+    """The command that starts a process as IIS does, which tells it the port in ``variable``."""
+    parts = " ".join(map(shlex.quote, command))
+    return f"cd {shlex.quote(str(application.path))} && {variable}={port} {parts}"
+
+
+def of_failed_start(
+    settings: HttpPlatform,
+    application: Application,
+    program: Program | None,
+    output: str,
+    ports: tuple[int, ...],
+) -> list[Finding]:
+    """What is likely behind a process that ended, or does not listen where it should: ``ports`` are
+    those that it listens on.
+    """
+    if ports:
+        return [finding("platform-port/other", None, port=ports[0])]
+    if likely := causes(output, application, program):
+        return likely
+    if match := re.search(r"can't open file '([^']+)'", output):
+        return [finding("platform-script-not-found", None, file=match[1])]
+    if not output.strip() and PORT_VARIABLE not in settings.arguments:
+        return [finding("platform-port/none", None)]
+    return []
+
+
+# -- what the configuration and the files tell -----------------------------------------------------
+
+
+def suspicions(
+    site: Site, application: Application, settings: HttpPlatform, span: Span | None
+) -> Iterator[Finding]:
+    """What is wrong with <httpPlatform>, by its attributes and the files of the site."""
+    texts = [settings.process_path, settings.arguments]
+    texts += [value for _, value in settings.environment]
+    for name in dict.fromkeys(name for text in texts for name in undefined(site, text)):
+        near = difflib.get_close_matches(name.upper(), [PORT_VARIABLE, "HOME", "TEMP"], 1)
+        yield finding(
+            f"platform-unknown-variable/{'near' if near else 'none'}",
+            span,
+            name=name,
+            near="".join(near),
+        )
+    if match := _UNQUOTED.search(settings.arguments):
+        yield finding("platform-unquoted-blank", span, path=match[0])
+    if settings.forwards_token:
+        yield finding("platform-windows-token", span)
+    yield from _script(application, settings, span)
+    yield from _fixed_port(settings, span)
+    yield from _forks(application, settings, span)
+    yield from _log_folder(site, application, settings, span)
+
+
+def _words(text: str) -> list[str]:
+    return [word.replace('"', "") for word in re.findall(r'(?:"[^"]*"|\S)+', text)]
+
+
+def _script(
+    application: Application, settings: HttpPlatform, span: Span | None
+) -> Iterator[Finding]:
+    """The script that the arguments begin with, where there is no such file."""
+    script = (_words(settings.arguments) or [""])[0]
+    if not script.lower().endswith((".py", ".js")) or paths.is_windows(script):
+        return
+    if "%" in script or os.path.exists(paths.below(str(application.path), script)):
+        return
+    if not holds_files(application.path):
+        return  # the configuration alone is here, and not the site
+    names = [entry.name for entry in application.path.glob("*.py")]
+    near = difflib.get_close_matches(script, names, 1, 0.75)
+    yield finding(
+        f"platform-missing-script/{'near' if near else 'none'}",
+        span,
+        script=script,
+        near="".join(near),
+    )
+
+
+def _fixed_port(settings: HttpPlatform, span: Span | None) -> Iterator[Finding]:
+    values = [settings.arguments, *(value for _, value in settings.environment)]
+    match = _FIXED.search(settings.arguments)
+    if match and not any(PORT_VARIABLE in value.upper() for value in values):
+        meant = match[0].replace(match[1], f"%{PORT_VARIABLE}%")
+        yield finding("platform-fixed-port", span, port=match[1], meant=meant)
+
+
+def _forks(
+    application: Application, settings: HttpPlatform, span: Span | None
+) -> Iterator[Finding]:
+    """Servers and calls that need fork."""
+    parts = [settings.process_path, *_words(settings.arguments)]
+    names = [re.split(r"[\\/]", word)[-1].lower().removesuffix(".exe") for word in parts]
+    server = next((name for name in _FORKING if name in names), "")
+    if server:
+        yield finding("platform-fork/server", span, name=server)
+        return
+    for word in parts[1:2]:
+        script = Path(paths.below(str(application.path), word))
+        text = (
+            script.read_text("utf-8", "replace")
+            if word.endswith(".py") and script.is_file()
+            else ""
+        )
+        if match := _NO_FORK.search(text):
+            yield finding("platform-fork/script", span, script=word, name=match[0])
+
+
+def _log_folder(
+    site: Site, application: Application, settings: HttpPlatform, span: Span | None
+) -> Iterator[Finding]:
+    """A folder of stdoutLogFile that is not there: it is made here, and not on the server."""
+    local = log_file(site, application, settings, "")
+    folder = os.path.dirname(local)
+    guessed = inferred(site)
+    is_guessed = guessed is not None and (settings.stdout_log or "").lower().startswith(
+        guessed.windows.lower()
+    )
+    if local and not os.path.isdir(folder) and not is_ours(site, local) and not is_guessed:
+        yield finding(
+            "platform-log-folder",
+            span,
+            name=settings.stdout_log,
+            folder=folder,
+            command=f"mkdir -p {shlex.quote(folder)}",
+        )

@@ -1,0 +1,263 @@
+"""What an application of iisnode needs before it can answer: a script that is there, that listens
+on the name of a pipe and not only as the main module, an iisnode.yml that can be read, and a
+configuration that leaves errors and WebSockets to it.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+import re
+from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
+from pathlib import Path
+from typing import NamedTuple
+
+from ..applications import Application
+from ..catalogue import finding
+from ..catalogue.findings import Finding, Span
+from ..config.file import ConfigFile
+from ..config.merge import Node
+from ..config.tree import Effective
+from ..files import MAX_TEXT, UNWATCHED
+from ..modules import handlers, iisnode, iisnode_yml
+from ..modules.custom_error import error_pages
+from ..modules.loaded_modules import modules_not_loaded
+from ..programs.node import Version, package, satisfies, version_name, wanted
+from ..site import Site
+from ..worker import paths
+from . import javascript
+from .configuration_files import holds_files
+
+#: Packages that upgrade connections.
+_SOCKETS = frozenset(
+    """socket.io ws websocket sockjs express-ws primus faye sails faye-websocket @fastify/websocket
+    engine.io koa-websocket""".split()
+)
+#: Scripts that are read of one application.
+_MAX_SCRIPTS = 50
+#: Files that are looked through for a script of a name.
+_MAX_FILES = 2000
+#: Values of iisnode.yml in which quotation marks have a meaning.
+_QUOTED = frozenset({"nodeprocesscommandline", "interceptor"})
+
+
+class Script(NamedTuple):
+    """The file that an application begins with: its name from the site's root on, and its text
+    without comments.
+    """
+
+    name: str
+    path: Path
+    code: str
+
+
+def findings(site: Site, files: Iterable[ConfigFile]) -> Iterator[Finding]:
+    """Every finding of this kind, handler by handler."""
+    for file in files:
+        folder = f"/{file.directory.strip('/')}".rstrip("/")
+        effective = site.effective(folder or "/")
+        items = [
+            item
+            for item in effective.section(handlers.SECTION).items
+            if item.file is file and "iisnode" in item.text("modules")
+        ]
+        if not items:
+            continue
+        yield from _configuration(site, effective, folder, items[0])
+        yield from _yml(site, effective, folder)
+        for item in items:
+            yield from _scripts(site, effective, folder, item)
+
+
+# -- this machine ----------------------------------------------------------------------------------
+
+
+def versions(
+    site: Site, application: Application, command_line: str, version: Version
+) -> Iterator[Finding]:
+    """Places that ask for another Node than the one that runs here."""
+    for where, asked in wanted(site, application, command_line):
+        if version and satisfies(version, asked) is False:
+            yield finding(
+                "iisnode-node-version",
+                None,
+                where=where,
+                asked=asked,
+                version=version_name(version),
+            )
+
+
+# -- configuration ---------------------------------------------------------------------------------
+
+
+def _configuration(site: Site, effective: Effective, folder: str, item: Node) -> Iterator[Finding]:
+    errors = effective.view(error_pages)
+    replaced = errors.existing == "Auto" and errors.mode != "Detailed"
+    if replaced and "CustomErrorModule" not in effective.view(modules_not_loaded):
+        yield finding("iisnode-error-bodies", item.span)
+    if "WebSocketModule" in effective.view(modules_not_loaded):
+        return
+    if effective.section("system.webServer/webSocket").flag("enabled"):
+        for name in _dependencies(Path(site.local_path(folder + "/"))):
+            if name in _SOCKETS:
+                yield finding("iisnode-web-socket", item.span, package=name)
+                return
+
+
+def _dependencies(folder: Path) -> list[str]:
+    found = package(folder).get("dependencies")
+    return sorted(found) if isinstance(found, dict) else []
+
+
+# -- iisnode.yml -----------------------------------------------------------------------------------
+
+
+def _yml(site: Site, effective: Effective, folder: str) -> Iterator[Finding]:
+    name = str(effective.view(iisnode.written)["configOverrides"].value)
+    path = iisnode.override_path(folder, name)
+    data = iisnode.read_override(site.files, path) if name else None
+    if data is None:
+        return
+    yml, shown = iisnode_yml.read(data), path.lstrip("/")
+    yield from iisnode.yml_findings(yml, shown)
+    known = {key.lower(): attribute for key, attribute in iisnode.attributes().items()}
+    for key, text, number in yml.lines:
+        span, attribute = Span(shown, number, 1), known.get(iisnode_yml.attribute_name(key))
+        if attribute is None:
+            near = get_close_matches(key.strip().lower().replace("-", "_"), known, 1)
+            yield finding(
+                f"iisnode-yml-key/{'near' if near else 'none'}",
+                span,
+                key=key.strip(),
+                near=known[near[0]].name if near else "",
+            )
+        elif attribute.type == "uint" and not re.fullmatch(r"\s*[0-9]+", text):
+            value = iisnode_yml.number(text)
+            yield finding("iisnode-yml-value/number", span, key=key, text=text, value=value)
+        elif attribute.type != "string":
+            continue
+        elif text.startswith("\t"):
+            yield finding("iisnode-yml-value/tab", span, key=key)
+        elif key.lower() not in _QUOTED and re.fullmatch(r"\".*\"|'.*'", text):
+            yield finding("iisnode-yml-quoted", span, key=key, text=text, meant=text[1:-1])
+
+
+# -- scripts ---------------------------------------------------------------------------------------
+
+
+def _scripts(site: Site, effective: Effective, folder: str, item: Node) -> Iterator[Finding]:
+    path = item.text("path").strip("/")
+    local = Path(site.local_path(folder + "/"))
+    entry = Path(paths.below(str(local), path))
+    if "*" in path:
+        scripts = sorted(_matching(local, path))
+    elif entry.is_file():
+        scripts = [entry]
+    else:
+        scripts = []
+        if not any(_named(local, path)) and holds_files(local):
+            yield _no_script(item, local)
+    for script in scripts:
+        loaded = list(_loaded(site.path, script))
+        if not loaded or ("*" in path and not javascript.names_port(loaded[0].code)):
+            continue
+        yield from _port(loaded)
+        yield from _main(loaded[0])
+        settings = effective.view(iisnode.written)
+        if not settings["enableXFF"].value and not site.settings.azure:
+            yield from _forwarded(loaded)
+
+
+def _no_script(item: Node, folder: Path) -> Finding:
+    path = item.text("path")
+    names = [entry.name for entry in folder.glob("*.*js")]
+    usual = [name for name in ("server.js", "app.js", "index.js") if name in names]
+    near = get_close_matches(path, names, 1, 0.7) or usual
+    return finding(
+        f"iisnode-no-script/{'near' if near else 'none'}",
+        item.span,
+        handler=item.text("name"),
+        path=path,
+        near=near[0] if near else "",
+    )
+
+
+def _matching(folder: Path, path: str) -> Iterator[Path]:
+    if "/" not in path:
+        for entry in folder.glob("*"):
+            if entry.is_file() and fnmatch.fnmatch(entry.name.lower(), path.lower()):
+                yield entry
+
+
+def _named(folder: Path, name: str) -> Iterator[Path]:
+    """Files of a name below a folder: a handler's path without a slash fits in each."""
+    seen = 0
+    for place, folders, files in os.walk(folder):
+        folders[:] = sorted(set(folders) - UNWATCHED)
+        seen += len(files)
+        yield from (Path(place, file) for file in files if file.lower() == name.lower())
+        if seen > _MAX_FILES or "/" in name:
+            return
+
+
+def _loaded(root: Path, entry: Path) -> Iterator[Script]:
+    """A script, and those of the site that it loads."""
+    waiting, seen = [entry], set[Path]()
+    while waiting and len(seen) < _MAX_SCRIPTS:
+        path = waiting.pop(0)
+        real = path.resolve()
+        if real in seen or not real.is_relative_to(root.resolve()) or "node_modules" in real.parts:
+            continue
+        seen.add(real)
+        try:
+            text = path.read_text("utf-8", "replace") if path.stat().st_size <= MAX_TEXT else ""
+        except OSError:
+            continue
+        code = javascript.without_comments(text)
+        yield Script(os.path.relpath(path, root).replace(os.sep, "/"), path, code)
+        for name in javascript.requires(code):
+            found = path.parent / name
+            places = [found, *(Path(f"{found}{end}") for end in (".js", ".cjs", "/index.js"))]
+            waiting += [place for place in places if place.is_file()][:1]
+
+
+def _span(script: Script, position: int) -> Span:
+    return Span(script.name, javascript.line_of(script.code, position), 1)
+
+
+def _port(loaded: list[Script]) -> Iterator[Finding]:
+    """A port that is not the name of a pipe; one finding for an application."""
+    for script in loaded:
+        if number := javascript.port_as_number(script.code):
+            yield finding("iisnode-port-number/number", _span(script, number.position))
+            return
+        if given := javascript.port_in_object(script.code):
+            yield finding("iisnode-port-number/object", _span(script, given.position))
+            return
+    if any(javascript.names_port(script.code) for script in loaded):
+        return
+    for script in loaded:
+        if fixed := javascript.fixed_port(script.code):
+            span = _span(script, fixed.position)
+            yield finding("iisnode-port-number/fixed", span, port=fixed.text)
+            return
+
+
+def _main(script: Script) -> Iterator[Finding]:
+    if main := javascript.listens_as_main_only(script.code):
+        span = _span(script, main.position)
+        yield finding("iisnode-main-module", span, condition=main.text)
+    kind = package(script.path.parent).get("type")
+    suffix, name = script.path.suffix.lower(), script.path.name
+    if suffix == ".mjs" or (suffix == ".js" and kind == "module"):
+        waits = javascript.awaits_at_top(script.code)
+        form, position = ("await", waits.position) if waits else ("module", 0)
+        yield finding(f"iisnode-es-module/{form}", _span(script, position), script=name)
+
+
+def _forwarded(loaded: list[Script]) -> Iterator[Finding]:
+    for script in loaded:
+        if trusted := javascript.trusts_forwarded_for(script.code):
+            yield finding("iisnode-forwarded-for", _span(script, trusted.position))
+            return

@@ -1,0 +1,125 @@
+"""Modules of the site that Python does not find, or finds in the place of others."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from ..applications import Application
+from ..catalogue import finding
+from ..catalogue.findings import Finding
+from ..programs.interpreters import Program
+from ..programs.requirements import package_named, package_of
+from .handler_names import module_file, near_name
+
+#: How deep in the site a module is looked for that Python does not find.
+_DEPTH = 3
+
+
+def shadowed(text: str, of_worker: bool, application: Application) -> Iterator[Finding]:
+    """A module of the site that is called as one of Python's own or as a package: whichever is
+    loaded first hides the other. ``text`` is an error text.
+    """
+    match = re.search(
+        r"(?:module|from|partially initialized module) '(\w+)'? (?:has no attribute|\()"
+        r"|'(\w+)' is not a package",
+        text,
+    )
+    name = (match[1] or match[2]) if match else ""
+    if match is None:
+        return
+    files = [file for file in (f"{name}.py", f"{name}/") if (application.path / file).exists()]
+    if not files:
+        return
+    form = "hidden" if of_worker or match[2] is not None else "hides"
+    if name not in sys.stdlib_module_names:
+        if package_named(name) is None and package_of(application.path, name) is None:
+            return
+        form = "package"
+    yield finding(f"error-shadowed-module/{form}", None, file=files[0], name=name)
+
+
+def hidden_module(
+    application: Application, package: str, name: str, program: Program | None
+) -> Iterator[Finding]:
+    """That ``package`` has no ``name`` although there is such a module: its import has failed, and
+    the resolver has moved on. Or that there is none in a package of the site.
+    """
+    file = module_file(f"{package}.{name}", application.path)
+    if file is None or program is None:
+        return
+    if file.name == "__init__.py" and file.parent.name == package.rpartition(".")[2]:
+        folder = package.replace(".", "/")
+        yield finding("error-module-elsewhere/part", None, folder=folder, name=name)
+    elif name in (file.stem, file.parent.name):
+        place = shlex.quote(str(application.path))
+        yield finding(
+            "error-hidden-import",
+            None,
+            file=os.path.relpath(file, application.path),
+            command=f"cd {place} && {shlex.quote(program.path)} -c 'import {package}.{name}'",
+        )
+
+
+def misspelled(application: Application, module: str, name: str) -> Iterator[Finding]:
+    """That a module of the site has no ``name``, but an application or almost that name."""
+    file = module_file(module, application.path)
+    if file is None or module.rpartition(".")[2] not in (file.stem, file.parent.name):
+        return
+    near = near_name(file, name)
+    if near:
+        relative = os.path.relpath(file, application.path)
+        yield finding(
+            "error-no-attribute/near", None, module=module, name=name, file=relative, near=near
+        )
+
+
+def elsewhere(application: Application, dotted: str) -> Iterator[Finding]:
+    """A module that the site has by another spelling, or in a folder that is not on PYTHONPATH."""
+    module, _, rest = dotted.partition(".")
+    names = {entry.name.lower(): entry.name for entry in _entries(application.path)}
+    for file in (f"{module}.py", module):
+        spelled = names.get(file.lower())
+        if spelled is not None and spelled != file:
+            right = spelled.removesuffix(".py")
+            yield finding("error-module-elsewhere/case", None, file=spelled, name=right)
+    if rest and (application.path / module).is_dir():
+        yield finding("error-module-elsewhere/part", None, folder=module, name=rest)
+        return
+    folder = next(_folders_with(application.path, module), None)
+    if folder is not None:
+        relative = os.path.relpath(folder, application.path)
+        windows = ".\\" + relative.replace("/", "\\")
+        yield finding(
+            "error-module-elsewhere/path", None, name=module, folder=relative, value=windows
+        )
+
+
+def _folders_with(folder: Path, module: str, depth: int = _DEPTH) -> Iterator[Path]:
+    """Folders below one that hold a module or package, the nearest first; environments are left
+    out.
+    """
+    below = [entry for entry in _entries(folder) if entry.is_dir() and not _is_left_out(entry)]
+    for entry in below:
+        if (entry / f"{module}.py").is_file() or (entry / module / "__init__.py").is_file():
+            yield entry
+    for entry in below if depth > 1 else ():
+        yield from _folders_with(entry, module, depth - 1)
+
+
+def _is_left_out(folder: Path) -> bool:
+    name = folder.name
+    return (
+        name.startswith((".", "__")) or name == "node_modules" or (folder / "pyvenv.cfg").exists()
+    )
+
+
+def _entries(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except OSError:
+        return []

@@ -1,0 +1,265 @@
+"""Conditions of rewrite rules that cannot fit what they test: a query never begins with a question
+mark, a host name holds no slash, a file is not found by its URL.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Container, Iterator
+from difflib import get_close_matches
+
+from ..catalogue import finding
+from ..catalogue.findings import Finding
+from ..rewrite.rule import Condition, Rule
+from . import rewrite_patterns
+
+#: Server variables that people test, of IIS's documented list; HTTP_* are request headers.
+VARIABLES = frozenset(
+    """ALL_HTTP ALL_RAW APPL_MD_PATH APPL_PHYSICAL_PATH AUTH_PASSWORD AUTH_TYPE AUTH_USER CACHE_URL
+    CERT_COOKIE CERT_FLAGS CERT_ISSUER CERT_KEYSIZE CERT_SECRETKEYSIZE CERT_SERIALNUMBER
+    CERT_SERVER_ISSUER CERT_SERVER_SUBJECT CERT_SUBJECT CONTENT_LENGTH CONTENT_TYPE
+    CRYPT_CIPHER_ALG_ID CRYPT_HASH_ALG_ID CRYPT_KEYEXCHANGE_ALG_ID CRYPT_PROTOCOL
+    DOCUMENT_ROOT GATEWAY_INTERFACE HTTPS
+    HTTPS_KEYSIZE HTTPS_SECRETKEYSIZE HTTPS_SERVER_ISSUER HTTPS_SERVER_SUBJECT IISNODE_VERSION
+    INSTANCE_ID INSTANCE_META_PATH INSTANCE_NAME LOCAL_ADDR LOGON_USER PATH_INFO PATH_TRANSLATED
+    QUERY_STRING REMOTE_ADDR REMOTE_HOST REMOTE_PORT REMOTE_USER REQUEST_FILENAME REQUEST_METHOD
+    REQUEST_URI SCRIPT_FILENAME SCRIPT_NAME SCRIPT_TRANSLATED SERVER_ADDR SERVER_NAME SERVER_PORT
+    SERVER_PORT_SECURE SERVER_PROTOCOL SERVER_SOFTWARE SSI_EXEC_DISABLED UNENCODED_URL
+    UNMAPPED_REMOTE_USER URL URL_PATH_INFO WEBSOCKET_VERSION IIS_WASURLREWRITTEN
+    APP_POOL_ID APPL_HOST_NAME APP_WARMING_UP""".split()
+)
+_VARIABLE = re.compile(r"\{([A-Za-z][A-Za-z0-9_-]*)\}")
+#: Empty in rules, which run before anybody is authenticated.
+_USERS = frozenset({"REMOTE_USER", "LOGON_USER", "AUTH_USER", "AUTH_TYPE"})
+_URLS = frozenset({"URL", "REQUEST_URI", "PATH_INFO", "SCRIPT_NAME", "UNENCODED_URL"})
+#: Those of them that hold the query.
+_WITH_QUERY = frozenset({"REQUEST_URI", "UNENCODED_URL"})
+#: A set of letters that holds one twice, as nobody writes who means a set.
+_SET = re.compile(r"\[\^?([A-Za-z]{3,})\]")
+#: A set that holds alternatives or a group, as nobody writes who means a set.
+_CHOICE = re.compile(r"\[\^?(\([A-Za-z|]{2,}\)|[A-Za-z]{2,}(?:\|[A-Za-z]{2,})+)\]")
+
+
+def findings(rule: Rule, known: Container[str]) -> Iterator[Finding]:
+    """Findings about the conditions of a rule; ``known`` are the variables that rules set."""
+    for condition in rule.conditions:
+        yield from _variables(rule, condition, known)
+        found = _VARIABLE.fullmatch(condition.input.source.strip())
+        name = found[1].upper() if found else ""
+        if condition.match_type != "Pattern":
+            yield from _file_test(rule, condition)
+        elif name.startswith("HTTP_X_MS_CLIENT_PRINCIPAL"):
+            yield finding("rewrite-client-principal", condition.span, rule=rule.name, variable=name)
+        elif name in _USERS:
+            yield finding("rewrite-user-variable", condition.span, rule=rule.name, variable=name)
+        elif name and condition.matcher and (misfit := _misfit(name, condition, rule)):
+            yield finding(
+                f"rewrite-impossible-condition/{misfit[0]}",
+                condition.span,
+                rule=rule.name,
+                pattern=condition.pattern,
+                variable=name,
+                meant=misfit[1],
+                effect="always holds" if condition.negate else "never holds",
+            )
+    yield from _users(rule)
+    yield from _any_of_negated(rule)
+    yield from _letters(rule)
+
+
+def _users(rule: Rule) -> Iterator[Finding]:
+    """Variables about the user in targets and in variables that the rule sets."""
+    texts = [(variable.value.source, variable.span) for variable in rule.variables]
+    texts += [(rule.action.url.source, rule.span)] if rule.action.url is not None else []
+    for text, span in texts:
+        for name in _VARIABLE.findall(text):
+            if name.upper() in _USERS:
+                yield finding("rewrite-user-variable", span, rule=rule.name, variable=name.upper())
+
+
+#: What the test of a file may look at: variables and parts that hold a path of the disk.
+_DISK = re.compile(
+    r"(?i)\{(?:REQUEST_FILENAME|DOCUMENT_ROOT|APPL_PHYSICAL_PATH|PATH_TRANSLATED|SCRIPT_FILENAME"
+    r"|SCRIPT_TRANSLATED)\}|[a-z]:|\\\\|%"
+)
+
+
+def _file_test(rule: Rule, condition: Condition) -> Iterator[Finding]:
+    """IsFile and IsDirectory of what is not a path of the disk."""
+    source = condition.input.source.strip()
+    found = re.match(rf"(?i)/?\{{(R:\d+|{'|'.join(_URLS)})\}}", source)
+    if found is None or _DISK.match(source):
+        return
+    below = re.sub(r"^/?\{[\w:]+\}", "", source)
+    meant = "{APPL_PHYSICAL_PATH}{R:0}" + below if below else "{REQUEST_FILENAME}"
+    yield finding(
+        f"rewrite-file-test-of-url{'/below' if below else ''}",
+        condition.span,
+        rule=rule.name,
+        variable=found[1].upper(),
+        test=condition.match_type,
+        meant=meant,
+    )
+
+
+_METHODS = ("GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "CONNECT")
+#: Variables that have few values -> these values.
+_VALUES = {"HTTPS": ("on", "off"), "SERVER_PORT_SECURE": ("1", "0")}
+#: What people write for them.
+_YES = frozenset({"on", "1", "true", "yes", "https", "ssl", "enabled", "443", "secure"})
+_NO = frozenset({"off", "0", "false", "no", "http", "disabled", "80", ""})
+
+
+def _misfit(name: str, condition: Condition, rule: Rule) -> tuple[str, str] | None:
+    """The form of ``rewrite-impossible-condition`` that a pattern is, and the pattern that was
+    meant; None for one that can match.
+    """
+    written = condition.pattern.strip()
+    if rule.pattern_syntax == "Wildcard" and rewrite_patterns.is_regex(written):
+        return None  # that has been said
+    pattern = rewrite_patterns.as_regex(written, rule.pattern_syntax)
+    is_regex = rule.pattern_syntax == "ECMAScript"
+    first = rewrite_patterns.begins(pattern)
+    if name in _VALUES:
+        return _switch(name, condition, is_regex)
+    if name == "QUERY_STRING" and (first == {"?"} or rewrite_patterns.needs(pattern, "?")):
+        meant = (
+            rewrite_patterns.without_first(written, "?") if is_regex else written.partition("?")[2]
+        )
+        rest = re.sub(r"^(\^?).*\\\?", r"\1", meant) if is_regex else meant
+        return "query", rest
+    if name in _URLS:
+        if first and "/" not in first:
+            return "path", rewrite_patterns.with_first(written, "/") if is_regex else f"/{written}"
+        return (
+            ("no-query", "")
+            if name not in _WITH_QUERY and rewrite_patterns.needs(pattern, "?")
+            else None
+        )
+    if name in ("HTTP_HOST", "SERVER_NAME") and rewrite_patterns.needs(pattern, "/"):
+        return "host", ""
+    if name == "REQUEST_METHOD" and condition.matcher and not condition.ignore_case:
+        fits = any(condition.matcher(method) for method in _METHODS)
+        lower = any(condition.matcher(method.lower()) for method in _METHODS)
+        return ("method", written.upper()) if lower and not fits else None
+    if name == "REQUEST_FILENAME" and rewrite_patterns.needs(pattern, "/"):
+        return "filename", ""
+    return None
+
+
+def _switch(name: str, condition: Condition, is_regex: bool) -> tuple[str, str] | None:
+    """As ``_misfit``, for a variable of two values."""
+    assert condition.matcher is not None
+    if any(condition.matcher(value) for value in _VALUES[name]):
+        return None
+    word = re.sub(r"[\^$()\[\]]", "", condition.pattern).strip().lower()
+    if word not in _YES | _NO:
+        return None
+    meant = _VALUES[name][0 if word in _YES else 1]
+    meant = f"^{meant}$" if is_regex else meant
+    if name == "HTTPS":
+        return ("case" if word in ("on", "off") else "https"), meant
+    return "secure", meant
+
+
+#: Names from other servers and languages -> those of IIS.
+_MISNOMERS = {
+    "HOST": "HTTP_HOST",
+    "HOSTNAME": "HTTP_HOST",
+    "HTTP_HOSTNAME": "HTTP_HOST",
+    "SERVER_HOST": "HTTP_HOST",
+    "DOMAIN": "HTTP_HOST",
+    "URI": "REQUEST_URI",
+    "REQUEST_URL": "REQUEST_URI",
+    "THE_REQUEST": "REQUEST_URI",
+    "REQUEST_PATH": "URL",
+    "QUERY": "QUERY_STRING",
+    "REQUEST_QUERY": "QUERY_STRING",
+    "METHOD": "REQUEST_METHOD",
+    "SCHEME": "HTTPS",
+    "REQUEST_SCHEME": "HTTPS",
+    "SSL": "HTTPS",
+    "HTTP_HTTPS": "HTTPS",
+    "REMOTE_IP": "REMOTE_ADDR",
+    "CLIENT_IP": "REMOTE_ADDR",
+    "USER_AGENT": "HTTP_USER_AGENT",
+    "HTTP_USERAGENT": "HTTP_USER_AGENT",
+    "REFERER": "HTTP_REFERER",
+    "REFERRER": "HTTP_REFERER",
+    "HTTP_REFERRER": "HTTP_REFERER",
+    "COOKIE": "HTTP_COOKIE",
+    "HTTP_COOKIES": "HTTP_COOKIE",
+    "HTTP_X_FORWARD_FOR": "HTTP_X_FORWARDED_FOR",
+    "HTTP_FORWARDED_PROTO": "HTTP_X_FORWARDED_PROTO",
+    "HTTP_X_FORWARD_PROTO": "HTTP_X_FORWARDED_PROTO",
+}
+
+
+def _near(name: str, known: Container[str]) -> str:
+    """The variable that is meant by a name which none has; "" for a name that may exist."""
+    if name in VARIABLES or name in known:
+        return ""
+    if name in _MISNOMERS:
+        return _MISNOMERS[name]
+    underlined = name.replace("-", "_")
+    if underlined != name and (underlined in VARIABLES or underlined.startswith("HTTP_")):
+        return underlined
+    if name.startswith(("HTTP_", "HEADER_", "CERT_", "RESPONSE_")):
+        return ""
+    return "".join(get_close_matches(name, VARIABLES, 1, 0.8))
+
+
+def _variables(rule: Rule, condition: Condition, known: Container[str]) -> Iterator[Finding]:
+    """Names that no server variable has, where one is near."""
+    for name in _VARIABLE.findall(condition.input.source):
+        if near := _near(name.upper(), known):
+            yield finding(
+                "rewrite-unknown-variable",
+                condition.span,
+                rule=rule.name,
+                variable=name,
+                near=near,
+            )
+
+
+def is_always(rule: Rule) -> bool:
+    """Whether a rule has two negated file tests of which one always holds."""
+    tests = {
+        condition.match_type
+        for condition in rule.conditions
+        if condition.negate and condition.match_type != "Pattern"
+    }
+    return rule.match_any and tests == {"IsFile", "IsDirectory"}
+
+
+def _any_of_negated(rule: Rule) -> Iterator[Finding]:
+    if is_always(rule):
+        yield finding("rewrite-any-of-negated", rule.span, rule=rule.name)
+
+
+def _is_word(letters: str) -> bool:
+    """Whether the letters of a set are meant as a word: one twice, or vowels among others in no
+    order.
+    """
+    if not letters.isalpha() or len(set(letters)) < len(letters):
+        return True
+    vowels = set(letters) & set("aeiou")
+    return len(letters) > 3 and 0 < len(vowels) < len(letters) and list(letters) != sorted(letters)
+
+
+def _letters(rule: Rule) -> Iterator[Finding]:
+    """Sets of letters that are meant as words, such as [^www]."""
+    patterns = [(rule.pattern or "", rule.span)] if rule.pattern_syntax == "ECMAScript" else []
+    patterns += [
+        (condition.pattern, condition.span)
+        for condition in rule.conditions
+        if condition.match_type == "Pattern" and rule.pattern_syntax == "ECMAScript"
+    ]
+    for pattern, span in patterns:
+        for found in [*_SET.finditer(pattern), *_CHOICE.finditer(pattern)]:
+            word = found[1].lower()
+            if _is_word(word):
+                yield finding(
+                    "rewrite-set-of-letters", span, rule=rule.name, set=found[0], word=found[1]
+                )
+                return

@@ -1,0 +1,277 @@
+"""Targets of rewrite rules that are not what they seem: the query twice, a path that leaves the
+rule's folder, another host, files given away by an inverted test, keys that a map never finds.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from ..catalogue import finding
+from ..catalogue.findings import Finding, Span
+from ..config.tree import Effective
+from ..hosting import Hosting
+from ..modules import application_request_routing, iisnode
+from ..rewrite import targets
+from ..rewrite.compiler import SECTION, inbound
+from ..rewrite.rule import Condition, Rule
+from .rewrite_rules import is_universal
+
+#: Inputs of map look-ups that begin with a slash, and those that do not.
+_WITH_SLASH = frozenset({"{REQUEST_URI}", "{URL}", "{PATH_INFO}", "{UNENCODED_URL}"})
+_WITHOUT_SLASH = frozenset({"{R:0}", "{R:1}"})
+
+
+def findings(site: Hosting, effective: Effective, rule: Rule) -> Iterator[Finding]:
+    """Findings about the target of a rule, and about the maps that it asks."""
+    url = _target(rule)
+    if rule.action.type in ("Rewrite", "Redirect") and url:
+        yield from _query(rule, url, effective.view(iisnode.is_used))
+        if rule.base and site.tree.file_of("") is not None:  # else the folder may be the site
+            yield from _folder(site, rule, url)
+        yield from _host(site, effective, rule, url)
+        yield from _files(rule, url)
+        yield from _forwarded(rule, url)
+        yield from _slash(rule, url)
+    yield from _maps(effective, rule, url)
+
+
+def _target(rule: Rule) -> str:
+    return rule.action.url.source if rule.action.url is not None else ""
+
+
+def _tests(rule: Rule, variable: str) -> list[Condition]:
+    return [
+        condition
+        for condition in rule.conditions
+        if condition.input.source.strip().upper() == variable
+    ]
+
+
+def _query(rule: Rule, url: str, to_node: bool) -> Iterator[Finding]:
+    """A query that comes twice: in the target, and appended to it. ``to_node`` = behind the rule is
+    iisnode, which passes the client's URL on, or a file.
+    """
+    meant = re.sub(
+        r"^(https?://[^/]+)/(?=\{(?:REQUEST_URI|UNENCODED_URL|URL|PATH_INFO)\})", r"\1", url
+    )
+    if meant != url:
+        yield finding("rewrite-double-slash", rule.span, rule=rule.name, url=url, meant=meant)
+    queries = _tests(rule, "{QUERY_STRING}")
+    if not rule.action.append_query_string or any(
+        condition.pattern in ("^$", "") and not condition.negate for condition in queries
+    ):
+        return
+    captured = (
+        rule.conditions
+        and _tests(rule, "{QUERY_STRING}")
+        and not rule.conditions[-1].negate
+        and rule.conditions[-1].input.source.strip().upper() == "{QUERY_STRING}"
+        and re.search(r"\?.*\{C:[1-9]\}", url)
+    )
+    if re.search(r"\{(?:REQUEST_URI|UNENCODED_URL)\}", url) or re.search(
+        r"\?.*\{QUERY_STRING\}", url
+    ):
+        if to_node and rule.action.type == "Rewrite" and "://" not in url:
+            return
+        yield finding("rewrite-query-twice", rule.span, rule=rule.name, url=url)
+    elif captured:
+        yield finding("rewrite-query-twice/captured", rule.span, rule=rule.name, url=url)
+
+
+def _folder(site: Hosting, rule: Rule, url: str) -> Iterator[Finding]:
+    """Rules of a folder's own file that speak as if they stood in the root."""
+    name = rule.base.strip("/")
+    last = re.escape(name.rpartition("/")[2])
+    starts = rf"\^?\(?(?:{re.escape(name)}|{last})\)?(?:/|\(|\$|\*|\?)"
+    if re.match(starts, rule.pattern or "") and not rule.negate:
+        yield finding("rewrite-folder-in-pattern", rule.span, rule=rule.name, pattern=rule.pattern)
+    elif url.startswith("/") and "{" not in url and _is_here(site, rule.base, url):
+        yield finding(
+            "rewrite-leaves-folder/file", rule.span, rule=rule.name, url=url, folder=rule.base
+        )
+    elif rule.action.type == "Redirect" and re.match(
+        r"(?:https?://\{(?:HTTP_HOST|SERVER_NAME)\})?/\{R:[01]\}", url
+    ):
+        yield finding("rewrite-leaves-folder", rule.span, rule=rule.name, url=url, folder=rule.base)
+
+
+def _is_here(site: Hosting, base: str, url: str) -> bool:
+    """Whether a path from the root of the site is that of no file, and of one below ``base``."""
+    path = url.partition("?")[0]
+    return site.find(path) is None and site.find(f"{base}{path}") is not None and path != "/"
+
+
+def _host(site: Hosting, effective: Effective, rule: Rule, url: str) -> Iterator[Finding]:
+    """Rewrites to another host, which ARR has to forward."""
+    if rule.action.type != "Rewrite" or not targets.is_foreign(url) or _is_farm(effective, url):
+        return
+    if not application_request_routing.is_enabled(site, effective):
+        yield finding("rewrite-needs-proxy", rule.span, rule=rule.name, url=url)
+        return
+    proxy = effective.view(application_request_routing.compiled)
+    if proxy.names_front and not proxy.says_front and _is_first_foreign(effective, rule):
+        yield finding("rewrite-front-host", rule.span, rule=rule.name, url=url)
+
+
+def _is_farm(effective: Effective, url: str) -> bool:
+    return application_request_routing.farm_of(effective, url) is not None
+
+
+def _is_first_foreign(effective: Effective, rule: Rule) -> bool:
+    """Whether a rule is the first one of its file that rewrites to another host."""
+    return rule.span == next(
+        other.span
+        for other in effective.view(inbound).rules
+        if other.span.file == rule.span.file
+        and other.action.type == "Rewrite"
+        and targets.is_foreign(_target(other))
+    )
+
+
+def is_inverted(rule: Rule) -> bool:
+    """Whether a fallback takes existing files only, because its test lacks negate."""
+    tested = [
+        condition
+        for condition in rule.conditions
+        if condition.match_type == "IsFile" and not condition.negate
+    ]
+    return bool(
+        tested
+        and not rule.match_any
+        and rule.action.type == "Rewrite"
+        and rule.action.url is not None
+        and "{" not in rule.action.url.source
+        and is_universal(rule)
+        and tested[0].input.source.strip().upper() == "{REQUEST_FILENAME}"
+    )
+
+
+def _files(rule: Rule, url: str) -> Iterator[Finding]:
+    if is_inverted(rule):
+        yield finding("rewrite-inverted-test", rule.span, rule=rule.name, url=url)
+
+
+def _forwarded(rule: Rule, url: str) -> Iterator[Finding]:
+    """A redirect to the same host that looks at the header of a proxy alone, and holds without
+    one.
+    """
+    if (
+        rule.action.type == "Redirect"
+        and re.match(r"(?i)https?://\{(?:http_host|server_name)\}", url)
+        and any(
+            condition.matcher and (condition.matcher("") is not None) != condition.negate
+            for condition in _tests(rule, "{HTTP_X_FORWARDED_PROTO}")
+        )
+        and not _tests(rule, "{HTTPS}")
+        and not _tests(rule, "{SERVER_PORT_SECURE}")
+    ):
+        yield finding("redirect-proxy-header", rule.span, rule=rule.name)
+
+
+def _slash(rule: Rule, url: str) -> Iterator[Finding]:
+    """A redirect that removes the slash which IIS adds to the URL of a folder."""
+    removes = rule.action.type == "Redirect" and re.fullmatch(
+        r"\^?\((?:\.\*|\.\+)\)/\$", rule.pattern or ""
+    )
+    is_tested = any(condition.match_type == "IsDirectory" for condition in rule.conditions)
+    if removes and not is_tested and re.fullmatch(r"(?:https?://[^/]+)?/?\{R:1\}", url):
+        yield finding("redirect-folder-slash", rule.span, rule=rule.name)
+
+
+# -- maps ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Keys:
+    """What the keys of a map have in common."""
+
+    first: str
+    any_slash: bool
+    all_slash: bool
+    any_query: bool
+    all_query: bool
+    #: Whether every key holds what no host name does.
+    all_urls: bool
+    #: Whether every key begins with a question mark.
+    all_marks: bool
+    #: Whether case counts and every key holds a capital.
+    all_capitals: bool
+    #: The first key with an encoded character, or "".
+    encoded: str
+
+
+def _keys(effective: Effective) -> dict[str, _Keys]:
+    """The maps of a configuration that have keys, by name. A view: see Effective.view."""
+    found = {}
+    for node in effective.section(SECTION + "/rewriteMaps").items:
+        keys = [item.text("key") for item in node.items]
+        if keys:
+            slashes = [key.startswith("/") for key in keys]
+            queries = ["?" in key for key in keys]
+            found[node.text("name").lower()] = _Keys(
+                first=keys[0],
+                any_slash=any(slashes),
+                all_slash=all(slashes),
+                any_query=any(queries),
+                all_query=all(queries),
+                all_urls=all("/" in key for key in keys),
+                all_marks=all(key.startswith("?") for key in keys),
+                all_capitals=not node.flag("ignoreCase")
+                and all(key != key.lower() for key in keys),
+                encoded=next(filter(re.compile("%[0-9A-Fa-f]{2}").search, keys), ""),
+            )
+    return found
+
+
+def _maps(effective: Effective, rule: Rule, url: str) -> Iterator[Finding]:
+    texts = [(condition.input.source, condition.span) for condition in rule.conditions]
+    known = effective.view(_keys)
+    for text, span in [*texts, (url, rule.span)] if known else ():
+        yield from _look_up(rule, text, span, known)
+
+
+_LOOK_UP = re.compile(r"\{([\w .-]+):(/?)(?:\{(ToLower|UrlEncode|UrlDecode):)?\{([\w:]+)\}")
+
+
+def _look_up(rule: Rule, text: str, span: Span, known: Mapping[str, _Keys]) -> Iterator[Finding]:
+    for name, slash, function, asked in _LOOK_UP.findall(text):
+        keys, argument = known.get(name.lower()), f"{{{asked.upper()}}}"
+        if keys is None:
+            continue
+        if argument == "{REQUEST_URI}" and keys.any_slash and not keys.any_query:
+            yield finding("rewrite-map-query", span, rule=rule.name, map=name)
+        if form := _misfit(keys, slash + argument, function):
+            yield finding(
+                f"rewrite-map-keys/{form}",
+                span,
+                rule=rule.name,
+                map=name,
+                argument=slash + argument,
+                key=keys.encoded if form == "encoded" else keys.first,
+            )
+
+
+def _misfit(keys: _Keys, argument: str, function: str) -> str:
+    """The form of ``rewrite-map-keys`` that a look-up is; "" for one that can find a key."""
+    bare = argument.lstrip("/")
+    is_path = bare in _WITH_SLASH | _WITHOUT_SLASH
+    begins = argument.startswith("/") or argument in _WITH_SLASH
+    if function == "UrlEncode":
+        return "function" if is_path and keys.all_slash else ""
+    if function == "ToLower" and keys.all_capitals:
+        return "case"
+    if bare == "{HTTP_HOST}":
+        return "host" if keys.all_urls else ""
+    if bare == "{QUERY_STRING}":
+        return "mark" if keys.all_marks else ""
+    if not is_path:
+        return ""
+    if begins and not keys.any_slash:
+        return "slash"
+    if not begins and keys.all_slash:
+        return "no-slash"
+    if bare not in ("{REQUEST_URI}", "{UNENCODED_URL}"):
+        return "query" if keys.all_query else "encoded" if keys.encoded else ""
+    return ""

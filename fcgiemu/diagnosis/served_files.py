@@ -1,0 +1,238 @@
+"""What requests for the files of a site come to: files without a MIME map, a root without a default
+document, error pages that are not found, redirects of whole folders that lead to themselves.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from difflib import get_close_matches
+from pathlib import Path
+
+from ..catalogue import finding
+from ..catalogue.findings import Finding
+from ..config.file import ConfigFile
+from ..config.merge import Node
+from ..config.tree import Effective
+from ..decision import Decision, Redirect, Respond, ServeFile
+from ..files import UNWATCHED
+from ..http.request import make_request
+from ..http.url import UrlRefused, encode_path
+from ..site import Site
+from .configuration_files import holds_files
+
+_ERRORS = "system.webServer/httpErrors"
+_DOCUMENTS = "system.webServer/defaultDocument"
+_REDIRECT = "system.webServer/httpRedirect"
+#: Extensions of files that browsers ask for and that a MIME map of IIS may lack.
+_WEB = frozenset(
+    """.webmanifest .avif .webp .mjs .geojson .wasm .woff2 .woff .json .glb .gltf .m3u8 .topojson
+    .vtt .opus .apk .ipa .usdz .pbf .mvt .cur .heic .jxl .php .dat .blat .dll .pdb .br .gz
+    """.split()
+)
+#: The types of those that have one of their own.
+_MIME_TYPES = {
+    ".webmanifest": "application/manifest+json",
+    ".avif": "image/avif",
+    ".webp": "image/webp",
+    ".mjs": "text/javascript",
+    ".geojson": "application/geo+json",
+    ".topojson": "application/json",
+    ".wasm": "application/wasm",
+    ".woff2": "font/woff2",
+    ".woff": "font/woff",
+    ".json": "application/json",
+    ".glb": "model/gltf-binary",
+    ".gltf": "model/gltf+json",
+    ".m3u8": "application/vnd.apple.mpegurl",
+    ".vtt": "text/vtt",
+    ".opus": "audio/ogg",
+    ".apk": "application/vnd.android.package-archive",
+    ".heic": "image/heic",
+    ".jxl": "image/jxl",
+}
+#: Those of them that count only where pages of Blazor ask for them.
+_BLAZOR = frozenset({".dat", ".blat", ".dll", ".pdb", ".br", ".gz"})
+MAX_FILES = 2000
+MAX_HOPS = 10
+
+
+def findings(site: Site) -> Iterator[Finding]:
+    """Findings about the files of a site as a whole."""
+    yield from _mime_types(site)
+    yield from _root(site)
+
+
+def of_configuration(site: Site, effective: Effective, file: ConfigFile) -> Iterator[Finding]:
+    """Findings about what ``file`` says of error pages and redirects."""
+    yield from _error_pages(site, effective, file)
+    yield from _whole_redirect(site, effective, file)
+
+
+def _decided(site: Site, path: str) -> Decision | None:
+    try:
+        return site.decide(make_request(encode_path(path)))
+    except (UrlRefused, ValueError):
+        return None
+
+
+# -- files -----------------------------------------------------------------------------------------
+
+
+def _mime_types(site: Site) -> Iterator[Finding]:
+    """Files that browsers ask for and that are answered 404.3; one finding an extension."""
+    said = {
+        element.attributes.get("fileExtension", "").lower()  # that it is removed has been said
+        for file in site.tree.files()
+        for section in (file.root.iter("staticContent") if file.root is not None else ())
+        for element in section.iter("remove")
+    }
+    for path in _files(site):
+        extension = os.path.splitext(path)[1].lower()
+        if extension in said or extension not in _WEB:
+            continue
+        if extension in _BLAZOR and "/_framework/" not in path and "/Build/" not in path:
+            continue
+        parts = path.strip("/").split("/")
+        urls = ["/" + "/".join(parts[start:]) for start in range(min(2, len(parts)))]
+        if refused := next((url for url in urls if _is_refused(site, url, (404, 3))), None):
+            said.add(extension)
+            form = "/php" if extension == ".php" else ""
+            mime_type = _MIME_TYPES.get(extension, "application/octet-stream")
+            yield finding(
+                f"static-no-mime-type{form}",
+                None,
+                path=refused,
+                extension=extension,
+                type=mime_type,
+            )
+
+
+def _is_refused(site: Site, path: str, status: tuple[int, int]) -> bool:
+    """Whether a URL path is answered with an error."""
+    decision = _decided(site, path)
+    action = decision.action if decision is not None else None
+    return isinstance(action, Respond) and (action.status, action.substatus) == status
+
+
+def _files(site: Site) -> Iterator[str]:
+    """The URL paths of a site's files, MAX_FILES at most; folders of tools are left out."""
+    count = 0
+    for directory in site.layout.directories:
+        for folder, names, files in os.walk(directory.view.root):
+            names[:] = sorted(
+                name for name in names if name.lower() not in UNWATCHED and name[0] != "."
+            )
+            base = directory.path + folder[len(directory.view.root) :].replace(os.sep, "/")
+            for file in sorted(files):
+                count += 1
+                if count > MAX_FILES:
+                    return
+                yield f"{base}/{file}"
+
+
+def _root(site: Site) -> Iterator[Finding]:
+    """That the site's own list of default documents names none that is there."""
+    section = site.effective("/").section(_DOCUMENTS)
+    items = section.child("files").items
+    own = [item for item in items if item.file is not None and not item.file.is_host]
+    if not own:
+        return
+    if _is_refused(site, "/", (403, 14)) and holds_files(Path(site.local_path(""))):
+        names = ", ".join(item.text("value") for item in items)
+        span = own[0].span
+        yield finding("static-no-default-document", span, names=names)
+
+
+# -- error pages -----------------------------------------------------------------------------------
+
+
+def _error_pages(site: Site, effective: Effective, file: ConfigFile) -> Iterator[Finding]:
+    section = effective.section(_ERRORS)
+    default = section.text("defaultResponseMode")
+    for item in section.items:
+        if item.file is not file or item.span is None or not item.text("path"):
+            continue
+        if not item.has("statusCode"):
+            continue  # an error of its own
+        path = item.text("path")
+        mode = item.text("responseMode") if item.has("responseMode") else default
+        status = item.integer("statusCode")
+        if path.startswith("~"):
+            meant = path[1:] if mode == "ExecuteURL" else path[2:].replace("/", "\\")
+            yield finding("errors-page/tilde", item.span, status=status, path=path, meant=meant)
+        elif mode == "File" and path.startswith("/"):
+            meant = path.lstrip("/").replace("/", "\\")
+            yield finding("errors-page/slash", item.span, status=status, path=path, meant=meant)
+        elif mode == "File" and re.match(r"(?i)[a-z]:\\", path):
+            if not section.flag("allowAbsolutePathsWhenDelegated"):
+                yield finding("errors-absolute-path", item.span, section=_ERRORS, path=path)
+        elif mode == "File":
+            yield from _missing(site, file, item, path.replace("\\", "/"))
+        elif mode == "ExecuteURL" and path.startswith("/"):
+            yield from _executed(site, item, path)
+        elif mode == "ExecuteURL" and not re.match(r"(?i)https?:", path):
+            meant = "/" + path.replace("\\", "/")
+            yield finding("errors-page/relative", item.span, status=status, path=path, meant=meant)
+        elif mode == "Redirect" and status >= 400:
+            yield finding("errors-redirect", item.span, status=status, path=path)
+
+
+def _missing(site: Site, file: ConfigFile, item: Node, path: str) -> Iterator[Finding]:
+    """A page of the disk that is not there."""
+    found = site.find(f"{file.directory}/{path}")
+    if found is not None and not found.is_directory:
+        if os.path.basename(found.path) != os.path.basename(path):
+            status, name = item.integer("statusCode"), os.path.basename(found.path)
+            yield finding("errors-case", item.span, status=status, path=path, near=name)
+        return
+    if not holds_files(Path(site.local_path(file.directory))):
+        return
+    folder = os.path.join(site.path, file.directory.strip("/"), os.path.dirname(path))
+    names = os.listdir(folder) if os.path.isdir(folder) else []
+    near = get_close_matches(os.path.basename(path), names, 1)
+    yield finding(
+        f"errors-page/{'near' if near else 'missing'}",
+        item.span,
+        status=item.integer("statusCode"),
+        path=path,
+        near="".join(near),
+    )
+
+
+def _executed(site: Site, item: Node, path: str) -> Iterator[Finding]:
+    """A page that is executed: as a file it is answered 200, and it may not be there."""
+    status = item.integer("statusCode")
+    decision = _decided(site, path.partition("?")[0])
+    action = decision.action if decision is not None else None
+    if isinstance(action, ServeFile) and status >= 400:
+        yield finding("errors-soft", item.span, status=status, path=path)
+    elif isinstance(action, Respond) and action.status == 404 and "." in path:
+        yield finding("errors-page/url", item.span, status=status, path=path)
+
+
+# -- httpRedirect ----------------------------------------------------------------------------------
+
+
+def _whole_redirect(site: Site, effective: Effective, file: ConfigFile) -> Iterator[Finding]:
+    """<httpRedirect> that leads to a URL which it redirects again."""
+    instance = next(iter(file.instances(_REDIRECT)), None)
+    if instance is None or instance.location or not effective.section(_REDIRECT).flag("enabled"):
+        return
+    hops = [f"{file.directory}/sample"]
+    for _ in range(MAX_HOPS):
+        try:
+            decision = site.decide(make_request(hops[-1]))
+        except (UrlRefused, ValueError):
+            return
+        if not isinstance(decision.action, Redirect) or decision.rules:
+            return
+        target = re.sub(r"^https?://localhost(?=/|$)", "", decision.action.location) or "/"
+        if not target.startswith("/"):
+            return
+        hops.append(target)
+        if target in hops[:-1]:
+            break
+    shown = " -> ".join(hops[:4])
+    yield finding("redirect-loop/section", instance.element.span, hops=shown)

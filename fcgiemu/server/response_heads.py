@@ -1,0 +1,100 @@
+"""Heads of responses on the wire, and those that come again: most answers of an application begin
+with the same few headers.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING, NamedTuple
+
+from ..config.tree import Effective
+from ..fastcgi import cgi
+from ..http.response import Header
+from ..modules import rewrite_outbound, sending
+
+if TYPE_CHECKING:
+    from functools import _lru_cache_wrapper
+
+#: Heads that are remembered for one configuration, the latest ones, and the bytes that the
+#: application's may have.
+KEPT = 512
+LONGEST = 512
+_FRAMING = frozenset({"content-length", "connection", "transfer-encoding", "keep-alive"})
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+#: What no value may hold (RFC 9110, 5.5), folds among it.
+_CONTROL = re.compile(r"[\r\n]+[ \t]*|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+
+
+class KnownHead(NamedTuple):
+    """The head of a response whose body goes out as it is. ``data`` ends where the date follows."""
+
+    status: int
+    data: bytes
+
+
+def encoded(status: int, reason: str, headers: Iterable[Header]) -> bytes:
+    """A head up to the value of Date, which is its last header: the one place that writes one.
+
+    No header can start another one: control characters in a value become blanks, as http.sys makes
+    of a fold, and a header whose name is not a token is left out.  # inferred
+    """
+    lines = [f"HTTP/1.1 {status} {_CONTROL.sub(' ', reason)}\r\n"]
+    for name, value in headers:
+        if _TOKEN.fullmatch(name):
+            text = value if value.isprintable() else _printable(value)
+            lines.append(f"{name}: {text}\r\n")
+    return "".join(lines).encode("latin-1", "replace") + b"Date: "
+
+
+def find(effective: Effective, block: bytes, length: int, keep_alive: bool) -> KnownHead | None:
+    """The head for an application's header block and the length of its body; None where more than a
+    head is to be made.
+
+    Raises BadHeaders.
+    """
+    make = effective.view(_remembering)
+    return (make if len(block) <= LONGEST else make.__wrapped__)(block, length, keep_alive)
+
+
+def _remembering(effective: Effective) -> _lru_cache_wrapper[KnownHead | None]:
+    """``_made`` for a configuration, which remembers. A view: see Effective.view."""
+    return lru_cache(KEPT)(partial(_made, effective))
+
+
+def _made(effective: Effective, block: bytes, length: int, keep_alive: bool) -> KnownHead | None:
+    head = cgi.parse(block)
+    if (
+        head.status >= 400
+        or head.status in (204, 304)
+        or rewrite_outbound.active_rules(effective) is not None
+    ):
+        return None
+    return with_length(
+        head.status,
+        head.reason,
+        sending.decorate(head.headers, effective),
+        length,
+        keep_alive,
+    )
+
+
+def with_length(
+    status: int, reason: str, headers: list[Header], length: int, keep_alive: bool
+) -> KnownHead | None:
+    """The head of a response with a body of so many bytes; None where its headers say something
+    else about that.
+    """
+    framing = [(name.lower(), value) for name, value in headers if name.lower() in _FRAMING]
+    if not framing:
+        headers.append(("Content-Length", str(length)))
+    elif framing != [("content-length", str(length))]:
+        return None
+    if not keep_alive:
+        headers.append(("Connection", "close"))
+    return KnownHead(status, encoded(status, reason, headers))
+
+
+def _printable(value: str) -> str:
+    return _CONTROL.sub(" ", value).strip(" ")
