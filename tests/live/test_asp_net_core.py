@@ -4,6 +4,7 @@ application of ASP.NET Core, and with dotnet where there is one.
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import re
 import shutil
@@ -227,6 +228,111 @@ var app = WebApplication.CreateBuilder(args).Build();
 app.MapGet("/hello", (HttpRequest request) => $"{request.Scheme} {request.Host} {request.Path}");
 app.Run();
 """
+
+
+CONSOLE = r"""
+using System;
+using System.IO;
+using System.Net;
+using System.Net.Sockets;
+using System.Text;
+
+public static class Application
+{
+    public static int Main(string[] words)
+    {
+        var port = Environment.GetEnvironmentVariable("ASPNETCORE_PORT");
+        var listener = new TcpListener(IPAddress.Loopback, int.Parse(port));
+        listener.Start();
+        Console.WriteLine("ready");
+        while (true)
+        {
+            using (var client = listener.AcceptTcpClient())
+            {
+                var reader = new StreamReader(client.GetStream());
+                var first = reader.ReadLine();
+                if (first == null) continue;
+                string token = "", line;
+                while (!string.IsNullOrEmpty(line = reader.ReadLine()))
+                    if (line.StartsWith("MS-ASPNETCORE-TOKEN: ")) token = line.Substring(21);
+                var ours = token == Environment.GetEnvironmentVariable("ASPNETCORE_TOKEN");
+                var leaves = first.StartsWith("POST /iisintegration ");
+                var body = string.Join("|", first, ours, string.Join(",", words));
+                var head = "HTTP/1.1 " + (leaves ? 202 : 200) + " OK\r\nConnection: close\r\n";
+                var answer = head + "Content-Length: " + body.Length + "\r\n\r\n" + body;
+                var data = Encoding.ASCII.GetBytes(answer);
+                client.GetStream().Write(data, 0, data.Length);
+                if (leaves) { Console.WriteLine("asked to leave"); return 0; }
+            }
+        }
+    }
+}
+"""
+#: The assemblies that it needs of the runtime.
+REFERENCES = (
+    *("System.Private.CoreLib", "System.Runtime", "System.Console", "System.Net.Sockets"),
+    *("System.Net.Primitives", "System.Runtime.Extensions"),
+)
+#: Without the library of languages that the runtime wants from the system.
+RUNTIME = {
+    "runtimeOptions": {
+        "framework": {"name": "Microsoft.NETCore.App", "version": "3.1.0"},
+        "configProperties": {"System.Globalization.Invariant": True},
+    }
+}
+
+
+@pytest.fixture(scope="module")
+def runtime() -> Path:
+    """The folder of a .NET Core that a package of PyPI brings."""
+    spec = importlib.util.find_spec("dotnetcore2")
+    if spec is None or spec.origin is None:
+        pytest.skip("there is no package dotnetcore2 here, which holds a .NET runtime")
+    return Path(spec.origin).parent / "bin"
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory, runtime: Path) -> Path:
+    """App.dll, compiled for that runtime."""
+    mcs = shutil.which("mcs")
+    if mcs is None:
+        pytest.skip("there is no mcs here, which compiles C#")
+    folder = tmp_path_factory.mktemp("library")
+    write(folder, {"App.cs": CONSOLE})
+    (shared,) = runtime.glob("shared/Microsoft.NETCore.App/3.*")
+    command = [mcs, "-noconfig", "-nostdlib", "-sdk:4", "-out:App.dll", "-target:exe"]
+    command += [f"-r:{shared / name}.dll" for name in REFERENCES]
+    subprocess.run([*command, "App.cs"], cwd=folder, check=True, capture_output=True)
+    return folder / "App.dll"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param('processPath="dotnet" arguments=".\\App.dll one two"', id="dotnet"),
+        pytest.param('processPath=".\\App.exe" arguments="one two"', id="a program for Windows"),
+    ],
+)
+def test_an_application_of_dotnet(
+    tmp_path: Path, serve: Serve, runtime: Path, library: Path, path: str
+) -> None:
+    write(
+        tmp_path,
+        {
+            "web.config": config(f'{path} hostingModel="OutOfProcess"'),
+            "App.dll": library.read_bytes(),
+            "App.exe": b"MZ",
+            "App.runtimeconfig.json": json.dumps(RUNTIME),
+        },
+    )
+    server = serve(tmp_path, "--map", f"dotnet={runtime / 'dotnet'}")
+    assert server.get("/hello?x=1").text == "GET /hello?x=1 HTTP/1.1|True|one,two"
+    server.wait_for(r"\[\d+\] ready")
+    (tmp_path / "app_offline.htm").write_text("closed")
+    server.wait_for(r"\[\d+\] asked to leave")
+    assert server.get("/").text == "closed"
+    (tmp_path / "app_offline.htm").unlink()
+    assert server.get("/again").text == "GET /again HTTP/1.1|True|one,two"
 
 
 def test_dotnet(tmp_path: Path, serve: Serve) -> None:
