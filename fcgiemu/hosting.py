@@ -27,7 +27,7 @@ from .config.xdt.chain import named as transform_named
 from .config.xdt.chain import names_beside as transforms_beside
 from .errors import SiteError
 from .files import FileEntry, FileView, VirtualDirectory, find
-from .profiles import AZURE, DEFAULT, PROFILES, Profile
+from .profiles import AZURE, DEFAULT, PLATFORM_2, PROFILES, Profile
 from .settings import OPTIONAL_MODULES, Settings
 from .worker import paths
 
@@ -65,6 +65,10 @@ class Hosting:
         settings = self.settings = _with_modules(self.settings)
         self.profile = _profile(settings)
         host = self._host_config()
+        if host is not None and _has_platform_2(host) and PLATFORM_2 not in settings.modules:
+            settings = replace(settings, modules=(*settings.modules, PLATFORM_2))
+            self.settings = settings
+            host = self._host_config()  # its <httpPlatform> has another schema
         shipped = shipped_configuration(self.profile, settings.azure)
         files = (
             shipped
@@ -97,18 +101,22 @@ class Hosting:
             (*files, *_optional(settings, self.profile)),
             site_name=self.layout.name,
             providers=settings.providers,
-            policy=LockPolicy(
-                settings.strict_locks,
-                settings.strict or settings.strict_locks,
-                frozenset(settings.modules),
-                self.profile.locked,
-            ),
+            policy=self._policy(),
             root_config=settings.root_config,
             unsaved=settings.unsaved,
             transforms=self._transforms(),
         )
         self.physical_roots = self._physical_roots()
         self.files = SiteFiles(self)
+
+    def _policy(self) -> LockPolicy:
+        settings = self.settings
+        return LockPolicy(
+            settings.strict_locks,
+            settings.strict or settings.strict_locks,
+            frozenset(settings.modules),
+            self.profile.locked,
+        )
 
     def _physical_roots(self) -> list[tuple[str, str]]:
         roots = [(windows, "") for windows in (WINDOWS_ROOT, AZURE_ROOT, str(self.path))]
@@ -123,7 +131,7 @@ class Hosting:
         path = self.settings.host_config
         if path is None:
             return None
-        loaded = config_file.load(path, path.name, is_host=True)
+        loaded = config_file.load(path, path.name, is_host=True, policy=self._policy())
         error = next(
             (finding for finding in loaded.findings if finding.code == "config-unreadable"), None
         )
@@ -314,6 +322,18 @@ def _with_modules(settings: Settings) -> Settings:
     if "ApplicationRequestRouting" in settings.modules and not settings.arr:
         return replace(settings, arr=True)
     return settings
+
+
+#: The libraries of HttpPlatformHandlerV2, older and newer (seen in its build).
+_LIBRARIES = ("httpplatformhandlerv2.dll", "httpbridge.dll")
+
+
+def _has_platform_2(host: ConfigFile) -> bool:
+    """Whether <globalModules> of a host configuration loads the successor of httpPlatformHandler
+    1.2.
+    """
+    adds = host.root.iter("add") if host.root is not None else ()
+    return any(add.attributes.get("image", "").lower().endswith(_LIBRARIES) for add in adds)
 
 
 def _optional(settings: Settings, profile: Profile) -> tuple[ConfigFile, ...]:

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 
 DEFAULT = "iis-express-10"
 AZURE = "azure-windows"
+#: The successor of httpPlatformHandler 1.2, which is registered by the same name.
+PLATFORM_2 = "HttpPlatformHandlerV2"
 
 Order = Mapping[str, tuple[str, ...]]
 

@@ -15,7 +15,7 @@ from .errors import SiteError
 from .http.identity import Identity
 from .http.numbers import MAX_PORT, bounded
 from .identities import Account
-from .profiles import DEFAULT, FEATURES
+from .profiles import DEFAULT, FEATURES, PLATFORM_2
 
 #: The key for every application where something is given by the application's path.
 EVERY = "*"
@@ -26,6 +26,7 @@ OPTIONAL_MODULES = (
     "ApplicationRequestRouting",
     "CorsModule",
     "HttpCacheModule",
+    PLATFORM_2,
     "WebDAVModule",
     *FEATURES,
 )

@@ -264,7 +264,7 @@ class _Loader:
             return
         issue_section = REWRITE if path.startswith(REWRITE) and path not in _APART else path
         typer = Typer(self.file, issue_section, self.place)
-        typed = typer.element(source, schema.sections()[path])
+        typed = typer.element(source, schema.section(path, self.policy.modules))
         if typer.locks:
             self.file.locking.add(path)
         self.file.add(SectionInstance(path, "" if location == "." else location, typed, inherit))

@@ -19,7 +19,14 @@ from typing import TypeVar, overload
 from .. import catalogue
 from ..catalogue.findings import E_DUPLICATE, E_INVALID_DATA, Finding, Span
 from . import schema, values
-from .model import ConfigFile, Entries, SectionInstance, TypedElement
+from .model import (
+    SHIPPED_POLICY,
+    ConfigFile,
+    Entries,
+    LockPolicy,
+    SectionInstance,
+    TypedElement,
+)
 from .schema import CollectionSchema, ElementSchema
 from .values import Value
 
@@ -262,13 +269,15 @@ class Level:
 
 
 def merge_section(
-    path: str, parts: Iterable[tuple[ConfigFile, SectionInstance]], strict_locks: bool = False
+    path: str,
+    parts: Iterable[tuple[ConfigFile, SectionInstance]],
+    policy: LockPolicy = SHIPPED_POLICY,
 ) -> tuple[Node, list[Finding]]:
     """The effective section ``path`` and the errors that only show when levels meet (duplicates,
     locks). ``parts`` come from the server's file down.
     """
-    node = Node(schema.sections()[path])
-    merger = _Merger(path, strict_locks)
+    node = Node(schema.section(path, policy.modules))
+    merger = _Merger(path, policy.strict_locks)
     for file, instance in parts:
         merger.apply(node, instance.element, file, instance.location)
     return node, merger.findings

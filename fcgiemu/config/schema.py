@@ -8,6 +8,7 @@ Rewrite install (names, types, defaults) and Microsoft's configuration reference
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
@@ -137,10 +138,30 @@ class CollectionSchema:
         return [attribute for attribute in self.entry.attributes.values() if attribute.is_key]
 
 
+def sections() -> Mapping[str, ElementSchema]:
+    """Section path -> schema."""
+    return _tables()[""]
+
+
+def variants() -> Mapping[str, Mapping[str, ElementSchema]]:
+    """Optional module -> the schemas that take the place of the usual ones where it is
+    installed.
+    """
+    return {module: table for module, table in _tables().items() if module}
+
+
+def section(path: str, modules: Collection[str] = ()) -> ElementSchema:
+    """The schema of a section on a server with optional ``modules``."""
+    for module, table in variants().items() if modules else ():
+        if module in modules and path in table:
+            return table[path]
+    return sections()[path]
+
+
 @cache
-def sections() -> dict[str, ElementSchema]:
-    """Section path -> schema, read once from the table."""
-    table: dict[str, ElementSchema] = {}
+def _tables() -> dict[str, dict[str, ElementSchema]]:
+    """The sections by the optional module that they depend on, "" = none; read once."""
+    tables: dict[str, dict[str, ElementSchema]] = {"": {}}
     stack: list[tuple[int, ElementSchema]] = []
     for line in resources.files(__package__).joinpath("schema.iis").read_text("utf-8").splitlines():
         text = line.strip()
@@ -150,9 +171,11 @@ def sections() -> dict[str, ElementSchema]:
         while stack and stack[-1][0] >= depth:
             stack.pop()
         if depth == 0:
-            path, _, support = text.partition(" ")
-            section = table[path] = ElementSchema(path, support=support or "emulated")
-            stack.append((0, section))
+            path, _, words = text.partition(" ")
+            support, _, module = words.rpartition("of ") if "of " in words else (words, "", "")
+            made = ElementSchema(path, support=support.strip() or "emulated")
+            tables.setdefault(module, {})[path] = made
+            stack.append((0, made))
         elif text.startswith("@"):
             attribute = _attribute(text)
             stack[-1][1].attributes[attribute.name] = attribute
@@ -164,7 +187,7 @@ def sections() -> dict[str, ElementSchema]:
             child = ElementSchema(text)
             stack[-1][1].children[text] = child
             stack.append((depth, child))
-    return table
+    return tables
 
 
 _ATTRIBUTE = re.compile(

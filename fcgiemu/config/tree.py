@@ -72,13 +72,13 @@ class Effective:
         self,
         levels: tuple[Level, ...],
         providers: Mapping[str, Callable[[str], str]],
-        strict_locks: bool = False,
+        policy: LockPolicy = SHIPPED_POLICY,
         merged: dict[object, Merged] | None = None,
     ) -> None:
         self.levels = levels
         #: Sections by what they are merged from, shared by all configurations of a tree.
         self._merged = {} if merged is None else merged
-        self._strict_locks = strict_locks
+        self._policy = policy
         #: Python callables that stand in for rewrite providers, by name.
         self.providers = providers
         self._sections: dict[str, Node] = {}
@@ -94,7 +94,7 @@ class Effective:
             key = (path, *[id(value) for part in parts for value in part])
             known = self._merged.get(key)
             if known is None:
-                known = self._merged[key] = merge_section(path, parts, self._strict_locks)
+                known = self._merged[key] = merge_section(path, parts, self._policy)
             node, self._merge_findings[path] = known
             self._sections[path] = node
         return node
@@ -340,7 +340,7 @@ class ConfigTree:
         effective = self._effective.get(key)
         if effective is None:
             effective = self._effective[key] = Effective(
-                levels, self.providers, self.policy.strict_locks, self._merged
+                levels, self.providers, self.policy, self._merged
             )
         return effective
 

@@ -19,12 +19,20 @@ REWRITE = schema.WEB_SERVER + "rewrite"
 #: Unknown names in one file for which the nearest known one is looked up.
 MAX_HINTS = 100
 _NAMED = ("rule", "preCondition", "rewriteMap")
-#: Attributes that the web knows and no release has, with what to write.
-_NEVER_RELEASED = {
+#: Names that another version of a module has, or none, with what to write.
+_OF_OTHER_VERSIONS = {
+    (schema.WEB_SERVER + "httpPlatform", "handlerSettings"): (
+        "It is HttpPlatformHandlerV2 that has it. Where the server has that, say so here:"
+        " --module HttpPlatformHandlerV2. Or remove it."
+    ),
+    (schema.WEB_SERVER + "httpPlatform", "startupRetryCount"): (
+        "HttpPlatformHandlerV2 has no such attribute: it starts a program twice for a request."
+        " Remove it."
+    ),
     (schema.WEB_SERVER + "iisnode", "skipIISCustomErrors"): (
         "No release of iisnode has it (it stands in two pull requests that were never merged)."
         ' Remove it, and write <httpErrors existingResponse="PassThrough" />.'
-    )
+    ),
 }
 #: Words of an attribute that do not change its text.
 _PLAIN = frozenset({"key", "combinedkey", "required", "casesensitive", "accepted"})
@@ -224,7 +232,7 @@ class Typer:
             span,
             section=self.names_section,
             name=name,
-            remedy=_NEVER_RELEASED.get((self.section, name), remedy),
+            remedy=_OF_OTHER_VERSIONS.get((self.section, name), remedy),
         )
 
     def report(

@@ -80,6 +80,23 @@ def _variable(name: str, variables: Mapping[str, str]) -> str | None:
     )
 
 
+def _whole(attribute: Attribute, text: str) -> str:
+    """A time span with its minutes and seconds below 60, in the next multiple of the attribute's
+    step; "" for a text that is none, or out of range.
+    """
+    match = _TIME_SPAN.fullmatch(text.strip())
+    if match is None:
+        return ""
+    days, hours, minutes, seconds = (int(part or 0) for part in match.groups())
+    total = ((days * 24 + hours) * 60 + minutes) * 60 + seconds
+    total += -total % attribute.step
+    if attribute.low is None or attribute.high is None or attribute.low <= total <= attribute.high:
+        hours, rest = divmod(total, 3600)
+        day = f"{hours // 24}." if hours >= 24 else ""
+        return f"{day}{hours % 24:02}:{rest // 60:02}:{rest % 60:02}"
+    return ""
+
+
 def _string(attribute: Attribute, text: str) -> str:
     if "trimmed" in attribute.words:
         text = text.strip()
@@ -110,7 +127,7 @@ def meant(attribute: Attribute, text: str) -> str:
     """The value that is near one which an attribute does not take; "" for none."""
     if attribute.type == "timeSpan":
         days = re.fullmatch(r"\s*(\d{1,5})\s*(?:d|days?)?\s*", text)
-        return f"{days[1]}.00:00:00" if days else ""
+        return f"{days[1]}.00:00:00" if days else _whole(attribute, text)
     known = {name.lower(): name for name in attribute.values or _BOOLEANS}
     word = text.strip().lower()
     if attribute.type not in ("enum", "bool") or not word:

@@ -156,8 +156,10 @@ def _forks(
 def _log_folder(
     site: Site, application: Application, settings: HttpPlatform, span: Span | None
 ) -> Iterator[Finding]:
-    """A folder of stdoutLogFile that is not there: it is made here, and not on the server."""
-    local = log_file(site, application, settings, "")
+    """A folder of stdoutLogFile that is not there: it is made here, and not on the server; its
+    successor makes it.
+    """
+    local = log_file(site, application, settings, "") if not settings.is_second else ""
     folder = os.path.dirname(local)
     guessed = inferred(site)
     is_guessed = guessed is not None and (settings.stdout_log or "").lower().startswith(

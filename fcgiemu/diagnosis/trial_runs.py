@@ -66,6 +66,7 @@ def _platform_start(
         likely=lambda trial: of_failed_start(
             settings, application, program, trial.output, trial.ports
         ),
+        headers={"MS-ASPNETCORE-TOKEN": line[1].get(http_platform.TOKEN_VARIABLE, "")},
     )
 
 

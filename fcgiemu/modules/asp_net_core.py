@@ -1,5 +1,5 @@
-"""AspNetCoreModule and AspNetCoreModuleV2: what <aspNetCore> says about the process that answers,
-and app_offline.htm, which answers in its place.
+"""AspNetCoreModule and AspNetCoreModuleV2: what <aspNetCore> says about the process that
+answers.
 
 The second version hosts an application within the worker process where hostingModel is InProcess.
 Here every application runs out of process.
@@ -13,6 +13,7 @@ from .. import catalogue
 from ..catalogue.findings import Finding
 from ..config.tree import Effective
 from ..decision import CallAspNetCore, Respond, configuration_error
+from . import app_offline
 from .context import Context
 from .process_section import ProcessSection, common
 
@@ -20,12 +21,10 @@ SECTION = "system.webServer/aspNetCore"
 FIRST = "AspNetCoreModule"
 SECOND = "AspNetCoreModuleV2"
 MODULES = frozenset({FIRST, SECOND})
-PORT_VARIABLE = "ASPNETCORE_PORT"
-TOKEN_VARIABLE = "ASPNETCORE_TOKEN"
-#: Headers of the module's own: those of clients are removed (seen in code).
-OWN_HEADERS = "ms-aspnetcore"
-#: While a file of this name is in the application's folder, it answers (documented).
-OFFLINE = "app_offline.htm"
+#: How the names of the variables begin that it tells a process.
+PREFIX = "ASPNETCORE_"
+PORT_VARIABLE = f"{PREFIX}PORT"
+TOKEN_VARIABLE = f"{PREFIX}TOKEN"
 #: The step of requestTimeout in the first version's schema, in seconds (documented).
 _STEP = 60
 _MODELS = ("inprocess", "outofprocess")
@@ -46,11 +45,9 @@ class AspNetCore(ProcessSection):
 def handle(context: Context) -> CallAspNetCore | Respond:
     """The request goes to the process of <aspNetCore>, unless app_offline.htm is there."""
     assert context.handler is not None
+    if (offline := app_offline.answer(context)) is not None:
+        return offline
     application = context.hosting.application(context.state.path)
-    page = f"{application.url}/{OFFLINE}"
-    entry = context.files.find(page)
-    if entry is not None and entry.is_file:
-        return _offline(context.files.read(page) or b"")
     effective = context.hosting.effective(application.url or "/")
     if errors := (effective.errors(SECTION) or context.effective.errors(SECTION)):
         return configuration_error(errors[0], _NOTIFICATION)
@@ -67,21 +64,6 @@ def handle(context: Context) -> CallAspNetCore | Respond:
         notification=_NOTIFICATION,
         finding=found,
         hints=(found.hint,),
-    )
-
-
-def _offline(body: bytes) -> Respond:
-    """503 with the bytes of app_offline.htm (seen in code)."""
-    return Respond(
-        503,
-        0,
-        f"{OFFLINE} is in the folder of the application: it answers every request, and the process"
-        " is stopped.",
-        notification=_NOTIFICATION,
-        headers=(("Content-Type", "text/html"),),
-        hints=(f"Remove {OFFLINE}: the next request starts the process.",),
-        body=body,
-        skips_errors=True,
     )
 
 

@@ -1,4 +1,8 @@
-"""httpPlatformHandler: what <httpPlatform> says about the process that answers."""
+"""httpPlatformHandler: what <httpPlatform> says about the process that answers.
+
+The module is version 1.2 of Microsoft. Its successor, HttpPlatformHandlerV2, is registered by the
+same name and is a fork of AspNetCoreModule: it has another schema, a token, and app_offline.htm.
+"""
 
 from __future__ import annotations
 
@@ -7,20 +11,29 @@ from dataclasses import dataclass
 from .. import catalogue
 from ..config.tree import Effective
 from ..decision import CallHttpPlatform, Respond, configuration_error
+from . import app_offline
 from .context import Context
 from .process_section import ProcessSection, common
 
 SECTION = "system.webServer/httpPlatform"
-PORT_VARIABLE = "HTTP_PLATFORM_PORT"
-DEBUG_PORT_VARIABLE = "HTTP_PLATFORM_DEBUG_PORT"
+#: How the names of the variables begin that it tells a process.
+PREFIX = "HTTP_PLATFORM_"
+PORT_VARIABLE = f"{PREFIX}PORT"
+DEBUG_PORT_VARIABLE = f"{PREFIX}DEBUG_PORT"
+TOKEN_VARIABLE = f"{PREFIX}TOKEN"
+#: Starts for one request in the successor, which has no startupRetryCount (seen in code).
+_STARTS = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpPlatform(ProcessSection):
     """The compiled section."""
 
+    #: Starts for one request.
     startup_retry_count: int
-    #: forwardWindowsAuthToken, which has no effect here.
+    #: Whether the server has HttpPlatformHandlerV2.
+    is_second: bool
+    #: Whether the section says forwardWindowsAuthToken, which has no effect here.
     forwards_token: bool
 
 
@@ -29,6 +42,9 @@ def handle(context: Context) -> CallHttpPlatform | Respond:
     assert context.handler is not None
     if errors := context.effective.errors(SECTION):
         return configuration_error(errors[0], "ExecuteRequestHandler")
+    settings = context.effective.view(http_platform)
+    if settings.is_second:
+        return app_offline.answer(context) or CallHttpPlatform(context.handler)
     if "?" in context.state.path:
         context.findings.append(catalogue.finding("platform-encoded-mark", None))
     return CallHttpPlatform(context.handler)
@@ -37,8 +53,11 @@ def handle(context: Context) -> CallHttpPlatform | Respond:
 def http_platform(effective: Effective) -> HttpPlatform:
     """A view: see Effective.view."""
     section = effective.section(SECTION)
+    is_second = "startupRetryCount" not in section.schema.attributes
+    token = "forwardWindowsAuthToken"
     return HttpPlatform(
         **common(section),
-        startup_retry_count=section.integer("startupRetryCount"),
-        forwards_token=section.flag("forwardWindowsAuthToken"),
+        startup_retry_count=_STARTS if is_second else section.integer("startupRetryCount"),
+        is_second=is_second,
+        forwards_token=section.has(token) and section.flag(token),
     )

@@ -97,13 +97,14 @@ def _masked(report: ErrorReport) -> ErrorReport:
     )
 
 
-def start_failure(message: str, hints: Sequence[str], output: str) -> bytes:
-    """The page of AspNetCoreModule about a process that does not start. What is known of the cause
-    may be empty. Without secrets: see masking.
+def start_failure(title: str, message: str, hints: Sequence[str], output: str) -> bytes:
+    """The page of AspNetCoreModule, or of its fork, about a process that does not start. What is
+    known of the cause may be empty. Without secrets: see masking.
     """
     clean = masking.text
     return render(
         "start_failure.html",
+        title=title,
         message=clean(message),
         hints=[clean(hint) for hint in hints],
         output=clean(output),

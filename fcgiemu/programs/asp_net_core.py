@@ -9,23 +9,19 @@ from __future__ import annotations
 import os
 import re
 import time
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..applications import Application
 from ..config import values
-from ..config.tree import Effective
 from ..hosting import Hosting
-from ..modules import authentication, web_socket
-from ..modules.asp_net_core import PORT_VARIABLE, TOKEN_VARIABLE, AspNetCore
+from ..modules.asp_net_core import PORT_VARIABLE, PREFIX, AspNetCore
 from ..worker import paths
+from . import module_variables
 from .interpreters import Program, ProgramMissing, find_program
 from .process_command import Telling, worker_environment
 
-#: The ports that the module takes from environmentVariables (seen in code).
-PORTS = range(1025, 48001)
 _STARTUP = "ASPNETCORE_HOSTINGSTARTUPASSEMBLIES"
 _INTEGRATION = "Microsoft.AspNetCore.Server.IISIntegration"
 #: With the value 1 in the worker's environment that comes before environmentVariables.
@@ -102,13 +98,6 @@ def _dotnet(site: Hosting, application: Application, path: str) -> Program:
         ) from error
 
 
-def given_port(settings: AspNetCore) -> str:
-    """The port that environmentVariables fix, as it is written; "" where they do not."""
-    return next(
-        (value for name, value in settings.environment if name.upper() == PORT_VARIABLE), ""
-    )
-
-
 def command_line(
     site: Hosting,
     application: Application,
@@ -126,58 +115,17 @@ def command_line(
     telling = Telling(site, application, placeholders)
     found = command(site, application, settings, placeholders)
     worker = worker_environment(site)
-    own = _own_variables(site, application, port)
+    own = module_variables.of_module(site, application, PREFIX, port)
     if https_port is not None:
         own["ASPNETCORE_ANCM_HTTPS_PORT"] = str(https_port)
-    before = _value(worker, _STARTUP)
+    before = module_variables.value(worker, _STARTUP)
     own[_STARTUP] = f"{before};{_INTEGRATION}" if before else _INTEGRATION
-    environment = _with(worker, own)
+    environment = module_variables.joined(worker, own)
+    worker_first = module_variables.value(worker, _PREFER) == "1"
     for name, text in settings.environment:
-        if _value(worker, _PREFER) != "1" or not _value(worker, name):
-            environment = _with(environment, {name: telling.value(name, text)})
+        if not worker_first or not module_variables.value(worker, name):
+            environment = module_variables.joined(environment, {name: telling.value(name, text)})
     return (found.program.path, *found.words), environment
-
-
-def _own_variables(site: Hosting, application: Application, port: int | str) -> dict[str, str]:
-    """What the module itself sets (seen in code)."""
-    effective = site.effective(application.url or "/")
-    enabled = effective.view(web_socket.enabled)
-    return {
-        PORT_VARIABLE: str(port),
-        "ASPNETCORE_APPL_PATH": application.url or "/",
-        TOKEN_VARIABLE: str(uuid.uuid4()),
-        "ASPNETCORE_IIS_HTTPAUTH": _authentication(effective),
-        "ASPNETCORE_IIS_PHYSICAL_PATH": f"{application.path}{os.sep}",
-        "ASPNETCORE_IIS_WEBSOCKETS_SUPPORTED": str(enabled).lower(),
-    }
-
-
-def _authentication(effective: Effective) -> str:
-    """The enabled ways of authentication, as the module writes them."""
-    offered = effective.view(authentication.methods)
-    names = [
-        name
-        for name, is_offered in (
-            ("windows", bool(offered.windows)),
-            ("basic", offered.basic_realm is not None),
-            ("anonymous", offered.anonymous),
-        )
-        if is_offered
-    ]
-    return "".join(f"{name};" for name in names) or "none"
-
-
-def _value(environment: Mapping[str, str], name: str) -> str:
-    """A variable, whatever its case, as on Windows."""
-    upper = name.upper()
-    return next((value for key, value in environment.items() if key.upper() == upper), "")
-
-
-def _with(environment: Mapping[str, str], added: Mapping[str, str]) -> dict[str, str]:
-    """An environment with variables that take the place of those of the same name."""
-    upper = {name.upper() for name in added}
-    kept = {name: value for name, value in environment.items() if name.upper() not in upper}
-    return {**kept, **added}
 
 
 def log_suffix(worker: int, started: time.struct_time) -> str:

@@ -6,8 +6,9 @@ import time
 
 from ..applications import Application
 from ..hosting import Hosting
-from ..modules.http_platform import DEBUG_PORT_VARIABLE, PORT_VARIABLE, HttpPlatform
+from ..modules.http_platform import DEBUG_PORT_VARIABLE, PORT_VARIABLE, PREFIX, HttpPlatform
 from .interpreters import ProgramMissing, find_program
+from .module_variables import joined, of_module, of_server
 from .ports import free_port
 from .process_command import Telling, worker_environment
 
@@ -20,8 +21,8 @@ def command_line(
     """The command line and environment with the placeholders of ports and Windows paths replaced.
     Raises ProgramMissing.
     """
-    own = _own_variables(application, settings, port)
-    ports = {name: own.get(name, "") for name in (PORT_VARIABLE, DEBUG_PORT_VARIABLE)}
+    own = _own_variables(site, application, settings, port)
+    ports = {name: own[name] for name in (PORT_VARIABLE, DEBUG_PORT_VARIABLE) if name in own}
     telling = Telling(site, application, ports)
     if not settings.process_path.strip():
         raise ProgramMissing("<httpPlatform> has no processPath.", f"Write one: {EXAMPLE}.")
@@ -29,20 +30,21 @@ def command_line(
     words = telling.words(settings.arguments)
     if program.drops_first(words):
         words = words[1:]
-    environment = worker_environment(site)
-    for name, value in settings.environment:
-        environment[name] = telling.value(name, value)
-    for name in [name for name in environment if name.upper() in own]:
-        del environment[name]
-    return (program.path, *words), {**environment, **own}
+    written = {name: telling.value(name, value) for name, value in settings.environment}
+    worker = worker_environment(site)
+    if settings.is_second:
+        return (program.path, *words), joined(joined(worker, own), written)
+    return (program.path, *words), joined({**worker, **written}, own)
 
 
 def _own_variables(
-    application: Application, settings: HttpPlatform, port: int | str
+    site: Hosting, application: Application, settings: HttpPlatform, port: int | str
 ) -> dict[str, str]:
-    """What the module itself sets; nothing in the configuration overrides it.  # inferred from its
-    successor
+    """What the module itself sets. Nothing in the configuration overrides it  # inferred from its
+    successor, where environmentVariables do (seen in code), and which has no port for debugging.
     """
+    if settings.is_second:
+        return of_module(site, application, PREFIX, port) | of_server(application, PREFIX)
     own = {PORT_VARIABLE: str(port), "HTTP_PLATFORM_APPL_PATH": application.url or "/"}
     texts = [settings.arguments, *(value for _, value in settings.environment)]
     if any(f"%{DEBUG_PORT_VARIABLE}%" in text for text in texts):

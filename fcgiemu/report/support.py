@@ -36,7 +36,7 @@ class AttributeSupport:
 
 def entries() -> Iterator[AttributeSupport]:
     """Every attribute of every section, in the table's order."""
-    for path, section in schema.sections().items():
+    for path, section in _sections():
         for element, attribute in _attributes(section, ""):
             support = section.support if section.support != "emulated" else attribute.support
             shown = (
@@ -47,6 +47,15 @@ def entries() -> Iterator[AttributeSupport]:
             yield AttributeSupport(
                 path, element, attribute.name, shown, attribute.default, support, lock(path)
             )
+
+
+def _sections() -> Iterator[tuple[str, ElementSchema]]:
+    """Every section, and behind it how it is on a server with another module."""
+    for path, section in schema.sections().items():
+        yield path, section
+        for module, table in schema.variants().items():
+            if path in table:
+                yield f"{path} with {module}", table[path]
 
 
 def _attributes(element: ElementSchema, path: str) -> Iterator[tuple[str, schema.Attribute]]:

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from websockets.sync.client import connect
 
-from fcgiemu.programs.asp_net_core import PORTS
+from fcgiemu.programs.module_variables import PORTS
 from fcgiemu.programs.ports import free_port
 
 from ..sites import web_config, write

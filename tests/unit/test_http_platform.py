@@ -5,13 +5,18 @@ from __future__ import annotations
 import os
 import socket
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from fcgiemu.modules.http_platform import http_platform
 from fcgiemu.programs.http_platform import log_suffix
 from fcgiemu.programs.ports import stranger_on
 from fcgiemu.server.process_handlers.supervisor import FailCounter
+from fcgiemu.site import Site
+
+from ..sites import web_config
 
 
 def test_failures_count_for_a_minute_from_the_first_one_on() -> None:
@@ -51,3 +56,54 @@ def test_who_else_has_a_port() -> None:
         name, value = next(iter(Path("/proc/self/environ").read_text().split("\0"))).split("=", 1)
         assert stranger_on(port, -1, f"{name}={value}") == 0
     assert stranger_on(port, -1, "X=1") == 0
+
+
+def platform(attributes: str, inner: str = "") -> str:
+    return web_config(
+        '<handlers><add name="p" path="*" verb="*" modules="httpPlatformHandler" /></handlers>'
+        f'<httpPlatform processPath="python" {attributes}>{inner}</httpPlatform>'
+    )
+
+
+SETTINGS = '<handlerSettings><handlerSetting name="debugLevel" value="FILE" /></handlerSettings>'
+
+
+@pytest.mark.parametrize(
+    ("text", "version_12", "version_2"),
+    [
+        (platform('startupRetryCount="3"'), "", "HttpPlatformHandlerV2 has no such attribute"),
+        (platform('requestTimeout="00:00:30"'), 'Did you mean requestTimeout="00:01:00"?', ""),
+        (platform('requestTimeout="00:90:00"'), '"01:30:00"', '"01:30:00"'),
+        (platform('requestTimeout="20.00:00:00"'), "", "Write days"),
+        (platform("", SETTINGS), "It is HttpPlatformHandlerV2 that has it", ""),
+        (platform('startupTimeLimit="3601"'), "0 and 3600", "0 and 3600"),
+    ],
+)
+def test_each_version_has_its_own_schema(
+    make_site: Callable[..., Site], text: str, version_12: str, version_2: str
+) -> None:
+    for modules, wanted in (((), version_12), (("HttpPlatformHandlerV2",), version_2)):
+        site = make_site({"web.config": text}, modules=modules)
+        assert (site.explain("/")["outcome"]["kind"] == "httpPlatform") == (not wanted)
+        assert wanted in " ".join(f"{each.message} {each.hint}" for each in site.findings())
+
+
+@pytest.mark.parametrize(
+    ("image", "is_second"),
+    [
+        (r"%SystemRoot%\System32\inetsrv\httpPlatformHandler.dll", False),
+        (r"%ProgramFiles%\IIS\HttpPlatformHandler Module\V2\httpPlatformHandlerV2.dll", True),
+        (r"%ProgramFiles%\IIS\HTTP Bridge Module\V2\httpbridge.dll", True),
+    ],
+)
+def test_a_host_configuration_says_which_version_it_has(
+    make_site: Callable[..., Site], tmp_path: Path, image: str, is_second: bool
+) -> None:
+    added = f'<globalModules><add name="httpPlatformHandler" image="{image}" /></globalModules>'
+    host = tmp_path / "applicationHost.config"
+    host.write_text(f"<system.webServer>{added}</system.webServer>")
+    site = make_site({"site/web.config": platform("")}, host_config=host)
+    settings = site.effective("/site").view(http_platform)
+    assert settings.is_second is is_second
+    assert settings.startup_time_limit == (120 if is_second else 10)
+    assert settings.startup_retry_count == (2 if is_second else 10)

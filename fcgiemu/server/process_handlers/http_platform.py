@@ -24,6 +24,9 @@ from .supervised_process import CommandLine, ProcessStartFailed
 from .supervisor import FailurePolicy, LogPolicy, Policy, Readiness, Supervisor
 from .web_servers import PATIENCE, WebServers
 
+#: What version 1.2 collects of an answer before its first bytes leave.
+BUFFER = 8192
+
 
 def policy(site: Site, application: Application, settings: HttpPlatform) -> Policy:
     """What <httpPlatform> of an application says about its processes."""
@@ -50,12 +53,8 @@ def _launch(
     return command_line(site, application, settings, address.value)
 
 
-#: What httpPlatformHandler 1.2 collects of an answer before its first bytes leave.
-BUFFER = 8192
-
-
 class HttpPlatforms(WebServers):
-    """Every <httpPlatform> of a site, by the application and what it says."""
+    """Version 1.2: every <httpPlatform> of a site, by the application and what it says."""
 
     backend = Backend("The process of httpPlatform", "requestTimeout", BUFFER)
 
@@ -64,12 +63,15 @@ class HttpPlatforms(WebServers):
         supervisor = self._supervisors.get(key)
         if supervisor is None:
             supervisor = self._supervisors[key] = Supervisor(
-                policy(self.site, application, settings),
+                self._policy(application, settings),
                 partial(_launch, self.site, application, settings),
                 application.path,
                 self.output,
             )
         return supervisor
+
+    def _policy(self, application: Application, settings: HttpPlatform) -> Policy:
+        return policy(self.site, application, settings)
 
     def _settings(self, decision: Decision) -> tuple[Application, HttpPlatform]:
         """The application that answers, and what <httpPlatform> says at its root: elsewhere in it

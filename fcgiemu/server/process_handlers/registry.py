@@ -7,6 +7,7 @@ from collections.abc import Awaitable
 from pathlib import Path
 
 from ...decision import CallAspNetCore, CallHttpPlatform, CallIisnode, CallProcess, Decision
+from ...profiles import PLATFORM_2
 from ...site import Site
 from ..application_request_routing import Forwarder
 from ..exchange import Exchange
@@ -14,14 +15,18 @@ from ..process_output import Output
 from .asp_net_core import AspNetCores
 from .base import ProcessHandler
 from .http_platform import HttpPlatforms
+from .http_platform_v2 import HttpPlatformsV2
 from .iisnode import Iisnode
 from .supervisor import Supervisor
 
-_HANDLERS: dict[type[CallProcess], type[ProcessHandler]] = {
-    CallAspNetCore: AspNetCores,
-    CallHttpPlatform: HttpPlatforms,
-    CallIisnode: Iisnode,
-}
+
+def _handlers(site: Site) -> dict[type[CallProcess], type[ProcessHandler]]:
+    second = PLATFORM_2 in site.settings.modules
+    return {
+        CallAspNetCore: AspNetCores,
+        CallHttpPlatform: HttpPlatformsV2 if second else HttpPlatforms,
+        CallIisnode: Iisnode,
+    }
 
 
 class ProcessHandlers:
@@ -29,7 +34,7 @@ class ProcessHandlers:
 
     def __init__(self, site: Site, forwarder: Forwarder, output: Output) -> None:
         self._handlers = {
-            action: handler(site, forwarder, output) for action, handler in _HANDLERS.items()
+            action: handler(site, forwarder, output) for action, handler in _handlers(site).items()
         }
 
     async def call(self, exchange: Exchange, decision: Decision, action: CallProcess) -> None:
