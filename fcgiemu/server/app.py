@@ -44,6 +44,7 @@ from ..modules.pipeline import decide_error_page, decide_refused
 from ..site import Site
 from . import sign_in, static_file, websocket
 from .application_request_routing import Forwarder
+from .date_header import DateHeader
 from .decision_cache import decide, holds
 from .exchange import ClientGone, EntityTooLarge, Exchange
 from .failed_requests_tracing import Recorder
@@ -56,6 +57,7 @@ from .process_handlers.registry import ProcessHandlers
 from .process_output import Output
 from .protocol import ClientConnection
 from .request_capture import CAPTURED, Capture
+from .request_head import RequestHeads
 from .save_counter import SaveCounter
 from .spool import SpoolBudget
 from .warm_up import WarmUp
@@ -138,8 +140,8 @@ class Server:
         self.budget = SpoolBudget()
         self.timers = timers(site.tree.host)
         self.connections: set[ClientConnection] = set()
-        #: Names that a client on this machine may have asked for to see detailed pages.
-        self.trusted_names = trusted_names(site, local_hosts)
+        self.request_heads = RequestHeads(trusted_names(site, local_hosts))
+        self.date_header = DateHeader()
         self.output_cache = OutputCache()
         self.static_files = static_file.StaticFiles()
         #: Asks for initialization pages, with --app-init.

@@ -40,7 +40,7 @@ MAX_RESPONSE_HEAD = 1 << 16
 #: known, TLS failed, the answer is not HTTP, its headers are too long (the last two are inferred).
 E_CANNOT_CONNECT = 0x80072EFD
 E_CONNECTION_ERROR = 0x80072EFE
-E_TIMEOUT = 0x80072EE2
+E_WINHTTP_TIMEOUT = 0x80072EE2
 E_NAME_NOT_RESOLVED = 0x80072EE7
 E_SECURE_FAILURE = 0x80072F8F
 E_INVALID_RESPONSE = 0x80072F78
@@ -239,7 +239,7 @@ class Forwarder:
                 )
             except httpx.TimeoutException:
                 message, hint = backend.too_late(decision, timeout)
-                await self.fail(exchange, decision, message, E_TIMEOUT, hint)
+                await self.fail(exchange, decision, message, E_WINHTTP_TIMEOUT, hint)
                 return
             except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
                 message = f"{backend.name} does not answer: {error}"

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import time
 from email.utils import formatdate
-from functools import lru_cache
 
 
-def date() -> bytes:
+class DateHeader:
     """Now, as a Date field has it (RFC 9110, 6.6.1)."""
-    return _date(int(time.time()))
 
+    _second = -1
+    _text = b""
 
-@lru_cache(maxsize=1)
-def _date(second: int) -> bytes:
-    return formatdate(second, usegmt=True).encode()
+    def now(self) -> bytes:
+        """The value of the field."""
+        second = int(time.time())
+        if second != self._second:
+            self._second = second
+            self._text = formatdate(second, usegmt=True).encode()
+        return self._text

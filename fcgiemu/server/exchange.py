@@ -27,25 +27,23 @@ from __future__ import annotations
 
 import asyncio
 import enum
-import re
-from collections.abc import AsyncIterable, Callable, Coroutine, Iterable, Mapping
-from functools import lru_cache
+from collections.abc import AsyncIterable, Callable, Coroutine, Iterable
 from typing import Any, Protocol
 
 from .. import posix
 from ..decision import Proxy
-from ..http.numbers import MAX_LENGTH, MAX_PORT, bounded
-from ..http.request import Request, joined
+from ..http.numbers import MAX_LENGTH, bounded
+from ..http.request import Request
 from ..http.response import Header, Response, reason_phrase
-from ..http.url import UrlRefused, canonicalize
+from ..http.url import UrlRefused
 from ..modules import compression
 from ..modules.compression import Encoder
 from ..modules.dynamic_ip_restriction import RateVerdict
 from . import response_heads
 from .kept_decision import KeptDecision
-from .local_clients import is_trusted
 from .output_cache import Recording
 from .request_capture import CAPTURED, Capture
+from .request_head import RequestHeads
 from .send_file import FileSender
 from .spool import MAX_WAITING_RESPONSE, Spool, SpoolBudget
 
@@ -59,7 +57,7 @@ class Room(Protocol):
     """What the server has for all of its connections."""
 
     budget: SpoolBudget
-    trusted_names: frozenset[str]
+    request_heads: RequestHeads
 
 
 class Peer(Protocol):
@@ -285,39 +283,15 @@ class Exchange:
 
     def request(self) -> Request:
         """The request as data. Raises UrlRefused where http.sys would answer by itself."""
-        headers, fields = _decoded(tuple(self.headers))
-        method = self.method
-        length = fields.get("content-length")
-        target, authority = _origin_form(self.target.decode("utf-8", "surrogateescape"), method)
-        host = fields.get("host")
-        if host is None:
-            if self.version == "1.1":  # RFC 9112, 3.2: also with a target that names one
-                raise _invalid_hostname()
-            host = ""
-        name, port = _host_and_port(host)
-        if authority is not None:  # the absolute form: its authority takes the place of Host
-            name, port = _host_and_port(authority)
-            headers = (
-                ("Host", authority),
-                *(pair for pair in headers if pair[0].lower() != "host"),
-            )
-            fields = {**fields, "host": authority}
         protocol = self.protocol
-        client, server = protocol.client, protocol.server
-        return Request(
-            method,
-            canonicalize(target),
-            headers,
-            protocol.scheme,
-            name or "localhost",
-            port or server[1] or 80,
-            client[0],
-            client[1],
-            server[0],
-            "HTTP/" + self.version,
-            bounded(length, MAX_LENGTH) if length is not None else None,
-            fields=fields,
-            is_own_host=is_trusted(name, protocol.app.trusted_names),
+        return protocol.app.request_heads.request(
+            method=self.method,
+            target=self.target,
+            version=self.version,
+            headers=tuple(self.headers),
+            scheme=protocol.scheme,
+            client=protocol.client,
+            server=protocol.server,
         )
 
     async def whole_body(self) -> Spool | None:
@@ -598,52 +572,3 @@ class Exchange:
         self.extra, self.compress = (), None
         self.keep_alive = False
         await self.respond(Response(500, reason_phrase(500), [("Content-Length", "0")]))
-
-
-@lru_cache(maxsize=256)
-def _decoded(
-    headers: tuple[tuple[bytes, bytes], ...],
-) -> tuple[tuple[Header, ...], Mapping[str, str]]:
-    """Headers as text, in order and by name; a client sends the same ones with most of its
-    requests.
-    """
-    decoded = tuple([(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers])
-    return decoded, joined(decoded)
-
-
-#: A host and port as a Host field may hold them; "" is allowed for HTTP/1.0.
-_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]*)(?::([0-9]*))?")
-
-
-def _invalid_hostname() -> UrlRefused:
-    return UrlRefused(400, "Bad Request - Invalid Hostname", "The request hostname is invalid.")
-
-
-@lru_cache(maxsize=1024)
-def _host_and_port(host: str) -> tuple[str, int | None]:
-    """The parts of a Host field. Raises UrlRefused for what is none, two joined ones among it."""
-    match = _HOST.fullmatch(host)
-    port = bounded(match[2], MAX_PORT) if match is not None and match[2] else None
-    if match is None or match[2] and port is None:
-        raise _invalid_hostname()
-    return match[1].strip("[]"), port
-
-
-def _origin_form(target: str, method: str) -> tuple[str, str | None]:
-    """The origin form of any request target, and the authority where it names one. The form of
-    CONNECT asks for a tunnel, which http.sys does not make.
-    """
-    if method == "CONNECT":
-        raise UrlRefused(400, "Bad Request - Invalid Verb", "The request verb is invalid.")
-    if target.startswith("/"):
-        return target, None
-    scheme, found, rest = target.partition("://")
-    if found and scheme.lower() in ("http", "https"):
-        end = min((rest.find(mark) for mark in "/?" if mark in rest), default=len(rest))
-        path = rest[end:]
-        if not end:
-            raise _invalid_hostname()
-        return path if path.startswith("/") else "/" + path, rest[:end]
-    if target == "*" and method == "OPTIONS":
-        return "/", None
-    raise UrlRefused(400, "Bad Request - Invalid URL", "The request URL is invalid.")

@@ -29,7 +29,6 @@ import enum
 from collections.abc import Coroutine, Mapping
 from typing import Any, Protocol
 
-from .. import catalogue
 from ..decision import CallFastCgi, Decision, Respond
 from ..fastcgi import cgi, records
 from ..fastcgi.cgi import MAX_HEADER_BLOCK, BadHeaders, Head, HeadReader
@@ -41,13 +40,13 @@ from ..modules import custom_error, rewrite_outbound, sending
 from ..pages import masking
 from ..pages.failure import Reload
 from ..site import Site
-from . import failure_page, response_heads
+from . import failure_page, fastcgi_failures, response_heads
 from .exchange import PORTION, ClientGone, Exchange
+from .fastcgi_failures import CallFailure, TimedOut
 from .save_counter import SaveCounter
 from .server_interface import ServerInterface
 from .spool import Spool
 
-E_TIMEOUT = 0x80070102
 #: Methods that do no harm when they are asked twice (RFC 9110, 9.2.1).
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 #: Bytes of an error page that are looked at for a cause.
@@ -79,15 +78,6 @@ class Pools(Protocol):
 
 class ClosedByClient(Exception):
     """The client went away while the application worked."""
-
-
-class TimedOut(Exception):
-    """A timeout of the FastCGI module; ``attribute`` is its name in the configuration."""
-
-    def __init__(self, attribute: str, seconds: float) -> None:
-        super().__init__(attribute)
-        self.attribute = attribute
-        self.seconds = seconds
 
 
 class CallState(enum.Enum):
@@ -259,13 +249,13 @@ class FastCgiCall:
             self._leave_to_drain()
             return
         except records.ProtocolError as error:
-            await self._broken(f"The FastCGI process broke the protocol: {error}")
+            await self._fail(fastcgi_failures.protocol_broken(error))
             return
         except (ConnectionClosed, BadHeaders, TimedOut, OSError) as error:
             if isinstance(error, ConnectionClosed) and await self._asked_again():
                 await self.finish()
             else:
-                await self._broken_by(error)
+                await self._failed_by(error)
             return
         except BaseException:
             self.connection.abort()
@@ -454,7 +444,7 @@ class FastCgiCall:
         while mode != "TerminateProcess" and not connection.ended:
             await connection.wait(0)
             connection.take()
-        text = masking.text(_text(bytes(connection.stderr)))
+        text = masking.text(fastcgi_failures.text_of(connection.stderr))
         self.pools.show(self.worker, self.decision, text)
         likely = self.pools.likely(self.worker, self.decision, text)
         folder = self.pools.site.application(self.decision.path).path
@@ -466,31 +456,16 @@ class FastCgiCall:
             self.decision.request.is_local
         )
         if mode != "ReturnStdErrIn500" or not detailed:
-            await self._respond(
-                Respond(
-                    500,
-                    0,
-                    f"The FastCGI application wrote to STDERR (stderrMode {mode}).",
-                    output=text,
-                )
-            )
+            await self._respond(fastcgi_failures.wrote_stderr(mode, text))
             return None
-        body, kind = text.encode(), "text/plain"
-        if self._wants_page():
-            request, saves = self.decision.request, self.pools.saves
-            reload = None
-            if saves is not None and request.method == "GET":
-                reload = Reload(saves.path, str(saves.count))
-            body = await asyncio.to_thread(
-                failure_page.page, text, request.label, likely, folder, self.pools.editor, reload
-            )
-            kind = "text/html"
-        headers = [
-            ("Content-Type", f"{kind}; charset=utf-8"),
-            ("Content-Length", str(len(body))),
-        ]
-        return Response(
-            500, "Internal Server Error", sending.decorate(headers, self.decision.effective), body
+        if not self._wants_page():
+            return fastcgi_failures.stderr_as_text(self.decision, text)
+        saves = self.pools.saves
+        reload = None
+        if saves is not None and self.decision.request.method == "GET":
+            reload = Reload(saves.path, str(saves.count))
+        return await fastcgi_failures.stderr_as_page(
+            self.decision, text, likely, folder, editor=self.pools.editor, reload=reload
         )
 
     def _wants_page(self) -> bool:
@@ -503,50 +478,30 @@ class FastCgiCall:
 
     # -- failures ----------------------------------------------------------------------------------
 
-    async def _broken_by(self, error: Exception) -> None:
+    async def _failed_by(self, error: Exception) -> None:
         if isinstance(error, TimedOut):
-            await self._broken(
-                f"The FastCGI process exceeded configured {_words(error.attribute)}",
-                E_TIMEOUT,
-                (
-                    (
-                        f"The limit is {error.seconds:g} seconds ({error.attribute}); --no-timeouts"
-                        " lifts it."
-                    ),
-                ),
-            )
+            await self._fail(fastcgi_failures.timed_out(error))
         elif isinstance(error, BadHeaders):
-            await self._broken(f"The FastCGI process sent headers that cannot be used: {error}")
-        else:
-            await self._exited()
+            await self._fail(fastcgi_failures.bad_headers(error))
+        else:  # the connection broke: the process has ended, or is made to
+            code = await self.worker.wait_exit(EXIT_PATIENCE)
+            processor = self.action.handler.script_processor
+            await self._fail(fastcgi_failures.exited(processor, code, self.worker.launch.watches))
 
-    async def _exited(self) -> None:
-        """The connection broke: the process has ended, or is made to."""
-        code = await self.worker.wait_exit(EXIT_PATIENCE)
-        name = self.action.handler.script_processor.partition("|")[0]
-        hints = _exit_hints(code)
-        if code == 0 and self.worker.launch.watches:
-            hints += (catalogue.hint("error-silent-exit"),)
-        await self._broken(
-            f"{name} - The FastCGI process exited unexpectedly", max(code or 0, 0), hints
-        )
-
-    async def _broken(self, message: str, hresult: int = 0, hints: tuple[str, ...] = ()) -> None:
+    async def _fail(self, failure: CallFailure) -> None:
         self._to(_S.ENDED)
         self.worker.kill()
         await self.worker.wait_exit(EXIT_PATIENCE)
         self.application.failed(self.worker)
-        stderr = _text(bytes(self.connection.stderr))
+        stderr = fastcgi_failures.text_of(self.connection.stderr)
         self.pools.show(self.worker, self.decision, stderr)
         if self.exchange.started:
-            self.exchange.cut(message)
+            self.exchange.cut(failure.message)
             return
         printed = "\n".join(filter(None, (self.worker.last_output(), stderr)))
-        hints += tuple(self.pools.likely(self.worker, self.decision, printed))
+        likely = self.pools.likely(self.worker, self.decision, printed)
         with contextlib.suppress(ClientGone):
-            await self._respond(
-                Respond(500, 0, message, hresult & 0xFFFFFFFF, hints=hints, output=printed)
-            )
+            await self._respond(failure.as_error(likely, printed))
 
     def _leave_to_drain(self) -> None:
         """The client has gone. A response in progress may end within a time; an upload cut short
@@ -578,23 +533,3 @@ class FastCgiCall:
         self._to(_S.ENDED)
         self.worker.kill()
         self.application.discard(self.worker)
-
-
-def _text(data: bytes) -> str:
-    """What came on STDERR: UTF-8 where it is that, else Latin-1."""
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError:
-        return data.decode("latin-1")
-
-
-def _words(attribute: str) -> str:
-    return {"activityTimeout": "activity timeout", "requestTimeout": "request timeout"}[attribute]
-
-
-def _exit_hints(code: int | None) -> tuple[str, ...]:
-    if code is None:
-        return ("The process closed its connection and was ended.",)
-    if code < 0:
-        return (f"The process was ended by signal {-code}.",)
-    return (f"The process ended with exit code {code}.",)

@@ -27,7 +27,8 @@ from ..programs.interpreters import ProgramMissing, find_program
 from ..reload import restart_pattern, restarts
 from ..site import Site
 from .exchange import ClientGone, Exchange
-from .fastcgi_call import FastCgiCall, TimedOut
+from .fastcgi_call import FastCgiCall
+from .fastcgi_failures import TimedOut
 from .save_counter import SaveCounter
 from .server_interface import ServerInterface
 

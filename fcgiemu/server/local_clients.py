@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable
-from functools import lru_cache
 
 from ..site import Site
 
@@ -23,7 +22,6 @@ def trusted_names(site: Site, given: Iterable[str] = ()) -> frozenset[str]:
     )
 
 
-@lru_cache(maxsize=1024)
 def is_trusted(host: str, names: frozenset[str]) -> bool:
     """Whether a host, as a request names it (without port and brackets), is a name of this
     machine's own.

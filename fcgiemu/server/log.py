@@ -8,7 +8,6 @@ import time
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import lru_cache
 
 import click
 
@@ -101,7 +100,6 @@ def _is_error(outcome: Outcome) -> bool:
     return isinstance(outcome, Decision) and isinstance(outcome.action, Respond)
 
 
-@lru_cache(maxsize=1)
 def _clock(second: int) -> str:
     return time.strftime("%H:%M:%S", time.localtime(second))
 

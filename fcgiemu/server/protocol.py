@@ -42,10 +42,11 @@ from ..http.framing import (
     parse_head,
 )
 from ..http.url import UrlRefused
-from .date_header import date
+from .date_header import DateHeader
 from .decision_cache import LONGEST_HEAD, DecisionCache
 from .exchange import Exchange, Tunnel
 from .kept_decision import KeptDecision
+from .request_head import RequestHeads
 from .send_file import FileSender
 from .spool import SpoolBudget
 from .web_limits import Timers
@@ -94,7 +95,8 @@ class RequestHandler(Protocol):
     timers: Timers
     budget: SpoolBudget
     connections: set[ClientConnection]
-    trusted_names: frozenset[str]
+    request_heads: RequestHeads
+    date_header: DateHeader
 
     def begin(self, exchange: Exchange) -> None:
         """Begin to answer a request."""
@@ -418,7 +420,7 @@ class ClientConnection(asyncio.Protocol):
     def send_again(self, head: bytes, body: bytes) -> None:
         """Send a whole answer to a request that needs no exchange, because nothing of it waits."""
         self._since = self.loop.time()
-        self.write(b"%b%b\r\n\r\n%b" % (head, date(), body))
+        self.write(b"%b%b\r\n\r\n%b" % (head, self.date(), body))
 
     def write(self, data: bytes) -> None:
         """Hand bytes to the transport."""
@@ -468,7 +470,7 @@ class ClientConnection(asyncio.Protocol):
 
     def date(self) -> bytes:
         """The Date of a response sent now."""
-        return date()
+        return self.app.date_header.now()
 
     def _to(self, state: ConnectionState) -> None:
         assert state in ALLOWED[self.state], f"{self.state} -> {state}"

@@ -7,15 +7,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from ..config.tree import Effective
 from ..fastcgi import cgi
 from ..http.response import Header
 from ..modules import rewrite_outbound, sending
-
-if TYPE_CHECKING:
-    from functools import _lru_cache_wrapper
 
 #: Heads that are remembered for one configuration, the latest ones, and the bytes that the
 #: application's may have.
@@ -54,13 +51,17 @@ def find(effective: Effective, block: bytes, length: int, keep_alive: bool) -> K
 
     Raises BadHeaders.
     """
-    make = effective.view(_remembering)
-    return (make if len(block) <= LONGEST else make.__wrapped__)(block, length, keep_alive)
+    heads = effective.view(ConfigurationHeads)
+    make = heads.remembered if len(block) <= LONGEST else heads.make
+    return make(block, length, keep_alive)
 
 
-def _remembering(effective: Effective) -> _lru_cache_wrapper[KnownHead | None]:
-    """``_made`` for a configuration, which remembers. A view: see Effective.view."""
-    return lru_cache(KEPT)(partial(_made, effective))
+class ConfigurationHeads:
+    """``_made`` for a configuration, with and without a memory. A view: see Effective.view."""
+
+    def __init__(self, effective: Effective) -> None:
+        self.make = partial(_made, effective)
+        self.remembered = lru_cache(KEPT)(self.make)
 
 
 def _made(effective: Effective, block: bytes, length: int, keep_alive: bool) -> KnownHead | None:

@@ -26,7 +26,7 @@ from ..modules import sending, web_socket
 from . import response_heads
 from .application_request_routing import (
     E_CONNECTION_ERROR,
-    E_TIMEOUT,
+    E_WINHTTP_TIMEOUT,
     Backend,
     Forwarder,
     address,
@@ -128,7 +128,7 @@ async def join(exchange: Exchange, decision: Decision, other: Other, forwarder: 
             upstream = await other.connect(WebSocketUpstream)
     except TimeoutError:
         message, hint = other.backend.too_late(decision, other.seconds)
-        await forwarder.fail(exchange, decision, message, E_TIMEOUT, hint)
+        await forwarder.fail(exchange, decision, message, E_WINHTTP_TIMEOUT, hint)
         return
     except OSError as error:
         message = f"{other.backend.name} does not answer: {error}"
@@ -139,7 +139,7 @@ async def join(exchange: Exchange, decision: Decision, other: Other, forwarder: 
     except TimeoutError:
         upstream.close()
         message, hint = other.backend.too_late(decision, other.seconds)
-        await forwarder.fail(exchange, decision, message, E_TIMEOUT, hint)
+        await forwarder.fail(exchange, decision, message, E_WINHTTP_TIMEOUT, hint)
         return
     if answer is None:
         upstream.close()

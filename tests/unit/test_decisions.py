@@ -16,6 +16,7 @@ from fcgiemu.decision import CallFastCgi, Decision, Respond, ServeFile
 from fcgiemu.server.decision_cache import KEPT, LONGEST_HEAD, DecisionCache, decide
 from fcgiemu.server.exchange import Exchange
 from fcgiemu.server.protocol import ClientConnection
+from fcgiemu.server.request_head import RequestHeads
 from fcgiemu.settings import Settings
 from fcgiemu.site import Site
 
@@ -50,7 +51,7 @@ PROTOCOL = cast(
         client=("127.0.0.1", 5),
         server=("127.0.0.1", 80),
         scheme="http",
-        app=SimpleNamespace(trusted_names=frozenset()),
+        app=SimpleNamespace(request_heads=RequestHeads()),
     ),
 )
 

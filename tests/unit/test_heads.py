@@ -162,7 +162,7 @@ def test_the_memory_is_bounded_and_goes_with_the_configuration(
     for number in range(response_heads.KEPT + 10):
         response_heads.find(effective, b"X: %d" % number, 0, True)
     response_heads.find(effective, b"X: " + b"x" * response_heads.LONGEST, 0, True)
-    assert effective.view(response_heads._remembering).cache_info()[1:] == (
+    assert effective.view(response_heads.ConfigurationHeads).remembered.cache_info()[1:] == (
         response_heads.KEPT + 10,
         response_heads.KEPT,
         response_heads.KEPT,

@@ -13,9 +13,11 @@ import pytest
 
 from fcgiemu.http.framing import RequestHead
 from fcgiemu.http.url import UrlRefused
+from fcgiemu.server.date_header import DateHeader
 from fcgiemu.server.decision_cache import decide
 from fcgiemu.server.exchange import Exchange
 from fcgiemu.server.protocol import ClientConnection
+from fcgiemu.server.request_head import RequestHeads
 from fcgiemu.server.response_heads import KnownHead
 from fcgiemu.server.spool import SpoolBudget
 from fcgiemu.server.web_limits import Timers
@@ -63,7 +65,8 @@ class App:
         self.timers = Timers()
         self.budget = SpoolBudget()
         self.connections: set[ClientConnection] = set()
-        self.trusted_names: frozenset[str] = frozenset()
+        self.request_heads = RequestHeads()
+        self.date_header = DateHeader()
 
     def begin(self, exchange: Exchange) -> None:
         known = exchange.kept

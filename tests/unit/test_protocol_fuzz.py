@@ -14,9 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fcgiemu.http.url import UrlRefused
+from fcgiemu.server.date_header import DateHeader
 from fcgiemu.server.exchange import ClientGone, Exchange
 from fcgiemu.server.kept_decision import KeptDecision
 from fcgiemu.server.protocol import ALLOWED, ClientConnection, ConnectionState
+from fcgiemu.server.request_head import RequestHeads
 from fcgiemu.server.response_heads import KnownHead
 from fcgiemu.server.spool import SpoolBudget
 from fcgiemu.server.web_limits import Timers
@@ -69,7 +71,8 @@ class Echo:
         self.timers = Timers()
         self.budget = SpoolBudget()
         self.connections: set[ClientConnection] = set()
-        self.trusted_names: frozenset[str] = frozenset()
+        self.request_heads = RequestHeads()
+        self.date_header = DateHeader()
 
     def begin(self, exchange: Exchange) -> None:
         exchange.begun = 1.0
