@@ -26,9 +26,9 @@ from .entry import (
     NotARequest,
 )
 from .sources import BLOCK, Unreadable, as_utf8, whole_lines
-from .store import Nowhere
+from .store import SECTIONS, Nowhere
 from .tally import Stretch, Tally, W3cCounter, skip_all, stretches
-from .w3c import NO_FIELDS, NO_STEM, FieldLayout, full
+from .w3c import FIELDS_LINE, NO_FIELDS, NO_STEM, FieldLayout, full
 
 #: Bytes of text that are counted at once.
 CHUNK = 48 << 20
@@ -57,11 +57,14 @@ class DuckDbEngine:
                 "preserve_insertion_order": False,
             }
         )
+        self.connection.execute("CREATE TEMP TABLE counted (key VARCHAR, status INTEGER, n BIGINT)")
+        self._held = 0
         #: DuckDB counts while the next stretch is unpacked.
         self.pool = ThreadPoolExecutor(1)
 
     def close(self) -> None:
-        """Give everything back."""
+        """Give everything back; what is being counted is given up."""
+        self.connection.interrupt()
         self.pool.shutdown()
         self.connection.close()
 
@@ -74,20 +77,37 @@ class DuckDbEngine:
                 f"CREATE OR REPLACE TEMP TABLE found AS {_query(path, layout, counter)}"
             )
             found = self.connection.execute("SELECT sum(found.n)::BIGINT FROM found").fetchone()
-        except duckdb.InterruptException:
-            raise KeyboardInterrupt from None
-        except duckdb.Error:
+        except duckdb.Error:  # given up (close, count_file), or not what DuckDB can read
             return None
-        except RuntimeError as error:  # DuckDB's words for Ctrl-C in the main thread
-            if "interrupted" not in str(error):
-                raise
-            raise KeyboardInterrupt from None
         return int(found[0]) if found is not None and found[0] is not None else 0
 
-    def plain(self, counter: W3cCounter) -> Iterator[list[tuple[str, int, int]]]:
-        """Of what ``group`` has found, the plain requests: key, status, count."""
+    def keep(self, counter: W3cCounter) -> None:
+        """Keep the plain ones of what ``group`` has found, to be handed over with those of other
+        stretches: they never become objects of Python.
+        """
         key, status, is_plain = _as_key(counter)
-        yield from self._fetched(f"SELECT {key}, {status}, n::BIGINT FROM found WHERE {is_plain}")
+        ((number, requests),) = self.connection.execute(
+            f"SELECT count(*), coalesce(sum(n), 0)::BIGINT FROM found WHERE {is_plain}"
+        ).fetchall()
+        self.connection.execute(
+            f"INSERT INTO counted SELECT {key}, {status}, n FROM found WHERE {is_plain}"
+        )
+        counter.tally.facts.requests += requests
+        self._held += number
+        if self._held > counter.tally.writer.limit:
+            self.hand_over(counter.tally)
+
+    def hand_over(self, tally: Tally) -> None:
+        """Hand the requests that are kept here to the writer, so many at a time as it may hold."""
+        steps = 1
+        while self._held > steps * tally.writer.limit and steps < SECTIONS:
+            steps *= 2
+        for step in range(steps):
+            pieces = self.connection.execute(_pieces(step, steps))
+            while piece := pieces.fetchone():
+                tally.writer.add_piece(*piece)
+        self.connection.execute("TRUNCATE counted")
+        self._held = 0
 
     def others(self, counter: W3cCounter) -> Rows:
         """The other ones, with their counts as the last column."""
@@ -101,14 +121,20 @@ class DuckDbEngine:
             yield rows
 
     def count_file(self, tally: Tally, path: Path) -> bool:
-        """Count a file as it lies there, if DuckDB can. Returns whether it has."""
-        found = preflight(path)
-        if found is None:
+        """Count a file as it lies there, if DuckDB can, while the preflight says whether it can be
+        relied upon. Returns whether both agree.
+        """
+        layout = _first_layout(path)
+        if layout is None:
             return False
-        layout, lines = found
+        trial = W3cCounter(Tally(Nowhere(), tally.wanted), layout)
+        grouped = self.pool.submit(self.group, path, layout, trial)
+        lines = preflight(path, layout)
+        if not lines:
+            self.connection.interrupt()
+        if grouped.result() != lines or not lines:
+            return False
         counter = W3cCounter(tally, layout)
-        if self.group(path, layout, counter) != lines:
-            return False
         tally.facts.formats["W3C"] = tally.facts.formats.get("W3C", 0) + 1
         hand_on(counter, self, lambda: _stretches_of(path))
         return True
@@ -186,6 +212,17 @@ def _as_key(counter: W3cCounter) -> tuple[str, str, str]:
             texts.append(f"CASE \"{name}\" WHEN '-' THEN '' ELSE \"{name}\" END")
     key = " || chr(31) || ".join(texts)
     return key, "status::INTEGER" if "status" in present else "0", " AND ".join(tests)
+
+
+def _pieces(step: int, steps: int) -> str:
+    """SQL for what Writer.add_piece takes, of the sections of one step out of a power of two."""
+    section = f"('0x' || md5(key)[1:2])::INTEGER & {SECTIONS - 1}"  # store.section_of
+    row = "key || chr(31) || status || chr(31) || n"
+    return (
+        f"SELECT section, string_agg({row}, chr(10)), count(*) FROM"
+        f" (SELECT {section} AS section, key, status, sum(n)::BIGINT AS n FROM counted"
+        f" WHERE {section} & {steps - 1} = {step} GROUP BY ALL) GROUP BY section"
+    )
 
 
 @dataclass(slots=True)
@@ -321,14 +358,10 @@ def _by_lines(counter: W3cCounter, found: Iterable[Stretch]) -> None:
 def hand_on(
     counter: W3cCounter, engine: DuckDbEngine, again: Callable[[], Iterable[Stretch]]
 ) -> None:
-    """Hand on what DuckDB has counted. For requests that are none, the lines are looked at
-    ``again``, to name the first.
+    """Keep what DuckDB has counted. For requests that are none, the lines are looked at ``again``,
+    to name the first.
     """
-    tally = counter.tally
-    for rows in engine.plain(counter):
-        for key, status, number in rows:
-            tally.writer.add(key, status, number)
-        tally.facts.requests += sum(row[2] for row in rows)
+    engine.keep(counter)
     bad: dict[str, int] = {}
     for *raw, count in engine.others(counter):
         try:
@@ -368,34 +401,36 @@ def _first_cut(counter: W3cCounter, found: Iterable[Stretch]) -> tuple[str, int]
 # -- plain files -----------------------------------------------------------------------------------
 
 
-def preflight(path: Path) -> tuple[FieldLayout, int] | None:
-    """``_preflight``, where the file can be read at all."""
-    try:
-        return _preflight(path)
-    except Unreadable:
+def _first_layout(path: Path) -> FieldLayout | None:
+    """The layout at the head of a file; None where that must be read as a stream: too large, or
+    with something else (the mark of UTF-8, a request) before the first ``#Fields``.
+    """
+    if not 0 < path.stat().st_size <= LARGEST_PLAIN:
         return None
+    with path.open("rb") as stream:
+        while (line := stream.readline(_LONGEST_LINE)).startswith(b"#"):
+            if line.startswith(FIELDS_LINE):
+                layout = FieldLayout.parse(line)
+                return layout if layout.has_requests and layout.width >= _NARROWEST else None
+    return None
 
 
-def _preflight(path: Path) -> tuple[FieldLayout, int] | None:
-    """The layout of a file that DuckDB can read as it lies there, and how many requests it holds.
+def preflight(path: Path, layout: FieldLayout) -> int | None:
+    """How many requests of ``layout`` a file holds, for DuckDB to agree with.
 
     None where it must be read as a stream: several layouts, other encodings, a line that is not
     complete, or anything else that is unusual.
     """
-    if not 0 < path.stat().st_size <= LARGEST_PLAIN:
-        return None
-    only: FieldLayout | None = None
     lines = 0
-    with path.open("rb") as stream:
-        if stream.read(1) != b"#":  # nor the mark of UTF-8
-            return None
-        stream.seek(0)
-        for layout, stretch in stretches(str(path), _clean_blocks(stream)):
-            if layout is None or layout != (only or layout) or not _is_usual(layout, stretch):
-                return None
-            only = layout
-            lines += stretch.ends
-    return None if only is None else (only, lines)
+    try:
+        with path.open("rb") as stream:
+            for own, stretch in stretches(str(path), _clean_blocks(stream)):
+                if own != layout or not _is_usual(stretch):
+                    return None
+                lines += stretch.ends
+    except Unreadable:
+        return None
+    return lines
 
 
 def _clean_blocks(stream: IO[bytes]) -> Iterator[bytes]:
@@ -404,13 +439,8 @@ def _clean_blocks(stream: IO[bytes]) -> Iterator[bytes]:
         yield block if as_utf8(block, "latin-1") is block else b"\0"
 
 
-def _is_usual(layout: FieldLayout, stretch: Stretch) -> bool:
-    return (
-        layout.has_requests
-        and layout.width >= _NARROWEST
-        and stretch.data.endswith(b"\n")
-        and not is_odd(stretch.data, stretch.ends)
-    )
+def _is_usual(stretch: Stretch) -> bool:
+    return stretch.data.endswith(b"\n") and not is_odd(stretch.data, stretch.ends)
 
 
 def _stretches_of(path: Path) -> Iterator[Stretch]:

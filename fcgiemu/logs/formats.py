@@ -34,6 +34,9 @@ class Engine(Protocol):
     def count(self, tally: Tally, file: str, blocks: Iterable[bytes]) -> None:
         """Count lines."""
 
+    def hand_over(self, tally: Tally) -> None:
+        """Give the tally what is counted and still held here."""
+
     def close(self) -> None:
         """Give back what it holds."""
 
@@ -48,6 +51,9 @@ class Lines:
     def count(self, tally: Tally, file: str, blocks: Iterable[bytes]) -> None:
         """Count lines."""
         count_w3c(tally, file, blocks)
+
+    def hand_over(self, tally: Tally) -> None:
+        """Nothing: the tally has it."""
 
     def close(self) -> None:
         """Nothing to give back."""

@@ -31,6 +31,10 @@ _PACKED_BLOCK = 1 << 17
 STDIN = "-"
 #: What reading a file, an archive or a packed stream raises.
 _DEFECTS = (OSError, EOFError, NotImplementedError, zipfile.BadZipFile, zlib.error, lzma.LZMAError)
+#: What libraries raise that need not be installed.
+_ERRORS_OF_EXTRAS = ("IsalError", "ZstdError")
+_DAMAGED = "its compression is damaged"
+_GZIP = b"\x1f\x8b"
 _URL = re.compile(r"[a-z][a-z0-9+.:-]*://")
 
 
@@ -315,8 +319,18 @@ def _zstandard() -> Unpacker:
     raise Unreadable(f"zstd needs a package that is not installed. Run: {beside('fcgiemu[logs]')}")
 
 
+def _gzip() -> Unpacker:
+    """ISA-L's reader of gzip where it is installed, several times as fast; else zlib's."""
+    try:
+        module: Any = importlib.import_module("isal.isal_zlib")
+    except ImportError:
+        module = zlib
+    made: Unpacker = module.decompressobj(31)
+    return made
+
+
 _UNPACKERS: dict[bytes, Callable[[], Unpacker]] = {
-    b"\x1f\x8b": lambda: zlib.decompressobj(31),
+    _GZIP: _gzip,
     b"BZh": bz2.BZ2Decompressor,
     b"\xfd7zXZ\x00": lzma.LZMADecompressor,
     b"\x28\xb5\x2f\xfd": _zstandard,
@@ -339,6 +353,14 @@ def _texts(unpacker: Unpacker, data: bytes) -> Iterator[bytes]:
         yield unpacker.decompress(b"", BLOCK)
 
 
+def _is_damage(error: Exception) -> bool:
+    """Whether a library says that packed bytes are wrong, not that they cannot be read."""
+    if isinstance(error, OSError):  # of bz2
+        return error.errno is None
+    known = isinstance(error, ValueError | EOFError | zlib.error | lzma.LZMAError)
+    return known or type(error).__name__ in _ERRORS_OF_EXTRAS
+
+
 def _expanded(head: bytes, file: IO[bytes], maker: Callable[[], Unpacker]) -> Iterator[bytes]:
     """The text of a packed stream, of all the members that follow each other in it."""
     unpacker, begun = maker(), True
@@ -349,15 +371,15 @@ def _expanded(head: bytes, file: IO[bytes], maker: Callable[[], Unpacker]) -> It
             if unpacker.eof:
                 data = unpacker.unused_data or file.read(_PACKED_BLOCK)
                 data = data.lstrip(b"\0") or file.read(_PACKED_BLOCK)  # padding of tapes
+                if maker is _gzip and data and not data.startswith(_GZIP):
+                    raise Unreadable(_DAMAGED)  # ISA-L would wait for more of it
                 unpacker, begun = maker(), bool(data)
             else:
                 data = file.read(_PACKED_BLOCK)
-    except (ValueError, *_DEFECTS) as error:
-        raise Unreadable(f"its compression is damaged: {_words(error)}") from error
     except Exception as error:
-        if type(error).__name__ != "ZstdError":
+        if not _is_damage(error):
             raise
-        raise Unreadable(f"its compression is damaged: {_words(error)}") from error
+        raise Unreadable(_DAMAGED) from error
     if begun:
         raise Unreadable("it ends in the middle of its compression")
 

@@ -1,12 +1,14 @@
 """Counted requests on disk: a SQLite file with pieces by section, so that a section can be decided
 on its own.
 
-The section of a request is a checksum of its key, the same on every machine and for every way of
-counting. A piece is a compressed text, a line for each key and status.
+The section of a request follows from the MD5 sum of its key, which DuckDB has too: it is the same
+on every machine and for every way of counting. A piece is a compressed text, a line for each key
+and status.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import sqlite3
@@ -19,7 +21,7 @@ from typing import Any, Protocol
 
 from .entry import SEPARATOR
 
-#: Sections of the requests; a power of two.
+#: Sections of the requests; a power of two, of 256 at most.
 SECTIONS = 128
 #: Problems that are named; the rest is counted.
 NAMED = 20
@@ -109,13 +111,22 @@ class Facts:
 class Sink(Protocol):
     """Where counted requests go."""
 
+    #: How many of them may be held in memory.
+    limit: int
+
     def add(self, key: str, status: int, count: int) -> None: ...
+    def add_piece(self, section: int, text: str, rows: int) -> None: ...
 
 
 class Nowhere:
     """Keeps nothing."""
 
+    limit = 0
+
     def add(self, key: str, status: int, count: int) -> None:
+        """Nothing."""
+
+    def add_piece(self, section: int, text: str, rows: int) -> None:
         """Nothing."""
 
 
@@ -128,7 +139,8 @@ class Writer:
         self.path = path
         self._partial = path.with_name(path.name + f".{os.getpid()}.tmp")
         self._partial.unlink(missing_ok=True)
-        self._limit = max(1000, memory // _ROW_BYTES)
+        #: Rows in memory.
+        self.limit = max(1000, memory // _ROW_BYTES)
         self._rows: dict[tuple[str, int], int] = {}
         self._written = 0
         self._file = sqlite3.connect(self._partial, isolation_level=None, check_same_thread=False)
@@ -145,7 +157,7 @@ class Writer:
         if row in rows:
             rows[row] += count
         else:
-            if len(rows) >= self._limit:
+            if len(rows) >= self.limit:
                 self._spill()
                 rows = self._rows
             rows[row] = count
@@ -154,16 +166,16 @@ class Writer:
         pieces: list[list[str]] = [[] for _ in range(SECTIONS)]
         for (key, status), count in self._rows.items():
             pieces[section_of(key)].append(f"{key}{SEPARATOR}{status}{SEPARATOR}{count}")
-        self._written += len(self._rows)
+        for section, rows in enumerate(pieces):
+            if rows:
+                self.add_piece(section, "\n".join(rows), len(rows))
         self._rows.clear()
-        self._file.executemany(
-            "INSERT INTO piece VALUES (?, ?)",
-            (
-                (section, zlib.compress("\n".join(rows).encode(), 1))
-                for section, rows in enumerate(pieces)
-                if rows
-            ),
-        )
+
+    def add_piece(self, section: int, text: str, rows: int) -> None:
+        """Write counted requests of one section: a line for each, key, status and count."""
+        packed = zlib.compress(text.encode(), 1)
+        self._file.execute("INSERT INTO piece VALUES (?, ?)", (section, packed))
+        self._written += rows
 
     def close(self, facts: Facts) -> None:
         """Write the rest; from here on the counts exist."""
@@ -184,7 +196,7 @@ class Writer:
 
 def section_of(key: str) -> int:
     """The section of a key."""
-    return zlib.crc32(key.encode()) & (SECTIONS - 1)
+    return hashlib.md5(key.encode(), usedforsecurity=False).digest()[0] & (SECTIONS - 1)
 
 
 def facts_of(path: Path) -> tuple[Facts, int]:

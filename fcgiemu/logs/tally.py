@@ -187,13 +187,22 @@ def stretches(file: str, blocks: Iterable[bytes]) -> Iterator[tuple[FieldLayout 
                     layout = FieldLayout.parse(block[position:end])
                 line += 1
             else:
-                found = block.find(b"\n#", position)
-                end = found + 1 if found >= 0 else len(block)
+                end = _next_comment(block, position)
                 data = block[position:end] if position or end < len(block) else block
                 ends = data.count(b"\n")
                 yield layout, Stretch(file, line, data, ends)
                 line += ends
             position = end
+
+
+def _next_comment(block: bytes, position: int) -> int:
+    """Where the next comment line begins, else the end. A log holds few ``#``: a search for the one
+    byte takes a hundredth of the time of one for ``\\n#``.
+    """
+    found = block.find(b"#", position)
+    while found >= 0 and block[found - 1] != 0x0A:
+        found = block.find(b"#", found + 1)
+    return found if found >= 0 else len(block)
 
 
 def count_w3c(tally: Tally, file: str, blocks: Iterable[bytes]) -> None:

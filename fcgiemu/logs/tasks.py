@@ -57,6 +57,7 @@ def count(task: CountTask) -> CountTask:
         try:
             for source in task.sources:
                 formats.count(source, tally, engine)
+            engine.hand_over(tally)
             writer.close(tally.facts)
         except BaseException:
             writer.discard()

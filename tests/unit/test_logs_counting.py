@@ -32,6 +32,7 @@ def counted(
     try:
         for source in listed([str(path)]):
             formats.count(source, tally, made)
+        made.hand_over(tally)
         writer.close(tally.facts)
     finally:
         made.close()
