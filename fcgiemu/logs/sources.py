@@ -24,10 +24,11 @@ from typing import IO, Any, Protocol
 
 from ..errors import SiteError, beside
 
-#: Bytes that are read at a time.
-BLOCK = 8 << 20
+#: Bytes that are read at a time: they stay in the processor's cache while they are looked through.
+BLOCK = 1 << 20
 #: Of packed bytes: zlib makes a thousand times as much of them at most.
 _PACKED_BLOCK = 1 << 17
+_LONGEST_LINE = 64 << 20
 STDIN = "-"
 #: What reading a file, an archive or a packed stream raises.
 _DEFECTS = (OSError, EOFError, NotImplementedError, zipfile.BadZipFile, zlib.error, lzma.LZMAError)
@@ -398,7 +399,7 @@ def whole_lines(blocks: Iterable[bytes]) -> Iterator[bytes]:
         end = block.rfind(b"\n") + 1
         if not end:
             rest += block
-            if len(rest) > 8 * BLOCK:
+            if len(rest) > _LONGEST_LINE:
                 raise Unreadable("a line is longer than 64 MB")
             continue
         yield rest + block[:end]
