@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import venv
 from collections.abc import Mapping
@@ -10,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from fcgiemu import posix
+from fcgiemu.catalogue import EXAMPLE_FILES, Example
+from fcgiemu.site import Site
 
 #: For tests of what there is not on Windows.
 POSIX_ONLY = pytest.mark.skipif(posix.IS_WINDOWS, reason="Windows lacks what this test uses")
@@ -82,3 +85,13 @@ def make_env(site: Path, packages: Path | None = None) -> Path:
     if packages is not None:
         (library / "packages.pth").write_text(f"{packages}\n")
     return library
+
+
+def example_site(folder: Path, example: Example, text: str) -> Site:
+    """The site that an example of the catalogue is, with ``text`` for its file."""
+    whole = re.match(r"\s*<(?:configuration|config |!DOCTYPE|!--.*--><config|\?xml)", text)
+    is_config = example.file.endswith(".config")
+    config = text.strip() if whole or not is_config else web_config(text)
+    beside = {"web.config": web_config()} if example.file != "web.config" else {}
+    write(folder, {**EXAMPLE_FILES, **beside, **example.files, example.file: config})
+    return Site(folder)

@@ -96,6 +96,7 @@ class Kind:
     #: Codes that it had before.
     aliases: tuple[str, ...] = ()
     hresult: int = E_INVALID_DATA
+    #: Its own, or that of its first form.
     example: Example
     #: What pip has to install, where that is the remedy: ``$install`` of the hint is the command.
     install: str = ""
@@ -104,12 +105,13 @@ class Kind:
 
     def examples(self) -> list[tuple[str, Example]]:
         """The examples of the code and of its forms, as (``code`` or ``code/form``, example)."""
-        own = [(self.code, self.example)] if self.example.before else []
-        return own + [
+        of_forms = [
             (f"{self.code}/{name}", form.example)
             for name, form in self.forms.items()
             if form.example is not None
         ]
+        is_own = self.example.before and self.example not in (shown for _, shown in of_forms)
+        return [*([(self.code, self.example)] if is_own else []), *of_forms]
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,8 +248,10 @@ def _kind(code: str, given: dict[str, Any]) -> Kind:
     if given["severity"] not in get_args(Severity) or given["needs"] not in get_args(Needs):
         raise ValueError(f"{code}: {given['severity']}, {given['needs']}")
     aliases = tuple(given.pop("aliases", ()))
+    own = [form.example for form in forms.values() if form.example is not None]
+    example = own[0] if own and "before" not in shown else _example(shown)
     try:
-        return Kind(code=code, forms=forms, aliases=aliases, example=_example(shown), **given)
+        return Kind(code=code, forms=forms, aliases=aliases, example=example, **given)
     except TypeError as error:
         raise ValueError(f"{code}: {error}") from error
 

@@ -210,6 +210,9 @@ def _worker(
         name = next((key for key in found if [key.upper()] == near), "")
         place = found[name][1] if name else handler
         yield finding(f"settings-no-handler{'/near' if name else ''}", place, name=name)
+    if named_django(found) and not site.worker_setting("DJANGO_SETTINGS_MODULE", application):
+        value, place = found["WSGI_HANDLER"]
+        yield finding("settings-no-django", place, value=value)
     activated, span = found.get("WSGI_ALT_VIRTUALENV_ACTIVATE_THIS", ("", None))
     runs_script = found.get("WSGI_HANDLER", ("", None))[0].endswith(".get_virtualenv_handler()")
     if runs_script and activated.lower().endswith(".exe"):
@@ -219,6 +222,15 @@ def _worker(
         re.compile(pattern)
     except re.error as error:
         yield finding("settings-restart-pattern", span, pattern=pattern, reason=error)
+
+
+def named_django(found: dict[str, tuple[str, Span]]) -> bool:
+    """Whether Django itself makes the application, which finds its settings by a variable alone."""
+    value = found.get("WSGI_HANDLER", ("", None))[0].strip()
+    names = {name.upper() for name in found}
+    return value == "django.core.wsgi.get_wsgi_application()" and (
+        "DJANGO_SETTINGS_MODULE" not in names
+    )
 
 
 def _wfastcgi_handler(site: Site, application: Application) -> Span | None:
@@ -254,6 +266,13 @@ def _handler_name(name: str, value: str, span: Span, folder: Path) -> Finding | 
             plain = value.removesuffix("()")
             return finding("settings-handler-name/call", span, name=name, value=value, meant=plain)
         return None
+    module, _, function = value.rpartition(".")
+    file = _own_file(module, folder) if re.fullmatch(r"[\w.]+", module) else None
+    text = file.read_text("utf-8", "replace") if file is not None else ""
+    if re.search(rf"^def {re.escape(function)}\(\s*\)", text, re.MULTILINE):
+        return finding(
+            "settings-handler-name/factory", span, name=name, value=value, meant=f"{value}()"
+        )
     form = (
         "file"
         if re.search(r"[\\/]|\.py$", value)

@@ -27,10 +27,12 @@ from . import (
     elements,
     handlers,
     hidden_files,
+    htaccess,
     identities,
     iis_modules,
     iisnode,
     kinder,
+    outbound_rules,
     redirects,
     remedies,
     replaced_rewrites,
@@ -149,12 +151,14 @@ def _of_configuration(site: Site, effective: Effective, file: ConfigFile) -> Ite
             found += [
                 *rewrite_conditions.findings(rule, known),
                 *rewrite_targets.findings(site, effective, rule),
+                *htaccess.findings(rule),
             ]
     found += served_files.of_configuration(site, effective, file)
     if not (compiled.errors or any(finding.severity == "error" for finding in found)):
         found += redirects.findings(site, effective, own)
         if configuration_files.holds_files(site.path):
             found += replaced_rewrites.findings(site, effective, own)
+    found += outbound_rules.findings(effective)
     found += [*handlers.findings(effective, file), *handlers.platform(site, effective, file)]
     found += handlers.not_emulated(effective)
     found += iis_modules.findings(site, effective, file)

@@ -54,13 +54,46 @@ def findings(file: ConfigFile) -> Iterator[Finding]:
         yield from _removed_maps(element)
     for element in file.root.iter("clientCache"):
         value = element.attributes.get("cacheControlMaxAge", "")
+        mode = element.attributes.get("cacheControlMode", "")
+        if value and not mode and not file.directory and not _sets_mode(file.root, element):
+            yield finding("static-max-age/mode", element.span, value=value)
         hours = re.fullmatch(r"(\d{2,5}):\d\d:\d\d", value)
         if hours and int(hours[1]) > 23:
             yield finding("static-max-age", element.span, value=value, number=int(hours[1]))
     for element in file.root.iter("mimeMap"):
         extension = element.attributes.get("fileExtension", "")
-        if extension and not extension.startswith((".", "*")):
-            yield finding("static-mime-dot", element.span, extension=extension)
+        if extension and not extension.startswith(".") and extension != "*":
+            bare = extension.lstrip("*.")
+            yield finding("static-mime-dot", element.span, written=extension, extension=bare)
+    yield from _places(file.root)
+
+
+def _sets_mode(root: Element, element: Element) -> bool:
+    """Whether another <clientCache> of a file sets the mode that this one relies on."""
+    others = (other for other in root.iter("clientCache") if other is not element)
+    return any("cacheControlMode" in other.attributes for other in others)
+
+
+def _places(root: Element) -> Iterator[Finding]:
+    """<location> paths that no URL has, and sections of IIS in <system.web>."""
+    for element in root.iter("location"):
+        path = element.attributes.get("path", "")
+        meant = path.lstrip("~/\\")
+        if "*" in path:
+            yield finding("config-location-path/star", element.span, path=path)
+        elif meant != path and meant:
+            yield finding("config-location-path", element.span, path=path, meant=meant)
+    for web in root.iter("system.web"):
+        for child in web.children:
+            if child.tag in _OF_IIS:
+                yield finding("config-misplaced-section/web", child.span, tag=child.tag)
+
+
+#: Sections of <system.webServer> that <system.web> has nothing like.
+_OF_IIS = frozenset(
+    """rewrite handlers staticContent defaultDocument httpErrors httpRedirect httpProtocol
+    aspNetCore httpPlatform iisnode directoryBrowse urlCompression httpCompression""".split()
+)
 
 
 def _near(root: Element, child: Element) -> Iterator[Finding]:
@@ -90,6 +123,17 @@ def _aspnet(root: Element) -> Iterator[Finding]:
         for child in web.children:
             if child.tag == "authorization" and child.find("deny") is not None:
                 yield finding("config-aspnet-authorization", child.span)
+            elif child.tag == "customErrors" and (
+                child.find("error") is not None or "defaultRedirect" in child.attributes
+            ):
+                yield finding("config-aspnet-setting/errors", child.span)
+            elif child.tag == "httpRuntime" and "maxRequestLength" in child.attributes:
+                if next(root.iter("requestLimits"), None) is None:
+                    value = child.attributes["maxRequestLength"]
+                    length = int(value) * 1024 if value.isdecimal() else 0
+                    yield finding(
+                        "config-aspnet-setting/length", child.span, value=value, length=length
+                    )
 
 
 def _taken_away(section: Element) -> Iterator[Finding]:
@@ -122,6 +166,8 @@ def _headers(section: Element) -> Iterator[Finding]:
     """Headers whose name or value holds a whole header line."""
     for add in section.iter("add"):
         name, value = add.attributes.get("name", ""), add.attributes.get("value", "")
+        if name.lower() == "access-control-allow-origin" and re.search(r"[,\s]\s*http|\*.", value):
+            yield finding("static-cors-origin", add.span, value=value)
         if re.search(r"[:\s]", name):
             meant = re.sub(r"\s+", "-", name.partition(":")[0].strip())
             yield finding("static-header-name", add.span, name=name, meant=meant)
@@ -155,6 +201,10 @@ def _removed_maps(section: Element) -> Iterator[Finding]:
             yield finding("static-map-removed", child.span, extension=extension)
 
 
+#: A limit of so few bytes was meant in kilobytes or megabytes: a form has more.
+_FEW_BYTES = 8192
+
+
 def _filtering(section: Element) -> Iterator[Finding]:
     """Segments and extensions in a form that no URL has."""
     for hidden in section.iter("hiddenSegments"):
@@ -165,6 +215,16 @@ def _filtering(section: Element) -> Iterator[Finding]:
                 is_one = meant and not re.search(r"[/\\*]", meant)
                 code = f"filtering-segment{'' if is_one else '/several'}"
                 yield finding(code, add.span, segment=segment, meant=meant)
+    for sequences in section.iter("denyUrlSequences"):
+        for add in sequences.iter("add"):
+            sequence = add.attributes.get("sequence", "")
+            if "*" in sequence and (meant := sequence.strip("*")) and "*" not in meant:
+                yield finding("filtering-sequence", add.span, sequence=sequence, meant=meant)
+    for limits in section.iter("requestLimits"):
+        length = limits.attributes.get("maxAllowedContentLength", "")
+        if length.isdecimal() and 0 < int(length) < _FEW_BYTES:
+            meant = str(int(length) * (1024 if int(length) >= 1024 else 1024 * 1024))
+            yield finding("filtering-length", limits.span, length=length, meant=meant)
     for extensions in section.iter("fileExtensions"):
         for add in extensions.iter("add"):
             extension = add.attributes.get("fileExtension", "")

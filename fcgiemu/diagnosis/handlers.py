@@ -13,7 +13,7 @@ from ..config.merge import Node
 from ..config.reader import Element
 from ..config.tree import Effective
 from ..hosting import Hosting
-from ..modules import http_platform, loaded_modules, pipeline
+from ..modules import asp_net_core, http_platform, iisnode, loaded_modules, pipeline
 from ..modules.handlers import SECTION, lack, path_matcher, pre_condition_holds, table
 from ..programs.interpreters import EXAMPLE, split_processor
 from .configuration_files import of_file
@@ -59,14 +59,16 @@ def findings(effective: Effective, file: ConfigFile) -> Iterator[Finding]:
         if "FastCgiModule" in item.text("modules"):
             yield from _program(item, misspelt)
         names = re.findall(r"%(\w[\w().-]*)%", item.text("scriptProcessor").partition("|")[0])
-        if not all(map(is_of_windows, names)):
+        stands_for = _STANDS_FOR.search(item.text("scriptProcessor")) is not None
+        if stands_for or not all(map(is_of_windows, names)):
             yield finding(
-                "handler-placeholder",
+                f"handler-placeholder{'/words' if stands_for else ''}",
                 item.span,
                 handler=item.text("name"),
                 processor=item.text("scriptProcessor"),
                 example=EXAMPLE,
             )
+        yield from _unmatched(item)
         kind = item.text("resourceType")
         if kind in ("File", "Directory", "Either") and item.text("path") == "*" and _runs(item):
             yield finding(
@@ -75,6 +77,34 @@ def findings(effective: Effective, file: ConfigFile) -> Iterator[Finding]:
         if earlier is not None:
             never.append((item, earlier))
     yield from _never_reached(never)
+
+
+#: Words of a scriptProcessor that stand for a path, in instructions that were copied.
+_STANDS_FOR = re.compile(r"[<>\[\]{}]|(?i:\bpath[\\/ _-]?to\b|\byour[-_ ])")
+#: How paths of handlers are written by mistake: (pattern, form, what replaces it).
+_PATHS = (
+    (re.compile(r"^(?:~|\.)[\\/]"), "start", ""),
+    (re.compile(r"\\"), "backslash", "/"),
+    (re.compile(r"^(?=\.\w+$)"), "extension", "*"),
+)
+
+
+def _unmatched(item: Node) -> Iterator[Finding]:
+    """A path or a verb that no request has."""
+    path, verb, name = item.text("path"), item.text("verb"), item.text("name")
+    if re.search(r"\^|\$$|\.\*|\(|\\\.", path):
+        yield finding("handler-path/regex", item.span, handler=name, path=path)
+    else:
+        for pattern, form, instead in _PATHS:
+            if pattern.search(path):
+                meant = pattern.sub(instead, path).replace("\\", "/")
+                yield finding(
+                    f"handler-path/{form}", item.span, handler=name, path=path, meant=meant
+                )
+                break
+    if verb != verb.upper():
+        meant = verb.upper()
+        yield finding("handler-verb", item.span, handler=name, verb=verb, meant=meant)
 
 
 def _runs(item: Node) -> bool:
@@ -143,17 +173,37 @@ def _declares(root: Element) -> bool:
     return next(root.iter("handlers"), None) is not None
 
 
+#: Sections about processes -> the module that starts them, or how its names begin.
+_SECTIONS = {
+    http_platform.SECTION: "httpPlatformHandler",
+    asp_net_core.SECTION: "AspNetCoreModule",
+    iisnode.SECTION: "iisnode",
+}
+
+
+def _is_meant(element: Element) -> bool:
+    """Whether a section is what will run: publishing completes those of ASP.NET Core."""
+    path = element.attributes.get("processPath", "")
+    return element.tag != "aspNetCore" or bool(path) and "%LAUNCHER_" not in path.upper()
+
+
 def platform(site: Hosting, effective: Effective, file: ConfigFile) -> Iterator[Finding]:
     """Sections <httpPlatform> of ``file`` that have no effect: no handler uses them, or they are
     for a folder below the root of an application.
     """
-    instances = file.instances(http_platform.SECTION)
-    if instances and not any(
-        "httpplatformhandler" in text.lower() for text in _modules(effective, file)
-    ):
-        yield finding("handler-platform-unused", instances[0].element.span)
-        return
-    for part in instances:
+    for section, module in _SECTIONS.items():
+        instances = [part for part in file.instances(section) if _is_meant(part.element.source)]
+        if instances and not any(
+            module.lower() in text.lower() for text in _modules(effective, file)
+        ):
+            yield finding(
+                "handler-platform-unused",
+                instances[0].element.span,
+                element=instances[0].element.source.tag,
+                module=module,
+            )
+            return
+    for part in file.instances(http_platform.SECTION):
         folder = f"{file.directory}/{part.location.strip('.')}".strip("/")
         application = site.application(f"/{folder}/")
         if folder.lower() != application.url.strip("/").lower():

@@ -34,6 +34,28 @@ _FIXED = re.compile(
     r"(?:--?(?:port|p|P)[ =]|--(?:bind|listen|http|host-port)[ =][^ ]*:|-b [^ ]*:|"
     r"\b(?:localhost|127\.0\.0\.1|0\.0\.0\.0|\*):)(\d{2,5})\b"
 )
+#: The port as shells name it: $HTTP_PLATFORM_PORT, ${HTTP_PLATFORM_PORT}, $env:HTTP_PLATFORM_PORT.
+_OF_SHELLS = re.compile(
+    rf"\$(?:env:)?\{{?{PORT_VARIABLE}\}}?|(?<!%)\{{{PORT_VARIABLE}\}}", re.IGNORECASE
+)
+
+
+def _server(name: str) -> re.Pattern[str]:
+    return re.compile(rf"(?i)(?:-m |[\\/\"]|^){name}(?:\.exe)?(?=[\s\"]|$)")
+
+
+#: Servers that listen on a port of their own unless they are told another: pattern of the command
+#: line, name, port, and the words that tell it.
+_SERVERS = (
+    (_server("uvicorn"), "uvicorn", 8000, "--port PORT"),
+    (_server("hypercorn"), "hypercorn", 8000, "--bind 127.0.0.1:PORT"),
+    (_server("waitress(?:-serve)?"), "waitress", 8080, "--port PORT"),
+    (_server("daphne"), "daphne", 8000, "-p PORT"),
+    (_server("streamlit"), "streamlit", 8501, "--server.port PORT"),
+    (_server('flask(?:\\.exe"?)? (?:.* )?run'), "flask", 5000, "--port PORT"),
+    (_server("http\\.server"), "http.server", 8000, "PORT"),
+    (re.compile(r"manage\.py\"? runserver(?!\S)"), "runserver", 8000, "127.0.0.1:PORT"),
+)
 #: A path with a blank in it and no quotes around it.
 _UNQUOTED = re.compile(r'(?<!")\b[A-Za-z]:\\[^"]*?[^"\s\\] +[^"\s-][^"\s]*\\[^"\s]*')
 #: What Windows lacks, where a script names it.
@@ -79,6 +101,9 @@ def suspicions(
     site: Site, application: Application, settings: HttpPlatform, span: Span | None
 ) -> Iterator[Finding]:
     """What is wrong with <httpPlatform>, by its attributes and the files of the site."""
+    if not settings.process_path:
+        yield finding("platform-no-process", span)
+        return
     texts = [settings.process_path, settings.arguments]
     texts += [value for _, value in settings.environment]
     for name in dict.fromkeys(name for text in texts for name in undefined(site, text)):
@@ -89,12 +114,16 @@ def suspicions(
             name=name,
             near="".join(near),
         )
+    if match := _OF_SHELLS.search(settings.arguments):
+        text = match[0]
+        yield finding("platform-unknown-variable/shell", span, text=text, near=PORT_VARIABLE)
     if match := _UNQUOTED.search(settings.arguments):
         yield finding("platform-unquoted-blank", span, path=match[0])
     if settings.forwards_token:
         yield finding("platform-windows-token", span)
     yield from _script(application, settings, span)
     yield from _fixed_port(settings, span)
+    yield from _deaf(application, settings, span)
     yield from _forks(application, settings, span)
     yield from _log_folder(site, application, settings, span)
 
@@ -127,9 +156,36 @@ def _script(
 def _fixed_port(settings: HttpPlatform, span: Span | None) -> Iterator[Finding]:
     values = [settings.arguments, *(value for _, value in settings.environment)]
     match = _FIXED.search(settings.arguments)
-    if match and not any(PORT_VARIABLE in value.upper() for value in values):
+    if any("PLATFORM" in value.upper() and "PORT" in value.upper() for value in values):
+        return
+    if match:
         meant = match[0].replace(match[1], f"%{PORT_VARIABLE}%")
         yield finding("platform-fixed-port", span, port=match[1], meant=meant)
+        return
+    line = f"{settings.process_path} {settings.arguments}"
+    for pattern, name, port, option in _SERVERS:
+        if pattern.search(line):
+            meant = option.replace("PORT", f"%{PORT_VARIABLE}%")
+            yield finding("platform-no-port", span, server=name, port=port, meant=meant)
+            return
+
+
+#: Calls that start a server in a script, and what a script reads its port by.
+_LISTENS = re.compile(
+    r"\b(?:app|application)\.run\(|\buvicorn\.run\(|\bserve\(\s*\w+|\brun_simple\("
+)
+_READS = re.compile(r"PORT\b|environ|getenv|argv|argparse|click|typer|\bport\s*=\s*[A-Za-z_]")
+
+
+def _deaf(application: Application, settings: HttpPlatform, span: Span | None) -> Iterator[Finding]:
+    """A script that starts a server and reads its port from nowhere."""
+    script = (_words(settings.arguments) or [""])[0]
+    path = Path(paths.below(str(application.path), script))
+    if not script.endswith(".py") or paths.is_windows(script) or not path.is_file():
+        return
+    code = path.read_text("utf-8", "replace")
+    if _LISTENS.search(code) and not _READS.search(code):
+        yield finding("platform-no-port/script", span, script=script)
 
 
 def _forks(

@@ -9,7 +9,7 @@ from collections.abc import Container, Iterator
 from difflib import get_close_matches
 
 from ..catalogue import finding
-from ..catalogue.findings import Finding
+from ..catalogue.findings import Finding, Span
 from ..rewrite.rule import Condition, Rule
 from . import rewrite_patterns
 
@@ -42,8 +42,9 @@ _CHOICE = re.compile(r"\[\^?(\([A-Za-z|]{2,}\)|[A-Za-z]{2,}(?:\|[A-Za-z]{2,})+)\
 
 def findings(rule: Rule, known: Container[str]) -> Iterator[Finding]:
     """Findings about the conditions of a rule; ``known`` are the variables that rules set."""
+    for text, span in _texts(rule):
+        yield from _variables(rule, text, span, known)
     for condition in rule.conditions:
-        yield from _variables(rule, condition, known)
         found = _VARIABLE.fullmatch(condition.input.source.strip())
         name = found[1].upper() if found else ""
         if condition.match_type != "Pattern":
@@ -63,18 +64,50 @@ def findings(rule: Rule, known: Container[str]) -> Iterator[Finding]:
                 effect="always holds" if condition.negate else "never holds",
             )
     yield from _users(rule)
+    yield from _names(rule)
     yield from _any_of_negated(rule)
     yield from _letters(rule)
 
 
+def _made(rule: Rule) -> list[tuple[str, Span]]:
+    """The texts that a rule makes, and where they stand: variables that it sets, its target."""
+    texts = [(variable.value.source, variable.span) for variable in rule.variables]
+    return texts + ([(rule.action.url.source, rule.span)] if rule.action.url is not None else [])
+
+
+def _texts(rule: Rule) -> list[tuple[str, Span]]:
+    """The texts of a rule that may hold variables, and where they stand."""
+    inputs = [(condition.input.source, condition.span) for condition in rule.conditions]
+    return inputs + _made(rule)
+
+
 def _users(rule: Rule) -> Iterator[Finding]:
     """Variables about the user in targets and in variables that the rule sets."""
-    texts = [(variable.value.source, variable.span) for variable in rule.variables]
-    texts += [(rule.action.url.source, rule.span)] if rule.action.url is not None else []
-    for text, span in texts:
+    for text, span in _made(rule):
         for name in _VARIABLE.findall(text):
             if name.upper() in _USERS:
                 yield finding("rewrite-user-variable", span, rule=rule.name, variable=name.upper())
+
+
+#: Variables that people write without their braces.
+_BARE = re.compile(
+    r"(?<![\w{%.:-])(?:HTTP_[A-Z_]+|REQUEST_URI|QUERY_STRING|SERVER_NAME|REMOTE_ADDR|PATH_INFO)(?![\w}])"
+)
+
+
+def _names(rule: Rule) -> Iterator[Finding]:
+    """Names of variables in the texts that a rule makes, as text."""
+    for variable in rule.variables:
+        if _BARE.fullmatch(variable.value.source.strip()):
+            yield _bare(rule, "value", variable.value.source, variable.span)
+    url = rule.action.url.source if rule.action.url is not None else ""
+    if _BARE.search(url):
+        yield _bare(rule, "target", url, rule.span)
+
+
+def _bare(rule: Rule, form: str, text: str, span: Span) -> Finding:
+    meant = _BARE.sub(lambda found: f"{{{found[0]}}}", text)
+    return finding(f"rewrite-literal-variable/{form}", span, rule=rule.name, text=text, meant=meant)
 
 
 #: What the test of a file may look at: variables and parts that hold a path of the disk.
@@ -105,6 +138,8 @@ def _file_test(rule: Rule, condition: Condition) -> Iterator[Finding]:
 _METHODS = ("GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "CONNECT")
 #: Variables that have few values -> these values.
 _VALUES = {"HTTPS": ("on", "off"), "SERVER_PORT_SECURE": ("1", "0")}
+#: What {SERVER_PROTOCOL} holds.
+_PROTOCOLS = ("HTTP/1.0", "HTTP/1.1", "HTTP/2", "HTTP/2.0", "HTTP/3", "HTTP/3.0")
 #: What people write for them.
 _YES = frozenset({"on", "1", "true", "yes", "https", "ssl", "enabled", "443", "secure"})
 _NO = frozenset({"off", "0", "false", "no", "http", "disabled", "80", ""})
@@ -138,6 +173,19 @@ def _misfit(name: str, condition: Condition, rule: Rule) -> tuple[str, str] | No
         )
     if name in ("HTTP_HOST", "SERVER_NAME") and rewrite_patterns.needs(pattern, "/"):
         return "host", ""
+    if name in ("HTTP_HOST", "SERVER_NAME") and re.search(r":(?:80|443)\$?$", pattern):
+        return "default-port", ""
+    if name == "REMOTE_ADDR" and rewrite_patterns.needs(pattern, "/"):
+        return "address", ""
+    if name == "HTTP_REFERER" and first and not first & set("hH") and "android" not in pattern:
+        return "referer", ""
+    if name == "SERVER_PORT" and re.fullmatch(
+        r"\^?\(?(?:https?|ssl|on|off)\)?\$?", written.lower()
+    ):
+        port = "443" if _polarity(written) else "80"
+        return "port", f"^{port}$" if is_regex else port
+    if name == "SERVER_PROTOCOL" and not any(map(condition.matcher, _PROTOCOLS)):  # type: ignore[arg-type]
+        return "protocol", ""
     if name == "REQUEST_METHOD" and condition.matcher and not condition.ignore_case:
         fits = any(condition.matcher(method) for method in _METHODS)
         lower = any(condition.matcher(method.lower()) for method in _METHODS)
@@ -152,16 +200,31 @@ def _switch(name: str, condition: Condition, is_regex: bool) -> tuple[str, str] 
     assert condition.matcher is not None
     if any(condition.matcher(value) for value in _VALUES[name]):
         return None
-    word = re.sub(r"[\^$()\[\]]", "", condition.pattern).strip().lower()
-    if word not in _YES | _NO:
+    is_yes = _polarity(condition.pattern)
+    if is_yes is None:
         return None
-    meant = _VALUES[name][0 if word in _YES else 1]
+    meant = _VALUES[name][0 if is_yes else 1]
+    word = meant
     meant = f"^{meant}$" if is_regex else meant
     if name == "HTTPS":
-        return ("case" if word in ("on", "off") else "https"), meant
+        return ("case" if word in condition.pattern.lower() else "https"), meant
     return "secure", meant
 
 
+def _polarity(pattern: str) -> bool | None:
+    """Whether the words of a pattern mean yes, or no; None for others, and for both."""
+    words = set(re.sub(r"[\^$()\[\]?:]", "", pattern).strip().lower().split("|"))
+    return True if words <= _YES else False if words <= _NO else None
+
+
+#: Request headers that rules look at, as variables.
+_HEADERS = frozenset(
+    """HTTP_HOST HTTP_USER_AGENT HTTP_REFERER HTTP_COOKIE HTTP_ACCEPT HTTP_ACCEPT_ENCODING
+    HTTP_ACCEPT_LANGUAGE HTTP_AUTHORIZATION HTTP_ORIGIN HTTP_UPGRADE HTTP_CONNECTION HTTP_URL
+    HTTP_METHOD HTTP_VERSION HTTP_VIA HTTP_RANGE HTTP_FORWARDED HTTP_TRUE_CLIENT_IP HTTP_DNT
+    HTTP_CF_CONNECTING_IP HTTP_CF_VISITOR HTTP_CLIENT_IP HTTP_CONTENT_TYPE HTTP_CACHE_CONTROL
+    HTTP_FRONT_END_HTTPS HTTP_IF_MODIFIED_SINCE HTTP_PRAGMA HTTP_PURPOSE""".split()
+)
 #: Names from other servers and languages -> those of IIS.
 _MISNOMERS = {
     "HOST": "HTTP_HOST",
@@ -204,18 +267,20 @@ def _near(name: str, known: Container[str]) -> str:
     underlined = name.replace("-", "_")
     if underlined != name and (underlined in VARIABLES or underlined.startswith("HTTP_")):
         return underlined
+    if name.startswith("HTTP_") and not name.startswith("HTTP_X_") and name not in _HEADERS:
+        return "".join(get_close_matches(name, _HEADERS, 1, 0.87))
     if name.startswith(("HTTP_", "HEADER_", "CERT_", "RESPONSE_")):
         return ""
     return "".join(get_close_matches(name, VARIABLES, 1, 0.8))
 
 
-def _variables(rule: Rule, condition: Condition, known: Container[str]) -> Iterator[Finding]:
+def _variables(rule: Rule, text: str, span: Span, known: Container[str]) -> Iterator[Finding]:
     """Names that no server variable has, where one is near."""
-    for name in _VARIABLE.findall(condition.input.source):
+    for name in _VARIABLE.findall(text):
         if near := _near(name.upper(), known):
             yield finding(
                 "rewrite-unknown-variable",
-                condition.span,
+                span,
                 rule=rule.name,
                 variable=name,
                 near=near,

@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from operator import itemgetter
+from urllib.parse import unquote
 
 from ..catalogue import finding
 from ..catalogue.findings import Finding
@@ -99,34 +100,54 @@ def _pattern(rule: Rule) -> Iterator[Finding]:
         yield finding(
             "rewrite-leading-slash", rule.span, rule=rule.name, pattern=pattern, meant=meant
         )
-    if re.search(r"\\\?[\w-]+=|^\^?https\?*:", pattern) and not rule.negate:
+    if re.search(r"\\\?[\w-]+=|^\^?\(?https?\??\)?:", pattern) and not rule.negate:
         yield finding(
             "rewrite-query-in-pattern",
             rule.span,
             rule=rule.name,
             pattern=pattern,
         )
-    if (
-        rule.pattern_syntax == "ECMAScript"
-        and re.search(r"(?:^|[\w/.-]{2}|/)\*", pattern)
-        and not (_REGEX_SIGNS.search(pattern))
-    ):
-        meant = pattern.replace(".", "\\.").replace("*", ".*")
+    if not rule.negate and (decoded := _decoded(pattern)):
         yield finding(
-            "rewrite-wildcard-as-regex",
-            rule.span,
-            rule=rule.name,
-            pattern=pattern,
-            meant=f"^{meant}$",
+            "rewrite-encoded-pattern", rule.span, rule=rule.name, pattern=pattern, meant=decoded
         )
-
+    if is_regex and _is_wildcard(pattern):
+        meant = f"^{as_regex(pattern.lstrip('/'))}$"
+        yield finding(
+            "rewrite-wildcard-as-regex", rule.span, rule=rule.name, pattern=pattern, meant=meant
+        )
     yield from _syntax(rule, pattern)
+
+
+def _is_wildcard(pattern: str) -> bool:
+    """Whether a regular expression was meant as a wildcard pattern."""
+    is_plain = _REGEX_SIGNS.search(pattern) is None
+    return is_plain and re.search(r"(?:^|[\w/.-]{2}|/)\*", pattern) is not None
+
+
+def as_regex(wildcard: str) -> str:
+    """The regular expression for a wildcard pattern, without anchors."""
+    return wildcard.replace(".", "\\.").replace("*", ".*")
+
+
+def _decoded(pattern: str) -> str:
+    """A pattern with encoded characters, such as %20, as the decoded path that it meets has them;
+    "" for one without.
+    """
+    text = re.sub(r"(?:%[0-9A-Fa-f]{2})+", lambda found: unquote(found[0]), pattern)
+    return "" if text == pattern or "\ufffd" in text or "%" in text else text
 
 
 #: Top-level domains that no file name ends with.
 _DOMAINS = "com|org|net|edu|gov|io|info|eu|de|uk|fr|nl|us|ca|au|it|ch|at|biz|dev|app|local"
 #: A host name at the start of a pattern.
-_HOST = re.compile(rf"\^?(?:www\\?\.[\w-]+|[\w-]+)(?:\\?\.[\w-]+)*\\?\.(?:{_DOMAINS})(?:/|\$|$)")
+_HOST = re.compile(
+    rf"\^?(?:[\w-]+(?:\\?\.[\w-]+)*\\?\.(?:{_DOMAINS})|www\\?\.[\w-]+(?:\\?\.[\w-]+)+)(?:/|\$|$)"
+)
+#: Variables that hold a part of the URL.
+_OF_URLS = frozenset(
+    {"{HTTP_HOST}", "{SERVER_NAME}", "{URL}", "{PATH_INFO}", "{REQUEST_URI}", "{UNENCODED_URL}"}
+)
 #: A dot that is most likely meant as one: in a host name, or before the extension of a file.
 _HOST_DOT = re.compile(r"(?<=[\w)?])(?<!\\)\.(?=[A-Za-z]{2,}(?:\.|\$|/|$))|(?<=www)\.(?=[\w(])")
 _FILE_DOT = re.compile(
@@ -137,15 +158,20 @@ _FILE_DOT = re.compile(
 def _syntax(rule: Rule, pattern: str) -> Iterator[Finding]:
     """Patterns in the syntax of another kind, or of another input."""
     texts = [(condition.pattern, condition.span) for condition in rule.conditions]
-    if rule.pattern_syntax == "Wildcard":
+    if rule.pattern_syntax != "ECMAScript":
+        form = "" if rule.pattern_syntax == "Wildcard" else "/exact"
         for text, span in [(pattern, rule.span), *texts]:
-            if rewrite_patterns.is_regex(text):
+            if rewrite_patterns.is_regex(text) or form and "*" in text:
                 meant = rewrite_patterns.as_wildcard(text)
                 yield finding(
-                    "rewrite-regex-as-wildcard", span, rule=rule.name, pattern=text, meant=meant
+                    f"rewrite-regex-as-wildcard{form}",
+                    span,
+                    rule=rule.name,
+                    pattern=text,
+                    meant=meant,
                 )
-    if rule.pattern_syntax != "ECMAScript":
         return
+    yield from _wildcards(rule)
     hosts = [
         (condition.pattern, condition.span, _HOST_DOT)
         for condition in rule.conditions
@@ -159,9 +185,25 @@ def _syntax(rule: Rule, pattern: str) -> Iterator[Finding]:
         yield from _unanchored(rule, pattern)
 
 
+def _wildcards(rule: Rule) -> Iterator[Finding]:
+    """Conditions on parts of a URL that were meant as wildcard patterns."""
+    for condition in rule.conditions:
+        text, name = condition.pattern, condition.input.source.strip().upper()
+        if condition.match_type == "Pattern" and name in _OF_URLS and _is_wildcard(text):
+            start = "^/" if name not in ("{HTTP_HOST}", "{SERVER_NAME}") else "^"
+            meant = f"{start}{as_regex(text.lstrip('/'))}$"
+            yield finding(
+                "rewrite-wildcard-as-regex",
+                condition.span,
+                rule=rule.name,
+                pattern=text,
+                meant=meant,
+            )
+
+
 def _unanchored(rule: Rule, pattern: str) -> Iterator[Finding]:
     """Patterns that match where they are not meant to."""
-    if re.match(r"/[\w-]+/", pattern):
+    if re.match(r"/[\w-]+/", pattern) or re.fullmatch(r"/[\w-]+\$?", pattern):
         meant = f"^{pattern[1:]}"
         yield finding(
             "rewrite-slash-inside", rule.span, rule=rule.name, pattern=pattern, meant=meant

@@ -84,9 +84,14 @@ def _folder(site: Hosting, rule: Rule, url: str) -> Iterator[Finding]:
     """Rules of a folder's own file that speak as if they stood in the root."""
     name = rule.base.strip("/")
     last = re.escape(name.rpartition("/")[2])
-    starts = rf"\^?\(?(?:{re.escape(name)}|{last})\)?(?:/|\(|\$|\*|\?)"
+    starts = rf"\^?(?:/\?)?\(?(?:{re.escape(name)}|{last})\)?(?:/|\(|\$|\*|\?)"
     if re.match(starts, rule.pattern or "") and not rule.negate:
         yield finding("rewrite-folder-in-pattern", rule.span, rule=rule.name, pattern=rule.pattern)
+    elif rule.action.type == "Rewrite" and url == "/" and _has_page(site, rule):
+        meant = f"{rule.base}/"
+        yield finding(
+            "rewrite-leaves-folder/root", rule.span, rule=rule.name, folder=rule.base, meant=meant
+        )
     elif url.startswith("/") and "{" not in url and _is_here(site, rule.base, url):
         yield finding(
             "rewrite-leaves-folder/file", rule.span, rule=rule.name, url=url, folder=rule.base
@@ -95,6 +100,16 @@ def _folder(site: Hosting, rule: Rule, url: str) -> Iterator[Finding]:
         r"(?:https?://\{(?:HTTP_HOST|SERVER_NAME)\})?/\{R:[01]\}", url
     ):
         yield finding("rewrite-leaves-folder", rule.span, rule=rule.name, url=url, folder=rule.base)
+
+
+def _has_page(site: Hosting, rule: Rule) -> bool:
+    """Whether a rule for everything that is no file stands in a folder with a page of its own."""
+    tests = [condition for condition in rule.conditions if condition.match_type == "IsFile"]
+    return (
+        is_universal(rule)
+        and any(condition.negate for condition in tests)
+        and site.find(f"{rule.base}/index.html") is not None
+    )
 
 
 def _is_here(site: Hosting, base: str, url: str) -> bool:

@@ -28,6 +28,7 @@ _REDIRECT = "system.webServer/httpRedirect"
 #: Extensions of files that browsers ask for and that a MIME map of IIS may lack.
 _WEB = frozenset(
     """.webmanifest .avif .webp .mjs .geojson .wasm .woff2 .woff .json .glb .gltf .m3u8 .topojson
+    .appcache .webapp
     .vtt .opus .apk .ipa .usdz .pbf .mvt .cur .heic .jxl .php .dat .blat .dll .pdb .br .gz
     """.split()
 )
@@ -47,6 +48,8 @@ _MIME_TYPES = {
     ".gltf": "model/gltf+json",
     ".m3u8": "application/vnd.apple.mpegurl",
     ".vtt": "text/vtt",
+    ".appcache": "text/cache-manifest",
+    ".webapp": "application/x-web-app-manifest+json",
     ".opus": "audio/ogg",
     ".apk": "application/vnd.android.package-archive",
     ".heic": "image/heic",
@@ -151,6 +154,7 @@ def _root(site: Site) -> Iterator[Finding]:
 def _error_pages(site: Site, effective: Effective, file: ConfigFile) -> Iterator[Finding]:
     section = effective.section(_ERRORS)
     default = section.text("defaultResponseMode")
+    yield from _unused_pages(effective, file)
     for item in section.items:
         if item.file is not file or item.span is None or not item.text("path"):
             continue
@@ -177,6 +181,16 @@ def _error_pages(site: Site, effective: Effective, file: ConfigFile) -> Iterator
             yield finding("errors-page/relative", item.span, status=status, path=path, meant=meant)
         elif mode == "Redirect" and status >= 400:
             yield finding("errors-redirect", item.span, status=status, path=path)
+
+
+def _unused_pages(effective: Effective, file: ConfigFile) -> Iterator[Finding]:
+    """Pages of a file that nobody gets to see: everybody is sent the details."""
+    section = effective.section(_ERRORS)
+    own = [item for item in section.items if item.file is file and item.text("path")]
+    if not own or own[0].span is None:
+        return
+    if section.text("errorMode") == "Detailed":
+        yield finding("errors-unused", own[0].span)
 
 
 def _missing(site: Site, file: ConfigFile, item: Node, path: str) -> Iterator[Finding]:

@@ -14,16 +14,15 @@ import pytest
 
 from fcgiemu import catalogue
 from fcgiemu.applications import Application
-from fcgiemu.catalogue import EXAMPLE_FILES, Example, Kind, page
+from fcgiemu.catalogue import Example, Kind, page
 from fcgiemu.catalogue.findings import Span
 from fcgiemu.diagnosis.causes import causes
 from fcgiemu.diagnosis.check import check
 from fcgiemu.rewrite.state import Place
-from fcgiemu.site import Site
 from fcgiemu.testing import expectations
 from fcgiemu.testing.client import Client
 
-from ..sites import web_config, write
+from ..sites import example_site
 
 SOURCES = Path(__file__).parents[2] / "fcgiemu"
 KINDS = list(catalogue.kinds())
@@ -156,16 +155,6 @@ def test_a_kind_is_complete(kind: Kind) -> None:
     assert all(catalogue.kind(alias) is kind for alias in kind.aliases)
 
 
-def site_of(folder: Path, example: Example, text: str) -> Site:
-    """The site that an example is."""
-    whole = re.match(r"\s*<(?:configuration|config |!DOCTYPE|!--.*--><config|\?xml)", text)
-    is_config = example.file.endswith(".config")
-    config = text.strip() if whole or not is_config else web_config(text)
-    beside = {"web.config": web_config()} if example.file != "web.config" else {}
-    write(folder, {**EXAMPLE_FILES, **beside, **example.files, example.file: config})
-    return Site(folder)
-
-
 def fits(template: str, text: str) -> bool:
     """Whether a text is a template with some values."""
     marked = Template(template).substitute(
@@ -177,14 +166,14 @@ def fits(template: str, text: str) -> bool:
 @pytest.mark.parametrize(("kind", "form", "example"), CHECKED)
 def test_the_examples(tmp_path: Path, kind: Kind, form: str, example: Example) -> None:
     """They give the finding, in the words of the catalogue, and do not give it."""
-    site = site_of(tmp_path, example, example.before)
+    site = example_site(tmp_path, example, example.before)
     found = [known for known in check(site) if known.code == kind.code]
     assert found
     forms = [kind.forms[form]] if form else list(kind.forms.values())
     for known in found:
         assert any(fits(one.message, known.message) for one in forms), known.message
         assert any(fits(one.hint, known.hint.partition(" (In ")[0]) for one in forms), known.hint
-    after = check(site_of(tmp_path, example, example.after))
+    after = check(example_site(tmp_path, example, example.after))
     assert kind.code not in {known.code for known in after}, after
 
 
@@ -196,7 +185,7 @@ def test_the_examples_keep_their_promise(
 ) -> None:
     """A request comes to what the message says, and with the remedy to what was meant."""
     for text, expected in zip((example.before, example.after), example.expects, strict=True):
-        client = Client(site_of(tmp_path, example, text))
+        client = Client(example_site(tmp_path, example, text))
         lines = list(expectations.parse([expected], f"{kind.code}/{form}"))
         results = expectations.judge(client.open, lines)
         assert [result.differences for result in results] == [[]], client.asked[-1].trace

@@ -13,14 +13,14 @@ import pytest
 from click.testing import CliRunner
 
 from fcgiemu import catalogue
-from fcgiemu.catalogue import EXAMPLE_FILES, Example, Kind
+from fcgiemu.catalogue import Example, Kind
 from fcgiemu.cli import main
 from fcgiemu.diagnosis import fixes
 from fcgiemu.diagnosis.check import check
 from fcgiemu.errors import SiteError
 from fcgiemu.site import Site
 
-from ..sites import rules, web_config, write
+from ..sites import example_site, rules, web_config, write
 
 FIXED = [
     pytest.param(kind, example, id=name)
@@ -42,9 +42,7 @@ def changed(folder: Path, code: str = "") -> list[fixes.FileChange]:
 @pytest.mark.parametrize(("kind", "example"), FIXED)
 def test_a_fix_takes_its_finding_away(tmp_path: Path, kind: Kind, example: Example) -> None:
     """And makes no other."""
-    text = example.before.strip()
-    config = text if text.startswith(("<configuration", "<?xml")) else web_config(text)
-    write(tmp_path, {**EXAMPLE_FILES, **example.files, example.file: config})
+    example_site(tmp_path, example, example.before)
     before = {found.code for found in check(Site(tmp_path))}
     assert changed(tmp_path, kind.code)
     after = {found.code for found in check(Site(tmp_path))}
