@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from ..catalogue import finding
 from ..catalogue.findings import Finding
 from ..config.tree import Effective
-from ..rewrite import compose
+from ..rewrite import targets
 from ..rewrite.compiler import inbound
 from ..rewrite.outbound import OutboundRule, outbound
 from ..rewrite.pattern import capture_count
@@ -49,7 +49,7 @@ def _references(rule: OutboundRule) -> Iterator[Finding]:
 def _forwards(rule: Rule) -> bool:
     """Whether a rule gives requests to another server."""
     url = rule.action.url.source if rule.action.url is not None else ""
-    return rule.action.type == "Rewrite" and compose.is_foreign(url)
+    return rule.action.type == "Rewrite" and targets.is_foreign(url)
 
 
 def _asks_plainly(rule: Rule) -> bool:
