@@ -10,17 +10,12 @@ import io
 import os
 import re
 import sys
-import tempfile
 import traceback
 
 from . import environ as wsgi
 from . import environments, paths, resolver, settings, standby
 
 VERSION = "3.0.0"
-#: Request bodies above this are kept in a temporary file instead of memory; it is above IIS's
-#: own maxAllowedContentLength (30,000,000 bytes), so that without another one every body is a
-#: BytesIO, as wfastcgi has it.
-BODY_IN_MEMORY = 32 << 20
 _HERE = os.path.dirname(os.path.abspath(__file__))
 
 
@@ -32,6 +27,8 @@ class _Site:
     handler = None
     environment = {}
     encoded = ()
+    #: Encoded names of what the environment may say about SCRIPT_NAME.
+    named = ()
     initialized = False
     console = None
     requests = 0
@@ -233,14 +230,14 @@ class handle_response:
         self.send_headers()
         if not isinstance(data, bytes):
             raise TypeError("content must be encoded before sending: %r" % data)
-        self._request.stdout.write(data)
+        self._request.write(data)
 
     def send_headers(self):
         if not self.sent:
             if not self.headers:
                 raise Exception("start_response has not yet been called")
             self.sent = True
-            self._request.stdout.write(self.headers)
+            self._request.write(self.headers)
             self.headers = None
 
     def fail(self, text):
@@ -248,7 +245,7 @@ class handle_response:
         if not self.sent:
             self.headers = b"Status: 500 Internal Server Error\r\n"
             self.send_headers()
-        self._request.stderr.write(text.encode("latin-1", "backslashreplace"))
+        self._request.write_error(text.encode("latin-1", "backslashreplace"))
         maybe_log(text)
 
 
@@ -292,7 +289,7 @@ def run(request):
             _Site.initialized = True
             _show_held()
         _set_environment()
-        wsgi.script_name(environ, os.environ)
+        _set_script_name(environ)
         _call(environ, response)
     except BaseException as error:
         if fatal:
@@ -343,11 +340,22 @@ def _set_environment():
     """The settings are put into the environment before every request, where a request before has
     changed them.
     """
-    current = getattr(os.environ, "_data", {})  # a site may have put another mapping there
+    current = _current()
     for key, value in _Site.encoded:
         if current.get(key) != value:
             os.environ.update(_Site.environment)
             return
+
+
+def _current():
+    """The environment, by encoded names: there an absent one costs no exception."""
+    return getattr(os.environ, "_data", {})  # a site may have put another mapping there
+
+
+def _set_script_name(environ):
+    current = _current()
+    named = not current or any(key in current for key in _Site.named)
+    wsgi.script_name(environ, os.environ if named else {})
 
 
 def _announce_restarts(folder):
@@ -387,7 +395,7 @@ def _call(environ, response):
 
 def _environ(request, errors):
     environ = request.environ
-    environ["wsgi.input"] = _body(request)
+    environ["wsgi.input"] = request.body
     environ["wsgi.errors"] = errors
     environ["wsgi.version"] = (1, 0)
     environ["wsgi.url_scheme"] = "https" if environ.get("HTTPS", "").lower() == "on" else "http"
@@ -396,42 +404,6 @@ def _environ(request, errors):
     environ["wsgi.run_once"] = False
     wsgi.original_url(environ)
     return environ
-
-
-class LargeBody(io.BufferedRandom):
-    """A body in a temporary file, with what a BytesIO has besides."""
-
-    def getvalue(self):
-        """The whole body, wherever the position is."""
-        position = self.tell()
-        self.seek(0)
-        try:
-            return self.read()
-        finally:
-            self.seek(position)
-
-    def getbuffer(self):
-        """The same as a memoryview; what is written to it does not reach the body."""
-        return memoryview(bytearray(self.getvalue()))
-
-
-def _body(request):
-    """The whole body, seekable: in memory, a very large one in a temporary file."""
-    first = request.stdin.read(BODY_IN_MEMORY + 1)
-    if len(first) <= BODY_IN_MEMORY:
-        return io.BytesIO(first)
-    try:
-        body = LargeBody(tempfile.TemporaryFile(buffering=0))
-    except OSError:  # no folder for it
-        body = io.BytesIO()
-    body.write(first)
-    while True:
-        data = request.stdin.read(1 << 16)
-        if not data:
-            break
-        body.write(data)
-    body.seek(0)
-    return body
 
 
 def load(folder):
@@ -454,6 +426,7 @@ def load(folder):
         (os.environ.encodekey(key), os.environ.encodevalue(value))
         for key, value in _Site.environment.items()
     ]
+    _Site.named = [os.environ.encodekey(key) for key in wsgi.ABOUT_SCRIPT_NAME]
     _show_modules_of(folder)
     return resolver.resolve(os.environ.get("WSGI_HANDLER"))
 

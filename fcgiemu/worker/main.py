@@ -4,8 +4,7 @@ FastCGI socket.
 With FCGIEMU_PROBE (a folder) in the environment, the handler is only loaded and described: see
 probe.py.
 
-Loads this folder and flup by path, under names of its own, so that the site sees no package of
-ours.
+Loads this folder by path, under a name of its own, so that the site sees no package of ours.
 """
 
 import sys
@@ -30,23 +29,13 @@ def _load(name, folder):
     spec.loader.exec_module(module)
 
 
-def _hide(name):
-    """Take a loaded package out of sight: the site may have its own of that name."""
-    for loaded in [key for key in sys.modules if key == name or key.startswith(name + ".")]:
-        del sys.modules[loaded]
-
-
 if __name__ == "__main__":
-    HERE = os.path.dirname(os.path.abspath(__file__))
-    _load("_fcgiemu_worker", HERE)
-    _load("flup", os.environ.pop("FCGIEMU_FLUP"))
+    _load("_fcgiemu_worker", os.path.dirname(os.path.abspath(__file__)))
     if "FCGIEMU_PROBE" in os.environ:
         from _fcgiemu_worker import probe
 
-        _hide("flup")
         probe.probe()
     else:
         from _fcgiemu_worker import server
 
-        _hide("flup")
         server.serve()

@@ -53,8 +53,8 @@ def test_no_comment_refers_to_a_document_that_is_not_here() -> None:
 
 
 def test_one_name_means_one_class() -> None:
-    """Two classes of one name are read as one. flup's Request and the one of the fixture's client
-    have the names that their users know.
+    """Two classes of one name are read as one. The worker's Request and the one of the fixture's
+    client have the names that their users know.
     """
     found: dict[str, list[str]] = {}
     for path in sorted((ROOT / "fcgiemu").rglob("*.py")):

@@ -1,0 +1,244 @@
+"""A connection of a worker: FastCGI requests one after another, with wfastcgi's semantics. Python
+3.6 syntax.
+
+It costs two system calls a request: one read, as the server sends a small request at once, and one
+write, of everything that the application has said without asking for it to leave earlier. Output
+collects as it comes and becomes records when it leaves, so that headers and a body given as a list
+are one record.
+
+A request begins with BEGIN_REQUEST, which takes the place of one that has been given up, and is
+complete with the end of STDIN: as in wfastcgi, the application is not called before. Records of
+other requests are dropped.
+"""
+
+import io
+import struct
+import tempfile
+from select import POLLIN, poll  # by themselves: a site may patch the module (gevent)
+from socket import SHUT_WR
+
+from . import environ, standby
+
+BEGIN_REQUEST, END_REQUEST, PARAMS, STDIN, STDOUT, STDERR = 1, 3, 4, 5, 6, 7
+GET_VALUES, GET_VALUES_RESULT, UNKNOWN_TYPE = 9, 10, 11
+#: The answers to GET_VALUES: one connection, one request at a time.
+CAPABILITY = {"FCGI_MAX_CONNS": b"1", "FCGI_MAX_REQS": b"1", "FCGI_MPXS_CONNS": b"0"}
+#: Request bodies above this are kept in a temporary file instead of memory; it is above IIS's
+#: own maxAllowedContentLength (30,000,000 bytes), so that without another one every body is a
+#: BytesIO, as wfastcgi has it.
+BODY_IN_MEMORY = 32 << 20
+_KEEP_CONN = 1
+_HEADER = struct.Struct(">BBHHBx")
+_RECORD_LIMIT = 65535
+_FLUSH_AT = 1 << 16
+_READ = 1 << 16
+
+
+class LargeBody(io.BufferedRandom):
+    """A body in a temporary file, with what a BytesIO has besides."""
+
+    def getvalue(self):
+        """The whole body, wherever the position is."""
+        position = self.tell()
+        self.seek(0)
+        try:
+            return self.read()
+        finally:
+            self.seek(position)
+
+    def getbuffer(self):
+        """The same as a memoryview; what is written to it does not reach the body."""
+        return memoryview(bytearray(self.getvalue()))
+
+
+class Request:
+    """A complete request: its ``environ`` and its ``body``, which is seekable; what the application
+    says goes to ``write`` and ``write_error``.
+    """
+
+    environ = None
+
+    def __init__(self, connection, number, keeps):
+        self.number = number
+        #: Whether the connection outlives the request.
+        self.keeps = keeps
+        self.body = io.BytesIO()
+        self._connection = connection
+        self._params = []
+        self._output = []
+        self._waiting = 0
+        self._errors = []
+
+    # -- what the server sends ---------------------------------------------------------------------
+
+    def take_params(self, content):
+        """A part of the parameters, or their end."""
+        if content:
+            self._params.append(content)
+        else:
+            self.environ = self._connection.decoder.decoded(b"".join(self._params))
+
+    def take_body(self, content):
+        """A part of the body."""
+        if self.body.tell() + len(content) > BODY_IN_MEMORY and type(self.body) is io.BytesIO:
+            self._to_file()
+        self.body.write(content)
+
+    def _to_file(self):
+        try:
+            body = LargeBody(tempfile.TemporaryFile(buffering=0))
+        except OSError:  # no folder for it
+            return
+        body.write(self.body.getvalue())
+        self.body = body
+
+    # -- what the application says -----------------------------------------------------------------
+
+    def write(self, data):
+        """A part of STDOUT, which may wait for what follows."""
+        if data:
+            self._output.append(data)
+            self._waiting += len(data)
+            if self._waiting >= _FLUSH_AT:
+                self.flush()
+
+    def write_error(self, data):
+        """A part of STDERR, which leaves at the end."""
+        self._errors.append(data)
+
+    def flush(self):
+        """Send what has been written so far."""
+        if self._output:
+            self._connection.send(b"".join(self._records()))
+
+    def end(self, status):
+        """Send the rest, and END_REQUEST."""
+        number = self.number
+        records = self._records() if self._output else []
+        if self._errors:
+            records += _stream(STDERR, number, b"".join(self._errors))
+            records.append(_HEADER.pack(1, STDERR, number, 0, 0))
+        records.append(_HEADER.pack(1, STDOUT, number, 0, 0))
+        records.append(_HEADER.pack(1, END_REQUEST, number, 8, 0))
+        records.append(struct.pack(">LB3x", status, 0))
+        self._connection.send(b"".join(records))
+
+    def _records(self):
+        output, self._output = self._output, []
+        self._waiting = 0
+        return _stream(STDOUT, self.number, output[0] if len(output) == 1 else b"".join(output))
+
+
+def _stream(kind, number, data):
+    """Records of a stream, headers and contents in turn."""
+    records = []
+    for start in range(0, len(data), _RECORD_LIMIT):
+        content = data[start : start + _RECORD_LIMIT]
+        records.append(_HEADER.pack(1, kind, number, len(content), 0))
+        records.append(content)
+    return records
+
+
+class Connection:
+    """One connection to the server. ``received`` is what another process has read of it."""
+
+    def __init__(self, sock, received=b""):
+        self._sock = sock
+        self._input = received
+        self._position = 0
+        self.decoder = environ.Decoder()
+        self._readable = poll()
+        self._readable.register(sock, POLLIN)
+
+    def run(self, answer):
+        """Have ``answer`` called with one request after another, until the stream ends."""
+        try:
+            keeps = True
+            while keeps:
+                request = self._request()
+                keeps = request.keeps
+                answer(request)
+        except (EOFError, OSError, KeyboardInterrupt):
+            pass
+        self._close()
+
+    def _close(self):
+        """Close, without a reset that could destroy what is on its way."""
+        try:
+            self._sock.shutdown(SHUT_WR)
+            while self._sock.recv(_READ):
+                pass
+        except (OSError, EOFError):
+            pass
+        self._sock.close()
+
+    def send(self, data):
+        """Send bytes. Raises OSError where the server has gone."""
+        self._sock.sendall(data)
+
+    def _request(self):
+        """The next request. Raises EOFError where the stream ends or is not FastCGI 1.0."""
+        request = None
+        while True:
+            kind, number, content = self._record()
+            if kind == BEGIN_REQUEST and len(content) == 8:
+                request = Request(self, number, bool(content[2] & _KEEP_CONN))
+            elif kind == GET_VALUES:
+                self._tell_values(content)
+            elif not number:
+                self._send_record(UNKNOWN_TYPE, struct.pack("B7x", kind))
+            elif request is None or number != request.number:
+                continue
+            elif kind == PARAMS:
+                request.take_params(content)
+            elif kind == STDIN:
+                if content:
+                    request.take_body(content)
+                elif request.environ is not None:
+                    request.body.seek(0)
+                    return request
+
+    def _record(self):
+        """The type, request id and content of the next record."""
+        self._need(_HEADER.size)
+        start = self._position + _HEADER.size
+        version, kind, number, length, padding = _HEADER.unpack_from(self._input, self._position)
+        if version != 1:
+            raise EOFError
+        if len(self._input) < start + length + padding:
+            self._need(_HEADER.size + length + padding)
+            start = self._position + _HEADER.size
+        self._position = start + length + padding
+        return kind, number, self._input[start : start + length]
+
+    def _need(self, size):
+        """Have so many bytes that nobody has taken."""
+        waiting = len(self._input) - self._position
+        if waiting >= size:
+            return
+        parts = [self._input[self._position :]]
+        while waiting < size:
+            # who waits in recv instead is woken on Linux, for nothing, when the peer has read as
+            # well
+            self._readable.poll()
+            data = self._sock.recv(_READ)
+            if not data:
+                raise EOFError
+            if standby.StandbyState.received is not None:
+                standby.StandbyState.received.write(data)
+            parts.append(data)
+            waiting += len(data)
+        self._input = b"".join(parts)
+        self._position = 0
+
+    def _tell_values(self, asked):
+        """Answer GET_VALUES."""
+        told = b""
+        for name in environ.decoded(asked):
+            if name in CAPABILITY:
+                value = CAPABILITY[name]
+                told += bytes((len(name), len(value))) + name.encode("ascii") + value
+        self._send_record(GET_VALUES_RESULT, told)
+
+    def _send_record(self, kind, content):
+        self.send(_HEADER.pack(1, kind, 0, len(content), 0) + content)
