@@ -29,7 +29,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from functools import lru_cache, partial
+from functools import partial
 from typing import cast
 
 from . import records
@@ -103,7 +103,8 @@ class FastCgiConnection(asyncio.Protocol):
         self.last_activity = self._loop.time()
         self.has_received = True
         try:
-            self._reader.feed(data, self._receive)
+            if not self._took_whole(data):
+                self._reader.feed(data, self._receive)
         except ProtocolError as error:
             self._fail(error)
             return
@@ -165,18 +166,12 @@ class FastCgiConnection(asyncio.Protocol):
             )
             return
         number = self._id = self._id % MAX_REQUEST_ID + 1
-        begin, end = _frame(number)
-        stdin = records.encode_stream(records.STDIN, number, body) if body else b""
-        self._transport.write(
-            b"".join(
-                (
-                    begin,
-                    records.renumbered(params, number),
-                    stdin,
-                    b"" if body is None else end,
-                )
-            )
-        )
+        data = records.encode_begin(number) + records.renumbered(params, number)
+        if body:
+            data += records.encode_stream(records.STDIN, number, body)
+        if body is not None:
+            data += records.end_of_stream(records.STDIN, number)
+        self._transport.write(data)
 
     async def send_body(self, data: bytes) -> None:
         """More of STDIN; returns when the stream can take more. What comes after the end is
@@ -192,7 +187,7 @@ class FastCgiConnection(asyncio.Protocol):
     def end_body(self) -> None:
         """STDIN is complete."""
         if self._transport is not None and not self.ended:
-            self._transport.write(_frame(self._id)[1])
+            self._transport.write(records.end_of_stream(records.STDIN, self._id))
 
     def expect(self, threshold: int, call: Callable[[], None]) -> None:
         """Have ``call`` called, once, when the response has ended or broken, or more than
@@ -265,6 +260,19 @@ class FastCgiConnection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.close()
 
+    def _took_whole(self, data: bytes) -> bool:
+        """Take an answer that comes in one piece, as most do."""
+        if self.ended or self.received or self._reader.pending or self.stderr:
+            return False
+        output = records.only_output(data, self._id)
+        if output is None:
+            return False
+        self._chunks.append(output)
+        self.buffered = self.received = len(output)
+        self.status = (0, 0)
+        self.ended = True
+        return True
+
     # -- records -----------------------------------------------------------------------------------
 
     def _receive(self, kind: int, request_id: int, content: bytes) -> None:
@@ -321,9 +329,3 @@ class FastCgiConnection(asyncio.Protocol):
 def _resolve(waiter: asyncio.Future[None]) -> None:
     if not waiter.done():
         waiter.set_result(None)
-
-
-@lru_cache(maxsize=1024)
-def _frame(number: int) -> tuple[bytes, bytes]:
-    """BEGIN_REQUEST, and the end of STDIN, of a request."""
-    return records.encode_begin(number), records.encode(records.STDIN, number)

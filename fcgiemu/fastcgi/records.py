@@ -7,7 +7,10 @@ from collections.abc import Callable, Iterable
 
 VERSION = 1
 HEADER = struct.Struct(">BBHHBx")
+_BEGIN = struct.Struct(">BBHHBxHB5x")
 _END_BODY = struct.Struct(">IB3x")
+#: The end of STDOUT and END_REQUEST, both statuses 0.
+_END_OF_ANSWER = struct.Struct(">BBHHBxBBHHBx8x")
 _LONG = struct.Struct(">I")
 
 BEGIN_REQUEST, ABORT_REQUEST, END_REQUEST = 1, 2, 3
@@ -53,9 +56,14 @@ def encode_stream(type: int, request_id: int, data: bytes) -> bytes:
 
 def encode_begin(request_id: int, keep: bool = True) -> bytes:
     """BEGIN_REQUEST of a responder."""
-    return encode(
-        BEGIN_REQUEST, request_id, struct.pack(">HB5x", RESPONDER, KEEP_CONN if keep else 0)
+    return _BEGIN.pack(
+        VERSION, BEGIN_REQUEST, request_id, 8, 0, RESPONDER, KEEP_CONN if keep else 0
     )
+
+
+def end_of_stream(type: int, request_id: int) -> bytes:
+    """The empty record that ends a stream."""
+    return HEADER.pack(VERSION, type, request_id, 0, 0)
 
 
 def encode_pair(name: bytes, value: bytes) -> bytes:
@@ -99,8 +107,10 @@ def encode_params(request_id: int, pairs: Iterable[bytes]) -> bytes:
 
 def renumbered(stream: bytes, request_id: int) -> bytes:
     """Records as ``encode`` makes them, of another request."""
-    position = 0
     number = request_id.to_bytes(2, "big")
+    if len(stream) == (stream[4] << 8 | stream[5]) + 16:  # one record and the end
+        return b"%b%b%b%b%b" % (stream[:2], number, stream[4:-6], number, stream[-4:])
+    position = 0
     copy = bytearray(stream)
     while position < len(copy):
         copy[position + 2 : position + 4] = number
@@ -141,6 +151,22 @@ def decode_end(content: bytes) -> tuple[int, int]:
         raise ProtocolError("END_REQUEST is too short")
     status, protocol = _END_BODY.unpack_from(content)
     return status, protocol
+
+
+def only_output(data: bytes, request_id: int) -> bytes | None:
+    """What STDOUT holds, where ``data`` is one whole answer that went well: a single record of
+    output, the end of the stream and END_REQUEST. None for all others.
+    """
+    size = len(data) - _LENGTH_WITHOUT_OUTPUT
+    if size <= 0 or HEADER.unpack_from(data) != (VERSION, STDOUT, request_id, size, 0):
+        return None
+    end = _END_OF_ANSWER.pack(
+        VERSION, STDOUT, request_id, 0, 0, VERSION, END_REQUEST, request_id, 8, 0
+    )
+    return data[HEADER.size : -len(end)] if data.endswith(end) else None
+
+
+_LENGTH_WITHOUT_OUTPUT = HEADER.size + _END_OF_ANSWER.size
 
 
 class RecordReader:

@@ -162,3 +162,46 @@ def test_headers_without_end_are_bounded() -> None:
     with pytest.raises(BadHeaders):
         for _ in range(MAX_HEADER_BLOCK // 1000 + 2):
             reader.feed(b"X: " + b"y" * 1000)
+
+
+# -- a whole answer in one piece -------------------------------------------------------------------
+
+ENDED = records.encode(records.END_REQUEST, 3, bytes(8))
+OUTPUT = records.encode(records.STDOUT, 3, b"Status: 200\r\n\r\nbody")
+STDOUT_ENDS = records.end_of_stream(records.STDOUT, 3)
+WHOLE = {
+    "one record of output": (OUTPUT + STDOUT_ENDS + ENDED, b"Status: 200\r\n\r\nbody"),
+    "two": (OUTPUT + OUTPUT + STDOUT_ENDS + ENDED, None),
+    "none": (STDOUT_ENDS + ENDED, None),
+    "no end of the stream": (OUTPUT + ENDED, None),
+    "more behind it": (OUTPUT + STDOUT_ENDS + ENDED + b"\1", None),
+    "cut short": ((OUTPUT + STDOUT_ENDS + ENDED)[:-1], None),
+    "STDERR": (records.encode(records.STDERR, 3, b"x") + STDOUT_ENDS + ENDED, None),
+    "of another request": (
+        records.renumbered(OUTPUT, 4) + records.renumbered(STDOUT_ENDS + ENDED, 4),
+        None,
+    ),
+    "the end of another one": (OUTPUT + STDOUT_ENDS + records.renumbered(ENDED, 4), None),
+    "a status": (
+        OUTPUT + STDOUT_ENDS + records.encode(records.END_REQUEST, 3, b"\0\0\0\1" * 2),
+        None,
+    ),
+    "another version": (b"\2" + (OUTPUT + STDOUT_ENDS + ENDED)[1:], None),
+    "an end within the output": (
+        records.encode(records.STDOUT, 3, b"x" + STDOUT_ENDS + ENDED),
+        None,
+    ),
+    "nothing": (b"", None),
+}
+
+
+@pytest.mark.parametrize(("data", "output"), WHOLE.values(), ids=WHOLE)
+def test_only_output(data: bytes, output: bytes | None) -> None:
+    assert records.only_output(data, 3) == output
+
+
+@pytest.mark.parametrize("size", [0, 1, 300, 70_000, 200_000])
+def test_renumbered(size: int) -> None:
+    pairs = [records.encode_pair(b"N", b"x" * (size // 4)) for _ in range(4)]
+    stream = records.encode_params(records.REQUEST_ID, pairs)
+    assert records.renumbered(stream, 0xABCD) == records.encode_params(0xABCD, pairs)
