@@ -189,9 +189,11 @@ PROCESS_KINDS = frozenset(action.kind for action in get_args(CallProcess))
 Action = ServeFile | ListDirectory | CallFastCgi | CallProcess | Proxy | Redirect | Respond | Abort
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(slots=True, kw_only=True, eq=False)
 class Decision:
     """What the site does with one request. ``path`` and ``query`` are those after all rewriting.
+
+    Nobody changes one once it is made; frozen would cost two microseconds each.
 
     ``handler`` is None where no handler was mapped: a module answered before, or none fits.
     """

@@ -62,9 +62,11 @@ class FileTests(Protocol):
     def read_text(self, physical: str) -> str | None: ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class RewriteResult:
-    """What rewriting left behind, as it is known once a request has been decided."""
+    """What rewriting left behind, as it is known once a request has been decided. Nobody changes
+    it; frozen would cost a microsecond each.
+    """
 
     place: Place
     #: The URL that the handler finds; ``query`` without its question mark.

@@ -71,7 +71,7 @@ class DecisionCache:
         match = _LINE.fullmatch(line) if like is not None else None
         if like is None or match is None or match[1].decode() != like.method:
             return None
-        return like._replace(target=match[2]), None
+        return RequestHead(like.method, match[2], like.headers, like.version, True), None
 
     def keep(self, data: bytes, exchange: Exchange) -> None:
         """Remember a request that has been decided, if it may be: the bytes were its head, all of
