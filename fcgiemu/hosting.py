@@ -27,6 +27,7 @@ from .config.xdt.chain import named as transform_named
 from .config.xdt.chain import names_beside as transforms_beside
 from .errors import SiteError
 from .files import FileEntry, FileView, VirtualDirectory, find
+from .pages import masking
 from .profiles import AZURE, DEFAULT, PLATFORM_2, PROFILES, Profile
 from .settings import OPTIONAL_MODULES, Settings
 from .worker import paths
@@ -435,6 +436,17 @@ class SiteFiles:
         path = self._url_path(physical)
         data = None if path is None else self.read(path)
         return None if data is None else data.decode("utf-8", "replace")
+
+    def configuration(self, name: str) -> str | None:
+        """The text of a configuration file, by the name that traces and findings have for it,
+        without secrets; None where it is not one of the site's.
+        """
+        root = self._hosting.settings.root_config
+        try:
+            data = root.read_bytes() if root and root.name == name else self.read("/" + name)
+        except OSError:
+            return None
+        return None if data is None else masking.text(data.decode("utf-8-sig", "replace"))
 
     def read_physical(self, physical: str, limit: int = MAX_TEXT) -> bytes | None:
         """The content of the file that a Windows path names: one of the site, or one below a folder

@@ -118,7 +118,7 @@ def command(
                 answer["answered"] = _run(opened, url, method, headers, https, remote_addr)
             answer = finish(answer)
             if html is not None:
-                _write_page(html, answer)
+                _write_page(html, opened, answer)
             else:
                 click.echo(_json(answer, 1) if as_json else _story(answer, only_matching))
             if not as_json and find(opened.path, "web.config") is None:
@@ -209,9 +209,9 @@ def _story(answer: Explanation, only_matching: bool) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-def _write_page(path: Path, answer: Explanation) -> None:
+def _write_page(path: Path, site: Site, answer: Explanation) -> None:
     try:
-        path.write_bytes(as_page(answer))
+        path.write_bytes(as_page(answer, site.files.configuration))
     except OSError as error:
         fail(error)
     click.echo(f"wrote {path}")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from ..pages import render
+from ..pages.story import EventValues, NotificationJson, RequestStory, judged
 from ..version import __version__
 from . import listing, masking, trace_text
-from .model import FrebTrace, TraceError
+from .model import FrebEvent, FrebTrace, TraceError
 
 #: Stories on one page; a listing may have more rows.
 MAX_STORIES = 200
@@ -30,6 +31,13 @@ def page(
 
 
 def _shown(trace: FrebTrace) -> dict[str, object]:
+    told = RequestStory(
+        outcome=trace_text.headline(trace),
+        reasons=_reasons(trace),
+        pipeline=_notifications(trace),
+        rules=judged(map(_plain, trace.events)),
+        lines=list(trace_text.timed(trace, trace_text.lines(trace))),
+    )
     events = [
         {
             "name": event.name,
@@ -41,9 +49,65 @@ def _shown(trace: FrebTrace) -> dict[str, object]:
         }
         for event in trace.events
     ]
-    lines = list(trace_text.timed(trace, trace_text.lines(trace)))
-    return {"source": trace.source, "lines": lines, "events": events}
+    return {"source": trace.source, "told": told, "events": events}
+
+
+def _plain(event: FrebEvent) -> EventValues:
+    """An event as those of our own traces are: flags as flags, kinds by their names."""
+    flags = {"true": True, "false": False}
+    return {"name": event.name} | {
+        name: flags.get(value, event.shown(name)) for name, value in event.data
+    }
+
+
+def _reasons(trace: FrebTrace) -> list[str]:
+    """What the trace says about the cause; nothing for a success."""
+    module, notification = trace.failed_in
+    if not module:
+        return []
+    error = next(
+        (event for event in reversed(trace.events) if event["HttpReason"] and event["ModuleName"]),
+        None,
+    )
+    reason = f" {error['HttpReason']}" if error is not None else ""
+    code = error.shown("ErrorCode") if error is not None and error["ErrorCode"] != "0" else ""
+    where = f" in {notification}" if notification else ""
+    status = f"{trace.status}.{trace.substatus}"
+    return [f"{module} answers {status}{reason}{where}" + (f": {code}" if code else ".")]
+
+
+def _notifications(trace: FrebTrace) -> list[NotificationJson]:
+    """The notifications in their order, with the modules that did more than to be asked."""
+    acted: dict[str, list[str]] = {}
+    answered = ""
+    nodes = trace_text.tree(trace.events)
+    while nodes:
+        node = nodes.pop(0)
+        nodes = [*node.children, *nodes]
+        if node.event.name != "NOTIFY_MODULE_START":
+            continue
+        name = _camel(node.event.shown("Notification"))
+        modules, module = acted.setdefault(name, []), node.event["ModuleName"]
+        finished = node.end is not None and node.end["NotificationStatus"] not in ("0", "")
+        if (node.children or finished) and module not in modules:
+            modules.append(module)
+        answered = answered or (name if finished else "")
+    module, notification = trace.failed_in
+    if notification:
+        answered = _camel(notification)
+        modules = acted.setdefault(answered, [])
+        modules += [module] if module not in modules else []
+    return [
+        {"notification": name, "modules": modules, "answered": name == answered}
+        for name, modules in acted.items()
+        if not name.isdigit()
+    ]
 
 
 def _friendly(shown: str, value: str) -> str:
     return f" ({shown})" if shown != value.replace("\r", "") else ""
+
+
+def _camel(notification: str) -> str:
+    """The name of a notification as IIS's own pages write it."""
+    return "".join(part.title() for part in notification.split("_"))

@@ -15,15 +15,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ..decision import Decision, Outcome, Refused, Respond
+from ..decision import PROCESS_KINDS, Decision, Outcome, Refused
 from ..diagnosis import sample_requests
 from ..diagnosis.check import check
 from ..diagnosis.hidden_files import linked_files
 from ..http.request import Request, make_request
 from ..http.url import NOT_A_URL, UrlRefused, encode_path, is_url
 from ..modules import application_request_routing
+from ..pages import story as page_story
 from ..report.explanation import Explanation, explanation
 from ..report.explanation_text import lines
+from ..report.explanation_text import told as as_told
 from ..rewrite.dialect import PatternError
 from ..rewrite.pattern import compile_matcher
 from ..rewrite.regex import TooComplex
@@ -99,59 +101,41 @@ class Explainer:
         return self._draft
 
 
-#: The notifications of a request, in order; IIS has more, in which nothing here happens.
-NOTIFICATIONS = (
-    "BeginRequest",
-    "AuthenticateRequest",
-    "AuthorizeRequest",
-    "MapRequestHandler",
-    "ExecuteRequestHandler",
-    "SendResponse",
-)
-#: Where modules answer that do not say it themselves.
-_ANSWERS_AT = {"RewriteModule": "BeginRequest", "HttpRedirectionModule": "MapRequestHandler"}
-
-
-def pipeline(outcome: Outcome) -> list[dict[str, Any]]:
-    """The notifications from left to right with the modules that did something: those that
-    changed the URL, and the one that answered. Nothing where http.sys answered.
-    """
-    if isinstance(outcome, Refused):
-        return []
-    action = outcome.action
-    answered = _ANSWERS_AT.get(outcome.module, "ExecuteRequestHandler")
-    if isinstance(action, Respond):
-        answered = action.notification
-    acted: dict[str, list[str]] = {name: [] for name in NOTIFICATIONS}
-    if outcome.rules:
-        acted["BeginRequest"].append("RewriteModule")
-    if answered in acted and outcome.module not in acted[answered]:
-        acted[answered].append(outcome.module)
-    return [
-        {"notification": name, "modules": modules, "answered": name == answered}
-        for name, modules in acted.items()
-    ]
-
-
 def of_request(site: Site, seen: Seen) -> dict[str, Any]:
     """The story of a request that has been answered."""
     decision = seen.decision
     if decision is None:
         told = explanation(site, seen.entry.outcome, seen.entry.method, seen.target, trace=Trace())
-        return {**_with_story(told), "is_as_it_was": True, "pipeline": []}
+        return {**_with_story(site, told), "is_as_it_was": True}
     trace = Trace()
     now = application_request_routing.as_asked(
         site.decide(decision.request, trace), decision.action, trace
     )
     told = explanation(site, now, seen.entry.method, seen.target, trace=trace)
     sent = [pair for pair in views.request_headers(seen) if pair[0].lower() in _TELLING]
-    found = _with_story(told)
-    found["pipeline"] = pipeline(seen.entry.outcome)
+    told["why"] = _why(told, seen)
+    found = _with_story(site, told)
     found["is_as_it_was"] = _is_same(decision, now)
     found["copies"] = _copies(told, sent)
     return found
 
 
+def _why(told: Explanation, seen: Seen) -> list[str]:
+    """The reasons, with what has become of the request in the end: what a program has answered, and
+    what a process that failed has made of it.
+    """
+    status, outcome = seen.entry.status, told["outcome"]
+    why = told.get("why", [])
+    if outcome["kind"] in PROGRAMS and status >= 400:
+        where = outcome["path"] + (f"?{outcome['query']}" if outcome["query"] else "")
+        if seen.entry.remark:
+            return [f"{seen.entry.remark.rstrip('.')}: handler '{outcome['handler']}'.", *why]
+        return [f"The application itself answered {status}: it was asked for {where}.", *why]
+    return why
+
+
+#: Kinds of outcomes in which a program answers.
+PROGRAMS = frozenset({"fastcgi", "proxy"}) | PROCESS_KINDS
 #: Headers that rules often look at; the others would make an expectation long.
 _TELLING = frozenset({"accept-language", "x-forwarded-proto", "x-requested-with"})
 
@@ -201,7 +185,7 @@ def of_url(
     except UrlRefused as error:
         outcome = Refused.of(error)
     told = explanation(site, outcome, method, url, trace=trace)
-    return {**_with_story(told), "pipeline": pipeline(outcome)}
+    return _with_story(site, told)
 
 
 def of_urls(site: Site, urls: Sequence[str]) -> list[dict[str, Any]]:
@@ -237,11 +221,14 @@ def urls(site: Site) -> list[str]:
     return list(dict.fromkeys(found))[:MAX_URLS]
 
 
-def _with_story(told: Explanation) -> dict[str, Any]:
-    story = [{"depth": line.depth, "role": line.role, "text": line.text} for line in lines(told)]
-    answer: dict[str, Any] = {**told, "story": story}
+def _with_story(site: Site, told: Explanation) -> dict[str, Any]:
+    """An answer with its story as lines and as HTML, without secrets."""
+    clean: Explanation = views.clean(told)
+    story = [{"depth": line.depth, "role": line.role, "text": line.text} for line in lines(clean)]
+    html = page_story.fragment(as_told(clean, site.files.configuration))
+    answer: dict[str, Any] = {**clean, "story": story, "html": html}
     answer.pop("trace", None)
-    return dict(views.clean(answer))
+    return answer
 
 
 def findings(site: Site) -> list[dict[str, Any]]:
@@ -256,5 +243,10 @@ def try_pattern(pattern: str, text: str, syntax: str, ignore_case: bool) -> dict
     try:
         captures = compile_matcher(pattern, syntax, ignore_case)(text)
     except (PatternError, TooComplex) as error:
-        return {"matches": False, "captures": [], "error": str(error)}
-    return {"matches": captures is not None, "captures": list(captures or ()), "error": None}
+        return {"matches": False, "captures": [], "html": "", "error": str(error)}
+    return {
+        "matches": captures is not None,
+        "captures": list(captures or ()),
+        "html": page_story.marked_text(text, captures),
+        "error": None,
+    }

@@ -114,6 +114,8 @@ _EXPLANATION: Schema = {
         "pipeline": _list(
             _object({"notification": _TEXT, "modules": _list(_TEXT), "answered": _FLAG})
         ),
+        "why": {**_list(_TEXT), "description": "sentences, the decisive one first"},
+        "html": {"type": "string", "description": "the story as the pages show it"},
         "is_as_it_was": {
             "type": "boolean",
             "description": "whether the files lead to the same as when the request was answered",
@@ -173,7 +175,9 @@ _SCHEMAS: dict[str, Schema] = {
     "Requests": _object({"total": _WHOLE, "requests": _list(_ref("Summary"))}),
     "Drafts": _object({"before": _list(_ref("Explanation")), "after": _list(_ref("Explanation"))}),
     "Findings": _object({"findings": _list(_ref("Finding")), "diff": _TEXT}, ("diff",)),
-    "Match": _object({"matches": _FLAG, "captures": _list(_TEXT), "error": _or_null(_TEXT)}),
+    "Match": _object(
+        {"matches": _FLAG, "captures": _list(_TEXT), "html": _TEXT, "error": _or_null(_TEXT)}
+    ),
     "Rules": _object(
         {
             "rules": _list(_ref("Rule")),

@@ -12,14 +12,11 @@ from collections.abc import Iterable
 from typing import Any
 
 from ..decision import Decision
-from ..pages import masking
 from ..rewrite.rule import Condition, Rule
 from ..site import Site
 from ..testing.coverage import rules
 from ..trace import Trace
 
-#: Bytes of a web.config that is shown.
-MAX_FILE = 1 << 20
 #: Decisions that wait to be counted.
 WAITING = 5000
 
@@ -88,7 +85,7 @@ def overview(
     files = sorted({rule.span.file for rule in found})
     return {
         "rules": [_rule(rule, counts, hits, last_hits) for rule in found],
-        "files": [{"name": name, "text": _text(site, name)} for name in files],
+        "files": [{"name": name, "text": site.files.configuration(name)} for name in files],
     }
 
 
@@ -120,12 +117,3 @@ def _condition(condition: Condition, counts: Counts, file: str) -> dict[str, Any
         "true": true,
         "false": false,
     }
-
-
-def _text(site: Site, name: str) -> str | None:
-    """A configuration file without secrets; None where it lies elsewhere."""
-    try:
-        data = (site.path / name).read_bytes()[:MAX_FILE]
-    except OSError:
-        return None
-    return masking.text(data.decode("utf-8-sig", "replace"))

@@ -6,16 +6,23 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Any
 
-from .. import catalogue, pages
+from .. import catalogue
 from ..catalogue.findings import Finding
 from ..config.merge import Node
 from ..config.tree import Effective
 from ..decision import CallWebServer, Decision, Respond
 from ..hosting import Hosting
 from ..http.response import Response, reason_phrase, redirect_body
+from ..pages import SourceLine, detailed, masking
+from ..pages.story import RequestStory, judged
+from ..trace import Trace
 from ..worker import paths
 from . import loaded_modules, static_file
+from .notifications import notifications
+from .pipeline import decide
+from .reasons import reasons
 
 SECTION = "system.webServer/httpErrors"
 #: The bodies for remote clients where there is no error file: 401, 403, 404, 405, 413 and 500 are
@@ -207,7 +214,7 @@ def page(decision: Decision, action: Respond, reason: str, local: bool) -> Respo
     )
     status = action.status
     if section.is_detailed(local) and not decision.is_error_page:
-        body = pages.detailed_error(_report(decision, action, reason))
+        body = detailed.detailed_error(_report(decision, action, reason))
         headers = [("Cache-Control", "private"), ("Content-Type", "text/html; charset=utf-8")]
         return Response(status, reason, headers, body)
     entry = None if decision.is_error_page else section.entry(status, action.substatus)
@@ -250,7 +257,7 @@ def _file(decision: Decision, entry: ErrorPage) -> tuple[str, bytes] | None:
     ) or "text/html", body
 
 
-def _report(decision: Decision, action: Respond, reason: str) -> pages.ErrorReport:
+def _report(decision: Decision, action: Respond, reason: str) -> detailed.ErrorReport:
     """What the detailed page says of an error."""
     request, handler, rewrite = decision.request, decision.handler, decision.rewrite
     path = rewrite.path
@@ -279,7 +286,7 @@ def _report(decision: Decision, action: Respond, reason: str) -> pages.ErrorRepo
     finding = action.finding
     if finding is not None:
         finding = decision.site.tree.as_written(finding)
-    return pages.ErrorReport(
+    return detailed.ErrorReport(
         status=action.status,
         substatus=action.substatus,
         reason=reason or reason_phrase(action.status),
@@ -290,16 +297,39 @@ def _report(decision: Decision, action: Respond, reason: str) -> pages.ErrorRepo
         error=_config_error(finding) if finding is not None else None,
         source=_source(decision.site, finding) if finding is not None else [],
         output=action.output,
+        story=_story(decision),
     )
 
 
-def _config_error(finding: Finding) -> pages.ConfigError:
+def _story(decision: Decision) -> RequestStory | None:
+    """How an error came about, for those who ask for HTML; None where asking once more leads
+    elsewhere, because a module that remembers has refused.
+    """
+    site, request = decision.site, decision.request
+    if "text/html" not in request.fields.get("accept", ""):
+        return None
+    trace = Trace()
+    now = decide(site, request, trace, site.files)
+    if (now.path, now.query, now.rules) != (decision.path, decision.query, decision.rules):
+        return None
+    events: list[dict[str, Any]] = [event.as_json() for event in trace.events]
+    clean: Any = masking.data(events)
+    return RequestStory(
+        outcome="",
+        reasons=[masking.text(reason) for reason in reasons(decision, events)],
+        pipeline=notifications(decision),
+        rules=judged(clean),
+        sources=site.files.configuration,
+    )
+
+
+def _config_error(finding: Finding) -> detailed.ConfigError:
     span = finding.span
     place = f"{span.file}, line {span.line}, column {span.column}" if span is not None else ""
-    return pages.ConfigError(finding.message, place, finding.hint)
+    return detailed.ConfigError(finding.message, place, finding.hint)
 
 
-def _source(site: Hosting, finding: Finding) -> list[pages.SourceLine]:
+def _source(site: Hosting, finding: Finding) -> list[SourceLine]:
     """The lines of web.config around a configuration error."""
     span = finding.span
     if span is None or span.file == "applicationHost.config":
@@ -307,7 +337,7 @@ def _source(site: Hosting, finding: Finding) -> list[pages.SourceLine]:
     lines = (site.files.read("/" + span.file) or b"").decode("utf-8", "replace").splitlines()
     first = max(1, span.line - 2)
     return [
-        pages.SourceLine(number, _masked(lines[number - 1]), number == span.line)
+        SourceLine(number, _masked(lines[number - 1]), number == span.line)
         for number in range(first, min(len(lines), span.line + 2) + 1)
     ]
 

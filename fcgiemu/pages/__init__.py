@@ -1,36 +1,45 @@
-"""Pages that the server shows: the detailed error page and the directory listing. Templates are
-beside this file.
+"""Pages that the server shows, made from templates beside this file. Here is what they share, and
+the small ones.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from importlib import resources
-from typing import Any, Protocol
+from typing import Any
 
 from ..http.url import encode_path
 from . import masking
+from .highlighting import highlighted
 
 
 @cache
 def _environment() -> Any:
     import jinja2
 
-    return jinja2.Environment(
+    environment = jinja2.Environment(
         loader=jinja2.PackageLoader("fcgiemu.pages", "templates"),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.globals["highlighted"] = highlighted
+    return environment
 
 
 def render(template: str, **values: object) -> bytes:
     """A template of this package as UTF-8."""
     text: str = _environment().get_template(template).render(**values)
     return text.encode()
+
+
+def markup(template: str, macro: str, *values: object) -> str:
+    """What a macro of a template makes of values."""
+    made: str = getattr(_environment().get_template(template).module, macro)(*values)
+    return made
 
 
 @cache
@@ -41,60 +50,20 @@ def shared_style() -> bytes:
 
 
 @dataclass(frozen=True, slots=True)
+class Reload:
+    """Where a page asks whether to load again: when the answer is not ``seen`` any more."""
+
+    path: str
+    seen: str
+
+
+@dataclass(frozen=True, slots=True)
 class SourceLine:
     """A line of a configuration file; ``is_cause`` marks the one that an error is about."""
 
     number: int
     text: str
     is_cause: bool
-
-
-@dataclass(frozen=True, slots=True)
-class ConfigError:
-    """What is wrong with a configuration; ``place`` is file, line and column."""
-
-    message: str
-    place: str
-    hint: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ErrorReport:
-    """What the detailed error page shows. ``rows`` are (label, value) pairs; ``output`` is what a
-    process wrote last.
-    """
-
-    status: int
-    substatus: int
-    reason: str
-    message: str
-    rows: list[tuple[str, str]]
-    hints: tuple[str, ...]
-    description: str
-    error: ConfigError | None
-    source: list[SourceLine]
-    output: str
-
-
-def detailed_error(report: ErrorReport) -> bytes:
-    """The page that local clients get: what failed, where, the line of web.config, and what to
-    try. Without secrets: see masking.
-    """
-    return render("error.html", report=_masked(report))
-
-
-def _masked(report: ErrorReport) -> ErrorReport:
-    clean, error = masking.text, report.error
-    return replace(
-        report,
-        message=clean(report.message),
-        rows=[(label, masking.value(label, shown)) for label, shown in report.rows],
-        hints=tuple(clean(hint) for hint in report.hints),
-        description=clean(report.description),
-        error=error and ConfigError(clean(error.message), clean(error.place), clean(error.hint)),
-        source=[replace(line, text=clean(line.text)) for line in report.source],
-        output=clean(report.output),
-    )
 
 
 def start_failure(title: str, message: str, hints: Sequence[str], output: str) -> bytes:
@@ -109,33 +78,6 @@ def start_failure(title: str, message: str, hints: Sequence[str], output: str) -
         hints=[clean(hint) for hint in hints],
         output=clean(output),
     )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExplanationPage:
-    """An answer of ``explain`` as its page shows it; ``tables`` are (title, rows)."""
-
-    request: str
-    outcome: str
-    lines: Sequence[StoryLine]
-    tables: Sequence[tuple[str, Sequence[tuple[str, str]]]]
-    version: str
-
-
-class StoryLine(Protocol):
-    """A line of a story."""
-
-    @property
-    def depth(self) -> int: ...
-    @property
-    def role(self) -> str: ...
-    @property
-    def text(self) -> str: ...
-
-
-def explained(explanation: ExplanationPage) -> bytes:
-    """An answer of ``explain`` as one page that needs nothing else."""
-    return render("explain.html", explanation=explanation)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from . import SourceLine, masking, render
+from . import Reload, SourceLine, masking, render
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +42,6 @@ class Error:
                 found.append((frame.is_own, []))
             found[-1][1].append(frame)
         return found
-
-
-@dataclass(frozen=True, slots=True)
-class Reload:
-    """Where a page asks whether to load again: when the answer is not ``seen`` any more."""
-
-    path: str
-    seen: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

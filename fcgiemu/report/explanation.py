@@ -32,6 +32,9 @@ from ..modules import (
     webdav,
 )
 from ..modules.fastcgi_variables import variables
+from ..modules.notifications import notifications
+from ..modules.reasons import reasons
+from ..pages.story import NotificationJson
 from ..rewrite.state import RewriteState
 from ..trace import Trace
 from ..worker import environ as wsgi
@@ -143,6 +146,10 @@ class Explanation(TypedDict):
     #: With ``--run`` only.
     answered: NotRequired[AnsweredJson]
     findings: list[FindingJson]
+    #: Why, in sentences, the decisive one first; the notifications with the modules that acted,
+    #: empty where http.sys answers. Both are absent without events.
+    why: NotRequired[list[str]]
+    pipeline: NotRequired[list[NotificationJson]]
     events: NotRequired[list[dict[str, Any]]]
     #: The same in the form of IIS's failed-request tracing; absent without events, empty where
     #: http.sys answers.
@@ -223,6 +230,12 @@ def explanation(
         }
     if trace is not None:
         found["events"] = [event.as_json() for event in trace.events]
+        found["why"] = (
+            reasons(decision, found["events"])
+            if decision is not None
+            else [f"http.sys refuses it: {found['outcome']['message']}"]
+        )
+        found["pipeline"] = notifications(decision) if decision is not None else []
         found["trace"] = _in_iis_form(hosting, decision, response, trace) if decision else []
     return found
 

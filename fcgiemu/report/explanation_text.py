@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from .. import pages
 from ..decision import PROCESS_KINDS
+from ..pages import render
+from ..pages.story import RequestStory, Sources, judged
 from ..version import __version__
 from .explanation import Explanation, OutcomeJson
 
@@ -344,21 +345,33 @@ def _answered(answer: Explanation) -> Iterator[Line]:
         yield Line(1, "stage", text)
 
 
-def as_page(answer: Explanation) -> bytes:
+def told(answer: Explanation, sources: Sources = lambda _name: None) -> RequestStory:
+    """The answer as pages tell it; ``sources`` gives the lines of rules."""
+    _, *rest = (line for line in lines(answer) if line.text)
+    at = next((at for at, line in enumerate(rest) if line.role == "outcome"), len(rest))
+    why = answer.get("why", ())
+    return RequestStory(
+        outcome=rest[at].text.removeprefix("=> ") if at < len(rest) else "",
+        reasons=why,
+        pipeline=answer.get("pipeline", ()),
+        rules=judged(answer.get("events", ())),
+        remarks=rest[at + 1 :],
+        lines=[(line, "") for line in rest[:at]],
+        sources=sources,
+    )
+
+
+def as_page(answer: Explanation, sources: Sources = lambda _name: None) -> bytes:
     """The answer as one HTML page that needs nothing else."""
-    request, *rest = (line for line in lines(answer) if line.text)
-    outcome = next((line.text for line in rest if line.role == "outcome"), "")
     tables = [
         ("Server variables that rules set", sorted(answer["server_variables"].items())),
         ("URL variables as the handler finds them", list(answer["variables"].items())),
         ("What a WSGI application sees", sorted(answer["outcome"].get("environ", {}).items())),
     ]
-    return pages.explained(
-        pages.ExplanationPage(
-            request=request.text,
-            outcome=outcome.removeprefix("=> "),
-            lines=rest,
-            tables=tables,
-            version=__version__,
-        )
+    return render(
+        "explain.html",
+        request=f"{answer['request']['method']} {answer['request']['url']}",
+        told=told(answer, sources),
+        tables=tables,
+        version=__version__,
     )

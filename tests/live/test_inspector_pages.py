@@ -114,8 +114,8 @@ def test_the_keyboard_leads_to_the_story(pages: Callable[..., Pages]) -> None:
     ui.page.keyboard.press("Enter")
     happened = 'section[aria-label="What happened"]'
     ui.expect(happened, "404.0 Not Found")
-    ui.expect(happened, "Rule Old pages (web.config:3) rewrites to /pages/page.html")
-    ui.expect(happened, "not found")
+    ui.expect(happened, "Rule 'Old pages' (web.config:3) rewrites /old-page to /pages/page.html")
+    ui.expect(happened, "there is no such file")
     assert ui.page.locator("mark mark.c").first.inner_text() == "page"
     ui.page.keyboard.press("Escape")
     ui.expect("h1", "Requests")

@@ -354,7 +354,10 @@ def test_page_of_a_folder(tmp_path: Path) -> None:
     target = tmp_path / "page.html"
     run = CliRunner().invoke(main, ["freb", str(_folder(tmp_path)), "--html", str(target)])
     assert run.exit_code == 0, run.output
-    assert "2 traces" in target.read_text()
+    text = target.read_text()
+    assert "2 traces" in text
+    assert '<p class="reason">IIS Web Core answers 404.0 Not Found in MAP_REQUEST_HANDLER' in text
+    assert "Map<wbr>Request<wbr>Handler<small>IIS Web Core" in text
 
 
 def test_damaged_files_are_named_and_the_others_shown(tmp_path: Path) -> None:

@@ -14,7 +14,8 @@ import pytest
 from click.testing import CliRunner
 
 from fcgiemu.cli import main
-from fcgiemu.report.explanation_text import ROLES, as_page, lines, story
+from fcgiemu.pages.story import fragment
+from fcgiemu.report.explanation_text import ROLES, as_page, lines, story, told
 from fcgiemu.site import Site
 
 from ..sites import POSIX_ONLY, python_handler, web_config, write
@@ -95,7 +96,7 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.outside += [value for name, value in attrs if name in ("src", "href") and value]
-        if tag not in ("meta", "link", "br"):
+        if tag not in ("meta", "link", "br", "wbr"):
             self.open.append(tag)
 
     def handle_endtag(self, tag: str) -> None:
@@ -108,6 +109,22 @@ def test_the_page_needs_nothing_else(site: Site) -> None:
     page.feed(text)
     assert page.open == [] and page.outside == []
     assert "<script>" not in text and "HTTP_X_A" in text
+
+
+def test_the_page_has_the_parts_of_the_live_page(site: Site) -> None:
+    """The reason, the notifications, and rules with their lines and what was captured."""
+    answer = site.explain("/a/x", headers={"Host": "www.example.org"})
+    text = as_page(answer, site.files.configuration).decode()
+    for part in (
+        '<p class="reason">Rule &#39;Guarded&#39; (web.config:3) rewrites /a/x to /handler.fcgi/x;',
+        '<li class="acted">Begin<wbr>Request<small>RewriteModule</small>',
+        '<li class="acted answered">Execute<wbr>Request<wbr>Handler<small>FastCgiModule ← answers',
+        '<mark>www.<mark class="c" title="group 1">example.org</mark></mark>',
+        "&lt;match url=&#34;^(a)/(.*)&#34; /&gt;",
+        "rewrites to <code>/handler.fcgi/x</code>",
+    ):
+        assert part in text, part
+    assert fragment(told(answer, site.files.configuration)) in text
 
 
 @POSIX_ONLY

@@ -3,7 +3,7 @@
 import { get, post } from "./api.js";
 import { dialog, h, section, toast } from "./dom.js";
 import { latest } from "./requests.js";
-import { highlighted, outcome, reasons, rules, why } from "./story.js";
+import { elements, outcome } from "./story.js";
 
 let draft = null, typed = null;
 
@@ -88,7 +88,7 @@ function answers(before, after) {
     const [was, is] = [outcome(before[index]), outcome(now)];
     return h("details", { class: "answer" },
       h("summary", {}, h("code", {}, url), " \u2192 ", was === is ? is : [h("span", { class: "soft" }, was), " \u21d2 ", h("strong", { class: "changed" }, is)]),
-      reasons(now), why(now), rules(now));
+      elements(now.html));
   });
 }
 
@@ -110,7 +110,7 @@ function patternBox() {
     const found = await post("pattern", { pattern: pattern.value, input: input.value, syntax: syntax.value, ignore_case: ignore.checked });
     result.replaceChildren(...(found.error ? [h("p", { class: "error" }, found.error)]
       : !found.matches ? [h("p", { class: "no" }, "\u2717 does not match")]
-      : [h("p", { class: "yes" }, "\u2713 matches ", h("code", {}, ...highlighted(input.value, found.captures))),
+      : [h("p", { class: "yes" }, "\u2713 matches ", h("code", {}, ...elements(found.html))),
         h("table", { class: "pairs" }, h("tbody", {}, found.captures.map((text, index) =>
           h("tr", {}, h("th", { scope: "row" }, `{R:${index}}`), h("td", { class: "mono" }, text)))))]));
   });

@@ -3,7 +3,7 @@
 import { fileAddress, get } from "./api.js";
 import { clock, copy, duration, h, pairs, section, size, status, toast } from "./dom.js";
 import { edit, replay } from "./replay.js";
-import { lineList, outcome, pipeline, reasons, rules, why } from "./story.js";
+import { elements } from "./story.js";
 
 const PARTS = [["deciding", "deciding and answering"], ["queue", "waiting for a process"], ["application", "application"], ["sending", "sending"]];
 
@@ -56,11 +56,10 @@ function body(found) {
 }
 
 async function one(place, number) {
-  const [request, answer, files] = await Promise.all([get(`requests/${number}`), get(`explain?request=${number}`), get("rules").catch(() => ({ files: [] }))]);
-  const texts = new Map(files.files.map((file) => [file.name, file.text]));
+  const [request, answer] = await Promise.all([get(`requests/${number}`), get(`explain?request=${number}`)]);
   const copies = { ...request.copies, ...answer.copies };
   const seen = Object.entries(answer.outcome.environ ?? answer.variables ?? {});
-  place.append(
+  place.append(...[
     h("h1", {}, request.method, " ", request.url),
     h("p", {}, status(request), " ", request.handled_by, ` at ${clock(request.time)}`, request.replay_of ? [" replay of ", h("a", { href: `#/requests/${request.replay_of}` }, request.replay_of)] : null,
       request.remark ? h("span", { class: "warning" }, ` ${request.remark}`) : null),
@@ -73,12 +72,8 @@ async function one(place, number) {
       answer.pipeline?.length ? h("a", { href: fileAddress(`requests/${number}/freb`), download: true }, "Save as FREB file") : null,
       h("form", { class: "bar", onsubmit: (event) => { event.preventDefault(); location.hash = `#/compare/${number}/${event.target.elements.other.value}`; } },
         h("label", {}, "Compare with number", h("input", { name: "other", type: "number", min: "1", value: Math.max(1, number - 1).toString(), required: true })), h("button", {}, "Compare"))),
-    section("What happened",
-      h("p", { class: "outcome" }, outcome(answer)), reasons(answer), why(answer),
-      answer.is_as_it_was === false ? h("p", { class: "warning" }, "Files have changed since: what follows is what would happen now.") : null,
-      pipeline(answer)),
-    section("Rules, in order", rules(answer, texts)),
-    section("The whole story", h("details", { open: !request.rules.length || (request.status ?? 500) >= 400 }, h("summary", {}, "every comparison, handler and file"), lineList(answer))),
+    answer.is_as_it_was === false ? h("p", { class: "warning" }, "Files have changed since: what follows is what would happen now.") : null,
+    ...elements(answer.html),
     section("Time", timing(request)),
     h("div", { class: "columns" },
       section("Request headers, as the client sent them", headers(request, "request_headers")),
@@ -88,7 +83,8 @@ async function one(place, number) {
     section("What the handler sees", h("p", { class: "soft" }, `URL ${request.path}${request.query ? "?" + request.query : ""}`),
       h("details", {}, h("summary", {}, `${seen.length} variables`), pairs(seen))),
     section("Output of the application", h("p", { class: "soft" }, request.process ? `process ${request.process}` : "no process had this request"),
-      request.output.length ? h("pre", { tabindex: "0", "aria-label": "Output" }, request.output.join("\n")) : null));
+      request.output.length ? h("pre", { tabindex: "0", "aria-label": "Output" }, request.output.join("\n")) : null),
+  ].filter(Boolean));
   return request;
 }
 
