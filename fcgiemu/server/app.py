@@ -441,6 +441,8 @@ class Server:
             ):
                 return
             response = sending.own_response(decision, decision.request.is_local)
+            if self.saves is not None and decision.request.method == "GET":
+                self.saves.follow(response)
             substatus = response.substatus or exchange.substatus
             if not substatus and isinstance(action, Respond):
                 substatus = action.substatus

@@ -13,8 +13,8 @@ from urllib.parse import quote
 
 from ..errors import SiteError
 from ..files import UNWATCHED
-from ..pages import SourceLine
-from ..pages.failure import Error, FailedRequest, Frame, Reload, failed_application
+from ..pages import Reload, SourceLine
+from ..pages.failure import Error, FailedRequest, Frame, failed_application
 
 #: Characters of an error text that are read, from its end.
 _MAX_TEXT = 1 << 17

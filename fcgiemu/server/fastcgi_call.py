@@ -38,7 +38,6 @@ from ..fastcgi.process import StartFailed, WorkerProcess
 from ..http.response import Response
 from ..modules import custom_error, rewrite_outbound, sending
 from ..pages import masking
-from ..pages.failure import Reload
 from ..site import Site
 from . import failure_page, fastcgi_failures, response_heads
 from .exchange import PORTION, ClientGone, Exchange
@@ -461,9 +460,8 @@ class FastCgiCall:
         if not self._wants_page():
             return fastcgi_failures.stderr_as_text(self.decision, text)
         saves = self.pools.saves
-        reload = None
-        if saves is not None and self.decision.request.method == "GET":
-            reload = Reload(saves.path, str(saves.count))
+        is_get = self.decision.request.method == "GET"
+        reload = saves.now if saves is not None and is_get else None
         return await fastcgi_failures.stderr_as_page(
             self.decision, text, likely, folder, editor=self.pools.editor, reload=reload
         )

@@ -14,7 +14,7 @@ from ..fastcgi.cgi import BadHeaders
 from ..fastcgi.records import ProtocolError
 from ..http.response import Response
 from ..modules import sending
-from ..pages.failure import Reload
+from ..pages import Reload
 from . import failure_page
 
 #: HRESULT of WAIT_TIMEOUT.

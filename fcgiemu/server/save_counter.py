@@ -8,7 +8,8 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING
 
-from ..http.response import Response
+from ..http.response import Response, set_header
+from ..pages import Reload, detailed
 
 if TYPE_CHECKING:
     from .exchange import Exchange
@@ -25,6 +26,18 @@ class SaveCounter:
     def happened(self) -> None:
         """A file that pages depend on has been saved."""
         self.count += 1
+
+    @property
+    def now(self) -> Reload:
+        """Where a page asks, and what the answer is now."""
+        return Reload(self.path, str(self.count))
+
+    def follow(self, response: Response) -> None:
+        """Let a detailed error page load itself again when a file is saved."""
+        body = detailed.with_reload(response.body, self.now)
+        if body is not response.body:
+            response.body = body
+            set_header(response, "Content-Length", str(len(body)))
 
     async def answer(self, exchange: Exchange) -> None:
         """The count, as text."""

@@ -106,6 +106,22 @@ def test_the_page_knows_when_something_is_saved(
     assert server.get(path + "x").status == 500  # the site's own
 
 
+@pytest.mark.parametrize(("config", "status"), [("<broken", 500), ("<configuration />", 404)])
+def test_error_pages_of_iis_load_again(
+    tmp_path: Path, serve: Callable[..., LiveServer], config: str, status: int
+) -> None:
+    write(tmp_path, {"web.config": config})
+    server = serve(tmp_path)
+    page = server.get("/x", BROWSER)
+    path = asked(page.text)
+    assert page.status == status and path is not None and server.get(path).text == "0"
+    assert page.headers["content-length"] == str(len(page.body))
+    assert asked(server.request("POST", "/x", b"", BROWSER).text) is None
+    write(tmp_path, {"web.config": "<broken" if status == 404 else "<configuration />"})
+    server.wait_for("error +web.config:1:1" if status == 404 else "fixed +web.config:1:1")
+    assert server.get(path).text == "1"
+
+
 def test_where_it_does_not_load_again(tmp_path: Path, serve: Callable[..., LiveServer]) -> None:
     write(tmp_path, {"app.py": APP, "web.config": wsgi_site()})
     assert asked(serve(tmp_path, "--no-reload").get("/", BROWSER).text) is None
