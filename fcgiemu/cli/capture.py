@@ -15,7 +15,7 @@ import click
 from ..errors import SiteError
 from ..parity import bundle as bundles
 from . import fail
-from .grammar import SitePath
+from .grammar import SitePath, json_option
 from .options import open_site, site_options
 
 
@@ -38,7 +38,7 @@ from .options import open_site, site_options
     metavar="SITE",
     help="Compare with this site, not with the configuration in the capture.",
 )
-@click.option("--json", "as_json", is_flag=True, help="The answer as JSON.")
+@json_option
 @site_options
 def command(
     path: Path | None, kit: Path | None, site: Path | None, as_json: bool, **settings: Any

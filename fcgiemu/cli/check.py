@@ -20,7 +20,7 @@ from ..errors import SiteError
 from ..site import Site
 from ..version import DOCUMENTATION
 from . import fail
-from .grammar import json_option, site_argument
+from .grammar import format_option, site_argument
 from .options import open_site, site_options
 from .watching import again
 
@@ -34,14 +34,7 @@ _COLOURS = {"error": "red", "warning": "yellow", "info": "cyan"}
     )
 )
 @site_argument
-@json_option
-@click.option(
-    "--format",
-    "kind",
-    type=click.Choice(["text", "json", "sarif", "github", "junit"]),
-    default="text",
-    show_default=True,
-)
+@format_option("json", "sarif", "github", "junit")
 @click.option(
     "--ignore",
     multiple=True,

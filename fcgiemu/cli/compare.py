@@ -23,7 +23,7 @@ from ..parity.local_server import LocalSite
 from ..parity.requesting import SAFE, Asker, LiveAnswer, Origin, Question
 from ..site import Site
 from . import fail
-from .grammar import SitePath, json_option
+from .grammar import SitePath, format_option, log_option, urls_option
 from .options import open_site, site_options
 
 
@@ -32,7 +32,7 @@ class _Input:
     """Where the questions come from."""
 
     urls: tuple[Path, ...]
-    logs: tuple[Path, ...]
+    logs: tuple[str, ...]
     crawl: int | None
     limit: int
     any_method: bool
@@ -44,22 +44,9 @@ class _Input:
         " differs: status, Location, headers, bodies, by rule."
     )
 )
-@click.argument("words", nargs=-1, required=True, metavar="[SITE] URL")
-@click.option(
-    "--urls",
-    type=click.Path(path_type=Path),
-    multiple=True,
-    metavar="FILE",
-    help="One URL a line; - = standard input.",
-)
-@click.option(
-    "--log",
-    "logs",
-    type=click.Path(path_type=Path),
-    multiple=True,
-    metavar="FILE",
-    help="IIS's W3C log; may be repeated.",
-)
+@click.argument("arguments", nargs=-1, required=True, metavar="[SITE] URL")
+@urls_option
+@log_option
 @click.option("--crawl", type=click.IntRange(1), metavar="N", help="Follow links, N pages at most.")
 @click.option("--limit", type=click.IntRange(1), default=500, show_default=True, help="Requests.")
 @click.option(
@@ -95,15 +82,12 @@ class _Input:
     metavar="FOLDER",
     help="Write each difference as a case file without secrets.",
 )
-@json_option
-@click.option(
-    "--format", "kind", type=click.Choice(["text", "json"]), default="text", show_default=True
-)
+@format_option("json")
 @site_options
 def command(
-    words: tuple[str, ...],
+    arguments: tuple[str, ...],
     urls: tuple[Path, ...],
-    logs: tuple[Path, ...],
+    logs: tuple[str, ...],
     crawl: int | None,
     limit: int,
     rate: float,
@@ -120,10 +104,10 @@ def command(
     **settings: Any,
 ) -> None:
     kind = "json" if as_json else kind
-    if len(words) > 2:
+    if len(arguments) > 2:
         raise click.UsageError("Too many arguments. Write: fcgiemu compare [SITE] URL")
-    site = SitePath().convert(words[0] if len(words) == 2 else ".", None, None)
-    url = words[-1]
+    site = SitePath().convert(arguments[0] if len(arguments) == 2 else ".", None, None)
+    url = arguments[-1]
     if (bool(urls), bool(logs), crawl is not None).count(True) != 1:
         raise click.UsageError("Give one of --urls FILE, --log FILE or --crawl N.")
     if update_baseline and baseline is None:
@@ -240,7 +224,7 @@ def _from_lists(paths: Iterable[Path]) -> Iterator[tuple[str, Question]]:
 
 
 def _from_logs(given: _Input, report: Report) -> Iterator[tuple[str, Question]]:
-    with requests(map(str, given.logs)) as (asked, facts):
+    with requests(given.logs) as (asked, facts):
         for key, _ in asked:
             query = f"?{key.query}" if key.query else ""
             yield key.host, Question(key.target + query, key.method)
@@ -252,8 +236,8 @@ def _shown(questions: Iterable[Question], report: Report) -> Iterator[Question]:
     """The questions, with what is being asked on a terminal."""
     for question in questions:
         if sys.stderr.isatty():
-            words = f"\r\x1b[K{report.asked + 1}  {question.method} {question.target}"[:120]
-            click.echo(words, err=True, nl=False)
+            line = f"\r\x1b[K{report.asked + 1}  {question.method} {question.target}"[:120]
+            click.echo(line, err=True, nl=False)
         yield question
     if sys.stderr.isatty():
         click.echo("\r\x1b[K", err=True, nl=False)

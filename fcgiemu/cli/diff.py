@@ -15,8 +15,8 @@ import click
 from ..errors import SiteError
 from ..version import DOCUMENTATION
 from . import fail
-from .grammar import SitePath, json_option
-from .logs import Bar, log_options, options_of
+from .grammar import SitePath, format_option, log_option, urls_option
+from .log_options import Bar, log_options, options_of
 from .options import settings_of, site_options
 
 if TYPE_CHECKING:
@@ -35,23 +35,8 @@ _USAGE = (
     )
 )
 @click.argument("versions", nargs=-1, metavar="OLD [NEW]")
-@click.option(
-    "--urls",
-    type=click.Path(path_type=Path),
-    multiple=True,
-    metavar="FILE",
-    help="One URL a line; - = standard input.",
-)
-@click.option(
-    "--log",
-    "logs",
-    multiple=True,
-    metavar="FILE",
-    help=(
-        "A log of IIS, App Service, Front Door or Application Gateway: a file, a folder, a pattern"
-        " in quotes, a URL, or - for standard input; may be repeated."
-    ),
-)
+@urls_option
+@log_option
 @click.option(
     "--site",
     type=SitePath(),
@@ -59,14 +44,7 @@ _USAGE = (
     show_default=True,
     help="The site that a web.config or a revision belongs to.",
 )
-@json_option
-@click.option(
-    "--format",
-    "kind",
-    type=click.Choice(["text", "json", "junit", "html"]),
-    default="text",
-    show_default=True,
-)
+@format_option("json", "junit", "html")
 @click.option(
     "--output",
     type=click.Path(path_type=Path, dir_okay=False),

@@ -16,7 +16,7 @@ from ..freb.model import FrebTrace, TraceError
 from ..http.url import UrlRefused
 from ..parity import cases, findings, trace_replay
 from . import fail
-from .grammar import SitePath
+from .grammar import SitePath, json_option
 from .options import open_site, site_options
 
 
@@ -27,7 +27,7 @@ from .options import open_site, site_options
     )
 )
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PATH…")
-@click.option("--json", "as_json", is_flag=True, help="The answer as JSON.")
+@json_option
 @click.option(
     "--html",
     type=click.Path(dir_okay=False, path_type=Path),

@@ -1,5 +1,5 @@
-"""What all commands have in common: where a site is named, ``--json``, the groups of ``--help``,
-and the near name of a command that does not exist.
+"""What commands have in common: where a site is named, options that several have (those of a site
+are in options.py), the groups of ``--help``, and the near name of a command that does not exist.
 """
 
 from __future__ import annotations
@@ -128,7 +128,43 @@ def site_argument(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.argument("site", default=".", type=SitePath())(command)
 
 
-json_option = click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
+#: ``--json`` of commands whose answer is text or JSON.
+json_option = click.option("--json", "as_json", is_flag=True, help="The answer as JSON.")
+urls_option = click.option(
+    "--urls",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    metavar="FILE",
+    help="One URL a line; - = standard input.",
+)
+log_option = click.option(
+    "--log",
+    "logs",
+    multiple=True,
+    metavar="FILE",
+    help=(
+        "A log of IIS, App Service, Front Door or Application Gateway: a file, a folder, a pattern"
+        " in quotes, a URL, or - for standard input; may be repeated."
+    ),
+)
+
+
+def format_option(*kinds: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """``--format`` with these kinds as ``kind``, text by default, and ``--json`` as ``as_json``."""
+
+    def add(command: Callable[..., Any]) -> Callable[..., Any]:
+        short = click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
+        long = click.option(
+            "--format",
+            "kind",
+            type=click.Choice(["text", *kinds]),
+            default="text",
+            show_default=True,
+        )
+        return short(long(command))
+
+    return add
+
 
 _URL = re.compile(r"/|[A-Za-z][A-Za-z0-9+.-]*://")
 

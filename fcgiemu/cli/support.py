@@ -9,7 +9,7 @@ import click
 from ..errors import SiteError
 from ..profiles import PROFILES
 from . import fail, grammar
-from .grammar import json_option
+from .grammar import format_option
 
 
 @click.command(
@@ -18,15 +18,8 @@ from .grammar import json_option
         " known about IIS and how; only what holds TEXT."
     )
 )
-@click.argument("wanted", metavar="[TEXT]", default="")
-@json_option
-@click.option(
-    "--format",
-    "kind",
-    type=click.Choice(["text", "markdown", "json"]),
-    default="text",
-    show_default=True,
-)
+@click.argument("text", metavar="[TEXT]", default="")
+@format_option("markdown", "json")
 @click.option(
     "--profile", type=click.Choice(tuple(PROFILES)), help="Say what acts on a server of this kind."
 )
@@ -36,7 +29,7 @@ from .grammar import json_option
     is_flag=True,
     help="Say what is measured, documented or inferred, and what would settle it.",
 )
-def command(wanted: str, kind: str, as_json: bool, profile: str | None, of_facts: bool) -> None:
+def command(text: str, kind: str, as_json: bool, profile: str | None, of_facts: bool) -> None:
     kind = "json" if as_json else kind
     from ..report import facts, profile_support, support
 
@@ -45,22 +38,22 @@ def command(wanted: str, kind: str, as_json: bool, profile: str | None, of_facts
             click.echo(json.dumps(facts.as_json(), indent=1, ensure_ascii=False))
         else:
             click.echo(
-                facts.markdown() if kind == "markdown" else facts.text(wanted), nl=kind == "text"
+                facts.markdown() if kind == "markdown" else facts.text(text), nl=kind == "text"
             )
         return
 
-    if wanted and not any(wanted.lower() in path.lower() for path in support.sections()):
+    if text and not any(text.lower() in path.lower() for path in support.sections()):
         names = {path.rpartition("/")[2] for path in support.sections()}
-        near = grammar.near(wanted, names) or "fcgiemu support lists all sections."
-        fail(SiteError(f"No section has {wanted!r} in its name."), near)
+        near = grammar.near(text, names) or "fcgiemu support lists all sections."
+        fail(SiteError(f"No section has {text!r} in its name."), near)
     if profile is not None:
         if kind == "json":
             click.echo(json.dumps(profile_support.as_json(PROFILES[profile]), indent=1))
         else:
-            click.echo(profile_support.text(PROFILES[profile], wanted))
+            click.echo(profile_support.text(PROFILES[profile], text))
     elif kind == "json":
         click.echo(json.dumps(support.as_json(), indent=1))
     else:
         click.echo(
-            support.markdown() if kind == "markdown" else support.text(wanted), nl=kind == "text"
+            support.markdown() if kind == "markdown" else support.text(text), nl=kind == "text"
         )

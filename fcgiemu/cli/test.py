@@ -13,7 +13,7 @@ from ..errors import SiteError
 from ..files import UNWATCHED, is_empty
 from ..init.recognise import place_of_site
 from . import fail
-from .grammar import SitePath, json_option
+from .grammar import SitePath, format_option
 from .options import open_site, site_options
 
 #: How a file of expectations beside a site is called.
@@ -37,14 +37,7 @@ PATTERN = "*.expect"
     is_flag=True,
     help="Also tell which rules, conditions and handlers no expectation touches.",
 )
-@json_option
-@click.option(
-    "--format",
-    "kind",
-    type=click.Choice(["text", "github", "json"]),
-    default="text",
-    show_default=True,
-)
+@format_option("github", "json")
 @click.option(
     "--junit", type=click.Path(path_type=Path), metavar="FILE", help="Write JUnit's XML as well."
 )
