@@ -8,17 +8,16 @@ code, the server's own configuration, answers of applications) is listed apart.
 
 from __future__ import annotations
 
-import itertools
 import re
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from urllib.parse import quote
 
 from ..freb import wire
 from ..freb.model import FrebTrace, TraceError
-from ..freb.rewriting import PREFIX
 from ..report.explanation import Explanation
 from ..site import Site
+from . import compared_events
+from .compared_events import ComparedEvent, last_names, root_of
 
 #: Modules whose answers fcgiemu cannot know, or that it does not have.
 _FOREIGN = re.compile(
@@ -28,35 +27,6 @@ _FOREIGN = re.compile(
 _CONDITIONAL = frozenset(
     "if-none-match if-modified-since if-match if-unmodified-since if-range".split()
 )
-#: Response headers of the server, the moment or the file's times.
-_HEADERS_APART = frozenset(
-    "server x-sourcefiles x-aspnet-version x-aspnetmvc-version etag last-modified expires".split()
-)
-#: Fields of each event that are compared, in order.
-_FIELDS: dict[str, tuple[str, ...]] = {
-    "URL_REWRITE_START": ("RequestURL", "Scope"),
-    "RULE_EVALUATION_START": (
-        *("RuleName", "RequestURL", "QueryString"),
-        *("PatternSyntax", "StopProcessing", "RelativePath"),
-    ),
-    "PATTERN_MATCH": ("Pattern", "Input", "Negate", "Matched"),
-    "CONDITIONS_EVALUATION_START": ("LogicalGrouping",),
-    "CONDITION_EVALUATION": (
-        *("Input", "ExpandedInput", "MatchType", "Pattern", "Negate", "Succeeded"),
-    ),
-    "CONDITIONS_EVALUATION_END": ("Succeeded",),
-    "RULE_EVALUATION_END": ("RuleName", "StopProcessing", "Succeeded"),
-    "HANDLER_CHANGED": ("NewHandlerName", "NewHandlerModules", "NewHandlerScriptProcessor"),
-    "FILE_CACHE_ACCESS": ("FileName", "Successful"),
-    "MODULE_SET_RESPONSE_ERROR_STATUS": (
-        *("ModuleName", "Notification", "HttpStatus", "HttpSubStatus"),
-    ),
-    "MODULE_SET_RESPONSE_SUCCESS_STATUS": ("ModuleName", "Notification", "HttpStatus"),
-    "GENERAL_SEND_CUSTOM_ERROR": ("HttpStatus", "HttpSubStatus", "FileNameOrURL"),
-    "GENERAL_CHILD_REQUEST_START": ("RequestURL", "RecursiveLevel"),
-    "GENERAL_RESPONSE_HEADERS": (),
-    "GENERAL_REQUEST_END": ("HttpStatus", "HttpSubStatus"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,15 +37,6 @@ class TracedRequest:
     url: str
     headers: tuple[tuple[str, str], ...]
     remote_addr: str
-
-
-@dataclass(frozen=True, slots=True)
-class Sign:
-    """An event that is compared, its values made comparable."""
-
-    name: str
-    values: dict[str, str]
-    place: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +56,7 @@ class EventDifference:
 class TraceComparison:
     """What came of comparing a trace with a site."""
 
-    asked: TracedRequest
+    request: TracedRequest
     compared: int = 0
     difference: EventDifference | None = None
     #: What differs by design or could not be compared, in words.
@@ -122,19 +83,19 @@ def request_of(trace: FrebTrace) -> TracedRequest:
 
 def compare(trace: FrebTrace, site: Site) -> TraceComparison:
     """Run the request of a trace here, and compare."""
-    asked = request_of(trace)
-    found = TraceComparison(asked)
-    headers = [pair for pair in asked.headers if pair[0].lower() not in _CONDITIONAL]
-    if len(headers) < len(asked.headers):
+    request = request_of(trace)
+    found = TraceComparison(request)
+    headers = [pair for pair in request.headers if pair[0].lower() not in _CONDITIONAL]
+    if len(headers) < len(request.headers):
         found.apart.append("conditional headers were left out: files have other times")
-    answer = site.explain(asked.url, asked.method, headers, remote_addr=asked.remote_addr)
+    answer = site.explain(request.url, request.method, headers, remote_addr=request.remote_addr)
     found.answer = answer
-    root = _root_of(trace)
-    server = list(_signs(_of_trace(trace), root))
-    here = _placed(_signs(_of_answer(answer), site.files.physical_path("/").rstrip("\\")))
-    is_open = not any(sign.name == "GENERAL_REQUEST_END" for sign in here)
+    root = root_of(trace)
+    server = compared_events.of_trace(trace, root)
+    here = compared_events.of_answer(answer, site.files.physical_path("/").rstrip("\\"))
+    is_open = not any(event.name == "GENERAL_REQUEST_END" for event in here)
     if not root:
-        server, here = _last_names(server), _last_names(here)
+        server, here = last_names(server), last_names(here)
     server, here = _aligned(trace, server, here, found)
     for number, (one, other) in enumerate(zip(server, here, strict=False)):
         difference = _difference(one, other, found)
@@ -142,14 +103,14 @@ def compare(trace: FrebTrace, site: Site) -> TraceComparison:
             found.compared, found.difference = number, _explained(difference, one, answer, site)
             return found
     found.compared = min(len(server), len(here))
-    whole = not trace.notes or "begins late" in trace.notes[0] and len(trace.notes) == 1
-    missing = Sign("nothing", {})
+    is_complete = not trace.notes or "begins late" in trace.notes[0] and len(trace.notes) == 1
+    missing = ComparedEvent("nothing", {})
     if len(server) > len(here) and is_open and not _is_rewriting(server[len(here)]):
         found.apart.append("what an application answers is not known here")
     elif len(server) > len(here):
         last = _difference(server[len(here)], missing, found)
         found.difference = last and _explained(last, server[len(here)], answer, site)
-    elif len(here) > len(server) and whole and not _is_open(trace):
+    elif len(here) > len(server) and is_complete and not _is_open(trace):
         last = _difference(missing, here[len(server)], found)
         found.difference = last and _explained(last, here[len(server)], answer, site)
     return found
@@ -160,132 +121,16 @@ def _is_open(trace: FrebTrace) -> bool:
     return not any(True for _ in trace.named("GENERAL_REQUEST_END"))
 
 
-# -- events that are compared ----------------------------------------------------------------------
-
-_Told = tuple[str, dict[str, str], str]
-
-
-def _of_trace(trace: FrebTrace) -> Iterator[_Told]:
-    for event in trace.events:
-        values = dict(event.data)
-        values.update(
-            (name, text) for name, text in event.descriptions if name in ("Scope", "Notification")
-        )
-        yield event.name, values, ""
-
-
-def _of_answer(answer: Explanation) -> Iterator[_Told]:
-    for event in answer.get("trace", []):
-        data, described = event["data"], event.get("descriptions", {})
-        assert isinstance(data, dict) and isinstance(described, dict)
-        values = {str(name): str(value) for name, value in data.items()}
-        values.update(
-            (name, text) for name, text in described.items() if name in ("Scope", "Notification")
-        )
-        yield str(event["name"]), values, str(event.get("place", ""))
-
-
-def _signs(told: Iterable[_Told], root: str) -> Iterator[Sign]:
-    """The events that are compared; a look at a file becomes one."""
-    file = ""
-    changed = False
-    for name, values, place in told:
-        if name.startswith(PREFIX):
-            continue
-        if name == "URL_CHANGED":
-            changed = True
-        if name == "FILE_CACHE_ACCESS_START":
-            file = values.get("FileName", "")
-            continue
-        if name == "FILE_CACHE_ACCESS_END":
-            name = "FILE_CACHE_ACCESS"
-            values = {"FileName": file, "Successful": values.get("Successful", "")}
-            if root and not file.lower().startswith(root.lower()):
-                continue  # an error page of the server
-        if name not in _FIELDS or name == "HANDLER_CHANGED" and changed:
-            continue
-        if name == "GENERAL_RESPONSE_HEADERS":
-            pairs = wire.pairs(values.get("Headers", ""))
-            yield Sign(name, dict(_headers(pairs)), place)
-            continue
-        kept = {key: _plain(values.get(key, ""), root) for key in _FIELDS[name]}
-        if name == "GENERAL_CHILD_REQUEST_START":
-            kept["RequestURL"] = wire.split(kept["RequestURL"]).path
-        yield Sign(name, kept, place)
-
-
-def _placed(signs: Iterable[Sign]) -> list[Sign]:
-    """Signs, a run of rules with the place of its first rule."""
-    found = list(signs)
-    for index, (sign, following) in enumerate(itertools.pairwise(found)):
-        if sign.name == "URL_REWRITE_START":
-            found[index] = replace(sign, place=following.place)
-    return found
-
-
-def _last_names(signs: list[Sign]) -> list[Sign]:
-    """Signs whose files have their last names only."""
-    return [
-        replace(sign, values={**sign.values, "FileName": _last_name(sign.values["FileName"])})
-        if "FileName" in sign.values
-        else sign
-        for sign in signs
-    ]
-
-
-def _last_name(path: str) -> str:
-    return path.rstrip("\\").rpartition("\\")[2]
-
-
-def _headers(pairs: list[tuple[str, str]]) -> Iterator[tuple[str, str]]:
-    found: dict[str, list[str]] = {}
-    for name, value in pairs:
-        if name.lower() not in _HEADERS_APART:
-            found.setdefault(name.lower(), []).append(value)
-    for name, values in sorted(found.items()):
-        yield name, ", ".join(values)
-
-
-def _plain(text: str, root: str) -> str:
-    """A value with the site's folder taken out of it, and line ends as one."""
-    if root and root.lower() in text.lower():
-        text = re.sub(re.escape(root), "{root}", text, flags=re.IGNORECASE)
-    return text.replace("\r\n", "\n")
-
-
-def _root_of(trace: FrebTrace) -> str:
-    """The folder of the site on the server: what stands before a URL's path in a file's name.
-
-    Empty where no file's name ends like a URL of the trace; then only last names are compared.
-    """
-    urls = [found["RequestURL"] for found in trace.named("GENERAL_REQUEST_START")]
-    urls += [trace.url, *(found["RequestURL"] for found in trace.named("URL_REWRITE_END"))]
-    names = [found["FileName"] for found in trace.named("FILE_CACHE_ACCESS_START")]
-    names += [
-        found["ExpandedInput"]
-        for found in trace.named("CONDITION_EVALUATION")
-        if found["Input"].upper() == "{REQUEST_FILENAME}"
-    ]
-    for url in urls:
-        path = wire.split(url).path.replace("/", "\\").rstrip("\\").lower()
-        for name in names:
-            if path and name.lower().endswith(path):
-                return name[: -len(path)]
-    if wire.split(trace.url).path == "/" and names:  # the folder itself
-        return names[0].rstrip("\\")
-    return ""
-
-
 # -- what differs by design ------------------------------------------------------------------------
 
 
 def _aligned(
-    trace: FrebTrace, server: list[Sign], here: list[Sign], found: TraceComparison
-) -> tuple[list[Sign], list[Sign]]:
+    trace: FrebTrace, server: list[ComparedEvent], here: list[ComparedEvent], found: TraceComparison
+) -> tuple[list[ComparedEvent], list[ComparedEvent]]:
     """Both sides without what cannot be compared; ``found.apart`` says what that is."""
     if any("begins late" in note for note in trace.notes):
         found.apart.append("the trace begins late: headers, global rules and handler are unknown")
-        here = [sign for sign in _without_global(here) if sign.name != "HANDLER_CHANGED"]
+        here = [event for event in _without_global(here) if event.name != "HANDLER_CHANGED"]
     if _has_global(server) and not _has_global(here):
         found.apart.append(
             "global rules of the server ran first: give its applicationHost.config with"
@@ -294,8 +139,8 @@ def _aligned(
         server = _without_global(server)
     if _has_global(here) and not _has_global(server):
         here = _without_global(here)
-    decided = next((sign for sign in server if sign.name.startswith("MODULE_SET_")), None)
-    foreign = next((sign for sign in server if _is_foreign(sign)), None)
+    decided = next((event for event in server if event.name.startswith("MODULE_SET_")), None)
+    foreign = next((event for event in server if _is_foreign(event)), None)
     if foreign is not None and decided is not None and not _is_foreign(decided):
         # a native module answered before the handler could
         server, here = _without_handler(server), _without_handler(here)
@@ -310,29 +155,29 @@ def _aligned(
     return server, here
 
 
-def _has_global(signs: list[Sign]) -> bool:
-    return any(sign.values.get("Scope") == "Global" for sign in signs)
+def _has_global(events: list[ComparedEvent]) -> bool:
+    return any(event.values.get("Scope") == "Global" for event in events)
 
 
-def _without_global(signs: list[Sign]) -> list[Sign]:
+def _without_global(events: list[ComparedEvent]) -> list[ComparedEvent]:
     """Without the global run of rules, which lasts to the first event that is not a rule's."""
-    kept, inside = [], False
-    for sign in signs:
-        if sign.name == "URL_REWRITE_START":
-            inside = sign.values["Scope"] == "Global"
-        elif not _is_rewriting(sign):
+    left, inside = [], False
+    for event in events:
+        if event.name == "URL_REWRITE_START":
+            inside = event.values["Scope"] == "Global"
+        elif not _is_rewriting(event):
             inside = False
         if not inside:
-            kept.append(sign)
-    return kept
+            left.append(event)
+    return left
 
 
-def _is_rewriting(sign: Sign) -> bool:
-    return sign.name.startswith(("URL_REWRITE", "RULE_", "PATTERN_", "CONDITION"))
+def _is_rewriting(event: ComparedEvent) -> bool:
+    return event.name.startswith(("URL_REWRITE", "RULE_", "PATTERN_", "CONDITION"))
 
 
-def _rewriting(signs: list[Sign]) -> list[Sign]:
-    return [sign for sign in signs if _is_rewriting(sign)]
+def _rewriting(events: list[ComparedEvent]) -> list[ComparedEvent]:
+    return [event for event in events if _is_rewriting(event)]
 
 
 def _is_local(trace: FrebTrace) -> bool:
@@ -343,29 +188,29 @@ def _is_local(trace: FrebTrace) -> bool:
     )
 
 
-def _without_page(signs: list[Sign], found: TraceComparison) -> list[Sign]:
+def _without_page(events: list[ComparedEvent], found: TraceComparison) -> list[ComparedEvent]:
     """Without what tells a detailed page from the one for remote clients."""
     note = "the client was local: its error page may be the detailed one"
     if note not in found.apart:
         found.apart.append(note)
     page = ("content-type", "cache-control", "content-language")
     return [
-        replace(sign, values={k: v for k, v in sign.values.items() if k not in page})
-        if sign.name == "GENERAL_RESPONSE_HEADERS"
-        else sign
-        for sign in signs
-        if sign.name != "GENERAL_SEND_CUSTOM_ERROR"
+        replace(event, values={k: v for k, v in event.values.items() if k not in page})
+        if event.name == "GENERAL_RESPONSE_HEADERS"
+        else event
+        for event in events
+        if event.name != "GENERAL_SEND_CUSTOM_ERROR"
     ]
 
 
-def _without_handler(signs: list[Sign]) -> list[Sign]:
-    return [sign for sign in signs if sign.name != "HANDLER_CHANGED"]
+def _without_handler(events: list[ComparedEvent]) -> list[ComparedEvent]:
+    return [event for event in events if event.name != "HANDLER_CHANGED"]
 
 
-def _without_304(signs: list[Sign]) -> list[Sign]:
+def _without_304(events: list[ComparedEvent]) -> list[ComparedEvent]:
     """A 304 and the 200 that stands for it here: without what tells them apart."""
     apart = ("MODULE_SET_RESPONSE_SUCCESS_STATUS", "GENERAL_RESPONSE_HEADERS")
-    return [sign for sign in signs if sign.name not in (*apart, "GENERAL_REQUEST_END")]
+    return [event for event in events if event.name not in (*apart, "GENERAL_REQUEST_END")]
 
 
 def is_foreign(modules: str) -> bool:
@@ -373,19 +218,21 @@ def is_foreign(modules: str) -> bool:
     return bool(_FOREIGN.search(modules))
 
 
-def _is_foreign(sign: Sign) -> bool:
+def _is_foreign(event: ComparedEvent) -> bool:
     """Whether an event is of a module whose answers are not known here."""
-    if sign.name == "HANDLER_CHANGED":
-        return is_foreign(sign.values["NewHandlerModules"])
-    if sign.name.startswith("MODULE_SET_RESPONSE"):
-        return is_foreign(sign.values["ModuleName"])
+    if event.name == "HANDLER_CHANGED":
+        return is_foreign(event.values["NewHandlerModules"])
+    if event.name.startswith("MODULE_SET_RESPONSE"):
+        return is_foreign(event.values["ModuleName"])
     return False
 
 
 # -- differences -----------------------------------------------------------------------------------
 
 
-def _difference(one: Sign, other: Sign, found: TraceComparison) -> EventDifference | None:
+def _difference(
+    one: ComparedEvent, other: ComparedEvent, found: TraceComparison
+) -> EventDifference | None:
     """What differs between two events; None where nothing does, or only by design."""
     if one.name != other.name:
         rows = [(name, one.values.get(name, ""), "") for name in one.values]
@@ -407,21 +254,21 @@ _OF_SERVER = re.compile(
 )
 
 
-def _by_design(sign: Sign, row: tuple[str, str, str], found: TraceComparison) -> bool:
+def _by_design(event: ComparedEvent, row: tuple[str, str, str], found: TraceComparison) -> bool:
     """Whether two values must differ; says so once."""
     name, server, here = row
     note = ""
-    if sign.name == "FILE_CACHE_ACCESS" and name == "FileName":
+    if event.name == "FILE_CACHE_ACCESS" and name == "FileName":
         if server.lower() == here.lower():
             return True
-    elif sign.name == "GENERAL_SEND_CUSTOM_ERROR" and name == "FileNameOrURL":
+    elif event.name == "GENERAL_SEND_CUSTOM_ERROR" and name == "FileNameOrURL":
         if re.match(r"(?i)[a-z]:\\|\\\\", server) and not here:
             note = f"the error file {server} lies outside of the site"
-    elif name == "ExpandedInput" and _OF_SERVER.search(sign.values["Input"]):
-        note = f"{sign.values['Input']} tells of the server"
-    elif sign.name == "HANDLER_CHANGED" and name == "NewHandlerScriptProcessor":
+    elif name == "ExpandedInput" and _OF_SERVER.search(event.values["Input"]):
+        note = f"{event.values['Input']} tells of the server"
+    elif event.name == "HANDLER_CHANGED" and name == "NewHandlerScriptProcessor":
         note = "the script processor's path is the server's" if server and here else ""
-    elif sign.name == "GENERAL_RESPONSE_HEADERS" and name == "x-powered-by":
+    elif event.name == "GENERAL_RESPONSE_HEADERS" and name == "x-powered-by":
         note = "X-Powered-By is set by the server's configuration"
     if note and note not in found.apart:
         found.apart.append(note)
@@ -429,7 +276,7 @@ def _by_design(sign: Sign, row: tuple[str, str, str], found: TraceComparison) ->
 
 
 def _explained(
-    difference: EventDifference, server: Sign, answer: Explanation, site: Site
+    difference: EventDifference, server: ComparedEvent, answer: Explanation, site: Site
 ) -> EventDifference:
     """The difference with the line of configuration that explains it: of the event here, else of
     the rule that the server's event names.
@@ -534,7 +381,7 @@ def as_json(found: TraceComparison) -> dict[str, object]:
     """The comparison as a JSON object."""
     difference = found.difference
     return {
-        "request": {"method": found.asked.method, "url": found.asked.url},
+        "request": {"method": found.request.method, "url": found.request.url},
         "same": difference is None,
         "compared": found.compared,
         "byDesign": found.apart,
