@@ -62,6 +62,45 @@ def encode_params(decision: Decision, action: CallFastCgi) -> bytes:
     )
 
 
+class ParamsTemplate(NamedTuple):
+    """The PARAMS stream of requests that differ in their query alone, and that no rule has
+    rewritten: what stands before QUERY_STRING, between it and REQUEST_URI, and behind that.
+    """
+
+    before: bytes
+    between: bytes
+    behind: bytes
+
+    @classmethod
+    def of(cls, decision: Decision, action: CallFastCgi) -> ParamsTemplate:
+        """The template of such a request."""
+        runs = [b"", b"", b""]
+        place = 0
+        for part in _parts(decision, action):
+            if isinstance(part, VariableGroup):
+                runs[place] += part.data
+            elif part[0] in ("QUERY_STRING", "REQUEST_URI"):
+                place += 1
+            else:
+                runs[place] += _encoded(*part)
+        return cls(*runs)
+
+    def encode(self, decision: Decision, action: CallFastCgi) -> bytes:
+        """As ``encode_params``."""
+        data = b"".join(
+            (
+                self.before,
+                _encoded("QUERY_STRING", decision.query),
+                self.between,
+                _encoded("REQUEST_URI", decision.request.target.raw),
+                self.behind,
+            )
+        )
+        if len(data) > records.MAX_CONTENT:
+            return encode_params(decision, action)
+        return records.encode(records.PARAMS, REQUEST_ID, data) + _END
+
+
 def _parts(decision: Decision, action: CallFastCgi) -> list[VariableGroup | Pair]:
     rewrite, request, site = decision.rewrite, decision.request, decision.site
     path, script = rewrite.path, action.script_name

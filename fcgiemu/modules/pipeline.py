@@ -126,18 +126,33 @@ FOREIGN_MODULES = frozenset(
     }
 )
 
+#: Modules whose word is the same whatever the query is, but for what request filtering says of it.
+_BLIND_TO_QUERY = frozenset(
+    {CORE, "IpRestrictionModule", "RequestFilteringModule", "UrlAuthorizationModule"}
+)
+
 Steps = tuple[tuple[str, Step], ...]
 
 
 class Schedule:
     """The table under one configuration. With ``fatal`` nothing else is looked at."""
 
-    __slots__ = ("absent", "begin", "begin_child", "fatal", "pre_begin", "to_handler")
+    __slots__ = (
+        "absent",
+        "begin",
+        "begin_child",
+        "fatal",
+        "pre_begin",
+        "sees_query",
+        "to_handler",
+    )
 
     def __init__(self, order: Order, effective: Effective) -> None:
         self.fatal = fatal_error(effective)
         #: Native modules that the application does not load.
         self.absent = effective.view(loaded_modules.modules_not_loaded)
+        #: Whether another query may lead to another handler, or to none.
+        self.sees_query = True
         if self.fatal is not None:
             return
         rows = [row for row in TABLE if row.module not in self.absent]
@@ -148,6 +163,8 @@ class Schedule:
         self.to_handler: Steps = ()
         for notification in _TO_HANDLER:
             self.to_handler += _steps(rows, notification, effective)
+        asked = (*self.pre_begin, *self.begin, *self.to_handler)
+        self.sees_query = any(module not in _BLIND_TO_QUERY for module, _ in asked)
 
 
 def _place(order: Order, row: PipelineRow) -> int:

@@ -21,7 +21,7 @@ from ..fastcgi.pool import Pool, QueueFull, TooManyFails
 from ..fastcgi.process import Launch, OutputSink, StartFailed, WorkerProcess
 from ..fastcgi.records import ProtocolError
 from ..modules import fastcgi, handlers
-from ..modules.fastcgi_variables import encode_params
+from ..modules.fastcgi_variables import ParamsTemplate, encode_params
 from ..programs.fastcgi_launch import Launcher, NotRegistered, PoolOptions
 from ..programs.interpreters import ProgramMissing, find_program
 from ..reload import restart_pattern, restarts
@@ -337,7 +337,11 @@ def _params(exchange: Exchange, decision: Decision, action: CallFastCgi) -> byte
     if kept is None or kept.decision is not decision:
         return encode_params(decision, action)
     if kept.params is None:
-        kept.params = encode_params(decision, action)
+        if kept.template is None and kept.any_query:
+            kept.template = ParamsTemplate.of(decision, action)
+        template = kept.template
+        encode = encode_params if template is None else template.encode
+        kept.params = encode(decision, action)
     return kept.params
 
 

@@ -8,6 +8,7 @@ from ..decision import Decision
 from ..files import FileView, Listing
 from ..hosting import Answers
 from ..http.framing import RequestHead
+from ..modules.fastcgi_variables import ParamsTemplate
 from .response_heads import KnownHead
 
 
@@ -21,7 +22,11 @@ class KeptDecision:
     #: What was found, and the folders whose listings show, while they hold, that all else was not.
     answers: Answers
     folders: tuple[tuple[FileView, Listing], ...]
-    #: The FastCGI parameters of the request, once they have been encoded.
+    #: Whether the decision is the same for any query that request filtering lets pass.
+    any_query: bool = False
+    #: The FastCGI parameters of the request, once they have been encoded, and with ``any_query``
+    #: what those of other queries are made from.
     params: bytes | None = None
+    template: ParamsTemplate | None = None
     #: The whole answer, where it is a small file's and the same at any time: head and body.
     ready: tuple[KnownHead, bytes] | None = None

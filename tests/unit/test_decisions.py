@@ -13,8 +13,11 @@ from typing import Any, cast
 import pytest
 
 from fcgiemu.decision import CallFastCgi, Decision, Respond, ServeFile
+from fcgiemu.http.request import make_request
+from fcgiemu.modules.fastcgi_variables import ParamsTemplate, encode_params
 from fcgiemu.server.decision_cache import KEPT, LONGEST_HEAD, DecisionCache, decide
 from fcgiemu.server.exchange import Exchange
+from fcgiemu.server.fastcgi_pools import _params
 from fcgiemu.server.protocol import ClientConnection
 from fcgiemu.server.request_head import RequestHeads
 from fcgiemu.settings import Settings
@@ -241,3 +244,126 @@ def test_the_latest_are_remembered(site: Site) -> None:
     assert [kept.head.target for kept in decisions._kept.values()] == [
         f"/{number}".encode() for number in range(2 * KEPT, 3 * KEPT)
     ]
+
+
+# -- the same path with other queries --------------------------------------------------------------
+
+FILTERED = """<security><requestFiltering><requestLimits maxQueryString="20" />
+  <denyQueryStringSequences><add sequence=".." /></denyQueryStringSequences></requestFiltering></security>
+"""
+BY_QUERY = """<rewrite><rules><rule name="q"><match url=".*" />
+  <conditions><add input="{QUERY_STRING}" pattern="^go=(.+)" /></conditions>
+  <action type="Rewrite" url="/to/{C:1}" appendQueryString="false" /></rule></rules></rewrite>"""
+REDIRECTED = '<httpRedirect enabled="true" destination="http://else" childOnly="true" />'
+BELOW = f"<location path='a'><system.webServer>{BY_QUERY}</system.webServer></location>"
+SITES = {
+    "plain": (web_config(python_handler()), True),
+    "filtered": (web_config(FILTERED + python_handler()), True),
+    "rules": (web_config(BY_QUERY + python_handler()), False),
+    "redirected": (web_config(REDIRECTED + python_handler()), False),
+    "rules below": (
+        web_config(python_handler()).replace("</configuration>", f"{BELOW}</configuration>"),
+        False,
+    ),
+    "files only": (
+        web_config(python_handler().replace("Unspecified", "File")),
+        None,
+    ),
+}
+QUERIES = [
+    "?a=1",
+    "?",
+    "?a=1?b=/x",
+    "?go=b",
+    "?" + "a" * 21,
+    "?..",
+    "?%2e",
+    "?ä=%c3%a4",
+    "",
+    "?a=1",
+]
+
+
+def head(target: str, *headers: tuple[str, str]) -> bytes:
+    lines = [f"GET {target} HTTP/1.1", "Host: localhost", *map(": ".join, headers)]
+    return "".join(f"{line}\r\n" for line in [*lines, ""]).encode()
+
+
+def over_a_connection(
+    decisions: DecisionCache, site: Site, target: str, *headers: tuple[str, str]
+) -> tuple[Decision, bytes | None]:
+    """The decision, and what the process would be asked with."""
+    data = head(target, *headers)
+    known = decisions.recall(data)
+    request = exchange(target, *headers)
+    kept = request.kept = known[1] if known is not None else None
+    decision = decide(site, request)
+    params = None
+    if isinstance(decision.action, CallFastCgi):
+        params = _params(request, decision, decision.action)
+    if request.kept is not kept:
+        decisions.keep(data, request)
+    return decision, params
+
+
+@pytest.mark.parametrize(("text", "same"), SITES.values(), ids=SITES)
+@pytest.mark.parametrize("path", ["/a", "/a/b.py", "/%C3%A4", "/a//b/../c"])
+def test_another_query_is_decided_as_if_nothing_were_known(
+    tmp_path: Path, text: str, same: bool | None, path: str
+) -> None:
+    aged(write(tmp_path, {"web.config": text, "a": ""}))
+    site = Site(tmp_path)
+    decisions = DecisionCache()
+    for query in QUERIES:
+        made, params = over_a_connection(decisions, site, path + query, ("X-A", "1"))
+        plain, expected = over_a_connection(DecisionCache(), site, path + query, ("X-A", "1"))
+        for name in Decision.__slots__:
+            if name == "action" and isinstance(made.action, Respond):
+                assert made.action.message == cast(Respond, plain.action).message
+            else:
+                assert getattr(made, name) == getattr(plain, name), (query, name)
+        assert params == expected
+    if same is not None and path == "/a":
+        assert bool(decisions._of_any_query) is same
+
+
+def test_a_query_that_is_too_long_for_the_template(tmp_path: Path) -> None:
+    filtering = "<security><requestFiltering><requestLimits maxQueryString='99999' maxUrl='99999' /></requestFiltering></security>"
+    write(tmp_path, {"web.config": web_config(filtering + python_handler())})
+    decision = Site(tmp_path).decide(make_request("/a?" + "x" * 15_000))
+    assert isinstance(decision.action, CallFastCgi)
+    template = ParamsTemplate.of(decision, decision.action)
+    assert template.encode(decision, decision.action) == encode_params(decision, decision.action)
+
+
+def test_new_configuration_is_seen_by_another_query(tmp_path: Path) -> None:
+    aged(write(tmp_path, {"web.config": web_config(python_handler())}))
+    site = Site(tmp_path)
+    decisions = DecisionCache()
+    assert over_a_connection(decisions, site, "/a?go=b")[0].path == "/a"
+    write(tmp_path, {"web.config": web_config(BY_QUERY + python_handler())})
+    site.tree.invalidate()
+    assert over_a_connection(decisions, site, "/a?go=c")[0].path == "/to/c"
+    assert over_a_connection(decisions, site, "/a?go=d")[0].path == "/to/d"
+
+
+def test_other_headers_are_another_request(tmp_path: Path) -> None:
+    aged(write(tmp_path, {"web.config": web_config(python_handler())}))
+    site = Site(tmp_path)
+    decisions = DecisionCache()
+    for number in range(3):
+        target, header = f"/a?n={number}", ("X-Number", str(number))
+        decision, params = over_a_connection(decisions, site, target, header)
+        assert decision.request.fields["x-number"] == str(number)
+        assert params is not None and f"HTTP_X_NUMBER{number}".encode() in params
+
+
+def test_few_paths_are_remembered_for_any_query(tmp_path: Path) -> None:
+    aged(write(tmp_path, {"web.config": web_config(python_handler())}))
+    site = Site(tmp_path)
+    decisions = DecisionCache()
+    for number in range(3 * KEPT):
+        over_a_connection(decisions, site, f"/{number}?a")
+    assert len(decisions._of_any_query) == KEPT
+    decisions.forget()
+    assert not decisions._of_any_query
