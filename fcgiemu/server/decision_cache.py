@@ -10,17 +10,17 @@ What is kept of a request (``Kept``) is used in three steps, and each of them ca
                 and every name that was not found is absent. Only then is the decision the same.
     ready       the answer itself, for a small file whose answer does not depend on the time.
 
-Another query has the same decision where no module that looks at queries had a say, which a schedule
-knows (``sees_query``): mostly where there are no rules. Request filtering is asked again; the
-parameters are made from a template.
+Another query has the same decision where no module that looks at queries had a say, which a
+schedule knows (``sees_query``): mostly where there are no rules. Request filtering is asked again;
+the parameters are made from a template.
 
 Only heads without a body are kept, of connections that stay open, for decisions that serve a file
 or call a FastCGI application and that no rewrite provider had a say in. No client can fill the
 memory: KEPT requests of LONGEST_HEAD bytes for one connection, until it is idle for a few seconds.
 
-It pays. CPU time of the server for a request, with and without (no sockets): an application asked in
-the same bytes 16 us and 59 us, with another query each time 28 us and 66 us, by another path each
-time 62 us and 68 us. A file of 1 KB (wrk, 16 connections, a busy machine): 17 us and 113 us.
+It pays. CPU time of the server for a request, with and without (no sockets): an application asked
+in the same bytes 16 us and 59 us, with another query each time 28 us and 66 us, by another path
+each time 62 us and 68 us. A file of 1 KB (wrk, 16 connections, a busy machine): 17 us and 113 us.
 """
 
 from __future__ import annotations
