@@ -1,5 +1,5 @@
 """The server's end of worker/lifeline.py: a pipe whose closing ends a process with all it has
-started.
+started. On Windows a Job Object does so.
 """
 
 from __future__ import annotations
@@ -7,16 +7,20 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from . import posix
 from .worker import lifeline
+
+if TYPE_CHECKING:
+    from .windows import Job
 
 _GUARD = str(Path(__file__).parent / "worker" / "guard.py")
 
 
 def guarded(command: tuple[str, ...]) -> tuple[str, ...]:
     """A program that does not watch its lifeline, run by one that does: see worker/guard.py.
-    Windows passes no lifeline on, and has no guard.
+    Windows passes no lifeline on and needs no guard.
     """
     if posix.IS_WINDOWS:
         return command
@@ -40,10 +44,15 @@ class Lifeline:
     def __init__(self) -> None:
         self.theirs, ours = os.pipe()
         self._ours: int | None = ours
+        self._job: Job | None = None
 
     @property
     def environment(self) -> dict[str, str]:
         return {} if posix.IS_WINDOWS else {"FCGIEMU_LIFELINE": str(self.theirs)}
+
+    def holds(self, pid: int) -> None:
+        """The process has been started."""
+        self._job = posix.job(pid)
 
     def passed(self) -> None:
         """The process has its end, or will never have it."""
@@ -55,4 +64,6 @@ class Lifeline:
             return False
         os.close(self._ours)
         self._ours = None
+        if self._job is not None:
+            self._job.close()
         return True

@@ -1,10 +1,9 @@
 """What only POSIX systems have, and what stands in for it on Windows. Nothing else in the package
-names what Windows lacks, but ``server/first_process.py``, which is never imported there, and the
-worker.
+names what Windows lacks, but ``server/first_process.py``, which does nothing there, and the worker.
 
-On Windows all that decides works: ``explain``, ``check``, ``test``, ``diff``, ``init``, ``freb``,
-``xdt`` and ``iis_site``. ``serve`` needs descriptors that a process passes on, and groups of
-processes that end together; it says so and ends (``NO_SERVE``).
+On Windows a process cannot be given a socket as its descriptor 0: it listens on a port of its own
+(``PASSES_SOCKETS``). There are no groups of processes that end together, but Job Objects: see
+windows.py.
 """
 
 from __future__ import annotations
@@ -22,15 +21,10 @@ if TYPE_CHECKING:  # explain and check need neither, and they cost more than all
     import asyncio
     import socket
 
+    from .windows import Job
+
     #: What a server calls for a connection.
     Connected = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
-
-#: What a command says on Windows that would start the server: a sentence, and what to do.
-NO_SERVE = (
-    "fcgiemu does not serve on Windows yet.",
-    "Run it in WSL: wsl fcgiemu serve. Every command that asks what IIS does works here:"
-    " explain, check, test, diff.",
-)
 
 if sys.platform == "win32":
     import msvcrt
@@ -38,8 +32,14 @@ if sys.platform == "win32":
     IS_WINDOWS = True
     #: For ``os.open``: read bytes.
     READ_FLAGS = os.O_RDONLY | os.O_BINARY | os.O_NOINHERIT
-    #: The signal that no process can refuse; any ends a process of Windows at once.
-    KILL = signal.SIGTERM
+    #: The signal that asks a process to end.
+    ASK: int = signal.CTRL_BREAK_EVENT
+    #: The signal that no process can refuse.
+    KILL: int = signal.SIGTERM
+    #: Whether a process can be given a listening socket as its descriptor 0.
+    PASSES_SOCKETS = False
+    #: Where an environment has its programs, and how their names end.
+    PROGRAMS, EXE = "Scripts", ".exe"
     #: Whether ``send_file`` can be called.
     CAN_SEND_FILES = False
 
@@ -72,9 +72,22 @@ if sys.platform == "win32":
         return {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
 
     def signal_group(pid: int, number: int) -> None:
-        """Signal a process; what it has started lives on."""
+        """Signal a process. ASK reaches what it has started too; what KILL leaves, its job ends."""
         with contextlib.suppress(OSError):
             os.kill(pid, number)
+
+    def end_left_behind(_pid: int) -> None:
+        """End what a process that has ended has started: its job does so."""
+
+    def job(pid: int) -> Job | None:
+        """What ends a process, with all it will have started, when it is closed or this process
+        ends.
+        """
+        from .windows import Job
+
+        with contextlib.suppress(OSError):  # it has ended already
+            return Job(pid)
+        return None
 
     def lock(descriptor: int, wait: bool) -> None:
         """Hold a file alone until it is closed. Raises BlockingIOError where another does and
@@ -105,8 +118,14 @@ else:
     IS_WINDOWS = False
     #: For ``os.open``: read, and wait for no FIFO.
     READ_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
+    #: The signal that asks a process to end.
+    ASK: int = signal.SIGTERM
     #: The signal that no process can refuse.
-    KILL = signal.SIGKILL
+    KILL: int = signal.SIGKILL
+    #: Whether a process can be given a listening socket as its descriptor 0.
+    PASSES_SOCKETS = True
+    #: Where an environment has its programs, and how their names end.
+    PROGRAMS, EXE = "bin", ""
     #: Whether ``send_file`` can be called.
     CAN_SEND_FILES = hasattr(os, "sendfile")
 
@@ -141,6 +160,14 @@ else:
         """Signal the group of a process, so that all it has started ends with it."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(pid, number)
+
+    def end_left_behind(pid: int) -> None:
+        """End what is left of the group of a process that has ended."""
+        signal_group(pid, KILL)
+
+    def job(_pid: int) -> Job | None:
+        """None: groups and lifelines do what Job Objects do on Windows."""
+        return None
 
     def lock(descriptor: int, wait: bool) -> None:
         """Hold a file alone until it is closed. Raises BlockingIOError where another does and

@@ -14,7 +14,6 @@ from typing import Any, TextIO, cast
 
 import click
 
-from .. import posix
 from ..app_service import easy_auth
 from ..app_service.principal import principal_of
 from ..errors import SiteError
@@ -143,8 +142,6 @@ def _run(
     """What a client on this machine gets. Raises SiteError where it cannot be asked."""
     from ..server import single_request  # the server is loaded only where it is used
 
-    if posix.IS_WINDOWS:
-        raise SiteError(*posix.NO_SERVE)
     printed: list[str] = []
     try:
         if not ip_address(remote_addr).is_loopback:

@@ -8,7 +8,6 @@ from typing import Any
 
 import click
 
-from .. import posix
 from ..errors import SiteError
 from ..reload import RELOAD_ALSO
 from . import data_folders, fail
@@ -193,8 +192,6 @@ def command(
     from ..server.first_process import reap_as_process_1
     from ..server.serve import ServeOptions, Serving
 
-    if posix.IS_WINDOWS:
-        raise SiteError(*posix.NO_SERVE)
     if debug_port is not None and worker == "wfastcgi":
         raise click.UsageError("--debugpy needs fcgiemu's own worker: leave --worker wfastcgi out.")
     end_with_starter()

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import enum
 import os
-import signal
 import socket
 import tempfile
 from collections import deque
@@ -37,6 +36,9 @@ MAX_LINE = 1 << 16
 LEFT_OUT = b"(a line longer than 64 KiB was left out)\n"
 #: The variable by which a process knows that it stands by.
 STANDBY = "FCGIEMU_STANDBY"
+#: Seconds for a process to listen that was given no socket, and between two tries to reach it.
+LISTEN_SECONDS = 30.0
+_POLL_SECONDS = 0.02
 #: Characters of a worker's report that are kept; worker/standby.py stays below.
 MAX_REPORT = 1 << 18
 
@@ -85,6 +87,9 @@ class Launch:
     watches: bool = False
     #: Whether the connection is TCP on loopback instead of a Unix socket (protocol="Tcp").
     tcp: bool = False
+    #: What stands before ``127.0.0.1:PORT`` on its command line where it has to listen there by
+    #: itself, since no socket can be passed on (Windows); None where it cannot.
+    binds: tuple[str, ...] | None = None
     #: Seconds between the polite end and the other one (signalBeforeTerminateSeconds).
     grace: float = GRACE_SECONDS
     #: Whether a guard runs the program, which ends it and all it has started when its lifeline
@@ -271,7 +276,8 @@ class WorkerProcess:
         try:
             self._process = await (spawn or asyncio.create_subprocess_exec)(
                 *self.launch.command,
-                stdin=theirs.fileno(),
+                *self._binding(),
+                stdin=asyncio.subprocess.DEVNULL if theirs is None else theirs.fileno(),
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,
                 env=environment,
@@ -279,6 +285,7 @@ class WorkerProcess:
                 limit=MAX_LINE,
                 **posix.apart(passed),
             )
+            self._lifeline.holds(self._process.pid)
         except (OSError, ValueError) as error:
             self._close_pipes()
             self._forget_socket()
@@ -289,7 +296,8 @@ class WorkerProcess:
         finally:
             for descriptor in passed:
                 os.close(descriptor)
-            theirs.close()
+            if theirs is not None:
+                theirs.close()
         self._tasks = [
             asyncio.ensure_future(self._watch()),
             asyncio.ensure_future(self._pump(self._process.stdout)),
@@ -305,9 +313,18 @@ class WorkerProcess:
         if self.state is ProcessState.STARTING:
             self.change_state(ProcessState.IDLE)
 
-    def _endpoint(self) -> tuple[socket.socket, Callable[[], Awaitable[FastCgiConnection]]]:
-        """The socket for descriptor 0, and how to reach the process through it."""
+    def _endpoint(self) -> tuple[socket.socket | None, Callable[[], Awaitable[FastCgiConnection]]]:
+        """The socket for descriptor 0, and how to reach the process through it. Raises OSError."""
         loop = asyncio.get_running_loop()
+        if not posix.PASSES_SOCKETS:
+            if self.launch.binds is None:
+                raise OSError(
+                    f"{self.launch.command[0]} cannot be run on Windows: it would need to be given"
+                    " a socket. fcgiemu's own worker and php-cgi can"
+                )
+            with socket.create_server(("127.0.0.1", 0)) as free:
+                self._address = free.getsockname()[:2]
+            return None, self._reach
         if not self.launch.listens:
             ours, theirs = socket.socketpair()
             ours.setblocking(False)
@@ -336,6 +353,27 @@ class WorkerProcess:
         if self._address is not None:
             return (await loop.create_connection(FastCgiConnection, *self._address))[1]
         return (await loop.create_unix_connection(FastCgiConnection, self._socket_path))[1]
+
+    def _binding(self) -> tuple[str, ...]:
+        """What tells the process where it has to listen by itself."""
+        if posix.PASSES_SOCKETS or self._address is None:
+            return ()
+        host, port = self._address
+        return (*(self.launch.binds or ()), f"{host}:{port}")
+
+    async def _reach(self) -> FastCgiConnection:
+        """A connection to a process that is about to listen. Raises OSError where it does not."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + LISTEN_SECONDS
+        while True:
+            try:
+                return await self._connect()
+            except OSError:
+                if self._exited.is_set():
+                    raise OSError(f"it ended with exit code {self.exit_code}") from None
+                if loop.time() > end:
+                    raise
+            await asyncio.sleep(_POLL_SECONDS)
 
     async def reconnect(self) -> bool:
         """A new connection to a listening process that closes them; False where there is none to be
@@ -377,7 +415,7 @@ class WorkerProcess:
                 await self.wait_exit(patience)
             if hasattr(self, "connection"):
                 self.connection.close()
-            self._signal(signal.SIGTERM)
+            self._signal(posix.ASK)
             try:
                 await asyncio.wait_for(self._exited.wait(), self.launch.grace)
             except TimeoutError:
@@ -419,7 +457,7 @@ class WorkerProcess:
     async def _watch(self) -> None:
         assert self._process is not None
         self.exit_code = await self._process.wait()
-        posix.signal_group(self._process.pid, posix.KILL)  # children that it leaves behind
+        posix.end_left_behind(self._process.pid)
         self.state = ProcessState.GONE
         self._exited_at = asyncio.get_running_loop().time()
         self._close_pipes()

@@ -181,7 +181,7 @@ def _collectstatic(folder: Path) -> str:
     has one.
     """
     names = (*environments.NAMES, environments.AZURE_NAME)
-    pythons = (folder / name / "bin" / "python" for name in names)
+    pythons = (Path(environments.program(folder / name)) for name in names)
     own = next((shlex.quote(str(python)) for python in pythons if python.is_file()), None)
     if own is None:
         return "python manage.py collectstatic (with the Python that has Django)"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shlex
-import signal
 import subprocess
 import sys
 import threading
@@ -32,8 +31,6 @@ class LocalSite:
         self.url = ""
 
     def __enter__(self) -> LocalSite:
-        if posix.IS_WINDOWS:
-            raise SiteError(*posix.NO_SERVE)
         command = [sys.executable, "-m", "fcgiemu", "serve", str(self._folder)]
         command += ["--port", "0", "--no-reload", *self._options]
         self._process = subprocess.Popen(
@@ -70,7 +67,7 @@ class LocalSite:
 
     def __exit__(self, *_: object) -> None:
         if self._process.poll() is None:
-            self._process.send_signal(signal.SIGTERM)
+            self._process.send_signal(posix.ASK)
         try:
             self._process.wait(_STOP_SECONDS)
         except subprocess.TimeoutExpired:

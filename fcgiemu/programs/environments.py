@@ -2,7 +2,7 @@
 
 An environment is a folder with ``bin/python`` and either a pyvenv.cfg (``python -m venv``,
 virtualenv, uv, Poetry) or a conda-meta (Conda). One that was made on Windows has ``Scripts``
-instead of ``bin``, and nothing of it runs here.
+instead of ``bin``, and nothing of it runs elsewhere.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from .. import posix
 from .installed_pythons import Version, version_of
 
 #: Names that environments have by convention, in the order in which they are looked for.
@@ -44,11 +45,13 @@ class Environment:
     @property
     def is_whole(self) -> bool:
         """Whether it has a Python of its own, which finds its packages."""
-        return Path(self.python).parent == self.folder / "bin"
+        return Path(self.python).parent == self.folder / posix.PROGRAMS
 
     @property
     def packages(self) -> Path:
         """The folder of its packages."""
+        if posix.IS_WINDOWS:
+            return self.folder / "Lib" / "site-packages"
         return self.folder / "lib" / f"python{self.version[0]}.{self.version[1]}" / "site-packages"
 
     @property
@@ -65,12 +68,17 @@ def read(folder: Path) -> Environment | None:
     version = _version(settings)
     if version is None:
         return None
-    own = (str(folder / "bin" / "python"), *_programs(folder / "bin", version))
+    own = (program(folder), *_programs(folder / posix.PROGRAMS, version))
     python = next(filter(_is_program, own), None)
     base = next(filter(_is_program, _bases(settings, version)), python)
     if base is None:
         return None
     return Environment(folder, python or base, base, version)
+
+
+def program(folder: Path, name: str = "python") -> str:
+    """Where an environment in a folder has a program."""
+    return str(folder / posix.PROGRAMS / f"{name}{posix.EXE}")
 
 
 def is_conda(folder: Path) -> bool:
@@ -80,16 +88,18 @@ def is_conda(folder: Path) -> bool:
 
 def why_unusable(folder: Path) -> str:
     """Why a folder that is an environment cannot be used here; "" where it can, or is none."""
-    if (folder / "Scripts").is_dir() and not (folder / "bin").is_dir():
+    if posix.IS_WINDOWS and (folder / "bin").is_dir() and not (folder / "Scripts").is_dir():
+        return f"{folder} was not made on Windows (it has bin and no Scripts)"
+    if not posix.IS_WINDOWS and (folder / "Scripts").is_dir() and not (folder / "bin").is_dir():
         return f"{folder} was made on Windows (it has Scripts and no bin): nothing of it runs here"
-    if (folder / "pyvenv.cfg").exists() and not _is_program(str(folder / "bin" / "python")):
+    if (folder / "pyvenv.cfg").exists() and not _is_program(program(folder)):
         return f"the Python that {folder} was made with is gone (see {folder / 'pyvenv.cfg'})"
     return ""
 
 
 def _conda(folder: Path) -> Environment | None:
     """A Conda environment says its version only by its interpreter."""
-    python = str(folder / "bin" / "python")
+    python = str(folder / "python.exe") if posix.IS_WINDOWS else program(folder)
     version = version_of(python) if _is_program(python) else None
     return Environment(folder, python, python, version) if version is not None else None
 
@@ -118,7 +128,7 @@ def _bases(settings: Mapping[str, str], version: Version) -> Iterator[str]:
 
 def _programs(folder: Path, version: Version) -> Iterator[str]:
     for name in (f"python{version[0]}.{version[1]}", "python3", "python"):
-        yield str(folder / name)
+        yield str(folder / f"{name}{posix.EXE}")
 
 
 def _is_program(path: str) -> bool:

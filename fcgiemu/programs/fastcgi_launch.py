@@ -81,7 +81,7 @@ class Launcher:
     @property
     def stands_by(self) -> bool:
         """Whether each pool keeps a process that stands by; a debugger's port is one process's."""
-        return self.options.standby and self.options.debug_port is None
+        return self.options.standby and self.options.debug_port is None and posix.PASSES_SOCKETS
 
     def debug_port(self, application: Application) -> int | None:
         """The port for a debugger: that of --debugpy, else that of the old WSGI_PTVSD_ADDRESS of
@@ -149,6 +149,7 @@ class Launcher:
                 environment,
                 str(application.path),
                 tcp=tcp,
+                binds=("-b",) if program.is_php else None,
                 grace=grace,
                 guarded=True,
             )
@@ -170,7 +171,7 @@ class Launcher:
             options["debugpy"] = {"port": port, "folder": _folder_of("debugpy")}
         elif self._wants_debugger(application):
             options["log"] = "unable to start debugpy to enable debugging"
-        if not self.site.settings.strict:
+        if not self.site.settings.strict and not posix.IS_WINDOWS:
             options.update(terminal=posix.terminal(), site=str(self.site.path))
         mark = options["mark"] = secrets.token_hex(8)
         environment["FCGIEMU_WORKER"] = json.dumps(options)
@@ -183,6 +184,7 @@ class Launcher:
             environment,
             str(application.path),
             tcp=tcp,
+            binds=(),
             grace=grace,
             mark=mark,
             may_stand_by=stands_by,

@@ -43,7 +43,7 @@ def _install(program: Program, folder: Path, missing: Path | None, arguments: Se
         return pip.words(program.path, "-m", "pip", "install", *arguments)
     place = missing or folder / NAMES[0]
     made = f"{making(program.path, place)} && " + pip.words(
-        str(place / "bin" / "python"), "-m", "pip", "install", *arguments
+        environments.program(place), "-m", "pip", "install", *arguments
     )
     return made if missing is not None or not program.is_given else f"{made} && {_say(place)}"
 

@@ -56,6 +56,7 @@ def started(
                 stderr=subprocess.STDOUT,
                 **posix.apart((lifeline.theirs,)),
             )
+            lifeline.holds(process.pid)
         except OSError:
             lifeline.cut()
             raise

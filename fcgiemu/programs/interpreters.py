@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from .. import posix
 from ..applications import Application
 from ..config import values
 from ..errors import SiteError
@@ -137,7 +138,8 @@ def _local(full_path: str, application: Application, pairs: tuple[tuple[str, str
     """
     full_path = values.expand(full_path)
     if paths.is_windows(full_path):
-        return paths.map_path(full_path, pairs) or ""
+        own = full_path if posix.IS_WINDOWS else ""
+        return paths.map_path(full_path, pairs) or own
     if os.path.isabs(full_path):
         return full_path
     if re.search(r"[\\/]", full_path) and "%" not in full_path:

@@ -104,6 +104,8 @@ class Listener:
 
     def _catch_signals(self, loop: asyncio.AbstractEventLoop) -> None:
         numbers = [signal.SIGINT, signal.SIGTERM]
+        if hasattr(signal, "SIGBREAK"):  # Windows: Ctrl-Break, and what asks us from outside
+            numbers.append(signal.SIGBREAK)
         if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
             numbers.append(signal.SIGHUP)  # the terminal has been closed; ignored under nohup
         for number in numbers:

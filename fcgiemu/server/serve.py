@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol, TextIO
 
+from .. import posix
 from ..app_service.home import lock_of
 from ..errors import SiteError
 from ..fastcgi.process import WorkerProcess
@@ -405,7 +406,8 @@ def bind(host: str, port: int) -> socket.socket:
         )
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     sock = socket.socket(family)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if not posix.IS_WINDOWS:  # where it would share the port with another server
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         sock.bind((host, port))
     except OSError as error:

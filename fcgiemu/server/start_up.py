@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
-from .. import catalogue
+from .. import catalogue, posix
 from ..applications import Application
 from ..catalogue.findings import Finding
 from ..decision import Handler
@@ -34,10 +34,19 @@ from ..programs.windows_paths import inferred
 from ..reload import is_ignored
 from ..site import Site
 
+#: What is said of serving on Windows.
+UNTESTED = (
+    "serve is untested on Windows: it was tested against a Windows of our own making only, and has"
+    " no stand-by, no iisnode and no wfastcgi.py there. Where it fails, run it in WSL:"
+    " wsl fcgiemu serve"
+)
+
 
 def report(site: Site, launcher: Launcher, reload: bool) -> Iterator[str]:
     """The lines of the report, but for where the server listens."""
     yield f"fcgiemu serves {site.path}"
+    if posix.IS_WINDOWS:
+        yield f"  note        {UNTESTED}"
     files = site.tree.load_all(lambda name: is_ignored(name) or name.startswith("."))
     yield "  web.config  " + (
         ", ".join(file.name for file in files) or "none: the server's defaults apply"

@@ -8,7 +8,6 @@ import http.client
 import json
 import os
 import re
-import signal
 import socket
 import subprocess
 import sys
@@ -20,7 +19,6 @@ from typing import Any, ClassVar
 from urllib.parse import quote
 
 from .. import posix
-from ..errors import SiteError
 from ..lifeline import Lifeline
 
 #: A failed test shows its own lines, not these.
@@ -57,6 +55,8 @@ class LiveServer:
     """
 
     started: ClassVar[list[LiveServer]] = []
+    #: What runs fcgiemu.
+    program: ClassVar[Sequence[str]] = (sys.executable, "-m", "fcgiemu")
 
     def __init__(
         self,
@@ -65,17 +65,13 @@ class LiveServer:
         environment: Mapping[str, str] | None = None,
         **settings: Any,
     ) -> None:
-        if posix.IS_WINDOWS:
-            raise SiteError(*posix.NO_SERVE)
         self.folder = folder
         self._lines = threading.Condition()
         self._output: list[str] = []
         lifeline = self._lifeline = Lifeline()  # a killed test process takes the server along
         self.process = subprocess.Popen(
             [
-                sys.executable,
-                "-m",
-                "fcgiemu",
+                *self.program,
                 "serve",
                 str(folder),
                 "--port",
@@ -89,6 +85,7 @@ class LiveServer:
             env={**os.environ, **(environment or {}), **lifeline.environment},
             **posix.apart((lifeline.theirs,)),
         )
+        lifeline.holds(self.process.pid)
         lifeline.passed()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self.port = 0
@@ -103,7 +100,7 @@ class LiveServer:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def stop(self, number: int = signal.SIGTERM) -> int:
+    def stop(self, number: int = posix.ASK) -> int:
         """End the server and return its exit code; kills it, and fails, where it does not end by
         itself.
         """

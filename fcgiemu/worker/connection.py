@@ -14,10 +14,14 @@ other requests are dropped.
 import io
 import struct
 import tempfile
-from select import POLLIN, poll  # by themselves: a site may patch the module (gevent)
 from socket import SHUT_WR
 
 from . import environ, standby
+
+try:  # by themselves: a site may patch the module (gevent)
+    from select import POLLIN, poll
+except ImportError:  # Windows
+    POLLIN = poll = None
 
 BEGIN_REQUEST, END_REQUEST, PARAMS, STDIN, STDOUT, STDERR = 1, 3, 4, 5, 6, 7
 GET_VALUES, GET_VALUES_RESULT, UNKNOWN_TYPE = 9, 10, 11
@@ -147,8 +151,9 @@ class Connection:
         self._input = received
         self._position = 0
         self.decoder = environ.Decoder()
-        self._readable = poll()
-        self._readable.register(sock, POLLIN)
+        self._readable = poll and poll()
+        if self._readable:
+            self._readable.register(sock, POLLIN)
 
     def run(self, answer):
         """Have ``answer`` called with one request after another, until the stream ends."""
@@ -220,7 +225,8 @@ class Connection:
         while waiting < size:
             # who waits in recv instead is woken on Linux, for nothing, when the peer has read as
             # well
-            self._readable.poll()
+            if self._readable:
+                self._readable.poll()
             data = self._sock.recv(_READ)
             if not data:
                 raise EOFError

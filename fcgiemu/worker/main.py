@@ -1,5 +1,5 @@
 """Start of a worker: ``python main.py`` in the site's interpreter, descriptor 0 = a listening
-FastCGI socket.
+FastCGI socket; ``python main.py HOST:PORT`` where none can be passed on (Windows).
 
 With FCGIEMU_PROBE (a folder) in the environment, the handler is only loaded and described: see
 probe.py.

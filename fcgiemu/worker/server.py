@@ -1,5 +1,6 @@
 """The FastCGI server of a worker: one connection at a time from the socket at descriptor 0, in this
-process, without threads; see connection.py for the protocol. Python 3.6 syntax.
+process, without threads; or one connection to an address, where no socket could be passed on
+(Windows). See connection.py for the protocol. Python 3.6 syntax.
 """
 
 import json
@@ -7,20 +8,24 @@ import os
 import signal
 import socket
 import sys
-from select import POLLIN, poll  # by themselves: a site may patch the module (gevent)
 
 from . import application, lifeline, standby
-from .connection import Connection
+from .connection import POLLIN, Connection, poll
 
 
 class FcgiServer:
-    """Serves the site's application until it is asked to end."""
+    """Serves the site's application until it is asked to end. ``address`` = (host, port), None =
+    descriptor 0.
+    """
 
-    def __init__(self):
+    def __init__(self, address=None):
+        self.address = address
         self.asked_to_end = False
         #: The lifeline as long as no thread watches it, where the kernel does not.
         self.unwatched = None
         signal.signal(signal.SIGTERM, self._end)
+        if hasattr(signal, "SIGBREAK"):
+            signal.signal(signal.SIGBREAK, self._end)
 
     def watch_later(self, descriptor):
         """Watch the lifeline with a thread, once the site has been loaded."""
@@ -43,10 +48,7 @@ class FcgiServer:
         """Serve. ``resumed`` are descriptors of the connection that a stand-by has given up, and of
         what it had received.
         """
-        listening = socket.socket(fileno=os.dup(0))
-        devnull = os.open(os.devnull, os.O_RDONLY)
-        os.dup2(devnull, 0)
-        os.close(devnull)
+        listening = self._listening()
         sys.stdin.detach()  # as wfastcgi leaves it: nothing can be read
         standby.StandbyState.listening = listening.fileno()
         if standby.stands_by():
@@ -62,6 +64,22 @@ class FcgiServer:
             except (OSError, EOFError):
                 return
             self._serve(sock)
+            if self.address is not None:  # a signal would not wake us on Windows
+                return
+
+    def _listening(self):
+        if self.address is not None:
+            listening = socket.socket()
+            if hasattr(socket, "SO_EXCLUSIVEADDRUSE"):
+                listening.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
+            listening.bind(self.address)
+            listening.listen(1)
+            return listening
+        listening = socket.socket(fileno=os.dup(0))
+        devnull = os.open(os.devnull, os.O_RDONLY)
+        os.dup2(devnull, 0)
+        os.close(devnull)
+        return listening
 
     def _accept(self, listening):
         if self.unwatched is not None:
@@ -106,11 +124,19 @@ def _open_breakpoints(options):
     sys.breakpointhook = hook
 
 
+def _address(words):
+    """The (host, port) that the command line tells to listen on; None = descriptor 0 does."""
+    if not words:
+        return None
+    host, _, port = words[0].rpartition(":")
+    return host, int(port)
+
+
 def serve():
     """Run the worker until its server goes away."""
     options = json.loads(os.environ.pop("FCGIEMU_WORKER", "{}"))
     resumed = standby.begin(sys.modules["__main__"].STARTED_WITH, options.get("mark", ""))
-    server = FcgiServer()
+    server = FcgiServer(_address(sys.argv[1:]))
     descriptor = lifeline.take()
     if descriptor is not None and not lifeline.hold(descriptor):
         server.watch_later(descriptor)

@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 
+from ... import posix
 from ...decision import CallIisnode, Decision, Respond
 from ...http.response import Header
 from ...modules import iisnode_failures as failures
@@ -88,6 +89,8 @@ class Iisnode(ProcessHandler):
         return UnixSocket(self._pipe())
 
     def _pipe(self) -> str:
+        if posix.IS_WINDOWS:
+            raise ProcessStartFailed("on Windows fcgiemu has no named pipes for iisnode")
         if self._sockets is None:
             self._sockets = _private_folder()
         return str(self._sockets / "pipe" / str(uuid.uuid4()))

@@ -7,7 +7,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import shlex
-import signal
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
@@ -196,7 +195,7 @@ class SupervisedProcess:
         """
         self.when_ended = None
         for end in (
-            partial(self._signal, signal.SIGTERM),
+            partial(self._signal, posix.ASK),
             self._lifeline.cut,
             partial(self._signal, posix.KILL),
         ):
@@ -243,6 +242,7 @@ async def spawn(
             limit=MAX_LINE,
             **posix.apart((lifeline.theirs,)),
         )
+        lifeline.holds(process.pid)
     except OSError as error:
         lifeline.cut()
         raise ProcessStartFailed(f"{command[0]}: {error.strerror}") from error
