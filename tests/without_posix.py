@@ -60,7 +60,7 @@ NAMES = {
     socket: "AF_UNIX CMSG_LEN SCM_RIGHTS recv_fds send_fds",
 }
 
-#: pytest's arguments for what works on Windows: every command but ``serve``, and ``iis_site``.
+#: pytest's arguments for what works on Windows: every command but ``serve`` (see tests/live/test_windows.py), and ``iis_site``.
 JOB = ["pytest", "-p", "no:cacheprovider", "-p", "no:xdist", "tests/cases"] + [
     f"tests/unit/test_{name}.py"
     for name in (
@@ -146,7 +146,8 @@ def become_windows(*, serving: bool = False) -> None:
     ctypes.WinDLL = Kernel32  # type: ignore[attr-defined]
     assert not [name for name in sys.modules if name.startswith("fcgiemu.")]
     before, sys.platform = sys.platform, "win32"
-    importlib.import_module("fcgiemu.posix")
+    posix = importlib.import_module("fcgiemu.posix")
+    posix.PROGRAMS, posix.EXE = "bin", ""  # the environments here are those of this system
     sys.platform = before
     kept = WHILE_SERVING if serving else {}
     for module, names in NAMES.items():

@@ -18,6 +18,21 @@ MEANING = {
     "refused": "checked as on IIS; what it is for is answered with an error that says so",
 }
 
+#: Where the package runs, and how far that has been tried.
+SYSTEMS = {
+    "Linux": "all of it; every change is tested there",
+    "macOS": "all of it; tested by the workflow of the repository",
+    "Windows, but for `serve`": (
+        "`explain`, `check`, `test`, `diff`, `init`, `xdt`, `freb` and `iis_site`; tested in an"
+        " interpreter that has lost what Windows lacks, and by the workflow of the repository"
+    ),
+    "Windows, `serve`": (
+        "**untested on Windows**; written with Job Objects and TCP, and tested against a stand-in"
+        " for kernel32. Without stand-by interpreters, iisnode, `--worker wfastcgi` and FastCGI"
+        " programs other than php-cgi"
+    ),
+}
+
 
 @dataclass(frozen=True, slots=True)
 class AttributeSupport:
@@ -128,6 +143,8 @@ def markdown() -> str:
             " application only."
         ),
     ]
+    lines += ["", "## Systems", "", "| system | here |", "| --- | --- |"]
+    lines += [f"| {system} | {here} |" for system, here in SYSTEMS.items()]
     for path, found in sections().items():
         lines += [
             "",
