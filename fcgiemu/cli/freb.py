@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from ..freb import listing, masking, trace_text
 from ..freb.model import FrebTrace, TraceError
 from ..http.url import UrlRefused
 from ..parity import cases, findings, trace_replay
+from ..rewrite.pattern import compile_matcher
+from ..rewrite.regex import PatternError, TooComplex
 from . import fail
 from .grammar import SitePath, json_option
 from .options import open_site, site_options
@@ -172,7 +175,7 @@ def _write_page(path: Path, found: list[FrebTrace], sort: str, errors: list[Trac
     from ..freb.page import page
 
     try:
-        path.write_bytes(page(found, sort, errors))
+        path.write_bytes(page(found, sort, errors, _captures))
     except OSError as error:
         fail(error)
     click.echo(f"wrote {path}")
@@ -218,3 +221,11 @@ def _compare(
             fail(error)
         click.echo(f"wrote {case}", err=True)
     return bool(different)
+
+
+def _captures(pattern: str, text: str) -> Sequence[str] | None:
+    """What a pattern of a trace captures: there is one syntax that has captures."""
+    try:
+        return compile_matcher(pattern, "ECMAScript", True)(text)
+    except (PatternError, TooComplex):
+        return None

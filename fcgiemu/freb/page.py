@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 from ..pages import render
 from ..pages.story import EventValues, NotificationJson, RequestStory, judged
 from ..version import __version__
 from . import listing, masking, trace_text
 from .model import FrebEvent, FrebTrace, TraceError
+from .rewriting import PREFIX
 
 #: Stories on one page; a listing may have more rows.
 MAX_STORIES = 200
 
 
+#: What a pattern captures in a text: a trace does not say it. None = nothing, or not known.
+Captures = Callable[[str, str], Sequence[str] | None]
+
+
 def page(
-    traces: list[FrebTrace], sort: str = "file", errors: list[TraceError] | None = None
+    traces: list[FrebTrace],
+    sort: str = "file",
+    errors: list[TraceError] | None = None,
+    captures: Captures = lambda _pattern, _text: None,
 ) -> bytes:
     """One trace, or a listing and the story of each, by ``sort``."""
     order = {trace.source: trace for trace in traces}
@@ -25,17 +36,17 @@ def page(
         title=title,
         rows=rows if len(rows) > 1 else [],
         errors=[str(error) for error in errors or ()],
-        traces=[_shown(trace) for trace in shown],
+        traces=[_shown(trace, captures, len(shown) > 1) for trace in shown],
         version=__version__,
     )
 
 
-def _shown(trace: FrebTrace) -> dict[str, object]:
+def _shown(trace: FrebTrace, captures: Captures, is_one_of_many: bool) -> dict[str, object]:
     told = RequestStory(
-        outcome=trace_text.headline(trace),
+        outcome=trace_text.headline(trace) if is_one_of_many else "",
         reasons=_reasons(trace),
         pipeline=_notifications(trace),
-        rules=judged(map(_plain, trace.events)),
+        rules=judged(_plain(event, captures) for event in trace.events),
         lines=list(trace_text.timed(trace, trace_text.lines(trace))),
     )
     events = [
@@ -52,12 +63,15 @@ def _shown(trace: FrebTrace) -> dict[str, object]:
     return {"source": trace.source, "told": told, "events": events}
 
 
-def _plain(event: FrebEvent) -> EventValues:
+def _plain(event: FrebEvent, captures: Captures) -> EventValues:
     """An event as those of our own traces are: flags as flags, kinds by their names."""
     flags = {"true": True, "false": False}
-    return {"name": event.name} | {
-        name: flags.get(value, event.shown(name)) for name, value in event.data
-    }
+    values: dict[str, Any] = {"name": event.name.removeprefix(PREFIX)}
+    values |= {name: flags.get(value, event.shown(name)) for name, value in event.data}
+    text = values.get("ExpandedInput", values.get("Input"))
+    if text and values.get("Pattern") and values.get("Negate") is False:
+        values["Captures"] = captures(values["Pattern"], text)
+    return values
 
 
 def _reasons(trace: FrebTrace) -> list[str]:

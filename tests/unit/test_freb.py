@@ -360,6 +360,18 @@ def test_page_of_a_folder(tmp_path: Path) -> None:
     assert "Map<wbr>Request<wbr>Handler<small>IIS Web Core" in text
 
 
+def test_a_page_shows_what_was_matched(tmp_path: Path) -> None:
+    target = tmp_path / "page.html"
+    match = traces.at("PATTERN_MATCH", "^a(.)", "ab/c", "false", "true")
+    source = tmp_path / "fr000001.xml"
+    rule = traces.at("RULE_EVALUATION_START", "R", "ab/c", "", "0", "false", "/")
+    end = traces.at("RULE_EVALUATION_END", "R", "x", "", "false", "true")
+    source.write_bytes(writer.write(traces.of([*traces.start(), rule, match, end])))
+    run = CliRunner().invoke(main, ["freb", str(source), "--html", str(target)])
+    assert run.exit_code == 0, run.output
+    assert '<mark>a<mark class="c" title="group 1">b</mark></mark>/c' in target.read_text()
+
+
 def test_damaged_files_are_named_and_the_others_shown(tmp_path: Path) -> None:
     folder = _folder(tmp_path)
     (folder / "fr000009.xml").write_text("nothing")
