@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from ..decision import PROCESS_KINDS, Decision, Outcome, Refused
 from ..diagnosis import sample_requests
@@ -116,7 +117,7 @@ def of_request(site: Site, seen: Seen) -> dict[str, Any]:
     told["why"] = _why(told, seen)
     found = _with_story(site, told)
     found["is_as_it_was"] = _is_same(decision, now)
-    found["copies"] = _copies(told, sent)
+    found["copies"] = _copies(told, sent, decision.request.scheme, decision.request.authority)
     return found
 
 
@@ -129,7 +130,8 @@ def _why(told: Explanation, seen: Seen) -> list[str]:
     if outcome["kind"] in PROGRAMS and status >= 400:
         where = outcome["path"] + (f"?{outcome['query']}" if outcome["query"] else "")
         if seen.entry.remark:
-            return [f"{seen.entry.remark.rstrip('.')}: handler '{outcome['handler']}'.", *why]
+            failed = seen.entry.remark.rstrip(".")
+            return [f"The program behind handler '{outcome['handler']}' failed: {failed}.", *why]
         return [f"The application itself answered {status}: it was asked for {where}.", *why]
     return why
 
@@ -147,11 +149,17 @@ def _is_same(before: Decision, now: Decision) -> bool:
     )
 
 
-def _copies(told: Explanation, sent: list[tuple[str, str]]) -> dict[str, str]:
+def _copies(
+    told: Explanation, sent: list[tuple[str, str]], scheme: str, host: str
+) -> dict[str, str]:
     """The request as a line of expectations and as a test."""
-    line = expectation_line(Answer(told, sent))
     outcome = told["outcome"]
+    origin = urlsplit(outcome["location"] or "")
     method, url = told["request"]["method"], told["request"]["url"]
+    if origin.netloc and origin.netloc == host:  # the redirect depends on who was asked
+        url = f"{scheme}://{host}{url}"
+    asked: Explanation = {**told, "request": {"method": method, "url": url}}
+    line = expectation_line(Answer(asked, sent))
     checks = [f"    assert answer.kind == {outcome['kind']!r}"]
     if outcome["status"] is not None:
         checks.append(f"    assert answer.status == {outcome['status']}")

@@ -142,7 +142,7 @@ def _filtered(decision: Decision, action: Respond) -> str:
         case 8:
             item = _entry(section.child("hiddenSegments"), "segment", path.split("/"))
             if item is not None:
-                return f"hiddenSegments hides the folder '{item.text('segment')}'{_origin(item)}"
+                return f"hiddenSegments hides '{item.text('segment')}'{_origin(item)}"
         case 7:
             extensions = ["." + part.rpartition(".")[2] for part in path.split("/") if "." in part]
             item = _entry(section.child("fileExtensions"), "fileExtension", extensions)

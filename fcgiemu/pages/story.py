@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from textwrap import dedent
 from typing import Any, Protocol, TypedDict
 
 from . import markup
@@ -59,14 +60,14 @@ class JudgedRule:
         return f"rule '{self.name}'" + (f" ({self.place})" if self.file else "")
 
     def source(self, sources: Sources) -> str:
-        """Its lines, as they stand in its file; "" where they are not known."""
+        """Its lines in its file, without what all are indented by; "" where they are not known."""
         text = sources(self.file) if self.file else None
         found: list[str] = []
         for line in (text or "").split("\n")[self.line - 1 : self.line - 1 + MAX_LINES]:
             found.append(line if len(line) <= MAX_WIDTH else line[:MAX_WIDTH] + " …")
             if "</rule>" in line:
                 break
-        return "\n".join(found)
+        return dedent("\n".join(found))
 
     def step(self, name: str) -> EventValues | None:
         """The first step of this name."""

@@ -148,6 +148,11 @@ def test_the_playground_answers_a_keystroke_and_saves(
     playwright.expect(editor).to_have_value(before)
     editor.fill(before.replace("/articles/", "/posts/"))
     ui.expect(".answer .changed", "/posts/7")
+    ui.page.locator(".answer > summary").click()
+    ui.expect(".answer .reason", "redirects to http://localhost/posts/7")
+    editor.fill(before.replace("/articles/", "/notes/"))
+    ui.expect(".answer[open] .reason", "redirects to http://localhost/notes/7")
+    assert ui.page.locator("#toast:not(:empty)").count() == 0
     editor.fill("<configuration>")
     ui.expect("ul.findings", "error")
     playwright.expect(ui.page.locator(".squiggle.error").first).to_be_visible()
@@ -170,7 +175,7 @@ def test_rules_and_workers(pages: Callable[..., Pages]) -> None:
     ui.server.get("/api/x")
     ui.go("rules")
     ui.expect("tbody >> nth=0", "never since start")
-    ui.expect(".source .hit", "1 hits")
+    ui.expect(".source .hit", "1 hit")
     ui.page.get_by_role("button", name="Restart process").click()
     ui.expect("#toast", "is replaced")
 

@@ -92,16 +92,16 @@ CAUSES: dict[str, tuple[str, list[str]]] = {
     "a hidden folder of IIS": (
         rules(rule(OLD, action='type="Rewrite" url="bin/a.html"')),
         [
-            REWRITES + "/bin/a.html, and request filtering refuses it: hiddenSegments hides the"
-            " folder 'bin', as every IIS does."
+            REWRITES + "/bin/a.html, and request filtering refuses it: hiddenSegments hides"
+            " 'bin', as every IIS does."
         ],
     ),
     "a hidden folder of the site": (
         rules(rule(OLD, action='type="Rewrite" url="x/a.html"'))
         + f"\n{HIDDEN}</requestFiltering></security>",
         [
-            REWRITES + "/x/a.html, and request filtering refuses it: hiddenSegments hides the"
-            " folder 'x' (web.config:3)."
+            REWRITES + "/x/a.html, and request filtering refuses it: hiddenSegments hides 'x'"
+            " (web.config:3)."
         ],
     ),
     "a type without a handler": (

@@ -127,9 +127,9 @@ export function playground(place) {
   const wanted = () => urls.value.split("\n").map((line) => line.trim()).filter(Boolean).slice(0, 100);
   const answer = latestOnly(async () => {
     const found = await post("explain", { config: edit.area.value, urls: wanted() });
-    const open = new Set([...results.querySelectorAll("details[open] > summary > code")].map((one) => one.textContent));
+    const open = new Set([...results.querySelectorAll("details.answer[open] > summary > code")].map((one) => one.textContent));
     results.replaceChildren(...answers(found.before, found.after));
-    for (const one of results.querySelectorAll("details")) one.open = open.has(one.querySelector("code").textContent);
+    for (const one of results.querySelectorAll("details.answer")) one.open = open.has(one.querySelector("code").textContent);
   });
   const check = latestOnly(async () => {
     const { findings } = await post("check", { config: edit.area.value });

@@ -13,11 +13,11 @@ function timing(request) {
   const known = PARTS.filter(([name]) => times[name] !== null && times[name] !== undefined);
   const bar = h("div", { class: "timing", "aria-hidden": "true" }, known.map(([name]) => {
     const part = h("span", { class: `t-${name}` });
-    part.style.flexGrow = Math.max(times[name], 0.001);
+    part.style.flexGrow = Math.max(1000 * times[name], 1); // a sum below 1 would leave a gap
     return part;
   }));
   return [known.length ? bar : null, h("p", {}, known.map(([name, words]) =>
-    [h("span", { class: `key t-${name}` }), `${words} ${duration(times[name])}  `]), `in all ${duration(request.timing.total)}`)];
+    [h("span", { class: `key t-${name}` }), `${words} ${duration(times[name])}, `]), `in all ${duration(request.timing.total)}`)];
 }
 
 // Secrets are folded and masked; their values come only when they are asked for.

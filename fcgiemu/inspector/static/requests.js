@@ -115,6 +115,7 @@ function flush() {
     view.body.prepend(...rows);
   }
   count();
+  if (!isBusy) spark();
 }
 
 function count() {

@@ -18,7 +18,7 @@ function ruleRow(rule) {
 function source(file, all) {
   const marks = new Map();
   for (const rule of all.filter((one) => one.file === file.name)) {
-    marks.set(rule.line, [rule.hits ? `${rule.hits} hits` : "never", rule.hits > 0]);
+    marks.set(rule.line, [rule.hits ? `${rule.hits} hit${rule.hits === 1 ? "" : "s"}` : "never", rule.hits > 0]);
     for (const one of rule.conditions) if (!marks.has(one.line)) marks.set(one.line, [`${one.true} / ${one.false}`, one.true + one.false > 0]);
   }
   return h("details", {}, h("summary", {}, file.name), h("div", { class: "source" }, (file.text ?? "").split("\n").map((line, index) => {
