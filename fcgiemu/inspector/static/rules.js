@@ -65,7 +65,7 @@ export function rules(place) {
   place.append(h("h1", {}, "Rules and workers"),
     section("Rules", h("p", { class: "soft" }, "Rules are counted by name since the start, conditions since web.config was read last."), table(["Rule", "Hits", "Last hit", "Conditions"], ruleBody)),
     section("Where they stand", files),
-    section("Worker processes", table(["Process", "Application", "State", "Requests", "Age", "Memory", "Last output", ""], workerBody), nothing),
+    section("Worker processes", table(["Process", "Application", "State", "Requests", "Age", "Memory", "Last output", "Action"], workerBody), nothing),
     section("Changed files", changes));
   look();
   return () => { ended = true; clearTimeout(timer); };
