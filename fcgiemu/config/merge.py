@@ -443,7 +443,7 @@ class _Merger:
             catalogue.finding(
                 "config-duplicate-entry",
                 element.span,
-                severity="warning" if is_served else "",
+                severity="info" if is_served else "",
                 hresult=E_INVALID_DATA
                 if self.section in _DUPLICATE_IS_INVALID_DATA
                 else E_DUPLICATE,

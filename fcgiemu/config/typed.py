@@ -147,8 +147,9 @@ class Typer:
             found[attribute.name] = values.parse(attribute, text)
         except values.OddCase as odd:
             found[attribute.name] = odd.value
-            # In rewrite sections another case is known to work.
-            severity = "info" if self.section.startswith(REWRITE) else "warning"
+            # In rewrite sections another case is known to work, and True is written everywhere.
+            is_known = self.section.startswith(REWRITE) or attribute.type == "bool"
+            severity = "info" if is_known else "warning"
             self.report(
                 "config-value-case",
                 element.span,

@@ -14,6 +14,7 @@ from ..applications import Application
 from ..catalogue import finding
 from ..catalogue.findings import Finding, Span
 from ..config.file import ConfigFile
+from ..hosting import WINDOWS_ROOT
 from ..modules import handlers
 from ..programs.windows_paths import path_pairs
 from ..site import Site
@@ -108,6 +109,8 @@ def _folders(site: Site, application: Application, value: str, span: Span) -> It
         local = paths.map_path(text, path_pairs(site)) if is_windows else None
         local = local or (None if is_windows else paths.below(str(application.path), text))
         inside = local is not None and local.startswith(str(site.path) + os.sep)
+        if text.lower().startswith(f"{WINDOWS_ROOT.lower()}\\"):
+            continue  # sites lie in folders of it: this may be the path of the site itself
         if local and inside and not os.path.isdir(local) and not _made_later(site, local):
             missing = os.path.relpath(local, site.path)
             if has_python(application):

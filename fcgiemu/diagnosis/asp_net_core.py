@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from itertools import combinations
+from pathlib import Path
 from typing import NamedTuple
 
 from ..applications import Application
@@ -73,8 +74,21 @@ def _of_section(member: Member) -> Iterator[Finding]:
         yield finding("aspnetcore-in-process", member.span)
     for text in (settings.process_path, settings.arguments):
         if match := re.search(r"(?i)%LAUNCHER_(?:PATH|ARGS)%", text):
-            yield finding("aspnetcore-launcher", member.span, name=match[0], example=EXAMPLE)
+            severity = "info" if _is_source(member) else ""
+            yield finding(
+                "aspnetcore-launcher",
+                member.span,
+                severity=severity,
+                name=match[0],
+                example=EXAMPLE,
+            )
             return
+
+
+def _is_source(member: Member) -> bool:
+    """Whether a project's sources lie there, which are published before a server has them."""
+    folder = Path(member.application.path)
+    return any(True for _ in folder.glob("*.*proj")) or (folder / "Program.cs").is_file()
 
 
 def _of_pools(members: list[Member]) -> Iterator[Finding]:

@@ -230,4 +230,5 @@ def _filtering(section: Element) -> Iterator[Finding]:
             extension = add.attributes.get("fileExtension", "")
             if extension and not extension.startswith(".") or "*" in extension:
                 meant = "." + extension.lstrip("*.")
-                yield finding("filtering-extension", add.span, extension=extension, meant=meant)
+                code = f"filtering-extension{'' if len(meant) > 1 else '/every'}"
+                yield finding(code, add.span, extension=extension, meant=meant)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ..catalogue import finding
@@ -60,6 +60,8 @@ def findings(site: Site) -> Iterator[Finding]:
             or isinstance(decision.action, Respond)
             and decision.action.status >= 500
             or _is_served_elsewhere(site, path)
+            or path.lower().endswith((".ts", ".mts"))  # TypeScript, which has the type of a video
+            or _begins_with_a_folder(site, path, decision.rules)
             or isinstance(decision.action, CallIisnode)
             and _is_of_its_log(site, path, decision.action)
         ):
@@ -102,6 +104,24 @@ def _is_served_elsewhere(site: Site, path: str) -> bool:
         if isinstance(other, ServeFile) and entry is not None and other.entry.path == entry.path:
             return True
     return False
+
+
+#: A target that is the whole URL below a folder: public{REQUEST_URI}.
+_BELOW = re.compile(r"(?i)/?[\w-]+/?\{(?:REQUEST_URI|PATH_INFO|URL|R:[01])\}$")
+
+
+def _begins_with_a_folder(site: Site, path: str, names: Sequence[str]) -> bool:
+    """Whether rules first lead every URL into the folder of what is public: files beside it are
+    hidden on purpose.
+    """
+    first = _named(site, path, names[0])
+    return (
+        len(names) > 1
+        and first is not None
+        and not first.conditions
+        and first.action.url is not None
+        and _BELOW.match(first.action.url.source) is not None
+    )
 
 
 def _is_of_its_log(site: Site, path: str, action: CallIisnode) -> bool:

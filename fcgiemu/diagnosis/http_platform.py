@@ -107,10 +107,12 @@ def suspicions(
     texts = [settings.process_path, settings.arguments]
     texts += [value for _, value in settings.environment]
     for name in dict.fromkeys(name for text in texts for name in undefined(site, text)):
-        near = difflib.get_close_matches(name.upper(), [PORT_VARIABLE, "HOME", "TEMP"], 1)
+        near = difflib.get_close_matches(name.upper(), [PORT_VARIABLE, "HOME", "TEMP"], 1, 0.75)
+        near = [PORT_VARIABLE] if re.search(r"(?i)(?:^|_)PORT$", name) else near
         yield finding(
             f"platform-unknown-variable/{'near' if near else 'none'}",
             span,
+            severity="" if near else "info",  # the machine may define it, as JAVA_HOME
             name=name,
             near="".join(near),
         )

@@ -146,6 +146,10 @@ def _yml(site: Site, effective: Effective, folder: str) -> Iterator[Finding]:
 # -- scripts ---------------------------------------------------------------------------------------
 
 
+#: Folders that a build makes: a repository does not hold them.
+_BUILT = frozenset({"dist", "build", "out", ".next", ".output"})
+
+
 def _scripts(site: Site, effective: Effective, folder: str, item: Node) -> Iterator[Finding]:
     path = item.text("path").strip("/")
     local = Path(site.local_path(folder + "/"))
@@ -156,7 +160,8 @@ def _scripts(site: Site, effective: Effective, folder: str, item: Node) -> Itera
         scripts = [entry]
     else:
         scripts = []
-        if not any(_named(local, path)) and holds_files(local):
+        is_built = path.replace("\\", "/").partition("/")[0].lower() in _BUILT
+        if not any(_named(local, path)) and holds_files(local) and not is_built:
             yield _no_script(item, local)
     for script in scripts:
         loaded = list(_loaded(site.path, script))

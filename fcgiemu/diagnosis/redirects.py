@@ -24,6 +24,8 @@ from . import sample_requests
 _PROXY = re.compile(r"(?i)forwarded|_ssl|proto|scheme|visitor|front_end")
 #: The maps that are asked for the path.
 _LOOK_UP = re.compile(r"\{([\w .-]+):/?(?:\{ToLower:)?\{(?:URL|REQUEST_URI|PATH_INFO|R:[01])\}")
+#: A target that is the URL itself below a folder.
+_INTO = re.compile(r"(/[^{?]+/)\{R:[01]\}$")
 #: More redirects than this are a loop for every browser.
 MAX_HOPS = 10
 
@@ -46,7 +48,16 @@ def findings(site: Site, effective: Effective, own: Sequence[Rule]) -> list[Find
         if hops:
             shown = " -> ".join(hops[:4]) + (" -> ..." if len(hops) > 4 else "")
             if loops:
-                found.append(finding("redirect-loop", rule.span, rule=rule.name, hops=shown))
+                folder = _INTO.match(rule.action.url.source if rule.action.url else "")
+                found.append(
+                    finding(
+                        f"redirect-loop{'/folder' if folder else ''}",
+                        rule.span,
+                        rule=rule.name,
+                        hops=shown,
+                        folder=re.escape(folder[1]) if folder else "",
+                    )
+                )
             elif len(hops) > 2:
                 found.append(
                     finding(

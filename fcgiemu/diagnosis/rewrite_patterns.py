@@ -52,6 +52,13 @@ def as_wildcard(pattern: str) -> str:
     return re.sub(r"\*+", "*", text.replace("\\", ""))
 
 
+def has_wildcard(pattern: str) -> bool:
+    """Whether some wildcard pattern means the same as a regular expression: it has alternatives,
+    sets and repeated letters in no other place than ``*`` stands for.
+    """
+    return not re.search(r"[\[|{]|\\[dws]|\)[*+?]|[^.)\]][+?]", pattern)
+
+
 # -- how matches begin -----------------------------------------------------------------------------
 
 

@@ -162,13 +162,13 @@ def _syntax(rule: Rule, pattern: str) -> Iterator[Finding]:
         form = "" if rule.pattern_syntax == "Wildcard" else "/exact"
         for text, span in [(pattern, rule.span), *texts]:
             if rewrite_patterns.is_regex(text) or form and "*" in text:
-                meant = rewrite_patterns.as_wildcard(text)
+                lossy = not form and not rewrite_patterns.has_wildcard(text)
                 yield finding(
-                    f"rewrite-regex-as-wildcard{form}",
+                    f"rewrite-regex-as-wildcard{'/none' if lossy else form}",
                     span,
                     rule=rule.name,
                     pattern=text,
-                    meant=meant,
+                    meant=rewrite_patterns.as_wildcard(text),
                 )
         return
     yield from _wildcards(rule)
@@ -389,6 +389,8 @@ class _Before:
         for earlier in candidates:
             form = _takes(earlier, rule, texts)
             if form is not None:
+                if not form and _takes(rule, earlier, list(sample_requests.paths(earlier))) == "":
+                    form = "/same"
                 yield finding(
                     f"rewrite-never-reached{form}",
                     rule.span,

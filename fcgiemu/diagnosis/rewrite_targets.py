@@ -75,9 +75,31 @@ def _query(rule: Rule, url: str, to_node: bool) -> Iterator[Finding]:
     ):
         if to_node and rule.action.type == "Rewrite" and "://" not in url:
             return
+        if any(_ASKS_FOR_FILE.search(test.input.source) for test in _file_tests(rule)):
+            return  # no file has a name with a query: with one the rule is not applied
         yield finding("rewrite-query-twice", rule.span, rule=rule.name, url=url)
-    elif captured:
+    elif captured and (rule.action.type == "Redirect" or _repeats(rule, url)):
         yield finding("rewrite-query-twice/captured", rule.span, rule=rule.name, url=url)
+
+
+#: The URL as the client sent it, with its query, as part of a file's name.
+_ASKS_FOR_FILE = re.compile(r"(?i)\{(?:REQUEST_URI|UNENCODED_URL)\}")
+
+
+def _file_tests(rule: Rule) -> list[Condition]:
+    return [
+        condition
+        for condition in rule.conditions
+        if condition.match_type == "IsFile" and not condition.negate and not rule.match_any
+    ]
+
+
+def _repeats(rule: Rule, url: str) -> bool:
+    """Whether a value that was taken from the query comes again under its own name: a program sees
+    it twice then.
+    """
+    names = set(re.findall(r"(\w+)=", rule.conditions[-1].pattern or ""))
+    return any(name in names for name in re.findall(r"[?&](\w+)=\{C:[1-9]\}", url))
 
 
 def _folder(site: Hosting, rule: Rule, url: str) -> Iterator[Finding]:

@@ -101,11 +101,12 @@ def _mime_types(site: Site) -> Iterator[Finding]:
         urls = ["/" + "/".join(parts[start:]) for start in range(min(2, len(parts)))]
         if refused := next((url for url in urls if _is_refused(site, url, (404, 3))), None):
             said.add(extension)
-            form = "/php" if extension == ".php" else ""
+            is_php = extension == ".php"
             mime_type = _MIME_TYPES.get(extension, "application/octet-stream")
             yield finding(
-                f"static-no-mime-type{form}",
+                f"static-no-mime-type{'/php' if is_php else ''}",
                 None,
+                severity="info" if is_php else "",  # most servers with PHP map it for every site
                 path=refused,
                 extension=extension,
                 type=mime_type,
@@ -222,8 +223,22 @@ def _executed(site: Site, item: Node, path: str) -> Iterator[Finding]:
     action = decision.action if decision is not None else None
     if isinstance(action, ServeFile) and status >= 400:
         yield finding("errors-soft", item.span, status=status, path=path)
-    elif isinstance(action, Respond) and action.status == 404 and "." in path:
+    elif (
+        isinstance(action, Respond)
+        and action.status == 404
+        and "." in path
+        and not _leads_to_a_file(site, path.partition("?")[0])
+    ):
         yield finding("errors-page/url", item.span, status=status, path=path)
+
+
+def _leads_to_a_file(site: Site, path: str) -> bool:
+    """Whether a URL path is that of a file, or of one with further segments behind it: such a page
+    is there, and what keeps it from being answered is said by itself.
+    """
+    parts = path.strip("/").split("/")
+    found = (site.find("/" + "/".join(parts[:end])) for end in range(len(parts), 0, -1))
+    return any(entry is not None and not entry.is_directory for entry in found)
 
 
 # -- httpRedirect ----------------------------------------------------------------------------------

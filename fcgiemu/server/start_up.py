@@ -72,7 +72,7 @@ def report(site: Site, launcher: Launcher, reload: bool) -> Iterator[str]:
 
 
 #: Findings that other lines of the report say.
-_SAID = frozenset({"settings-python-courtesy", "settings-inferred-folder"})
+_SAID = frozenset({"settings-python-courtesy", "settings-inferred-folder", "aspnetcore-in-process"})
 
 
 def _kinder(site: Site) -> Iterator[str]:

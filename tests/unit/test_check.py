@@ -169,6 +169,117 @@ def test_nothing_is_said_of_what_is_right(tmp_path: Path, config: str) -> None:
     assert codes(tmp_path, config) == set()
 
 
+_IISNODE = (
+    '<handlers><add name="node" path="{}" verb="*" modules="iisnode" /></handlers>'
+    '<httpErrors existingResponse="PassThrough" />'
+)
+_CORE = (
+    '<handlers><add name="core" path="*" verb="*" modules="AspNetCoreModuleV2" /></handlers>'
+    '<aspNetCore processPath="{}" arguments=".{}App.dll" hostingModel="{}" />'
+)
+_PLATFORM = (
+    '<handlers><add name="h" path="*" verb="*" modules="httpPlatformHandler" /></handlers>'
+    '<httpPlatform processPath="%JAVA_HOME%\\bin\\java.exe" arguments="-Dserver.port=%HTTP_PLATFORM_PORT%" />'
+)
+_QUERY = (
+    '<rule name="r"><match url="{}" /><conditions><add input="{{QUERY_STRING}}" pattern="{}" /></conditions>'
+    '<action type="Rewrite" url="{}" /></rule>'
+)
+_PAGE = '<httpErrors><remove statusCode="404" /><error statusCode="404" path="{}" responseMode="ExecuteURL" /></httpErrors>'
+#: Real sites are like this, and nothing is wrong with them: notes at most.
+AT_MOST_NOTES = {
+    "PHP that the server maps": ({"index.php": ""}, web_config()),
+    "an error page that PHP makes": ({"index.php": ""}, web_config(_PAGE.format("/index.php"))),
+    "an error page behind a path": ({"i.php": ""}, web_config(_PAGE.format("/i.php/404"))),
+    "types that are compressed already": (
+        {},
+        web_config(
+            '<httpCompression><staticTypes><add mimeType="text/*" enabled="true" /></staticTypes></httpCompression>'
+        ),
+    ),
+    "a variable of the machine": ({}, web_config(_PLATFORM)),
+    "ASP.NET Core within IIS": ({}, web_config(_CORE.format("dotnet", "\\", "InProcess"))),
+    "the sources of ASP.NET Core": (
+        {"App.csproj": "<Project />"},
+        web_config(_CORE.format("%LAUNCHER_PATH%", "\\", "OutOfProcess")),
+    ),
+    "a script that a build makes": (
+        {"src/server.ts": "", "package.json": "{}"},
+        web_config(_IISNODE.format("dist/server.js")),
+    ),
+    "sources beside the public folder": (
+        {"server.js": "", "src/a.css": "", "lib/b.ts": "", "public/c.css": ""},
+        web_config(
+            _IISNODE.format("server.js") + "<rewrite><rules>"
+            '<rule name="public"><action type="Rewrite" url="public{REQUEST_URI}" /></rule>'
+            '<rule name="node"><conditions><add input="{REQUEST_FILENAME}" matchType="IsFile" negate="true" />'
+            '</conditions><action type="Rewrite" url="server.js" /></rule></rules></rewrite>'
+        ),
+    ),
+    "a value of the query under another name": (
+        {"static/show.html": ""},
+        rules(_QUERY.format("^basket$", "size=(\\d+)", "/static/show.html?id={C:1}")),
+    ),
+    "a cached page by its URL": (
+        {},
+        rules(
+            '<rule name="cache"><match url=".*" /><conditions><add matchType="IsFile" '
+            'input="{DOCUMENT_ROOT}\\cache{REQUEST_URI}index.html" /></conditions>'
+            '<action type="Rewrite" url="cache{REQUEST_URI}index.html" /></rule>'
+        ),
+    ),
+    "the path of the site itself": (
+        {},
+        web_config(
+            python_handler(),
+            {"WSGI_HANDLER": "app.app", "PYTHONPATH": "C:\\inetpub\\wwwroot\\shop"},
+        ),
+    ),
+    "True in another case": (
+        {},
+        web_config('<security><requestFiltering removeServerHeader="True" /></security>'),
+    ),
+}
+
+
+@pytest.mark.parametrize(("files", "config"), AT_MOST_NOTES.values(), ids=list(AT_MOST_NOTES))
+def test_what_is_not_a_mistake_is_not_a_warning(
+    tmp_path: Path, files: dict[str, str], config: str
+) -> None:
+    write(tmp_path, {"app.py": "app = print", **files, "web.config": config})
+    found = check(Site(tmp_path))
+    assert [finding for finding in found if finding.severity != "info"] == []
+
+
+REMEDIES = [
+    (
+        '<rule name="r"><match url="/*" /><action type="None" /></rule>',
+        "Write '^.*$', or",
+    ),
+    (
+        '<rule name="r"><match url="/api/*" /><action type="None" /></rule>',
+        "Write '^api/.*$', or",
+    ),
+    (
+        '<rule name="r" patternSyntax="Wildcard"><match url="*" /><conditions>'
+        '<add input="{HTTP_COOKIE}" pattern="^.*(one|two).*$" negate="true" /></conditions>'
+        '<action type="None" /></rule>',
+        "where a pattern of the rule is '*'",
+    ),
+    (
+        '<rule name="one" stopProcessing="true"><match url=".*" /><action type="None" /></rule>'
+        '<rule name="two"><match url="(.*)" /><action type="None" /></rule>',
+        "Remove one of the two",
+    ),
+]
+
+
+@pytest.mark.parametrize(("rule", "remedy"), REMEDIES)
+def test_remedies_fit_their_rule(tmp_path: Path, rule: str, remedy: str) -> None:
+    write(tmp_path, {"web.config": rules(rule)})
+    assert any(remedy in finding.hint for finding in check(Site(tmp_path)))
+
+
 LOUD = [
     (
         "redirect-loop",
@@ -486,13 +597,13 @@ def test_codes_on_the_command_line(
     assert result.exit_code == status and words in result.output, result.output
 
 
-def test_a_scheme_that_is_there_already_is_a_warning_everywhere(tmp_path: Path) -> None:
+def test_a_scheme_that_is_there_already_is_a_note_everywhere(tmp_path: Path) -> None:
     scheme = '<httpCompression><scheme name="gzip" dll="gzip.dll" /></httpCompression>'
     site = write(tmp_path, {"web.config": web_config(scheme), "a.txt": "a"})
     explained = Site(site).explain("/a.txt")
     assert explained["outcome"]["status"] == 200
     found = {(one["code"], one["severity"]) for one in explained["findings"]}
-    assert found == {("config-duplicate-entry", "warning")}
+    assert found == {("config-duplicate-entry", "info")}
     assert found == {(one.code, one.severity) for one in check(Site(site))}
 
 

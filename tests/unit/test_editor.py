@@ -379,7 +379,7 @@ def test_the_problem_matcher_of_the_page_reads_what_check_says(tmp_path: Path) -
     blocks = [json.loads(text) for text in re.findall(r"```json\n(.*?)```", page, re.DOTALL)]
     (tasks,) = [block["tasks"] for block in blocks if "tasks" in block]
     pattern = tasks[0]["problemMatcher"]["pattern"]
-    write(tmp_path, {"web.config": web_config('<no /><directoryBrowse enabled="True" />')})
+    write(tmp_path, {"web.config": web_config('<no /><httpErrors errorMode="custom" />')})
     lines = CliRunner().invoke(main, ["check", str(tmp_path)]).output.splitlines()
     found = list(filter(None, (re.match(pattern["regexp"], line) for line in lines)))
     assert [line[pattern["severity"]] for line in found] == ["error", "warning"]
