@@ -7,15 +7,17 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from .. import catalogue
 from ..catalogue import page
 from ..catalogue.findings import Finding
-from ..diagnosis.check import stream, worst
+from ..diagnosis.check import is_passed_over, stream, worst
 from ..errors import SiteError
 from ..site import Site
 from ..version import DOCUMENTATION
@@ -23,6 +25,9 @@ from . import fail
 from .grammar import format_option, site_argument
 from .options import open_site, site_options
 from .watching import again
+
+if TYPE_CHECKING:
+    from ..diagnosis.fixes import FileChange
 
 _COLOURS = {"error": "red", "warning": "yellow", "info": "cyan"}
 
@@ -107,7 +112,7 @@ class _Run:
 
     def status(self) -> int:
         """Show what is found; the exit status."""
-        return self._show(self._found(self._open()))
+        return self._show(shown for _, _, shown in self._found(self._parts()))
 
     def watched(self) -> None:
         """As ``status``, for one of many times: a site that cannot be read is one message."""
@@ -125,14 +130,17 @@ class _Run:
             fail(SiteError("--fix changes web.config itself.", "Leave out --transform."))
         try:
             for _ in range(_MAX_ROUNDS):
-                opened = self._open()
-                found = list(self._found(opened))
-                changes = fixes.changes(opened, found)
+                found = list(self._found(self._parts()))
+                changes = [
+                    change
+                    for part, those in groupby(found, itemgetter(0))
+                    for change in fixes.changes(part.site, [finding for _, finding, _ in those])
+                ]
                 if not write:
-                    click.echo("".join(change.diff() for change in changes), nl=False)
+                    click.echo("".join(map(_patch, changes)), nl=False)
                     if not changes:
                         click.echo(f"--fix changes nothing; found: {len(found)}", err=True)
-                    return worst(found)
+                    return worst(finding for _, finding, _ in found)
                 for change in changes:
                     change.write()
                     click.echo(f"{_shown(change.path)}: {_counted(change.fixed)}", err=True)
@@ -142,28 +150,46 @@ class _Run:
             fail(error, error.hint)
         except OSError as error:
             fail(error)
-        return self._show(found)
+        return self._show(shown for _, _, shown in found)
 
-    def _open(self) -> Site:
+    def _parts(self) -> list[_Part]:
+        """The site, or where its folder is none, as the root of a repository, those below it."""
         from ..diagnosis.configuration_files import missing
 
+        opened = self._open(self.site)
+        files = opened.tree.load_all(is_passed_over)
+        if not files:
+            lack = _no_configuration(opened.path, missing(opened.path))
+            fail(lack, lack.hint)
+        folders = _sites_below(opened, [file.directory.strip("/") for file in files])
+        if not folders:
+            return [_Part("", opened)]
+        listed = ", ".join(folders)
+        click.echo(f"No web.config in {self.site}; sites below it: {listed}", err=True)
+        return [_Part(folder, self._open(self.site / folder)) for folder in folders]
+
+    def _open(self, folder: Path) -> Site:
         try:
-            opened = open_site(self.site, **self.settings)
+            opened = open_site(folder, **self.settings)
             # what a signed-in user gets is looked at
             opened.settings = replace(opened.settings, easy_auth=None)
-            if not opened.tree.load_all(lambda name: name.startswith(".")):
-                raise _no_configuration(opened.path, missing(opened.path))
             return opened
         except SiteError as error:
             fail(error, error.hint)
 
-    def _found(self, opened: Site) -> Iterator[Finding]:
+    def _found(self, parts: Sequence[_Part]) -> Iterator[tuple[_Part, Finding, Finding]]:
+        """Findings with their site, as it names their files and as SITE does."""
+        found: Iterable[tuple[_Part, Finding, Finding]] = (
+            (part, finding, part.named(finding))
+            for part in parts
+            for finding in stream(part.site, self.ignored)
+            if self.selected is None or finding.code in self.selected
+        )
         try:
-            found = stream(opened, self.ignored)
-            if self.selected is not None:
-                found = (finding for finding in found if finding.code in self.selected)
             if self.baseline is not None:
-                found = iter(_new(self.baseline, list(found)))
+                found = list(found)
+                new = {id(shown) for shown in _new(self.baseline, [shown for *_, shown in found])}
+                found = [one for one in found if id(one[2]) in new]
             yield from found
         except SiteError as error:
             fail(error, error.hint)
@@ -183,6 +209,44 @@ class _Run:
             if output := report.FORMATS[self.kind](shown):
                 click.echo(output)
         return worst(shown)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A site that is checked, and its folder below the one that was named: "" for that itself."""
+
+    folder: str
+    site: Site
+
+    def named(self, finding: Finding) -> Finding:
+        """A finding whose file is named from the folder that was given to the command."""
+        span = finding.span
+        if not self.folder or span is None or not (self.site.path / span.file).exists():
+            return finding
+        return replace(finding, span=replace(span, file=f"{self.folder}/{span.file}"))
+
+
+#: What IIS sends for a folder: one of them makes the folder a site, without web.config as well.
+_FIRST_PAGES = (
+    "default.htm",
+    "index.htm",
+    "index.html",
+    "default.aspx",
+    "default.asp",
+    "index.php",
+)
+
+
+def _sites_below(opened: Site, folders: Sequence[str]) -> list[str]:
+    """The topmost folders with a web.config, where SITE itself is not one; [] where it is."""
+    is_laid_out = len(opened.layout.directories) > 1
+    if "" in folders or is_laid_out or any(opened.find(f"/{page}") for page in _FIRST_PAGES):
+        return []
+    return [
+        folder
+        for folder in sorted(folders)
+        if not any(folder.startswith(f"{other}/") for other in folders)
+    ]
 
 
 #: Fixes may lead to others: so often is looked again.
@@ -205,6 +269,12 @@ def _shown(path: Path) -> str:
     """A path relative to the working directory, where it lies below it."""
     relative = os.path.relpath(path)
     return str(path) if relative.startswith("..") else relative
+
+
+def _patch(change: FileChange) -> str:
+    """A change as a diff that can be applied in the working directory, where its file is there."""
+    name = _shown(change.path)
+    return change.diff("" if os.path.isabs(name) else name.replace(os.sep, "/"))
 
 
 def _no_configuration(site: Path, lack: Finding | None) -> SiteError:

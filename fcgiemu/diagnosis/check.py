@@ -59,7 +59,7 @@ def stream(site: Site, ignored: Iterable[str] = ()) -> Iterator[Finding]:
     """The findings of ``check``, file by file as they are found: first those that are about none,
     then those of each file by line. Raises UnknownCode.
     """
-    files = site.tree.load_all(lambda name: name.lower() in UNWATCHED or name == ".fcgiemu")
+    files = site.tree.load_all(is_passed_over)
     files.sort(key=lambda file: file.name)
     keeper = _Keeper(site, files, ignored)
     waiting = keeper.kept(_of_site(site, files))
@@ -69,6 +69,11 @@ def stream(site: Site, ignored: Iterable[str] = ()) -> Iterator[Finding]:
         yield from sorted(now, key=_place)
         waiting = [finding for finding in found if _place(finding)[0] > file.name]
     yield from sorted(waiting, key=_place)
+
+
+def is_passed_over(folder: str) -> bool:
+    """Whether a folder of this name holds no configuration of the site: node_modules, .git."""
+    return folder.lower() in UNWATCHED or folder == ".fcgiemu"
 
 
 class _Keeper:

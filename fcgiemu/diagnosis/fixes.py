@@ -40,14 +40,15 @@ class FileChange:
     after: bytes
     fixed: tuple[Finding, ...]
 
-    def diff(self) -> str:
-        """The change as a unified diff."""
+    def diff(self, name: str = "") -> str:
+        """The change as a unified diff, of the file by its name in the site or by another."""
+        name = name or self.name
         encoding = encoding_of(self.before)
         texts = [data.decode(encoding, "replace") for data in (self.before, self.after)]
         old, new = (text.removeprefix("\ufeff").splitlines(keepends=True) for text in texts)
         ended = (
             line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"
-            for line in difflib.unified_diff(old, new, f"a/{self.name}", f"b/{self.name}")
+            for line in difflib.unified_diff(old, new, f"a/{name}", f"b/{name}")
         )
         return "".join(ended).replace("\r\n", "\n")
 

@@ -636,6 +636,56 @@ def test_findings_come_file_by_file(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         assert asked == names[: number + 1]
 
 
+_SPA = rules(
+    '<rule name="page"><match url="^app/" /><action type="Rewrite" url="/index.html" /></rule>'
+    '<rule name="slash"><match url="^/x" /><action type="None" /></rule>'
+)
+
+
+@pytest.mark.parametrize(
+    ("more", "sites"),
+    [
+        ({}, ["api/web.config", "web/public/web.config"]),
+        ({"web.config": web_config()}, []),
+        ({"default.htm": ""}, []),
+    ],
+    ids=["repository", "configured", "pages"],
+)
+def test_a_repository_holds_sites(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: dict[str, str], sites: list[str]
+) -> None:
+    """Each topmost folder with a web.config is one; a folder of a site is a folder of it."""
+    names = ["api/web.config", "web/public/web.config", "node_modules/x/web.config"]
+    files = {"web/public/index.html": "", "web/public/admin/web.config": web_config(), **more}
+    write(tmp_path, {**dict.fromkeys(names, _SPA), **files})
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(main, ["check"])
+    assert ("sites below it: api, web/public" in result.output) == bool(sites)
+    assert "node_modules" not in result.output
+    # whose folder it is decides what /index.html means
+    assert ("[rewrite-leaves-folder]" in result.output) == ("web.config" in more), result.output
+    found = json.loads(CliRunner().invoke(main, ["check", "--json"]).stdout)
+    assert {one["file"] for one in found if one["code"] == "rewrite-leading-slash"} == set(
+        names[:2]
+    )
+
+
+def test_fixes_of_several_sites(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path, {"a/web.config": _SPA, "b/web.config": _SPA})
+    monkeypatch.chdir(tmp_path)
+    shown = CliRunner().invoke(main, ["check", "--diff"]).output
+    assert "--- a/a/web.config" in shown and "+++ b/b/web.config" in shown
+    for _ in range(2):
+        CliRunner().invoke(main, ["check", "--fix"])
+        texts = {(tmp_path / name / "web.config").read_text("utf-8") for name in "ab"}
+        assert texts == {_SPA.replace("^/x", "^x")}
+    kept = ["check", "--baseline", "kept.json"]
+    assert CliRunner().invoke(main, kept).exit_code == 0
+    write(tmp_path, {"b/web.config": _SPA})
+    result = CliRunner().invoke(main, kept)
+    assert "b/web.config" in result.output and "a/web.config" not in result.output
+
+
 class Folder:
     """A watcher that a test moves: it tells of a change when it is asked to."""
 
