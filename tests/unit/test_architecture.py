@@ -24,6 +24,21 @@ def test_every_file_that_is_named_exists(name: str) -> None:
     assert named and [path for path in named if not (ROOT / path).exists()] == []
 
 
+def test_every_file_of_a_room_that_is_named_exists() -> None:
+    """The names under "The larger rooms from inside" are those of files in the room."""
+    rooms = architecture.PAGE.read_text("utf-8").split("\n### `")[1:]
+    assert rooms
+    for room in rooms:
+        folder, _, text = room.partition("`")
+        of_tables = "\n".join(line for line in text.splitlines() if line.startswith("| `"))
+        named = re.findall(r"`(\w+\.py)`", of_tables)
+        assert named and [name for name in named if not _is_in(name, folder)] == [], folder
+
+
+def _is_in(name: str, folder: str) -> bool:
+    return (ROOT / "fcgiemu" / folder / name).exists()
+
+
 def test_every_room_is_described() -> None:
     text = architecture.PAGE.read_text("utf-8")
     table = text[text.index("| room |") :].partition("\n\n")[0]
