@@ -42,7 +42,7 @@ class Hsts:
     redirect_to_https: bool
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Layout:
     """A site's applications and virtual directories; the root application and directory come
     first.
@@ -71,12 +71,12 @@ def is_complete(file: ConfigFile) -> bool:
 
 def plain_layout(folder: Path, windows: str, name: str) -> Layout:
     """A site of one application."""
-    place = Place(windows, "", windows, name)
+    place = Place(site_root=windows, application_path="", application_root=windows, site_name=name)
     return Layout(
-        name,
-        [Application("", folder, place)],
-        [VirtualDirectory("", FileView(str(folder)), windows)],
-        [(windows, str(folder))],
+        name=name,
+        applications=[Application("", folder, place)],
+        directories=[VirtualDirectory("", FileView(str(folder)), windows)],
+        pairs=[(windows, str(folder))],
     )
 
 
@@ -116,7 +116,7 @@ class _Reader:
         self.windows = windows
         self.site = site
         self.beside = beside
-        self.layout = Layout(site.attributes.get("name", ""))
+        self.layout = Layout(name=site.attributes.get("name", ""))
         self.layout.host_names = [
             binding.attributes.get("bindingInformation", "").rpartition(":")[2]
             for binding in site.iter("binding")
@@ -150,12 +150,12 @@ class _Reader:
         root = _root_directory(element)
         local, windows = self._folders(root, is_root=not url)
         place = Place(
-            site_root,
-            url,
-            windows,
-            self.layout.name,
-            _number(self.site, "id", 1),
-            element.attributes.get("applicationPool") or "DefaultAppPool",
+            site_root=site_root,
+            application_path=url,
+            application_root=windows,
+            site_name=self.layout.name,
+            site_id=_number(self.site, "id", 1),
+            application_pool=element.attributes.get("applicationPool") or "DefaultAppPool",
         )
         self.layout.applications.append(Application(url, local, place))
         for directory in _directories(element):

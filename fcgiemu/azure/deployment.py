@@ -54,7 +54,7 @@ class DeploymentStep:
     run: Callable[[], None]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Deployment:
     """One deployment of ``source`` to ``home``. ``custom`` runs the command of .deployment;
     ``python`` is that of --python.
@@ -583,9 +583,9 @@ def of_home(
     if "app_settings" in kept:
         settings += tuple(read(Path(kept["app_settings"])))
     return Deployment(
-        source,
-        home,
-        say,
+        source=source,
+        home=home,
+        say=say,
         python=python or kept.get("python"),
         custom=custom,
         nearest=nearest if nearest is not None else kept.get("nearest_config") == "true",

@@ -168,15 +168,15 @@ def filled(
     found = kind(name)
     text = found.forms[form]
     return Finding(
-        found.code,
-        severity or found.severity,
-        Template(text.message).substitute(values),
-        span,
-        Template(text.hint).substitute(values),
-        found.hresult if hresult is None else hresult,
-        section,
-        location,
-        Template(text.fix).substitute(values),
+        code=found.code,
+        severity=severity or found.severity,
+        message=Template(text.message).substitute(values),
+        span=span,
+        hint=Template(text.hint).substitute(values),
+        hresult=found.hresult if hresult is None else hresult,
+        section=section,
+        location=location,
+        fix=Template(text.fix).substitute(values),
     )
 
 

@@ -117,7 +117,7 @@ def command(
     try:
         where = requesting.origin(url)
         opened = open_site(site, **settings)
-        report = comparing.Report(where.url, str(site))
+        report = comparing.Report(live=where.url, site=str(site))
         headers = requesting.secret_headers(secrets) if secrets else ()
         known = baselines.read(baseline) if baseline and not update_baseline else frozenset()
         with ExitStack() as stack:

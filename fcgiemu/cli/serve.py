@@ -197,7 +197,12 @@ def command(
     end_with_starter()
     reap_as_process_1()
     pool = PoolOptions(
-        workers, worker, strict_pool, no_timeouts, debug_port, standby=standby and reload
+        workers=workers,
+        worker=worker,
+        strict_pool=strict_pool,
+        no_timeouts=no_timeouts,
+        debug_port=debug_port,
+        standby=standby and reload,
     )
     try:
         certificate = (
@@ -208,11 +213,11 @@ def command(
             else None
         )
         options = ServeOptions(
-            host,
-            port,
-            reload,
-            tuple(filter(None, reload_also)),
-            pool,
+            host=host,
+            port=port,
+            reload=reload,
+            reload_also=tuple(filter(None, reload_also)),
+            pool=pool,
             log_format=log_format,
             certificate=certificate,
             freb=freb,

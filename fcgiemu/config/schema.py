@@ -81,7 +81,7 @@ TOLERATED = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Attribute:
     """One attribute: ``type`` is bool, int, uint, int64, string, timeSpan, enum or flags;
     ``default`` as written.
@@ -205,15 +205,15 @@ def _attribute(text: str) -> Attribute:
     limits, step = _RANGE.search(words), _STEP.search(words)
     values = tuple(match["values"].split("|")) if match["values"] else ()
     return Attribute(
-        match["name"],
-        match["type"],
-        values,
-        match["default"],
-        frozenset(_STEP.sub("", _RANGE.sub("", words)).split()),
-        int(limits[2]) if limits else None,
-        int(limits[3]) if limits else None,
-        limits is not None and limits[1] == "exclude",
-        int(step[1]) if step else 1,
+        name=match["name"],
+        type=match["type"],
+        values=values,
+        default=match["default"],
+        words=frozenset(_STEP.sub("", _RANGE.sub("", words)).split()),
+        low=int(limits[2]) if limits else None,
+        high=int(limits[3]) if limits else None,
+        exclude=limits is not None and limits[1] == "exclude",
+        step=int(step[1]) if step else 1,
     )
 
 

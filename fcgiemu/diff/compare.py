@@ -57,7 +57,7 @@ def compare(
     facts = Facts()
     found = totals(_sections(judge, iter(requests)))
     facts.requests = found.requests
-    return Comparison(found, facts, rules=rules_of(new))
+    return Comparison(totals=found, facts=facts, rules=rules_of(new))
 
 
 def _sections(judge: Judge, requests: Iterator[ListedRequest]) -> Iterator[Section]:

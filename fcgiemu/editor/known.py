@@ -11,10 +11,12 @@ from ..config.schema import Attribute, CollectionSchema, ElementSchema
 _LOCATION = {
     attribute.name: attribute
     for attribute in (
-        Attribute("path", "string"),
-        Attribute("overrideMode", "enum", ("Allow", "Deny", "Inherit"), "Inherit"),
-        Attribute("allowOverride", "bool"),
-        Attribute("inheritInChildApplications", "bool", (), "true"),
+        Attribute(name="path", type="string"),
+        Attribute(
+            name="overrideMode", type="enum", values=("Allow", "Deny", "Inherit"), default="Inherit"
+        ),
+        Attribute(name="allowOverride", type="bool"),
+        Attribute(name="inheritInChildApplications", type="bool", values=(), default="true"),
     )
 }
 _TOP = ("appSettings", "location", "system.webServer", "system.web", "connectionStrings")

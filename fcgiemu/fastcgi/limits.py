@@ -9,7 +9,7 @@ from dataclasses import dataclass
 GRACE_SECONDS = 3.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """Attributes of <fastCgi><application>, by their own names in our spelling; seconds where they
     are times.

@@ -73,7 +73,7 @@ class StartFailed(Exception):
     """The process could not be started or reached."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Launch:
     """How to start a process. With ``listens`` descriptor 0 is a listening socket (the FastCGI
     specification), else it is

@@ -21,7 +21,7 @@ _VERSION = 1
 _AGAIN = "Write all parts again with the same version of fcgiemu, configurations and options."
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Comparison:
     """What was compared, and what was found."""
 
@@ -135,7 +135,13 @@ def merged(paths: Sequence[Path]) -> Comparison:
         notes.append(f"missing parts: {', '.join(map(str, missing))} of {first['part'][1]}")
     complete = not missing and all(head["complete"] for head in heads)
     return Comparison(
-        found, facts, first["reasons"], first["lacking"], first["rules"], sorted(notes), complete
+        totals=found,
+        facts=facts,
+        reasons=first["reasons"],
+        lacking=first["lacking"],
+        rules=first["rules"],
+        notes=sorted(notes),
+        complete=complete,
     )
 
 
@@ -192,4 +198,10 @@ def _together(sections: Sequence[Section]) -> Section:
 
 def of_sections(sections: Iterator[Section], facts: Facts, inputs: Inputs, new: Site) -> Comparison:
     """A comparison from its sections, in their order."""
-    return Comparison(totals(sections), facts, inputs.reasons, inputs.lacking, rules_of(new))
+    return Comparison(
+        totals=totals(sections),
+        facts=facts,
+        reasons=inputs.reasons,
+        lacking=inputs.lacking,
+        rules=rules_of(new),
+    )

@@ -56,7 +56,7 @@ def grouped(rows: Rows) -> Groups:
     }
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Section:
     """What deciding the requests of a section has found."""
 
@@ -115,16 +115,16 @@ class Section:
     def of_json(cls, values: dict[str, Any]) -> Section:
         """The section of ``as_json``."""
         return cls(
-            values["requests"],
-            values["changed"],
-            values["ignored"],
-            {(row[0], row[1], row[2]): row[3] for row in values["changes"]},
-            {(row[0], row[1], row[2]): row[3] for row in values["unlike"]},
-            values["parity"],
-            {(row[0], row[1]): row[2] for row in values["flows"]},
-            values["old_hits"],
-            values["new_hits"],
-            set(values["needed"]),
+            requests=values["requests"],
+            changed=values["changed"],
+            ignored=values["ignored"],
+            changes={(row[0], row[1], row[2]): row[3] for row in values["changes"]},
+            unlike={(row[0], row[1], row[2]): row[3] for row in values["unlike"]},
+            parity=values["parity"],
+            flows={(row[0], row[1]): row[2] for row in values["flows"]},
+            old_hits=values["old_hits"],
+            new_hits=values["new_hits"],
+            needed=set(values["needed"]),
         )
 
 
@@ -141,7 +141,7 @@ def add_counts(mine: dict[Any, int], theirs: dict[Any, int]) -> None:
         mine[name] = mine.get(name, 0) + count
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Totals:
     """All sections together: bounded whatever the length of a log."""
 

@@ -64,7 +64,7 @@ class Options:
     kept: KeptWorkers | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Counted:
     """Counts of logs in ``folder``; ``paths`` are complete."""
 
@@ -141,7 +141,16 @@ def count_by(names: Iterable[str], columns_read: Inputs, folder: Path, options: 
         f"{name} lies there packed as well: both are counted" for name in look_alike(found)
     )
     whole = fingerprint.of_all_logs(found, columns_read.wanted, options.encoding)
-    return Counted(folder, paths, facts, columns_read, notes, rows, complete, f"{mark} {whole}")
+    return Counted(
+        folder=folder,
+        paths=paths,
+        facts=facts,
+        inputs=columns_read,
+        notes=notes,
+        rows=rows,
+        complete=complete,
+        fingerprint=f"{mark} {whole}",
+    )
 
 
 def _weight(source: LogSource) -> int:
@@ -169,13 +178,13 @@ def _count_tasks(
     side_by_side = max(1, min(options.jobs, len(groups)))
     return [
         CountTask(
-            group,
-            target / f"{number}.sqlite",
-            columns_read.wanted,
-            options.engine,
-            max(1, options.jobs // side_by_side),
-            options.memory // side_by_side,
-            options.encoding,
+            sources=group,
+            target=target / f"{number}.sqlite",
+            wanted=columns_read.wanted,
+            engine=options.engine,
+            threads=max(1, options.jobs // side_by_side),
+            memory=options.memory // side_by_side,
+            encoding=options.encoding,
         )
         for number, group in enumerate(groups)
     ]

@@ -29,7 +29,7 @@ from .workers import stopping
 ENGINES = ("auto", "duckdb", "lines")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CountTask:
     """Logs to be counted into ``target``. ``memory`` in bytes."""
 

@@ -22,7 +22,7 @@ _GZIP = 31
 Types = dict[str, bool]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Compression:
     """The compiled sections: urlCompression, httpCompression, and serverRuntime's idea of a
     frequent hit.
@@ -84,18 +84,18 @@ def compression(effective: Effective) -> Compression:
         else runtime.integer("frequentHitThreshold")
     )
     return Compression(
-        does("Static"),
-        does("Dynamic"),
-        _types(section.child("staticTypes")),
-        _types(section.child("dynamicTypes")),
-        _level(gzip, "staticCompressionLevel"),
-        _level(gzip, "dynamicCompressionLevel"),
-        section.integer("minFileSizeForComp"),
-        section.flag("noCompressionForHttp10"),
-        section.flag("noCompressionForProxies"),
-        section.flag("noCompressionForRange"),
-        hits,
-        runtime.seconds("frequentHitTimePeriod"),
+        static=does("Static"),
+        dynamic=does("Dynamic"),
+        static_types=_types(section.child("staticTypes")),
+        dynamic_types=_types(section.child("dynamicTypes")),
+        static_level=_level(gzip, "staticCompressionLevel"),
+        dynamic_level=_level(gzip, "dynamicCompressionLevel"),
+        min_size=section.integer("minFileSizeForComp"),
+        not_http10=section.flag("noCompressionForHttp10"),
+        not_proxies=section.flag("noCompressionForProxies"),
+        not_range=section.flag("noCompressionForRange"),
+        hits=hits,
+        period=runtime.seconds("frequentHitTimePeriod"),
     )
 
 

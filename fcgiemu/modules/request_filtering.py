@@ -27,7 +27,7 @@ _CLOSE = (("Connection", "close"),)
 _STRAY_PERCENT = re.compile("%(?![0-9A-Fa-f]{2})")
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class FilteringRule:
     """A <filteringRule>: what it scans and the strings it denies."""
 
@@ -248,12 +248,16 @@ def _strings(node: Node, name: str) -> tuple[str, ...]:
 
 def _rule(node: Node) -> FilteringRule:
     return FilteringRule(
-        node.text("name"),
-        node.flag("scanUrl"),
-        node.flag("scanQueryString"),
-        node.flag("scanAllRaw"),
-        node.flag("denyUnescapedPercent"),
-        tuple(item.text("requestHeader").lower() for item in node.child("scanHeaders").items),
-        frozenset(item.text("fileExtension").lower() for item in node.child("appliesTo").items),
-        tuple(item.text("string").lower() for item in node.child("denyStrings").items),
+        name=node.text("name"),
+        scan_url=node.flag("scanUrl"),
+        scan_query=node.flag("scanQueryString"),
+        scan_all=node.flag("scanAllRaw"),
+        deny_unescaped_percent=node.flag("denyUnescapedPercent"),
+        headers=tuple(
+            item.text("requestHeader").lower() for item in node.child("scanHeaders").items
+        ),
+        extensions=frozenset(
+            item.text("fileExtension").lower() for item in node.child("appliesTo").items
+        ),
+        strings=tuple(item.text("string").lower() for item in node.child("denyStrings").items),
     )

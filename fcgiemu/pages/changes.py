@@ -45,7 +45,7 @@ class ChangeRow:
     examples: dict[str, int]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Band:
     """All requests of a kind on one side. ``top`` and ``height`` in units of the plot."""
 
@@ -74,7 +74,7 @@ class Flow:
         return self.before != self.after
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plot:
     """Two columns of bands with flows between them."""
 
@@ -99,7 +99,7 @@ def plot(counts: dict[tuple[str, str], int]) -> Plot:
         for flow, count in sorted(folded.items(), key=lambda pair: _order(before, after, pair[0]))
     ]
     flows.sort(key=lambda flow: flow.is_change)  # changes are drawn on top
-    return Plot(before, after, flows)
+    return Plot(before=before, after=after, flows=flows)
 
 
 def _folded(counts: dict[tuple[str, str], int]) -> dict[tuple[str, str], int]:
@@ -128,7 +128,7 @@ def _bands(counts: dict[tuple[str, str], int], side: int) -> list[Band]:
     top = 0.0
     for name in sorted(sums, key=lambda name: (-sums[name], name)):
         height = room * sums[name] / total
-        bands.append(Band(name, sums[name], top, height))
+        bands.append(Band(name=name, count=sums[name], top=top, height=height))
         top += height + _GAP
     _keep_apart(bands)
     return bands

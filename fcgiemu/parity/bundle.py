@@ -41,7 +41,7 @@ class Captured:
     headers: tuple[tuple[str, str], ...]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Bundle:
     """A bundle. ``files`` are the site's files by relative path, with their sizes, folders with a
     final slash; ``problems`` says what could not be read.
@@ -66,7 +66,7 @@ def read(path: Path) -> Bundle:
     """The bundle in a zip or a folder. Raises SiteError where it is none."""
     parts = _from_folder(path) if path.is_dir() else _from_zip(path)
     about: dict[str, Any] | None = None
-    bundle = Bundle(str(path), {})
+    bundle = Bundle(source=str(path), about={})
     for name, data in parts:
         if name == "bundle.json":
             about = _about(data, path)

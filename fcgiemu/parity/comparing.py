@@ -30,7 +30,7 @@ class Cause:
     place: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ChangedAnswer:
     """One question that was answered differently."""
 
@@ -42,7 +42,7 @@ class ChangedAnswer:
     rules: tuple[str, ...] = ()
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class DifferenceGroup:
     """A difference that several questions share."""
 
@@ -54,7 +54,7 @@ class DifferenceGroup:
     examples: list[str] = field(default_factory=list)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Report:
     """What a comparison found. ``known`` counts differences that the baseline has; ``gone`` are
     entries of the baseline that do not differ any more.
@@ -143,11 +143,13 @@ def _count(
     for difference in new:
         # bodies and places differ from one URL to the next: they are counted together
         own = difference.aspect in ("body", "Location", "Content-Length")
-        values = ("", "") if own else (difference.live, difference.local)
-        key = (cause.words, difference.aspect, *values)
+        live, local = ("", "") if own else (difference.live, difference.local)
+        key = (cause.words, difference.aspect, live, local)
         if key not in report.groups and len(report.groups) >= MAX_GROUPS:
             cause, key = Cause("further differences"), ("further differences", "", "", "")
-        group = report.groups.setdefault(key, DifferenceGroup(cause, key[1], *values))
+        group = report.groups.setdefault(
+            key, DifferenceGroup(cause=cause, aspect=key[1], live=live, local=local)
+        )
         group.count += 1
         if len(group.examples) < EXAMPLES:
             shown = f"{question.method} {question.target}"
@@ -155,7 +157,11 @@ def _count(
                 shown += f": live {difference.live}, local {difference.local}"
             group.examples.append(shown)
     if capture is not None:
-        capture(ChangedAnswer(question, there, here, new, cause, rules))
+        capture(
+            ChangedAnswer(
+                question=question, live=there, local=here, differences=new, cause=cause, rules=rules
+            )
+        )
 
 
 def _cause(site: Site, question: Question, live: str) -> tuple[Cause, tuple[str, ...]]:

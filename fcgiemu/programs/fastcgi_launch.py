@@ -46,7 +46,7 @@ _FOREVER = float("inf")
 PTVSD_PORT = 5678  # wfastcgi's default
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PoolOptions:
     """What the command line says about processes. ``worker`` is "fcgiemu" or "wfastcgi"
     (Microsoft's own file).
@@ -145,9 +145,9 @@ class Launcher:
             if program.is_php and not self.options.strict_pool:
                 environment = {**php.environment(limits), **environment}
             return Launch(
-                guarded((program.path, *program.arguments)),
-                environment,
-                str(application.path),
+                command=guarded((program.path, *program.arguments)),
+                environment=environment,
+                directory=str(application.path),
                 tcp=tcp,
                 binds=("-b",) if program.is_php else None,
                 grace=grace,
@@ -180,9 +180,9 @@ class Launcher:
             environment["FCGIEMU_REPORTS"] = self._folders(application)
         command = (program.path, str(_WORKER / "main.py"))
         return Launch(
-            command,
-            environment,
-            str(application.path),
+            command=command,
+            environment=environment,
+            directory=str(application.path),
             tcp=tcp,
             binds=(),
             grace=grace,
@@ -246,9 +246,9 @@ class Launcher:
             environment["PYTHONDONTWRITEBYTECODE"] = "1"
         command = guarded((program.path, str(_WORKER / "genuine.py"), script))
         return Launch(
-            command,
-            environment,
-            str(application.path),
+            command=command,
+            environment=environment,
+            directory=str(application.path),
             listens=False,
             watches=True,
             grace=grace,

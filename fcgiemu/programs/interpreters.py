@@ -24,7 +24,7 @@ from .python_choice import PythonQuery, activated_folder, choose
 from .windows_paths import path_pairs
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Program:
     """A local program for a scriptProcessor. ``version`` is set for Python; ``why`` says what made
     it that one, ``notes`` what had to be guessed or passed over.
@@ -184,8 +184,8 @@ def _python(asked: PythonQuery) -> Program:
     except SiteError as error:
         raise ProgramMissing(str(error), error.hint) from error
     return Program(
-        choice.path,
-        choice.version,
+        path=choice.path,
+        version=choice.version,
         notes=list(choice.notes),
         why=choice.why,
         environment=choice.environment,
@@ -200,7 +200,7 @@ def _other(asked: PythonQuery, processor: str) -> Program:
     """
     full_path = asked.full_path
     if asked.local and _is_program(asked.local):
-        return Program(asked.local, why="web.config names it")
+        return Program(path=asked.local, why="web.config names it")
     name = _name(full_path)
     if re.search(r"(?i)(?:^|[\\/])(?:scripts|bin)[\\/][^\\/]+$", full_path):
         beside = _python(asked)
@@ -209,7 +209,7 @@ def _other(asked: PythonQuery, processor: str) -> Program:
             beside.path, beside.version = script, None
             return beside
     if found := shutil.which(name):
-        return Program(found, notes=[f"{full_path} -> {found}"])
+        return Program(path=found, notes=[f"{full_path} -> {found}"])
     if "%" in full_path:
         raise ProgramMissing(
             f"scriptProcessor is '{processor}': a placeholder that Visual Studio fills in when it"

@@ -34,7 +34,7 @@ SYSTEMS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AttributeSupport:
     """An attribute: ``element`` is its path below the section ("" = the section itself), ``type``
     as the schema has it.
@@ -60,7 +60,13 @@ def entries() -> Iterator[AttributeSupport]:
                 else attribute.type
             )
             yield AttributeSupport(
-                path, element, attribute.name, shown, attribute.default, support, lock(path)
+                section=path,
+                element=element,
+                attribute=attribute.name,
+                type=shown,
+                default=attribute.default,
+                support=support,
+                lock=lock(path),
             )
 
 

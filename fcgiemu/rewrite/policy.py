@@ -14,7 +14,7 @@ def switch(default: Any, decides: str, settled_by: str) -> Any:
     return field(default=default, metadata={"decides": decides, "settled_by": settled_by})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RewritePolicy:
     """Every value here is inferred, not known; changing one changes the behaviour everywhere."""
 

@@ -35,7 +35,7 @@ from .policy import POLICY
 MODULE_VERSION = "7,1,1993,2351"  # measured: URL Rewrite 2.1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
     """Where the application lives, as its server variables say it. Windows spelling, no trailing
     separator.

@@ -87,7 +87,7 @@ _LIMITS = {
 }
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class LogEntry:
     """A request as it ended, at ``when`` (seconds since 1970). ``seconds`` from its first byte to
     the last of its response.
@@ -240,15 +240,15 @@ class Server:
         head, body = kept.ready
         connection.send_again(head.data, body)
         entry = LogEntry(
-            kept.head.method,
-            kept.head.target.decode("latin-1"),
-            kept.decision,
-            head.status,
-            0,
-            time.time(),
-            time.perf_counter() - begun,
-            len(body),
-            False,
+            method=kept.head.method,
+            url=kept.head.target.decode("latin-1"),
+            outcome=kept.decision,
+            status=head.status,
+            substatus=0,
+            when=time.time(),
+            seconds=time.perf_counter() - begun,
+            bytes_sent=len(body),
+            client_gone=False,
         )
         self._log(entry)
         if self.observer is not None:
@@ -289,7 +289,20 @@ class Server:
         text = f"the connection was closed: the client exceeded {limit}"
         refused = Refused(0, reason, text)
         remark = f"{text} [{reason}]"
-        self._log(LogEntry("-", "-", refused, 0, 0, time.time(), 0.0, 0, False, remark))
+        self._log(
+            LogEntry(
+                method="-",
+                url="-",
+                outcome=refused,
+                status=0,
+                substatus=0,
+                when=time.time(),
+                seconds=0.0,
+                bytes_sent=0,
+                client_gone=False,
+                remark=remark,
+            )
+        )
 
     def go_on(
         self, exchange: Exchange, outcome: Outcome, acting: Coroutine[Any, Any, None]
@@ -359,16 +372,16 @@ class Server:
             self.recorder.ended(exchange, outcome, substatus)
         remark = f"{exchange.remark} [{exchange.reason}]" if exchange.reason else exchange.remark
         entry = LogEntry(
-            exchange.method,
-            url,
-            outcome,
-            exchange.status,
-            substatus,
-            time.time(),
-            time.perf_counter() - exchange.begun,
-            exchange.bytes_sent,
-            (gone or exchange.gone) and not exchange.was_cut,
-            remark,
+            method=exchange.method,
+            url=url,
+            outcome=outcome,
+            status=exchange.status,
+            substatus=substatus,
+            when=time.time(),
+            seconds=time.perf_counter() - exchange.begun,
+            bytes_sent=exchange.bytes_sent,
+            client_gone=(gone or exchange.gone) and not exchange.was_cut,
+            remark=remark,
         )
         self._log(entry)
         if self.observer is not None:

@@ -136,12 +136,14 @@ def decide(site: Site, exchange: Exchange) -> Decision:
                 folders[view] = listing
                 del answers[view, relative]
         exchange.kept = KeptDecision(
-            RequestHead(exchange.method, exchange.target, exchange.headers, exchange.version, True),
-            decision,
-            site.tree.generation,
-            answers,
-            tuple(folders.items()),
-            _is_of_any_query(site, decision),
+            head=RequestHead(
+                exchange.method, exchange.target, exchange.headers, exchange.version, True
+            ),
+            decision=decision,
+            generation=site.tree.generation,
+            answers=answers,
+            folders=tuple(folders.items()),
+            any_query=_is_of_any_query(site, decision),
         )
     return decision
 

@@ -12,7 +12,7 @@ from ..modules.fastcgi_variables import ParamsTemplate
 from .response_heads import KnownHead
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class KeptDecision:
     """A request, its decision, and what that depends on beside it."""
 

@@ -14,7 +14,7 @@ KEPT = 1000
 KEPT_BYTES = 64 * 1024 * 1024
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Recording:
     """An answer on its way to a client, for the cache. ``until`` is the time in seconds when it is
     out of date, None for one that is kept until something changes.
@@ -66,7 +66,9 @@ class OutputCache:
         if decision.request.method != "GET":
             return None
         until = None if profile.seconds is None else now + profile.seconds
-        return Recording(key, until, caching.max_response, self._generation)
+        return Recording(
+            key=key, until=until, limit=caching.max_response, generation=self._generation
+        )
 
     def keep(self, recording: Recording) -> None:
         """Keep an answer that went out as a whole, if it may be."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 CAPTURED = 1 << 16
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Capture:
     """A request in progress. Times are those of ``time.perf_counter``, 0 = not reached."""
 

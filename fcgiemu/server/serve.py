@@ -43,7 +43,7 @@ _TOLD_ALWAYS = ("  error", "  warning")
 LOG_SECONDS = 0.02
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ServeOptions:
     """What the command line of ``serve`` says beyond the site's settings."""
 

@@ -62,7 +62,7 @@ class BadExpectation(ValueError):
     """A line that says nothing that can be compared; the message names file and line."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Expectation:
     """A request, and what must come of it: values by name (kind, status, location, file, path,
     handler), rules that apply.
@@ -135,9 +135,9 @@ def parse(lines: Iterable[str], source: str) -> Iterator[Expectation]:
                 )
             headers.append((name.strip(), value.strip()))
         expectation = Expectation(
-            match["url"],
-            match["method"] or "GET",
-            headers,
+            url=match["url"],
+            method=match["method"] or "GET",
+            headers=headers,
             client=_client(match["client"], source, number) if match["client"] else client,
             source=source,
             line=number,
@@ -221,7 +221,7 @@ def _from_csv(text: str, source: str) -> Iterator[Expectation]:
             continue
         if len(cells) < 2 or not cells[1]:
             raise BadExpectation(f"{source}:{number}: two cells are needed, old and new.")
-        expectation = Expectation(cells[0], source=source, line=number)
+        expectation = Expectation(url=cells[0], source=source, line=number)
         if re.fullmatch(r"\d{3}(?:\.\d+)?", cells[1]):
             expectation.wanted["status"] = cells[1]
         else:
@@ -279,14 +279,14 @@ def _from_json(text: str, source: str) -> Iterator[Expectation]:
         if expect.get("substatus"):
             wanted["status"] = f"{wanted.get('status', '')}.{expect['substatus']}"
         yield Expectation(
-            entry["url"],
-            entry.get("method", "GET"),
-            list((entry.get("headers") or {}).items()),
-            wanted,
-            list(expect.get("rules", ())),
-            _client(client, source, number),
-            source,
-            number,
+            url=entry["url"],
+            method=entry.get("method", "GET"),
+            headers=list((entry.get("headers") or {}).items()),
+            wanted=wanted,
+            rules=list(expect.get("rules", ())),
+            client=_client(client, source, number),
+            source=source,
+            line=number,
         )
 
 

@@ -90,7 +90,7 @@ def source(tmp_path: Path) -> Path:
 
 def deploy(source: Path, home: Path, **more: object) -> list[str]:
     said: list[str] = []
-    Deployment(source, Home(home), said.append, **more).run()  # type: ignore[arg-type]
+    Deployment(source=source, home=Home(home), say=said.append, **more).run()  # type: ignore[arg-type]
     return said
 
 
@@ -495,7 +495,7 @@ def test_a_deployment_names_what_is_for_windows(source: Path, tmp_path: Path) ->
     write(source, {"requirements.txt": "six @ file:///C:/ci/six_1\n"})
     said: list[str] = []
     with pytest.raises(DeploymentFailed):
-        Deployment(source, Home(tmp_path / "home"), said.append).run()
+        Deployment(source=source, home=Home(tmp_path / "home"), say=said.append).run()
     assert any(
         "warning: requirements.txt requires six, which can be installed on Windows only" in line
         for line in said
@@ -748,7 +748,7 @@ def test_one_deployment_waits_for_another(source: Path, tmp_path: Path) -> None:
     said: list[str] = []
     with home.busy.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        other = threading.Thread(target=Deployment(source, home, said.append).run)
+        other = threading.Thread(target=Deployment(source=source, home=home, say=said.append).run)
         other.start()
         while not any("another deployment is running" in line for line in said):
             assert other.is_alive()

@@ -415,10 +415,14 @@ def test_comments_silence(tmp_path: Path, comment: str, left: set[str]) -> None:
 
 FINDINGS = [
     Finding(
-        "a-code", "error", "it is, 100% wrong\nreally", Span("sub/web.config", 3, 7), "fix: it"
+        code="a-code",
+        severity="error",
+        message="it is, 100% wrong\nreally",
+        span=Span("sub/web.config", 3, 7),
+        hint="fix: it",
     ),
-    Finding("b-code", "warning", "odd", Span("web.config", 1, 1)),
-    Finding("c-code", "info", "by the way"),
+    Finding(code="b-code", severity="warning", message="odd", span=Span("web.config", 1, 1)),
+    Finding(code="c-code", severity="info", message="by the way"),
 ]
 
 
@@ -491,7 +495,14 @@ def test_the_address_of_help() -> None:
     ],
 )
 def test_sarif_locations_are_uri_references(path: str, location: dict[str, str]) -> None:
-    found = Finding("a-code", "error", "wrong", Span(path, 1, 1), "Fix it.", hresult=0)
+    found = Finding(
+        code="a-code",
+        severity="error",
+        message="wrong",
+        span=Span(path, 1, 1),
+        hint="Fix it.",
+        hresult=0,
+    )
     result = json.loads(report.sarif([found]))["runs"][0]["results"][0]
     assert result["locations"][0]["physicalLocation"]["artifactLocation"] == location
     assert result["message"]["text"] == "wrong. Fix it."

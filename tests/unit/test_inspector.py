@@ -33,7 +33,17 @@ OLD = (
 
 def entry(outcome: Any = None, status: int = 200) -> LogEntry:
     outcome = outcome or Refused(status, "", "")
-    return LogEntry("GET", "/", outcome, status, 0, 5.0, 0.25, 3, False)
+    return LogEntry(
+        method="GET",
+        url="/",
+        outcome=outcome,
+        status=status,
+        substatus=0,
+        when=5.0,
+        seconds=0.25,
+        bytes_sent=3,
+        client_gone=False,
+    )
 
 
 def exchange(

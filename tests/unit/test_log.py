@@ -27,15 +27,15 @@ def entry(
         url, headers={name.replace("_", "-"): value for name, value in headers.items()}
     )
     return LogEntry(
-        "GET",
-        request.target.raw,
-        site.decide(request),
-        status,
-        substatus,
-        NOW.timestamp(),
-        0.0123,
-        5,
-        gone,
+        method="GET",
+        url=request.target.raw,
+        outcome=site.decide(request),
+        status=status,
+        substatus=substatus,
+        when=NOW.timestamp(),
+        seconds=0.0123,
+        bytes_sent=5,
+        client_gone=gone,
     )
 
 
@@ -58,7 +58,17 @@ def test_w3c(make_site: Callable[..., Site]) -> None:
     assert gone is not None and " ... " in gone and gone.endswith(" 200 0 64 12")
     assert (
         log.w3c(
-            LogEntry("GET", "/..", Refused.of(UrlRefused(403, "", "")), 403, 0, 0.0, 0.1, 0, False)
+            LogEntry(
+                method="GET",
+                url="/..",
+                outcome=Refused.of(UrlRefused(403, "", "")),
+                status=403,
+                substatus=0,
+                when=0.0,
+                seconds=0.1,
+                bytes_sent=0,
+                client_gone=False,
+            )
         )
         is None
     )

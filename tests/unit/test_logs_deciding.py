@@ -347,6 +347,13 @@ def test_groups_and_examples_are_bounded() -> None:
 
 
 def test_sections_survive_json() -> None:
-    section = Section(3, 2, 1, needed={"b", "a"}, flows={("a", "b"): 1}, parity={"": [1, 0]})
+    section = Section(
+        requests=3,
+        changed=2,
+        ignored=1,
+        needed={"b", "a"},
+        flows={("a", "b"): 1},
+        parity={"": [1, 0]},
+    )
     section.put(section.changes, ("other", "a", "b"), "/x", 2)
     assert Section.of_json(section.as_json()) == section

@@ -20,7 +20,7 @@ from fcgiemu.fastcgi.limits import Limits
 from fcgiemu.fastcgi.pool import Pool, QueueFull, TooManyFails
 from fcgiemu.fastcgi.process import ALLOWED, Launch, ProcessState, StartFailed, WorkerProcess
 
-LAUNCH = Launch(("program",), {}, "/")
+LAUNCH = Launch(command=("program",), environment={}, directory="/")
 
 
 class FakeProcess:
@@ -418,7 +418,7 @@ def test_a_grace_of_zero_kills_at_once(
     pool: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def work(_: Pool, spawner: Spawner) -> None:
-        launch = Launch(("program",), {}, "/", grace=0.0)
+        launch = Launch(command=("program",), environment={}, directory="/", grace=0.0)
         worker = WorkerProcess(launch, lambda *_: None)
         await worker.start(spawner)  # type: ignore[arg-type]
         await worker.stop()
@@ -438,7 +438,10 @@ def test_processes_that_watch_are_told(pool: Callable[..., None]) -> None:
             told.append(os.dup(int(env["FCGIEMU_CHANGES"])))
             return await spawner(*command, **more)
 
-        worker = WorkerProcess(Launch(("program",), {}, "/", watches=True), lambda *_: None)
+        worker = WorkerProcess(
+            Launch(command=("program",), environment={}, directory="/", watches=True),
+            lambda *_: None,
+        )
         await worker.start(spawn)  # type: ignore[arg-type]
         worker.file_changed("sub/a.py")
         assert os.read(told[0], 100) == b"sub\\a.py\n"
@@ -451,7 +454,9 @@ def test_processes_that_watch_are_told(pool: Callable[..., None]) -> None:
 
 def test_tcp_on_loopback(pool: Callable[..., None]) -> None:
     async def work(_: Pool, spawner: Spawner) -> None:
-        worker = WorkerProcess(Launch(("program",), {}, "/", tcp=True), lambda *_: None)
+        worker = WorkerProcess(
+            Launch(command=("program",), environment={}, directory="/", tcp=True), lambda *_: None
+        )
         await worker.start(spawner)  # type: ignore[arg-type]
         assert spawner.started[0].socket.getsockname()[0] == "127.0.0.1"
         await worker.stop()
@@ -570,7 +575,9 @@ class StandbyPool:
     """A pool that keeps a stand-by, over processes of our own; what is launched can be changed."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, may: bool = True) -> None:
-        self.launch = Launch(("program",), {"A": "1"}, "/", mark="m1", may_stand_by=may)
+        self.launch = Launch(
+            command=("program",), environment={"A": "1"}, directory="/", mark="m1", may_stand_by=may
+        )
         self.spawner = Spawner(monkeypatch)
         self.application = Pool(
             lambda: self.launch,

@@ -84,9 +84,9 @@ def unreadable(error: ConfigurationError) -> Message:
     """A file that cannot be read, as a message."""
     finding = error.finding
     return Message(
-        "error",
-        finding.code,
-        finding.message,
-        finding.span or Span("", 1, 1),
+        kind="error",
+        code=finding.code,
+        text=finding.message,
+        span=finding.span or Span("", 1, 1),
         hint=finding.hint,
     )

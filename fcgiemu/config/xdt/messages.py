@@ -52,7 +52,7 @@ REMEDIES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
     """One line of the log of a run.
 
@@ -102,25 +102,35 @@ class MessageLog:
 
     def say(self, text: str, kind: str = "verbose", code: str = "", about: str = "") -> None:
         """A line without a place."""
-        self.messages.append(Message(kind, code, text, None, about, self.depth))
+        self.messages.append(
+            Message(kind=kind, code=code, text=text, span=None, about=about, depth=self.depth)
+        )
 
     def warn(self, code: str, text: str, about: str, span: Span | None) -> None:
         """A warning, or a message while warnings are suppressed."""
         if self.suppressed:
-            self.messages.append(Message("message", code, text, None, about, self.depth))
+            self.messages.append(
+                Message(
+                    kind="message", code=code, text=text, span=None, about=about, depth=self.depth
+                )
+            )
         else:
-            self.messages.append(Message("warning", code, text, span, about, self.depth))
+            self.messages.append(
+                Message(
+                    kind="warning", code=code, text=text, span=span, about=about, depth=self.depth
+                )
+            )
 
     def fail(self, failure: TransformFailed, span: Span | None = None) -> None:
         """An error, at its own place or else at ``span``."""
         self.messages.append(
             Message(
-                "error",
-                failure.code,
-                failure.text,
-                failure.span or span,
-                failure.about,
-                self.depth,
+                kind="error",
+                code=failure.code,
+                text=failure.text,
+                span=failure.span or span,
+                about=failure.about,
+                depth=self.depth,
             )
         )
 
