@@ -190,7 +190,7 @@ class FileView:
         """Nothing is at ``relative`` while this listing of the root ``holds``; None where there is
         no such one.
 
-        Most URLs of a program are no files: the first name is not in the listing.
+        Most URLs of a program are not files: the first name is not in the listing.
         """
         kept = self._listings.get(self.root)
         return (

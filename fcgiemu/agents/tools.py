@@ -51,10 +51,10 @@ def explain(
     except ValueError as error:
         raise SiteError(f"The request cannot be made: {error}.") from None
     answer = cast(Explanation, masking.data(answer))
-    told = story(answer)
+    text = story(answer)
     answer.pop("events", None)
     answer.pop("trace", None)
-    return {"story": told, **answer}
+    return {"story": text, **answer}
 
 
 def check(folder: Confined, site: str) -> Json:
@@ -71,16 +71,16 @@ def test(folder: Confined, site: str, file: str, expectations: str) -> Json:
     """
     opened = folder.open(site)
     try:
-        wanted = list(_expectations(folder, opened, file, expectations))
+        expected = list(_expectations(folder, opened, file, expectations))
     except (BadExpectation, UnicodeDecodeError) as error:
         raise SiteError(str(error)) from None
-    if not wanted:
+    if not expected:
         raise SiteError(
             "There is no expectation.",
             "Give some as text, one a line, such as: /old -> 301 /new",
         )
-    _bound("expectations", len(wanted), MAX_URLS)
-    results = list(judge(Client(opened).open, wanted))
+    _bound("expectations", len(expected), MAX_URLS)
+    results = list(judge(Client(opened).open, expected))
     failed = [result for result in results if result.differences]
     return {
         "passed": len(results) - len(failed),

@@ -8,7 +8,6 @@ from typing import TypedDict
 #: HRESULTs of configuration errors as IIS's 500.19 page shows them (Microsoft's article on HTTP
 #: error 500.19).
 E_INVALID_DATA = 0x8007000D
-E_LOCKED = 0x80070021
 E_DUPLICATE = 0x800700B7
 E_ACCESS_DENIED = 0x80070005
 

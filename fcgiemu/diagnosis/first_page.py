@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
+from typing import assert_never
 from urllib.parse import quote
 
 from ..applications import Application
@@ -41,7 +42,7 @@ def steps(
     site: Site, application: Application, decision: Decision, intended: Sequence[Handler]
 ) -> Iterator[DoctorStep]:
     """What to say where the first page is not answered by the program of a handler in
-    ``wanted``.
+    ``intended``.
     """
     action, url = decision.action, f"{application.url}/"
     if isinstance(action, CallFastCgi | CallProcess):
@@ -52,16 +53,19 @@ def steps(
     if isinstance(action, Respond):
         yield _refused(url, action, *((why, remedy) if action.status < 500 else ("", "")))
         return
-    if isinstance(action, ServeFile):
-        what = f"the file {site.spelled(action.entry)}, which IIS sends itself"
-    elif isinstance(action, ListDirectory):
-        what = "a directory listing"
-    elif isinstance(action, Redirect):
-        what = f"a redirect to {action.location} (rule {rules})"
-    elif isinstance(action, Proxy):
-        what = f"forwarded to {action.url} (rule {rules})"
-    else:
-        what = f"aborted by the rule {rules}"
+    match action:
+        case ServeFile():
+            what = f"the file {site.spelled(action.entry)}, which IIS sends itself"
+        case ListDirectory():
+            what = "a directory listing"
+        case Redirect():
+            what = f"a redirect to {action.location} (rule {rules})"
+        case Proxy():
+            what = f"forwarded to {action.url} (rule {rules})"
+        case Abort():
+            what = f"aborted by the rule {rules}"
+        case _:
+            assert_never(action)
     is_wrong = reason is not None or isinstance(action, ListDirectory | Abort)
     severity = "error" if is_wrong else "info"
     text = f"{url} is {what}{why}"

@@ -51,7 +51,7 @@ def compare(
     old: Site, new: Site, requests: Iterable[ListedRequest], ignored: Kinds = frozenset()
 ) -> Comparison:
     """Decide about every request at both sites. ``ignored``: (kind before, kind after) pairs that
-    are no change.
+    are not a change.
     """
     judge = Judge(old, new, ignored)
     facts = Facts()

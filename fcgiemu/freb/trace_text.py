@@ -103,13 +103,13 @@ def text(trace: FrebTrace, *, every: bool = False) -> str:
     return "\n".join(f"{'  ' * line.depth}{when}{line.text}" for line, when in shown)
 
 
-def timed(trace: FrebTrace, told: Iterable[TraceLine]) -> Iterator[tuple[TraceLine, str]]:
+def timed(trace: FrebTrace, lines: Iterable[TraceLine]) -> Iterator[tuple[TraceLine, str]]:
     """Lines, each with the milliseconds since the first event where more have passed than at the
     line before, such as ``[16 ms] ``.
     """
     first = trace.events[0].time if trace.events else ""
     last = 0
-    for line in told:
+    for line in lines:
         passed = _passed(first, line.time) or last
         yield line, f"[{passed} ms] " if passed != last else ""
         last = passed
@@ -251,8 +251,8 @@ def _node(node: EventNode, depth: int) -> Iterator[TraceLine]:
             event.time,
         )
     else:
-        told, role = _sentence(node)
-        yield TraceLine(told, depth, role, event.time)
+        sentence, role = _sentence(node)
+        yield TraceLine(sentence, depth, role, event.time)
         if event["Headers"]:
             yield from (
                 TraceLine(line, depth + 1) for line in event["Headers"].splitlines() if line

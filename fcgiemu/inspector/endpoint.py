@@ -188,8 +188,8 @@ class PageConnection(asyncio.Protocol):
         try:
             answer = await self._handler(asked)
         except Exception:
-            _log.exception("a defect of the pages: %s %s", asked.method, asked.path)
-            answer = problem(500, "This is a defect of fcgiemu; its console says more.")
+            _log.exception("an error in the pages: %s %s", asked.method, asked.path)
+            answer = problem(500, "This is a bug in fcgiemu; its console says more.")
         if isinstance(answer, EventStream):
             self._begin_stream(answer)
             return

@@ -25,9 +25,9 @@ def as_freb(site: Site, seen: Seen, decision: Decision) -> bytes:
     """The trace of a request as XML."""
     events = Trace()
     now = site.decide(decision.request, events)
-    told = traced_exchanges.exchange(site, now, events.events, _answered(site, seen, now))
-    steps = translate.translate(told)
-    trace = recording.record(told, steps, _occasion(seen), EventFilter())
+    traced = traced_exchanges.exchange(site, now, events.events, _answered(site, seen, now))
+    steps = translate.translate(traced)
+    trace = recording.record(traced, steps, _occasion(seen), EventFilter())
     return writer.write(masking.masked(trace))
 
 

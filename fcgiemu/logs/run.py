@@ -42,9 +42,9 @@ def _quiet(_what: str, _done: int, _whole: int) -> None:
 class Options:
     """How a run is done; nothing of it but ``encoding`` and ``ignored`` changes its result.
 
-    ``jobs`` processes (default: one a core), ``memory`` in bytes for all of them, ``engine`` one of
-    tasks.ENGINES, ``dask`` ``local`` or an address, ``checkpoint`` a folder that keeps what is
-    done, ``part`` which part of how many.
+    ``jobs`` processes (default: one a core), ``memory`` in bytes for all of them, ``engine``
+    ``auto``, ``duckdb`` or ``lines``, ``dask`` ``local`` or an address, ``checkpoint`` a folder
+    that keeps what is done, ``part`` which part of how many.
     """
 
     jobs: int = field(default_factory=lambda: os.cpu_count() or 1)

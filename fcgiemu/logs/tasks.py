@@ -26,8 +26,6 @@ from .sources import LogSource
 from .tally import Tally
 from .workers import stopping
 
-ENGINES = ("auto", "duckdb", "lines")
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CountTask:

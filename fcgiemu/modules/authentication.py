@@ -17,6 +17,7 @@ import hashlib
 from dataclasses import dataclass
 from functools import partial
 
+from ..catalogue.findings import E_ACCESS_DENIED
 from ..config.tree import Effective
 from ..decision import Action, Respond
 from ..http.identity import Identity, User
@@ -31,7 +32,6 @@ BASIC = "BasicAuthenticationModule"
 DIGEST = "DigestAuthenticationModule"
 WINDOWS = "WindowsAuthenticationModule"
 NOTIFICATION = "AuthenticateRequest"
-E_ACCESS_DENIED = 0x80070005
 MESSAGE = "You are not authorized to view this page due to invalid authentication headers."
 
 

@@ -61,7 +61,7 @@ def browse(effective: Effective) -> Browse:
 
 
 def is_text(name: str) -> bool:
-    """Whether a name can be written: others hold bytes that are no characters."""
+    """Whether a name can be written: others hold bytes that are not characters."""
     try:
         name.encode()
     except UnicodeEncodeError:

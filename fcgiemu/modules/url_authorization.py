@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
+from ..catalogue.findings import E_ACCESS_DENIED
 from ..config.tree import Effective
 from ..decision import Respond
 from ..http.identity import User
@@ -93,6 +94,6 @@ def _authorize(rules: Rules, context: Context) -> Respond | None:
         401,
         2,
         authentication.MESSAGE,
-        authentication.E_ACCESS_DENIED,
+        E_ACCESS_DENIED,
         notification="AuthorizeRequest",
     )

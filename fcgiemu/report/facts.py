@@ -98,36 +98,36 @@ def counts() -> dict[str, int]:
 def text(query: str = "") -> str:
     """The facts and switches that hold ``wanted``, in any case, below the counts of all."""
     held = query.lower()
-    told = [", ".join(f"{number} {grade}" for grade, number in counts().items())]
+    lines = [", ".join(f"{number} {grade}" for grade, number in counts().items())]
     topic = ""
     for fact in facts():
         if held in f"{fact.topic} {fact.text} {fact.grade}".lower():
             if fact.topic != topic:
                 topic = fact.topic
-                told += ["", topic]
-            told.append(f"  {fact.text} [{': '.join(filter(None, (fact.grade, fact.evidence)))}]")
+                lines += ["", topic]
+            lines.append(f"  {fact.text} [{': '.join(filter(None, (fact.grade, fact.evidence)))}]")
     shown = [one for one in switches() if held in f"{one.name} {one.decides}".lower()]
     if shown:
-        told += ["", "Switches of URL Rewrite: inferred"]
+        lines += ["", "Switches of URL Rewrite: inferred"]
     for one in shown:
-        told.append(f"  {one.name} = {one.value}: {one.decides}")
-        told.append(f"    settled by: {one.settled_by}")
-    return "\n".join(told)
+        lines.append(f"  {one.name} = {one.value}: {one.decides}")
+        lines.append(f"    settled by: {one.settled_by}")
+    return "\n".join(lines)
 
 
 def markdown() -> str:
     """docs/facts.md."""
-    told = [_ABOUT]
+    lines = [_ABOUT]
     topic = ""
     for fact in facts():
         if fact.topic != topic:
             topic = fact.topic
-            told.append(f"\n## {topic}\n\n| fact | grade | agrees with |\n| --- | --- | --- |\n")
-        told.append(f"| {fact.text} | {fact.grade} | {fact.evidence} |\n")
-    told.append(_SWITCHES)
+            lines.append(f"\n## {topic}\n\n| fact | grade | agrees with |\n| --- | --- | --- |\n")
+        lines.append(f"| {fact.text} | {fact.grade} | {fact.evidence} |\n")
+    lines.append(_SWITCHES)
     for one in switches():
-        told.append(f"| `{one.name}` | `{one.value}` | {one.decides} | {one.settled_by} |\n")
-    return "".join([*told, _END])
+        lines.append(f"| `{one.name}` | `{one.value}` | {one.decides} | {one.settled_by} |\n")
+    return "".join([*lines, _END])
 
 
 def as_json() -> dict[str, Any]:

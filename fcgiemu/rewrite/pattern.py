@@ -11,7 +11,7 @@ from .regex import compile_pattern
 Captures = tuple[str, ...]
 Matcher = Callable[[str], Captures | None]
 
-ECMASCRIPT, WILDCARD, EXACT = "ECMAScript", "Wildcard", "ExactMatch"
+WILDCARD, EXACT = "Wildcard", "ExactMatch"
 
 
 def compile_matcher(pattern: str, syntax: str, ignore_case: bool) -> Matcher:

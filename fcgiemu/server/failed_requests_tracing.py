@@ -119,8 +119,8 @@ class Recorder:
         events = Trace()
         self._site.decide(decision.request, events)
         answered = _answered(self._site, exchange, decision, substatus)
-        told = traced_exchanges.exchange(self._site, decision, events.events, answered)
-        steps = translate.translate(told, measured_only=self._measured_only)
+        traced = traced_exchanges.exchange(self._site, decision, events.events, answered)
+        steps = translate.translate(traced, measured_only=self._measured_only)
         reason = rule.reason(exchange.status, substatus, seconds, (step.event for step in steps))
         if not reason:
             return None
@@ -139,7 +139,7 @@ class Recorder:
             trigger="0" if reason == "TIME_TAKEN" else status,
             connection=str(_FIRST_CONNECTION + self._connections),
         )
-        return recording.record(told, steps, occasion, rule.kept)
+        return recording.record(traced, steps, occasion, rule.kept)
 
     def _write(self, trace: FrebTrace, number: int) -> None:
         """Write a trace and its page; in the writer's thread."""

@@ -76,10 +76,10 @@ def _reason(outcome: Outcome) -> str:
         return ""
     action = outcome.action
     span = action.finding.span if action.finding is not None else _rule_span(outcome)
-    told = masking.text(action.message or action.reason).strip().partition("\n")[0]
-    if len(told) > _MAX_REASON:
-        told = told[:_MAX_REASON] + "…"
-    return f"{span}: {told}" if span is not None else told
+    reason = masking.text(action.message or action.reason).strip().partition("\n")[0]
+    if len(reason) > _MAX_REASON:
+        reason = reason[:_MAX_REASON] + "…"
+    return f"{span}: {reason}" if span is not None else reason
 
 
 def _rule_span(decision: Decision) -> Span | None:

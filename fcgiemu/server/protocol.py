@@ -31,7 +31,7 @@ import asyncio
 import enum
 import socket
 import struct
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Coroutine, Mapping
 from typing import Any, Protocol, cast
 
 from ..http.framing import (
@@ -547,6 +547,3 @@ def _begun(buffer: bytearray) -> tuple[str, bytes]:
     return (method if method.isprintable() and method else "-"), (
         exceeded[1] if len(exceeded) > 1 else b"-"
     )
-
-
-Factory = Callable[[], ClientConnection]

@@ -206,7 +206,7 @@ class WebSocketUpstream(asyncio.Protocol):
         #: What has come of the head; behind a 101 what is for the client already.
         self._early = bytearray()
         self._client: Peer | None = None
-        self._write_paused = self._read_paused = False
+        self._read_paused = False
         self._passed = 0
 
     # -- asyncio.Protocol --------------------------------------------------------------------------
@@ -291,12 +291,10 @@ class WebSocketUpstream(asyncio.Protocol):
             self._ended.set_result(None)
 
     def pause_writing(self) -> None:
-        self._write_paused = True
         if self._client is not None:
             self._client.pause_reading()
 
     def resume_writing(self) -> None:
-        self._write_paused = False
         if self._client is not None:
             self._client.resume_reading()
 

@@ -71,7 +71,7 @@ class Expectation:
     url: str
     method: str = "GET"
     headers: list[tuple[str, str]] = field(default_factory=list)
-    wanted: dict[str, str] = field(default_factory=dict)
+    expected: dict[str, str] = field(default_factory=dict)
     rules: list[str] = field(default_factory=list)
     #: Who asks; None = whom the settings name.
     client: Identity | None = None
@@ -87,7 +87,7 @@ class Expectation:
     def differences(self, answer: Answer) -> list[str]:
         """What is not as expected, in words; empty where all is."""
         found = []
-        for name, value in self.wanted.items():
+        for name, value in self.expected.items():
             actual = _actual(name, answer)
             if not _equal(name, value, actual, answer):
                 found.append(f"expected {name} {value}, got {_shown(name, actual, answer)}")
@@ -173,13 +173,13 @@ def _expect(expectation: Expectation, text: str) -> None:
             if word == "rule":
                 expectation.rules.append(words[position])
             else:
-                expectation.wanted[_WORDS[word]] = words[position]
+                expectation.expected[_WORDS[word]] = words[position]
         elif re.fullmatch(r"[1-9]\d\d(?:\.\d+)?", word):
-            expectation.wanted["status"] = word
+            expectation.expected["status"] = word
         elif word in KINDS:
-            expectation.wanted["kind"] = word
+            expectation.expected["kind"] = word
         elif word.startswith("/") or "://" in word:
-            expectation.wanted["target"] = word
+            expectation.expected["target"] = word
         else:
             raise BadExpectation(
                 f"{where}: '{word}' is not a status, kind ({', '.join(KINDS)}), path, or one of "
@@ -223,11 +223,11 @@ def _from_csv(text: str, source: str) -> Iterator[Expectation]:
             raise BadExpectation(f"{source}:{number}: two cells are needed, old and new.")
         expectation = Expectation(url=cells[0], source=source, line=number)
         if re.fullmatch(r"\d{3}(?:\.\d+)?", cells[1]):
-            expectation.wanted["status"] = cells[1]
+            expectation.expected["status"] = cells[1]
         else:
-            expectation.wanted.update(kind="redirect", target=cells[1])
+            expectation.expected.update(kind="redirect", target=cells[1])
         if len(cells) > 2 and cells[2]:
-            expectation.wanted["status"] = cells[2]
+            expectation.expected["status"] = cells[2]
         yield expectation
 
 
@@ -271,18 +271,18 @@ def _from_json(text: str, source: str) -> Iterator[Expectation]:
         }
         if unknown:
             raise BadExpectation(f"{source}: entry {number}: '{min(unknown)}' cannot be compared.")
-        wanted = {
+        expected = {
             name: str(value)
             for name, value in expect.items()
             if name not in ("rules", "substatus") and value is not None
         }
         if expect.get("substatus"):
-            wanted["status"] = f"{wanted.get('status', '')}.{expect['substatus']}"
+            expected["status"] = f"{expected.get('status', '')}.{expect['substatus']}"
         yield Expectation(
             url=entry["url"],
             method=entry.get("method", "GET"),
             headers=list((entry.get("headers") or {}).items()),
-            wanted=wanted,
+            expected=expected,
             rules=list(expect.get("rules", ())),
             client=_client(client, source, number),
             source=source,
@@ -317,30 +317,30 @@ def _shown(name: str, actual: str, answer: Answer) -> str:
     if name not in ("kind", "status", "target") or answer.kind != "respond":
         return actual or "none"
     status = _actual("status", answer)
-    broken = next((one for one in answer.data["findings"] if one["severity"] == "error"), None)
-    if answer.status != 500 or broken is None or broken["file"] is None:
+    first_error = next((one for one in answer.data["findings"] if one["severity"] == "error"), None)
+    if answer.status != 500 or first_error is None or first_error["file"] is None:
         return status
-    return f"{status} ({broken['file']}:{broken['line']}: {broken['message']})"
+    return f"{status} ({first_error['file']}:{first_error['line']}: {first_error['message']})"
 
 
-def _equal(name: str, wanted: str, actual: str, answer: Answer) -> bool:
+def _equal(name: str, expected: str, actual: str, answer: Answer) -> bool:
     if name == "status":
-        return actual == wanted or "." not in wanted and actual.partition(".")[0] == wanted
+        return actual == expected or "." not in expected and actual.partition(".")[0] == expected
     if name == "file":
-        return actual == wanted.lstrip("/")
+        return actual == expected.lstrip("/")
     if name == "path":
-        return wanted in (actual, answer.path + (f"?{answer.query}" if answer.query else ""))
-    if name in ("target", "location") and answer.kind == "redirect" and wanted.startswith("/"):
+        return expected in (actual, answer.path + (f"?{answer.query}" if answer.query else ""))
+    if name in ("target", "location") and answer.kind == "redirect" and expected.startswith("/"):
         parts = urlsplit(actual)
         own = (
             parts.path
             + (f"?{parts.query}" if parts.query else "")
             + (f"#{parts.fragment}" if parts.fragment else "")
         )
-        return own == wanted
+        return own == expected
     if name == "target" and answer.kind in ("static", "directory"):
-        return actual.lower().rstrip("/") == wanted.lower().rstrip("/")
-    return actual == wanted
+        return actual.lower().rstrip("/") == expected.lower().rstrip("/")
+    return actual == expected
 
 
 @dataclass(slots=True)
