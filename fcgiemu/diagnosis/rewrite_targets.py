@@ -125,7 +125,7 @@ def _folder(site: Hosting, rule: Rule, url: str) -> Iterator[Finding]:
 
 
 def _has_page(site: Hosting, rule: Rule) -> bool:
-    """Whether a rule for everything that is not a file stands in a folder with a page of its own."""
+    """Whether a rule for all that is not a file stands in a folder with a page of its own."""
     tests = [condition for condition in rule.conditions if condition.match_type == "IsFile"]
     return (
         is_universal(rule)

@@ -7,15 +7,14 @@ Here every application runs out of process.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from .. import catalogue
 from ..catalogue.findings import Finding
+from ..config.merge import Node
 from ..config.tree import Effective
 from ..decision import CallAspNetCore, Respond, configuration_error
 from . import app_offline
 from .context import Context
-from .process_section import ProcessSection, common
+from .process_section import ProcessSection
 
 SECTION = "system.webServer/aspNetCore"
 FIRST = "AspNetCoreModule"
@@ -31,15 +30,16 @@ _MODELS = ("inprocess", "outofprocess")
 _NOTIFICATION = "ExecuteRequestHandler"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class AspNetCore(ProcessSection):
     """The compiled section; times in seconds."""
 
-    shutdown_time_limit: float
-    #: Whether a failed start gets the module's own page.
-    start_up_page: bool
-    #: Whether the application would run within IIS's worker process.
-    in_process: bool
+    def __init__(self, section: Node) -> None:
+        super().__init__(section)
+        self.shutdown_time_limit = float(section.integer("shutdownTimeLimit"))
+        #: Whether a failed start gets the module's own page.
+        self.start_up_page = not section.flag("disableStartUpErrorPage")
+        #: Whether the application would run within IIS's worker process.
+        self.in_process = section.text("hostingModel").lower() == "inprocess"
 
 
 def handle(context: Context) -> CallAspNetCore | Respond:
@@ -87,10 +87,4 @@ def misuse(effective: Effective, module: str) -> Finding | None:
 
 def asp_net_core(effective: Effective) -> AspNetCore:
     """A view: see Effective.view."""
-    section = effective.section(SECTION)
-    return AspNetCore(
-        **common(section),
-        shutdown_time_limit=float(section.integer("shutdownTimeLimit")),
-        start_up_page=not section.flag("disableStartUpErrorPage"),
-        in_process=section.text("hostingModel").lower() == "inprocess",
-    )
+    return AspNetCore(effective.section(SECTION))

@@ -6,14 +6,13 @@ same name and is a fork of AspNetCoreModule: it has another schema, a token, and
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from .. import catalogue
+from ..config.merge import Node
 from ..config.tree import Effective
 from ..decision import CallHttpPlatform, Respond, configuration_error
 from . import app_offline
 from .context import Context
-from .process_section import ProcessSection, common
+from .process_section import ProcessSection
 
 SECTION = "system.webServer/httpPlatform"
 #: How the names of the variables begin that it tells a process.
@@ -23,18 +22,22 @@ DEBUG_PORT_VARIABLE = f"{PREFIX}DEBUG_PORT"
 TOKEN_VARIABLE = f"{PREFIX}TOKEN"
 #: Starts for one request in the successor, which has no startupRetryCount (seen in code).
 _STARTS = 2
+_TOKEN = "forwardWindowsAuthToken"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class HttpPlatform(ProcessSection):
     """The compiled section."""
 
-    #: Starts for one request.
-    startup_retry_count: int
-    #: Whether the server has HttpPlatformHandlerV2.
-    is_second: bool
-    #: Whether the section says forwardWindowsAuthToken, which has no effect here.
-    forwards_token: bool
+    def __init__(self, section: Node) -> None:
+        super().__init__(section)
+        #: Whether the server has HttpPlatformHandlerV2.
+        self.is_second = "startupRetryCount" not in section.schema.attributes
+        #: Starts for one request.
+        self.startup_retry_count = (
+            _STARTS if self.is_second else section.integer("startupRetryCount")
+        )
+        #: Whether the section says forwardWindowsAuthToken, which has no effect here.
+        self.forwards_token = section.has(_TOKEN) and section.flag(_TOKEN)
 
 
 def handle(context: Context) -> CallHttpPlatform | Respond:
@@ -52,12 +55,4 @@ def handle(context: Context) -> CallHttpPlatform | Respond:
 
 def http_platform(effective: Effective) -> HttpPlatform:
     """A view: see Effective.view."""
-    section = effective.section(SECTION)
-    is_second = "startupRetryCount" not in section.schema.attributes
-    token = "forwardWindowsAuthToken"
-    return HttpPlatform(
-        **common(section),
-        startup_retry_count=_STARTS if is_second else section.integer("startupRetryCount"),
-        is_second=is_second,
-        forwards_token=section.has(token) and section.flag(token),
-    )
+    return HttpPlatform(effective.section(SECTION))
