@@ -171,11 +171,11 @@ def with_query(kept: KeptDecision, head: RequestHead) -> KeptDecision | None:
         return None
     rewrite = _changed(decision.rewrite, query=query)
     return KeptDecision(
-        head,
-        _changed(decision, request=request, query=query, rewrite=rewrite),
-        kept.generation,
-        kept.answers,
-        kept.folders,
+        head=head,
+        decision=_changed(decision, request=request, query=query, rewrite=rewrite),
+        generation=kept.generation,
+        answers=kept.answers,
+        folders=kept.folders,
         template=kept.template,
     )
 
