@@ -6,7 +6,9 @@ from ..config.merge import Node
 
 
 class ProcessSection:
-    """The compiled section, which nothing changes; times in seconds."""
+    """The compiled section, which nothing changes; times in seconds. Two that say the same are
+    equal: processes go on when the configuration is read anew.
+    """
 
     def __init__(self, section: Node) -> None:
         self.process_path = section.text("processPath")
@@ -27,3 +29,9 @@ class ProcessSection:
             item.text("path").replace("\\", "/").removeprefix("./")
             for item in section.child("recycleOnFileChange").items
         )
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and vars(self) == vars(other)
+
+    def __hash__(self) -> int:
+        return hash(tuple(vars(self).values()))

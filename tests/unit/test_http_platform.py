@@ -107,3 +107,17 @@ def test_a_host_configuration_says_which_version_it_has(
     assert settings.is_second is is_second
     assert settings.startup_time_limit == (120 if is_second else 10)
     assert settings.startup_retry_count == (2 if is_second else 10)
+
+
+def test_sections_that_say_the_same_are_equal(make_site: Callable[..., Site]) -> None:
+    """A configuration that is read anew does not end the processes."""
+    site = make_site({"web.config": web_config('<httpPlatform processPath="a" arguments="b" />')})
+    before = site.effective("/").view(http_platform)
+    site.tree.invalidate()
+    again = site.effective("/").view(http_platform)
+    assert again == before and hash(again) == hash(before)
+    (site.path / "web.config").write_text(
+        web_config('<httpPlatform processPath="a" arguments="c" />'), "utf-8"
+    )
+    site.tree.invalidate()
+    assert site.effective("/").view(http_platform) != before
