@@ -30,6 +30,8 @@ if sys.platform == "win32":
     import msvcrt
 
     IS_WINDOWS = True
+    #: For ``os.open``: refuse a symbolic link.
+    NO_LINK = 0
     #: For ``os.open``: read bytes.
     READ_FLAGS = os.O_RDONLY | os.O_BINARY | os.O_NOINHERIT
     #: The signal that asks a process to end.
@@ -89,6 +91,10 @@ if sys.platform == "win32":
             return Job(pid)
         return None
 
+    def is_ours(_found: os.stat_result) -> bool:
+        """Whether a file is this user's; Windows does not say."""
+        return False
+
     def lock(descriptor: int, wait: bool) -> None:
         """Hold a file alone until it is closed. Raises BlockingIOError where another does and
         ``wait`` is False.
@@ -116,6 +122,8 @@ else:
     import fcntl
 
     IS_WINDOWS = False
+    #: For ``os.open``: refuse a symbolic link.
+    NO_LINK = os.O_NOFOLLOW
     #: For ``os.open``: read, and wait for no FIFO.
     READ_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
     #: The signal that asks a process to end.
@@ -168,6 +176,10 @@ else:
     def job(_pid: int) -> Job | None:
         """None: groups and lifelines do what Job Objects do on Windows."""
         return None
+
+    def is_ours(found: os.stat_result) -> bool:
+        """Whether a file is this user's."""
+        return found.st_uid == os.getuid()
 
     def lock(descriptor: int, wait: bool) -> None:
         """Hold a file alone until it is closed. Raises BlockingIOError where another does and

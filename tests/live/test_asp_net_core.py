@@ -230,6 +230,30 @@ app.Run();
 """
 
 
+SLOW_TO_LEAVE = """
+import signal, threading
+def leave(*_):
+    threading.Timer(0.5, lambda: os._exit(0)).start()
+signal.signal(signal.SIGTERM, leave)
+"""
+
+
+def test_a_changed_section_and_a_fixed_port(tmp_path: Path, serve: Serve) -> None:
+    port = next(port for port in iter(free_port, 0) if port in PORTS)
+    fixed = f'<environmentVariables><environmentVariable name="ASPNETCORE_PORT" value="{port}" />'
+    fixed += "</environmentVariables>"
+    attributes = f'processPath="{sys.executable}" arguments="app.py"'
+    app = APP.replace('print("ready"', SLOW_TO_LEAVE + 'print("ready"')
+    write(tmp_path, {"app.py": app, "answer": "404", "web.config": config(attributes, fixed)})
+    server = serve(tmp_path)
+    first = seen(server)
+    with all_end(str(first["pid"])):
+        again = config(f'{attributes} startupTimeLimit="20"', fixed)
+        (tmp_path / "web.config").write_text(again)
+        second = eventually(lambda: (found := seen(server))["pid"] != first["pid"] and found)
+    assert second and second["env"]["ASPNETCORE_PORT"] == str(port)
+
+
 CONSOLE = r"""
 using System;
 using System.IO;

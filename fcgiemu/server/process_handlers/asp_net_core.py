@@ -83,17 +83,21 @@ class AspNetCores(TokenServers):
 
     def supervisor(self, decision: Decision) -> Supervisor:
         application, settings, module = key = self._key(decision)
-        supervisor = self._supervisors.get(key)
-        if supervisor is None:
-            request = decision.request
-            https_port = request.port if request.scheme == "https" else None
-            supervisor = self._supervisors[key] = Supervisor(
-                policy(self.site, application, settings, module, partial(self.leave, application)),
-                partial(_launch, self.site, application, settings, module, https_port),
-                application.path,
-                self.output,
-            )
-        return supervisor
+        request = decision.request
+        https_port = request.port if request.scheme == "https" else None
+        make = partial(self._make, *key, https_port)
+        return self._supervisor((application, module), settings, make)
+
+    def _make(
+        self, application: Application, settings: AspNetCore, module: str, https_port: int | None
+    ) -> Supervisor:
+        return Supervisor(
+            policy(self.site, application, settings, module, partial(self.leave, application)),
+            partial(_launch, self.site, application, settings, module, https_port),
+            application.path,
+            self.output,
+            self._leaving,
+        )
 
     def _key(self, decision: Decision) -> tuple[Application, AspNetCore, str]:
         """The application that answers, what <aspNetCore> says at its root, and the version of the

@@ -59,16 +59,18 @@ class HttpPlatforms(WebServers):
     backend = Backend("The process of httpPlatform", "requestTimeout", BUFFER)
 
     def supervisor(self, decision: Decision) -> Supervisor:
-        application, settings = key = self._settings(decision)
-        supervisor = self._supervisors.get(key)
-        if supervisor is None:
-            supervisor = self._supervisors[key] = Supervisor(
-                self._policy(application, settings),
-                partial(_launch, self.site, application, settings),
-                application.path,
-                self.output,
-            )
-        return supervisor
+        application, settings = self._settings(decision)
+        make = partial(self._make, application, settings)
+        return self._supervisor(application, settings, make)
+
+    def _make(self, application: Application, settings: HttpPlatform) -> Supervisor:
+        return Supervisor(
+            self._policy(application, settings),
+            partial(_launch, self.site, application, settings),
+            application.path,
+            self.output,
+            self._leaving,
+        )
 
     def _policy(self, application: Application, settings: HttpPlatform) -> Policy:
         return policy(self.site, application, settings)

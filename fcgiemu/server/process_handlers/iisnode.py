@@ -8,9 +8,6 @@ import asyncio
 import fnmatch
 import os
 import re
-import shutil
-import tempfile
-import uuid
 from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
@@ -33,11 +30,10 @@ from .address import Address, UnixSocket
 from .base import ProcessHandler
 from .node_connection import Broken, ConnectionPool, NodeConnection, NodeHead
 from .recycle_signal import VARIABLE, RecycleSignal
+from .socket_folder import SocketFolder
 from .supervised_process import E_TIMEOUT, CommandLine, ProcessStartFailed, SupervisedProcess
 from .supervisor import Policy, Readiness, Supervisor
 
-#: Characters of a socket's path: Linux takes 107, macOS 103.
-_MAX_SOCKET = 103
 _STICKY = "iisnode.session.cookie"
 #: Beside watchedFiles: what a process has loaded when it runs, which IIS does not look at.
 _LOADED = re.compile(r"(?i)\.(?:[cm]?js|node)$|^package\.json$")
@@ -49,7 +45,7 @@ class Iisnode(ProcessHandler):
     def __init__(self, site: Site, forwarder: Forwarder, output: Output) -> None:
         super().__init__(site, forwarder, output)
         self._pools: dict[SupervisedProcess, ConnectionPool] = {}
-        self._sockets: Path | None = None
+        self._sockets: SocketFolder | None = None
         self._signals: dict[str, RecycleSignal] = {}
         self._sessions = 0
         self._told: set[str] = set()
@@ -92,8 +88,8 @@ class Iisnode(ProcessHandler):
         if posix.IS_WINDOWS:
             raise ProcessStartFailed("on Windows fcgiemu has no named pipes for iisnode")
         if self._sockets is None:
-            self._sockets = _private_folder()
-        return str(self._sockets / "pipe" / str(uuid.uuid4()))
+            self._sockets = SocketFolder()
+        return self._sockets.name()
 
     async def _listen_for_signal(self, action: CallIisnode) -> None:
         """With recycleSignalEnabled: an application may ask for new processes."""
@@ -130,7 +126,7 @@ class Iisnode(ProcessHandler):
             signal.close()
         await super().close()
         if self._sockets is not None:
-            shutil.rmtree(self._sockets, ignore_errors=True)
+            self._sockets.close()
 
     def _close_pools(self) -> None:
         for pool in self._pools.values():
@@ -345,18 +341,6 @@ def is_watched(folder: Path, watched: tuple[str, ...], changed: Path) -> bool:
         ):
             return True
     return False
-
-
-def _private_folder() -> Path:
-    """A folder for sockets that nobody else can enter, with a path that is short enough."""
-    longest = len("/pipe/") + 36
-    for base in (tempfile.gettempdir(), "/tmp"):
-        made = Path(tempfile.mkdtemp(prefix="fcgiemu-", dir=base))
-        if len(os.fsencode(made)) + longest <= _MAX_SOCKET:
-            break
-        made.rmdir()
-    (made / "pipe").mkdir(parents=True)
-    return made
 
 
 async def _connected(pool: ConnectionPool, fresh: bool) -> NodeConnection:

@@ -23,6 +23,9 @@ Four may change that, and nobody else:
                    time: it is ended, however much of its time is left, and another one is started.
     ``close``      the same; nobody asks afterwards.
 
+``give_way`` is a ``restart`` after which another supervisor is asked: what the configuration says
+of the application has changed. Where the port is fixed, that one waits for the old processes too.
+
 Failures are starts that came to nothing and ends of processes that had been ready. One request
 starts ``Failure.starts`` times at most. Where the policy has ``rapid_fails``, so many failures
 within a minute block the application: for the rest of it every request fails at once with what
@@ -155,7 +158,8 @@ class FailCounter:
 
 class Supervisor:
     """The processes of one application: see the head of this file. ``launch`` gives the program
-    for an address, and may raise ProgramMissing; ``folder`` is where it runs.
+    for an address, and may raise ProgramMissing; ``folder`` is where it runs. ``leaving`` are old
+    processes that may still listen where a new one is to: one's own are added.
     """
 
     def __init__(
@@ -164,6 +168,7 @@ class Supervisor:
         launch: Callable[[Address], CommandLine],
         folder: Path,
         output: Output,
+        leaving: dict[SupervisedProcess, asyncio.Future[None]] | None = None,
     ) -> None:
         self.policy = policy
         self._launch = launch
@@ -178,7 +183,9 @@ class Supervisor:
         self._generation = 0
         self._starting: set[SupervisedProcess] = set()
         #: The old processes that have not ended yet, and what ends them.
-        self._leaving: dict[SupervisedProcess, asyncio.Future[None]] = {}
+        self._leaving = {} if leaving is None else leaving
+        #: The one that has taken its place.
+        self._successor: Supervisor | None = None
 
     @property
     def running(self) -> bool:
@@ -229,7 +236,7 @@ class Supervisor:
         if process is not None:
             await process.stop()
             self._slots.pop(slot, None)
-        while True:
+        while self._successor is None:
             generation = self._generation
             try:
                 process = await self._start()
@@ -241,6 +248,7 @@ class Supervisor:
                 self._slots[slot] = process
                 return process
             await process.stop()
+        return await self._successor.process()
 
     async def _start(self) -> SupervisedProcess:
         """A process that is ready. As many tries as the policy says, while the failures of this
@@ -314,10 +322,19 @@ class Supervisor:
         processes, self._slots = self._slots, {}
         self._generation += 1
         self._fails.clear()
-        for process in processes.values():
-            end = self._leaving[process] = asyncio.ensure_future(self._replace(process))
+        ends = [(process, self._replace(process)) for process in processes.values()]
+        ends += [(process, process.stop()) for process in self._starting]
+        for process, ending in ends:
+            end = self._leaving[process] = asyncio.ensure_future(ending)
             end.add_done_callback(partial(self._left, process))
-        return asyncio.gather(*self._leaving.values(), *(each.stop() for each in self._starting))
+        return asyncio.gather(*self._leaving.values())
+
+    def give_way(self, successor: Supervisor) -> Awaitable[object]:
+        """End the processes; who waits for one gets it of the supervisor that takes this one's
+        place.
+        """
+        self._successor = successor
+        return self.restart()
 
     def _left(self, process: SupervisedProcess, _: object) -> None:
         self._leaving.pop(process, None)

@@ -4,14 +4,20 @@ AspNetCoreModule pass requests on by HTTP, and join connections for WebSockets.
 
 from __future__ import annotations
 
+import asyncio
 from abc import abstractmethod
+from collections.abc import Callable, Hashable
 
 from ...decision import Decision
 from ...programs.interpreters import ProgramMissing
+from ...site import Site
 from .. import websocket
+from ..application_request_routing import Forwarder
 from ..exchange import Exchange
+from ..process_output import Output
 from .base import ProcessHandler
-from .supervised_process import ProcessStartFailed
+from .supervised_process import ProcessStartFailed, SupervisedProcess
+from .supervisor import Supervisor
 
 #: Seconds that requests in progress get when a saved file replaces their process.  # our own
 PATIENCE = 5.0
@@ -19,6 +25,28 @@ PATIENCE = 5.0
 
 class WebServers(ProcessHandler):
     """The processes of such a module."""
+
+    def __init__(self, site: Site, forwarder: Forwarder, output: Output) -> None:
+        super().__init__(site, forwarder, output)
+        #: What the supervisor of each application has been made for.
+        self._made_for: dict[Hashable, Hashable] = {}
+        #: Processes that end, of all supervisors: see Supervisor.
+        self._leaving: dict[SupervisedProcess, asyncio.Future[None]] = {}
+
+    def _supervisor(
+        self, application: Hashable, settings: Hashable, make: Callable[[], Supervisor]
+    ) -> Supervisor:
+        """The supervisor of an application; a new one where ``settings`` have changed, which takes
+        the place of the one before.
+        """
+        known = self._supervisors.get(application)
+        if known is not None and self._made_for[application] == settings:
+            return known
+        made = self._supervisors[application] = make()
+        self._made_for[application] = settings
+        if known is not None:
+            self._stopping = known.give_way(made)
+        return made
 
     def name(self, program: str) -> str:
         """The process in the words of an error page, with its processPath."""
