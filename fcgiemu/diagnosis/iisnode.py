@@ -96,6 +96,7 @@ def _configuration(site: Site, effective: Effective, folder: str, item: Node) ->
     replaced = errors.existing == "Auto" and errors.mode != "Detailed"
     if replaced and "CustomErrorModule" not in effective.view(modules_not_loaded):
         yield finding("iisnode-error-bodies", item.span)
+    yield from _debugger(site, effective, folder)
     if "WebSocketModule" in effective.view(modules_not_loaded):
         return
     if effective.section("system.webServer/webSocket").flag("enabled"):
@@ -103,6 +104,26 @@ def _configuration(site: Site, effective: Effective, folder: str, item: Node) ->
             if name in _SOCKETS:
                 yield finding("iisnode-web-socket", item.span, package=name)
                 return
+
+
+def _debugger(site: Site, effective: Effective, folder: str) -> Iterator[Finding]:
+    """Settings of the debugger, which is not emulated, where somebody has written them."""
+    try:
+        found = dict(iisnode.settings(site, effective, site.files, folder))
+    except iisnode.BrokenSettings:
+        return
+    names = [
+        name
+        for name, setting in found.items()
+        if name.startswith("debug") and setting.origin != "default"
+    ]
+    if not found["debuggingEnabled"].value:
+        names = ["debugHeaderEnabled"] if "debugHeaderEnabled" in names else []
+    if not found["debugHeaderEnabled"].value:
+        names = [name for name in names if name != "debugHeaderEnabled"]
+    if names:
+        section = effective.section(iisnode.SECTION)
+        yield finding("iisnode-debugger", section.span, names=", ".join(names))
 
 
 def _dependencies(folder: Path) -> list[str]:

@@ -64,6 +64,8 @@ class Forwarding:
     names_itself: bool
     #: Bytes of an answer that are collected before the first ones leave.
     buffer: int
+    #: Bytes that the headers of an answer may have.
+    max_head: int
     #: Replace, Remove or PassThrough.
     server_header: str
 
@@ -110,6 +112,7 @@ def _forwarding(section: Node) -> Forwarding:
         max_forwards=section.integer("maxForwards"),
         names_itself=section.flag("arrResponseHeader"),
         buffer=section.integer("minResponseBuffer") * 1024,
+        max_head=section.integer("maxResponseHeaderSize"),
         server_header=section.text("passServerHeader"),
     )
 

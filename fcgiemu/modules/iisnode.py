@@ -98,6 +98,9 @@ def handle(context: Context) -> CallIisnode | Respond:
         found = settings(context.hosting, context.effective, context.files, folder)
     except BrokenSettings as error:
         return _broken(error.finding)
+    if (segment := _debugger(context.state.path[context.script_length :], found)) is not None:
+        finding = catalogue.finding("iisnode-debugger-url", None, segment=segment)
+        context.findings.append(finding)
     action = CallIisnode(context.handler, script, target(context.state), found)
     if context.trace is not None:
         context.trace.add(
@@ -111,6 +114,16 @@ def handle(context: Context) -> CallIisnode | Respond:
             },
         )
     return action
+
+
+def _debugger(rest: str, found: Settings) -> str | None:
+    """debuggerPathSegment, where what follows the script in a path begins with it: iisnode gives
+    such URLs to its debugger (documented).
+    """
+    by_name = dict(found)
+    segment = str(by_name["debuggerPathSegment"].value)
+    is_asked = rest.lower().split("/")[1:2] == [segment.lower()]
+    return segment if is_asked and by_name["debuggingEnabled"].value else None
 
 
 def target(state: RewriteState) -> str:

@@ -6,7 +6,7 @@ import contextlib
 import os
 import re
 import socket
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 _PROC = Path("/proc")
@@ -21,22 +21,23 @@ def free_port() -> int:
         return int(sock.getsockname()[1])
 
 
-def stranger_on(port: int, session: int, mark: str) -> int:
-    """The process that listens on ``port`` and is neither of the session nor has ``mark`` in its
-    environment, as what left the session has; 0 where there is none, or it cannot be told.
+def stranger_on(port: int, session: int, marks: Collection[str]) -> int:
+    """The process that listens on ``port`` and is neither of the session nor has all ``marks`` in
+    its environment, as what left the session has; 0 where there is none, or it cannot be told.
     """
     inodes = {inode for listening, inode in _listening() if listening == port}
     if not inodes or any(inodes & set(_sockets(process)) for process in _processes(session)):
         return 0
     for process in _PROC.glob("[0-9]*"):
-        if inodes & set(_sockets(process)) and not _has(process, mark):
+        if inodes & set(_sockets(process)) and not _has(process, marks):
             return int(process.name)
     return 0
 
 
-def _has(process: Path, mark: str) -> bool:
+def _has(process: Path, marks: Collection[str]) -> bool:
     try:
-        return mark.encode() in (process / "environ").read_bytes().split(b"\0")
+        given = (process / "environ").read_bytes().split(b"\0")
+        return all(os.fsencode(mark) in given for mark in marks)
     except OSError:
         return True  # it cannot be told
 

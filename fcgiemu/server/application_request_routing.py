@@ -54,6 +54,8 @@ class Backend(NamedTuple):
     attribute: str
     #: Bytes of its answer that are collected before the first ones leave.
     buffer: int = 0
+    #: Bytes that the headers of its answer may have.
+    max_head: int = MAX_RESPONSE_HEAD
 
     def too_late(self, decision: Decision, seconds: float) -> tuple[str, str]:
         """What to say where nothing came in time: what was waited for, and what to change."""
@@ -168,7 +170,7 @@ class Forwarder:
                 self.connect(target(decision, address(routed))),
                 request_headers(decision, routed, self.tls),
                 settings.timeout,
-                backend_of(routed)._replace(buffer=settings.buffer),
+                backend_of(routed)._replace(buffer=settings.buffer, max_head=settings.max_head),
             )
         finally:
             self.answered(decision, routed, exchange)
@@ -246,11 +248,8 @@ class Forwarder:
                 await self.fail(exchange, decision, message, code_of(error))
                 return
             try:
-                if isinstance(decision.action, CallWebServer) and _is_too_long(answer):
-                    message = (
-                        f"{backend.name} answers with more than {MAX_RESPONSE_HEAD // 1024} KiB of"
-                        " headers"
-                    )
+                if _head_length(answer) > backend.max_head:
+                    message = f"{backend.name} answers with more than {_size(backend)} of headers"
                     await self.fail(exchange, decision, message, E_HEADERS_TOO_LONG)
                 else:
                     await self._answer(exchange, decision, answer, backend.buffer)
@@ -402,9 +401,14 @@ def _request(
     return request
 
 
-def _is_too_long(answer: httpx.Response) -> bool:
-    """Whether the headers of an answer, as lines, are more than the module takes."""
-    return sum(len(name) + len(value) + 4 for name, value in answer.headers.raw) > MAX_RESPONSE_HEAD
+def _head_length(answer: httpx.Response) -> int:
+    """The bytes of the headers of an answer, as lines."""
+    return sum(len(name) + len(value) + 4 for name, value in answer.headers.raw)
+
+
+def _size(backend: Backend) -> str:
+    limit = backend.max_head
+    return f"{limit} bytes" if limit % 1024 else f"{limit // 1024} KiB"
 
 
 async def _parts(body: Spool) -> AsyncIterator[bytes]:

@@ -424,6 +424,19 @@ LOCATION = (
 UNTOUCHED = PROXY.format('reverseRewriteHostInResponseHeaders="false"')
 
 
+def test_headers_of_an_answer_have_a_limit(
+    tmp_path: Path, serve: Serve, upstream: Callable[..., int]
+) -> None:
+    port = upstream({f"/{size}": (200, {"X-Long": "x" * size}, b"") for size in (500, 2000, 70000)})
+    config = forwarding(f"http://127.0.0.1:{port}")
+    server = serve(*site(tmp_path, config, PROXY.format('maxResponseHeaderSize="1024"')))
+    assert server.get("/500").status == 200
+    answer = server.get("/2000")
+    assert answer.status == 502 and "more than 1 KiB of headers" in answer.text
+    usual = serve(*site(tmp_path, config, PROXY.format("")))
+    assert usual.get("/2000").status == 200 and usual.get("/70000").status == 502
+
+
 def test_outbound_rules_change_headers_and_links(
     tmp_path: Path, serve: Serve, upstream: Callable[..., int]
 ) -> None:

@@ -51,11 +51,11 @@ def test_who_else_has_a_port() -> None:
         sock.bind(("127.0.0.1", 0))
         sock.listen()
         port = sock.getsockname()[1]
-        assert stranger_on(port, os.getsid(0), "X=1") == 0
-        assert stranger_on(port, -1, "X=1") == os.getpid()
+        assert stranger_on(port, os.getsid(0), ["X=1"]) == 0
+        assert stranger_on(port, -1, ["X=1"]) == os.getpid()
         name, value = next(iter(Path("/proc/self/environ").read_text().split("\0"))).split("=", 1)
-        assert stranger_on(port, -1, f"{name}={value}") == 0
-    assert stranger_on(port, -1, "X=1") == 0
+        assert stranger_on(port, -1, [f"{name}={value}"]) == 0
+    assert stranger_on(port, -1, ["X=1"]) == 0
 
 
 def platform(attributes: str, inner: str = "") -> str:

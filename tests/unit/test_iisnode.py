@@ -445,3 +445,22 @@ def test_the_number_of_processes_has_a_limit(wanted: str, make_site: MakeSite) -
     action = make_site(files).decide(make_request("http://localhost/server.js")).action
     assert isinstance(action, CallIisnode)
     assert compiled(action.settings).processes == MAX_PROCESSES
+
+
+@pytest.mark.parametrize(
+    ("attributes", "url", "code"),
+    [
+        ("", "/server.js/debug", ["iisnode-debugger-url"]),
+        ("", "/server.js/Debug/x", ["iisnode-debugger-url"]),
+        ("", "/server.js/debugger", []),
+        ('debuggingEnabled="false"', "/server.js/debug", []),
+        ('debuggerPathSegment="look"', "/server.js/look", ["iisnode-debugger-url"]),
+    ],
+)
+def test_urls_of_the_debugger_are_named(
+    make_site: MakeSite, attributes: str, url: str, code: list[str]
+) -> None:
+    site = make_site({"web.config": node_config(attributes), "server.js": ""})
+    answer = site.explain(url)
+    assert answer["outcome"]["kind"] == "iisnode"
+    assert [known["code"] for known in answer["findings"]] == code

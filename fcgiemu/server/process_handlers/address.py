@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -24,8 +24,10 @@ class Address(Protocol):
     async def connect(self, protocol: Callable[[], _P]) -> _P:
         """A connection to who listens. Raises OSError."""
 
-    def stranger(self, session: int, variable: str) -> int:
-        """The process that listens here and is not of the session; 0 where there is none."""
+    def stranger(self, session: int, marks: Collection[str]) -> int:
+        """The process that listens here and is neither of the session nor has all ``marks``, texts
+        ``NAME=value``, in its environment; 0 where there is none.
+        """
 
     def release(self) -> None:
         """The process that was told of it has ended."""
@@ -53,8 +55,8 @@ class TcpPort:
         loop = asyncio.get_running_loop()
         return (await loop.create_connection(protocol, "127.0.0.1", self.number))[1]
 
-    def stranger(self, session: int, variable: str) -> int:
-        return stranger_on(self.number, session, f"{variable}={self.number}")
+    def stranger(self, session: int, marks: Collection[str]) -> int:
+        return stranger_on(self.number, session, marks)
 
     def release(self) -> None:
         """Nothing is left of it."""
@@ -77,7 +79,7 @@ class UnixSocket:
         loop = asyncio.get_running_loop()
         return (await loop.create_unix_connection(protocol, self.path))[1]
 
-    def stranger(self, session: int, variable: str) -> int:
+    def stranger(self, session: int, marks: Collection[str]) -> int:
         return 0
 
     def release(self) -> None:

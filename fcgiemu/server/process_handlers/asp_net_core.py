@@ -44,6 +44,7 @@ def policy(
         readiness=Readiness(
             address=partial(address, settings, PORT_VARIABLE),
             variable=PORT_VARIABLE,
+            secret=TOKEN_VARIABLE,
             seconds=settings.startup_time_limit,
             attribute="startupTimeLimit",
         ),

@@ -31,7 +31,11 @@ class HttpPlatformsV2(TokenServers, HttpPlatforms):
         first = policy(self.site, application, settings)
         return replace(
             first,
-            readiness=replace(first.readiness, address=partial(address, settings, PORT_VARIABLE)),
+            readiness=replace(
+                first.readiness,
+                address=partial(address, settings, PORT_VARIABLE),
+                secret=TOKEN_VARIABLE,
+            ),
             log=replace(first.log, suffix=log_suffix),
             farewell=partial(self.leave, application),
         )

@@ -136,16 +136,18 @@ class SupervisedProcess:
                 with contextlib.suppress(OSError), self._log.open("a", encoding="utf-8") as log:
                     log.write(text + "\n")
 
-    async def ready(self, seconds: float, attribute: str, variable: str) -> None:
+    async def ready(self, seconds: float, attribute: str, variable: str, secret: str = "") -> None:
         """Until the address, which ``variable`` told the process, accepts a connection;
-        ``attribute`` is what limits that to ``seconds``. Raises StartFailed.
+        ``attribute`` is what limits that to ``seconds``. ``secret`` is a variable that no other
+        process has, "" = none. Raises StartFailed.
         """
+        marks = [f"{name}={self.environment.get(name, '')}" for name in (variable, secret) if name]
         end = time.monotonic() + seconds
         while self.alive and time.monotonic() < end:
             if not await self._accepts():
                 await asyncio.sleep(_POLL_SECONDS)
                 continue
-            stranger = self.address.stranger(self.pid, variable)
+            stranger = self.address.stranger(self.pid, marks)
             if not stranger:
                 return
             raise ProcessStartFailed(f"another program, {stranger}, listens on its {self.address}")

@@ -62,6 +62,8 @@ class Readiness:
     address: Callable[[], Address]
     #: The environment variable that tells it to the process.
     variable: str
+    #: The variable with a value that no other process has; "" = there is none.
+    secret: str = ""
     #: Seconds until then, and the attribute of the configuration that says so.
     seconds: float
     attribute: str
@@ -278,7 +280,9 @@ class Supervisor:
         )
         self._starting.add(process)
         try:
-            await process.ready(readiness.seconds, readiness.attribute, readiness.variable)
+            await process.ready(
+                readiness.seconds, readiness.attribute, readiness.variable, readiness.secret
+            )
         except BaseException:  # who waited for it may have been cancelled
             await process.stop()
             raise
