@@ -42,7 +42,7 @@ from ..modules import (
 from ..modules.application_initialization import WARMING_UP
 from ..modules.pipeline import decide_error_page, decide_refused
 from ..site import Site
-from . import sign_in, static_file, websocket
+from . import iisnode_settings, sign_in, static_file, websocket
 from .application_request_routing import Forwarder
 from .date_header import DateHeader
 from .decision_cache import decide, holds
@@ -52,7 +52,6 @@ from .fastcgi_pools import FastCgiPools
 from .kept_decision import KeptDecision
 from .local_clients import trusted_names
 from .output_cache import OutputCache
-from .process_handlers import iisnode
 from .process_handlers.registry import ProcessHandlers
 from .process_output import Output
 from .protocol import ClientConnection
@@ -446,8 +445,8 @@ class Server:
                 await self.fail(exchange, decision, failure)
         elif sign_in.covers(decision):
             await sign_in.answer(exchange, decision)
-        elif iisnode.covers(decision):
-            await iisnode.answer_settings(exchange, decision)
+        elif iisnode_settings.covers(decision):
+            await iisnode_settings.answer(exchange, decision)
         elif isinstance(action, (Redirect, Respond)):
             if isinstance(action, Respond) and await self.error_page(
                 exchange, decision, action.status, action.substatus, has_entity=False

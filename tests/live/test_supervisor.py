@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import os
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +21,9 @@ from fcgiemu.server.process_handlers.supervisor import (
     Readiness,
     Supervisor,
 )
+
+from ..sites import web_config, write
+from .server import LiveServer
 
 #: Listens on what PORT says: a number, or the path of a socket.
 LISTENS = """
@@ -352,3 +356,19 @@ def test_a_websocket_is_not_waited_for(tmp_path: Path) -> None:
         await supervisor.close()
 
     asyncio.run(run())
+
+
+def test_a_site_without_processes_loads_none_of_it(
+    tmp_path: Path, serve: Callable[..., LiveServer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPROFILEIMPORTTIME", "1")
+    write(tmp_path, {"web.config": web_config(), "index.html": "plain"})
+    server = serve(tmp_path)
+    assert server.get("/").text == "plain"
+    server.stop()
+    loaded = set(re.findall(r"import time:.*\| +(\S+)\n", server.log()))
+    assert "fcgiemu.server.process_handlers.registry" in loaded
+    beside = {
+        name for name in loaded if re.match(r"fcgiemu\.server\.process_handlers\.|httpx$", name)
+    }
+    assert beside == {"fcgiemu.server.process_handlers.registry"}

@@ -13,11 +13,11 @@ from functools import partial
 from pathlib import Path
 
 from ... import posix
-from ...decision import CallIisnode, Decision, Respond
+from ...decision import CallIisnode, Decision
 from ...http.response import Header
 from ...modules import iisnode_failures as failures
 from ...modules import sending
-from ...modules.iisnode import MAX_PROCESSES, MODULE, IisNode, compiled
+from ...modules.iisnode import MAX_PROCESSES, IisNode, compiled
 from ...modules.iisnode_failures import NodeFailure
 from ...programs.iisnode import PORT_VARIABLE, command_line, folder
 from ...programs.interpreters import ProgramMissing
@@ -370,34 +370,3 @@ def _broken(error: Broken, process: SupervisedProcess) -> NodeFailure:
         hresult=error.hresult,
         output="\n".join(process.error_lines),
     )
-
-
-def covers(decision: Decision) -> bool:
-    """Whether iisnode shows a client of this machine its own page for settings that it cannot
-    read, whatever devErrorsEnabled says.
-    """
-    action = decision.action
-    return (
-        isinstance(action, Respond)
-        and decision.module == MODULE
-        and action.finding is not None
-        and action.substatus == failures.NOT_DISPATCHED
-        and decision.request.is_local
-    )
-
-
-async def answer_settings(exchange: Exchange, decision: Decision) -> None:
-    """That page."""
-    action = decision.action
-    assert isinstance(action, Respond)
-    finding = action.finding
-    place = f"{finding.span}: " if finding is not None and finding.span is not None else ""
-    failure = NodeFailure(
-        substatus=action.substatus,
-        message=f"The settings of iisnode cannot be read. {place}{action.message}.",
-        hresult=action.hresult,
-        known=True,
-        hints=action.hints,
-    )
-    exchange.remark = f"{failure.name}: {failure.message}"
-    await exchange.respond(sending.send(decision, failure.as_page(logging=True)))

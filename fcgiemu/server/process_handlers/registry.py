@@ -1,10 +1,14 @@
-"""The modules that pass requests to processes of their own, by the action that asks for each."""
+"""The modules that pass requests to processes of their own, by the action that asks for each. A
+module is imported when the first request asks for it: other sites do not pay for it.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
+from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ...decision import CallAspNetCore, CallHttpPlatform, CallIisnode, CallProcess, Decision
 from ...profiles import PLATFORM_2
@@ -12,34 +16,43 @@ from ...site import Site
 from ..application_request_routing import Forwarder
 from ..exchange import Exchange
 from ..process_output import Output
-from .asp_net_core import AspNetCores
-from .base import ProcessHandler
-from .http_platform import HttpPlatforms
-from .http_platform_v2 import HttpPlatformsV2
-from .iisnode import Iisnode
-from .supervisor import Supervisor
+
+if TYPE_CHECKING:
+    from .base import ProcessHandler
+    from .supervisor import Supervisor
 
 
-def _handlers(site: Site) -> dict[type[CallProcess], type[ProcessHandler]]:
+def _place(site: Site, action: type[CallProcess]) -> tuple[str, str]:
+    """The file and the class of the module that an action names."""
     second = PLATFORM_2 in site.settings.modules
+    version = ("http_platform_v2", "HttpPlatformsV2")
     return {
-        CallAspNetCore: AspNetCores,
-        CallHttpPlatform: HttpPlatformsV2 if second else HttpPlatforms,
-        CallIisnode: Iisnode,
-    }
+        CallAspNetCore: ("asp_net_core", "AspNetCores"),
+        CallHttpPlatform: version if second else ("http_platform", "HttpPlatforms"),
+        CallIisnode: ("iisnode", "Iisnode"),
+    }[action]
 
 
 class ProcessHandlers:
     """Those of one site."""
 
     def __init__(self, site: Site, forwarder: Forwarder, output: Output) -> None:
-        self._handlers = {
-            action: handler(site, forwarder, output) for action, handler in _handlers(site).items()
-        }
+        self._site = site
+        self._forwarder = forwarder
+        self._output = output
+        self._handlers: dict[type[CallProcess], ProcessHandler] = {}
+
+    def _handler(self, action: type[CallProcess]) -> ProcessHandler:
+        known = self._handlers.get(action)
+        if known is None:
+            file, name = _place(self._site, action)
+            kind: type[ProcessHandler] = getattr(import_module(f".{file}", __package__), name)
+            known = self._handlers[action] = kind(self._site, self._forwarder, self._output)
+        return known
 
     async def call(self, exchange: Exchange, decision: Decision, action: CallProcess) -> None:
         """Have the module that an action names answer a request."""
-        await self._handlers[type(action)].call(exchange, decision)
+        await self._handler(type(action)).call(exchange, decision)
 
     @property
     def running(self) -> bool:
