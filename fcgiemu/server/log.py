@@ -66,7 +66,7 @@ def _rest(entry: LogEntry) -> str:
 def _note(entry: LogEntry) -> str:
     """Why a request ended as it did; "" where the rest says it."""
     if entry.client_gone:
-        return "client went away"
+        return "client went away" if entry.status != 101 else ""  # a WebSocket ends so
     return entry.remark or (_reason(entry.outcome) if entry.status >= 400 else "")
 
 

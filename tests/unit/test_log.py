@@ -7,6 +7,8 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+import pytest
+
 from fcgiemu.decision import Refused
 from fcgiemu.http.request import make_request
 from fcgiemu.http.url import UrlRefused
@@ -101,6 +103,12 @@ def test_json_and_text(make_site: Callable[..., Site]) -> None:
         12.3,
     )
     assert log.text(shown)[9:] == "200 GET /a.css -> StaticFile a.css 12.3 ms"
+
+
+@pytest.mark.parametrize(("status", "note"), [(200, "  client went away"), (101, "")])
+def test_a_client_that_goes(make_site: Callable[..., Site], status: int, note: str) -> None:
+    line = log.text(entry(make_site({"a.css": ""}), "/a.css", status, gone=True))
+    assert line.endswith(f"12.3 ms{note}")
 
 
 BROKEN = "<configuration><system.webServer><handlers bad='' /></system.webServer></configuration>"
