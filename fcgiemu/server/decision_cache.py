@@ -4,14 +4,15 @@ mostly the same decision. Where only the request line differs, the headers at le
 What is kept of a request (``Kept``) is used in three steps, and each of them can be refused:
 
     recall      the bytes that have arrived are, all of them, a head that has come before over
-                this connection; or its headers are, below another plain request line; or these
-                and the path are, and the query is another one.
+                this connection; or its headers are, below another plain request line.
     holds       the configuration has not been read anew, every file that was found is as it was,
                 and every name that was not found is absent. Only then is the decision the same.
     ready       the answer itself, for a small file whose answer does not depend on the time.
 
-Another query has the same decision where no module that looks at queries had a say, which a
-schedule knows (``sees_query``): mostly where there are no rules. Request filtering is asked again;
+Another target has the same decision, but for the target, where nobody who had a say looks at it.
+A schedule knows of queries (``sees_query``): mostly nobody looks at them where there are no rules.
+Another path must have the same configuration and application, and be taken as a whole by the same
+handler, which asks for no file. Request filtering is asked again in any case. With the same path,
 the parameters are made from a template.
 
 Only heads without a body are kept, of connections that stay open, for decisions that serve a file
@@ -19,8 +20,8 @@ or call a FastCGI application and that no rewrite provider had a say in. No clie
 memory: KEPT requests of LONGEST_HEAD bytes for one connection, until it is idle for a few seconds.
 
 It pays. CPU time of the server for a request, with and without (no sockets): an application asked
-in the same bytes 16 us and 59 us, with another query each time 28 us and 66 us, by another path
-each time 62 us and 68 us. A file of 1 KB (wrk, 16 connections, a busy machine): 17 us and 113 us.
+in the same bytes 17 us and 59 us, with another query each time 31 us and 66 us, by another path
+each time 50 us and 68 us. A file of 1 KB (wrk, 16 connections, a busy machine): 17 us and 113 us.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ from ..decision import CallFastCgi, Decision, ServeFile
 from ..files import FileView, Listing, is_settled
 from ..hosting import Answers, SiteFiles
 from ..http.framing import RequestHead
-from ..http.url import Target
+from ..http.url import UrlRefused, canonicalize
+from ..modules.handlers import table
 from ..modules.pipeline import schedule
 from ..modules.request_filtering import request_filter
 from ..site import Site
@@ -58,7 +60,7 @@ class DecisionCache:
     common.
     """
 
-    __slots__ = ("_heads", "_kept", "_of_any_query")
+    __slots__ = ("_heads", "_kept", "_of_any_path", "_of_any_query")
 
     def __init__(self) -> None:
         self._kept: dict[bytes, KeptDecision] = {}
@@ -66,6 +68,8 @@ class DecisionCache:
         self._heads: dict[bytes, RequestHead] = {}
         #: What follows the request line, and the path in it -> what holds for any query.
         self._of_any_query: dict[tuple[bytes, bytes], KeptDecision] = {}
+        #: What follows the request line -> what holds for many a path.
+        self._of_any_path: dict[bytes, KeptDecision] = {}
 
     def recall(self, data: bytes) -> tuple[RequestHead, KeptDecision | None] | None:
         """The head that ``data`` is, where it is known, and what is kept of the request if it has
@@ -84,7 +88,11 @@ class DecisionCache:
         head = RequestHead(like.method, match[2], like.headers, like.version, True)
         path, mark, _ = match[2].partition(b"?")
         kept = self._of_any_query.get((rest, path)) if mark else None
-        return head, None if kept is None else with_query(kept, head)
+        kept = kept or self._of_any_path.get(rest)
+        made = None if kept is None else with_target(kept, head)
+        if made is not None:
+            self._remember(data, rest, made)
+        return head, made
 
     def keep(self, data: bytes, exchange: Exchange) -> None:
         """Remember a request that has been decided, if it may be: the bytes were its head, all of
@@ -103,15 +111,21 @@ class DecisionCache:
                 line
             ):  # else what follows may be more than headers: empty lines may come first
                 _put(self._heads, rest, kept.head)
+        self._remember(data, rest, kept)
+
+    def _remember(self, data: bytes, rest: bytes, kept: KeptDecision) -> None:
         _put(self._kept, data, kept)
         if kept.any_query and rest in self._heads:
             _put(self._of_any_query, (rest, kept.head.target.partition(b"?")[0]), kept)
+        if kept.any_path and rest in self._heads:
+            _put(self._of_any_path, rest, kept)
 
     def forget(self) -> None:
         """Give the memory back."""
         self._kept.clear()
         self._heads.clear()
         self._of_any_query.clear()
+        self._of_any_path.clear()
 
 
 def _put(memory: dict[K, T], key: K, value: T) -> None:
@@ -129,6 +143,7 @@ def decide(site: Site, exchange: Exchange) -> Decision:
     decision = site.decide(exchange.request(), files=SiteFiles(site, answers))
     exchange.kept = None
     if _may_be_kept(site, exchange, decision, answers):
+        any_query, any_path = _is_of_any_query(site, decision), not answers
         folders: dict[FileView, Listing] = {}
         for (view, relative), answer in list(answers.items()):
             listing = view.absent_while(relative.strip("/")) if answer is None else None
@@ -143,7 +158,8 @@ def decide(site: Site, exchange: Exchange) -> Decision:
             generation=site.tree.generation,
             answers=answers,
             folders=tuple(folders.items()),
-            any_query=_is_of_any_query(site, decision),
+            any_query=any_query,
+            any_path=any_query and any_path and _is_whole_script(decision),
         )
     return decision
 
@@ -158,26 +174,60 @@ def _is_of_any_query(site: Site, decision: Decision) -> bool:
     )
 
 
-def with_query(kept: KeptDecision, head: RequestHead) -> KeptDecision | None:
-    """What holds for any query, for the one that ``head`` has; None where request filtering
-    refuses that.
+def _is_whole_script(decision: Decision) -> bool:
+    """Whether a handler that asks for no file has taken all of the path."""
+    handler, action = decision.handler, decision.action
+    return (
+        isinstance(action, CallFastCgi)
+        and handler is not None
+        and handler.resource_type == "Unspecified"
+        and not action.path_info
+    )
+
+
+def with_target(kept: KeptDecision, head: RequestHead) -> KeptDecision | None:
+    """What holds for any query, or any path, for the target of ``head``; None where that has to be
+    decided.
     """
     decision = kept.decision
-    path, raw = decision.path, head.target.decode("ascii")
-    query = raw.partition("?")[2]
-    request = _changed(decision.request, target=Target(path, query, raw))
-    filtering = decision.effective.view(request_filter)
-    if filtering.refusal(request, path, query, original=True) is not None:
+    action, effective, method = decision.action, decision.effective, decision.request.method
+    assert isinstance(action, CallFastCgi)
+    try:
+        target = canonicalize(head.target.decode("ascii"))
+    except UrlRefused:
         return None
-    rewrite = _changed(decision.rewrite, query=query)
+    path, query = target.path, target.query
+    if path != decision.path:
+        if not kept.any_path or not _has_same_place(decision, path):
+            return None
+        if effective.view(table).choose(path, method, None) != (decision.handler, len(path)):
+            return None
+        action = CallFastCgi(action.handler, path, "")
+    request = _changed(decision.request, target=target)
+    if effective.view(request_filter).refusal(request, path, query, original=True) is not None:
+        return None
+    rewrite = _changed(decision.rewrite, path=path, query=query)
+    new = _changed(
+        decision, action=action, request=request, path=path, query=query, rewrite=rewrite
+    )
+    template = kept.template if action is decision.action else None
     return KeptDecision(
         head=head,
-        decision=_changed(decision, request=request, query=query, rewrite=rewrite),
+        decision=new,
         generation=kept.generation,
         answers=kept.answers,
         folders=kept.folders,
-        template=kept.template,
+        any_query=template is None,
+        template=template,
     )
+
+
+def _has_same_place(decision: Decision, path: str) -> bool:
+    """Whether a path has the configuration and the application of a decision's."""
+    site = decision.site
+    return site.effective(path) is decision.effective and site.application(
+        path
+    ) is site.application(decision.path)
 
 
 def _changed(record: T, **changes: object) -> T:

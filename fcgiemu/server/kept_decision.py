@@ -24,6 +24,8 @@ class KeptDecision:
     folders: tuple[tuple[FileView, Listing], ...]
     #: Whether the decision is the same for any query that request filtering lets pass.
     any_query: bool = False
+    #: Whether it is as well for any path that the same handler takes, in the same place.
+    any_path: bool = False
     #: The FastCGI parameters of the request, once they have been encoded, and with ``any_query``
     #: what those of other queries are made from.
     params: bytes | None = None

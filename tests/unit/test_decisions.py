@@ -14,6 +14,7 @@ import pytest
 
 from fcgiemu.decision import CallFastCgi, Decision, Respond, ServeFile
 from fcgiemu.http.request import make_request
+from fcgiemu.http.url import UrlRefused
 from fcgiemu.modules.fastcgi_variables import ParamsTemplate, encode_params
 from fcgiemu.server.decision_cache import KEPT, LONGEST_HEAD, DecisionCache, decide
 from fcgiemu.server.exchange import Exchange
@@ -265,6 +266,24 @@ SITES = {
         web_config(python_handler()).replace("</configuration>", f"{BELOW}</configuration>"),
         False,
     ),
+    "a handler below": (
+        web_config(python_handler()).replace(
+            "</configuration>",
+            "<location path='a'><system.webServer><handlers><clear /></handlers></system.webServer>"
+            "</location></configuration>",
+        ),
+        None,
+    ),
+    "another handler": (
+        web_config(
+            python_handler().replace(
+                "<handlers>",
+                '<handlers><add name="css" path="*.css" verb="GET" modules="StaticFileModule" />',
+            )
+        ),
+        True,
+    ),
+    "path info": (web_config(python_handler().replace('path="*"', 'path="b.py"')), None),
     "files only": (
         web_config(python_handler().replace("Unspecified", "File")),
         None,
@@ -325,6 +344,61 @@ def test_another_query_is_decided_as_if_nothing_were_known(
         assert params == expected
     if same is not None and path == "/a":
         assert bool(decisions._of_any_query) is same
+
+
+PATHS = ["/a", "/b", "/b?q", "/a/b.py", "/a/b.py/c", "/x.css", "/X.CSS?a", "/bin/x", "/web.config"]
+PATHS += [
+    "/a%20b",
+    "/a+b",
+    "/%25",
+    "/..",
+    "/a/../../b",
+    "/%zz",
+    "/sub/x",
+    "/sub",
+    "/a/",
+    "/b",
+    "//a",
+]
+PATHS += ["/" + "s/" * 400, "/" + "x" * 270, "/" + "y" * 4000, "/a?b", "/con", "/a."]
+
+
+@pytest.mark.parametrize(("text", "same"), SITES.values(), ids=SITES)
+@pytest.mark.parametrize("first", ["/first", "/a", "/x.css"])
+def test_another_path_is_decided_as_if_nothing_were_known(
+    tmp_path: Path, text: str, same: bool | None, first: str
+) -> None:
+    below = {"sub/web.config": web_config(BY_QUERY), "sub/A": "", "x.css": "x", "Bin/x": ""}
+    aged(write(tmp_path, {"web.config": text, **below}))
+    site = Site(tmp_path)
+    decisions = DecisionCache()
+    for target in [first, *PATHS, *PATHS]:
+        made, plain = [outcome(known, site, target) for known in (decisions, DecisionCache())]
+        assert made == plain, target
+
+
+def outcome(decisions: DecisionCache, site: Site, target: str) -> object:
+    """All that a decision says, or the refusal."""
+    try:
+        decision, params = over_a_connection(decisions, site, target, ("X-A", "1"))
+    except UrlRefused as error:
+        return error.status, error.heading
+    said = {name: getattr(decision, name) for name in Decision.__slots__}
+    if isinstance(decision.action, Respond):
+        said["action"] = decision.action.status, decision.action.substatus, decision.action.message
+    return said, params
+
+
+def test_paths_that_come_again_are_remembered_each(tmp_path: Path) -> None:
+    aged(write(tmp_path, {"web.config": web_config(python_handler())}))
+    site = Site(tmp_path)
+    decisions = DecisionCache()
+    for target in ("/a", "/b", "/c?d", "/c?e"):
+        over_a_connection(decisions, site, target)
+    for target in ("/a", "/b", "/c?d", "/c?e"):
+        known = decisions.recall(head(target))
+        assert known is not None and known[1] is not None
+        assert known[1] is decisions.recall(head(target))[1]  # type: ignore[index]
 
 
 def test_a_query_that_is_too_long_for_the_template(tmp_path: Path) -> None:

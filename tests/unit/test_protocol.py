@@ -99,9 +99,14 @@ def get(target: str, *lines: str, method: str = "GET") -> bytes:
     return "\r\n".join([f"{method} {target} HTTP/1.1", "Host: h", *lines, "", ""]).encode()
 
 
+#: A rule may look at anything: no decision is one for other targets as well.
+RULE = """<rewrite><rules><rule name="none"><match url="^none$" />
+  <action type="Rewrite" url="b" /></rule></rules></rewrite>"""
+
+
 @pytest.fixture
 def site(tmp_path: Path) -> Site:
-    write(tmp_path, {"web.config": web_config(python_handler())})
+    write(tmp_path, {"web.config": web_config(RULE + python_handler())})
     for path in (*tmp_path.rglob("*"), tmp_path):
         os.utime(path, (LONG_AGO, LONG_AGO))
     return Site(tmp_path)
