@@ -56,7 +56,7 @@ def answer(parts: list[bytes]) -> tuple[object, ...]:
     connection = FastCgiConnection()
     connection._transport = Transport()  # type: ignore[assignment]
     connection._loop = Loop()  # type: ignore[assignment]
-    connection.send(b"")
+    connection.send(records.encode_params(1, [records.encode_pair(b"A", b"b")]))
     reader = cgi.HeadReader()
     body = b""
     for part in parts:
