@@ -105,6 +105,19 @@ def test_requests_appear_and_are_filtered(pages: Callable[..., Pages]) -> None:
     ui.expect("tbody tr", "404")
 
 
+def test_the_list_holds_still_while_one_reads(pages: Callable[..., Pages]) -> None:
+    ui = pages(viewport={"width": 1100, "height": 400})
+    for number in range(40):
+        ui.server.get(f"/about.html?{number}")
+    playwright.expect(ui.page.locator("tbody tr")).to_have_count(40)
+    ui.page.evaluate("window.scrollTo(0, 500)")
+    ui.server.get("/late")
+    ui.expect(".held", "1 new: back to the top")
+    ui.expect("tbody tr:first-child", "/about.html?39")
+    ui.page.get_by_role("button", name="back to the top").click()
+    ui.expect("tbody tr:first-child", "/late")
+
+
 def test_the_keyboard_leads_to_the_story(pages: Callable[..., Pages]) -> None:
     """Why does /old-page end in 404? By looking only."""
     ui = pages()

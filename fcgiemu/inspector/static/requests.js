@@ -214,7 +214,7 @@ export function requests(place) {
     handler: list("handler", "Any handler", [...known.handler].map((name) => [name, name])),
     errors: h("input", { type: "checkbox", id: "errors", onchange: (event) => change("errors", event.target.checked) }),
     count: h("span", { class: "soft", "aria-live": "off" }),
-    more: h("button", { type: "button", hidden: true, onclick: () => { window.scrollTo(0, 0); redraw(); } }),
+    more: h("button", { type: "button", class: "main", hidden: true, onclick: () => { window.scrollTo(0, 0); redraw(); } }),
     spark: svg("svg", { class: "spark", viewBox: "0 0 600 44", preserveAspectRatio: "none", role: "img" }),
     sparkWords: h("span", { class: "soft" }),
     empty: h("p", {}, "No request yet. Open the site, and each of its requests appears here."),
@@ -226,7 +226,7 @@ export function requests(place) {
   const heads = [["c-time", "Time"], ["c-method", "Method"], ["", "URL"], ["c-status", "Status"], ["c-answer", "Answered by"], ["c-rules", "Rules"], ["c-ms", "Took"], ["c-size", "Size"]];
   place.append(h("h1", {}, "Requests"), h("section", { "aria-label": "The last minute" }, view.spark, view.sparkWords),
     h("div", { class: "bar", role: "search" }, view.text, view.status, view.rule, view.handler, h("label", { for: "errors" }, view.errors, "only errors"), view.count),
-    h("div", { class: "bar" }, view.more), view.empty,
+    h("div", { class: "bar held" }, view.more), view.empty,
     h("table", { class: "list" }, h("thead", {}, h("tr", {}, heads.map(([kind, words]) =>
       h("th", { scope: "col", class: `${kind}${["Time", "Took", "Size"].includes(words) ? " number" : ""}` }, words)))), view.body));
   choices(all);
