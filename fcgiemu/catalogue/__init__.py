@@ -75,6 +75,8 @@ class Form:
     fix: str = ""
     #: Where the example of the code shows another form.
     example: Example | None = None
+    #: Why there is no example of it; "" where there is one.
+    no_example: str = ""
 
     def placeholders(self) -> set[str]:
         """The names of the values that its templates take."""
@@ -98,6 +100,8 @@ class Kind:
     hresult: int = E_INVALID_DATA
     #: Its own, or that of its first form.
     example: Example
+    #: Why no request of its examples shows what is wrong; "" where ``expects`` does.
+    no_request: str = ""
     #: What pip has to install, where that is the remedy: ``$install`` of the hint is the command.
     install: str = ""
     #: Of a kind about error texts: whether only those fit that come from the worker's own code.
@@ -125,7 +129,7 @@ class Topic:
 
 
 #: What a form may have of its own.
-_OF_FORMS = ("message", "hint", "pattern", "fix")
+_OF_FORMS = ("message", "hint", "pattern", "fix", "no_example")
 #: What an example consists of: the code's, and those that its forms have of their own.
 _OF_EXAMPLES = ("before", "after", "expects", "file", "files")
 #: The files of the site in which an example stands.

@@ -51,6 +51,9 @@ def _section(found: Kind) -> Iterator[str]:
     ):
         yield ""
         yield f"> {_shown(message)}{f'<br>{_shown(hint)}' if hint else ''}"
+    if found.no_request:
+        yield ""
+        yield f"No request tells its examples apart. {found.no_request}"
     example = found.example
     if example.files:
         yield ""

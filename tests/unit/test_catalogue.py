@@ -202,25 +202,44 @@ def test_the_examples_of_error_texts(tmp_path: Path, kind: Kind) -> None:
     assert kind.code not in [found.code for found in causes(kind.example.after, application)]
 
 
-def test_what_check_finds_has_an_example() -> None:
+#: Those that check finds and that fail requests, or mislead.
+FAILING = [
+    kind
+    for kind in KINDS
+    if kind.needs in ("configuration", "files") and kind.severity in ("error", "warning")
+]
+
+
+@pytest.mark.parametrize("kind", FAILING, ids=lambda kind: kind.code)
+def test_a_request_shows_what_is_wrong(kind: Kind) -> None:
+    """Before the remedy, and after it; or the catalogue says why none does."""
+    shown = any(example.expects for _, example in kind.examples())
+    assert shown != bool(kind.no_request), kind.no_request
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [kind for kind in KINDS if kind.needs in ("configuration", "files")],
+    ids=lambda kind: kind.code,
+)
+def test_every_form_has_an_example(tmp_path: Path, kind: Kind) -> None:
+    """One that gives it and one that does not; or the catalogue says why there is none. The words
+    that forms have in common are no form that needs one.
+    """
+    said = [
+        (known.message, known.hint.partition(" (In ")[0])
+        for number, (_, example) in enumerate(kind.examples())
+        for known in check(example_site(tmp_path / str(number), example, example.before))
+        if known.code == kind.code
+    ]
     without = {
-        kind.code
-        for kind in KINDS
-        if kind.needs in ("configuration", "files")
-        and not (kind.example.before and kind.example.after)
+        name
+        for name, form in kind.forms.items()
+        if not form.no_example
+        and not any(fits(form.message, one) and fits(form.hint, two) for one, two in said)
+        and (name or not any(fits(form.message, one) for one, _ in said))
     }
-    # 32 MB; no file at all; a file beside it; an option; a host configuration; an environment
-    assert without == {
-        "config-too-large",
-        "auth-spoofable-principal",
-        "config-absent-module",
-        "config-missing",
-        "rewrite-front-host",
-        "settings-portal",
-        "settings-no-script-name",
-        "aspnetcore-pool",
-        "settings-python-courtesy",
-    }
+    assert not without, said
 
 
 def test_the_page_is_made_from_the_catalogue() -> None:

@@ -19,6 +19,8 @@ from fcgiemu.diagnosis import fixes
 from fcgiemu.diagnosis.check import check
 from fcgiemu.errors import SiteError
 from fcgiemu.site import Site
+from fcgiemu.testing import expectations
+from fcgiemu.testing.client import Client
 
 from ..sites import example_site, rules, web_config, write
 
@@ -41,12 +43,16 @@ def changed(folder: Path, code: str = "") -> list[fixes.FileChange]:
 
 @pytest.mark.parametrize(("kind", "example"), FIXED)
 def test_a_fix_takes_its_finding_away(tmp_path: Path, kind: Kind, example: Example) -> None:
-    """And makes no other."""
+    """And makes no other; a request comes to what the remedy promises."""
     example_site(tmp_path, example, example.before)
     before = {found.code for found in check(Site(tmp_path))}
     assert changed(tmp_path, kind.code)
     after = {found.code for found in check(Site(tmp_path))}
     assert kind.code not in after and after <= before
+    if example.expects:
+        lines = list(expectations.parse([example.expects[1]], kind.code))
+        results = expectations.judge(Client(Site(tmp_path)).open, lines)
+        assert [result.differences for result in results] == [[]]
     assert not changed(tmp_path, kind.code)
 
 
