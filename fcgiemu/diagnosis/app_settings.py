@@ -55,8 +55,11 @@ def findings(site: Site) -> Iterator[Finding]:
         yield from _modules(site, application, found)
         yield from _worker(site, application, found)
         yield from _portal(site, found)
+    roots = {application.url.strip("/").lower() for application in site.layout.applications}
     for file in site.tree.files():
         yield from _secrets(file)
+        if file.directory.strip("/").lower() not in roots:
+            yield from _unread(file)
 
 
 def _value(
@@ -353,6 +356,15 @@ def _importable(
                 folders += [Path(local)] if local else []
     folders += application.path.glob("env/lib/python*/site-packages")
     return any((folder / module).is_dir() or any(folder.glob(f"{module}.*")) for folder in folders)
+
+
+def _unread(file: ConfigFile) -> Iterator[Finding]:
+    """A handler that is named in the web.config of a folder which is not an application."""
+    for settings in file.root.iter("appSettings") if file.root is not None else ():
+        for add in settings.children:
+            if add.attributes.get("key", "").upper() == "WSGI_HANDLER":
+                url = f"/{file.directory.strip('/')}"
+                yield finding("settings-not-application", add.span, url=url)
 
 
 def _secrets(file: ConfigFile) -> Iterator[Finding]:

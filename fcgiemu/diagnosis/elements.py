@@ -164,10 +164,17 @@ def _taken_away(section: Element) -> Iterator[Finding]:
 
 def _headers(section: Element) -> Iterator[Finding]:
     """Headers whose name or value holds a whole header line."""
+    values = {
+        add.attributes.get("name", "").lower(): add.attributes.get("value", "").strip()
+        for add in section.iter("add")
+    }
     for add in section.iter("add"):
         name, value = add.attributes.get("name", ""), add.attributes.get("value", "")
         if name.lower() == "access-control-allow-origin" and re.search(r"[,\s]\s*http|\*.", value):
             yield finding("static-cors-origin", add.span, value=value)
+        if name.lower() == "access-control-allow-credentials" and value.lower() == "true":
+            if values.get("access-control-allow-origin") == "*":
+                yield finding("static-cors-origin/credentials", add.span)
         if re.search(r"[:\s]", name):
             meant = re.sub(r"\s+", "-", name.partition(":")[0].strip())
             yield finding("static-header-name", add.span, name=name, meant=meant)

@@ -20,7 +20,7 @@ from ..catalogue.findings import Finding, Span
 from ..modules.http_platform import PORT_VARIABLE, HttpPlatform
 from ..programs.interpreters import Program
 from ..programs.process_command import log_file
-from ..programs.windows_paths import inferred, is_ours
+from ..programs.windows_paths import inferred, is_ours, path_pairs
 from ..site import Site
 from ..worker import paths
 from .causes import causes
@@ -125,7 +125,7 @@ def suspicions(
         yield finding("platform-windows-token", span)
     yield from _script(application, settings, span)
     yield from _fixed_port(settings, span)
-    yield from _deaf(application, settings, span)
+    yield from _deaf(site, application, settings, span)
     yield from _forks(application, settings, span)
     yield from _log_folder(site, application, settings, span)
 
@@ -179,11 +179,14 @@ _LISTENS = re.compile(
 _READS = re.compile(r"PORT\b|environ|getenv|argv|argparse|click|typer|\bport\s*=\s*[A-Za-z_]")
 
 
-def _deaf(application: Application, settings: HttpPlatform, span: Span | None) -> Iterator[Finding]:
+def _deaf(
+    site: Site, application: Application, settings: HttpPlatform, span: Span | None
+) -> Iterator[Finding]:
     """A script that starts a server and reads its port from nowhere."""
     script = (_words(settings.arguments) or [""])[0]
-    path = Path(paths.below(str(application.path), script))
-    if not script.endswith(".py") or paths.is_windows(script) or not path.is_file():
+    local = paths.map_path(script, path_pairs(site)) if paths.is_windows(script) else ""
+    path = Path(local or paths.below(str(application.path), script))
+    if not script.endswith(".py") or not path.is_file():
         return
     code = path.read_text("utf-8", "replace")
     if _LISTENS.search(code) and not _READS.search(code):

@@ -237,6 +237,8 @@ class _Keys:
     all_capitals: bool
     #: The first key with an encoded character, or "".
     encoded: str
+    #: Whether it has a value for what is not a key.
+    has_default: bool
 
 
 def _keys(effective: Effective) -> dict[str, _Keys]:
@@ -257,6 +259,7 @@ def _keys(effective: Effective) -> dict[str, _Keys]:
                 all_marks=all(key.startswith("?") for key in keys),
                 all_capitals=not node.flag("ignoreCase")
                 and all(key != key.lower() for key in keys),
+                has_default=bool(node.text("defaultValue")),
                 encoded=next(filter(re.compile("%[0-9A-Fa-f]{2}").search, keys), ""),
             )
     return found
@@ -265,10 +268,18 @@ def _keys(effective: Effective) -> dict[str, _Keys]:
 def _maps(effective: Effective, rule: Rule, url: str) -> Iterator[Finding]:
     texts = [(condition.input.source, condition.span) for condition in rule.conditions]
     known = effective.view(_keys)
+    asked = _ASKED.fullmatch(url.strip()) if known and is_universal(rule) else None
+    if asked and not any(f"{{{asked[1]}:".lower() in text.lower() for text, _ in texts):
+        if (keys := known.get(asked[1].lower())) is not None and not keys.has_default:
+            yield finding(
+                "rewrite-map-unasked", rule.span, rule=rule.name, map=asked[1], asked=url.strip()
+            )
     for text, span in [*texts, (url, rule.span)] if known else ():
         yield from _look_up(rule, text, span, known)
 
 
+#: A target that is all what a map says.
+_ASKED = re.compile(r"\{([\w .-]+):\{[\w:]+\}\}")
 _LOOK_UP = re.compile(r"\{([\w .-]+):(/?)(?:\{(ToLower|UrlEncode|UrlDecode):)?\{([\w:]+)\}")
 
 
