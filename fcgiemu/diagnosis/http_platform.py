@@ -56,6 +56,8 @@ _SERVERS = (
     (_server("http\\.server"), "http.server", 8000, "PORT"),
     (re.compile(r"manage\.py\"? runserver(?!\S)"), "runserver", 8000, "127.0.0.1:PORT"),
 )
+#: Words that stand for a part of a path, in instructions that were copied.
+_STANDS_FOR = re.compile(r"[<>\[\]{}]|(?i:\bpath[\\/ _-]?to\b|\byour[-_ ])")
 #: A path with a blank in it and no quotes around it.
 _UNQUOTED = re.compile(r'(?<!")\b[A-Za-z]:\\[^"]*?[^"\s\\] +[^"\s-][^"\s]*\\[^"\s]*')
 #: What Windows lacks, where a script names it.
@@ -104,6 +106,8 @@ def suspicions(
     if not settings.process_path:
         yield finding("platform-no-process", span)
         return
+    if _STANDS_FOR.search(settings.process_path):
+        yield finding("platform-no-process/words", span, path=settings.process_path)
     texts = [settings.process_path, settings.arguments]
     texts += [value for _, value in settings.environment]
     for name in dict.fromkeys(name for text in texts for name in undefined(site, text)):

@@ -151,7 +151,7 @@ _OF_URLS = frozenset(
 #: A dot that is most likely meant as one: in a host name, or before the extension of a file.
 _HOST_DOT = re.compile(r"(?<=[\w)?])(?<!\\)\.(?=[A-Za-z]{2,}(?:\.|\$|/|$))|(?<=www)\.(?=[\w(])")
 _FILE_DOT = re.compile(
-    r"(?<=\w)\.(?=(?:html?|php\d?|aspx?|jsp|css|js|xml|txt|json|py|cgi)(?:\$|$))"
+    r"(?<=^\^)\.(?=well-known|git\b|env\b)|(?<=\w)\.(?=(?:html?|php\d?|aspx?|jsp|css|js|xml|txt|json|py|cgi)(?:\$|$))"
 )
 
 

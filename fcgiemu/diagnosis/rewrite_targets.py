@@ -31,6 +31,7 @@ def findings(site: Hosting, effective: Effective, rule: Rule) -> Iterator[Findin
         if rule.base and site.tree.file_of("") is not None:  # else the folder may be the site
             yield from _folder(site, rule, url)
         yield from _host(site, effective, rule, url)
+        yield from _place(site, rule, url)
         yield from _files(rule, url)
         yield from _forwarded(rule, url)
         yield from _slash(rule, url)
@@ -122,6 +123,28 @@ def _folder(site: Hosting, rule: Rule, url: str) -> Iterator[Finding]:
         r"(?:https?://\{(?:HTTP_HOST|SERVER_NAME)\})?/\{R:[01]\}", url
     ):
         yield finding("rewrite-leaves-folder", rule.span, rule=rule.name, url=url, folder=rule.base)
+
+
+def _place(site: Hosting, rule: Rule, url: str) -> Iterator[Finding]:
+    """Targets that lead elsewhere than they seem to: a folder without its slash, to which IIS
+    redirects, and HTTPS on the port of HTTP.
+    """
+    path = url if url.startswith("/") else f"{rule.base}/{url}"
+    if rule.action.type == "Rewrite" and re.fullmatch(r"[\w./-]*\w", url):
+        found = site.find(path)
+        if found is not None and found.is_directory:
+            yield finding("rewrite-to-folder", rule.span, rule=rule.name, url=url, meant=f"{url}/")
+    if re.match(r"(?i)https://[^/]*:\{SERVER_PORT\}", url) and not _on_https(rule):
+        meant = re.sub(r"(?i):\{SERVER_PORT\}", "", url)
+        yield finding("rewrite-http-port", rule.span, rule=rule.name, url=url, meant=meant)
+
+
+def _on_https(rule: Rule) -> bool:
+    """Whether a rule is for requests that come by HTTPS already."""
+    tests = (
+        one for one in _tests(rule, "{HTTPS}") if one.matcher is not None and not rule.match_any
+    )
+    return any((one.matcher("on") is not None) != one.negate for one in tests if one.matcher)
 
 
 def _has_page(site: Hosting, rule: Rule) -> bool:
