@@ -53,4 +53,4 @@ _XSD_ROW = {"name": XSD, "id": "", "title": "An XML Schema of web.config, for XM
 
 def _line(row: dict[str, str]) -> str:
     version = row["id"].rpartition(":")[2]
-    return f"{row['name']:<15}{version:<3}{row['title']}"
+    return f"{row['name']:<17}{version:<3}{row['title']}"

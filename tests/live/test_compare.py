@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from ..schemas import hold
 from ..sites import web_config, write
 from .server import LiveServer
 
@@ -53,7 +54,7 @@ def run(*arguments: str | Path) -> tuple[int, str]:
 def found(*arguments: str | Path) -> dict[str, Any]:
     code, output = run(*arguments, "--format", "json")
     assert code in (0, 1), output
-    answer: dict[str, Any] = json.loads(output)
+    answer: dict[str, Any] = hold("compare", output)
     return answer
 
 

@@ -16,6 +16,7 @@ from fcgiemu.freb import writer
 from fcgiemu.parity import bundle as bundles
 
 from .. import traces
+from ..schemas import hold
 from ..sites import rules
 
 ABOUT = {
@@ -92,7 +93,7 @@ def test_compared(tmp_path: Path) -> None:
     path = pack(tmp_path, parts(**{"traces/fr000001.xml": trace}))
     run = CliRunner().invoke(main, ["capture", str(path), "--json"])
     assert run.exit_code == 1, run.output
-    told = json.loads(run.output)
+    told = hold("capture", run.output)
     assert [one["differs"] for one in told["checked"]] == [True, False, False]
     assert told["checked"][0]["what"].startswith("traces/fr000001.xml: GET")
     run = CliRunner().invoke(main, ["capture", str(path)])

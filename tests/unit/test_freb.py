@@ -15,6 +15,7 @@ from fcgiemu.freb.model import FrebTrace, TraceError
 from fcgiemu.freb.page import page
 
 from .. import traces
+from ..schemas import hold
 
 SHAPES = [traces.missing, traces.late, traces.cut, traces.managed, traces.foreign]
 
@@ -293,7 +294,7 @@ def test_an_event_that_never_ends_holds_nothing() -> None:
 @pytest.mark.parametrize("shape", SHAPES)
 def test_json_and_page(shape: object) -> None:
     trace = shape()  # type: ignore[operator]
-    answer = json.loads(json.dumps(trace_text.as_json(trace)))
+    answer = hold("freb", json.dumps(trace_text.as_json(trace)))
     assert len(answer["events"]) == len(trace.events)
     html = page([trace]).decode()
     assert "very-secret-value" not in html + json.dumps(answer)
@@ -344,7 +345,7 @@ def test_listing(tmp_path: Path, pack: object) -> None:
 def test_listing_as_json_and_filtered(tmp_path: Path) -> None:
     folder = _folder(tmp_path)
     run = CliRunner().invoke(main, ["freb", str(folder), "--json", "--status", "404"])
-    [row] = json.loads(run.output)
+    [row] = hold("freb-list", run.output)
     assert (row["status"], row["siteId"], row["timeTaken"]) == ("404.0", "3", 16)
     run = CliRunner().invoke(main, ["freb", str(folder), "--failed-in", "nobody"])
     assert run.output == "No trace was found.\n"

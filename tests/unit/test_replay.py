@@ -25,6 +25,7 @@ from fcgiemu.testing.expectations import judge, parse
 from fcgiemu.trace import Trace
 
 from .. import traces
+from ..schemas import hold
 from ..sites import python_handler, rules, web_config
 
 MakeSite = Callable[..., Site]
@@ -310,6 +311,7 @@ def test_the_command(make_site: MakeSite, tmp_path: Path) -> None:
     arguments = ["freb", str(file), "--site", str(tmp_path), "--case", str(case), "--json"]
     run = CliRunner().invoke(main, [*arguments, "--expect", str(expect)])
     assert run.exit_code == 1, run.output
+    assert not hold("freb-site", run.stdout)["same"]
     assert "301 http://secret.example/there/x rule go" in expect.read_text()
     told = json.loads(case.read_text())
     assert told["difference"]["server"] == "GENERAL_RESPONSE_HEADERS"

@@ -122,6 +122,8 @@ OUTPUTS = [
     ("xdt", ["xdt", "web.config", "urls.txt"]),
     ("init", ["init", "new", "--handler", "app.app", "--dry-run"]),
     ("support", ["support"]),
+    ("support-facts", ["support", "--facts"]),
+    ("support-profile", ["support", "--profile", "iis10-default"]),
 ]
 LOG = """\
 #Fields: date time cs-method cs-uri-stem cs-uri-query sc-status
