@@ -34,8 +34,14 @@ from .sites import make_env, write
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
+#: How-to pages whose commands want what a test cannot have; each says why, and what is tested in their place.
+NOT_RUN = {"certificate", "debugging", "docker"}
 #: The pages that are run; README's commands begin in a clone.
-PAGES = [ROOT / "README.md", *sorted((DOCS / "tutorials").glob("*.md"))]
+PAGES = [
+    ROOT / "README.md",
+    *sorted((DOCS / "tutorials").glob("*.md")),
+    *(page for page in sorted((DOCS / "howto").glob("*.md")) if page.stem not in NOT_RUN),
+]
 #: Where the reader of a page is, and the folder in which the others of a clone lie.
 HOME = "/home/you"
 _ENDLESS = re.compile(r"fcgiemu serve\b(?!.*--help)")

@@ -84,6 +84,27 @@ def test_inputs_of_the_action_reach_its_steps_as_variables() -> None:
         assert "${{" not in step["run"]
 
 
+def yaml_of(page: str, what: str) -> Any:
+    """The YAML of a how-to page that holds ``what``."""
+    text = (ROOT / "docs/howto" / page).read_text()
+    (found,) = (
+        block for block in re.findall(r"```yaml[^\n]*\n(.*?)```", text, re.DOTALL) if what in block
+    )
+    return yaml.safe_load(found)
+
+
+def test_the_how_to_pages_know_what_ships() -> None:
+    """The inputs of the action, the names of the hooks, the commands of the Dockerfile's head."""
+    action = yaml.safe_load((ROOT / "action.yml").read_text())
+    (step,) = (step for step in yaml_of("ci.md", "fcgiemu/fcgiemu@") if "fcgiemu" in step["uses"])
+    assert step["with"].keys() <= action["inputs"].keys()
+    (repository,) = yaml_of("ci.md", "repos:")["repos"]
+    assert {hook["id"] for hook in repository["hooks"]} == {hook["id"] for hook in HOOKS}
+    page = (ROOT / "docs/howto/docker.md").read_text()
+    commands = re.findall(r"^#   (docker .*)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    assert len(commands) == 3 and all(f"$ {command}\n" in page for command in commands)
+
+
 HOOKS = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())
 
 
