@@ -52,7 +52,10 @@ KEPT = 16
 LONGEST_HEAD = 4096
 
 #: Request lines that the parser takes, whatever the headers say.
-_LINE = re.compile(rb"([A-Z]+) (/[A-Za-z0-9/._~%?&=+,;:@!$'()*-]*) HTTP/1\.1")
+_LINE = re.compile(rb"[A-Z]+ (/[A-Za-z0-9/._~%?&=+,;:@!$'()*-]*) HTTP/1\.1")
+#: What requests by plain lines have in common that differ in nothing but the target: the method,
+#: and what follows the request line.
+Alike = tuple[bytes, bytes]
 
 
 class DecisionCache:
@@ -64,12 +67,12 @@ class DecisionCache:
 
     def __init__(self) -> None:
         self._kept: dict[bytes, KeptDecision] = {}
-        #: What follows the request line -> a head with it.
-        self._heads: dict[bytes, RequestHead] = {}
-        #: What follows the request line, and the path in it -> what holds for any query.
-        self._of_any_query: dict[tuple[bytes, bytes], KeptDecision] = {}
-        #: What follows the request line -> what holds for many a path.
-        self._of_any_path: dict[bytes, KeptDecision] = {}
+        #: A head of such requests.
+        self._heads: dict[Alike, RequestHead] = {}
+        #: The same with the path -> what holds for any query.
+        self._of_any_query: dict[tuple[Alike, bytes], KeptDecision] = {}
+        #: What holds for many a path.
+        self._of_any_path: dict[Alike, KeptDecision] = {}
 
     def recall(self, data: bytes) -> tuple[RequestHead, KeptDecision | None] | None:
         """The head that ``data`` is, where it is known, and what is kept of the request if it has
@@ -80,18 +83,18 @@ class DecisionCache:
         kept = self._kept.get(data)
         if kept is not None:
             return kept.head, kept
-        line, _, rest = data.partition(b"\r\n")
-        like = self._heads.get(rest)
+        line, alike = _parted(data)
+        like = self._heads.get(alike)
         match = _LINE.fullmatch(line) if like is not None else None
-        if like is None or match is None or match[1].decode() != like.method:
+        if like is None or match is None:
             return None
-        head = RequestHead(like.method, match[2], like.headers, like.version, True)
-        path, mark, _ = match[2].partition(b"?")
-        kept = self._of_any_query.get((rest, path)) if mark else None
-        kept = kept or self._of_any_path.get(rest)
+        head = RequestHead(like.method, match[1], like.headers, like.version, True)
+        path, mark, _ = match[1].partition(b"?")
+        kept = self._of_any_query.get((alike, path)) if mark else None
+        kept = kept or self._of_any_path.get(alike)
         made = None if kept is None else with_target(kept, head)
         if made is not None:
-            self._remember(data, rest, made)
+            self._remember(data, alike, made)
         return head, made
 
     def keep(self, data: bytes, exchange: Exchange) -> None:
@@ -103,22 +106,24 @@ class DecisionCache:
         kept = exchange.kept
         if kept is None or len(data) > LONGEST_HEAD:
             return
-        line, _, rest = data.partition(b"\r\n")
-        if rest not in self._heads:
-            if any(name.lower() == b"upgrade" for name, _ in kept.head.headers):
-                return
-            if _LINE.fullmatch(
-                line
-            ):  # else what follows may be more than headers: empty lines may come first
-                _put(self._heads, rest, kept.head)
-        self._remember(data, rest, kept)
+        line, alike = _parted(data)
+        if alike not in self._heads and any(
+            name.lower() == b"upgrade" for name, _ in kept.head.headers
+        ):
+            return
+        if _LINE.fullmatch(line) is None:  # it may name a host, and hold more than one line
+            _put(self._kept, data, kept)
+            return
+        if alike not in self._heads:
+            _put(self._heads, alike, kept.head)
+        self._remember(data, alike, kept)
 
-    def _remember(self, data: bytes, rest: bytes, kept: KeptDecision) -> None:
+    def _remember(self, data: bytes, alike: Alike, kept: KeptDecision) -> None:
         _put(self._kept, data, kept)
-        if kept.any_query and rest in self._heads:
-            _put(self._of_any_query, (rest, kept.head.target.partition(b"?")[0]), kept)
-        if kept.any_path and rest in self._heads:
-            _put(self._of_any_path, rest, kept)
+        if kept.any_query:
+            _put(self._of_any_query, (alike, kept.head.target.partition(b"?")[0]), kept)
+        if kept.any_path:
+            _put(self._of_any_path, alike, kept)
 
     def forget(self) -> None:
         """Give the memory back."""
@@ -126,6 +131,12 @@ class DecisionCache:
         self._heads.clear()
         self._of_any_query.clear()
         self._of_any_path.clear()
+
+
+def _parted(data: bytes) -> tuple[bytes, Alike]:
+    """The request line, and what it has in common with others."""
+    line, _, rest = data.partition(b"\r\n")
+    return line, (line.partition(b" ")[0], rest)
 
 
 def _put(memory: dict[K, T], key: K, value: T) -> None:

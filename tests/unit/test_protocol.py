@@ -12,6 +12,7 @@ from typing import Any, cast
 import pytest
 
 from fcgiemu.http.framing import RequestHead
+from fcgiemu.http.request import Request
 from fcgiemu.http.url import UrlRefused
 from fcgiemu.server.date_header import DateHeader
 from fcgiemu.server.decision_cache import decide
@@ -62,6 +63,7 @@ class App:
         self.at_once = at_once
         self.seen: list[Seen] = []
         self.exchanges: list[Exchange] = []
+        self.requests: list[Request] = []
         self.timers = Timers()
         self.budget = SpoolBudget()
         self.connections: set[ClientConnection] = set()
@@ -71,7 +73,7 @@ class App:
     def begin(self, exchange: Exchange) -> None:
         known = exchange.kept
         try:
-            decide(self.site, exchange)
+            self.requests.append(decide(self.site, exchange).request)
         except UrlRefused:
             assert known is None
         self.seen.append(
@@ -260,3 +262,26 @@ def test_headers_that_come_again_are_known_below_plain_lines_only(
             None,
         )
     assert first.protocol.decisions.recall(line.encode() + b"\r\nX: y\r\n" + rest) is None
+
+
+@pytest.mark.parametrize("target", ["/a?d", "/e", "/e?d", "/a"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "HEAD /a HTTP/1.1",
+        "OPTIONS /a?c HTTP/1.1",
+        "GET http://i/a?c HTTP/1.1",
+        "OPTIONS * HTTP/1.1",
+    ],
+)
+def test_the_same_headers_below_another_method_or_host(
+    tmp_path: Path, line: str, target: str
+) -> None:
+    """A GET is not a HEAD because it has its headers, nor is an absolute URL's host that of all."""
+    write(tmp_path, {"web.config": web_config(python_handler())})
+    other = line.encode() + A[A.index(b"\r\n") :]
+    app = received(Site(tmp_path), [get("/a?b"), other, get(target), other, get(target)])
+    plain, odd = ("GET", "h", target), (line.split()[0], "i" if "//i" in line else "h")
+    made = [(request.method, request.host, request.target.raw) for request in app.requests]
+    assert made[2::2] == [plain, plain]
+    assert [entry[:2] for entry in made[1::2]] == [odd, odd]
