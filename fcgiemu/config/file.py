@@ -236,6 +236,8 @@ class _Loader:
                 f"Install {module} on the server, and say here that it is: --module {module}. Or"
                 " remove the section."
             )
+        elif child.tag in _OF_ROOT:
+            remedy = f"Move <{child.tag}> out of here, directly into <configuration>."
         elif elsewhere:
             remedy = f"This section belongs in {elsewhere[0].rpartition('/')[0]}."
         path = (prefix + child.tag).removeprefix(schema.WEB_SERVER)
@@ -333,6 +335,8 @@ class _Loader:
 _OF_OTHERS = frozenset(
     {"ModSecurity", "heliconZoo", "Helicon.Ape", "urlScan", "wincache", "imageflow"}
 )
+#: What people put into <system.webServer>, and belongs directly under <configuration>.
+_OF_ROOT = frozenset({"appSettings", "connectionStrings", "system.web", "location", "runtime"})
 #: What people put directly under <configuration> by mistake -> where it belongs.
 _MISPLACED = {
     path.split("/")[1]: "<system.webServer>"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 from ..catalogue import finding
@@ -13,6 +14,9 @@ from ..site import Site
 from . import sample_requests
 from .rewrite_rules import is_fallback, is_universal
 
+#: A target whose file is named by what the URL holds, as {R:1}.php: a made-up URL names none.
+_NAMED_FILE = re.compile(r"[^?]*\{[^?]*\}[^?{}]*\.\w+(?:\?|$)")
+
 
 def findings(site: Site, effective: Effective, own: Sequence[Rule]) -> Iterator[Finding]:
     """Rules of a file whose result a later fallback takes for the URL of no file. Where the later
@@ -22,6 +26,8 @@ def findings(site: Site, effective: Effective, own: Sequence[Rule]) -> Iterator[
     fallbacks = {rule.name: rule for rule in everything if is_fallback(rule) and is_universal(rule)}
     for rule in own if fallbacks else ():
         is_prepared = is_universal(rule) or rule.page_rule is not None
+        if rule.action.url is not None and _NAMED_FILE.match(rule.action.url.source):
+            continue
         if rule.action.type != "Rewrite" or rule.stop_processing or is_prepared:
             continue
         request = next(sample_requests.requests(rule), None)

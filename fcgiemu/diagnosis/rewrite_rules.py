@@ -388,6 +388,8 @@ class _Before:
         texts = [first or "", *paths] if candidates else []
         for earlier in candidates:
             form = _takes(earlier, rule, texts)
+            if form == "/files" and not any(texts):
+                continue  # for the root alone, which is a folder
             if form is not None:
                 if not form and _takes(rule, earlier, list(sample_requests.paths(earlier))) == "":
                     form = "/same"

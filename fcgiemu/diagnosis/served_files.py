@@ -19,6 +19,7 @@ from ..decision import Decision, Redirect, Respond, ServeFile
 from ..files import UNWATCHED
 from ..http.request import make_request
 from ..http.url import UrlRefused, encode_path
+from ..modules import static_file
 from ..site import Site
 from .configuration_files import holds_files
 
@@ -99,6 +100,8 @@ def _mime_types(site: Site) -> Iterator[Finding]:
             continue
         parts = path.strip("/").split("/")
         urls = ["/" + "/".join(parts[start:]) for start in range(min(2, len(parts)))]
+        if _has_type(site, path, extension):
+            continue  # what is refused is something else, which a rule leads to
         if refused := next((url for url in urls if _is_refused(site, url, (404, 3))), None):
             said.add(extension)
             is_php = extension == ".php"
@@ -111,6 +114,12 @@ def _mime_types(site: Site) -> Iterator[Finding]:
                 extension=extension,
                 type=mime_type,
             )
+
+
+def _has_type(site: Site, path: str, extension: str) -> bool:
+    """Whether the MIME map has the type of a file. Of PHP it is no help to have one."""
+    types = site.effective(path).view(static_file.static_content)
+    return extension != ".php" and bool(types.mime_type(os.path.basename(path)))
 
 
 def _is_refused(site: Site, path: str, status: tuple[int, int]) -> bool:

@@ -235,6 +235,23 @@ AT_MOST_NOTES = {
             {"WSGI_HANDLER": "app.app", "PYTHONPATH": "C:\\inetpub\\wwwroot\\shop"},
         ),
     ),
+    "a file that a value names": (
+        {"page_one.html": ""},
+        rules(
+            '<rule name="page"><match url="^page/(.*)" /><action type="Rewrite" url="page_{R:1}.html" /></rule>'
+            '<rule name="rest" stopProcessing="true"><match url="(.*)" /><conditions>'
+            '<add input="{REQUEST_FILENAME}" matchType="IsFile" negate="true" />'
+            '<add input="{REQUEST_FILENAME}" matchType="IsDirectory" negate="true" /></conditions>'
+            '<action type="Rewrite" url="{R:1}.html" /></rule>'
+            '<rule name="root"><match url="^$" /><action type="Rewrite" url="page_one.html" /></rule>'
+        ),
+    ),
+    "a type that is there, behind rules": (
+        {"package.json": "{}", "bin/www": ""},
+        rules(
+            '<rule name="all"><match url="json$" /><action type="Rewrite" url="static/none" /></rule>'
+        ),
+    ),
     "True in another case": (
         {},
         web_config('<security><requestFiltering removeServerHeader="True" /></security>'),
@@ -272,6 +289,13 @@ REMEDIES = [
         "Remove one of the two",
     ),
 ]
+
+
+def test_app_settings_belong_under_the_root(tmp_path: Path) -> None:
+    write(
+        tmp_path, {"web.config": web_config('<appSettings><add key="A" value="b" /></appSettings>')}
+    )
+    assert check(Site(tmp_path))[0].hint.endswith("directly into <configuration>.")
 
 
 @pytest.mark.parametrize(("rule", "remedy"), REMEDIES)
