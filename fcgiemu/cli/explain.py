@@ -164,6 +164,7 @@ def _run(
         "reason": got.reason,
         "headers": header_map(response),
         "body": got.body.decode(response.charset(), "replace"),
+        "remark": got.remark,
         "output": "\n".join(text.rstrip("\n") for text in printed),
     }
 

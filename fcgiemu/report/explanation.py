@@ -121,7 +121,7 @@ class ResponseJson(TypedDict):
 
 class AnsweredJson(TypedDict):
     """What a client got from the whole chain, once; ``status`` is 0 where the connection was reset,
-    ``output`` what programs printed meanwhile.
+    ``remark`` what the server's log says of it, ``output`` what programs printed meanwhile.
     """
 
     status: int
@@ -129,6 +129,7 @@ class AnsweredJson(TypedDict):
     reason: str
     headers: dict[str, str]
     body: str
+    remark: str
     output: str
 
 

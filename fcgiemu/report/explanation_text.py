@@ -341,6 +341,8 @@ def _answered(answer: Explanation) -> Iterator[Line]:
         status = f"{got['status']}.{got['substatus']}" if got["substatus"] else got["status"]
         what = ", ".join(types or ["no type"])
         yield Line(0, "outcome", f"=> run: {status} {got['reason']} ({what})")
+    if got["remark"]:
+        yield Line(1, "warning", got["remark"])
     for text in got["output"].splitlines()[-MAX_OUTPUT:]:
         yield Line(1, "stage", text)
 

@@ -37,5 +37,5 @@ async def answer(exchange: Exchange, decision: Decision) -> None:
         known=True,
         hints=action.hints,
     )
-    exchange.remark = f"{failure.name}: {failure.message}"
+    exchange.remark = f"developer error {failure.name}: {failure.message}"
     await exchange.respond(sending.send(decision, failure.as_page(logging=True)))

@@ -25,13 +25,16 @@ MAX_BODY = 1 << 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientAnswer:
-    """What a client got; ``status`` is 0 where the connection was reset."""
+    """What a client got; ``status`` is 0 where the connection was reset. ``remark`` is what the
+    server's log says of it, which a client does not see.
+    """
 
     status: int
     substatus: int
     reason: str
     headers: list[Header]
     body: bytes
+    remark: str = ""
 
 
 def ask(
@@ -80,9 +83,13 @@ async def _ask(
     finally:
         listening.close()
         await server.close()
-    substatus = log[0].substatus if log else 0
     return ClientAnswer(
-        status=status, substatus=substatus, reason=reason, headers=headers, body=body
+        status=status,
+        substatus=log[0].substatus if log else 0,
+        reason=reason,
+        headers=headers,
+        body=body,
+        remark=log[0].remark if log else "",
     )
 
 

@@ -10,6 +10,9 @@ from click.testing import CliRunner
 
 from fcgiemu.cli import main
 
+from ..node import needs_node, node_config
+from ..sites import write
+
 HELLO = Path(__file__).parents[2] / "samples" / "hello"
 
 
@@ -61,3 +64,11 @@ def test_what_cannot_be_asked(options: list[str], expected: str) -> None:
     result = CliRunner().invoke(main, ["explain", str(HELLO), "/", "--run", *options])
     assert result.exit_code == 2, result.output
     assert expected in result.output
+
+
+@needs_node
+def test_a_developer_error_of_iisnode_says_that_it_is_one(tmp_path: Path) -> None:
+    write(tmp_path, {"server.js": "throw new Error('no');\n", "web.config": node_config()})
+    result = CliRunner().invoke(main, ["explain", str(tmp_path), "/server.js", "--run"])
+    assert "=> run: 200 OK (text/html)" in result.stdout
+    assert "developer error 500.1" in result.stdout

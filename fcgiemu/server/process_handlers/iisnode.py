@@ -301,7 +301,7 @@ class Iisnode(ProcessHandler):
         """
         settings = compiled(_action(decision).settings)
         if settings.dev_errors and failure.shows_page:
-            exchange.remark = f"{failure.name}: {failure.message}"
+            exchange.remark = f"developer error {failure.name}: {failure.message}"
             page = failure.as_page(settings.logging)
             await exchange.respond(sending.send(decision, page))
             return
