@@ -8,6 +8,7 @@ listens on the port that IIS gives it.
 from __future__ import annotations
 
 import difflib
+import itertools
 import os
 import re
 import shlex
@@ -58,8 +59,7 @@ _SERVERS = (
 )
 #: Words that stand for a part of a path, in instructions that were copied.
 _STANDS_FOR = re.compile(r"[<>\[\]{}]|(?i:\bpath[\\/ _-]?to\b|\byour[-_ ])")
-#: A path with a blank in it and no quotes around it.
-_UNQUOTED = re.compile(r'(?<!")\b[A-Za-z]:\\[^"]*?[^"\s\\] +[^"\s-][^"\s]*\\[^"\s]*')
+_SUFFIX = re.compile(r"\.\w{1,4}$")
 #: What Windows lacks, where a script names it.
 _NO_FORK = re.compile(r"os\.fork\(|^import (?:fcntl|pwd|grp|resource|termios)\b", re.MULTILINE)
 
@@ -123,8 +123,8 @@ def suspicions(
     if match := _OF_SHELLS.search(settings.arguments):
         text = match[0]
         yield finding("platform-unknown-variable/shell", span, text=text, near=PORT_VARIABLE)
-    if match := _UNQUOTED.search(settings.arguments):
-        yield finding("platform-unquoted-blank", span, path=match[0])
+    if path := _unquoted(settings.arguments):
+        yield finding("platform-unquoted-blank", span, path=path)
     if settings.forwards_token:
         yield finding("platform-windows-token", span)
     yield from _script(application, settings, span)
@@ -136,6 +136,28 @@ def suspicions(
 
 def _words(text: str) -> list[str]:
     return [word.replace('"', "") for word in re.findall(r'(?:"[^"]*"|\S)+', text)]
+
+
+def _unquoted(arguments: str) -> str:
+    """A path with blanks in it and no quotes around it; "" where there is none. It ends with the
+    first word that has a suffix, else with the last that has a backslash.
+    """
+    words = re.findall(r'(?:"[^"]*"|\S)+', arguments)
+    for start, word in enumerate(words):
+        first = re.search(r"(?:^|=)([A-Za-z]:\\.*[^\\])$", word)
+        if first is None or _SUFFIX.search(word):
+            continue
+        after = list(itertools.takewhile(_goes_on, words[start + 1 :]))
+        ends = [place for place, one in enumerate(after, 1) if _SUFFIX.search(one)][:1]
+        ends = ends or [place for place, one in enumerate(after, 1) if "\\" in one][-1:]
+        if ends and any("\\" in one for one in after[: ends[0]]):
+            return " ".join((first[1], *after[: ends[0]]))
+    return ""
+
+
+def _goes_on(word: str) -> bool:
+    """Whether a word may be a further part of a path with blanks."""
+    return word[0] not in '-"' and not paths.is_windows(word)
 
 
 def _script(

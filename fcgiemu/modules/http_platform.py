@@ -6,6 +6,8 @@ same name and is a fork of AspNetCoreModule: it has another schema, a token, and
 
 from __future__ import annotations
 
+import re
+
 from .. import catalogue
 from ..config.merge import Node
 from ..config.tree import Effective
@@ -30,6 +32,8 @@ class HttpPlatform(ProcessSection):
 
     def __init__(self, section: Node) -> None:
         super().__init__(section)
+        told = without_cmd(self.process_path, self.arguments)
+        self.process_path, self.arguments = told
         #: Whether the server has HttpPlatformHandlerV2.
         self.is_second = "startupRetryCount" not in section.schema.attributes
         #: Starts for one request.
@@ -56,3 +60,25 @@ def handle(context: Context) -> CallHttpPlatform | Respond:
 def http_platform(effective: Effective) -> HttpPlatform:
     """A view: see Effective.view."""
     return HttpPlatform(effective.section(SECTION))
+
+
+_CMD = re.compile(r"(?i)(?:.*[\\/])?cmd(?:\.exe)?")
+_OPTION_C = re.compile(r"(?is)\s*(?:/[dsq]\s+)*/c\s+(.+)")
+#: What only cmd.exe itself can do: operators, commands of its own, scripts.
+_OF_CMD = re.compile(
+    r"(?i)[&|<>^]|^\W*(?:call|cd|echo|for|if|pushd|set|start|type)\b|^\"?[^\s\"]+\.(?:bat|cmd)\b"
+)
+
+
+def without_cmd(process_path: str, arguments: str) -> tuple[str, str]:
+    """The program and its arguments where ``cmd /c`` only starts it; else the two as they are."""
+    given = _OPTION_C.fullmatch(arguments) if _CMD.fullmatch(process_path.strip()) else None
+    if given is None:
+        return process_path, arguments
+    line = given[1].strip()
+    if line.count('"') == 2 and line[0] == line[-1] == '"':
+        line = line[1:-1]
+    program = re.match(r'"([^"]+)"|\S+', line)
+    if program is None or _OF_CMD.search(line):
+        return process_path, arguments
+    return program[1] or program[0], line[program.end() :].strip()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from fcgiemu.modules.http_platform import http_platform
+from fcgiemu.modules.http_platform import http_platform, without_cmd
 from fcgiemu.programs.http_platform import log_suffix
 from fcgiemu.programs.ports import stranger_on
 from fcgiemu.server.process_handlers.supervisor import FailCounter
@@ -121,3 +121,23 @@ def test_sections_that_say_the_same_are_equal(make_site: Callable[..., Site]) ->
     )
     site.tree.invalidate()
     assert site.effective("/").view(http_platform) != before
+
+
+@pytest.mark.parametrize(
+    ("path", "arguments", "program"),
+    [
+        ("cmd", "/c env\\Scripts\\python.exe run.py -v", ("env\\Scripts\\python.exe", "run.py -v")),
+        ("C:\\Windows\\System32\\CMD.EXE", "/S /C python app.py", ("python", "app.py")),
+        ("cmd.exe", '/c "python app.py"', ("python", "app.py")),
+        ("cmd", '/c "C:\\my env\\python.exe" app.py', ("C:\\my env\\python.exe", "app.py")),
+        # what only cmd.exe can do stays
+        ("cmd", "/c python app.py > log.txt", None),
+        ("cmd", "/c cd src && python app.py", None),
+        ("cmd", "/c start.cmd", None),
+        ("cmd", "/c call python app.py", None),
+        ("cmd", "/k python app.py", None),
+        ("cmdlet.exe", "/c python app.py", None),
+    ],
+)
+def test_what_cmd_only_starts(path: str, arguments: str, program: tuple[str, str] | None) -> None:
+    assert without_cmd(path, arguments) == (program or (path, arguments))

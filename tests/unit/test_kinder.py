@@ -41,6 +41,8 @@ ROWS = [
     (platform("python", "forks.py"), "platform-fork", "'os.fork('", "win32"),
     (platform("python", "none.py"), "platform-missing-script", "there is no none.py", "arguments"),
     (platform("python", "C:\\my site\\x\\app.py"), "platform-unquoted-blank", "the blank ends the word", "&quot;"),
+    (platform("python", "-X x C:\\Program Files\\My App\\run.py --a b"), "platform-unquoted-blank", "hold 'C:\\Program Files\\My App\\run.py'", "&quot;"),
+    (platform("python", "--log=C:\\My Logs\\w.log app.py"), "platform-unquoted-blank", "hold 'C:\\My Logs\\w.log'", "&quot;"),
     (platform("python", "app.py", 'stdoutLogEnabled="true" stdoutLogFile=".\\logs\\x"'), "platform-log-folder", "there is no folder", "mkdir -p"),
     (wsgi_site(SCRIPT_NAME="/shop/"), "settings-script-name", "ends with a slash", "Write /shop."),
     (wsgi_site(SCRIPT_NAME="shop"), "settings-script-name", "does not begin with a slash", "Write /shop."),
@@ -65,6 +67,8 @@ def test_what_check_says(tmp_path: Path, config: str, code: str, words: str, hin
         handler("%SystemDrive%\\Python39\\python.exe|%SystemDrive%\\Python39\\wfastcgi.py"),
         handler("D:\\home\\python364x64\\python.exe|D:\\home\\python364x64\\wfastcgi.py"),
         platform("%HOME%\\python\\python.exe", "-m waitress --port %HTTP_PLATFORM_PORT% app:app"),
+        platform("python", "C:\\a\\run.py C:\\b\\x.json --port %HTTP_PLATFORM_PORT% lib\\y"),
+        platform("python", "-m serve C:\\a\\folder main.app %HTTP_PLATFORM_PORT%"),
         platform("python", "&quot;C:\\my site\\x\\app.py&quot; %HTTP_PLATFORM_PORT%"),
         web_config('<handlers><remove name="Python27_via_FastCGI" /><remove name="WebDAV" />'
         '<remove name="StaticFile" /></handlers>'),
