@@ -126,7 +126,7 @@ def _of_program(
             why=program.why,
             version=version_name(program.environment.version),
             program=split_processor(processor)[0],
-            arguments=" ".join(source.on_the_server(application.path)) if source else "",
+            arguments=source.on_the_server(application.path) if source is not None else "",
             command=listing(program.environment, application.path / "requirements.txt"),
         )
     if not program.is_wfastcgi and program.version is not None and program.arguments:

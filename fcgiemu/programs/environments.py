@@ -24,6 +24,8 @@ from .installed_pythons import Version, version_of
 NAMES = (".venv", "venv")
 #: The name of App Service's environment.
 AZURE_NAME = "env"
+#: Where the packages of an environment lie in it.
+_PACKAGES = "lib/python*/site-packages"
 #: The folder that this package lies in: a clone of fcgiemu, or the packages of an environment.
 _CLONE = Path(__file__).parents[2]
 _REPOSITORY = (".git", ".hg", ".svn")
@@ -92,9 +94,18 @@ def why_unusable(folder: Path) -> str:
         return f"{folder} was not made on Windows (it has bin and no Scripts)"
     if not posix.IS_WINDOWS and (folder / "Scripts").is_dir() and not (folder / "bin").is_dir():
         return f"{folder} was made on Windows (it has Scripts and no bin): nothing of it runs here"
-    if (folder / "pyvenv.cfg").exists() and not _is_program(program(folder)):
-        return f"the Python that {folder} was made with is gone (see {folder / 'pyvenv.cfg'})"
-    return ""
+    file = folder / "pyvenv.cfg"
+    python = program(folder)
+    if not file.exists() and not is_conda(folder):
+        has_parts = (folder / "bin" / "activate").exists() or any(folder.glob(_PACKAGES))
+        return f"{folder} is only a part of an environment: {file} is missing" if has_parts else ""
+    if _is_program(python):
+        return ""
+    settings = _settings(folder)
+    version = _version(settings)
+    if version is not None and any(map(_is_program, _bases(settings, version))):
+        return f"{folder} is only a part of an environment: {python} is missing"
+    return f"the Python that {folder} was made with is gone (see {file})"
 
 
 def _conda(folder: Path) -> Environment | None:

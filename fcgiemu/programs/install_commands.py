@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from . import environments, pip
-from .environments import NAMES
+from .environments import NAMES, why_unusable
 from .installed_pythons import version_of
 from .interpreters import Program
 from .requirements import RequirementsSource, is_of_conda
@@ -26,9 +26,11 @@ def command(
     ``folder`` is the application's; ``missing`` an environment that web.config names and that is
     not there.
     """
-    if project := _project_tool(program, folder, source):
-        return project
-    return _install(program, folder, missing, source.arguments)
+    own = _project_tool(program, folder, source) if program.place is not None else ""
+    if own:
+        return own
+    place = f"cd {shlex.quote(str(source.folder))} && " if source.folder is not None else ""
+    return place + _install(program, folder, missing, source.arguments)
 
 
 def packages(program: Program, folder: Path, *names: str) -> str:
@@ -41,27 +43,29 @@ def _install(program: Program, folder: Path, missing: Path | None, arguments: Se
         return pip.into(program.environment, arguments)
     if missing is None and program.is_given and not _is_managed(program):
         return pip.words(program.path, "-m", "pip", "install", *arguments)
-    place = missing or folder / NAMES[0]
-    made = f"{making(program.path, place)} && " + pip.words(
-        environments.program(place), "-m", "pip", "install", *arguments
-    )
-    return made if missing is not None or not program.is_given else f"{made} && {_say(place)}"
+    found = missing or (None if program.is_given else program.place)
+    place = found or folder / NAMES[0]
+    present = environments.read(place)
+    if present is not None and present.is_whole:
+        made = pip.into(present, arguments)
+    else:
+        python = environments.program(place)
+        install = pip.words(python, "-m", "pip", "install", *arguments)
+        made = f"{making(program.path, place)} && {install}"
+    return made if found else f"{made} && {program.serve_with} {shlex.quote(str(place))}"
 
 
 def making(python: str, folder: Path) -> str:
-    """The command that makes an environment; Python 2 has no venv, and newer virtualenvs do not
-    know it.
+    """The command that makes an environment, in the place of one that cannot be used; Python 2 has
+    no venv, and newer virtualenvs do not know it.
     """
+    cleared = f"{pip.words('rm', '-r', str(folder))} && " if why_unusable(folder) else ""
     version = version_of(python)
     if version is None or version[0] > 2:
-        return pip.words(python, "-m", "venv", str(folder))
+        return cleared + pip.words(python, "-m", "venv", str(folder))
     install = pip.words(sys.executable, "-m", "pip", "install", "virtualenv<20.22")
     made = pip.words(sys.executable, "-m", "virtualenv", "--python", python, str(folder))
-    return f"{install} && {made}"
-
-
-def _say(folder: Path) -> str:
-    return f"fcgiemu serve --python {shlex.quote(str(folder))}"
+    return f"{cleared}{install} && {made}"
 
 
 def _project_tool(program: Program, application: Path, source: RequirementsSource) -> str:
@@ -75,7 +79,7 @@ def _project_tool(program: Program, application: Path, source: RequirementsSourc
         set_up = f"PIPENV_VENV_IN_PROJECT=1 PIPENV_PIPFILE={shlex.quote(str(source.file))}"
         return f"{set_up} pipenv install"
     own = program.environment is None or program.environment.folder.parent == folder
-    if program.is_given or source.file.name != "pyproject.toml" or source.listed:
+    if program.is_given or source.name != "pyproject.toml":
         return ""
     if own and (folder / "uv.lock").is_file() and shutil.which("uv"):
         return pip.words("uv", "sync", "--project", str(folder))

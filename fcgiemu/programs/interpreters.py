@@ -45,6 +45,10 @@ class Program:
     is_courtesy: bool = False
     #: Whether the user or web.config names this very file.
     is_given: bool = False
+    #: Where an environment would be found, were it made; None where --strict shows none.
+    place: Path | None = None
+    #: The command that serves the site with another Python, which is to follow.
+    serve_with: str = ""
     #: Whether web.config names the launcher, ``py.exe``.
     is_launcher: bool = False
 
@@ -191,7 +195,14 @@ def _python(asked: PythonQuery) -> Program:
         environment=choice.environment,
         is_courtesy=choice.is_courtesy,
         is_given=choice.is_given,
+        place=choice.place,
+        serve_with=_serve_with(asked.site),
     )
+
+
+def _serve_with(site: Hosting) -> str:
+    strict = ("--strict",) if site.settings.strict else ()
+    return pip.words("fcgiemu", "serve", str(site.path), *strict, "--python")
 
 
 def _other(asked: PythonQuery, processor: str) -> Program:

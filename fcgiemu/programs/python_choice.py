@@ -50,7 +50,7 @@ from .installed_pythons import (
     version_of,
     wanted_version,
 )
-from .windows_paths import path_pairs
+from .windows_paths import is_ours, path_pairs
 
 ACTIVATE_THIS = "WSGI_ALT_VIRTUALENV_ACTIVATE_THIS"
 
@@ -70,6 +70,8 @@ class PythonChoice:
     is_courtesy: bool = False
     #: Whether the user or web.config names this very file.
     is_given: bool = False
+    #: Where an environment would be found, were it made; None where --strict shows none.
+    place: Path | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -90,7 +92,8 @@ def choose(asked: PythonQuery) -> PythonChoice:
     """The Python for an application: see the text at the top."""
     notes: list[str] = []
     chosen = next(_candidates(asked, notes))
-    return replace(chosen, notes=(*notes, *_differs(asked.full_path, chosen)))
+    notes += _differs(asked.full_path, chosen)
+    return replace(chosen, notes=tuple(notes), place=_place(asked))
 
 
 def _candidates(asked: PythonQuery, notes: list[str]) -> Iterator[PythonChoice]:
@@ -213,8 +216,8 @@ def _azure(asked: PythonQuery, notes: list[str]) -> Iterator[PythonChoice]:
     activated = activated_folder(asked.site, asked.application) if asked.is_wfastcgi else None
     if activated == folder:
         return  # it is not there, or cannot be used
-    environment = _usable(folder, notes)
-    if environment is None or not (environment.is_whole or asked.site.settings.strict):
+    environment = _usable(folder, notes, not asked.site.settings.strict)
+    if environment is None:
         return
     if _is_extension(asked.full_path):
         yield _with_packages(
@@ -247,8 +250,8 @@ def _is_extension(full_path: str) -> bool:
 
 def _courtesies(asked: PythonQuery, notes: list[str]) -> Iterator[PythonChoice]:
     for folder, source in environments.nearby(asked.application.path, asked.site.path):
-        environment = _usable(folder, notes)
-        if environment is not None and environment.is_whole:
+        environment = _usable(folder, notes, True)
+        if environment is not None:
             yield _with_packages(environment, source, True)
 
 
@@ -262,11 +265,30 @@ def _with_packages(environment: Environment, why: str, is_courtesy: bool = False
     )
 
 
-def _usable(folder: Path, notes: list[str]) -> Environment | None:
+def _usable(folder: Path, notes: list[str], as_whole: bool = False) -> Environment | None:
     found = environments.read(folder)
+    found = found if found is not None and (found.is_whole or not as_whole) else None
     if found is None and (why := environments.why_unusable(folder)) and why not in notes:
         notes.append(why)
     return found
+
+
+def _place(asked: PythonQuery) -> Path | None:
+    """The folder for an environment of an application: the one that web.config names in the site,
+    else one by convention. Of these, one that cannot be used here gives way to it.
+    """
+    site, named = asked.site, Path(asked.local).parent
+    folder = named.parent if named.name.lower() in ("bin", "scripts") else None
+    if folder is None and asked.is_wfastcgi:
+        folder = activated_folder(site, asked.application)
+    if folder is not None and folder.is_relative_to(site.path) and not is_ours(site, str(folder)):
+        return folder
+    names: tuple[str, ...] = (*environments.NAMES, environments.AZURE_NAME)
+    if site.settings.strict:
+        names = (environments.AZURE_NAME,) if _is_extension(asked.full_path) else ()
+    folders = [asked.application.path / name for name in names]
+    broken = [folder for folder in folders if environments.why_unusable(folder)]
+    return next(iter(broken or folders), None)
 
 
 # -- 6 and 7: Pythons without the site's packages --------------------------------------------------

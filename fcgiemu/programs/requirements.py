@@ -9,12 +9,12 @@ import ast
 import configparser
 import os
 import re
-import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from . import pyproject
 from .environments import folders_up
 
 #: Packages whose modules are called otherwise.
@@ -69,6 +69,11 @@ _OF_WINDOWS = re.compile(
 )
 _MARKED = re.compile(r";.*\b(?:sys_platform|platform_system|os_name|sys\.platform|os\.name)\b")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+#: A line of a requirements file that names a relative path: ``-e .``, ``./lib``,
+#: ``shop @ file:lib``.
+_PATH = re.compile(
+    r"\s*(?:(?:-e|--editable)[\s=]+(?![\w+]+:|/)|\.{1,2}(?:[\\/\[\s]|$)|[^#]*\bfile:(?!/))"
+)
 _INCLUDE = re.compile(r"(?:-r|--requirement)[\s=]*(\S+)")
 #: Files of requirements, in the order in which they are asked.
 _FILES = ("requirements.txt", "requirements/*.txt", "requirements-*.txt", "requirements_*.txt")
@@ -77,7 +82,8 @@ _FILES = ("requirements.txt", "requirements/*.txt", "requirements-*.txt", "requi
 @dataclass(frozen=True, slots=True)
 class RequirementsSource:
     """A file that requires packages: what it is called in a sentence, and its arguments for pip.
-    ``listed`` are the packages one by one, where pip cannot read the file itself.
+    ``listed`` are the packages one by one, where pip cannot read the file itself, or would build
+    the project beside them.
     """
 
     file: Path
@@ -87,21 +93,22 @@ class RequirementsSource:
     @property
     def arguments(self) -> tuple[str, ...]:
         """Arguments of ``pip install`` that install everything it requires."""
-        if self.listed:
-            return self.listed
-        if self.file.name in ("pyproject.toml", "setup.cfg", "setup.py"):
-            return (str(self.file.parent),)
-        return "-r", str(self.file)
+        return self.listed or ("-r", str(self.file))
 
-    def on_the_server(self, folder: Path) -> tuple[str, ...]:
-        """The same where the site of ``folder`` is the current folder, with paths of Windows."""
-        here = os.path.relpath(self.file.parent, folder)
-        if self.listed and self.file.name != "pyproject.toml":
-            return self.listed
-        first, *more = self.arguments
-        text = f"{more[0] if more else first}".replace(str(self.file.parent), here)
-        text = os.path.normpath(text).replace("/", "\\")
-        return (first, text) if more else (text,)
+    @property
+    def folder(self) -> Path | None:
+        """The folder in which pip has to be run, because the file names paths; None for any."""
+        lines = [] if self.listed else _text(self.file).splitlines()
+        return self.file.parent if any(map(_PATH.match, lines)) else None
+
+    def on_the_server(self, folder: Path) -> str:
+        """The same as words of cmd.exe where the site of ``folder`` is the current folder."""
+        if self.listed:
+            return " ".join(
+                f'"{text}"' if re.search(r"[<>|&^ ]", text) else text for text in self.listed
+            )
+        file = os.path.relpath(self.file, folder).replace("/", "\\")
+        return f'-r "{file}"' if " " in file else f"-r {file}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,9 +142,7 @@ def required(folder: Path) -> Iterator[Requirement]:
                     yield Requirement(name, text, source)
         yield from _of_project(place / "pyproject.toml")
         for file_name, reads in (("setup.cfg", _of_setup_cfg), ("setup.py", _of_setup_py)):
-            yield from _named(
-                RequirementsSource(place / file_name, file_name), reads(place / file_name)
-            )
+            yield from _one_by_one(place / file_name, reads(place / file_name))
         yield from _one_by_one(place / "Pipfile", _of_pipfile(place / "Pipfile"))
         for file in (place / "environment.yml", place / "environment.yaml"):
             yield from _one_by_one(file, _of_conda(file))
@@ -217,21 +222,9 @@ def _one_by_one(file: Path, texts: list[str]) -> Iterator[Requirement]:
 
 def _of_project(file: Path) -> Iterator[Requirement]:
     """What pyproject.toml lists: for everybody, as an extra, as a group, or for Poetry."""
-    document = _toml(file)
-    name = file.name
-    project = _table(document, "project")
-    yield from _named(RequirementsSource(file, name), _texts(project.get("dependencies")))
-    for extra, texts in _table(project, "optional-dependencies").items():
-        source = RequirementsSource(file, f"{name} [{extra}]", (f"{file.parent}[{extra}]",))
-        yield from _named(source, _texts(texts))
-    poetry = _table(_table(document, "tool"), "poetry")
-    yield from _named(
-        RequirementsSource(file, name),
-        [key for key in _table(poetry, "dependencies") if key != "python"],
-    )
-    for group, given in _table(document, "dependency-groups").items():
-        texts = _texts(given)
-        yield from _named(RequirementsSource(file, f"{name}, group {group}", tuple(texts)), texts)
+    for listed in pyproject.lists(file):
+        source = RequirementsSource(file, f"{file.name}{listed.name}", listed.arguments)
+        yield from _named(source, list(listed.texts))
 
 
 def _of_setup_cfg(file: Path) -> list[str]:
@@ -262,7 +255,7 @@ def _of_setup_py(file: Path) -> list[str]:
 
 def _of_pipfile(file: Path) -> list[str]:
     """``name = "*"``, ``name = "==1.0"`` or ``name = {version = "==1.0", …}``."""
-    packages = _table(_toml(file), "packages")
+    packages = _table(pyproject.read(file), "packages")
     versions = {
         name: given.get("version", "*") if isinstance(given, dict) else given
         for name, given in packages.items()
@@ -303,17 +296,6 @@ def _text(file: Path) -> str:
         return ""
 
 
-def _toml(file: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(_text(file))
-    except ValueError:
-        return {}
-
-
 def _table(document: dict[str, Any], key: str) -> dict[str, Any]:
     found = document.get(key)
     return found if isinstance(found, dict) else {}
-
-
-def _texts(given: object) -> list[str]:
-    return [part for part in given if isinstance(part, str)] if isinstance(given, list) else []

@@ -306,3 +306,46 @@ def test_an_environment_on_path_is_not_an_installed_python(
     (environment / name).touch(0o755)  # a copy says nothing of where it comes from
     monkeypatch.setenv("PATH", os.pathsep.join([str(environment), str(base)]))
     assert installed(version) == str(base / name)
+
+
+#: (files of an environment called env, what is said of it)
+BROKEN = [
+    ({"pyvenv.cfg": "home = C:\\Python39\nversion = 3.9.1\n", "Scripts/python.exe": ""}, "was made on Windows"),
+    ({"Scripts/python.exe": ""}, "was made on Windows"),
+    ({"pyvenv.cfg": "home = /nowhere\nversion = 3.9.1\n", "bin/activate": ""}, "was made with is gone"),
+    ({"pyvenv.cfg": f"home = /x\nversion = 3.9.1\nexecutable = {BASE}\n", "bin/activate": ""}, "env/bin/python is missing"),
+    ({"bin/activate": ""}, "env/pyvenv.cfg is missing"),
+    ({"lib/python3.9/site-packages/": ""}, "env/pyvenv.cfg is missing"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("files", "words"), BROKEN)
+def test_an_env_that_cannot_be_used_is_named(
+    tmp_path: Path, files: dict[str, str], words: str
+) -> None:
+    write(tmp_path / "env", files)
+    found = find_program(PROCESSOR, site(tmp_path))
+    assert found.environment is None and any(words in note for note in found.notes), found.notes
+    assert found.place == tmp_path / "env"
+
+
+@pytest.mark.parametrize(
+    ("processor", "strict", "place"),
+    [
+        (PROCESSOR, False, ".venv"),
+        (PROCESSOR, True, None),
+        ("D:\\home\\python311x64\\python.exe|w.py", True, "env"),
+        ("D:\\home\\site\\wwwroot\\venv\\Scripts\\python.exe|w.py", True, "venv"),
+        ("env\\Scripts\\python.exe|w.py", False, "env"),
+        ("C:\\elsewhere\\env\\Scripts\\python.exe|w.py", True, None),
+    ],
+)
+def test_where_an_environment_would_be_found(
+    tmp_path: Path, processor: str, strict: bool, place: str | None
+) -> None:
+    found = find_program(processor, site(tmp_path, strict=strict))
+    assert found.place == (tmp_path / place if place else None)
+
+
+def test_the_environment_of_the_proxy_is_to_be_made(tmp_path: Path) -> None:
+    assert find_program(PROCESSOR, site(tmp_path, PROXY, strict=True)).place == tmp_path / "env"
