@@ -19,7 +19,7 @@ from ..modules import handlers
 from ..programs.windows_paths import path_pairs
 from ..site import Site
 from ..worker import paths
-from .handler_names import meant, module_file, near_name
+from .handler_names import meant, module_file, near_module, near_name, settings_module
 
 _SECRET_NAME = re.compile(
     r"(?i)(secret|password|passwd|pwd|[_-]pass\b|api_?key|access_?key|private_?key|token)(?!.*(?:"
@@ -164,10 +164,19 @@ def _modules(
         if (
             has_python(application)
             and inner
-            and (missing := _missing_part(application, first, inner[0]))
+            and (missing := _missing_part(application, [first, *inner]))
         ):
+            near = near_module(application.path, value, len(parts) - len(inner))
+            is_wsgi = missing.endswith("/wsgi.py")
+            settings = settings_module(application.path) if is_wsgi else ""
             yield finding(
-                "settings-missing-module/part", span, name=name, value=value, missing=missing
+                f"settings-missing-module/part{'-near' if near else '-django' if settings else ''}",
+                span,
+                name=name,
+                value=value,
+                missing=missing,
+                near=near,
+                settings=settings,
             )
         elif name != "DJANGO_SETTINGS_MODULE" and (near := _near_attribute(application, value)):
             yield finding(
@@ -183,22 +192,15 @@ def _modules(
             and first.isidentifier()
             and not _importable(site, application, first, found)
         ):
-            near = _near_module(application, first)
+            near = near_module(application.path, value, len(parts) - len(inner))
             yield finding(
                 f"settings-missing-module/{'near' if near else 'module'}",
                 span,
                 name=name,
                 value=value,
                 missing=first,
-                near=".".join([near, *parts]),
+                near=near,
             )
-
-
-def _near_module(application: Application, name: str) -> str:
-    """The module or package of the site whose name is near; "" where there is none."""
-    known = [path.stem for path in application.path.glob("*.py")]
-    known += [path.parent.name for path in application.path.glob("*/__init__.py")]
-    return next(iter(difflib.get_close_matches(name, known, 1)), "")
 
 
 def _worker(
@@ -316,22 +318,20 @@ def _own_file(module: str, folder: Path) -> Path | None:
     return file if file in (place.with_name(f"{place.name}.py"), place / "__init__.py") else None
 
 
-def _missing_part(application: Application, package: str, part: str) -> str:
-    """The file that should hold ``package.part`` where the package is a folder of the site and has
-    nothing of that name.
+def _missing_part(application: Application, modules: list[str]) -> str:
+    """The file that should hold a module where the packages above it are folders of the site, and
+    the last of them has nothing of that name.
     """
-    folder = application.path / package
-    if (
-        not folder.is_dir()
-        or not part.isidentifier()
-        or (folder / part).is_dir()
-        or any(folder.glob(f"{part}.*"))
-    ):
-        return ""
-    inside = folder / "__init__.py"
-    if inside.is_file() and part in inside.read_text("utf-8", "replace"):
-        return ""
-    return f"{package}/{part}.py"
+    folder = application.path
+    for place, part in enumerate(modules):
+        if not part.isidentifier() or any(folder.glob(f"{part}.*")):
+            return ""
+        if not (folder / part).is_dir():
+            inside = folder / "__init__.py"
+            is_known = inside.is_file() and part in inside.read_text("utf-8", "replace")
+            return "" if is_known or not place else "/".join((*modules[:place], f"{part}.py"))
+        folder = folder / part
+    return ""
 
 
 #: Modules that sites name and that come from packages or from the worker.

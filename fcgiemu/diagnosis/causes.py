@@ -18,7 +18,8 @@ from ..programs import install_commands
 from ..programs.interpreters import Program
 from ..programs.requirements import package_named, package_of
 from ..worker import paths
-from .python_modules import elsewhere, hidden_module, misspelled, shadowed
+from .handler_names import settings_module
+from .python_modules import elsewhere, hidden_module, misnamed, misspelled, shadowed
 
 #: Characters at both ends of a text that are looked at: error texts may be as long as an
 #: application likes.
@@ -58,6 +59,12 @@ def _causes(
             elif code == "error-no-attribute":
                 yield from hidden_module(application, values["module"], values["name"], program)
                 yield from misspelled(application, values["module"], values["name"])
+            elif code.startswith("error-server-"):
+                yield from misnamed(application, values["module"], values.get("name", ""))
+            elif code == "error-log-file" and "%" in (file := values["file"]):
+                yield catalogue.finding("error-log-file/variable", None, file=file)
+            elif code == "error-django-settings" and (named := settings_module(application.path)):
+                yield catalogue.finding("error-django-settings/named", None, settings=named)
             yield catalogue.filled(
                 code, {**values, "install": _install(code, application, program)}
             )
@@ -122,8 +129,9 @@ def _missing(application: Application, module: str, program: Program | None) -> 
     if found is None:
         return None
     environment = program.environment if program is not None else None
+    hidden = program is not None and program.place is None
     return catalogue.finding(
-        f"error-no-module/{'missing' if environment is None else 'package'}",
+        f"error-no-module/{'package' if environment else 'strict' if hidden else 'missing'}",
         None,
         package=found.name,
         file=found.source.name,

@@ -92,6 +92,69 @@ def near_name(file: Path, name: str) -> str:
     return likely if likely.removesuffix("()") in names else ""
 
 
+def near_module(folder: Path, name: str, attributes: int = 0) -> str:
+    """A dotted name with each module that is not there replaced by the module of the site whose
+    name is nearest; "" where one has no near name, or all are there. The last ``attributes`` parts
+    are none of modules.
+    """
+    parts = name.split(".")
+    modules = parts[: len(parts) - attributes]
+    for place, part in enumerate(modules):
+        known = _modules(folder)
+        if part not in known and not (folder / part).is_dir():
+            near = _nearest(part, known)
+            if not near:
+                return ""
+            modules[place] = near
+        folder = folder / modules[place]
+    found = ".".join((*modules, *parts[len(modules) :]))
+    return found if found != name else ""
+
+
+def _nearest(name: str, known: list[str]) -> str:
+    """The same name in another case, one of which it is the beginning or that is its own (prod for
+    production), or an almost equal one; "" where there is none.
+    """
+    for one in known:
+        if one.lower() == name.lower():
+            return one
+    for one in known:
+        if len(one) > 2 and (one.startswith(name) or name.startswith(one)):
+            return one
+    return "".join(difflib.get_close_matches(name, known, 1))
+
+
+def missing_part(folder: Path, name: str) -> tuple[str, str] | None:
+    """The deepest package of the site that a dotted name of a module leads to, and what it lacks;
+    None where the first part is not one of its packages, or nothing is lacking.
+    """
+    parts = name.split(".")
+    for place, part in enumerate(parts):
+        if (folder / f"{part}.py").is_file():
+            return None
+        if not (folder / part).is_dir():
+            return ("/".join(parts[:place]), ".".join(parts[place:])) if place else None
+        folder = folder / part
+    return None
+
+
+def settings_module(folder: Path) -> str:
+    """The settings module that manage.py of a Django project names; "" where it names none."""
+    try:
+        text = (folder / "manage.py").read_text("utf-8", "replace")
+    except OSError:
+        return ""
+    found = re.search(r"""DJANGO_SETTINGS_MODULE['"]\]?\s*[,=]\s*['"]([\w.]+)['"]""", text)
+    return found[1] if found else ""
+
+
+def _modules(folder: Path) -> list[str]:
+    """The modules and packages in a folder; what keeps nothing but other modules is one as well."""
+    found = [path.stem for path in folder.glob("*.py") if path.stem != "__init__"]
+    found += [path.parent.name for path in folder.glob("*/*.py")]
+    return list(dict.fromkeys(found))
+
+
 def module_file(name: str, folder: Path) -> Path | None:
     """The file of the module that a handler's name begins with; None where it is not one of the
     site's own folder.

@@ -34,15 +34,11 @@ from ..site import Site
 from ..worker import paths
 from .causes import causes, in_words
 from .doctor_steps import DoctorStep
-from .handler_names import module_file
+from .import_time import server_at_import
+from .windows_variables import without_variables
 
-#: What starts a server, or waits for ever, where it stands at the left margin of a module.
-_AT_IMPORT = re.compile(
-    r"^(?:\w+\.run(?:_server)?\(|uvicorn\.run\(|serve\(|waitress\.serve\(|\w+\.serve_forever\()",
-    re.MULTILINE,
-)
 #: Kinds of applications that speak ASGI.
-_ASGI = frozenset({"FastAPI", "Starlette", "ASGIHandler", "Quart", "Litestar", "Sanic", "Router"})
+_ASGI = frozenset({"FastAPI", "Starlette", "ASGIHandler", "Quart", "Litestar", "Sanic"})
 #: A frame of the worker's own in a traceback.
 _OWN_FRAME = re.compile(
     r'  File "[^"]*[\\/]fcgiemu[\\/]worker[\\/][^"]*", line \d+, in .*\n(?:    .*\n)*'
@@ -80,7 +76,7 @@ def fast_cgi(
     yield from _python_path(site, application, chosen)
     if not _is_dotted(site.worker_setting("WSGI_HANDLER", application)):
         return  # a name that cannot be used: check has said so
-    at_import = _server_at_import(site, application)
+    at_import = server_at_import(site, application)
     if at_import is not None:
         yield DoctorStep.of("import", at_import)
     else:
@@ -103,20 +99,6 @@ def _is_dotted(name: str | None) -> bool:
         and re.fullmatch(r"\S*[^\s\\/:]\.[^\s\\/:]+", name) is not None
         and (not re.search(r"[\\/:]|\.py$", name))
     )
-
-
-def _server_at_import(site: Site, application: Application) -> Finding | None:
-    """What would never end when the handler's module is imported."""
-    proxied = site.worker_setting("WSGI_ALT_VIRTUALENV_HANDLER", application)
-    name = proxied or site.worker_setting("WSGI_HANDLER", application) or ""
-    file = module_file(name, application.path)
-    text = file.read_text("utf-8", "replace") if file is not None else ""
-    match = _AT_IMPORT.search(text)
-    if file is None or match is None:
-        return None
-    line = text.count("\n", 0, match.start()) + 1
-    relative = os.path.relpath(file, application.path)
-    return finding("python-server-at-import", None, file=relative, line=line)
 
 
 def program_missing(error: ProgramMissing) -> Finding:
@@ -156,28 +138,19 @@ def _no_environment(
 ) -> Iterator[DoctorStep]:
     """That an environment is not there or cannot be used, where one is needed."""
     source = source_of(application.path)
-    lost = [note for note in program.notes if note in _unusable(site, application)]
-    place = named or application.path / "env"
+    place = named or program.place or application.path / environments.AZURE_NAME
+    lost = environments.why_unusable(place)
     made = (
-        command(program, application.path, place if lost else named, source)
+        command(program, application.path, named, source)
         if source is not None
         else making(program.path, place)
     )
     if lost:
-        remedy = f"rm -r {shlex.quote(str(place))} && {made}"
-        yield DoctorStep.of(
-            "env", finding("python-lost-environment", None, what=lost[0], remedy=remedy)
-        )
+        yield DoctorStep.of("env", finding("python-lost-environment", None, what=lost, remedy=made))
     elif named is not None or source is not None:
         form = "/named" if named is not None else ""
         code = f"python-no-environment{form}"
         yield DoctorStep.of("env", finding(code, None, place=place, remedy=made))
-
-
-def _unusable(site: Site, application: Application) -> list[str]:
-    """What is said of the environments of an application that cannot be used."""
-    folders = (activated_folder(site, application), application.path / environments.AZURE_NAME)
-    return [environments.why_unusable(folder) for folder in folders if folder is not None]
 
 
 def _settings(site: Site, application: Application, wrong: Collection[str]) -> Iterator[DoctorStep]:
@@ -207,9 +180,16 @@ def _log(site: Site, application: Application) -> Iterator[DoctorStep]:
     local = os.path.join(application.path, mapped)
     place = local if os.path.exists(local) else os.path.dirname(local)
     if os.path.isdir(local) or not is_ours(site, local) and not os.access(place, os.W_OK):
-        form = "" if os.path.exists(place) else "/folder"
+        form = "/variable" if "%" in log else "" if os.path.exists(place) else "/folder"
         command = f"mkdir -p {shlex.quote(place)}"
-        found = finding(f"python-log-file{form}", None, log=log, local=local, command=command)
+        found = finding(
+            f"python-log-file{form}",
+            None,
+            log=log,
+            local=local,
+            command=command,
+            meant=without_variables(log),
+        )
         yield DoctorStep.of("WSGI_LOG", found)
 
 

@@ -14,7 +14,7 @@ from ..catalogue import finding
 from ..catalogue.findings import Finding
 from ..programs.interpreters import Program
 from ..programs.requirements import package_named, package_of
-from .handler_names import module_file, near_name
+from .handler_names import missing_part, module_file, near_module, near_name, settings_module
 
 #: How deep in the site a module is looked for that Python does not find.
 _DEPTH = 3
@@ -53,8 +53,7 @@ def hidden_module(
     if file is None or program is None:
         return
     if file.name == "__init__.py" and file.parent.name == package.rpartition(".")[2]:
-        folder = package.replace(".", "/")
-        yield finding("error-module-elsewhere/part", None, folder=folder, name=name)
+        yield from _part(application, f"{package}.{name}")
     elif name in (file.stem, file.parent.name):
         place = shlex.quote(str(application.path))
         yield finding(
@@ -63,6 +62,19 @@ def hidden_module(
             file=os.path.relpath(file, application.path),
             command=f"cd {place} && {shlex.quote(program.path)} -c 'import {package}.{name}'",
         )
+
+
+def _part(application: Application, dotted: str) -> Iterator[Finding]:
+    """That a package of the site lacks a module."""
+    lacking = missing_part(application.path, dotted)
+    if lacking is None:
+        return
+    folder, name = lacking
+    near = near_module(application.path, dotted)
+    settings = settings_module(application.path) if name == "wsgi" else ""
+    form = "part-near" if near else "part-django" if settings else "part"
+    code = f"error-module-elsewhere/{form}"
+    yield finding(code, None, folder=folder, name=name, near=near, settings=settings)
 
 
 def misspelled(application: Application, module: str, name: str) -> Iterator[Finding]:
@@ -78,6 +90,15 @@ def misspelled(application: Application, module: str, name: str) -> Iterator[Fin
         )
 
 
+def misnamed(application: Application, module: str, name: str) -> Iterator[Finding]:
+    """The near name of a module that a server's command names, or of the application in it."""
+    if not name and (near := near_module(application.path, module)):
+        yield finding("error-server-module/near", None, module=module, near=near)
+    file = module_file(module, application.path) if name else None
+    if file is not None and (near := near_name(file, name)):
+        yield finding("error-server-attribute/near", None, module=module, name=name, near=near)
+
+
 def elsewhere(application: Application, dotted: str) -> Iterator[Finding]:
     """A module that the site has by another spelling, or in a folder that is not on PYTHONPATH."""
     module, _, rest = dotted.partition(".")
@@ -88,10 +109,13 @@ def elsewhere(application: Application, dotted: str) -> Iterator[Finding]:
             right = spelled.removesuffix(".py")
             yield finding("error-module-elsewhere/case", None, file=spelled, name=right)
     if rest and (application.path / module).is_dir():
-        yield finding("error-module-elsewhere/part", None, folder=module, name=rest)
+        yield from _part(application, dotted)
         return
+    near = near_module(application.path, dotted)
     folder = next(_folders_with(application.path, module), None)
-    if folder is not None:
+    if folder is None and near:
+        yield finding("error-module-elsewhere/near", None, name=dotted, near=near)
+    elif folder is not None:
         relative = os.path.relpath(folder, application.path)
         windows = ".\\" + relative.replace("/", "\\")
         yield finding(

@@ -44,3 +44,12 @@ def undefined(site: Hosting, text: str) -> Iterator[str]:
         known = name.lower() in _OF_WINDOWS | given or _OF_APP_SERVICE.fullmatch(name)
         if not known:
             yield name
+
+
+def without_variables(path: str) -> str:
+    """A path with what App Service has for the usual variables written out; a file of its logs
+    where another one is named.
+    """
+    text = re.sub(r"(?i)%home(?:_expanded)?%", r"D:\\home", path)
+    text = re.sub(r"(?i)%systemdrive%|%homedrive%", "D:", text)
+    return text if "%" not in text else "D:\\home\\LogFiles\\" + re.split(r"[\\/]", text)[-1]

@@ -255,24 +255,6 @@ def test_no_web_config_and_no_handler(tmp_path: Path) -> None:
         ),
         (
             {
-                "web.config": wsgi_site(),
-                "env/Scripts/": "",
-                "env/pyvenv.cfg": "home = C:\\Python38\nversion = 3.8.1\n",
-            },
-            "env was made on Windows",
-            "Make it again here",
-        ),
-        (
-            {
-                "web.config": wsgi_site(),
-                "env/bin/": "",
-                "env/pyvenv.cfg": "home = /nowhere/bin\nversion = 3.8.1\n",
-            },
-            "/env was made with is gone",
-            "Make it again here",
-        ),
-        (
-            {
                 "web.config": web_config(
                     python_handler().replace(
                         "D:\\Python34\\python.exe|D:\\Python34\\Scripts\\wfastcgi.py", ""
@@ -289,6 +271,25 @@ def test_what_fails_before_python_is_asked(
 ) -> None:
     code, text = doctor(write(tmp_path, {"app.py": APP, **files}))
     assert code == 1 and message in text and remedy in text, text
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ({"env/Scripts/": "", "env/pyvenv.cfg": "home = C:\\x\nversion = 3.8\n"}, "on Windows"),
+        ({"env/bin/": "", "env/pyvenv.cfg": "home = /x\nversion = 3.8\n"}, "made with is gone"),
+        ({"env/bin/activate": ""}, "env/pyvenv.cfg is missing"),
+    ],
+)
+def test_an_environment_that_is_lost_matters_to_a_site_that_needs_it(
+    tmp_path: Path, files: dict[str, str], message: str
+) -> None:
+    write(tmp_path, {"app.py": APP, "web.config": wsgi_site(), **files})
+    code, text = doctor(tmp_path)
+    assert code == 0 and message in text and "Make it again here: rm -r" in text, text
+    write(tmp_path, {"app.py": "import greeting\n", "requirements.txt": "greeting\n"})
+    code, text = doctor(tmp_path)
+    assert code == 1 and text.count("rm -r") == 2, text  # the same remedy
 
 
 def test_a_map_that_leads_nowhere(tmp_path: Path) -> None:

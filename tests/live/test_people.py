@@ -58,6 +58,19 @@ DJANGO = {
     "shop/asgi.py": 'import os\nos.environ["DJANGO_SETTINGS_MODULE"] = "shop.settings"\n'
     "from django.core.asgi import get_asgi_application\napplication = get_asgi_application()\n",
 }
+#: What uvicorn says of a name that is not there.
+UVICORN = """
+import importlib, sys
+module, _, name = sys.argv[1].partition(":")
+try:
+    getattr(importlib.import_module(module), name)
+except ImportError:
+    sys.exit(f'ERROR:    Error loading ASGI app. Could not import module "{module}".')
+except AttributeError:
+    sys.exit(f'ERROR:    Error loading ASGI app. Attribute "{name}" not found in module "{module}".')
+"""
+DJANGO_HANDLER = "django.core.wsgi.get_wsgi_application()"
+MANAGE = 'import os\nos.environ.setdefault("DJANGO_SETTINGS_MODULE", "shop.settings")\n'
 STOCK = "C:\\Python39\\python.exe|C:\\Python39\\Lib\\site-packages\\wfastcgi.py"
 LEADS = (
     '<rewrite><rules><rule name="Python"><match url="(.*)" />{}'
@@ -152,6 +165,15 @@ ANSWERS = [
     pytest.param({**DJANGO, "web.config": fastcgi("shop.wsgi.application")}, ".venv", id="Django"),
     pytest.param(
         {
+            "app.py": APP
+            + "class Router:\n    def __call__(self, environ, start):\n        return app(environ, start)\nrouter = Router()\n",
+            "web.config": fastcgi("app.router"),
+        },
+        "",
+        id="a Router as Pyramid has",
+    ),
+    pytest.param(
+        {
             "app.py": APP,
             "web.config": fastcgi(path="handler.fcgi", inner=LEADS.format("", "handler.fcgi")),
         },
@@ -182,6 +204,11 @@ ANSWERS = [
         },
         "env",
         id="platform, absolute",
+    ),
+    pytest.param(
+        {"app.py": SERVER, "web.config": platform("cmd", "/c env\\Scripts\\python.exe app.py")},
+        "env",
+        id="platform, cmd /c",
     ),
     pytest.param(
         {"app.py": SERVER, "web.config": platform("py.exe", "-3.9 app.py")}, ".venv", id="launcher"
@@ -252,6 +279,13 @@ FAILS: list[Row] = [
     ({"src/shop/__init__.py": APP, "web.config": fastcgi("shop.app")}, "python-load-error", "'shop'", "shop lies in src, which is not on PYTHONPATH"),
     ({"App.py": APP, "web.config": fastcgi("app.app")}, "python-load-error", "'app'", "There is App.py, and Python compares names with their case"),
     ({"shop/__init__.py": "", "web.config": fastcgi("shop.views.app")}, "python-load-error", "shop", "no views in it"),
+    ({"shop/__init__.py": "", "shop/view.py": APP, "web.config": fastcgi("shop.views.app")}, "python-load-error", "shop", "Did you mean shop.view?"),
+    ({**DJANGO, "web.config": fastcgi(DJANGO_HANDLER, DJANGO_SETTINGS_MODULE="shop.setings")}, "python-load-error", "setings", "Did you mean shop.settings?"),
+    ({**DJANGO, "web.config": fastcgi(DJANGO_HANDLER, DJANGO_SETTINGS_MODULE="shp.settings")}, "python-load-error", "shp", "Did you mean shop?"),
+    ({**DJANGO, "conf/env/prod.py": "", "web.config": fastcgi(DJANGO_HANDLER, DJANGO_SETTINGS_MODULE="conf.env.production")}, "python-load-error", "conf.env.production", "There is conf/env/ in the site, and no production in it. Did you mean conf.env.prod?"),
+    ({**DJANGO, "manage.py": MANAGE, "web.config": fastcgi(DJANGO_HANDLER)}, "python-load-error", "not configured", '<add key="DJANGO_SETTINGS_MODULE" value="shop.settings" />'),
+    ({"shop/__init__.py": "", "manage.py": MANAGE, "web.config": fastcgi("shop.wsgi.application")}, "python-load-error", "shop", "Write django.core.wsgi.get_wsgi_application() for it"),
+    ({"app.py": APP, "web.config": fastcgi("ptvs_virtualenv_proxy.get_virtualenv_handler()", WSGI_ALT_VIRTUALENV_HANDLER="app.app", WSGI_ALT_VIRTUALENV_ACTIVATE_THIS=".venv\\Scripts\\python.exe")}, "python-load-error", "UnicodeDecodeError", "Write ptvs_virtualenv_proxy.get_venv_handler()"),
     ({"app.py": "import sys\nsys.getwindowsversion()\n" + APP, "web.config": fastcgi()}, "python-load-error", "getwindowsversion", "exists on Windows only"),
     ({"app.py": "open('data\\\\x.json')\n" + APP, "web.config": fastcgi()}, "python-load-error", "x.json", "a path of Windows"),
     ({"flask.py": FLASK, "web.config": fastcgi("flask.app")}, "python-load-error", "'flask'", "flask.py of the site takes the place of the package flask"),
@@ -274,6 +308,8 @@ FAILS: list[Row] = [
     ({"app.py": APP, "web.config": fastcgi().replace('verb="*"', 'verb="POST"')}, "python-first-page", "takes no GET", 'verb="*"'),
     ({"app.py": APP.replace("start_response(", "1 / 0; start_response("), "web.config": fastcgi()}, "python-answer-error", "answers / with 500: ZeroDivisionError", ""),
     ({**DJANGO, "shop/settings.py": DJANGO["shop/settings.py"].replace("*", "shop.example.com"), "web.config": fastcgi("shop.wsgi.application")}, "python-answer-error", "with 400", "ALLOWED_HOSTS"),
+    ({"app.py": APP, "web.config": fastcgi(WSGI_LOG="%SystemDrive%\\home\\LogFiles\\w.log")}, "python-log-file", "cannot be written", "Write D:\\home\\LogFiles\\w.log."),
+    ({"app.py": APP, "web.config": fastcgi(WSGI_LOG="%ROOTDIR%\\w.log")}, "python-log-file", "cannot be written", "Write D:\\home\\LogFiles\\w.log."),
     ({"shop.py": "", "web.config": fastcgi(processor="C:\\Python27\\python.exe|C:\\inetpub\\wwwroot\\manage.py winfcgi")}, "handler-missing-script", "manage.py, which is not there", "Correct the path"),
     # httpPlatform
     ({"run.cmd": "python app.py", "app.py": SERVER, "web.config": platform("run.cmd")}, "python-no-program", "run.cmd runs on Windows only", "--map 'run.cmd=/path/to/run.cmd'"),
@@ -284,6 +320,8 @@ FAILS: list[Row] = [
     ({"web.config": platform("python", "-m no_such_server")}, "python-load-error", "no_such_server", "Python finds no module no_such_server"),
     ({"web.config": platform("python", "C:\\my site\\x\\app.py")}, "platform-unquoted-blank", "where the blank ends the word", "&quot;C:\\my site\\x\\app.py&quot;"),
     ({"app.py": "import time\ntime.sleep(60)\n", "web.config": platform("python", "app.py")}, "platform-no-start", "does not listen", "%HTTP_PLATFORM_PORT%"),
+    ({"main.py": FASTAPI, "uvicorn.py": UVICORN, "web.config": platform("python", "uvicorn.py mian:app %HTTP_PLATFORM_PORT%")}, "platform-no-start", "mian", "Did you mean main?"),
+    ({"main.py": FASTAPI, "uvicorn.py": UVICORN, "web.config": platform("python", "uvicorn.py main:application %HTTP_PLATFORM_PORT%")}, "platform-no-start", "application", "Did you mean main:app?"),
     ({"app.py": "raise SystemExit(3)\n", "web.config": platform("python", "app.py")}, "platform-no-start", "exit code 3", ""),
     ({"app.py": SERVER.replace("int(", "0 * int("), "web.config": platform("python", "app.py")}, "platform-no-start", "does not listen", "The process listens on port "),
 ]  # fmt: skip

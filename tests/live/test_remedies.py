@@ -152,6 +152,43 @@ def test_what_installs_packages(
     assert status == 0 and steps[-1]["text"] == "the application answers / with 200", steps
 
 
+#: (files, an environment that is there, options, where the packages are in the end)
+STRICT = [
+    pytest.param({}, "", "site/.venv", id="nothing"),
+    pytest.param({}, "site/.venv", "site/.venv", id=".venv, which --strict does not show"),
+    pytest.param({"site/web.config": PROXIED}, "", "site/env", id="the proxy's env is not there"),
+    pytest.param(
+        {"site/web.config": fastcgi(processor="D:\\home\\python311x64\\python.exe|wfastcgi.py")},
+        "", "site/env", id="a site extension",
+    ),
+    pytest.param(
+        {"site/web.config": fastcgi(processor="D:\\home\\site\\wwwroot\\env\\Scripts\\python.exe|wfastcgi.py")},
+        "", "site/env", id="web.config names env",
+    ),
+    pytest.param({"site/venv/bin/activate": ""}, "", "site/.venv", id="a part of an environment"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("files", "env", "place"), STRICT)
+def test_what_installs_packages_under_strict(
+    tmp_path: Path, wheels: Path, files: Mapping[str, str], env: str, place: str
+) -> None:
+    plain = {"site/app.py": NEEDS, "site/requirements.txt": LISTS, "site/web.config": fastcgi()}
+    folder = write(tmp_path / "my shop", {**plain, **files}) / "site"
+    if env:
+        without_pip(folder.parent / env)
+    install, _, serve = command(folder, "python-load-error", "--strict").partition(
+        " && fcgiemu serve "
+    )
+    done = run(install, wheels)
+    assert done.returncode == 0, done.stderr
+    assert list((folder.parent / place).glob("lib/python*/site-packages/greeting.py"))
+    named, *options = shlex.split(serve) or [str(folder), "--strict"]  # what serve can, doctor can
+    assert named == str(folder) and "--strict" in options
+    status, steps = doctor(folder, *options)
+    assert status == 0 and steps[-1]["text"] == "the application answers / with 200", steps
+
+
 def test_into_the_python_that_the_user_names(tmp_path: Path, wheels: Path) -> None:
     with_pip(tmp_path / "elsewhere")
     folder = write(
@@ -289,6 +326,29 @@ FILES = [
     ),
     pytest.param({"pyproject.toml": PROJECT + 'dependencies = ["greeting"]\n' + BUILDS}, '""', id="pyproject.toml"),
     pytest.param(
+        {"pyproject.toml": PROJECT + 'dependencies = ["greeting>=1,<2"]\n', "shop/a.py": "", "api/b.py": ""},
+        "", id="a project that pip cannot build",
+    ),
+    pytest.param(
+        {
+            "pyproject.toml": PROJECT.replace("shop", "web") + 'dependencies = ["lib"]\n'
+            '[tool.uv.sources]\nlib = {path = "lib"}\n[tool.poetry.dependencies]\npython = "^3.9"\n'
+            'greeting = "^1.0"\n',
+            "lib/pyproject.toml": PROJECT.replace("shop", "lib") + BUILDS,
+            "lib/build_shop.py": BACKEND.replace("EXTRA", '""').replace("shop", "lib"),
+        },
+        "", id="a package beside it, Poetry's versions",
+    ),
+    pytest.param(
+        {
+            "requirements.txt": "greeting\n-e ./lib\n",
+            "lib/pyproject.toml": PROJECT + BUILDS,
+            "lib/build_shop.py": BACKEND.replace("EXTRA", '""').replace("build_wheel", "build_editable")
+            .replace("for_build_wheel", "for_build_editable"),
+        },
+        "", id="a relative path in requirements.txt",
+    ),
+    pytest.param(
         {"pyproject.toml": PROJECT + BUILDS + '[project.optional-dependencies]\nweb = ["greeting"]\n'},
         "\"; extra == 'web'\"", id="an extra",
     ),
@@ -412,7 +472,7 @@ def test_listing_what_a_courtesy_has(tmp_path: Path, wheels: Path) -> None:
     assert "greeting==1.0" in (folder / "requirements.txt").read_text().splitlines()
     _, steps = doctor(folder)
     remedy = next(step["remedy"] for step in steps if step["code"] == "settings-python-courtesy")
-    assert remedy.endswith("-m pip install -r requirements.txt.")
+    assert remedy.endswith("-m pip install -r requirements.txt")
 
 
 # -- what the errors of old and new packages need --------------------------------------------------

@@ -16,6 +16,7 @@ from fcgiemu.catalogue import EXAMPLE_FILES
 from fcgiemu.diagnosis.causes import causes
 from fcgiemu.diagnosis.check import check
 from fcgiemu.diagnosis.doctor import examine
+from fcgiemu.diagnosis.import_time import line_that_serves
 from fcgiemu.fastcgi.process import StartFailed
 from fcgiemu.programs import interpreter_probe
 from fcgiemu.rewrite.state import Place
@@ -165,3 +166,30 @@ def test_the_near_name_of_a_handler(tmp_path: Path, text: str, name: str, hint: 
     (known,) = causes(error, Application("", tmp_path, Place()))
     assert known.code.startswith("error-no-attribute")
     assert known.hint == f"{hint}Correct the end of WSGI_HANDLER."
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("app = Flask(__name__)\napp.run()\n", 2),
+        ("app = flask.Flask(__name__)\napp.run(port=80)\n", 2),
+        ("app = create_app()\napp.run()\n", 2),
+        ("import uvicorn\nuvicorn.run('x:app')\n", 2),
+        ("import cherrypy\ncherrypy.quickstart(Root())\n", 2),
+        ("cherrypy.engine.start()\ncherrypy.engine.block()\n", 2),
+        ("from waitress import serve\nserve(app)\n", 2),
+        ("tornado.ioloop.IOLoop.current().start()\n", 1),
+        ("make_server('', 80, app).serve_forever()\n", 1),
+        ("loop.run_forever()\n", 1),
+        # what ends by itself, or does not happen at import
+        ("import subprocess\nsubprocess.run(['git'])\n", None),
+        ("import asyncio\nasyncio.run(main())\n", None),
+        ("migrations.run()\n", None),
+        ("if __name__ == '__main__':\n    app = Flask('x')\n    app.run()\n", None),
+        ('"""\napp = Flask(1)\napp.run()\n"""\n', None),
+        ("def (:\n", None),
+        ("\0", None),
+    ],
+)
+def test_a_server_at_import(tmp_path: Path, text: str, line: int | None) -> None:
+    assert line_that_serves(write(tmp_path, {"app.py": text}) / "app.py") == line
