@@ -18,7 +18,7 @@ from ..programs import install_commands
 from ..programs.interpreters import Program
 from ..programs.requirements import package_named, package_of
 from ..worker import paths
-from .handler_names import settings_module
+from .handler_names import meant, settings_module
 from .python_modules import elsewhere, hidden_module, misnamed, misspelled, shadowed
 
 #: Characters at both ends of a text that are looked at: error texts may be as long as an
@@ -61,6 +61,9 @@ def _causes(
                 yield from misspelled(application, values["module"], values["name"])
             elif code.startswith("error-server-"):
                 yield from misnamed(application, values["module"], values.get("name", ""))
+            elif code == "error-handler-path":
+                name = meant(values["name"] or values["whole"], application.path)
+                yield catalogue.finding("error-handler-path/meant", None, meant=name)
             elif code == "error-log-file" and "%" in (file := values["file"]):
                 yield catalogue.finding("error-log-file/variable", None, file=file)
             elif code == "error-django-settings" and (named := settings_module(application.path)):

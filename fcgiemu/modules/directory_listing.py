@@ -13,8 +13,11 @@ from ..decision import ListDirectory, Respond, configuration_error
 from ..files import FileEntry, FileView
 from ..pages import ListingRow
 from .context import Context
+from .default_document import documents
 
 SECTION = "system.webServer/directoryBrowse"
+#: What people call the first page of a folder.
+_FIRST_PAGES = ("index.php", "index.html", "index.htm", "default.php", "home.html", "main.html")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,10 @@ def _hint(context: Context) -> str:
     if has_files and all(level.file.is_host for level in context.effective.levels):
         folder = shlex.quote(str(context.hosting.path))
         return catalogue.hint("error-no-default-document/config", folder=folder)
+    for name in _FIRST_PAGES if context.effective.view(documents) else ():
+        found = context.files.find(f"{context.state.path.rstrip('/')}/{name}")
+        if found is not None and found.is_file:
+            return catalogue.hint("error-no-default-document/other", name=name)
     return catalogue.hint("error-no-default-document")
 
 

@@ -6,6 +6,7 @@ above.
 from __future__ import annotations
 
 import ast
+import codecs
 import configparser
 import os
 import re
@@ -92,8 +93,19 @@ class RequirementsSource:
 
     @property
     def arguments(self) -> tuple[str, ...]:
-        """Arguments of ``pip install`` that install everything it requires."""
-        return self.listed or ("-r", str(self.file))
+        """Arguments of ``pip install`` that install everything it requires; where some of that is
+        for Windows only, what can be installed here.
+        """
+        if self.listed:
+            return self.listed
+        lines = list(_listed(self.file.parent, self.file.name, set()))
+        if not any(_is_of_windows(name, text) for name, text in lines):
+            return "-r", str(self.file)
+        return tuple(
+            name if _OF_WINDOWS.search(text) else re.split(r"\s+(?:#|--hash)", text)[0]
+            for name, text in lines
+            if folded(name) not in _WINDOWS_ONLY or _MARKED.search(text)
+        )
 
     @property
     def folder(self) -> Path | None:
@@ -162,7 +174,7 @@ def windows_only(folder: Path) -> list[Requirement]:
         for requirement in required(folder)
         if not _MARKED.search(requirement.text)
         and not is_of_conda(requirement.source)
-        and _is_of_windows(requirement)
+        and _is_of_windows(requirement.name, requirement.text)
     }
     return list(found.values())
 
@@ -179,8 +191,8 @@ def remedy_of(requirement: Requirement) -> str:
     return f'write {requirement.text}; sys_platform == "win32"'
 
 
-def _is_of_windows(requirement: Requirement) -> bool:
-    return folded(requirement.name) in _WINDOWS_ONLY or bool(_OF_WINDOWS.search(requirement.text))
+def _is_of_windows(name: str, text: str) -> bool:
+    return folded(name) in _WINDOWS_ONLY or bool(_OF_WINDOWS.search(text))
 
 
 def folded(name: str) -> str:
@@ -194,10 +206,12 @@ def _listed(folder: Path, file: str, seen: set[str]) -> Iterator[tuple[str, str]
         return
     seen.add(file)
     try:
-        lines = (folder / file).read_text("utf-8-sig", "replace").splitlines()
+        data = (folder / file).read_bytes()
     except OSError:
         return
-    for line in lines:
+    # PowerShell's ``pip freeze > requirements.txt`` writes UTF-16, which pip reads.
+    is_utf_16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    for line in data.decode("utf-16" if is_utf_16 else "utf-8-sig", "replace").splitlines():
         included = _INCLUDE.match(line.strip())
         name = _NAME.match(line.strip())
         if included:
@@ -217,7 +231,8 @@ def _named(source: RequirementsSource, texts: list[str]) -> Iterator[Requirement
 
 def _one_by_one(file: Path, texts: list[str]) -> Iterator[Requirement]:
     """The same for a file that pip cannot read."""
-    return _named(RequirementsSource(file, file.name, tuple(texts)), texts)
+    packages = [text.strip() for text in texts if _NAME.match(text.strip())]
+    return _named(RequirementsSource(file, file.name, tuple(packages)), packages)
 
 
 def _of_project(file: Path) -> Iterator[Requirement]:

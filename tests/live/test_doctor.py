@@ -472,6 +472,8 @@ def test_an_env_of_another_python(tmp_path: Path) -> None:
             "get_wsgi_application",
         ),
         ('ValueError: "app" could not be imported', "needs a dot"),
+        ("ModuleNotFoundError: No module named '\\\\\\\\app'", "Write app.app."),
+        ('ValueError: "shop/wsgi:app" could not be imported', "Write shop.wsgi.app."),
         ('ValueError: "app.py" could not be imported', "is a dotted name, not a file name"),
         ("ModuleNotFoundError: No module named 'ptvs_virtualenv_proxy'", "not beside web.config"),
         (

@@ -28,7 +28,7 @@ from fcgiemu.programs.interpreters import find_program
 from fcgiemu.site import Site
 
 from ..node import ALL, ECHO, needs_node, node_config
-from ..sites import make_env, write
+from ..sites import make_env, web_config, write
 from .test_people import APP, SERVER, STOCK, doctor, fastcgi, platform
 
 #: What stands before a command in doctor's words.
@@ -314,6 +314,12 @@ def build_wheel(folder, settings=None, metadata=None):
 BUILDS = '[build-system]\nrequires = []\nbuild-backend = "build_shop"\nbackend-path = ["."]\n'
 PROJECT = '[project]\nname = "shop"\nversion = "1.0"\n'
 FILES = [
+    pytest.param({"requirements.txt": "greeting>=1\n".encode("utf-16")}, "", id="written by PowerShell"),
+    pytest.param(
+        {"requirements.txt": "greeting @ file:///C:/ci/greeting_1/work\npywin32==300\n-r more.txt\n",
+         "more.txt": "flask==1.0  # one\n"},
+        "", id="for Windows only in part",
+    ),
     pytest.param({"Pipfile": "[packages]\ngreeting = \"*\"\n"}, "", id="Pipfile"),
     pytest.param({"Pipfile": '[packages]\ngreeting = {version = "==1.0"}\n'}, "", id="Pipfile, table"),
     pytest.param(
@@ -368,7 +374,7 @@ FILES = [
 
 @pytest.mark.parametrize(("files", "extra"), FILES)
 def test_other_files_of_requirements(
-    tmp_path: Path, wheels: Path, files: Mapping[str, str], extra: str
+    tmp_path: Path, wheels: Path, files: Mapping[str, str | bytes], extra: str
 ) -> None:
     backend = {"build_shop.py": BACKEND.replace("EXTRA", extra)} if extra else {}
     folder = write(
@@ -550,6 +556,17 @@ def test_the_page_of_403_14(tmp_path: Path) -> None:
     assert told.returncode == 2  # where there is nothing to check, check says how to begin
     text = told.stderr.partition("Run: ")[2]
     assert fcgiemu(text, tmp_path).returncode == 0 and (folder / "web.config").exists()
+
+
+def test_the_first_page_that_is_no_default_document(tmp_path: Path) -> None:
+    write(tmp_path, {"index.php": "", "web.config": web_config("")})
+    action = Site(tmp_path).decide(make_request("http://localhost/")).action
+    assert isinstance(action, Respond) and action.status == 403
+    section = re.search("<defaultDocument>.*</defaultDocument>", action.hints[0])
+    assert section is not None
+    write(tmp_path, {"web.config": web_config(section[0])})
+    decision = Site(tmp_path).decide(make_request("http://localhost/"))
+    assert decision.rewrite.path == "/index.php" or decision.path == "/index.php"
 
 
 def test_a_folder_inside_that_holds_the_site(tmp_path: Path) -> None:
