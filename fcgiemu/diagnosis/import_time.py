@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..applications import Application
 from ..catalogue import finding
-from ..catalogue.values import Finding
+from ..catalogue.findings import Finding
 from ..site import Site
 from .handler_names import module_file
 
