@@ -7,7 +7,8 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from itertools import chain
 from pathlib import Path
 
 from ..applications import Application
@@ -19,7 +20,15 @@ from ..modules import handlers
 from ..programs.windows_paths import path_pairs
 from ..site import Site
 from ..worker import paths
-from .handler_names import meant, module_file, near_module, near_name, settings_module
+from .handler_names import (
+    likely_handler,
+    meant,
+    module_file,
+    near_module,
+    near_name,
+    settings_module,
+)
+from .python_modules import folder_with
 
 _SECRET_NAME = re.compile(
     r"(?i)(secret|password|passwd|pwd|[_-]pass\b|api_?key|access_?key|private_?key|token)(?!.*(?:"
@@ -137,9 +146,12 @@ def unexpanded(value: str) -> list[str]:
     ]
 
 
-def has_python(application: Application) -> bool:
-    """Whether the folder holds an application at all, and not its web.config alone."""
-    return any(application.path.glob("*.py")) or any(application.path.glob("*/*.py"))
+def has_python(application: Application, others: Collection[Path] = ()) -> bool:
+    """Whether the folder holds an application at all, and not its web.config alone; what lies in
+    the folders of ``others`` does not count.
+    """
+    files = chain(*map(application.path.glob, ("*.py", "*/*.py", "*/*/__init__.py")))
+    return any(not any(map(file.is_relative_to, others)) for file in files)
 
 
 def _made_later(site: Site, local: str) -> bool:
@@ -151,6 +163,7 @@ def _made_later(site: Site, local: str) -> bool:
 def _modules(
     site: Site, application: Application, found: dict[str, tuple[str, Span]]
 ) -> Iterator[Finding]:
+    folders = _import_folders(site, application, found)
     for name in ("WSGI_HANDLER", "WSGI_ALT_VIRTUALENV_HANDLER", "DJANGO_SETTINGS_MODULE"):
         if name not in found:
             continue
@@ -164,19 +177,24 @@ def _modules(
         if (
             has_python(application)
             and inner
-            and (missing := _missing_part(application, [first, *inner]))
+            and (missing := _missing_part(folders, [first, *inner]))
         ):
             near = near_module(application.path, value, len(parts) - len(inner))
             is_wsgi = missing.endswith("/wsgi.py")
             settings = settings_module(application.path) if is_wsgi else ""
+            place = folder_with(application.path, ".".join([first, *inner]))
+            form = "path" if place else "near" if near else "django" if settings else ""
+            form = f"part-{form}" if form else "part"
             yield finding(
-                f"settings-missing-module/part{'-near' if near else '-django' if settings else ''}",
+                f"settings-missing-module/{form}",
                 span,
                 name=name,
                 value=value,
                 missing=missing,
                 near=near,
                 settings=settings,
+                folder=place.get("folder", ""),
+                path=place.get("value", ""),
             )
         elif name != "DJANGO_SETTINGS_MODULE" and (near := _near_attribute(application, value)):
             yield finding(
@@ -187,19 +205,19 @@ def _modules(
                 missing=value.rpartition(".")[2],
                 near=near,
             )
-        elif (
-            has_python(application)
-            and first.isidentifier()
-            and not _importable(site, application, first, found)
-        ):
+        elif has_python(application) and first.isidentifier() and not _importable(folders, first):
             near = near_module(application.path, value, len(parts) - len(inner))
+            place = folder_with(application.path, first)
+            form = "path" if place else "near" if near else "module"
             yield finding(
-                f"settings-missing-module/{'near' if near else 'module'}",
+                f"settings-missing-module/{form}",
                 span,
                 name=name,
                 value=value,
                 missing=first,
                 near=near,
+                folder=place.get("folder", ""),
+                path=place.get("value", ""),
             )
 
 
@@ -217,7 +235,9 @@ def _worker(
         near = difflib.get_close_matches("WSGI_HANDLER", [key.upper() for key in found], 1, 0.8)
         name = next((key for key in found if [key.upper()] == near), "")
         place = found[name][1] if name else handler
-        yield finding(f"settings-no-handler{'/near' if name else ''}", place, name=name)
+        likely = likely_handler(application.path)
+        form = "/near" if name else ""
+        yield finding(f"settings-no-handler{form}", place, name=name, likely=likely)
     if named_django(found) and not site.worker_setting("DJANGO_SETTINGS_MODULE", application):
         value, place = found["WSGI_HANDLER"]
         yield finding("settings-no-django", place, value=value)
@@ -318,11 +338,21 @@ def _own_file(module: str, folder: Path) -> Path | None:
     return file if file in (place.with_name(f"{place.name}.py"), place / "__init__.py") else None
 
 
-def _missing_part(application: Application, modules: list[str]) -> str:
-    """The file that should hold a module where the packages above it are folders of the site, and
-    the last of them has nothing of that name.
+def _missing_part(folders: list[Path], modules: list[str]) -> str:
+    """The file that should hold a module where the packages above it lie in one of ``folders``, and
+    the last of them has nothing of that name. As for Python, a package with an __init__.py comes
+    before folders without.
     """
-    folder = application.path
+    first = modules[0]
+    holders = [folder for folder in folders if (folder / first / "__init__.py").is_file()][:1]
+    holders = holders or [folder for folder in folders if (folder / first).is_dir()]
+    if any(any(folder.glob(f"{first}.*")) for folder in folders):
+        return ""
+    missing = [_lacking(folder, modules) for folder in holders]
+    return missing[0] if missing and all(missing) else ""
+
+
+def _lacking(folder: Path, modules: list[str]) -> str:
     for place, part in enumerate(modules):
         if not part.isidentifier() or any(folder.glob(f"{part}.*")):
             return ""
@@ -338,24 +368,29 @@ def _missing_part(application: Application, modules: list[str]) -> str:
 _FROM_PACKAGES = frozenset({"ptvs_virtualenv_proxy", "django", "flask", "bottle", "wfastcgi"})
 
 
-def _importable(
-    site: Site, application: Application, module: str, found: dict[str, tuple[str, Span]]
-) -> bool:
-    if module in _FROM_PACKAGES:
-        return True
+def _importable(folders: list[Path], module: str) -> bool:
+    return module in _FROM_PACKAGES or any(
+        (folder / module).is_dir() or any(folder.glob(f"{module}.*")) for folder in folders
+    )
+
+
+def _import_folders(
+    site: Site, application: Application, found: dict[str, tuple[str, Span]]
+) -> list[Path]:
+    """The folders in which Python looks for the modules of an application, those of its own."""
     folders = [application.path]
     for name, (value, _) in found.items():
         if name.lower() == "pythonpath":
             for part in filter(None, (part.strip() for part in value.split(";"))):
-                text = part.replace("%HOME%", "D:\\home")
+                text = re.sub(r"(?i)%HOME%", r"D:\\home", part)
                 local = (
                     paths.map_path(text, path_pairs(site))
                     if paths.is_windows(text)
-                    else str(application.path / text.replace("\\", "/"))
+                    else paths.below(str(application.path), text)
                 )
                 folders += [Path(local)] if local else []
     folders += application.path.glob("env/lib/python*/site-packages")
-    return any((folder / module).is_dir() or any(folder.glob(f"{module}.*")) for folder in folders)
+    return folders
 
 
 def _unread(file: ConfigFile) -> Iterator[Finding]:

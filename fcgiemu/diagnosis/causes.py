@@ -18,7 +18,7 @@ from ..programs import install_commands
 from ..programs.interpreters import Program
 from ..programs.requirements import package_named, package_of
 from ..worker import paths
-from .handler_names import meant, settings_module
+from .handler_names import likely_handler, meant, settings_module
 from .python_modules import elsewhere, hidden_module, misnamed, misspelled, shadowed
 
 #: Characters at both ends of a text that are looked at: error texts may be as long as an
@@ -61,6 +61,9 @@ def _causes(
                 yield from misspelled(application, values["module"], values["name"])
             elif code.startswith("error-server-"):
                 yield from misnamed(application, values["module"], values.get("name", ""))
+            elif code == "error-no-handler-setting":
+                likely = likely_handler(application.path)
+                yield catalogue.finding("error-no-handler-setting/likely", None, likely=likely)
             elif code == "error-handler-path":
                 name = meant(values["name"] or values["whole"], application.path)
                 yield catalogue.finding("error-handler-path/meant", None, meant=name)

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from ..applications import Application
 from ..catalogue import finding
 from ..catalogue.findings import Finding
-from ..decision import Handler
+from ..decision import Handler, ServeFile
 from ..modules import handlers, iisnode
 from ..modules.asp_net_core import MODULES
 from ..site import Site
@@ -98,10 +98,18 @@ def _programs(site: Site, application: Application, found: list[Finding]) -> Ite
 
 
 def _without_handler(site: Site, application: Application) -> Finding:
-    """That no handler needs a program: wrong only where there is Python to run."""
+    """That no handler needs a program: wrong only where there is Python to run. Python beside a
+    first page that is a file, or in the folder of another application, may be anything.
+    """
     names = {name.upper() for name in site.app_settings(application)}
     named = "WSGI_HANDLER" in names or site.worker_setting("WSGI_HANDLER", application)
-    if named or has_python(application):
+    others = [
+        other.path
+        for other in site.layout.applications
+        if other.path != application.path and other.path.is_relative_to(application.path)
+    ]
+    is_file = isinstance(first_page.first_page(site, application).action, ServeFile)
+    if named or not is_file and has_python(application, others):
         file = site.tree.file_of(application.url)
         name = shlex.quote(str(site.path / file.name if file is not None else "web.config"))
         init = f"fcgiemu init {shlex.quote(str(application.path))}"

@@ -56,19 +56,32 @@ def _file_of(name: str, folder: Path) -> Path | None:
     )
 
 
-def application_in(file: Path) -> str:
+def application_in(file: Path, otherwise: str = "app") -> str:
     """What the application in a module is likely called; a factory with its ()."""
     try:
         text = file.read_text("utf-8", "replace")
     except OSError:
-        return "app"
+        return otherwise
     for name in _NAMES:
         if re.search(rf"^{name}\s*(?::[^=\n]+)?=[^=]|^def {name}\(", text, re.MULTILINE):
             return name
     for name in _FACTORIES:
         if re.search(rf"^def {name}\(", text, re.MULTILINE):
             return f"{name}()"
-    return "app"
+    return otherwise
+
+
+def likely_handler(folder: Path) -> str:
+    """What WSGI_HANDLER may name in a folder without one: the application of a module that is
+    called as such modules are; "module.application" where there is none.
+    """
+    for pattern in ("*/wsgi.py", "wsgi.py", "app.py", "application.py", "main.py", "*.py"):
+        for file in sorted(folder.glob(pattern)):
+            name = application_in(file, "")
+            if name and file.name != "manage.py":
+                module = file.relative_to(folder).with_suffix("")
+                return f"{'.'.join(module.parts)}.{name}"
+    return "module.application"
 
 
 def near_name(file: Path, name: str) -> str:

@@ -21,6 +21,7 @@ from ..modules import handlers, http_platform
 from ..programs.installed_pythons import version_name
 from ..programs.interpreters import EXAMPLE, ProgramMissing, find_program, split_processor
 from ..programs.pip import listing
+from ..programs.python_choice import ACTIVATE_THIS, activated_folder
 from ..programs.requirements import source_of
 from ..programs.windows_paths import inferred
 from ..site import Site
@@ -47,6 +48,7 @@ def findings(site: Site) -> Iterator[Finding]:
         start = Span(file.name, 1, 1)
         yield from _of_handlers(site, application, effective, start)
         yield from _of_script_name(site, application, start)
+        yield from _of_activate_this(site, application)
     yield from asp_net_core.findings(site)
     if (folder := inferred(site)) is not None:
         yield finding(
@@ -153,6 +155,17 @@ def _of_script_name(site: Site, application: Application, start: Span) -> Iterat
         yield finding("settings-script-name/begin", span, value=value, meant=meant)
     elif value and value != meant:
         yield finding("settings-script-name/end", span, value=value, meant=meant)
+
+
+def _of_activate_this(site: Site, application: Application) -> Iterator[Finding]:
+    """An activate_this.py that the environment beside it does not have: ours stands in for it."""
+    value, span = site.app_settings(application).get(ACTIVATE_THIS, ("", None))
+    folder = activated_folder(site, application)
+    if folder is None or not value.lower().endswith("activate_this.py"):
+        return
+    files = [folder / place / "activate_this.py" for place in ("bin", "Scripts")]
+    if folder.is_dir() and not any(file.exists() for file in files) and not site.settings.strict:
+        yield finding("settings-activate-this", span, value=value)
 
 
 def _removed(site: Site, file: ConfigFile) -> Iterator[Finding]:

@@ -50,6 +50,8 @@ def hidden_module(
     the resolver has moved on. Or that there is none in a package of the site.
     """
     file = module_file(f"{package}.{name}", application.path)
+    if file is None:
+        yield from _part(application, f"{package}.{name}")
     if file is None or program is None:
         return
     if file.name == "__init__.py" and file.parent.name == package.rpartition(".")[2]:
@@ -65,7 +67,10 @@ def hidden_module(
 
 
 def _part(application: Application, dotted: str) -> Iterator[Finding]:
-    """That a package of the site lacks a module."""
+    """That a package of the site lacks a module, or is only a folder that the package lies in."""
+    if place := folder_with(application.path, dotted):
+        yield _elsewhere(dotted, place)
+        return
     lacking = missing_part(application.path, dotted)
     if lacking is None:
         return
@@ -112,15 +117,26 @@ def elsewhere(application: Application, dotted: str) -> Iterator[Finding]:
         yield from _part(application, dotted)
         return
     near = near_module(application.path, dotted)
-    folder = next(_folders_with(application.path, module), None)
-    if folder is None and near:
+    if place := folder_with(application.path, module):
+        yield _elsewhere(module, place)
+    elif near:
         yield finding("error-module-elsewhere/near", None, name=dotted, near=near)
-    elif folder is not None:
-        relative = os.path.relpath(folder, application.path)
-        windows = ".\\" + relative.replace("/", "\\")
-        yield finding(
-            "error-module-elsewhere/path", None, name=module, folder=relative, value=windows
-        )
+
+
+def _elsewhere(name: str, place: dict[str, str]) -> Finding:
+    folder, value = place["folder"], place["value"]
+    return finding("error-module-elsewhere/path", None, name=name, folder=folder, value=value)
+
+
+def folder_with(application: Path, dotted: str) -> dict[str, str]:
+    """The nearest folder of an application that holds a module or package: ``folder``, and
+    ``value`` as PYTHONPATH has it; nothing where there is none.
+    """
+    found = next(_folders_with(application, dotted.replace(".", "/")), None)
+    if found is None:
+        return {}
+    relative = os.path.relpath(found, application)
+    return {"folder": relative, "value": ".\\" + relative.replace("/", "\\")}
 
 
 def _folders_with(folder: Path, module: str, depth: int = _DEPTH) -> Iterator[Path]:

@@ -237,6 +237,11 @@ _OF_WINDOWS = re.compile(r"(?:.*\.(?:cmd|bat|ps1|vbs|wsf)|cmd|powershell|pwsh|cs
 def _no_program(asked: PythonQuery, name: str) -> ProgramMissing:
     """That nothing here stands for a program that is not Python."""
     full_path = asked.full_path
+    if blank := re.match(r"(?i)(.+?\.exe)\s+(\S.*)", full_path):
+        return ProgramMissing(
+            f"There is no program '{full_path}': a bar separates a program from its arguments.",
+            f"Write {blank[1]}|{blank[2]}.",
+        )
     mapped = f"--map '{full_path}=/path/to/{name}'"
     if _OF_WINDOWS.fullmatch(name):
         return ProgramMissing(

@@ -36,7 +36,7 @@ def lists(file: Path) -> Iterator[ProjectList]:
     project, poetry = _table(document, "project"), _table(tool, "poetry")
     local = _local_packages(file.parent, _table(_table(tool, "uv"), "sources"))
     plain = _texts(project.get("dependencies"))
-    plain += _of_poetry(_table(poetry, "dependencies"), file.parent)
+    plain += as_pip(_table(poetry, "dependencies"), file.parent)
     yield _list("", plain, local)
     for extra, given in _table(project, "optional-dependencies").items():
         found = _list(f" [{extra}]", _texts(given), local)
@@ -51,7 +51,7 @@ def lists(file: Path) -> Iterator[ProjectList]:
         yield _list(f", group {group}", _texts(given), local)
     for group, given in _table(poetry, "group").items():
         table = _table(given, "dependencies") if isinstance(given, dict) else {}
-        yield _list(f", group {group}", _of_poetry(table, file.parent), local)
+        yield _list(f", group {group}", as_pip(table, file.parent), local)
 
 
 def read(file: Path) -> dict[str, Any]:
@@ -111,8 +111,8 @@ def _member(folder: Path, name: str) -> Path | None:
 # -- Poetry's own table ----------------------------------------------------------------------------
 
 
-def _of_poetry(packages: dict[str, Any], folder: Path) -> list[str]:
-    """Poetry's dependencies as pip writes them; what it has no word for is left out."""
+def as_pip(packages: dict[str, Any], folder: Path) -> list[str]:
+    """A table of packages, Poetry's or Pipenv's, as pip writes them; optional ones are left out."""
     found = []
     for name, given in packages.items():
         table = given if isinstance(given, dict) else {"version": given}
@@ -120,7 +120,9 @@ def _of_poetry(packages: dict[str, Any], folder: Path) -> list[str]:
             continue
         extras = f"[{','.join(_texts(table.get('extras')))}]" if table.get("extras") else ""
         if isinstance(table.get("git"), str):
-            revision = table.get("rev") or table.get("tag") or table.get("branch")
+            revision = (
+                table.get("rev") or table.get("ref") or table.get("tag") or table.get("branch")
+            )
             found.append(f"{name}{extras} @ git+{table['git']}{f'@{revision}' if revision else ''}")
         elif isinstance(table.get("path"), str):
             found.append(f"{name}{extras} @ {(folder / table['path']).resolve().as_uri()}")

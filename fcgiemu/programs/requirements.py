@@ -269,16 +269,7 @@ def _of_setup_py(file: Path) -> list[str]:
 
 
 def _of_pipfile(file: Path) -> list[str]:
-    """``name = "*"``, ``name = "==1.0"`` or ``name = {version = "==1.0", …}``."""
-    packages = _table(pyproject.read(file), "packages")
-    versions = {
-        name: given.get("version", "*") if isinstance(given, dict) else given
-        for name, given in packages.items()
-    }
-    return [
-        name + (version if isinstance(version, str) and version != "*" else "")
-        for name, version in versions.items()
-    ]
+    return pyproject.as_pip(_table(pyproject.read(file), "packages"), file.parent)
 
 
 #: An item of the list ``dependencies`` of a Conda environment: channel, package, versions.

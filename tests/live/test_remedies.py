@@ -322,6 +322,7 @@ FILES = [
     ),
     pytest.param({"Pipfile": "[packages]\ngreeting = \"*\"\n"}, "", id="Pipfile"),
     pytest.param({"Pipfile": '[packages]\ngreeting = {version = "==1.0"}\n'}, "", id="Pipfile, table"),
+    pytest.param({"Pipfile": '[packages]\ngreeting = {version = "*", extras = ["x"]}\n'}, "", id="Pipfile, extras"),
     pytest.param(
         {"environment.yml": "name: shop\nchannels: [defaults]\ndependencies:\n  - python=3.11\n  - greeting=1.0=py_0\n"},
         "", id="environment.yml",

@@ -16,10 +16,12 @@ from fcgiemu.catalogue import EXAMPLE_FILES
 from fcgiemu.diagnosis.causes import causes
 from fcgiemu.diagnosis.check import check
 from fcgiemu.diagnosis.doctor import examine
+from fcgiemu.diagnosis.handler_names import likely_handler
 from fcgiemu.diagnosis.import_time import line_that_serves
 from fcgiemu.fastcgi.process import StartFailed
 from fcgiemu.programs import interpreter_probe
 from fcgiemu.rewrite.state import Place
+from fcgiemu.settings import Settings
 from fcgiemu.site import Site
 
 from ..cases import golden
@@ -165,7 +167,7 @@ def test_the_near_name_of_a_handler(tmp_path: Path, text: str, name: str, hint: 
     error = f"AttributeError: module 'app' has no attribute '{name}'"
     (known,) = causes(error, Application("", tmp_path, Place()))
     assert known.code.startswith("error-no-attribute")
-    assert known.hint == f"{hint}Correct the end of WSGI_HANDLER."
+    assert known.hint == (hint.strip() or "Correct the end of WSGI_HANDLER.")
 
 
 @pytest.mark.parametrize(
@@ -193,3 +195,70 @@ def test_the_near_name_of_a_handler(tmp_path: Path, text: str, name: str, hint: 
 )
 def test_a_server_at_import(tmp_path: Path, text: str, line: int | None) -> None:
     assert line_that_serves(write(tmp_path, {"app.py": text}) / "app.py") == line
+
+
+NESTED = {"shop/manage.py": "", "shop/shop/__init__.py": "", "shop/shop/settings.py": ""}
+
+
+@pytest.mark.parametrize(
+    ("files", "settings", "hint"),
+    [
+        (NESTED, {"DJANGO_SETTINGS_MODULE": "shop.settings"}, 'value=".\\shop"'),
+        (NESTED, {"DJANGO_SETTINGS_MODULE": "shop.settings", "PYTHONPATH": "shop"}, None),
+        (NESTED, {"DJANGO_SETTINGS_MODULE": "shop.settings", "PYTHONPATH": "%home%\\site\\wwwroot\\shop"}, None),
+        ({"src/shop/__init__.py": "app = 1\n"}, {"WSGI_HANDLER": "shop.app"}, 'value=".\\src"'),
+        ({"src/shop/web.py": "app = 1\n"}, {"WSGI_HANDLER": "shop.web.app", "PYTHONPATH": ".\\src"}, None),
+        ({"shop/conf/prod.py": ""}, {"DJANGO_SETTINGS_MODULE": "shop.conf.production"}, "Did you mean shop.conf.prod?"),
+        ({"Shop/__init__.py": "", "Shop/web.py": "app = 1\n"}, {"WSGI_HANDLER": "shop.web.app"}, "Did you mean Shop.web.app?"),
+    ],
+)  # fmt: skip
+def test_where_a_module_lies(
+    tmp_path: Path, files: dict[str, str], settings: dict[str, str], hint: str | None
+) -> None:
+    write(tmp_path, {"run.py": "", **files, "web.config": web_config(python_handler(), settings)})
+    found = [one.hint for one in check(Site(tmp_path)) if one.code == "settings-missing-module"]
+    assert [hint in one for one in found] == [True] if hint else not found, found
+
+
+@pytest.mark.parametrize(
+    ("files", "code"),
+    [
+        ({"app.py": ""}, "python-no-handler"),
+        ({"web/app.py": "", "web.config": web_config("", {"WSGI_HANDLER": "web.app.app"})}, "python-no-handler"),
+        ({"app.py": "", "index.html": "x", "web.config": web_config("", {"WSGI_HANDLER": "app.app"})}, "python-no-handler"),
+        # no false alarm
+        ({"tools/make.py": "", "index.html": "x"}, "python-not-used"),
+        ({"index.html": "x"}, "python-not-used"),
+        ({"api/app.py": "", "api/web.config": web_config(python_handler(), {"WSGI_HANDLER": "app.app"})}, "python-not-used"),
+    ],
+)  # fmt: skip
+def test_python_without_a_handler(
+    tmp_path: Path, no_processes: None, files: dict[str, str], code: str
+) -> None:
+    applications = "".join(
+        f'<application path="{path}"><virtualDirectory path="/" physicalPath="{folder}" />'
+        "</application>"
+        for path, folder in (("/", "."), ("/api", "api"))
+    )
+    host = (
+        f'<configuration><system.applicationHost><sites><site name="S">{applications}</site>'
+        "</sites></system.applicationHost></configuration>"
+    )
+    write(tmp_path, {"web.config": web_config(), "host.config": host, "api/": "", **files})
+    site = Site(tmp_path, Settings(host_config=tmp_path / "host.config"))
+    codes = {step.finding.code for step in examine(site, site.root) if step.finding}
+    assert code in codes and len(codes & {"python-no-handler", "python-not-used"}) == 1
+
+
+@pytest.mark.parametrize(
+    ("files", "name"),
+    [
+        ({"app.py": "app = 1\n", "tool.py": "server = 1\n"}, "app.app"),
+        ({"shop/wsgi.py": "application = 1\n", "manage.py": "app = 1\n"}, "shop.wsgi.application"),
+        ({"run.py": "def create_app():\n    pass\n"}, "run.create_app()"),
+        ({"tool.py": "x = 1\n"}, "module.application"),
+        ({}, "module.application"),
+    ],
+)
+def test_what_a_handler_may_name(tmp_path: Path, files: dict[str, str], name: str) -> None:
+    assert likely_handler(write(tmp_path, files)) == name
