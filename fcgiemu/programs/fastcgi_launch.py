@@ -174,7 +174,7 @@ class Launcher:
         if not self.site.settings.strict and not posix.IS_WINDOWS:
             options.update(terminal=posix.terminal(), site=str(self.site.path))
         mark = options["mark"] = secrets.token_hex(8)
-        environment["FCGIEMU_WORKER"] = json.dumps(options)
+        environment.update(FCGIEMU_FLUP=_folder_of("flup"), FCGIEMU_WORKER=json.dumps(options))
         stands_by = self.stands_by and port is None
         if stands_by:
             environment["FCGIEMU_REPORTS"] = self._folders(application)

@@ -1,10 +1,12 @@
 """A connection of a worker: FastCGI requests one after another, with wfastcgi's semantics. Python
 3.6 syntax.
 
-It costs two system calls a request: one read, as the server sends a small request at once, and one
-write, of everything that the application has said without asking for it to leave earlier. Output
-collects as it comes and becomes records when it leaves, so that headers and a body given as a list
-are one record.
+flup has the server, the loop and the end of a connection, and the numbers and pairs of the
+protocol. What every request passes is ours, because flup makes an object of each record, asks
+``select`` and ``recv`` for every piece of one, and cannot read a pair that spans records. Here a
+request costs one read, as the server sends a small one at once, and one write, of everything that
+the application has said without asking for it to leave earlier. Output collects as it comes and
+becomes records when it leaves, so that headers and a body given as a list are one record.
 
 A request begins with BEGIN_REQUEST, which takes the place of one that has been given up, and is
 complete with the end of STDIN: as in wfastcgi, the application is not called before. Records of
@@ -14,7 +16,8 @@ other requests are dropped.
 import io
 import struct
 import tempfile
-from socket import SHUT_WR
+
+from flup.server import fcgi_base
 
 from . import environ, standby
 
@@ -23,16 +26,11 @@ try:  # by themselves: a site may patch the module (gevent)
 except ImportError:  # Windows
     POLLIN = poll = None
 
-BEGIN_REQUEST, END_REQUEST, PARAMS, STDIN, STDOUT, STDERR = 1, 3, 4, 5, 6, 7
-GET_VALUES, GET_VALUES_RESULT, UNKNOWN_TYPE = 9, 10, 11
-#: The answers to GET_VALUES: one connection, one request at a time.
-CAPABILITY = {"FCGI_MAX_CONNS": b"1", "FCGI_MAX_REQS": b"1", "FCGI_MPXS_CONNS": b"0"}
 #: Request bodies above this are kept in a temporary file instead of memory; it is above IIS's
 #: own maxAllowedContentLength (30,000,000 bytes), so that without another one every body is a
 #: BytesIO, as wfastcgi has it.
 BODY_IN_MEMORY = 32 << 20
-_KEEP_CONN = 1
-_HEADER = struct.Struct(">BBHHBx")
+_HEADER = struct.Struct(fcgi_base.FCGI_Header)
 _RECORD_LIMIT = 65535
 _FLUSH_AT = 1 << 16
 _READ = 1 << 16
@@ -120,17 +118,24 @@ class Request:
         number = self.number
         records = self._records() if self._output else []
         if self._errors:
-            records += _stream(STDERR, number, b"".join(self._errors))
-            records.append(_HEADER.pack(1, STDERR, number, 0, 0))
-        records.append(_HEADER.pack(1, STDOUT, number, 0, 0))
-        records.append(_HEADER.pack(1, END_REQUEST, number, 8, 0))
-        records.append(struct.pack(">LB3x", status, 0))
+            records += _stream(fcgi_base.FCGI_STDERR, number, b"".join(self._errors))
+            records.append(_HEADER.pack(1, fcgi_base.FCGI_STDERR, number, 0, 0))
+        records.append(_HEADER.pack(1, fcgi_base.FCGI_STDOUT, number, 0, 0))
+        records.append(
+            _HEADER.pack(
+                1, fcgi_base.FCGI_END_REQUEST, number, fcgi_base.FCGI_EndRequestBody_LEN, 0
+            )
+        )
+        records.append(
+            struct.pack(fcgi_base.FCGI_EndRequestBody, status, fcgi_base.FCGI_REQUEST_COMPLETE)
+        )
         self._connection.send(b"".join(records))
 
     def _records(self):
         output, self._output = self._output, []
         self._waiting = 0
-        return _stream(STDOUT, self.number, output[0] if len(output) == 1 else b"".join(output))
+        data = output[0] if len(output) == 1 else b"".join(output)
+        return _stream(fcgi_base.FCGI_STDOUT, self.number, data)
 
 
 def _stream(kind, number, data):
@@ -143,11 +148,13 @@ def _stream(kind, number, data):
     return records
 
 
-class Connection:
-    """One connection to the server. ``received`` is what another process has read of it."""
+class Connection(fcgi_base.Connection):
+    """One connection to the server; ``server.handler`` answers its requests. ``received`` is what
+    another process has read of it.
+    """
 
-    def __init__(self, sock, received=b""):
-        self._sock = sock
+    def __init__(self, sock, server, received=b""):
+        fcgi_base.Connection.__init__(self, sock, "", server, None)
         self._input = received
         self._position = 0
         self.decoder = environ.Decoder()
@@ -155,48 +162,38 @@ class Connection:
         if self._readable:
             self._readable.register(sock, POLLIN)
 
-    def run(self, answer):
-        """Have ``answer`` called with one request after another, until the stream ends."""
-        try:
-            keeps = True
-            while keeps:
-                request = self._request()
-                keeps = request.keeps
-                answer(request)
-        except (EOFError, OSError, KeyboardInterrupt):
-            pass
-        self._close()
-
-    def _close(self):
-        """Close, without a reset that could destroy what is on its way."""
-        try:
-            self._sock.shutdown(SHUT_WR)
-            while self._sock.recv(_READ):
-                pass
-        except (OSError, EOFError):
-            pass
-        self._sock.close()
+    def process_input(self):
+        """Have the next request answered. Raises EOFError where the stream ends or is not FastCGI
+        1.0.
+        """
+        request = self._request()
+        self._keepGoing = request.keeps
+        self.server.handler(request)
 
     def send(self, data):
         """Send bytes. Raises OSError where the server has gone."""
         self._sock.sendall(data)
 
+    def writeRecord(self, record):
+        """Send a record of flup's at once."""
+        content = record.contentData
+        self.send(_HEADER.pack(1, record.type, record.requestId, len(content), 0) + content)
+
     def _request(self):
-        """The next request. Raises EOFError where the stream ends or is not FastCGI 1.0."""
         request = None
         while True:
             kind, number, content = self._record()
-            if kind == BEGIN_REQUEST and len(content) == 8:
-                request = Request(self, number, bool(content[2] & _KEEP_CONN))
-            elif kind == GET_VALUES:
+            if kind == fcgi_base.FCGI_BEGIN_REQUEST and len(content) == 8:
+                request = Request(self, number, bool(content[2] & fcgi_base.FCGI_KEEP_CONN))
+            elif kind == fcgi_base.FCGI_GET_VALUES:
                 self._tell_values(content)
             elif not number:
-                self._send_record(UNKNOWN_TYPE, struct.pack("B7x", kind))
+                self._do_unknown_type(fcgi_base.Record(kind))
             elif request is None or number != request.number:
                 continue
-            elif kind == PARAMS:
+            elif kind == fcgi_base.FCGI_PARAMS:
                 request.take_params(content)
-            elif kind == STDIN:
+            elif kind == fcgi_base.FCGI_STDIN:
                 if content:
                     request.take_body(content)
                 elif request.environ is not None:
@@ -238,13 +235,13 @@ class Connection:
         self._position = 0
 
     def _tell_values(self, asked):
-        """Answer GET_VALUES."""
-        told = b""
+        """Answer GET_VALUES: flup looks for names of bytes among those of its server, which are
+        texts.
+        """
+        told = fcgi_base.Record(fcgi_base.FCGI_GET_VALUES_RESULT)
         for name in environ.decoded(asked):
-            if name in CAPABILITY:
-                value = CAPABILITY[name]
-                told += bytes((len(name), len(value))) + name.encode("ascii") + value
-        self._send_record(GET_VALUES_RESULT, told)
-
-    def _send_record(self, kind, content):
-        self.send(_HEADER.pack(1, kind, 0, len(content), 0) + content)
+            value = self.server.capability.get(name)
+            if value is not None:
+                pair = name.encode("latin-1"), str(value).encode("latin-1")
+                told.contentData += fcgi_base.encode_pair(*pair)
+        self.writeRecord(told)

@@ -4,7 +4,8 @@ FastCGI socket; ``python main.py HOST:PORT`` where none can be passed on (Window
 With FCGIEMU_PROBE (a folder) in the environment, the handler is only loaded and described: see
 probe.py.
 
-Loads this folder by path, under a name of its own, so that the site sees no package of ours.
+Loads this folder and flup by path, under names of its own, so that the site sees no package of
+ours.
 """
 
 import sys
@@ -29,13 +30,22 @@ def _load(name, folder):
     spec.loader.exec_module(module)
 
 
+def _hide(name):
+    """Take a loaded package out of sight: the site may have its own of that name."""
+    for loaded in [key for key in sys.modules if key == name or key.startswith(name + ".")]:
+        del sys.modules[loaded]
+
+
 if __name__ == "__main__":
     _load("_fcgiemu_worker", os.path.dirname(os.path.abspath(__file__)))
+    FLUP = os.environ.pop("FCGIEMU_FLUP", "")
     if "FCGIEMU_PROBE" in os.environ:
         from _fcgiemu_worker import probe
 
         probe.probe()
     else:
+        _load("flup", FLUP)
         from _fcgiemu_worker import server
 
+        _hide("flup")
         server.serve()

@@ -1,6 +1,6 @@
-"""The FastCGI server of a worker: one connection at a time from the socket at descriptor 0, in this
-process, without threads; or one connection to an address, where no socket could be passed on
-(Windows). See connection.py for the protocol. Python 3.6 syntax.
+"""The FastCGI server of a worker, flup's: one connection at a time from the socket at descriptor 0,
+in this process, without threads; or one connection to an address, where no socket could be passed
+on (Windows). See connection.py for the protocol. Python 3.6 syntax.
 """
 
 import json
@@ -9,16 +9,19 @@ import signal
 import socket
 import sys
 
+from flup.server.fcgi_single import WSGIServer
+
 from . import application, lifeline, standby
 from .connection import POLLIN, Connection, poll
 
 
-class FcgiServer:
+class FcgiServer(WSGIServer):
     """Serves the site's application until it is asked to end. ``address`` = (host, port), None =
     descriptor 0.
     """
 
     def __init__(self, address=None):
+        WSGIServer.__init__(self, None)
         self.address = address
         self.asked_to_end = False
         #: The lifeline as long as no thread watches it, where the kernel does not.
@@ -92,21 +95,23 @@ class FcgiServer:
 
     def _serve(self, sock, received=b""):
         standby.StandbyState.connection = sock.fileno()
-        Connection(sock, received).run(_answer)
+        try:
+            Connection(sock, self, received).run()
+        except OSError:
+            pass
         standby.StandbyState.connection = -1
 
-
-def _answer(request):
-    """Have the application answer, and end the process where it must end with that."""
-    # an exit code then, which END_REQUEST says too
-    fatal = application.run(request)
-    try:
-        request.end(0 if fatal is None else 1)
-    except OSError:
-        pass
-    if fatal is not None:
-        sys.exit(fatal)
-    standby.report()
+    def handler(self, request):
+        """Have the application answer, and end the process where it must end with that."""
+        # an exit code then, which END_REQUEST says too
+        fatal = application.run(request)
+        try:
+            request.end(0 if fatal is None else 1)
+        except OSError:
+            pass
+        if fatal is not None:
+            sys.exit(fatal)
+        standby.report()
 
 
 def _open_breakpoints(options):

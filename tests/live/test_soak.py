@@ -1,4 +1,5 @@
-"""Load with a reload every second and a kill every five: no wrong answer, no leak.
+"""Load with a reload every second, a kill every five, a broken web.config every seven and clients
+that stop half-way all the time: no wrong answer, no leak.
 
 FCGIEMU_SOAK_SECONDS sets how long (``make soak`` takes 1800); the few seconds of ``make test`` only
 show that it works.
@@ -9,6 +10,7 @@ from __future__ import annotations
 import http.client
 import os
 import signal
+import socket
 import sys
 import threading
 import time
@@ -33,6 +35,8 @@ def application(environ, start_response):
     return [("%s %d %s" % (environ["QUERY_STRING"], len(body), VERSION)).encode()]
 VERSION = {}
 """
+#: A web.config that is not well-formed; its words stand on the page of the error.
+BROKEN = "<configuration><this-is-broken>"
 
 
 class Clients:
@@ -71,13 +75,50 @@ class Clients:
                 self.pids[answer.headers["X-Pid"]] = time.monotonic()
                 if text.split()[:2] != [query, str(len(body))]:
                     self.wrong.append(f"{query}: {text[:80]}")
-            elif "was ended by signal 9" not in text:
+            elif "was ended by signal 9" not in text and BROKEN not in text:
                 self.wrong.append(f"{query}: {answer.status} {text[:2000]}")
             self.seen[str(answer.status)] += 1
             ahead = start + count * CLIENTS / RATE - time.monotonic()
             if ahead > 0:
                 time.sleep(ahead)  # the pace of the load, not a wait for anything
         connection.close()
+
+
+class SlowClients:
+    """Connections that send half a request, or do not read their answer; each is kept for some
+    beats.
+    """
+
+    BEATS = 10
+    HALVES = (
+        b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\nabc",
+        b"GET /?half HTTP/1.1\r\nHost: local",
+        b"GET /large.txt HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    )
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self.kept: list[socket.socket] = []
+
+    def beat(self) -> None:
+        """Begin one of each kind; leave the oldest."""
+        for half in self.HALVES:
+            client = socket.create_connection(("127.0.0.1", self.port), 30)
+            client.sendall(half)
+            self.kept.append(client)
+        self.leave(self.BEATS * len(self.HALVES))
+
+    def leave(self, left: int = 0) -> None:
+        """Close all but the newest ``left``."""
+        while len(self.kept) > left:
+            self.kept.pop(0).close()
+
+
+def replace(path: Path, text: str) -> None:
+    """Save a file as editors do: as a whole."""
+    new = path.with_name("new.tmp")
+    new.write_text(text)
+    os.replace(new, path)
 
 
 def resources(pid: int) -> dict[str, int]:
@@ -96,18 +137,21 @@ def resources(pid: int) -> dict[str, int]:
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 def test_soak(tmp_path: Path, serve: Callable[..., LiveServer]) -> None:
-    server = serve(
-        write(tmp_path, {"app.py": APP.format(0), "web.config": wsgi_site()}), "--workers", "2"
-    )
+    configuration = wsgi_site()
+    files = {"app.py": APP.format(0), "web.config": configuration, "large.txt": "x" * (8 << 20)}
+    server = serve(write(tmp_path, files), "--workers", "2")
     server.get("/")
-    clients = Clients(server.port)
+    clients, slow = Clients(server.port), SlowClients(server.port)
     for thread in clients.threads:
         thread.start()
     first: dict[str, int] = {}
     for second in range(int(SECONDS)):
         time.sleep(1)  # the beat of the soak
-        (tmp_path / "new.py").write_text(APP.format(second + 1))
-        os.replace(tmp_path / "new.py", tmp_path / "app.py")
+        slow.beat()
+        replace(tmp_path / "app.py", APP.format(second + 1))
+        if second % 7 in (3, 4):
+            is_broken = second % 7 == 3
+            replace(tmp_path / "web.config", BROKEN if is_broken else configuration)
         if second % 5 == 4 and clients.pids:
             newest = max(clients.pids.items(), key=lambda item: item[1])[0]
             try:
@@ -116,6 +160,8 @@ def test_soak(tmp_path: Path, serve: Callable[..., LiveServer]) -> None:
                 pass
         if second == int(SECONDS) // 4:
             first = resources(server.process.pid)
+    replace(tmp_path / "web.config", configuration)
+    slow.leave()
     for thread in clients.threads:
         thread.join(60)
     last = resources(server.process.pid)

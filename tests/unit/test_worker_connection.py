@@ -7,6 +7,7 @@ import struct
 from collections.abc import Callable, Iterator
 
 import pytest
+from flup.server.fcgi_single import WSGIServer
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -40,6 +41,14 @@ def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
         yield ours, theirs
 
 
+class Server(WSGIServer):
+    """flup's server with an answer of the test's."""
+
+    def __init__(self, answer: Callable[[Request], None]) -> None:
+        super().__init__(None)
+        self.handler = answer
+
+
 def answered(
     pair: tuple[socket.socket, socket.socket],
     sent: bytes,
@@ -49,7 +58,7 @@ def answered(
     ours, theirs = pair
     ours.sendall(sent)
     ours.shutdown(socket.SHUT_WR)
-    Connection(theirs).run(answer)
+    Connection(theirs, Server(answer)).run()
     found: list[Record] = []
     reader = RecordReader()
     while data := ours.recv(1 << 16):
@@ -138,7 +147,7 @@ def test_requests_in_single_bytes(pair: tuple[socket.socket, socket.socket]) -> 
     def answer(request: Request) -> None:
         found.append(request.body.read())
 
-    Connection(InBytes()).run(answer)
+    Connection(InBytes(), Server(answer)).run()
     assert found == [b"body", b"more"]
 
 
