@@ -208,16 +208,17 @@ def with_target(kept: KeptDecision, head: RequestHead) -> KeptDecision | None:
     except UrlRefused:
         return None
     path, query = target.path, target.query
+    rewrite = _changed(decision.rewrite, query=query)
     if path != decision.path:
         if not kept.any_path or not _has_same_place(decision, path):
             return None
         if effective.view(table).choose(path, method, None) != (decision.handler, len(path)):
             return None
         action = CallFastCgi(action.handler, path, "")
+        rewrite.path = path
     request = _changed(decision.request, target=target)
     if effective.view(request_filter).refusal(request, path, query, original=True) is not None:
         return None
-    rewrite = _changed(decision.rewrite, path=path, query=query)
     new = _changed(
         decision, action=action, request=request, path=path, query=query, rewrite=rewrite
     )

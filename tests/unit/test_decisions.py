@@ -389,6 +389,21 @@ def outcome(decisions: DecisionCache, site: Site, target: str) -> object:
     return said, params
 
 
+def test_another_query_of_a_default_document(tmp_path: Path) -> None:
+    document = (
+        '<defaultDocument><files><clear /><add value="index.py" /></files></defaultDocument>'
+        '<handlers><add name="Document" path="/" verb="*" modules="DefaultDocumentModule" '
+        'resourceType="Either" />'
+    )
+    inner = document + python_handler("*.py").removeprefix("<handlers>")
+    aged(write(tmp_path, {"web.config": web_config(inner), "index.py": "", "a.py": ""}))
+    site = Site(tmp_path)
+    decisions = DecisionCache()
+    for target in ["/?a", "/?b", "/a.py?a", "/?b", "/?c", "/index.py?c"]:
+        made, plain = [outcome(known, site, target) for known in (decisions, DecisionCache())]
+        assert made == plain, target
+
+
 def test_paths_that_come_again_are_remembered_each(tmp_path: Path) -> None:
     aged(write(tmp_path, {"web.config": web_config(python_handler())}))
     site = Site(tmp_path)
