@@ -27,7 +27,7 @@ from .config.xdt.chain import named as transform_named
 from .config.xdt.chain import names_beside as transforms_beside
 from .errors import SiteError
 from .files import FileEntry, FileView, VirtualDirectory, find
-from .pages import masking
+from .pages import secret_masking
 from .profiles import AZURE, DEFAULT, PLATFORM_2, PROFILES, Profile
 from .settings import OPTIONAL_MODULES, Settings
 from .worker import paths
@@ -371,9 +371,9 @@ def _profile(settings: Settings) -> Profile:
 
 @cache
 def _shipped(name: str) -> ConfigFile:
-    loaded = config_file.load(
-        resources.files("fcgiemu.config").joinpath(name).read_bytes(), name, is_host=True
-    )
+    data = resources.files("fcgiemu.config").joinpath(name).read_bytes()
+    shown = "applicationHost.config" if name == PROFILES[DEFAULT].configuration[0] else name
+    loaded = config_file.load(data, shown, is_host=True)
     assert not loaded.findings, loaded.findings
     return loaded
 
@@ -446,7 +446,7 @@ class SiteFiles:
             data = root.read_bytes() if root and root.name == name else self.read("/" + name)
         except OSError:
             return None
-        return None if data is None else masking.text(data.decode("utf-8-sig", "replace"))
+        return None if data is None else secret_masking.text(data.decode("utf-8-sig", "replace"))
 
     def read_physical(self, physical: str, limit: int = MAX_TEXT) -> bytes | None:
         """The content of the file that a Windows path names: one of the site, or one below a folder

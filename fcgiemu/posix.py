@@ -1,5 +1,5 @@
 """What only POSIX systems have, and what stands in for it on Windows. Nothing else in the package
-names what Windows lacks, but ``server/first_process.py``, which does nothing there, and the worker.
+names what Windows lacks, but ``server/process_one.py``, which does nothing there, and the worker.
 
 On Windows a process cannot be given a socket as its descriptor 0: it listens on a port of its own
 (``PASSES_SOCKETS``). There are no groups of processes that end together, but Job Objects: see

@@ -20,8 +20,8 @@ Order = Mapping[str, tuple[str, ...]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
-    """``configuration``: the files of fcgiemu.config that the server begins with. ``order``:
-    notification -> its modules.
+    """``configuration``: the files of fcgiemu.config that the server begins with, the first one
+    shown as applicationHost.config. ``order``: notification -> its modules.
     """
 
     name: str
@@ -165,7 +165,7 @@ PROFILES: Mapping[str, Profile] = {
     for profile in (
         Profile(
             name=DEFAULT,
-            configuration=("applicationHost.config",),
+            configuration=("iis-express-10.config",),
             order=_IIS_EXPRESS_10,
             words="IIS Express 10",
             lacking={
@@ -175,7 +175,7 @@ PROFILES: Mapping[str, Profile] = {
         ),
         Profile(
             name="iis10-default",
-            configuration=("applicationHost.config", "iis10-default.config"),
+            configuration=("iis-express-10.config", "iis10-default.config"),
             order=_IIS_10,
             words="Windows Server with the default features of IIS 10, CGI and URL Rewrite",
             lacking=FEATURES,
@@ -183,7 +183,7 @@ PROFILES: Mapping[str, Profile] = {
         ),
         Profile(
             name=AZURE,
-            configuration=("applicationHost.config", "azure.config"),
+            configuration=("iis-express-10.config", "azure.config"),
             order=_IIS_EXPRESS_10,  # inferred: nobody has published Azure's own
             words="App Service for Windows",
             lacking={"DigestAuthenticationModule": "", "WindowsAuthenticationModule": ""},

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 import click
 
 from fcgiemu import Settings, project
-from fcgiemu.cli import COMMANDS, grammar, main
+from fcgiemu.cli import COMMANDS, command_groups, main
 from fcgiemu.freb import event_table
 
 
@@ -40,7 +40,7 @@ def commands() -> str:
         "",
     ]
     context = click.Context(main, info_name="fcgiemu", **main.context_settings)
-    for title, group in grammar.GROUPS.items():
+    for title, group in command_groups.GROUPS.items():
         lines += [f"## {title}", ""]
         for name in group:
             lines += _command(name, context)
@@ -60,7 +60,7 @@ def _command(name: str, parent: click.Context) -> Iterator[str]:
     usage = " ".join(command.collect_usage_pieces(context))
     yield f"    fcgiemu {name} {usage}"
     yield ""
-    yield f"For example `{grammar.example(name)}`."
+    yield f"For example `{command_groups.example(name)}`."
     yield ""
     options = [
         _option(parameter)

@@ -16,7 +16,7 @@ from ..diagnosis import check as diagnosis
 from ..diff import compare
 from ..diff import report as changes
 from ..errors import SiteError
-from ..pages import masking
+from ..pages import secret_masking
 from ..report.explanation import Explanation
 from ..report.explanation_text import story
 from ..site import Site
@@ -50,7 +50,7 @@ def explain(
         answer = folder.open(site).explain(url, method, headers, https=https)
     except ValueError as error:
         raise SiteError(f"The request cannot be made: {error}.") from None
-    answer = cast(Explanation, masking.data(answer))
+    answer = cast(Explanation, secret_masking.data(answer))
     text = story(answer)
     answer.pop("events", None)
     answer.pop("trace", None)
@@ -159,5 +159,5 @@ def _bound(what: str, size: int, most: int) -> None:
 
 def _some(name: str, entries: list[Any]) -> Json:
     """A list as long as an answer holds it, and how many more there are."""
-    shown = [masking.data(entry) for entry in entries[:MAX_ENTRIES]]
+    shown = [secret_masking.data(entry) for entry in entries[:MAX_ENTRIES]]
     return {name: shown, "left_out": len(entries) - len(shown)}

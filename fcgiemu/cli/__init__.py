@@ -11,8 +11,8 @@ import click
 
 from ..errors import SiteError
 from ..version import DOCUMENTATION, __version__
-from . import grammar
-from .grammar import COMMANDS
+from . import command_groups, shared_options
+from .command_groups import COMMANDS
 
 
 class _Lazy(click.Group):
@@ -25,7 +25,7 @@ class _Lazy(click.Group):
         if name not in COMMANDS:
             return None
         command: click.Command = importlib.import_module(f"{__name__}.{name}").command
-        command.epilog = f"\b\nExample:\n  {grammar.example(name)}"
+        command.epilog = f"\b\nExample:\n  {command_groups.example(name)}"
         return command
 
     def resolve_command(
@@ -33,7 +33,7 @@ class _Lazy(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """As click does; for a name that does not exist, with the near one."""
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            hint = grammar.near(args[0], COMMANDS) or "fcgiemu --help lists the commands."
+            hint = command_groups.near(args[0], COMMANDS) or "fcgiemu --help lists the commands."
             context.fail(f"There is no command {args[0]!r}. {hint}")
         return super().resolve_command(context, args)
 
@@ -53,7 +53,7 @@ class _Lazy(click.Group):
             fail(error)
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
-        grammar.write_groups(formatter)
+        command_groups.write_groups(formatter)
 
 
 @click.group(
@@ -68,7 +68,7 @@ class _Lazy(click.Group):
 @click.pass_context
 def main(context: click.Context) -> None:
     """A local emulator of IIS and its FastCGI module for Python sites."""
-    context.color = grammar.colour()
+    context.color = shared_options.colour()
     try:
         os.getcwd()
     except FileNotFoundError:

@@ -15,8 +15,8 @@ import click
 from ..errors import SiteError
 from ..parity import bundle as bundles
 from . import fail
-from .grammar import SitePath, json_option
-from .options import open_site, site_options
+from .shared_options import SitePath, json_option
+from .site_options import open_site, site_options
 
 
 @click.command(

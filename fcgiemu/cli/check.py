@@ -22,8 +22,8 @@ from ..errors import SiteError
 from ..site import Site
 from ..version import DOCUMENTATION
 from . import fail
-from .grammar import format_option, site_argument
-from .options import open_site, site_options
+from .shared_options import format_option, site_argument
+from .site_options import open_site, site_options
 from .watching import again
 
 if TYPE_CHECKING:
@@ -286,12 +286,12 @@ def _no_configuration(site: Path, lack: Finding | None) -> SiteError:
 
 def _new(path: Path, found: list[Finding]) -> list[Finding]:
     """What a baseline does not hold; writes the baseline where there is none."""
-    from ..report import baseline
+    from ..report import known_findings
 
     try:
         if path.exists():
-            return baseline.new(path, found)
-        baseline.write(path, found)
+            return known_findings.new(path, found)
+        known_findings.write(path, found)
     except SiteError as error:
         fail(error, error.hint)
     except OSError as error:

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from . import data_folders
-from .grammar import site_argument
+from .shared_options import site_argument
 
 
 @click.command(

@@ -16,15 +16,21 @@ import click
 from ..diff import compare as diff
 from ..errors import SiteError
 from ..logs.listing import requests
-from ..parity import answer_differences, cases, comparing, crawling, requesting
-from ..parity import baseline as baselines
+from ..parity import (
+    accepted_differences,
+    answer_differences,
+    cases,
+    comparing,
+    crawling,
+    requesting,
+)
 from ..parity.comparing import ChangedAnswer, Report
 from ..parity.local_server import LocalSite
 from ..parity.requesting import SAFE, Asker, LiveAnswer, Origin, Question
 from ..site import Site
 from . import fail
-from .grammar import SitePath, format_option, log_option, urls_option
-from .options import open_site, site_options
+from .shared_options import SitePath, format_option, log_option, urls_option
+from .site_options import open_site, site_options
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +125,9 @@ def command(
         opened = open_site(site, **settings)
         report = comparing.Report(live=where.url, site=str(site))
         headers = requesting.secret_headers(secrets) if secrets else ()
-        known = baselines.read(baseline) if baseline and not update_baseline else frozenset()
+        known = (
+            accepted_differences.read(baseline) if baseline and not update_baseline else frozenset()
+        )
         with ExitStack() as stack:
             running = stack.enter_context(
                 LocalSite(site, _again(settings), where.scheme == "https")
@@ -146,7 +154,7 @@ def command(
                 capture=_capture(capture, opened, where) if capture else None,
             )
         if update_baseline and baseline is not None:
-            baselines.write(baseline, where.url, report.keys)
+            accepted_differences.write(baseline, where.url, report.keys)
     except SiteError as error:
         fail(error, error.hint)
     except (OSError, UnicodeError) as error:

@@ -15,9 +15,9 @@ import click
 from ..errors import SiteError
 from ..version import DOCUMENTATION
 from . import fail
-from .grammar import SitePath, format_option, log_option, urls_option
 from .log_options import Bar, log_options, options_of
-from .options import settings_of, site_options
+from .shared_options import SitePath, format_option, log_option, urls_option
+from .site_options import settings_of, site_options
 
 if TYPE_CHECKING:
     from ..logs.comparison import Comparison

@@ -12,8 +12,8 @@ import click
 from ..diagnosis.doctor_steps import DoctorStep
 from ..errors import SiteError
 from . import fail
-from .grammar import site_argument
-from .options import open_site, site_options
+from .shared_options import site_argument
+from .site_options import open_site, site_options
 
 _COLOURS = {"ok": "green", "note": "cyan", "warning": "yellow", "problem": "red"}
 

@@ -22,14 +22,14 @@ from ..http.identity import Identity
 from ..http.response import Response
 from ..http.url import UrlRefused
 from ..identities import Account, identity
-from ..pages import masking
+from ..pages import secret_masking
 from ..report.explanation import AnsweredJson, Explanation, header_map
 from ..report.explanation_text import as_page, story
 from ..settings import Settings
 from ..site import Site
 from . import fail
-from .grammar import SitePath, site_and_url
-from .options import open_site, site_options
+from .shared_options import SitePath, site_and_url
+from .site_options import open_site, site_options
 
 
 @click.command(help="Say what IIS would do with URL at SITE (default: this folder), and why.")
@@ -171,7 +171,7 @@ def _run(
 
 def _masked(answer: Explanation) -> Explanation:
     """An answer without the secrets in it."""
-    return cast(Explanation, masking.data(answer))
+    return cast(Explanation, secret_masking.data(answer))
 
 
 def _json(answer: Explanation, indent: int | None = None) -> str:

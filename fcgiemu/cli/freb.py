@@ -12,15 +12,15 @@ from typing import Any
 import click
 
 from ..errors import SiteError
-from ..freb import listing, masking, trace_text
+from ..freb import listing, trace_masking, trace_text
 from ..freb.model import FrebTrace, TraceError
 from ..http.url import UrlRefused
 from ..parity import cases, findings, trace_replay
 from ..rewrite.pattern import compile_matcher
 from ..rewrite.regex import PatternError, TooComplex
 from . import fail
-from .grammar import SitePath, json_option
-from .options import open_site, site_options
+from .shared_options import SitePath, json_option
+from .site_options import open_site, site_options
 
 
 @click.command(
@@ -210,7 +210,7 @@ def _compare(
         click.echo(json.dumps(answers[0] if len(answers) == 1 else answers, indent=1))
     else:
         for trace, one in results:
-            click.echo(f"{trace.source}: {trace_text.headline(masking.masked(trace))}")
+            click.echo(f"{trace.source}: {trace_text.headline(trace_masking.masked(trace))}")
             click.echo(textwrap.indent(trace_replay.text(one), "  "))
     different = [(trace, one) for trace, one in results if one.difference is not None]
     if case is not None and different:

@@ -13,7 +13,7 @@ from ..init.files import PLATFORMS, Plan, plan, write
 from ..init.recognise import Recognised, recognise
 from ..programs.interpreters import ON_SERVER
 from . import fail
-from .grammar import site_argument
+from .shared_options import site_argument
 
 
 @click.command(

@@ -16,8 +16,8 @@ import click
 
 from ..version import __version__
 from . import main
+from .command_groups import COMMANDS, GROUPS, example
 from .completion import script
-from .grammar import COMMANDS, GROUPS, example
 
 #: Shell -> where its completion scripts lie below a prefix.
 COMPLETIONS = {

@@ -11,7 +11,7 @@ from click.core import ParameterSource
 
 from .. import project
 from ..errors import SiteError
-from .grammar import SitePath, key, variable
+from .shared_options import SitePath, key, variable
 from .usage_errors import in_words
 
 

@@ -9,7 +9,7 @@ import click
 from .. import schemas
 from ..errors import SiteError
 from ..schemas import web_config
-from . import fail, grammar
+from . import command_groups, fail
 
 #: What NAME may be beside the commands.
 XSD = "web.config"
@@ -39,7 +39,7 @@ def command(name: str, as_json: bool, dotnet_namespace: bool) -> None:
     elif name in schemas.names():
         click.echo(schemas.text(name), nl=False)
     else:
-        near = grammar.near(name, (*schemas.names(), XSD))
+        near = command_groups.near(name, (*schemas.names(), XSD))
         fail(SiteError(f"There is no schema {name!r}."), near or "fcgiemu schema lists them.")
 
 

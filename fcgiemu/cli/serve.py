@@ -11,9 +11,9 @@ import click
 from ..errors import SiteError
 from ..reload import RELOAD_ALSO
 from . import data_folders, fail
-from .grammar import in_colour, site_argument
 from .option_sources import Serve, from_environment
-from .options import open_site, site_options
+from .shared_options import in_colour, site_argument
+from .site_options import open_site, site_options
 
 
 @click.command(cls=Serve, help="Serve SITE (default: this folder) as IIS would.")
@@ -189,7 +189,7 @@ def command(
     from ..lifeline import end_with_starter
     from ..programs.fastcgi_launch import PoolOptions
     from ..server import tls
-    from ..server.first_process import reap_as_process_1
+    from ..server.process_one import reap_as_process_1
     from ..server.serve import ServeOptions, Serving
 
     if debug_port is not None and worker == "wfastcgi":

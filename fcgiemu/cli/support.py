@@ -8,8 +8,8 @@ import click
 
 from ..errors import SiteError
 from ..profiles import PROFILES
-from . import fail, grammar
-from .grammar import format_option
+from . import command_groups, fail
+from .shared_options import format_option
 
 
 @click.command(
@@ -44,7 +44,7 @@ def command(text: str, kind: str, as_json: bool, profile: str | None, of_facts: 
 
     if text and not any(text.lower() in path.lower() for path in support.sections()):
         names = {path.rpartition("/")[2] for path in support.sections()}
-        near = grammar.near(text, names) or "fcgiemu support lists all sections."
+        near = command_groups.near(text, names) or "fcgiemu support lists all sections."
         fail(SiteError(f"No section has {text!r} in its name."), near)
     if profile is not None:
         if kind == "json":

@@ -13,8 +13,8 @@ from ..errors import SiteError
 from ..files import UNWATCHED, is_empty
 from ..init.recognise import place_of_site
 from . import fail
-from .grammar import SitePath, format_option
-from .options import open_site, site_options
+from .shared_options import SitePath, format_option
+from .site_options import open_site, site_options
 
 #: How a file of expectations beside a site is called.
 PATTERN = "*.expect"

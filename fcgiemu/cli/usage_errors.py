@@ -7,7 +7,7 @@ import difflib
 import click
 from click.core import ParameterSource
 
-from .grammar import variable
+from .shared_options import variable
 
 
 def plain(error: click.UsageError) -> click.UsageError:

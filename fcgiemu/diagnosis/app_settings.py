@@ -28,7 +28,7 @@ from .handler_names import (
     near_name,
     settings_module,
 )
-from .python_modules import folder_with
+from .import_errors import folder_with
 
 _SECRET_NAME = re.compile(
     r"(?i)(secret|password|passwd|pwd|[_-]pass\b|api_?key|access_?key|private_?key|token)(?!.*(?:"

@@ -1,6 +1,6 @@
-"""What is likely behind an error text of a worker: the complaints that users of wfastcgi bring, and
-their causes. What is looked for and what is said stands in the catalogue, error.toml; what depends
-on the site's own files, in ``modules``.
+"""What is likely behind an error text of a worker: what users of wfastcgi complain about, and the
+causes. What is looked for and what is said is in catalogue/error.toml; what depends on the site's
+own files, in import_errors.py.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ..programs.interpreters import Program
 from ..programs.requirements import package_named, package_of
 from ..worker import paths
 from .handler_names import likely_handler, meant, settings_module
-from .python_modules import elsewhere, hidden_module, misnamed, misspelled, shadowed
+from .import_errors import elsewhere, hidden_module, misnamed, misspelled, shadowed
 
 #: Characters at both ends of a text that are looked at: error texts may be as long as an
 #: application likes.

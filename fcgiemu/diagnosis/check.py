@@ -24,14 +24,13 @@ from ..site import Site
 from . import (
     app_settings,
     configuration_files,
-    elements,
     handlers,
     hidden_files,
     htaccess,
     identities,
     iis_modules,
     iisnode,
-    kinder,
+    kinder_than_iis,
     outbound_rules,
     redirects,
     remedies,
@@ -40,6 +39,7 @@ from . import (
     rewrite_rules,
     rewrite_targets,
     served_files,
+    source_text,
     transforms,
 )
 
@@ -117,7 +117,7 @@ def _of_file(site: Site, file: ConfigFile) -> Iterator[Finding]:
     for effective in configuration_files.of_file(site, file):
         yield from _of_configuration(site, effective, file)
     yield from _unknown_codes(file)
-    yield from elements.findings(file)
+    yield from source_text.findings(file)
 
 
 def _of_site(site: Site, files: list[ConfigFile]) -> Iterator[Finding]:
@@ -127,7 +127,7 @@ def _of_site(site: Site, files: list[ConfigFile]) -> Iterator[Finding]:
     for section in (application_request_routing.SECTION, web_farms.SECTION):
         yield from site.effective("/").errors(section)  # of the host configuration
     yield from app_settings.findings(site)
-    yield from kinder.findings(site)
+    yield from kinder_than_iis.findings(site)
     yield from iisnode.findings(site, files)
     yield from transforms.findings(site)
     yield from hidden_files.findings(site)

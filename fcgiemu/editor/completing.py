@@ -9,9 +9,9 @@ from xml.sax.saxutils import escape
 
 from ..config.schema import Attribute, ElementSchema
 from ..diagnosis.handlers import MODULES
-from . import hovering, known, vocabulary
-from .known import KnownElement
+from . import hovering, schema_lookup, vocabulary
 from .outline import Outline, Surroundings, Tag
+from .schema_lookup import KnownElement
 
 #: Attributes below ``rewrite`` that are templates.
 _TEMPLATES = {("action", "url"), ("action", "value"), ("add", "input"), ("set", "value")}
@@ -51,7 +51,9 @@ def proposals(outline: Outline, offset: int, elsewhere: Elsewhere = Elsewhere())
     place = outline.at(offset)
     if place.part in ("content", "name"):
         return list(_elements(outline, place, offset))
-    element = known.at([*(tag.name for tag in place.around), place.tag.name if place.tag else ""])
+    element = schema_lookup.at(
+        [*(tag.name for tag in place.around), place.tag.name if place.tag else ""]
+    )
     if element is None or place.tag is None:
         return []
     if place.part == "attribute":
@@ -70,7 +72,7 @@ def _elements(outline: Outline, place: Surroundings, offset: int) -> Iterator[Pr
         yield _closing(place.around[-1], place.tag, begin, end)
     if place.tag is not None and place.tag.closes:
         return
-    around = known.at(tag.name for tag in place.around)
+    around = schema_lookup.at(tag.name for tag in place.around)
     alone = place.tag is None or not place.tag.is_complete and not place.tag.attributes
     for name, child in (around.children() if around is not None else {}).items():
         yield Proposal(

@@ -12,7 +12,7 @@ from xml.sax.saxutils import escape, unescape
 
 from ..catalogue.findings import Span
 from ..diagnosis.fixes import edits, encoding_of
-from . import known
+from . import schema_lookup
 from .examining import encoded, quoted
 from .outline import Outline, OutlineAttribute, Tag
 
@@ -106,7 +106,7 @@ def _places(outline: Outline, tag: Tag, words: list[str]) -> Iterator[tuple[int,
 
 def _near_value(outline: Outline, tag: Tag, names: list[str], message: str) -> Iterator[Fix]:
     """The value of the schema that is near the one that does not exist."""
-    element = known.at([*names, tag.name])
+    element = schema_lookup.at([*names, tag.name])
     for word in quoted(message) if element is not None else ():
         attribute = tag.attribute(word)
         allowed = element.attributes.get(word) if element is not None else None

@@ -11,9 +11,9 @@ from ..config import descriptions, schema
 from ..config.schema import Attribute
 from ..report import facts, support
 from ..schemas.web_config import limits
-from . import known, vocabulary
-from .known import KnownElement
+from . import schema_lookup, vocabulary
 from .outline import Outline, Surroundings
+from .schema_lookup import KnownElement
 
 #: Facts that one hover shows at most.
 _MOST = 6
@@ -46,7 +46,7 @@ def hover(outline: Outline, offset: int) -> Hover | None:
     tag = place.tag
     if tag is None:
         return None
-    element = known.at([*_names(outline, place), tag.name])
+    element = schema_lookup.at([*_names(outline, place), tag.name])
     if element is None:
         return None
     if place.part == "name":

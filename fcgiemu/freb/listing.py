@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import masking, reader
+from . import reader, trace_masking
 from .model import FrebTrace, TraceError
 
 #: Files looked at below one folder or in one zip.
@@ -59,7 +59,7 @@ def summary(trace: FrebTrace) -> TraceSummary:
     folder = _SITE.search(trace.source)
     return TraceSummary(
         source=trace.source,
-        url=masking.parameters(trace.url),
+        url=trace_masking.parameters(trace.url),
         verb=trace.verb,
         status=f"{trace.status}.{trace.substatus}" if trace.status >= 400 else str(trace.status),
         milliseconds=trace.milliseconds,

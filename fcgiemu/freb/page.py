@@ -8,7 +8,7 @@ from typing import Any
 from ..pages import render
 from ..pages.story import EventValues, NotificationJson, RequestStory, judged
 from ..version import __version__
-from . import listing, masking, trace_text
+from . import listing, trace_masking, trace_text
 from .model import FrebEvent, FrebTrace, TraceError
 from .rewriting import PREFIX
 
@@ -29,7 +29,7 @@ def page(
     """One trace, or a listing and the story of each, by ``sort``."""
     order = {trace.source: trace for trace in traces}
     rows = listing.ordered([listing.summary(trace) for trace in order.values()], sort)
-    shown = [masking.masked(order[row.source]) for row in rows[:MAX_STORIES]]
+    shown = [trace_masking.masked(order[row.source]) for row in rows[:MAX_STORIES]]
     title = trace_text.headline(shown[0]) if len(shown) == 1 else f"{len(rows)} traces"
     return render(
         "freb.html",

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from . import masking
+from . import trace_masking
 from .model import FrebEvent, FrebTrace
 
 _ENDS = (("_START", "_END"), ("Enter", "Leave"), ("Begin", "End"), ("Start", "End"))
@@ -117,7 +117,7 @@ def timed(trace: FrebTrace, lines: Iterable[TraceLine]) -> Iterator[tuple[TraceL
 
 def lines(trace: FrebTrace, *, every: bool = False) -> Iterator[TraceLine]:
     """The story of a trace, secrets masked."""
-    trace = masking.masked(trace)
+    trace = trace_masking.masked(trace)
     yield TraceLine(headline(trace), 0, "request")
     module, notification = trace.failed_in
     if module:
@@ -389,7 +389,7 @@ _SENTENCES: dict[str, Callable[[EventNode], tuple[str, str]]] = {
 
 def as_json(trace: FrebTrace) -> dict[str, object]:
     """A trace as JSON, secrets masked: attributes of the root, what is missing, every event."""
-    trace = masking.masked(trace)
+    trace = trace_masking.masked(trace)
     module, notification = trace.failed_in
     return {
         "file": trace.source,

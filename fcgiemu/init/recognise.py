@@ -19,7 +19,7 @@ from ..errors import SiteError
 from ..files import UNWATCHED, find
 from ..programs import environments
 from . import node_site
-from .python_modules import FoundApplication, applications, tree_of
+from .python_sources import FoundApplication, applications, tree_of
 
 #: Kinds of applications that speak ASGI, which wfastcgi does not.
 ASGI = frozenset({"FastAPI", "Starlette", "Quart", "Litestar"})

@@ -16,7 +16,7 @@ from typing import Any
 
 from .. import pages
 from ..errors import SiteError
-from ..pages import masking
+from ..pages import secret_masking
 from ..site import Site
 from ..version import __version__
 from . import editing, explaining, identity, openapi, processes, replay, rules, traces, views
@@ -227,7 +227,7 @@ class Router:
         return as_json(self._source(source))
 
     def _source(self, source: editing.EditedFile) -> dict[str, object]:
-        shown = source.text if self._watch.writes else masking.text(source.text)
+        shown = source.text if self._watch.writes else secret_masking.text(source.text)
         return {
             "name": source.path.name,
             "text": shown,

@@ -9,7 +9,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..pages import masking
+from ..pages import secret_masking
 
 #: Bytes of a file that can be edited.
 MAX_FILE = 1 << 20
@@ -68,7 +68,7 @@ def diff(source: EditedFile, text: str, show_secrets: bool) -> str:
     """What saving ``text`` would change, as a unified diff."""
     before, after = source.text, text
     if not show_secrets:
-        before, after = masking.text(before), masking.text(after)
+        before, after = secret_masking.text(before), secret_masking.text(after)
     lines = difflib.unified_diff(
         before.splitlines(), after.splitlines(), "web.config", "web.config (new)", lineterm=""
     )

@@ -9,8 +9,8 @@ import webbrowser
 from ..errors import SiteError
 from ..server.app import LogEntry
 from ..server.exchange import Exchange
-from ..server.kept_decision import KeptDecision
 from ..server.protocol import ClientConnection as Served
+from ..server.remembered_decision import RememberedDecision
 from ..server.serve import Serving, bind, exposed
 from .access import Access, new_token
 from .api import Router
@@ -76,7 +76,9 @@ class Inspector:
         """A request has ended."""
         self.watch.ended(exchange, entry)
 
-    def again(self, connection: Served, kept: KeptDecision, entry: LogEntry, begun: float) -> None:
+    def again(
+        self, connection: Served, kept: RememberedDecision, entry: LogEntry, begun: float
+    ) -> None:
         """A small file has been sent as before."""
         self.watch.again(connection, kept, entry, begun)
 

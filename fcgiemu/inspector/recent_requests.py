@@ -11,8 +11,8 @@ from typing import NamedTuple
 from ..decision import Decision
 from ..server.app import LogEntry
 from ..server.exchange import Exchange
-from ..server.kept_decision import KeptDecision
 from ..server.protocol import ClientConnection
+from ..server.remembered_decision import RememberedDecision
 from ..server.request_capture import CAPTURED, Capture
 
 #: Requests that are kept.
@@ -53,7 +53,7 @@ class Again(NamedTuple):
     """
 
     number: int
-    kept: KeptDecision
+    kept: RememberedDecision
     entry: LogEntry
     began: float
     scheme: str
@@ -115,7 +115,7 @@ class Ring:
         return seen
 
     def add_again(
-        self, connection: ClientConnection, kept: KeptDecision, entry: LogEntry, begun: float
+        self, connection: ClientConnection, kept: RememberedDecision, entry: LogEntry, begun: float
     ) -> None:
         """A small file was sent as before, without an exchange."""
         self.total += 1

@@ -10,7 +10,7 @@ import threading
 import uuid
 
 from ..decision import Decision, ServeFile
-from ..freb import masking, recording, translate, writer
+from ..freb import recording, trace_masking, translate, writer
 from ..freb.recording import EventFilter
 from ..freb.traced_exchange import Answered
 from ..http.response import reason_phrase
@@ -28,7 +28,7 @@ def as_freb(site: Site, seen: Seen, decision: Decision) -> bytes:
     traced = traced_exchanges.exchange(site, now, events.events, _answered(site, seen, now))
     steps = translate.translate(traced)
     trace = recording.record(traced, steps, _occasion(seen), EventFilter())
-    return writer.write(masking.masked(trace))
+    return writer.write(trace_masking.masked(trace))
 
 
 def _occasion(seen: Seen) -> recording.Occasion:

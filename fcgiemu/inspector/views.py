@@ -10,8 +10,8 @@ import zlib
 from collections.abc import Iterable
 from typing import Any, NotRequired, TypedDict
 
-from ..pages import masking
-from ..server.log import handled_by
+from ..pages import secret_masking
+from ..server.access_log import handled_by
 from ..server.request_capture import CAPTURED
 from .recent_requests import Seen
 
@@ -83,7 +83,7 @@ def summary(seen: Seen) -> RequestSummary:
         "number": seen.number,
         "time": entry.when,
         "method": entry.method,
-        "url": masking.text(seen.target),
+        "url": secret_masking.text(seen.target),
         "status": entry.status or None,
         "substatus": entry.substatus,
         "handled_by": handled_by(entry),
@@ -93,7 +93,7 @@ def summary(seen: Seen) -> RequestSummary:
         "milliseconds": round(entry.seconds * 1000, 3),
         "bytes_sent": entry.bytes_sent,
         "client_gone": entry.client_gone,
-        "remark": masking.text(entry.remark) or None,
+        "remark": secret_masking.text(entry.remark) or None,
         "replay_of": seen.replay_of or None,
         "page": _page(seen),
     }
@@ -113,7 +113,7 @@ def _page(seen: Seen) -> str | None:
     before, _, path = referer.partition(b"://" + host + b"/")
     if not host or before not in (b"http", b"https") or referer == before:
         return None
-    return masking.text("/" + path.decode("latin-1"))
+    return secret_masking.text("/" + path.decode("latin-1"))
 
 
 def details(seen: Seen, output: Iterable[str]) -> Details:
@@ -127,7 +127,7 @@ def details(seen: Seen, output: Iterable[str]) -> Details:
         "version": f"HTTP/{seen.version}",
         "client": seen.client[0],
         "path": decision.path if decision else "",
-        "query": masking.text(decision.query) if decision else "",
+        "query": secret_masking.text(decision.query) if decision else "",
         "request_headers": masked(request),
         "response_headers": masked(response),
         "request_body": body(bytes(capture.request_body), capture.request_bytes, request)
@@ -138,7 +138,7 @@ def details(seen: Seen, output: Iterable[str]) -> Details:
         else None,
         "timing": _timing(seen),
         "process": capture.pid or None if capture else None,
-        "output": [masking.text(line) for line in output],
+        "output": [secret_masking.text(line) for line in output],
         "copies": {"curl": _curl(seen)},
     }
 
@@ -183,13 +183,13 @@ def masked_value(name: str, value: str) -> str:
         return ";".join([_masked_cookie(first), *kept])
     if lower in ("authorization", "proxy-authorization"):
         scheme, space, _ = value.partition(" ")
-        return f"{scheme} {masking.MASK}" if space else masking.MASK
-    return masking.value(name, value)
+        return f"{scheme} {secret_masking.MASK}" if space else secret_masking.MASK
+    return secret_masking.value(name, value)
 
 
 def _masked_cookie(part: str) -> str:
     name, equals, _ = part.partition("=")
-    return f"{name}={masking.MASK}" if equals else masking.MASK
+    return f"{name}={secret_masking.MASK}" if equals else secret_masking.MASK
 
 
 def body(data: bytes, size: int, headers: list[tuple[str, str]]) -> Body | None:
@@ -222,8 +222,8 @@ def _text(data: bytes, kind: str) -> str | None:
         return None
     if "json" in kind:
         with contextlib.suppress(ValueError, RecursionError):
-            return json.dumps(masking.data(json.loads(text)), ensure_ascii=False, indent=1)
-    return masking.text(text)
+            return json.dumps(secret_masking.data(json.loads(text)), ensure_ascii=False, indent=1)
+    return secret_masking.text(text)
 
 
 def _decompressed(data: bytes, encoding: str) -> bytes:
@@ -267,10 +267,10 @@ def _curl(seen: Seen) -> str:
         sent = body(bytes(capture.request_body), capture.request_bytes, request_headers(seen))
         if sent is not None and "text" in sent:
             words += ["--data-binary", sent["text"]]
-    words.append(f"{seen.scheme}://{host}{masking.text(seen.target)}")
+    words.append(f"{seen.scheme}://{host}{secret_masking.text(seen.target)}")
     return shlex.join(words)
 
 
 def clean(answer: Any) -> Any:
     """An answer of ``explain`` or ``check`` without secrets."""
-    return masking.data(answer)
+    return secret_masking.data(answer)

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from ..decision import Decision
 from ..server.app import LogEntry
 from ..server.exchange import Exchange
-from ..server.kept_decision import KeptDecision
 from ..server.protocol import ClientConnection
+from ..server.remembered_decision import RememberedDecision
 from ..server.serve import Serving
 from .explaining import Explainer
 from .recent_requests import Ring, Seen
@@ -63,7 +63,7 @@ class Watch:
             self._waits(seen.decision)
 
     def again(
-        self, connection: ClientConnection, kept: KeptDecision, entry: LogEntry, begun: float
+        self, connection: ClientConnection, kept: RememberedDecision, entry: LogEntry, begun: float
     ) -> None:
         """A small file has been sent as before."""
         self.ring.add_again(connection, kept, entry, begun)

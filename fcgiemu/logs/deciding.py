@@ -13,7 +13,7 @@ from ..site import Site
 from . import outcome
 from .entry import SEPARATOR, Keyed
 from .inputs import inputs
-from .masking import masked
+from .log_masking import masked
 from .outcome import MAX_HOPS, Way
 from .removal import Removal
 from .results import Group, Section

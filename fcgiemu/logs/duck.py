@@ -2,7 +2,7 @@
 
 DuckDB reads fixed columns, and what does not fit it drops or shifts without a word. So it gets
 stretches of one layout, in UTF-8, without control characters; and what it has counted must be as
-many requests as there are lines. Where one of these is not so, the lines are read by tally.py.
+many requests as there are lines. Where one of these is not so, line_counting.py reads the lines.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from .entry import (
     SOME_QUERY,
     NotARequest,
 )
+from .line_counting import Stretch, Tally, W3cCounter, skip_all, stretches
 from .sources import BLOCK, Unreadable, as_utf8, whole_lines
 from .store import SECTIONS, Nowhere
-from .tally import Stretch, Tally, W3cCounter, skip_all, stretches
-from .w3c import FIELDS_LINE, NO_FIELDS, NO_STEM, FieldLayout, full
+from .w3c_fields import FIELDS_LINE, NO_FIELDS, NO_STEM, FieldLayout, full
 
 #: Bytes of text that are counted at once.
 CHUNK = 48 << 20

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Protocol
 
 from .entry import Columns, NotARequest
+from .line_counting import Tally, count_w3c
 from .records import folded, has_requests, request, requests
 from .sources import LogSource, LogStream, Unreadable, as_utf8, streams, whole_lines
-from .tally import Tally, count_w3c
 from .text_lines import iis, ncsa
 
 #: Bytes of a log that are looked at to tell its format.

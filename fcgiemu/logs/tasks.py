@@ -21,9 +21,9 @@ from ..site import Site
 from . import formats, store
 from .deciding import Judge, Kinds, Stopped
 from .entry import Wanted
+from .line_counting import Tally
 from .results import Section
 from .sources import LogSource
-from .tally import Tally
 from .workers import stopping
 
 

@@ -15,12 +15,12 @@ from ..config.tree import Effective
 from ..decision import CallWebServer, Decision, Respond
 from ..hosting import Hosting
 from ..http.response import Response, reason_phrase, redirect_body
-from ..pages import SourceLine, detailed, masking
+from ..pages import SourceLine, detailed, secret_masking
 from ..pages.story import RequestStory, judged
 from ..trace import Trace
 from ..worker import paths
 from . import loaded_modules, static_file
-from .notifications import notifications
+from .acted_modules import notifications
 from .pipeline import decide
 from .reasons import reasons
 
@@ -313,10 +313,10 @@ def _story(decision: Decision) -> RequestStory | None:
     if (now.path, now.query, now.rules) != (decision.path, decision.query, decision.rules):
         return None
     events: list[dict[str, Any]] = [event.as_json() for event in trace.events]
-    clean: Any = masking.data(events)
+    clean: Any = secret_masking.data(events)
     return RequestStory(
         outcome="",
-        reasons=[masking.text(reason) for reason in reasons(decision, events)],
+        reasons=[secret_masking.text(reason) for reason in reasons(decision, events)],
         pipeline=notifications(decision),
         rules=judged(clean),
         sources=site.files.configuration,

@@ -27,7 +27,7 @@ from ..hosting import Hosting, SiteFiles
 from ..http.identity import User
 from ..http.request import Request, make_request
 from ..profiles import PROFILES, Order
-from ..rewrite.policy import POLICY
+from ..rewrite.inferred_behaviours import POLICY
 from ..rewrite.state import RewriteState
 from ..trace import Trace
 from . import (

@@ -10,7 +10,7 @@ from ..config.tree import Effective
 from ..decision import Abort, Action, Redirect, Respond
 from ..rewrite import targets
 from ..rewrite.compiler import InboundRules, inbound
-from ..rewrite.policy import POLICY
+from ..rewrite.inferred_behaviours import POLICY
 from ..rewrite.rule import RuleList, Verdict, evaluate
 from . import application_request_routing
 from .context import Context, Rewritten, SameRequest, Step

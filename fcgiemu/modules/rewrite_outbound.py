@@ -9,6 +9,7 @@ from ..config.tree import Effective
 from ..decision import Decision, Respond
 from ..http.response import Header, body_charset
 from ..rewrite import targets
+from ..rewrite.inferred_behaviours import POLICY
 from ..rewrite.outbound import (
     OutboundRule,
     OutboundRules,
@@ -17,7 +18,6 @@ from ..rewrite.outbound import (
     rewrite_headers,
     selected,
 )
-from ..rewrite.policy import POLICY
 from ..rewrite.regex import TooComplex
 from ..rewrite.state import RewriteState
 from ..rewrite.template import ExpansionError

@@ -19,7 +19,7 @@ from ..files import FileEntry
 from ..http.numbers import MAX_LENGTH, bounded
 from ..http.request import Request
 from ..http.url import encode_location
-from ..rewrite.policy import POLICY
+from ..rewrite.inferred_behaviours import POLICY
 from .context import Context
 from .handlers import not_found
 

@@ -12,7 +12,7 @@ from importlib import resources
 from typing import Any
 
 from ..http.url import encode_path
-from . import masking
+from . import secret_masking
 from .highlighting import highlighted
 
 
@@ -68,9 +68,9 @@ class SourceLine:
 
 def start_failure(title: str, message: str, hints: Sequence[str], output: str) -> bytes:
     """The page of AspNetCoreModule, or of its fork, about a process that does not start. What is
-    known of the cause may be empty. Without secrets: see masking.
+    known of the cause may be empty. Without secrets: see secret_masking.
     """
-    clean = masking.text
+    clean = secret_masking.text
     return render(
         "start_failure.html",
         title=title,

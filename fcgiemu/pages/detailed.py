@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from . import Reload, SourceLine, masking, render
+from . import Reload, SourceLine, render, secret_masking
 from .story import RequestStory
 
 #: Where the script stands that loads the page again: see with_reload.
@@ -44,17 +44,17 @@ class ErrorReport:
 
 def detailed_error(report: ErrorReport) -> bytes:
     """The page that local clients get: what failed, where, the line of web.config, and what to
-    try. Without secrets: see masking.
+    try. Without secrets: see secret_masking.
     """
     return render("error.html", report=_masked(report))
 
 
 def _masked(report: ErrorReport) -> ErrorReport:
-    clean, error = masking.text, report.error
+    clean, error = secret_masking.text, report.error
     return replace(
         report,
         message=clean(report.message),
-        rows=[(label, masking.value(label, shown)) for label, shown in report.rows],
+        rows=[(label, secret_masking.value(label, shown)) for label, shown in report.rows],
         hints=tuple(clean(hint) for hint in report.hints),
         description=clean(report.description),
         error=error and ConfigError(clean(error.message), clean(error.place), clean(error.hint)),

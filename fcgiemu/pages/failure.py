@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from . import Reload, SourceLine, masking, render
+from . import Reload, SourceLine, render, secret_masking
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +59,12 @@ class FailedRequest:
 
 
 def failed_application(failure: FailedRequest) -> bytes:
-    """The page for local clients that accept HTML. Without secrets: see masking."""
+    """The page for local clients that accept HTML. Without secrets: see secret_masking."""
     return render("failure.html", failure=_masked(failure))
 
 
 def _masked(failure: FailedRequest) -> FailedRequest:
-    clean = masking.text
+    clean = secret_masking.text
     return replace(
         failure,
         request=clean(failure.request),
@@ -79,5 +79,5 @@ def _masked(failure: FailedRequest) -> FailedRequest:
 
 
 def _clean(frame: Frame) -> Frame:
-    lines = [replace(line, text=masking.text(line.text)) for line in frame.source]
+    lines = [replace(line, text=secret_masking.text(line.text)) for line in frame.source]
     return replace(frame, source=lines)

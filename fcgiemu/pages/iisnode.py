@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from . import masking, render
+from . import render, secret_masking
 
 #: Characters of what a process wrote that are shown, from the end.
 MAX_OUTPUT = 1 << 16
@@ -24,8 +24,8 @@ class NodePage:
 
 
 def page(failed: NodePage) -> bytes:
-    """The page. Without secrets: see masking."""
-    clean = masking.text
+    """The page. Without secrets: see secret_masking."""
+    clean = secret_masking.text
     return render(
         "iisnode.html",
         failed=replace(

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from ..freb import masking
+from ..freb import trace_masking
 from ..site import Site
 from ..version import __version__
 from .comparing import ChangedAnswer
@@ -37,15 +37,17 @@ class Redactor:
         """A URL or a value."""
         for host in self._hosts:
             text = re.sub(rf"(?i)(?<![\w.-]){re.escape(host)}(?![\w-])", HOST, text)
-        return masking.parameters(text)
+        return trace_masking.parameters(text)
 
     def headers(self, pairs: Iterable[Header]) -> list[list[str]]:
         """Headers, secret ones masked."""
-        return [[name, self.text(value)] for name, value in masking.headers(pairs)]
+        return [[name, self.text(value)] for name, value in trace_masking.headers(pairs)]
 
     def configuration(self, lines: Iterable[str]) -> list[str]:
         """Lines of a configuration file."""
-        return [self.text(_SECRET_ATTRIBUTES.sub(rf"\g<1>{masking.MASK}", line)) for line in lines]
+        return [
+            self.text(_SECRET_ATTRIBUTES.sub(rf"\g<1>{trace_masking.MASK}", line)) for line in lines
+        ]
 
 
 def of_comparison(found: ChangedAnswer, site: Site, live: str, host: str) -> dict[str, Any]:

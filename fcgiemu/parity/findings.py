@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 
-from ..freb import masking, wire
+from ..freb import trace_masking, wire
 from ..freb.model import FrebTrace
 from ..site import Site
 from ..version import __version__
@@ -37,7 +37,7 @@ def _shown(url: str) -> str:
     parts = wire.split(url)
     default = {"http": ":80", "https": ":443"}.get(parts.scheme, "")
     authority = parts.authority.removesuffix(default) if default else parts.authority
-    return masking.parameters(url.replace(parts.authority, authority, 1))
+    return trace_masking.parameters(url.replace(parts.authority, authority, 1))
 
 
 def _headers(trace: FrebTrace, traced: TracedRequest) -> tuple[list[str], list[str]]:
@@ -50,7 +50,7 @@ def _headers(trace: FrebTrace, traced: TracedRequest) -> tuple[list[str], list[s
     for name, value in traced.headers:
         if name.lower() not in looked_at:
             continue
-        if masking.is_secret(name) or "]" in value:
+        if trace_masking.is_secret(name) or "]" in value:
             left_out.append(name)
         else:
             shown.append(f"[{name}: {value}]")
@@ -114,7 +114,7 @@ def _rules(trace: FrebTrace) -> list[str]:
 
 def case(trace: FrebTrace, found: TraceComparison, site: Site) -> dict[str, object]:
     """The case of a trace that differs: request, the first difference, the rules behind it."""
-    trace = masking.masked(trace)
+    trace = trace_masking.masked(trace)
     host = wire.split(trace.url).host
     redactor = Redactor([host])
     traced = request_of(trace)
@@ -165,4 +165,4 @@ def case(trace: FrebTrace, found: TraceComparison, site: Site) -> dict[str, obje
 
 def _redacted(name: str, value: str, redactor: Redactor) -> str:
     """A value of a difference; those of secret headers are masked."""
-    return masking.MASK if value and masking.is_secret(name) else redactor.text(value)
+    return trace_masking.MASK if value and trace_masking.is_secret(name) else redactor.text(value)

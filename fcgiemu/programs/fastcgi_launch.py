@@ -244,7 +244,7 @@ class Launcher:
         if program.version is not None and program.version < (3, 0):
             # Python 2 takes a .pyc for current whose source was saved again within the same second.
             environment["PYTHONDONTWRITEBYTECODE"] = "1"
-        command = guarded((program.path, str(_WORKER / "genuine.py"), script))
+        command = guarded((program.path, str(_WORKER / "microsoft_wfastcgi.py"), script))
         return Launch(
             command=command,
             environment=environment,

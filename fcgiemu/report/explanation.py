@@ -31,8 +31,8 @@ from ..modules import (
     static_file,
     webdav,
 )
+from ..modules.acted_modules import notifications
 from ..modules.fastcgi_variables import variables
-from ..modules.notifications import notifications
 from ..modules.reasons import reasons
 from ..pages.story import NotificationJson
 from ..rewrite.state import RewriteState

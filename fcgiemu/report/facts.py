@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, fields
 from importlib import resources
 from typing import Any
 
-from ..rewrite.policy import POLICY
+from ..rewrite.inferred_behaviours import POLICY
 
 #: From the strongest to the weakest; a fact counts under the strongest that its grade names.
 GRADES = ("measured", "documented", "seen in code", "inferred")

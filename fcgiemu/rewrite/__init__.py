@@ -2,5 +2,5 @@
 I/O, no clock.
 
 Facts that Microsoft documents or that were measured on IIS carry no mark; what is only inferred
-hangs on a policy in policy.py.
+depends on a switch in inferred_behaviours.py.
 """

@@ -12,8 +12,8 @@ from ..catalogue.findings import Finding, Span
 from ..config.merge import Node
 from ..config.tree import Effective
 from . import page_rules, providers
+from .inferred_behaviours import POLICY
 from .pattern import Matcher, compile_matcher, required_prefix
-from .policy import POLICY
 from .regex import PatternError
 from .rule import Condition, Rule, RuleAction, RuleList, SetVariable
 from .state import RewriteState

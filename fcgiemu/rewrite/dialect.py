@@ -13,7 +13,7 @@ from itertools import takewhile
 from math import log2
 from typing import NoReturn
 
-from .policy import POLICY
+from .inferred_behaviours import POLICY
 
 #: Category -> the text Microsoft documents for it (cpp-docs, regex_constants::error_type).
 MESSAGES = {

@@ -14,8 +14,8 @@ from ..config.tree import Effective
 from ..trace import Trace
 from .compiler import OUTBOUND, Compiler, condition
 from .html import TagAttribute, attributes
+from .inferred_behaviours import POLICY
 from .pattern import Captures, Matcher
-from .policy import POLICY
 from .regex import Pattern, PatternError, compile_pattern
 from .rule import Condition, conditions_hold
 from .state import RewriteState

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from .policy import POLICY
+from .inferred_behaviours import POLICY
 from .regex import compile_pattern
 
 Captures = tuple[str, ...]

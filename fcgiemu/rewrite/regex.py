@@ -22,7 +22,7 @@ from .automaton import Automaton, Inexpressible, OutOfBudget, SearchBudget
 from .cost import cost, takes_anything_first
 from .dialect import END as _END
 from .dialect import EXPONENTIAL, MAX_GROUPS, MESSAGES, PatternError, parse, required_prefix
-from .policy import POLICY
+from .inferred_behaviours import POLICY
 
 __all__ = [
     "EXPONENTIAL",

@@ -11,9 +11,9 @@ from typing import Literal, Protocol
 from ..catalogue.findings import E_ACCESS_DENIED, E_INVALID_DATA, Span
 from ..trace import Trace
 from . import targets
+from .inferred_behaviours import POLICY
 from .page_rules import PageRule
 from .pattern import Captures, Matcher
-from .policy import POLICY
 from .regex import TooComplex
 from .state import RewriteState
 from .template import MAX_BACK_REFERENCE, ExpansionError, Template

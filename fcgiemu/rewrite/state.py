@@ -30,7 +30,7 @@ from typing import Protocol
 from ..http.identity import ANONYMOUS, User
 from ..http.request import Request
 from ..http.url import encode_path
-from .policy import POLICY
+from .inferred_behaviours import POLICY
 
 MODULE_VERSION = "7,1,1993,2351"  # measured: URL Rewrite 2.1
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from urllib.parse import quote, unquote
 
-from .policy import POLICY
+from .inferred_behaviours import POLICY
 from .state import ExpansionError, RewriteState
 
 MAX_BACK_REFERENCE = 31  # the registry value MaxBackReferences: default and maximum

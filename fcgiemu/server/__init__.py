@@ -1,1 +1,1 @@
-"""The ASGI application that acts on decisions, and ``serve``."""
+"""Acting on decisions: connections, processes, proxies, the log, and ``serve``."""

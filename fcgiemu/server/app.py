@@ -49,14 +49,14 @@ from .decision_cache import decide, holds
 from .exchange import ClientGone, EntityTooLarge, Exchange
 from .failed_requests_tracing import Recorder
 from .fastcgi_pools import FastCgiPools
-from .kept_decision import KeptDecision
 from .local_clients import trusted_names
 from .output_cache import OutputCache
 from .process_handlers.registry import ProcessHandlers
 from .process_output import Output
 from .protocol import ClientConnection
+from .remembered_decision import RememberedDecision
+from .request_building import RequestHeads
 from .request_capture import CAPTURED, Capture
-from .request_head import RequestHeads
 from .save_counter import SaveCounter
 from .spool import SpoolBudget
 from .warm_up import WarmUp
@@ -111,7 +111,7 @@ class Observer(Protocol):
     def ended(self, exchange: Exchange, entry: LogEntry) -> None: ...
 
     def again(
-        self, connection: ClientConnection, kept: KeptDecision, entry: LogEntry, begun: float
+        self, connection: ClientConnection, kept: RememberedDecision, entry: LogEntry, begun: float
     ) -> None: ...
 
 
@@ -226,7 +226,7 @@ class Server:
             self._leave(exchange)
             exchange.protocol.run(exchange, self._internal_error(exchange, error))
 
-    def answer_again(self, connection: ClientConnection, kept: KeptDecision) -> bool:
+    def answer_again(self, connection: ClientConnection, kept: RememberedDecision) -> bool:
         """Send a small file as it was sent before for the same bytes, if that still is the answer:
         the shortest way through the server.
         """

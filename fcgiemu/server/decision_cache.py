@@ -40,7 +40,7 @@ from ..modules.pipeline import schedule
 from ..modules.request_filtering import request_filter
 from ..site import Site
 from .exchange import Exchange
-from .kept_decision import KeptDecision
+from .remembered_decision import RememberedDecision
 
 K = TypeVar("K")
 T = TypeVar("T")
@@ -66,15 +66,15 @@ class DecisionCache:
     __slots__ = ("_heads", "_kept", "_of_any_path", "_of_any_query")
 
     def __init__(self) -> None:
-        self._kept: dict[bytes, KeptDecision] = {}
+        self._kept: dict[bytes, RememberedDecision] = {}
         #: A head of such requests.
         self._heads: dict[Alike, RequestHead] = {}
         #: The same with the path -> what holds for any query.
-        self._of_any_query: dict[tuple[Alike, bytes], KeptDecision] = {}
+        self._of_any_query: dict[tuple[Alike, bytes], RememberedDecision] = {}
         #: What holds for many a path.
-        self._of_any_path: dict[Alike, KeptDecision] = {}
+        self._of_any_path: dict[Alike, RememberedDecision] = {}
 
-    def recall(self, data: bytes) -> tuple[RequestHead, KeptDecision | None] | None:
+    def recall(self, data: bytes) -> tuple[RequestHead, RememberedDecision | None] | None:
         """The head that ``data`` is, where it is known, and what is kept of the request if it has
         come before.
 
@@ -118,7 +118,7 @@ class DecisionCache:
             _put(self._heads, alike, kept.head)
         self._remember(data, alike, kept)
 
-    def _remember(self, data: bytes, alike: Alike, kept: KeptDecision) -> None:
+    def _remember(self, data: bytes, alike: Alike, kept: RememberedDecision) -> None:
         _put(self._kept, data, kept)
         if kept.any_query:
             _put(self._of_any_query, (alike, kept.head.target.partition(b"?")[0]), kept)
@@ -161,7 +161,7 @@ def decide(site: Site, exchange: Exchange) -> Decision:
             if listing is not None:
                 folders[view] = listing
                 del answers[view, relative]
-        exchange.kept = KeptDecision(
+        exchange.kept = RememberedDecision(
             head=RequestHead(
                 exchange.method, exchange.target, exchange.headers, exchange.version, True
             ),
@@ -196,7 +196,7 @@ def _is_whole_script(decision: Decision) -> bool:
     )
 
 
-def with_target(kept: KeptDecision, head: RequestHead) -> KeptDecision | None:
+def with_target(kept: RememberedDecision, head: RequestHead) -> RememberedDecision | None:
     """What holds for any query, or any path, for the target of ``head``; None where that has to be
     decided.
     """
@@ -223,7 +223,7 @@ def with_target(kept: KeptDecision, head: RequestHead) -> KeptDecision | None:
         decision, action=action, request=request, path=path, query=query, rewrite=rewrite
     )
     template = kept.template if action is decision.action else None
-    return KeptDecision(
+    return RememberedDecision(
         head=head,
         decision=new,
         generation=kept.generation,
@@ -250,12 +250,12 @@ def _changed(record: T, **changes: object) -> T:
     return made
 
 
-def holds(site: Site, kept: KeptDecision) -> bool:
+def holds(site: Site, kept: RememberedDecision) -> bool:
     """Whether a decision would be made again: nothing that it depends on has changed."""
     return kept.generation == site.tree.generation and _same(kept)
 
 
-def _same(kept: KeptDecision) -> bool:
+def _same(kept: RememberedDecision) -> bool:
     for view, listing in kept.folders:
         if not view.holds(listing):
             return False

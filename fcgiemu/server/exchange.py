@@ -40,10 +40,10 @@ from ..modules import compression
 from ..modules.compression import Encoder
 from ..modules.dynamic_ip_restriction import RateVerdict
 from . import response_heads
-from .kept_decision import KeptDecision
 from .output_cache import Recording
+from .remembered_decision import RememberedDecision
+from .request_building import RequestHeads
 from .request_capture import CAPTURED, Capture
-from .request_head import RequestHeads
 from .send_file import FileSender
 from .spool import MAX_WAITING_RESPONSE, Spool, SpoolBudget
 
@@ -128,7 +128,7 @@ class Exchange:
     #: When its answering began, by the process's clock; 0 = it has not.
     begun = 0.0
     #: What is remembered of the request, or may be.
-    kept: KeptDecision | None = None
+    kept: RememberedDecision | None = None
     #: What to call when the client goes away in mid-request.
     when_lost: Callable[[], object] | None = None
     #: Whether the client sends a body, and whether all of it is here.

@@ -37,7 +37,7 @@ from ..fastcgi.pool import EXIT_PATIENCE, Pool
 from ..fastcgi.process import StartFailed, WorkerProcess
 from ..http.response import Response
 from ..modules import custom_error, rewrite_outbound, sending
-from ..pages import masking
+from ..pages import secret_masking
 from ..site import Site
 from . import failure_page, fastcgi_failures, response_heads
 from .exchange import PORTION, ClientGone, Exchange
@@ -443,7 +443,7 @@ class FastCgiCall:
         while mode != "TerminateProcess" and not connection.ended:
             await connection.wait(0)
             connection.take()
-        text = masking.text(fastcgi_failures.text_of(connection.stderr))
+        text = secret_masking.text(fastcgi_failures.text_of(connection.stderr))
         self.pools.show(self.worker, self.decision, text)
         likely = self.pools.likely(self.worker, self.decision, text)
         folder = self.pools.site.application(self.decision.path).path

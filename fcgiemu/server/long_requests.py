@@ -5,7 +5,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Iterable
 
-from ..pages import masking
+from ..pages import secret_masking
 from .exchange import Exchange
 
 #: Seconds after which a request is named.
@@ -32,7 +32,7 @@ class LongRequests:
             and exchange not in self._told
         ]
         for exchange in late[:_NAMED]:
-            target = masking.text(exchange.target.decode("latin-1"))
+            target = secret_masking.text(exchange.target.decode("latin-1"))
             state = "is being sent" if exchange.status else "no answer yet"
             seconds = f"{now - exchange.begun:.0f} s"
             self._say(f"  waiting     {exchange.method} {target}: {state} after {seconds}")

@@ -45,8 +45,8 @@ from ..http.url import UrlRefused
 from .date_header import DateHeader
 from .decision_cache import LONGEST_HEAD, DecisionCache
 from .exchange import Exchange, Tunnel
-from .kept_decision import KeptDecision
-from .request_head import RequestHeads
+from .remembered_decision import RememberedDecision
+from .request_building import RequestHeads
 from .send_file import FileSender
 from .spool import SpoolBudget
 from .web_limits import Timers
@@ -101,7 +101,7 @@ class RequestHandler(Protocol):
     def begin(self, exchange: Exchange) -> None:
         """Begin to answer a request."""
 
-    def answer_again(self, connection: ClientConnection, kept: KeptDecision) -> bool:
+    def answer_again(self, connection: ClientConnection, kept: RememberedDecision) -> bool:
         """Answer a request whose whole answer is kept; False where that has changed."""
 
     def refuse(self, exchange: Exchange, error: UrlRefused) -> None:

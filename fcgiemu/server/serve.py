@@ -20,11 +20,11 @@ from .. import posix
 from ..app_service.home import lock_of
 from ..errors import SiteError
 from ..fastcgi.process import WorkerProcess
-from ..pages import masking
+from ..pages import secret_masking
 from ..programs.fastcgi_launch import PoolOptions
 from ..reload import RELOAD_ALSO, Watcher, also_pattern
 from ..site import Site
-from . import failure_page, log, start_up, transform_log
+from . import access_log, failure_page, start_up, transform_log
 from .app import LogEntry, Observer, Server
 from .exchange import Exchange
 from .failed_requests_tracing import Recorder
@@ -99,14 +99,14 @@ class Console:
         out, log_format = options.out, options.log_format
         self._out = out
         self._talk = out if log_format == "text" else sys.stderr
-        self._format = log.FORMATS[log_format]
+        self._format = access_log.FORMATS[log_format]
         if log_format == "text":
-            self._format = log.for_people(options.quiet, options.verbose, options.colour)
+            self._format = access_log.for_people(options.quiet, options.verbose, options.colour)
         self._waiting: list[LogEntry] = []
         #: Gets the processes' lines as well.
         self.companion: Companion | None = None
         if log_format == "w3c":
-            print(log.w3c_header(datetime.now(UTC)), file=out, flush=True)
+            print(access_log.w3c_header(datetime.now(UTC)), file=out, flush=True)
 
     def say(self, text: str) -> None:
         """Print at once, after what waits."""
@@ -135,7 +135,7 @@ class Console:
 
     def line(self, pid: int, label: str, text: str) -> None:
         """A line of a process, with the request it belongs to."""
-        text = masking.text(text)
+        text = secret_masking.text(text)
         if self.companion is not None:
             self.companion.output(pid, label, text)
         who = " ".join(part for part in (str(pid or ""), label) if part)

@@ -11,7 +11,7 @@ from .. import catalogue, posix
 from ..applications import Application
 from ..catalogue.findings import Finding
 from ..decision import Handler
-from ..diagnosis import configuration_files, kinder, python_applications
+from ..diagnosis import configuration_files, kinder_than_iis, python_applications
 from ..diagnosis import handlers as own_handlers
 from ..diagnosis import iisnode as node_findings
 from ..fastcgi.limits import Limits
@@ -77,7 +77,7 @@ _SAID = frozenset({"settings-python-courtesy", "settings-inferred-folder", "aspn
 
 def _kinder(site: Site) -> Iterator[str]:
     """What runs here and would differ on the server; errors and warnings are the review's."""
-    for found in kinder.findings(site):
+    for found in kinder_than_iis.findings(site):
         if found.severity == "info" and found.code not in _SAID:
             yield line(found, "note")
 

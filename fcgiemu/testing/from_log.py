@@ -9,7 +9,7 @@ from ..errors import SiteError
 from ..logs.deciding import ALIKE, shown_url
 from ..logs.entry import Keyed
 from ..logs.listing import requests
-from ..logs.masking import masked
+from ..logs.log_masking import masked
 from ..logs.run import Options
 from ..site import Site
 from ..version import DOCUMENTATION

@@ -5,8 +5,8 @@ It must never show anything stale. So it loads ahead only what lies in a site-pa
 no .pth file has brought in and that is not watched; never with gevent or eventlet; nothing that
 leaves a thread, a child, a descriptor or a changed process behind. When its first request comes,
 everything that it has read must still be as it was, and the site must ask for all of it (see
-shelf.py). Where anything is not so, the process starts itself anew and answers the same request as
-any other worker would: what it had received goes along.
+preloaded_modules.py). Where anything is not so, the process starts itself again and answers the
+same request as any other worker would: what it had received goes along.
 """
 
 import builtins
@@ -20,7 +20,7 @@ import tempfile
 import threading
 import time
 
-from . import shelf
+from . import preloaded_modules
 
 #: Modules that change what others do when they are loaded later: nothing is loaded ahead with them.
 NEVER = frozenset(("gevent", "eventlet"))
@@ -102,7 +102,7 @@ def load_ahead(settings):
     before = dict(os.environ)
     os.environ.update(settings)
     path, sys.path[:] = list(sys.path), options["path"]
-    made = shelf.Shelf(_may_load, start_anew)
+    made = preloaded_modules.Shelf(_may_load, start_anew)
     sys.meta_path.insert(0, made)
     try:
         _load_all(made, names)

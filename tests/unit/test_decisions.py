@@ -20,7 +20,7 @@ from fcgiemu.server.decision_cache import KEPT, LONGEST_HEAD, DecisionCache, dec
 from fcgiemu.server.exchange import Exchange
 from fcgiemu.server.fastcgi_pools import _params
 from fcgiemu.server.protocol import ClientConnection
-from fcgiemu.server.request_head import RequestHeads
+from fcgiemu.server.request_building import RequestHeads
 from fcgiemu.settings import Settings
 from fcgiemu.site import Site
 

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from fcgiemu.cli import main
-from fcgiemu.freb import event_table, listing, masking, model, reader, trace_text, writer
+from fcgiemu.freb import event_table, listing, model, reader, trace_masking, trace_text, writer
 from fcgiemu.freb.model import FrebTrace, TraceError
 from fcgiemu.freb.page import page
 
@@ -238,7 +238,7 @@ def _secretive() -> FrebTrace:
 
 
 def test_secrets_are_masked_wherever_they_stand() -> None:
-    text = writer.write(masking.masked(_secretive())).decode()
+    text = writer.write(trace_masking.masked(_secretive())).decode()
     for secret in ("very-secret", "tok-en", "another-secret", "abc123456", "theme=dark"):
         assert secret not in text
     assert "Cookie: session=********; theme=********\r\n" in text
@@ -250,7 +250,7 @@ def test_secrets_are_masked_wherever_they_stand() -> None:
 
 def test_masking_changes_nothing_else() -> None:
     trace = traces.of([traces.at("PATTERN_MATCH", "publicKeyToken=b77", "a=b", "false", "true")])
-    assert masking.masked(trace) == trace
+    assert trace_masking.masked(trace) == trace
 
 
 # -- for people ------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from fcgiemu.cli import main
-from fcgiemu.cli.grammar import GROUPS
+from fcgiemu.cli.command_groups import GROUPS
 
 from ..sites import write
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fcgiemu.rewrite.policy import POLICY
+from fcgiemu.rewrite.inferred_behaviours import POLICY
 from fcgiemu.site import Site
 
 FOUR = "{R:1}" * 4

@@ -9,8 +9,8 @@ import pytest
 
 from fcgiemu.logs import formats, store
 from fcgiemu.logs.entry import OPTIONAL, Wanted
+from fcgiemu.logs.line_counting import Tally
 from fcgiemu.logs.sources import listed
-from fcgiemu.logs.tally import Tally
 
 from ..logs import DEFAULT, w3c, write_w3c
 

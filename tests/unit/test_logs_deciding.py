@@ -12,7 +12,7 @@ from fcgiemu import Settings, Site
 from fcgiemu.logs.deciding import Judge
 from fcgiemu.logs.entry import Keyed
 from fcgiemu.logs.inputs import inputs
-from fcgiemu.logs.masking import masked
+from fcgiemu.logs.log_masking import masked
 from fcgiemu.logs.results import EXAMPLES, MAX_GROUPS, Section, totals
 
 from ..sites import rules, web_config, write

@@ -24,9 +24,9 @@ from fcgiemu.logs.entry import (
     keyed,
     sent_query,
 )
+from fcgiemu.logs.line_counting import Tally
 from fcgiemu.logs.sources import LogSource, listed, share, streams, whole_lines
 from fcgiemu.logs.store import Facts
-from fcgiemu.logs.tally import Tally
 
 ALL = Wanted(frozenset(OPTIONAL))
 

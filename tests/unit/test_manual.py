@@ -11,7 +11,7 @@ import click
 import pytest
 
 from fcgiemu.cli import main, manual
-from fcgiemu.cli.grammar import COMMANDS
+from fcgiemu.cli.command_groups import COMMANDS
 
 
 def read(page: Path) -> str:

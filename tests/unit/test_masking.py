@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from fcgiemu.pages import masking
+from fcgiemu.pages import secret_masking
 
-M = masking.MASK
+M = secret_masking.MASK
 
 
 @pytest.mark.parametrize(
@@ -27,8 +27,8 @@ M = masking.MASK
     ],
 )
 def test_what_is_masked(text: str, masked: str) -> None:
-    assert masking.text(text) == masked
-    assert masking.text(masked) == masked
+    assert secret_masking.text(text) == masked
+    assert secret_masking.text(masked) == masked
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_what_is_masked(text: str, masked: str) -> None:
     ],
 )
 def test_what_stays(text: str) -> None:
-    assert masking.text(text) == text
+    assert secret_masking.text(text) == text
 
 
 def test_data() -> None:
@@ -54,7 +54,7 @@ def test_data() -> None:
         "headers": [{"name": "Cookie", "value": "a=b"}, {"name": "Host", "value": "h"}],
         "status": 200,
     }
-    assert masking.data(given) == {
+    assert secret_masking.data(given) == {
         "variables": [["DB_PASSWORD", M], ["A", "b"]],
         "environment": {"SECRET_KEY": M, "PATH": "/bin"},
         "headers": [{"name": "Cookie", "value": M}, {"name": "Host", "value": "h"}],

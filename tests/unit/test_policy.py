@@ -13,12 +13,12 @@ from click.testing import CliRunner
 
 from fcgiemu.cli import main
 from fcgiemu.report import facts
-from fcgiemu.rewrite.policy import RewritePolicy
+from fcgiemu.rewrite.inferred_behaviours import RewritePolicy
 
 SOURCE = "".join(
     path.read_text()
     for path in (Path(__file__).parents[2] / "fcgiemu").rglob("*.py")
-    if path.name != "policy.py"
+    if path.name != "inferred_behaviours.py"
 )
 
 

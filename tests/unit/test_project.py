@@ -15,8 +15,8 @@ from click.testing import CliRunner
 from fcgiemu import Site, SiteError, project
 from fcgiemu.app_service.environment import AppSetting
 from fcgiemu.cli import main
-from fcgiemu.cli.options import settings_of, site_options
 from fcgiemu.cli.serve import command as serve_command
+from fcgiemu.cli.site_options import settings_of, site_options
 from fcgiemu.fastcgi.limits import Limits
 from fcgiemu.programs.fastcgi_launch import Launcher, PoolOptions
 from fcgiemu.project import read

@@ -18,7 +18,7 @@ from fcgiemu.server.date_header import DateHeader
 from fcgiemu.server.decision_cache import decide
 from fcgiemu.server.exchange import Exchange
 from fcgiemu.server.protocol import ClientConnection
-from fcgiemu.server.request_head import RequestHeads
+from fcgiemu.server.request_building import RequestHeads
 from fcgiemu.server.response_heads import KnownHead
 from fcgiemu.server.spool import SpoolBudget
 from fcgiemu.server.web_limits import Timers

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from fcgiemu.http.url import UrlRefused
 from fcgiemu.server.date_header import DateHeader
 from fcgiemu.server.exchange import ClientGone, Exchange
-from fcgiemu.server.kept_decision import KeptDecision
 from fcgiemu.server.protocol import ALLOWED, ClientConnection, ConnectionState
-from fcgiemu.server.request_head import RequestHeads
+from fcgiemu.server.remembered_decision import RememberedDecision
+from fcgiemu.server.request_building import RequestHeads
 from fcgiemu.server.response_heads import KnownHead
 from fcgiemu.server.spool import SpoolBudget
 from fcgiemu.server.web_limits import Timers
@@ -106,7 +106,7 @@ class Echo:
             else:
                 task.close()
 
-    def answer_again(self, connection: ClientConnection, kept: KeptDecision) -> bool:
+    def answer_again(self, connection: ClientConnection, kept: RememberedDecision) -> bool:
         return False
 
     def refuse(self, exchange: Exchange, error: UrlRefused) -> None:

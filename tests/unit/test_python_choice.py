@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from fcgiemu.cli.options import settings_of
+from fcgiemu.cli.site_options import settings_of
 from fcgiemu.errors import SiteError
 from fcgiemu.programs import environments
 from fcgiemu.programs.installed_pythons import installed

@@ -13,7 +13,7 @@ from .response_heads import KnownHead
 
 
 @dataclass(slots=True, kw_only=True)
-class KeptDecision:
+class RememberedDecision:
     """A request, its decision, and what that depends on beside it."""
 
     head: RequestHead

@@ -13,7 +13,7 @@ import click
 
 from ..catalogue.findings import Span
 from ..decision import CallFastCgi, Decision, Outcome, Proxy, Refused, Respond, ServeFile
-from ..pages import masking
+from ..pages import secret_masking
 from ..rewrite.compiler import inbound
 from .app import LogEntry
 
@@ -76,7 +76,7 @@ def _reason(outcome: Outcome) -> str:
         return ""
     action = outcome.action
     span = action.finding.span if action.finding is not None else _rule_span(outcome)
-    reason = masking.text(action.message or action.reason).strip().partition("\n")[0]
+    reason = secret_masking.text(action.message or action.reason).strip().partition("\n")[0]
     if len(reason) > _MAX_REASON:
         reason = reason[:_MAX_REASON] + "…"
     return f"{span}: {reason}" if span is not None else reason
@@ -92,7 +92,7 @@ def _rule_span(decision: Decision) -> Span | None:
 
 def _shown(url: str) -> str:
     """A URL without the secrets in its query."""
-    return masking.text(url) if "=" in url or "@" in url else url
+    return secret_masking.text(url) if "=" in url or "@" in url else url
 
 
 def _is_error(outcome: Outcome) -> bool:
@@ -151,12 +151,12 @@ def w3c(entry: LogEntry) -> str | None:
         request.local_addr,
         request.method,
         stem,
-        masking.text(query),
+        secret_masking.text(query),
         str(request.port),
         decision.user.name,
         request.remote_addr,
         request.fields.get("user-agent", ""),
-        masking.text(request.fields.get("referer", "")),
+        secret_masking.text(request.fields.get("referer", "")),
         str(entry.status or 200),
         str(entry.substatus),
         str(_win32_status(entry, decision)),

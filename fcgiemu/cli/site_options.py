@@ -23,7 +23,7 @@ from ..profiles import PROFILES
 from ..programs.python_choice import resolve
 from ..settings import EVERY, OPTIONAL_MODULES, Settings, server_pair
 from ..site import Site
-from .grammar import variable
+from .shared_options import variable
 
 #: Options of every command that opens a site.
 _SITE_OPTIONS = (

@@ -22,7 +22,7 @@ from .entry import (
     status_of,
 )
 from .store import Facts, Problem, Sink
-from .w3c import FIELDS_LINE, NO_FIELDS, NO_STEM, ODD_WIDTH, FieldLayout, full
+from .w3c_fields import FIELDS_LINE, NO_FIELDS, NO_STEM, ODD_WIDTH, FieldLayout, full
 
 #: Different lines that are held before they become counted requests.
 _HELD = 100_000

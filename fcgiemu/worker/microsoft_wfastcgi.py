@@ -1,5 +1,5 @@
-"""``python genuine.py /path/to/wfastcgi.py``: Microsoft's own file, unmodified, where there is no
-Windows.
+"""``python microsoft_wfastcgi.py /path/to/wfastcgi.py``: Microsoft's own file, unmodified, where
+there is no Windows.
 
 With FCGIEMU_PROBE (a folder) in the environment, the handler is only loaded by the file's own
 function, and described.
@@ -367,7 +367,7 @@ class _Spawning(object):
                 if data.get("init_main_from_path") == os.path.abspath(
                     sys.modules["__main__"].__file__
                 ):
-                    data["init_main_from_path"] = os.path.join(_HERE, "genuine.py")
+                    data["init_main_from_path"] = os.path.join(_HERE, "microsoft_wfastcgi.py")
                 return data
 
             module.get_preparation_data = get_preparation_data
