@@ -75,7 +75,7 @@ def test_all_is_well(tmp_path: Path) -> None:
         (
             {"WSGI_HANDLER": "app.nope"},
             "has no attribute 'nope'",
-            "Module app (app.py) has no nope. Did you mean app.application? Correct the end of",
+            "Module app (app.py) has no nope. Did you mean app.application?",
         ),
         (
             {"WSGI_HANDLER": "app.aplication"},
@@ -129,7 +129,7 @@ def test_all_is_well(tmp_path: Path) -> None:
             "Write a dotted name: app.application",
         ),
         ({"WSGI_HANDLER": "app"}, "has no dot", "app.application"),
-        ({}, "WSGI_HANDLER is not set", "module.application"),
+        ({}, "WSGI_HANDLER is not set", "app.application"),
         (
             {"Wsgi_Handler": "app.application"},
             "is called Wsgi_Handler, which only Windows takes for WSGI_HANDLER",
