@@ -7,7 +7,6 @@ import contextlib
 import enum
 import os
 import socket
-import tempfile
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
@@ -17,6 +16,7 @@ from .. import posix
 from ..http.numbers import MAX_LENGTH, bounded
 from ..http.request import Request
 from ..lifeline import Lifeline
+from ..socket_folder import SocketFolder
 from .connection import FastCgiConnection
 from .limits import GRACE_SECONDS, Limits
 
@@ -24,8 +24,6 @@ from .limits import GRACE_SECONDS, Limits
 GUARD_SECONDS = 2.0
 #: Seconds for the rest of an answer to come after its process has ended.
 REST_SECONDS = 1.0
-#: A longer path is none for a Unix socket (macOS: 104 bytes with the name and the NUL).
-MAX_SOCKET_FOLDER = 100
 #: Lines of output kept of each process for error pages.
 KEPT_LINES = 200
 #: Requests that are remembered for output that comes late.
@@ -197,6 +195,7 @@ class WorkerProcess:
         self._tasks: list[asyncio.Task[None]] = []
         self._lifeline: Lifeline | None = None
         self._changes: int | None = None
+        self._sockets: SocketFolder | None = None
         self._socket_path: str | None = None
         self._address: tuple[str, int] | None = None
 
@@ -337,11 +336,8 @@ class WorkerProcess:
             theirs = socket.create_server(("127.0.0.1", 0))
             self._address = theirs.getsockname()[:2]
             return theirs, self._connect
-        folder = tempfile.mkdtemp(prefix="fcgiemu-")
-        if len(os.fsencode(folder)) > MAX_SOCKET_FOLDER:
-            os.rmdir(folder)
-            folder = tempfile.mkdtemp(prefix="fcgiemu-", dir="/tmp")
-        self._socket_path = os.path.join(folder, "s")
+        self._sockets = SocketFolder()
+        self._socket_path = self._sockets.name()
         theirs = posix.unix_socket()
         theirs.bind(self._socket_path)
         theirs.listen(8)
@@ -532,8 +528,6 @@ class WorkerProcess:
             self._changes = None
 
     def _forget_socket(self) -> None:
-        if self._socket_path is not None:
-            with contextlib.suppress(OSError):
-                os.unlink(self._socket_path)
-                os.rmdir(os.path.dirname(self._socket_path))
-            self._socket_path = None
+        if self._sockets is not None:
+            self._sockets.close()
+            self._sockets = self._socket_path = None

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -93,6 +94,30 @@ def test_a_family_in_another_session_ends_with_its_server_and_with_its_process(
         else:
             server.process.send_signal(number)
             server.process.wait(STOP_SECONDS)
+
+
+def test_the_socket_of_a_killed_server_goes_with_the_next(
+    site: Path,
+    serve: Callable[..., LiveServer],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:  # a short path, as sockets need
+        monkeypatch.setenv("TMPDIR", folder)
+
+        def left() -> set[Path]:
+            return set(Path(folder).glob("*sockets*"))
+
+        server = serve(site, *options(site))
+        with all_end(server.get("/").text):
+            (old,) = left()
+            server.process.kill()
+            server.process.wait(STOP_SECONDS)
+        os.utime(old, (0, 0))  # a folder that is new may be another server's that begins
+        server = serve(site, *options(site))
+        assert server.get("/").status == 200
+        assert len(left()) == 1 and old not in left()
+        server.stop()
+        assert not left()
 
 
 @adopted

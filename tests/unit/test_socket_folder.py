@@ -1,4 +1,4 @@
-"""The folder of iisnode's sockets: it goes with its server, and that of a killed one with the next."""
+"""The folder of sockets: it goes with its server, and that of a killed one with the next."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fcgiemu.server.process_handlers.socket_folder import SocketFolder
+from fcgiemu.socket_folder import SocketFolder
 
 from ..sites import POSIX_ONLY
 
@@ -37,9 +37,9 @@ def test_what_a_killed_server_left_goes_with_the_next(base: Path) -> None:
     used, killed, fresh = SocketFolder(), SocketFolder(), SocketFolder()
     for folder in (killed, fresh):
         os.close(folder._lock)  # as the system does when a process ends
-    strange = base / "fcgiemu-pipes-strange"
+    strange = base / "fcgiemu-sockets-strange"
     strange.mkdir()
-    (base / "fcgiemu-pipes-link").symlink_to(base)
+    (base / "fcgiemu-sockets-link").symlink_to(base)
     for path in (used.path, killed.path, strange):
         long_ago(path)
     new = SocketFolder()

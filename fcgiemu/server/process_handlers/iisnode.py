@@ -22,6 +22,7 @@ from ...modules.iisnode_failures import NodeFailure
 from ...programs.iisnode import PORT_VARIABLE, command_line, folder
 from ...programs.interpreters import ProgramMissing
 from ...site import Site
+from ...socket_folder import SocketFolder
 from ..application_request_routing import Forwarder
 from ..exchange import ClientGone, Exchange
 from ..process_output import Output
@@ -30,7 +31,6 @@ from .address import Address, UnixSocket
 from .base import ProcessHandler
 from .node_connection import Broken, ConnectionPool, NodeConnection, NodeHead
 from .recycle_signal import VARIABLE, RecycleSignal
-from .socket_folder import SocketFolder
 from .supervised_process import E_TIMEOUT, CommandLine, ProcessStartFailed, SupervisedProcess
 from .supervisor import Policy, Readiness, Supervisor
 

@@ -1,5 +1,6 @@
-"""A folder for the sockets that stand for named pipes. It goes with the server, and where that was
-killed, when the next one makes its own: a lock that the system takes back tells which are in use.
+"""A folder for the Unix sockets over which processes are asked: those of FastCGI, and those that
+stand for the named pipes of iisnode. It goes with its owner, and where the server was killed, when
+the next folder is made: a lock that the system takes back tells which are in use.
 """
 
 from __future__ import annotations
@@ -13,11 +14,11 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-from ... import posix
+from . import posix
 
-_PREFIX = "fcgiemu-pipes-"
+_PREFIX = "fcgiemu-sockets-"
 _LOCK = "lock"
-_INNER = "pipe"
+_INNER = "sockets"
 #: Characters of a socket's path: Linux takes 107, macOS 103.
 _LONGEST = 103
 #: Seconds that another server has to lock what it has made.
