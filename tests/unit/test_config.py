@@ -131,12 +131,12 @@ def test_all_errors_are_found_in_one_pass() -> None:
     assert len(load(text.encode(), "web.config").findings) == 5
 
 
-def test_a_wrong_case_is_accepted_with_a_warning() -> None:
+def test_a_wrong_case_is_accepted_with_a_note() -> None:
     findings = load(
         web_config("<defaultDocument enabled='True' />").encode(), "web.config"
     ).findings
     assert [(finding.severity, finding.hint) for finding in findings] == [
-        ("warning", 'Write enabled="true".')
+        ("info", 'Write enabled="true".')
     ]
 
 
