@@ -18,7 +18,8 @@ from . import posix
 
 _PREFIX = "fcgiemu-sockets-"
 _LOCK = "lock"
-_INNER = "sockets"
+#: A word that programs look for in what they take for a named pipe.
+_INNER = "pipe"
 #: Characters of a socket's path: Linux takes 107, macOS 103.
 _LONGEST = 103
 #: Seconds that another server has to lock what it has made.
