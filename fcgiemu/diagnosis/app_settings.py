@@ -238,6 +238,7 @@ def _worker(
         likely = likely_handler(application.path)
         form = "/near" if name else ""
         yield finding(f"settings-no-handler{form}", place, name=name, likely=likely)
+    yield from _misspelt(site, application, found, handler)
     if named_django(found) and not site.worker_setting("DJANGO_SETTINGS_MODULE", application):
         value, place = found["WSGI_HANDLER"]
         yield finding("settings-no-django", place, value=value)
@@ -250,6 +251,33 @@ def _worker(
         re.compile(pattern)
     except re.error as error:
         yield finding("settings-restart-pattern", span, pattern=pattern, reason=error)
+
+
+#: Settings that wfastcgi, its proxy for environments and Python itself read.
+_READ = (
+    "DJANGO_SETTINGS_MODULE",
+    "PYTHONHOME",
+    "PYTHONPATH",
+    "WSGI_ALT_VIRTUALENV_ACTIVATE_THIS",
+    "WSGI_ALT_VIRTUALENV_HANDLER",
+    "WSGI_LOG",
+    "WSGI_RESTART_FILE_REGEX",
+)
+
+
+def _misspelt(
+    site: Site, application: Application, found: dict[str, tuple[str, Span]], handler: Span | None
+) -> Iterator[Finding]:
+    """Settings whose names are almost those that are read, where the latter are not set."""
+    for name, (_, span) in found.items() if handler is not None else ():
+        plain = re.sub(r"[\W_]", "", name.upper())
+        near = [
+            known
+            for known in _READ
+            if difflib.SequenceMatcher(None, plain, known.replace("_", "")).ratio() > 0.93
+        ]
+        if near and name.upper() != near[0] and not site.worker_setting(near[0], application):
+            yield finding("settings-misspelt", span, name=name, meant=near[0])
 
 
 def named_django(found: dict[str, tuple[str, Span]]) -> bool:
@@ -295,6 +323,10 @@ def _handler_name(name: str, value: str, span: Span, folder: Path) -> Finding | 
             return finding("settings-handler-name/call", span, name=name, value=value, meant=plain)
         return None
     module, _, function = value.rpartition(".")
+    if value in _PACKAGED_FACTORIES:
+        return finding(
+            "settings-handler-name/factory", span, name=name, value=value, meant=f"{value}()"
+        )
     file = _own_file(module, folder) if re.fullmatch(r"[\w.]+", module) else None
     text = file.read_text("utf-8", "replace") if file is not None else ""
     if re.search(rf"^def {re.escape(function)}\(\s*\)", text, re.MULTILINE):
@@ -364,6 +396,14 @@ def _lacking(folder: Path, modules: list[str]) -> str:
     return ""
 
 
+#: Functions of packages that make an application, and have no arguments.
+_PACKAGED_FACTORIES = frozenset(
+    {
+        "django.core.wsgi.get_wsgi_application",
+        "ptvs_virtualenv_proxy.get_virtualenv_handler",
+        "ptvs_virtualenv_proxy.get_venv_handler",
+    }
+)
 #: Modules that sites name and that come from packages or from the worker.
 _FROM_PACKAGES = frozenset({"ptvs_virtualenv_proxy", "django", "flask", "bottle", "wfastcgi"})
 

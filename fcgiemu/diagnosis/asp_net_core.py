@@ -72,6 +72,9 @@ def _of_section(member: Member) -> Iterator[Finding]:
     settings = member.settings
     if settings.in_process:
         yield finding("aspnetcore-in-process", member.span)
+    if not settings.process_path and member.span is not None:
+        severity = "info" if _is_source(member) else ""
+        yield finding("aspnetcore-no-process", member.span, severity=severity, example=EXAMPLE)
     for text in (settings.process_path, settings.arguments):
         if match := re.search(r"(?i)%LAUNCHER_(?:PATH|ARGS)%", text):
             severity = "info" if _is_source(member) else ""

@@ -24,6 +24,7 @@ from ..site import Site
 from . import (
     app_settings,
     configuration_files,
+    followed_rules,
     handlers,
     hidden_files,
     htaccess,
@@ -41,6 +42,7 @@ from . import (
     served_files,
     source_text,
     transforms,
+    unused_maps,
 )
 
 _IGNORE = re.compile(r"fcgiemu:\s*ignore\[([^\]]*)\]")
@@ -128,6 +130,7 @@ def _of_site(site: Site, files: list[ConfigFile]) -> Iterator[Finding]:
         yield from site.effective("/").errors(section)  # of the host configuration
     yield from app_settings.findings(site)
     yield from kinder_than_iis.findings(site)
+    yield from unused_maps.findings(files)
     yield from iisnode.findings(site, files)
     yield from transforms.findings(site)
     yield from hidden_files.findings(site)
@@ -161,6 +164,7 @@ def _of_configuration(site: Site, effective: Effective, file: ConfigFile) -> Ite
     found += served_files.of_configuration(site, effective, file)
     if not (compiled.errors or any(finding.severity == "error" for finding in found)):
         found += redirects.findings(site, effective, own)
+        found += followed_rules.findings(site, effective, own)
         if configuration_files.holds_files(site.path):
             found += replaced_rewrites.findings(site, effective, own)
     found += outbound_rules.findings(effective)

@@ -35,6 +35,10 @@ _FIXED = re.compile(
     r"(?:--?(?:port|p|P)[ =]|--(?:bind|listen|http|host-port)[ =][^ ]*:|-b [^ ]*:|"
     r"\b(?:localhost|127\.0\.0\.1|0\.0\.0\.0|\*):)(\d{2,5})\b"
 )
+#: Variables that servers take their port from.
+_PORT_NAME = re.compile(
+    r"(?i)(?:(?:APP|SERVER|HTTP|NODE|WEB|FLASK(?:_RUN)?|UVICORN)_)?PORT|ASPNETCORE_HTTP_PORTS"
+)
 #: The port as shells name it: $HTTP_PLATFORM_PORT, ${HTTP_PLATFORM_PORT}, $env:HTTP_PLATFORM_PORT.
 _OF_SHELLS = re.compile(
     rf"\$(?:env:)?\{{?{PORT_VARIABLE}\}}?|(?<!%)\{{{PORT_VARIABLE}\}}", re.IGNORECASE
@@ -190,6 +194,16 @@ def _fixed_port(settings: HttpPlatform, span: Span | None) -> Iterator[Finding]:
         meant = match[0].replace(match[1], f"%{PORT_VARIABLE}%")
         yield finding("platform-fixed-port", span, port=match[1], meant=meant)
         return
+    for name, value in settings.environment:
+        if _PORT_NAME.fullmatch(name) and value.strip().isdecimal():
+            yield finding(
+                "platform-fixed-port/variable",
+                span,
+                severity="warning",
+                name=name,
+                port=value.strip(),
+            )
+            return
     line = f"{settings.process_path} {settings.arguments}"
     for pattern, name, port, option in _SERVERS:
         if pattern.search(line):

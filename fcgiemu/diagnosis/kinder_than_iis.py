@@ -102,8 +102,16 @@ def _of_processor(
     if blank:
         path = blank[0]
         yield finding("handler-unquoted-blank", span, path=path, start=path.partition(" ")[0])
-    elif not arguments and (match := re.match(r"(?i)(.+?\.exe)\s+(\S.*)", full_path)):
-        yield finding("handler-no-bar", span, program=match[1], arguments=match[2])
+    elif not arguments and (
+        match := re.match(r"(?i)(.+?\.exe)(?:\s+|\s*([;,])\s*)(\S.*)", full_path)
+    ):
+        yield finding(
+            f"handler-no-bar{'/sign' if match[2] else ''}",
+            span,
+            program=match[1],
+            sign=match[2],
+            arguments=match[3],
+        )
     # Without arguments it is a placeholder of Visual Studio: see handlers.py.
     for name in undefined(site, processor) if "%" not in full_path or arguments else ():
         if not re.search(r"%\w+%\|%\w+%", processor):

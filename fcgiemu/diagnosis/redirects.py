@@ -49,9 +49,10 @@ def findings(site: Site, effective: Effective, own: Sequence[Rule]) -> list[Find
             shown = " -> ".join(hops[:4]) + (" -> ..." if len(hops) > 4 else "")
             if loops:
                 folder = _INTO.match(rule.action.url.source if rule.action.url else "")
+                form = "/folder" if folder else "/case" if _is_of_case(rule) else ""
                 found.append(
                     finding(
-                        f"redirect-loop{'/folder' if folder else ''}",
+                        f"redirect-loop{form}",
                         rule.span,
                         rule=rule.name,
                         hops=shown,
@@ -70,6 +71,12 @@ def findings(site: Site, effective: Effective, own: Sequence[Rule]) -> list[Find
                     )
                 )
     return found
+
+
+def _is_of_case(rule: Rule) -> bool:
+    """Whether a rule looks for capitals with a pattern that takes small letters too."""
+    url = rule.action.url.source if rule.action.url is not None else ""
+    return rule.ignore_case and "[A-Z]" in (rule.pattern or "") and "{ToLower:" in url
 
 
 #: Requests that a rule's redirects are followed from, at most.

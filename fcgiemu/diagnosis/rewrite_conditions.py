@@ -121,6 +121,17 @@ def _file_test(rule: Rule, condition: Condition) -> Iterator[Finding]:
     """IsFile and IsDirectory of what is not a path of the disk."""
     source = condition.input.source.strip()
     found = re.match(rf"(?i)/?\{{(R:\d+|{'|'.join(_URLS)})\}}", source)
+    if other := re.fullmatch(
+        r"(?i)\{(HTTP_\w+|HTTPS|SERVER_NAME|QUERY_STRING|REQUEST_METHOD)\}", source
+    ):
+        yield finding(
+            "rewrite-file-test-of-url/other",
+            condition.span,
+            rule=rule.name,
+            variable=other[1].upper(),
+            test=condition.match_type,
+            meant="{REQUEST_FILENAME}",
+        )
     if found is None or _DISK.match(source):
         return
     below = re.sub(r"^/?\{[\w:]+\}", "", source)

@@ -211,6 +211,17 @@ def is_inverted(rule: Rule) -> bool:
 def _files(rule: Rule, url: str) -> Iterator[Finding]:
     if is_inverted(rule):
         yield finding("rewrite-inverted-test", rule.span, rule=rule.name, url=url)
+    for condition in rule.conditions if not rule.match_any else ():
+        tested = re.fullmatch(r"(?i)\{REQUEST_FILENAME\}(\.\w+)", condition.input.source.strip())
+        is_negated = condition.match_type == "IsFile" and condition.negate
+        if tested and is_negated and re.fullmatch(rf"/?\{{R:[01]\}}{re.escape(tested[1])}", url):
+            yield finding(
+                "rewrite-inverted-test/page",
+                condition.span,
+                rule=rule.name,
+                url=url,
+                tested=tested[0],
+            )
 
 
 def _forwarded(rule: Rule, url: str) -> Iterator[Finding]:

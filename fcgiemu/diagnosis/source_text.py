@@ -172,6 +172,10 @@ def _headers(section: Element) -> Iterator[Finding]:
         name, value = add.attributes.get("name", ""), add.attributes.get("value", "")
         if name.lower() == "access-control-allow-origin" and re.search(r"[,\s]\s*http|\*.", value):
             yield finding("static-cors-origin", add.span, value=value)
+        elif name.lower() == "access-control-allow-origin" and (
+            origin := re.fullmatch(r"(?i)(https?://[^/]+)/.*", value.strip())
+        ):
+            yield finding("static-cors-origin/path", add.span, value=value, meant=origin[1])
         if name.lower() == "access-control-allow-credentials" and value.lower() == "true":
             if values.get("access-control-allow-origin") == "*":
                 yield finding("static-cors-origin/credentials", add.span)

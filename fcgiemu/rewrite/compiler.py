@@ -4,6 +4,7 @@ about it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
@@ -22,6 +23,8 @@ from .template import Lookup, Template, TemplateError, compile_template
 SECTION = "system.webServer/rewrite"
 OUTBOUND = SECTION + "/outboundRules"
 GLOBAL = SECTION + "/globalRules"
+#: An expansion in two pairs of braces, as templates of JavaScript have them.
+_DOUBLED = re.compile(r"\{(\{\w+(?::\w+)?\})\}")
 _NOTHING = compile_template("", {})
 _REDIRECT_STATUS = {"Permanent": 301, "Found": 302, "SeeOther": 303, "Temporary": 307}
 
@@ -105,7 +108,9 @@ class Compiler:
         try:
             return compile_template(source, self.lookups)
         except TemplateError as error:
-            self.report("rewrite-bad-template", span, what=what, reason=error)
+            meant = _DOUBLED.sub(r"\1", source)
+            form = "/doubled" if meant != source else ""
+            self.report(f"rewrite-bad-template{form}", span, what=what, reason=error, meant=meant)
             return compile_template("", {})
 
     def matcher(

@@ -1,0 +1,79 @@
+"""What requests for a rule's URLs come to: a folder that IIS hides, the text of a script that
+nothing runs, a file with a slash behind its name.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from ..catalogue import finding
+from ..catalogue.findings import Finding
+from ..config.tree import Effective
+from ..decision import Redirect, ServeFile
+from ..files import FileEntry
+from ..http.request import make_request
+from ..rewrite import targets
+from ..rewrite.rule import Rule
+from ..site import Site
+
+_FILTERING = "system.webServer/security/requestFiltering"
+#: A script of Node that listens, which is no script of a page.
+_LISTENS = re.compile(r"\.listen\s*\(|\bcreateServer\s*\(")
+#: A script larger than this is a bundle.
+_MAX_SCRIPT = 1 << 20
+
+
+def findings(site: Site, effective: Effective, own: Sequence[Rule]) -> Iterator[Finding]:
+    """Findings about the rules ``own`` of a file."""
+    for rule in own:
+        url = rule.action.url.source if rule.action.url is not None else ""
+        path = url.partition("?")[0]
+        if rule.action.type == "Rewrite" and path and not targets.is_foreign(url):
+            yield from _hidden(effective, rule, path)
+            yield from _source(site, rule, path)
+        elif rule.action.type == "Redirect" and re.search(r"\{R:[01]\}/$", url):
+            yield from _slash(site, rule)
+
+
+def _hidden(effective: Effective, rule: Rule, path: str) -> Iterator[Finding]:
+    """A target in a folder whose URLs request filtering refuses after rewriting too."""
+    names = {part.lower() for part in path.split("/")}
+    for item in effective.section(_FILTERING).child("hiddenSegments").items:
+        segment = item.text("segment")
+        if segment.lower() in names:
+            yield finding("rewrite-to-hidden", rule.span, rule=rule.name, url=path, segment=segment)
+
+
+def _source(site: Site, rule: Rule, path: str) -> Iterator[Finding]:
+    """A target that is a script of Node and is sent as a file."""
+    if not re.fullmatch(r"(?i)[\w./-]+\.[cm]?js", path):
+        return
+    url = path if path.startswith("/") else f"{rule.base}/{path}"
+    entry = site.find(url)
+    if entry is None or entry.is_directory or not _listens(entry):
+        return
+    if isinstance(site.decide(make_request(url)).action, ServeFile):
+        yield finding("rewrite-to-source", rule.span, rule=rule.name, file=path.lstrip("/"))
+
+
+def _listens(entry: FileEntry) -> bool:
+    try:
+        with open(entry.path, encoding="utf-8", errors="replace") as script:
+            return _LISTENS.search(script.read(_MAX_SCRIPT)) is not None
+    except OSError:
+        return False
+
+
+def _slash(site: Site, rule: Rule) -> Iterator[Finding]:
+    """A redirect that adds a slash, to the URLs of files as well."""
+    if any(condition.match_type == "IsFile" for condition in rule.conditions):
+        return
+    path = f"{rule.base}/a/page-1.css"
+    decision = site.decide(make_request(path))
+    if (
+        isinstance(decision.action, Redirect)
+        and decision.rules[-1:] == (rule.name,)
+        and decision.action.location.partition("?")[0].endswith(f"{path}/")
+    ):
+        yield finding("redirect-file-slash", rule.span, rule=rule.name)

@@ -1,0 +1,51 @@
+"""Rewrite maps that no rule of the site asks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from ..catalogue import finding
+from ..catalogue.findings import Finding
+from ..config.file import ConfigFile
+from ..config.reader import Element
+
+_ASKED = re.compile(r"\{([^{}:]+):")
+#: What of a rule may hold a look-up.
+_TAGS = ("rule", "preCondition")
+
+
+def findings(files: Sequence[ConfigFile]) -> Iterator[Finding]:
+    """Maps with pairs that no rule of any file asks; of a file whose rules may stand in another one
+    (configSource) nothing is said.
+    """
+    roots = [file.root for file in files if file.root is not None]
+    maps = [found for root in roots for found in root.iter("rewriteMap") if found.parts]
+    if not maps or any(_is_elsewhere(root) for root in roots):
+        return
+    asked = {
+        name.strip().lower()
+        for root in roots
+        for tag in _TAGS
+        for rule in root.iter(tag)
+        for text in _texts(rule)
+        for name in _ASKED.findall(text)
+    }
+    for found in maps:
+        name = found.attributes.get("name", "")
+        if name and name.strip().lower() not in asked:
+            yield finding("rewrite-map-unused", found.span, map=name)
+
+
+def _is_elsewhere(root: Element) -> bool:
+    return any(
+        "configSource" in element.attributes
+        for tag in ("rules", "outboundRules", "globalRules", "rewriteMaps")
+        for element in root.iter(tag)
+    )
+
+
+def _texts(element: Element) -> Iterator[str]:
+    yield from element.attributes.values()
+    for child in element.children:
+        yield from _texts(child)
