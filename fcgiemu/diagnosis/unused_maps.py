@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
 
 from ..catalogue import finding
 from ..catalogue.findings import Finding
@@ -17,7 +18,7 @@ _TAGS = ("rule", "preCondition")
 
 def findings(files: Sequence[ConfigFile]) -> Iterator[Finding]:
     """Maps with pairs that no rule of any file asks; of a file whose rules may stand in another one
-    (configSource) nothing is said.
+    (configSource) nothing is said, nor of a map that a rule asks by a misspelt name.
     """
     roots = [file.root for file in files if file.root is not None]
     maps = [found for root in roots for found in root.iter("rewriteMap") if found.parts]
@@ -31,9 +32,11 @@ def findings(files: Sequence[ConfigFile]) -> Iterator[Finding]:
         for text in _texts(rule)
         for name in _ASKED.findall(text)
     }
+    names = [found.attributes.get("name", "").strip().lower() for found in maps]
+    misspelt = {near for name in asked - set(names) for near in get_close_matches(name, names, 1)}
     for found in maps:
         name = found.attributes.get("name", "")
-        if name and name.strip().lower() not in asked:
+        if name and name.strip().lower() not in asked | misspelt:
             yield finding("rewrite-map-unused", found.span, map=name)
 
 
