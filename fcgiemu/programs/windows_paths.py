@@ -6,7 +6,8 @@ are equal the earlier pair wins:
 1. those of ``--map`` and of the site's own settings;
 2. the site's virtual directories: what a host configuration says of them, else where IIS and App
    Service have the site (``C:\\inetpub\\wwwroot``, ``D:\\home\\site\\wwwroot``);
-3. the folder that the site has on its server, where its configuration tells: see ``inferred``;
+3. the folder that the site has on its server, where its configuration tells: see ``inferred``; a
+   site that has a folder of its own below those of 2 is found by it;
 4. ``D:\\home``, App Service's home, a folder of ours but for the site in it. Newer units call it
    ``C:\\home``: whatever is known of one drive's home holds for the other's;
 5. everything else: a folder of ours for each drive, so that no file is created here that has a
@@ -100,20 +101,28 @@ def inferred(site: Hosting, known: tuple[Pair, ...] | None = None) -> Inferred |
 
     A path whose end exists in the site leads there by itself. Of the weaker signs two have to
     agree: the name of the site's own folder, the folder of an environment, of a log, or in
-    PYTHONPATH.
+    PYTHONPATH. Below the default roots two are needed of any kind, as the site may be the whole of
+    such a root.
     """
     pairs = _fixed_pairs(site) if known is None else known
     signs: dict[str, set[str]] = {}
     first: dict[str, Inferred] = {}
     for named in dict.fromkeys(_named(site)):
-        if paths.map_path(named.path, pairs) is not None:
+        if (root := _default_root(site, named.path)) is not None:
+            found = _signs_below(site.path, named, root)
+        elif paths.map_path(named.path, pairs) is None:
+            found = _signs(site.path, named)
+        else:
             continue
-        for folder, sign in _signs(site.path, named):
+        for folder, sign in found:
             signs.setdefault(folder.lower(), set()).add(sign)
             because = Inferred(folder, f"{named.where} names {named.path}")
             if sign == _CERTAIN or folder.lower() not in first:
                 first[folder.lower()] = because
-    weights = {key: len(found) + (_CERTAIN in found) for key, found in signs.items()}
+    weights = {
+        key: len(found) + (_CERTAIN in found and _default_root(site, key) is None)
+        for key, found in signs.items()
+    }
     best = max(weights, key=lambda key: (weights[key], len(key)), default=None)
     return first[best] if best is not None and weights[best] >= _ENOUGH else None
 
@@ -162,6 +171,49 @@ def _texts_of(section: str, settings: ProcessSection) -> Iterator[tuple[str, str
 _CERTAIN = "its end exists in the site"
 
 
+def _default_root(site: Hosting, path: str) -> str | None:
+    """The default root of sites that a Windows path lies below; None where there is none, or where
+    it is known that the site is at that root.
+    """
+    settings = site.settings
+    if site.home or settings.host_config or paths.map_path(path, settings.path_map) is not None:
+        return None
+    roots = (WINDOWS_ROOT, *(windows for windows, _ in _twins(((AZURE_ROOT, ""),))), AZURE_ROOT)
+    return next((root for root in roots if path.lower().startswith(root.lower() + "\\")), None)
+
+
+def _signs_below(site: Path, named: _Named, root: str) -> Iterator[tuple[str, str]]:
+    """The signs for folders below a default root, by a path that leads to nothing if the site is at
+    that root. Where the first folder of the path exists in the site, only an end that exists
+    elsewhere in it, and what agrees with that, says more.
+    """
+    relative = named.path[len(root) + 1 :]
+    first = paths.below(str(site), relative.partition("\\")[0])
+    if os.path.exists(paths.below(str(site), relative)):
+        return
+    found = {pair for pair in _signs(site, named) if len(pair[0]) > len(root)}
+    certain = {folder for folder, sign in found if sign == _CERTAIN}
+    if re.search(r"(?i)log", named.where):
+        logs = set(_folders_of_log(site, named.path, root))
+        found |= {(folder, "a log") for folder in logs}
+        certain |= logs
+    for folder in certain:
+        if folder.rpartition("\\")[2].lower() == site.name.lower():
+            found.add((folder, "its name"))
+    for folder, sign in sorted(found):
+        if folder in certain or not os.path.exists(first):
+            yield folder, sign
+
+
+def _folders_of_log(site: Path, path: str, root: str) -> Iterator[str]:
+    """Folders below a root that, taken for the site's, have the folder of a log in the site."""
+    names = path.split("\\")
+    for count in range(root.count("\\") + 2, len(names) - 1):
+        if os.path.isdir(paths.below(str(site), "\\".join(names[count:-1]))):
+            yield "\\".join(names[:count])
+            return
+
+
 def _signs(site: Path, named: _Named) -> Iterator[tuple[str, str]]:
     """Folders that may be the site's, by one path, and what speaks for each."""
     names = named.path.split("\\")
@@ -171,7 +223,7 @@ def _signs(site: Path, named: _Named) -> Iterator[tuple[str, str]]:
             break  # it is installed elsewhere: the folder that it lies in is not that of a site
         if os.path.exists(paths.below(str(site), "\\".join(names[count:]))):
             yield "\\".join(names[:count]), _CERTAIN
-            return
+            break
     is_log = re.search(r"(?i)log", named.where) is not None
     environment = re.match(
         r"(?i)(.+\\.+)\\[^\\]+\\(?:scripts|lib\\site-packages)(?:\\|$)", named.path

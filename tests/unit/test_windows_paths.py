@@ -194,3 +194,59 @@ def test_what_the_user_maps_needs_no_inference(tmp_path: Path) -> None:
     config = web_config(handler("D:\\apps\\env\\Scripts\\python.exe|-m wfastcgi"))
     assert inferred(site(folder, config)) is not None
     assert inferred(site(folder, config, path_map=(("D:\\apps", str(tmp_path)),))) is None
+
+
+ROOT = "C:\\inetpub\\wwwroot"
+PY = handler("C:\\Py\\python.exe|C:\\Py\\wfastcgi.py")
+VENV = handler(f"{ROOT}\\shop\\venv\\Scripts\\python.exe|{ROOT}\\shop\\wfastcgi.py")
+
+
+@pytest.mark.parametrize("root", [ROOT, "D:\\home\\site\\wwwroot", "C:\\home\\site\\wwwroot"])
+@pytest.mark.parametrize(
+    ("name", "files", "inner", "appsettings"),
+    [
+        ("shop", {}, PY, {"PYTHONPATH": f"{ROOT}\\shop"}),
+        ("shop", {}, VENV, {}),
+        ("shop", {"venv/bin/python": ""}, VENV, {}),
+        ("repo", {"venv/bin/python": ""}, VENV, {}),
+        ("repo", {}, PY, {"PYTHONPATH": f"{ROOT}\\shop", "WSGI_LOG": f"{ROOT}\\shop\\logs\\w.log"}),
+        ("shop", {"app.py": ""}, platform("C:\\Py\\python.exe", f"{ROOT}\\shop\\app.py"), {}),
+        # A Django project has its package in a folder of its own name.
+        ("shop", {"shop/wsgi.py": "", "venv/bin/python": ""}, VENV, {"PYTHONPATH": f"{ROOT}\\shop"}),
+        ("shop", {"shop/wsgi.py": "", "logs/": ""}, PY, {"WSGI_LOG": f"{ROOT}\\shop\\logs\\w.log"}),
+    ],
+)  # fmt: skip
+def test_a_site_has_a_folder_below_the_default_root(
+    tmp_path: Path,
+    root: str,
+    name: str,
+    files: dict[str, str],
+    inner: str,
+    appsettings: dict[str, str],
+) -> None:
+    folder = write(tmp_path / name, {**files, "x.txt": ""})
+    config = web_config(inner, appsettings).replace(ROOT, root)
+    opened = site(folder, config)
+    found = inferred(opened)
+    assert found is not None and found.windows == f"{root}\\shop"
+    local = paths.map_path(f"{root}\\shop\\logs\\w.log", path_pairs(opened))
+    assert local == str(folder / "logs" / "w.log")
+
+
+@pytest.mark.parametrize(
+    ("name", "files", "inner", "appsettings"),
+    [
+        ("shop", {"shop/app.py": ""}, PY, {"PYTHONPATH": f"{ROOT}\\shop"}),
+        ("shop", {"shop/venv/bin/python": ""}, VENV, {"PYTHONPATH": f"{ROOT}\\shop"}),
+        ("repo", {}, PY, {"PYTHONPATH": f"{ROOT}\\lib"}),
+        ("repo", {"logs/": ""}, PY, {"WSGI_LOG": f"{ROOT}\\data\\logs\\w.log"}),
+        ("repo", {"static/": ""}, PY, {"STATIC_ROOT": f"{ROOT}\\public\\static"}),
+        ("repo", {}, PY, {"WSGI_LOG": f"{ROOT}\\logs\\w.log", "PYTHONPATH": ROOT}),
+        ("env", {}, handler(f"{ROOT}\\env\\Scripts\\python.exe|-m wfastcgi"), {}),
+    ],
+)  # fmt: skip
+def test_a_site_is_the_whole_default_root(
+    tmp_path: Path, name: str, files: dict[str, str], inner: str, appsettings: dict[str, str]
+) -> None:
+    folder = write(tmp_path / name, {**files, "x.txt": ""})
+    assert inferred(site(folder, web_config(inner, appsettings))) is None
