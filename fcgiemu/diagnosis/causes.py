@@ -47,6 +47,9 @@ def _causes(
     before what the catalogue says of the text.
     """
     missing = _MISSING.search(text)
+    # A proxy script loads the application of a setting of its own.
+    is_proxied = re.search(r'File "[^"]*virtualenv_proxy\.py"', text) is not None
+    setting = "WSGI_ALT_VIRTUALENV_HANDLER" if is_proxied else "WSGI_HANDLER"
     yield from shadowed(text, of_worker, application)
     if missing and (known := _missing(application, missing[1].partition(".")[0], program)):
         yield known
@@ -72,7 +75,8 @@ def _causes(
             elif code == "error-django-settings" and (named := settings_module(application.path)):
                 yield catalogue.finding("error-django-settings/named", None, settings=named)
             yield catalogue.filled(
-                code, {**values, "install": _install(code, application, program)}
+                code,
+                {**values, "install": _install(code, application, program), "setting": setting},
             )
 
 

@@ -13,6 +13,8 @@ from ..worker import paths
 _NAMES = ("application", "app", "wsgi_app", "server", "wsgi", "api")
 _FACTORIES = ("create_app", "make_app", "get_app", "get_wsgi_application")
 _PROXY = "ptvs_virtualenv_proxy"
+#: The application of a folder that nothing is known of.
+_UNKNOWN = "module.application"
 
 
 def meant(text: str, folder: Path) -> str:
@@ -24,7 +26,19 @@ def meant(text: str, folder: Path) -> str:
         return f"{_PROXY}.get_venv_handler()"
     if file := _file_of(name, folder):
         return f"{name}.{application_in(file)}"
-    return name if "." in name else f"{name or 'app'}.app"
+    if "." in name:
+        return name
+    likely = _owner(name, folder) or likely_handler(folder)
+    return likely if likely != _UNKNOWN else f"{name or 'app'}.app"
+
+
+def _owner(name: str, folder: Path) -> str:
+    """The dotted name of an application that a module of the site calls so; "" where none does."""
+    for file in sorted(folder.glob("*.py")) if name.isidentifier() else ():
+        text = file.read_text("utf-8", "replace") if file.is_file() else ""
+        if re.search(rf"^{name}\s*(?::[^=\n]+)?=[^=]|^def {name}\(", text, re.MULTILINE):
+            return f"{file.stem}.{name}"
+    return ""
 
 
 def _dotted(text: str, folder: Path) -> str:
@@ -81,7 +95,7 @@ def likely_handler(folder: Path) -> str:
             if name and file.name != "manage.py":
                 module = file.relative_to(folder).with_suffix("")
                 return f"{'.'.join(module.parts)}.{name}"
-    return "module.application"
+    return _UNKNOWN
 
 
 def near_name(file: Path, name: str) -> str:

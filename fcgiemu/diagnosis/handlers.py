@@ -15,7 +15,7 @@ from ..config.tree import Effective
 from ..hosting import Hosting
 from ..modules import asp_net_core, http_platform, iisnode, loaded_modules, pipeline
 from ..modules.handlers import SECTION, lack, path_matcher, pre_condition_holds, table
-from ..programs.interpreters import EXAMPLE, split_processor
+from ..programs.interpreters import EXAMPLE, split_processor, wfastcgi_for
 from .configuration_files import of_file
 from .windows_variables import is_of_windows
 
@@ -231,7 +231,11 @@ def _program(item: Node, misspelt: Container[Span | None]) -> Iterator[Finding]:
         yield finding("handler-no-processor", item.span, handler=name, example=EXAMPLE)
     elif not arguments and re.search(r"(?i)(?:^|[\\/])pythonw?[\d.]*(?:\.exe)?$", program):
         yield finding(
-            "handler-python-alone", item.span, handler=name, processor=processor, example=EXAMPLE
+            "handler-python-alone",
+            item.span,
+            handler=name,
+            processor=processor,
+            meant=wfastcgi_for(program),
         )
     if re.search(r"(?i)\\Users\\", processor):
         yield finding("handler-user-profile", item.span, handler=name, processor=processor)

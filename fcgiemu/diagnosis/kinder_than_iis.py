@@ -19,7 +19,7 @@ from ..config.tree import Effective
 from ..decision import Handler
 from ..modules import handlers, http_platform
 from ..programs.installed_pythons import version_name
-from ..programs.interpreters import EXAMPLE, ProgramMissing, find_program, split_processor
+from ..programs.interpreters import ProgramMissing, find_program, split_processor, wfastcgi_for
 from ..programs.pip import listing
 from ..programs.python_choice import ACTIVATE_THIS, activated_folder
 from ..programs.requirements import source_of
@@ -143,7 +143,8 @@ def _of_program(
         script = program.arguments[0]
         is_here = (application.path / script).exists() or not holds_files(application.path)
         if script.endswith(".py") and not is_here:
-            yield finding("handler-missing-script", span, script=script, example=EXAMPLE)
+            example = f'scriptProcessor="{wfastcgi_for(split_processor(processor)[0])}".'
+            yield finding("handler-missing-script", span, script=script, example=example)
 
 
 def _of_script_name(site: Site, application: Application, start: Span) -> Iterator[Finding]:

@@ -299,7 +299,9 @@ def _error(
     text = "\n".join([*behind, found["error"], found["traceback"]])
     likely = causes(text, application, program)
     remedy = _remedy(likely)
-    name = "WSGI_HANDLER"
+    proxied = site.worker_setting("WSGI_ALT_VIRTUALENV_HANDLER", application) is not None
+    is_proxied = proxied and 'virtualenv_proxy.py"' in text
+    name = "WSGI_ALT_VIRTUALENV_HANDLER" if is_proxied else "WSGI_HANDLER"
     is_name = any(known.code.startswith("error-no-attribute") for known in likely)
     span = site.app_settings(application).get(name, ("", None))[1] if is_name else None
     shown = "Its traceback:\n" + _OWN_FRAME.sub("", found["traceback"])

@@ -66,6 +66,19 @@ def processor_of(python: str) -> str:
     return f"{python}\\python.exe|{python}\\Lib\\site-packages\\wfastcgi.py"
 
 
+def wfastcgi_for(program: str) -> str:
+    """A scriptProcessor of a Python that web.config names, with the wfastcgi.py that its pip
+    installs: Pythons of App Service have it beside python.exe (documented).
+    """
+    parts = re.match(r"(?i)(.+?)(\\Scripts)?\\[^\\]+$", program.replace("/", "\\"))
+    if parts is None:
+        return f"{program}|-m wfastcgi"
+    is_extension = re.match(r"(?i)(?:[CD]:\\home|%HOME%)\\python[^\\]*$", parts[1])
+    folder = parts[1] if is_extension else f"{parts[1]}\\Lib\\site-packages"
+    script = f"{folder}\\wfastcgi.py"
+    return f"{program}|" + (f"&quot;{script}&quot;" if " " in script else script)
+
+
 #: Packages that bring a program of their own, by its name.
 _BRINGS = {
     "celery": "celery",

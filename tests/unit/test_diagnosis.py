@@ -16,7 +16,7 @@ from fcgiemu.catalogue import EXAMPLE_FILES
 from fcgiemu.diagnosis.causes import causes
 from fcgiemu.diagnosis.check import check
 from fcgiemu.diagnosis.doctor import examine
-from fcgiemu.diagnosis.handler_names import likely_handler
+from fcgiemu.diagnosis.handler_names import likely_handler, meant
 from fcgiemu.diagnosis.import_time import line_that_serves
 from fcgiemu.fastcgi.process import StartFailed
 from fcgiemu.programs import interpreter_probe
@@ -168,6 +168,68 @@ def test_the_near_name_of_a_handler(tmp_path: Path, text: str, name: str, hint: 
     (known,) = causes(error, Application("", tmp_path, Place()))
     assert known.code.startswith("error-no-attribute")
     assert known.hint == (hint.strip() or "Correct the end of WSGI_HANDLER.")
+
+
+@pytest.mark.parametrize(
+    "raised",
+    [
+        "AttributeError: module 'app' has no attribute 'nope'",
+        "TypeError: create_app() takes 0 positional arguments but 2 were given",
+        "TypeError: 'NoneType' object is not callable",
+    ],
+)
+@pytest.mark.parametrize(
+    ("frame", "setting"),
+    [
+        ("C:\\inetpub\\wfastcgi.py", "WSGI_HANDLER"),
+        ("C:\\site\\ptvs_virtualenv_proxy.py", "WSGI_ALT_VIRTUALENV_HANDLER"),
+    ],
+)
+def test_a_cause_names_the_setting_that_the_worker_reads(
+    tmp_path: Path, raised: str, frame: str, setting: str
+) -> None:
+    text = f'Traceback (most recent call last):\n  File "{frame}", line 9, in f\n{raised}'
+    (known,) = causes(text, Application("", tmp_path, Place()))
+    said = f" {known.message} {known.hint}"
+    assert f" {setting}" in said and "HANDLER" not in said.replace(setting, "")
+
+
+PYTHONS = [
+    ("C:\\Python312\\python.exe", "C:\\Python312\\Lib\\site-packages\\wfastcgi.py"),
+    ("C:/Python312/python.exe", "C:\\Python312\\Lib\\site-packages\\wfastcgi.py"),
+    ("C:\\site\\env\\Scripts\\python.exe", "C:\\site\\env\\Lib\\site-packages\\wfastcgi.py"),
+    ("D:\\home\\python364x64\\python.exe", "D:\\home\\python364x64\\wfastcgi.py"),
+    ("C:\\Program Files\\Py\\python.exe", "&quot;C:\\Program Files\\Py\\Lib\\site-packages\\wfastcgi.py&quot;"),
+    ("python", "-m wfastcgi"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("python", "script"), PYTHONS)
+def test_python_alone_stays_the_python_that_is_named(
+    tmp_path: Path, python: str, script: str
+) -> None:
+    old = "D:\\Python34\\python.exe|D:\\Python34\\Scripts\\wfastcgi.py"
+    write(tmp_path, {"web.config": web_config(python_handler().replace(old, python))})
+    (known,) = [one for one in check(Site(tmp_path)) if one.code == "handler-python-alone"]
+    assert f'scriptProcessor="{python}|{script}"' in known.hint
+
+
+@pytest.mark.parametrize(
+    ("name", "files", "handler"),
+    [
+        ("application", {"app.py": "application = Flask(1)\n"}, "app.application"),
+        ("application", {"app.py": "app = Flask(1)\n"}, "app.app"),
+        ("server", {"app.py": "app = 1\nserver = app.server\n"}, "app.server"),
+        ("application", {"shop/wsgi.py": "application = f()\n"}, "shop.wsgi.application"),
+        ("main", {"main.py": "app = Flask(1)\n"}, "main.app"),
+        ("main", {"x.txt": ""}, "main.app"),
+    ],
+)
+def test_a_handler_without_a_dot_means_a_module_that_exists(
+    tmp_path: Path, name: str, files: dict[str, str], handler: str
+) -> None:
+    write(tmp_path, files)
+    assert meant(name, tmp_path) == handler
 
 
 @pytest.mark.parametrize(
