@@ -28,7 +28,7 @@ class Profile:
     configuration: tuple[str, ...]
     order: Order
     #: What the server is, in a few words.
-    words: str
+    description: str
     #: Modules that act here and that this server lacks -> the Windows feature that brings them; ""
     #: = none does.
     lacking: Mapping[str, str] = field(default_factory=dict)
@@ -167,7 +167,7 @@ PROFILES: Mapping[str, Profile] = {
             name=DEFAULT,
             configuration=("iis-express-10.config",),
             order=_IIS_EXPRESS_10,
-            words="IIS Express 10",
+            description="IIS Express 10",
             lacking={
                 "DigestAuthenticationModule": FEATURES["DigestAuthenticationModule"],
                 "HttpCacheModule": "",
@@ -177,7 +177,7 @@ PROFILES: Mapping[str, Profile] = {
             name="iis10-default",
             configuration=("iis-express-10.config", "iis10-default.config"),
             order=_IIS_10,
-            words="Windows Server with the default features of IIS 10, CGI and URL Rewrite",
+            description="Windows Server with the default features of IIS 10, CGI and URL Rewrite",
             lacking=FEATURES,
             locked=frozenset({"system.webServer/handlers", "system.webServer/modules"}),
         ),
@@ -185,7 +185,7 @@ PROFILES: Mapping[str, Profile] = {
             name=AZURE,
             configuration=("iis-express-10.config", "azure.config"),
             order=_IIS_EXPRESS_10,  # inferred: nobody has published Azure's own
-            words="App Service for Windows",
+            description="App Service for Windows",
             lacking={"DigestAuthenticationModule": "", "WindowsAuthenticationModule": ""},
             traced_as=DEFAULT,
         ),

@@ -152,7 +152,7 @@ class Watcher:
             if self._events_arrive():
                 return
         except OSError:
-            pass  # too many watches, or none to be had
+            pass  # too many watches, or none available
         self._stop(self._observer)
         self.polling = True
         self._observer = PollingObserver(timeout=POLL_SECONDS)

@@ -1,4 +1,4 @@
-"""The pictures of docs/gallery.md and docs/ui.md, taken anew: ``python -m tests.pictures`` (playwright,
+"""The pictures of docs/gallery.md and docs/ui.md, taken again: ``python -m tests.pictures`` (playwright,
 chromium, flask).
 
 ``python -m tests.pictures FOLDER`` takes every view in light and dark, wide and of a telephone's

@@ -1,5 +1,5 @@
-"""What KuduSync does: prepared files take the place of those of the last deployment in wwwroot, and
-what that brought and this one does not is removed. All is checked before anything is changed.
+"""What KuduSync does: the prepared files replace those of the last deployment in wwwroot, and files
+that only the last one had are removed. Everything is checked before anything is changed.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ exec {python} -m fcgiemu deploy --receive --to {home}
 
 
 def create(home: Home) -> Path:
-    """Make the repository, or its hook anew, and return its path. Raises OSError and
+    """Make the repository, or its hook again, and return its path. Raises OSError and
     CalledProcessError.
     """
     home.create()

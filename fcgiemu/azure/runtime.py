@@ -142,6 +142,6 @@ def choose(source: Path, option: str | None) -> Runtime:
         version,
         found,
         why,
-        f"Python {version[0]}.{version[1]} is not installed here (pyenv or uv can bring it); "
-        f"Python {nearest[0]}.{nearest[1]} stands in",
+        f"Python {version[0]}.{version[1]} is not installed here (pyenv or uv can install it); "
+        f"Python {nearest[0]}.{nearest[1]} is used instead",
     )

@@ -1,6 +1,6 @@
 """The documentation of every finding: docs/check.md, and one section of it for ``check --explain``.
 
-To write the page anew: ``python -m fcgiemu.catalogue > docs/check.md``.
+To write the page again: ``python -m fcgiemu.catalogue > docs/check.md``.
 """
 
 from __future__ import annotations

@@ -16,9 +16,9 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "serve": ("Serve a site as IIS would.", "serve"),
         "explain": ("Say what IIS would do with a URL, and why.", "explain '/cart?id=3'"),
         "check": ("Find what is wrong or surprising in a configuration.", "check"),
-        "doctor": ("Look for what keeps the Python of a site from answering.", "doctor"),
+        "doctor": ("Find out why a site's Python does not answer.", "doctor"),
     },
-    "Where people write": {
+    "For editors and agents": {
         "lsp": ("Serve editors that know language servers.", "lsp"),
         "mcp": ("Let agents ask about the sites of a folder.", "mcp ."),
     },
@@ -28,9 +28,9 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "xdt": ("Apply web.Release.config to a file.", "xdt web.config web.Release.config"),
         "deploy": ("Deploy a site as Azure's Kudu would.", "deploy --dry-run"),
     },
-    "Beside a server with IIS": {
+    "Comparing with a real IIS server": {
         "compare": (
-            "Ask a deployed site and the local one the same.",
+            "Send the same requests to a deployed site and the local one.",
             "compare . https://www.example.org --crawl 50",
         ),
         "freb": ("Show failed-request traces of IIS.", "freb FailedReqLogFiles"),

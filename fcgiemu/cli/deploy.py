@@ -34,7 +34,7 @@ HOME = Path(".fcgiemu") / "home"
     type=click.Path(path_type=Path),
     metavar="FOLDER",
     help=(
-        "What stands for D:\\home; by default .fcgiemu/home in SOURCE. The site is its"
+        "The folder that is D:\\home; by default .fcgiemu/home in SOURCE. The site is its"
         " site/wwwroot."
     ),
 )

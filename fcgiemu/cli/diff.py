@@ -70,7 +70,7 @@ _USAGE = (
     help="Where the part goes; part-K-of-N.json by default.",
 )
 @click.option(
-    "--merge", is_flag=True, help="Report about the parts that are named in the place of versions."
+    "--merge", is_flag=True, help="Report about parts: their files are named instead of versions."
 )
 @log_options
 @site_options

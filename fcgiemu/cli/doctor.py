@@ -18,9 +18,7 @@ from .site_options import open_site, site_options
 _COLOURS = {"ok": "green", "note": "cyan", "warning": "yellow", "problem": "red"}
 
 
-@click.command(
-    help="Look for what keeps the Python of SITE from answering, and say what to change."
-)
+@click.command(help="Find out why the Python of SITE does not answer, and what to change.")
 @site_argument
 @click.option("--json", "as_json", is_flag=True, help="A list of objects, one a step.")
 @site_options

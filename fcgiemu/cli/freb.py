@@ -37,7 +37,7 @@ from .site_options import open_site, site_options
     metavar="FILE",
     help="Write one self-contained page.",
 )
-@click.option("--all", "every", is_flag=True, help="Every event on a line of its own.")
+@click.option("--all", "every", is_flag=True, help="Every event on its own line.")
 @click.option("--story", "stories", is_flag=True, help="The story of each trace, not a list.")
 @click.option(
     "--sort", type=click.Choice(listing.SORTS), default="file", show_default=True, help="Order."

@@ -56,7 +56,7 @@ _OPTIONS = (
         default="cp1252",
         show_default=True,
         metavar="NAME",
-        help="What lines that are not UTF-8 are taken for.",
+        help="The encoding of lines that are not UTF-8.",
     ),
 )
 

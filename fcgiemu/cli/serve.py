@@ -128,7 +128,7 @@ from .site_options import open_site, site_options
 @click.option(
     "--ui",
     is_flag=True,
-    help="Pages that show the requests, on a port of their own.",
+    help="Pages that show the requests, on another port.",
 )
 @click.option("--ui-open", is_flag=True, help="Open them in a browser; implies --ui.")
 @click.option(
@@ -237,7 +237,7 @@ def command(
             from ..inspector.inspector import Inspector
 
             host = "127.0.0.1" if ui_host is None else ui_host
-            serving.accompany(
+            serving.attach_inspector(
                 Inspector(serving, host, ui_port or 0, opens=ui_open, writes=ui_write)
             )
         serving.run()

@@ -1,4 +1,4 @@
-"""Options that several commands share, and the Site they describe."""
+"""The options of every command that opens a site, and the Site that they describe."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ _SITE_OPTIONS = (
     click.option(
         "--portal-wins",
         is_flag=True,
-        help="App settings come before web.config; wfastcgi has it the other way.",
+        help="App settings come before web.config; wfastcgi does the opposite.",
     ),
     click.option(
         "--arr",
@@ -63,7 +63,7 @@ _SITE_OPTIONS = (
         "server_maps",
         multiple=True,
         metavar="SERVER=LOCAL",
-        help="Where another server is found from this machine: 10.0.0.1:80=127.0.0.1:9001.",
+        help="Local address that stands in for another server: 10.0.0.1:80=127.0.0.1:9001.",
     ),
     click.option(
         "--php",
@@ -111,7 +111,7 @@ _SITE_OPTIONS = (
         "providers",
         multiple=True,
         metavar="NAME=MODULE:FUNCTION",
-        help="A Python callable that stands in for a rewrite provider.",
+        help="A Python callable that replaces a rewrite provider.",
     ),
     click.option(
         "--python",
@@ -165,7 +165,7 @@ _SITE_OPTIONS = (
         "maps",
         multiple=True,
         metavar="WINDOWS=LOCAL",
-        help="Where a Windows path leads on this machine.",
+        help="Local folder for a Windows path.",
     ),
 )
 
@@ -269,7 +269,7 @@ def _pythons(option: str | None, kept: tuple[tuple[str, str], ...]) -> tuple[tup
 
 
 def _provider(text: str, site: Path) -> tuple[str, Callable[[str], str]]:
-    """``NAME=module:function``; the module may lie in the site's folder."""
+    """``NAME=module:function``; the module may be in the site's folder."""
     name, equals, target = text.partition("=")
     module, colon, function = target.partition(":")
     if not (name and equals and module and colon and function):

@@ -12,7 +12,7 @@ from ..reload import Watcher
 
 #: Seconds in which changes that belong together, such as a checkout, are awaited.
 SETTLE_SECONDS = 0.1
-#: Seconds after which a wait begins anew: where a wait cannot be interrupted, Ctrl-C is seen then.
+#: Seconds after which a wait begins again: where a wait cannot be interrupted, Ctrl-C is seen then.
 _TICK_SECONDS = 1.0
 
 

@@ -54,7 +54,7 @@ def check(site: Site, ignored: Iterable[str] = ()) -> list[Finding]:
     """Every finding of a site, each once, by file and line; ``ignored`` codes and those that
     comments name are left out. Raises UnknownCode.
     """
-    return sorted(stream(site, ignored), key=_place)
+    return sorted(stream(site, ignored), key=_sort_key)
 
 
 def stream(site: Site, ignored: Iterable[str] = ()) -> Iterator[Finding]:
@@ -67,10 +67,10 @@ def stream(site: Site, ignored: Iterable[str] = ()) -> Iterator[Finding]:
     waiting = keeper.kept(_of_site(site, files))
     for file in files:
         found = waiting + keeper.kept(_of_file(site, file))
-        now = [finding for finding in found if _place(finding)[0] <= file.name]
-        yield from sorted(now, key=_place)
-        waiting = [finding for finding in found if _place(finding)[0] > file.name]
-    yield from sorted(waiting, key=_place)
+        now = [finding for finding in found if _sort_key(finding)[0] <= file.name]
+        yield from sorted(now, key=_sort_key)
+        waiting = [finding for finding in found if _sort_key(finding)[0] > file.name]
+    yield from sorted(waiting, key=_sort_key)
 
 
 def is_passed_over(folder: str) -> bool:
@@ -79,7 +79,7 @@ def is_passed_over(folder: str) -> bool:
 
 
 class _Keeper:
-    """Lets each finding pass once, and none that is left out."""
+    """Removes findings that are left out, and repeated ones."""
 
     def __init__(self, site: Site, files: list[ConfigFile], ignored: Iterable[str]) -> None:
         self._site = site
@@ -88,7 +88,7 @@ class _Keeper:
         self._seen: set[tuple[object, ...]] = set()
 
     def kept(self, findings: Iterable[Finding]) -> list[Finding]:
-        """Those findings that are new and not left out, with the places that somebody wrote."""
+        """Those findings that are new and not left out, at the places where they were written."""
         return [self._site.tree.as_written(finding) for finding in findings if self._keeps(finding)]
 
     def _keeps(self, finding: Finding) -> bool:
@@ -100,7 +100,7 @@ class _Keeper:
         return not (comments and _is_silenced(finding, comments))
 
 
-def _place(finding: Finding) -> tuple[str, int, int, str]:
+def _sort_key(finding: Finding) -> tuple[str, int, int, str]:
     span = finding.span
     return (span.file, span.line, span.column, finding.code) if span else ("", 0, 0, finding.code)
 
@@ -111,7 +111,7 @@ def worst(findings: Iterable[Finding]) -> int:
 
 
 def _of_file(site: Site, file: ConfigFile) -> Iterator[Finding]:
-    """What one web.config is to blame for."""
+    """The findings of one web.config."""
     path = Path(site.local_path(file.directory), file.name.rpartition("/")[2])
     for known in file.findings:
         unsaved = site.settings.unsaved.get(str(path))
@@ -123,7 +123,7 @@ def _of_file(site: Site, file: ConfigFile) -> Iterator[Finding]:
 
 
 def _of_site(site: Site, files: list[ConfigFile]) -> Iterator[Finding]:
-    """What the site as a whole brings up."""
+    """The findings of the site as a whole."""
     if not files and (lack := configuration_files.missing(site.path)):
         yield lack
     for section in (application_request_routing.SECTION, web_farms.SECTION):
@@ -139,7 +139,7 @@ def _of_site(site: Site, files: list[ConfigFile]) -> Iterator[Finding]:
 
 
 def _of_configuration(site: Site, effective: Effective, file: ConfigFile) -> Iterator[Finding]:
-    """What a folder's effective configuration brings up, as far as this file is to blame."""
+    """The findings of a folder's effective configuration that this file causes."""
     compiled, sent = effective.view(inbound), effective.view(outbound)
     found = [
         *effective.findings(),

@@ -121,7 +121,7 @@ class FastCgiConnection(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         self._transport = None
         if not self.ended:
-            self._fail(ConnectionClosed("the application closed the connection in mid-request"))
+            self._fail(ConnectionClosed("the application closed the connection during a request"))
         if self._writable is not None and not self._writable.done():
             self._writable.set_result(None)
 

@@ -40,7 +40,7 @@ class QueueFull(Exception):
 
 
 class TooManyFails(Exception):
-    """More processes than rapidFailsPerMinute allows have ended unasked within a minute."""
+    """More processes than rapidFailsPerMinute allows have ended unexpectedly within a minute."""
 
 
 class Waiter(Protocol):
@@ -187,7 +187,7 @@ class Pool:
         self._discard(worker)
 
     def failed(self, worker: WorkerProcess) -> None:
-        """Give back a process that has ended unasked, or had to be ended."""
+        """Give back a process that has ended unexpectedly, or had to be ended."""
         self._fails.append(self._now())
         self._discard(worker)
 
@@ -202,8 +202,8 @@ class Pool:
             worker.file_changed(changed)
 
     def restart(self) -> None:
-        """Replace every process that has loaded code. Those in mid-request finish it first, unless
-        they watch themselves.
+        """Replace every process that has loaded code. Those that serve a request finish it first,
+        unless they watch themselves.
 
         A process that has not served a request has loaded nothing of the site, so a burst of
         changes restarts once.
@@ -221,7 +221,7 @@ class Pool:
         self._start_one()
 
     def replace(self, pid: int) -> bool:
-        """Replace one process; in mid-request it finishes that first. False where it does not
+        """Replace one process; a request that it serves is finished first. False where it does not
         serve.
         """
         for worker in self._all:
@@ -236,7 +236,7 @@ class Pool:
             worker.change_state(ProcessState.RETIRING)
             return
         with contextlib.suppress(ValueError):
-            self._idle.remove(worker)  # not there while it connects anew
+            self._idle.remove(worker)  # not there while it connects again
         self._discard(worker, EXIT_PATIENCE if worker.launch.watches else 0.0)
 
     def forget_standby(self) -> None:
@@ -284,7 +284,7 @@ class Pool:
         return None
 
     async def _reconnect(self, worker: WorkerProcess) -> None:
-        """A new connection to a process that closes them; its end where there is none to be had."""
+        """A new connection to a process that closes them; its end where none is available."""
         if await worker.reconnect() and worker.state is ProcessState.IDLE and not self._closed:
             self._offer(worker)
         else:

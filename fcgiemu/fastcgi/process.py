@@ -181,7 +181,7 @@ class WorkerProcess:
         self.left_out: list[str] = []
         #: Whether it has had to begin loading again without some of them.
         self.began_again = False
-        #: Why it has started itself anew instead of taking the site up from its stand-by.
+        #: Why it has started itself again instead of taking the site up from its stand-by.
         self.gave_up = ""
         self._reporting = ""
         #: The request that each of ``lines`` belongs to, 0 where that is unknown.

@@ -1,4 +1,4 @@
-"""The companion of a server that shows what it does: pages and an API on a port of their own."""
+"""What shows what a server does: pages and an API on a port of their own."""
 
 from __future__ import annotations
 

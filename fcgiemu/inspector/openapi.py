@@ -217,8 +217,8 @@ def _operation(
     media_type: str = "application/json",
 ) -> Schema:
     parameters: list[Schema] = [
-        {"name": name, "in": "query", "schema": _TEXT, "description": words}
-        for name, words in (query or {}).items()
+        {"name": name, "in": "query", "schema": _TEXT, "description": description}
+        for name, description in (query or {}).items()
     ]
     if path:
         parameters.append({"name": path, "in": "path", "required": True, "schema": _WHOLE})

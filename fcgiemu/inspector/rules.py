@@ -48,7 +48,7 @@ class Counts:
         self._generation = -1
 
     def add(self, site: Site, used: Iterable[tuple[Decision, int]]) -> None:
-        """Count decisions that were used so often. A changed configuration begins anew."""
+        """Count decisions that were used so often. A changed configuration begins again."""
         if site.tree.generation != self._generation:
             self._generation = site.tree.generation
             self._conditions.clear()

@@ -137,9 +137,7 @@ def count_by(names: Iterable[str], columns_read: Inputs, folder: Path, options: 
         own, number = store.facts_of(path)
         facts.add(own)
         rows += number
-    notes = tuple(
-        f"{name} lies there packed as well: both are counted" for name in look_alike(found)
-    )
+    notes = tuple(f"{name} is there packed as well: both are counted" for name in look_alike(found))
     whole = fingerprint.of_all_logs(found, columns_read.wanted, options.encoding)
     return Counted(
         folder=folder,

@@ -211,7 +211,7 @@ def decide(hosting: Hosting, request: Request, trace: Trace | None, files: SiteF
 
 
 def _decision_as(scheme: str, context: Context) -> Decision:
-    """The decision about a request that comes again, as its client answers the challenge."""
+    """The decision about a repeated request, with which its client answers the challenge."""
     context.answering = scheme
     action = _Run(context).start()
     return _decision(context, action)

@@ -7,7 +7,7 @@ from ..config.merge import Node
 
 class ProcessSection:
     """The compiled section, which nothing changes; times in seconds. Two that say the same are
-    equal: processes go on when the configuration is read anew.
+    equal: processes go on when the configuration is read again.
     """
 
     def __init__(self, section: Node) -> None:

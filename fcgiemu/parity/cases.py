@@ -72,7 +72,7 @@ def of_comparison(found: ChangedAnswer, site: Site, live: str, host: str) -> dic
         ],
         "live": _answer(found.live, redactor),
         "local": _answer(found.local, redactor),
-        "cause": {"words": found.cause.words, "place": found.cause.place or None},
+        "cause": {"words": found.cause.description, "place": found.cause.place or None},
         "rules": list(found.rules),
         "configuration": rules_of(site, found.cause.place, redactor),
     }

@@ -26,7 +26,7 @@ MAX_GROUPS = 1000
 class Cause:
     """What decided here: the last rule that applied with its place, else the handler or module."""
 
-    words: str
+    description: str
     place: str = ""
 
 
@@ -144,7 +144,7 @@ def _count(
         # bodies and places differ from one URL to the next: they are counted together
         own = difference.aspect in ("body", "Location", "Content-Length")
         live, local = ("", "") if own else (difference.live, difference.local)
-        key = (cause.words, difference.aspect, live, local)
+        key = (cause.description, difference.aspect, live, local)
         if key not in report.groups and len(report.groups) >= MAX_GROUPS:
             cause, key = Cause("further differences"), ("further differences", "", "", "")
         group = report.groups.setdefault(
@@ -202,10 +202,10 @@ def text(report: Report) -> str:
     lines: list[str] = []
     causes: dict[str, list[DifferenceGroup]] = {}
     for group in report.groups.values():
-        causes.setdefault(group.cause.words, []).append(group)
-    for words, groups in sorted(causes.items(), key=_weight):
+        causes.setdefault(group.cause.description, []).append(group)
+    for description, groups in sorted(causes.items(), key=_weight):
         place = groups[0].cause.place
-        lines.append(f"{words} ({place})" if place else words)
+        lines.append(f"{description} ({place})" if place else description)
         for group in sorted(groups, key=lambda group: (-group.count, group.aspect)):
             values = f": live {group.live}, local {group.local}" if group.live else ""
             lines.append(f"{group.count:6}  {group.aspect}{values}")
@@ -233,7 +233,7 @@ def as_json(report: Report) -> dict[str, Any]:
         "leftOut": report.left_out,
         "differences": [
             {
-                "cause": group.cause.words,
+                "cause": group.cause.description,
                 "place": group.cause.place or None,
                 "aspect": group.aspect,
                 "live": group.live or None,

@@ -156,7 +156,7 @@ def case(trace: FrebTrace, found: TraceComparison, site: Site) -> dict[str, obje
             ],
             "place": difference.place or None,
         },
-        "byDesign": [redactor.text(str(note)) for note in found.apart],
+        "byDesign": [redactor.text(str(note)) for note in found.not_compared],
         "compared": compared["compared"],
         "rules": list(rules),
         "configuration": rules_of(site, difference.place, redactor) if difference else [],

@@ -3,7 +3,7 @@
 Compared is what says something about the site: rewrite events, the handler, the files that are
 looked at, statuses that modules set, error pages, child requests, response headers, the status.
 What tells of the server, the process or the moment is left out. What differs by design (managed
-code, the server's own configuration, answers of applications) is listed apart.
+code, the server's own configuration, answers of applications) is listed separately.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class TraceComparison:
     compared: int = 0
     difference: EventDifference | None = None
     #: What differs by design or could not be compared, in words.
-    apart: list[str] = field(default_factory=list)
+    not_compared: list[str] = field(default_factory=list)
     answer: Explanation | None = None
 
 
@@ -87,7 +87,7 @@ def compare(trace: FrebTrace, site: Site) -> TraceComparison:
     found = TraceComparison(request)
     headers = [pair for pair in request.headers if pair[0].lower() not in _CONDITIONAL]
     if len(headers) < len(request.headers):
-        found.apart.append("conditional headers were left out: files have other times")
+        found.not_compared.append("conditional headers were left out: files have other times")
     answer = site.explain(request.url, request.method, headers, remote_addr=request.remote_addr)
     found.answer = answer
     root = root_of(trace)
@@ -106,7 +106,7 @@ def compare(trace: FrebTrace, site: Site) -> TraceComparison:
     is_complete = not trace.notes or "begins late" in trace.notes[0] and len(trace.notes) == 1
     missing = ComparedEvent("nothing", {})
     if len(server) > len(here) and is_open and not _is_rewriting(server[len(here)]):
-        found.apart.append("what an application answers is not known here")
+        found.not_compared.append("what an application answers is not known here")
     elif len(server) > len(here):
         last = _difference(server[len(here)], missing, found)
         found.difference = last and _explained(last, server[len(here)], answer, site)
@@ -127,12 +127,14 @@ def _is_open(trace: FrebTrace) -> bool:
 def _aligned(
     trace: FrebTrace, server: list[ComparedEvent], here: list[ComparedEvent], found: TraceComparison
 ) -> tuple[list[ComparedEvent], list[ComparedEvent]]:
-    """Both sides without what cannot be compared; ``found.apart`` says what that is."""
+    """Both sides without what cannot be compared; ``found.not_compared`` says what that is."""
     if any("begins late" in note for note in trace.notes):
-        found.apart.append("the trace begins late: headers, global rules and handler are unknown")
+        found.not_compared.append(
+            "the trace begins late: headers, global rules and handler are unknown"
+        )
         here = [event for event in _without_global(here) if event.name != "HANDLER_CHANGED"]
     if _has_global(server) and not _has_global(here):
-        found.apart.append(
+        found.not_compared.append(
             "global rules of the server ran first: give its applicationHost.config with"
             " --host-config"
         )
@@ -146,7 +148,9 @@ def _aligned(
         server, here = _without_handler(server), _without_handler(here)
     elif foreign is not None:
         who = foreign.values.get("ModuleName") or foreign.values["NewHandlerModules"]
-        found.apart.append(f"what {who} answers is not known here: only rewriting is compared")
+        found.not_compared.append(
+            f"what {who} answers is not known here: only rewriting is compared"
+        )
         return _rewriting(server), _rewriting(here)
     if trace.status >= 400 and _is_local(trace):
         server, here = _without_page(server, found), _without_page(here, found)
@@ -191,8 +195,8 @@ def _is_local(trace: FrebTrace) -> bool:
 def _without_page(events: list[ComparedEvent], found: TraceComparison) -> list[ComparedEvent]:
     """Without what tells a detailed page from the one for remote clients."""
     note = "the client was local: its error page may be the detailed one"
-    if note not in found.apart:
-        found.apart.append(note)
+    if note not in found.not_compared:
+        found.not_compared.append(note)
     page = ("content-type", "cache-control", "content-language")
     return [
         replace(event, values={k: v for k, v in event.values.items() if k not in page})
@@ -263,15 +267,15 @@ def _by_design(event: ComparedEvent, row: tuple[str, str, str], found: TraceComp
             return True
     elif event.name == "GENERAL_SEND_CUSTOM_ERROR" and name == "FileNameOrURL":
         if re.match(r"(?i)[a-z]:\\|\\\\", server) and not here:
-            note = f"the error file {server} lies outside of the site"
+            note = f"the error file {server} is outside of the site"
     elif name == "ExpandedInput" and _OF_SERVER.search(event.values["Input"]):
         note = f"{event.values['Input']} tells of the server"
     elif event.name == "HANDLER_CHANGED" and name == "NewHandlerScriptProcessor":
         note = "the script processor's path is the server's" if server and here else ""
     elif event.name == "GENERAL_RESPONSE_HEADERS" and name == "x-powered-by":
         note = "X-Powered-By is set by the server's configuration"
-    if note and note not in found.apart:
-        found.apart.append(note)
+    if note and note not in found.not_compared:
+        found.not_compared.append(note)
     return bool(note)
 
 
@@ -351,7 +355,7 @@ def line_of(site: Site, place: str) -> str:
 
 
 def text(found: TraceComparison) -> str:
-    """The comparison as text: the difference with values beside each other, then what is apart."""
+    """The comparison as text: the difference with both values, then what is not compared."""
     lines = []
     difference = found.difference
     if difference is None:
@@ -361,7 +365,7 @@ def text(found: TraceComparison) -> str:
         lines += _table(difference)
         if difference.place:
             lines.append(f"{difference.place}: {difference.line}".rstrip(": "))
-    lines += [f"by design: {note}" for note in found.apart]
+    lines += [f"by design: {note}" for note in found.not_compared]
     return "\n".join(lines)
 
 
@@ -384,7 +388,7 @@ def as_json(found: TraceComparison) -> dict[str, object]:
         "request": {"method": found.request.method, "url": found.request.url},
         "same": difference is None,
         "compared": found.compared,
-        "byDesign": found.apart,
+        "byDesign": found.not_compared,
         "difference": difference
         and {
             "server": difference.server,

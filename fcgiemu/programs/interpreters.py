@@ -238,7 +238,7 @@ def _other(asked: PythonQuery, processor: str) -> Program:
         raise ProgramMissing(
             f"scriptProcessor is '{processor}': a placeholder that Visual Studio fills in when it"
             " publishes.",
-            f"Write what it stands for: {EXAMPLE}",
+            f"Write its value: {EXAMPLE}",
         )
     raise _no_program(asked, name)
 

@@ -62,7 +62,7 @@ def _remedy(module: str, feature: str) -> str:
 
 def text(profile: Profile, query: str = "") -> str:
     """A line a section; only sections whose path holds ``wanted``."""
-    lines = [f"{profile.name}: {profile.words}", ""]
+    lines = [f"{profile.name}: {profile.description}", ""]
     for entry in sections(profile):
         if query.lower() in entry.section.lower():
             lock = f" [{entry.lock}]" if entry.lock else ""

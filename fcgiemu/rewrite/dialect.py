@@ -413,7 +413,7 @@ class _Parser:
         low = int(match[1])
         high = low if not match[2] else int(match[3]) if match[3] else None
         if high is not None and high < low:
-            self.fail("error_badbrace", start, "The counts stand in the wrong order.")
+            self.fail("error_badbrace", start, "The counts are in the wrong order.")
         return low, high
 
     def escape(self) -> tuple[Piece, bool]:

@@ -7,7 +7,7 @@ The state is the only thing that rules change, and it belongs to one request:
   the request, which stays as it was sent.
 - ``rule_captures`` belong to the rule that is being evaluated: set when its pattern has matched.
   ``condition_captures`` are those of its last true condition, or of all of them with
-  trackAllCaptures. They begin anew with each rule; a reference to what nobody captured is an error
+  trackAllCaptures. They begin again with each rule; a reference to what nobody captured is an error
   of this request.
 - ``assigned`` are variables that rules have set. They are asked before the request's own, and stay
   until the request ends.

@@ -1,22 +1,22 @@
-"""Requests that come again over a connection, as most do: the same bytes are the same request, and
+"""Repeated requests over a connection, as most are: the same bytes are the same request, and
 mostly the same decision. Where only the request line differs, the headers at least are the same.
 
 What is kept of a request (``Kept``) is used in three steps, and each of them can be refused:
 
     recall      the bytes that have arrived are, all of them, a head that has come before over
                 this connection; or its headers are, below another plain request line.
-    holds       the configuration has not been read anew, every file that was found is as it was,
+    holds       the configuration has not been read again, every file that was found is as it was,
                 and every name that was not found is absent. Only then is the decision the same.
     ready       the answer itself, for a small file whose answer does not depend on the time.
 
-Another target has the same decision, but for the target, where nobody who had a say looks at it.
+Another target has the same decision, but for the target, where nothing that made it looks at it.
 A schedule knows of queries (``sees_query``): mostly nobody looks at them where there are no rules.
 Another path must have the same configuration and application, and be taken as a whole by the same
 handler, which asks for no file. Request filtering is asked again in any case. With the same path,
 the parameters are made from a template.
 
 Only heads without a body are kept, of connections that stay open, for decisions that serve a file
-or call a FastCGI application and that no rewrite provider had a say in. No client can fill the
+or call a FastCGI application and that no rewrite provider influenced. No client can fill the
 memory: KEPT requests of LONGEST_HEAD bytes for one connection, until it is idle for a few seconds.
 
 It pays. CPU time of the server for a request, with and without (no sockets): an application asked
@@ -176,7 +176,7 @@ def decide(site: Site, exchange: Exchange) -> Decision:
 
 
 def _is_of_any_query(site: Site, decision: Decision) -> bool:
-    """Whether nobody who had a say in a decision has looked at the query, but request filtering."""
+    """Whether nothing that influenced a decision looked at the query, but request filtering."""
     return (
         isinstance(decision.action, CallFastCgi)
         and decision.path == decision.request.target.path
@@ -269,9 +269,9 @@ def _same(kept: RememberedDecision) -> bool:
 
 
 def _may_be_kept(site: Site, exchange: Exchange, decision: Decision, answers: Answers) -> bool:
-    """Errors are made anew each time, and so is whatever a rewrite provider may have had a say in:
-    what it reads is not
-    known by time stamp and size alone."""
+    """Errors are made again each time, and so is whatever a rewrite provider may have influenced:
+    what it reads is not known by time stamp and size alone.
+    """
     if (
         exchange.has_body
         or not exchange.keep_alive

@@ -121,7 +121,7 @@ class Phase(enum.Enum):
 class Exchange:
     """A request in progress, and its response."""
 
-    # How every exchange begins; what stays like that need not be set anew for each.
+    # How every exchange begins; what stays like that need not be set again for each.
     phase = Phase.READY
     disconnected = False
     was_cut = False
@@ -129,7 +129,7 @@ class Exchange:
     begun = 0.0
     #: What is remembered of the request, or may be.
     kept: RememberedDecision | None = None
-    #: What to call when the client goes away in mid-request.
+    #: What to call when the client goes away during a request.
     when_lost: Callable[[], object] | None = None
     #: Whether the client sends a body, and whether all of it is here.
     has_body = False
@@ -208,7 +208,7 @@ class Exchange:
         return self.disconnected and not self.was_cut
 
     def tell_when_lost(self, call: Callable[[], object] | None) -> None:
-        """Have ``call`` called when the client goes away in mid-request."""
+        """Have ``call`` called when the client goes away during a request."""
         self.when_lost = call
 
     # -- what the connection says ------------------------------------------------------------------

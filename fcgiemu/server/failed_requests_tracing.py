@@ -56,7 +56,7 @@ class Recorder:
         for root in site.roots():
             if root in (self.folder, *self.folder.parents):
                 raise SiteError(
-                    f"--freb {folder} lies in the site, whose clients could fetch the traces.",
+                    f"--freb {folder} is in the site, whose clients could fetch the traces.",
                     "Name a folder outside of it.",
                 )
         try:

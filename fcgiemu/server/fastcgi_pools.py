@@ -69,39 +69,41 @@ class FastCgiPools:
         """The pool for a scriptProcessor and the application of a URL path. Raises ProgramMissing
         and NotRegistered.
         """
-        place = self.site.application(path)
-        found = self._of_text.get((processor, place.url))
+        application = self.site.application(path)
+        found = self._of_text.get((processor, application.url))
         if found is not None:
             return found
-        key = processor.lower(), place.url
+        key = processor.lower(), application.url
         found = self.applications.get(key)
         if found is None:
-            limits = self.launcher.limits(processor, place)
+            limits = self.launcher.limits(processor, application)
             find_program(
-                processor, self.site, place
+                processor, self.site, application
             )  # refuses now; asked again at each start: env may change
 
             def launch() -> Launch:
                 return self.launcher.launch(
-                    find_program(processor, self.site, place), place, limits
+                    find_program(processor, self.site, application), application, limits
                 )
 
             found = Pool(launch, limits, self._sink, standby=self.launcher.stands_by)
             self.applications[key] = found
             if limits.monitor_changes_to:
                 self._monitored[found] = _stamp(limits.monitor_changes_to)
-        self._of_text[processor, place.url] = found
+        self._of_text[processor, application.url] = found
         return found
 
     def warm_up(self) -> None:
         """Start a process for every Python handler, so that a debugger can attach before the first
         request.
         """
-        for place in self.site.layout.applications:
-            for handler, _ in self.site.effective(place.url or "/").view(handlers.table).entries:
+        for application in self.site.layout.applications:
+            for handler, _ in (
+                self.site.effective(application.url or "/").view(handlers.table).entries
+            ):
                 if "FastCgiModule" in handler.modules:
                     with contextlib.suppress(ProgramMissing, NotRegistered):
-                        self.application(handler.script_processor, place.url or "/").warm_up()
+                        self.application(handler.script_processor, application.url or "/").warm_up()
 
     def changed(self, path: Path) -> int:
         """A file has changed: tell the processes of the applications it belongs to, or let their
@@ -110,12 +112,12 @@ class FastCgiPools:
         Returns how many pools had code to forget.
         """
         forgot = 0
-        for place in self.site.layout.applications:
-            if path.is_relative_to(place.path):
-                relative = path.relative_to(place.path).as_posix()
-                stale = self.restarts_on(place, relative)
+        for application in self.site.layout.applications:
+            if path.is_relative_to(application.path):
+                relative = path.relative_to(application.path).as_posix()
+                stale = self.restarts_on(application, relative)
                 for pool in [
-                    pool for (_, url), pool in self.applications.items() if url == place.url
+                    pool for (_, url), pool in self.applications.items() if url == application.url
                 ]:
                     before = pool.restarts
                     pool.file_changed(relative)
@@ -124,35 +126,35 @@ class FastCgiPools:
                     forgot += pool.restarts - before
         return forgot
 
-    def restarts_on(self, place: Application, relative: str) -> bool:
+    def restarts_on(self, application: Application, relative: str) -> bool:
         """Whether a file of an application restarts its workers: by WSGI_RESTART_FILE_REGEX, or
         because of ``also``.
         """
         if self.also is not None and self.also.match(relative):
             return True
-        return self._by_setting(place, relative)
+        return self._by_setting(application, relative)
 
     def restarts_any(self, path: Path) -> bool:
         """Whether a file restarts the workers of any application."""
         return any(
-            self.restarts_on(place, path.relative_to(place.path).as_posix())
-            for place in self.site.layout.applications
-            if path.is_relative_to(place.path)
+            self.restarts_on(application, path.relative_to(application.path).as_posix())
+            for application in self.site.layout.applications
+            if path.is_relative_to(application.path)
         )
 
     def as_on_iis(self, path: Path) -> bool:
         """Whether a file restarts the workers of an application on IIS as well."""
         return any(
-            self._by_setting(place, path.relative_to(place.path).as_posix())
-            for place in self.site.layout.applications
-            if path.is_relative_to(place.path)
+            self._by_setting(application, path.relative_to(application.path).as_posix())
+            for application in self.site.layout.applications
+            if path.is_relative_to(application.path)
         )
 
-    def _by_setting(self, place: Application, relative: str) -> bool:
+    def _by_setting(self, application: Application, relative: str) -> bool:
         """Whether an application's WSGI_RESTART_FILE_REGEX, or where that cannot be used the
         default, matches a file of it.
         """
-        setting = self.site.app_settings(place).get("WSGI_RESTART_FILE_REGEX")
+        setting = self.site.app_settings(application).get("WSGI_RESTART_FILE_REGEX")
         try:
             return restarts(relative, restart_pattern(setting[0] if setting else None))
         except re.error:
@@ -289,8 +291,8 @@ class FastCgiPools:
         return Respond(
             500,
             0,
-            f"{limits.rapid_fails_per_minute} FastCGI processes have ended unasked within a minute "
-            "(rapidFailsPerMinute): none is started until the minute is over.",
+            f"{limits.rapid_fails_per_minute} FastCGI processes have ended unexpectedly within a"
+            " minute (rapidFailsPerMinute): none is started until the minute is over.",
             hints=(catalogue.hint("error-rapid-fails"),),
         )
 
@@ -301,7 +303,7 @@ class FastCgiPools:
             for item in self.site.effective("/").view(fastcgi.registered).values()
         ]
         near = get_close_matches(processor, known, 1, 0)
-        return f"Registered is: {near[0]}" if near else "Nothing is registered under <fastCgi>."
+        return f"{near[0]} is registered." if near else "Nothing is registered under <fastCgi>."
 
     def likely(self, worker: WorkerProcess, decision: Decision, text: str) -> list[str]:
         """The likely causes of an error text, which the console gets as well."""
@@ -332,7 +334,7 @@ class FastCgiPools:
 
 
 def _params(exchange: Exchange, decision: Decision, action: CallFastCgi) -> bytes:
-    """The encoded parameters; those of a request that comes again are kept with it."""
+    """The encoded parameters; those of a repeated request are kept with it."""
     kept = exchange.kept
     if kept is None or kept.decision is not decision:
         return encode_params(decision, action)

@@ -30,7 +30,7 @@ HOP_BY_HOP = frozenset(
         "proxy-connection",
     }
 )
-#: Fields that are set anew: Proxy would become HTTP_PROXY in the environment of a CGI program. IIS
+#: Fields that are set again: Proxy would become HTTP_PROXY in the environment of a CGI program. IIS
 #: answers Expect itself.  # inferred
 _OWN = frozenset({"host", "proxy", "expect"})
 #: What stands in the path of a local target as it is: the ``?`` of a decoded %3F begins the query
@@ -80,7 +80,7 @@ def request_headers(decision: Decision, action: Proxy, tls: str = "") -> list[He
         ("Host", rewrite.assigned.get("HTTP_HOST") or _host(decision, action, proxy)),
         ("Max-Forwards", str(application_request_routing.remaining(request, proxy) or 0)),
         ("X-Original-URL", original_url(request)),
-        _continued(came, proxy.client_header, client),
+        _appended(came, proxy.client_header, client),
         (proxy.ssl_header, tls if request.https else ""),
         proxy.forwarded_by,
         (proxy.log_id_header, action.log_id),
@@ -111,8 +111,8 @@ def local_headers(decision: Decision, *, connection: str = "Keep-Alive") -> list
         *(pair for pair in headers if pair[0].lower() not in replaced),
         *((("X-Original-URL", original_url(request)),) if rewritten else ()),
         ("Host", decision.rewrite.assigned.get("HTTP_HOST") or request.authority),
-        _continued(came, "X-Forwarded-For", client_address(request)),
-        _continued(came, "X-Forwarded-Proto", request.scheme),
+        _appended(came, "X-Forwarded-For", client_address(request)),
+        _appended(came, "X-Forwarded-Proto", request.scheme),
     ]
 
 
@@ -122,7 +122,7 @@ def client_address(request: Request) -> str:
     return f"{f'[{address}]' if ':' in address else address}:{request.remote_port}"
 
 
-def _continued(came: dict[str, str], name: str, value: str) -> Header:
+def _appended(came: dict[str, str], name: str, value: str) -> Header:
     """A header that each server continues; what came is the client's value, or a rule's."""
     before = came.get(name.lower(), "")
     return name, f"{before}, {value}" if before else value

@@ -1,7 +1,7 @@
 """The folders of a site as they are on disk: whether another one has taken the place of one.
 
 A watch, a worker's current folder and what is remembered of a folder all follow the folder itself,
-not its name. Renaming another one into its place, removing and making it anew, or pointing a link
+not its name. Renaming another one into its place, removing and making it again, or pointing a link
 elsewhere is an event of its parent, which nobody watches; so the identity of each is looked at once
 a second.
 """

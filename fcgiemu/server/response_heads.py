@@ -1,4 +1,4 @@
-"""Heads of responses on the wire, and those that come again: most answers of an application begin
+"""Heads of responses on the wire, and repeated ones: most answers of an application begin
 with the same few headers.
 """
 

@@ -38,8 +38,8 @@ from .tls import Certificate
 from .warm_up import WarmUp
 
 #: How lines of the report begin that --quiet leaves in.
-_TOLD_ALWAYS = ("  error", "  warning")
-#: Seconds that a log line may wait for company.
+_QUIET_KEEPS = ("  error", "  warning")
+#: Seconds that a log line may wait, to be printed with others.
 LOG_SECONDS = 0.02
 
 
@@ -77,7 +77,7 @@ class ServeOptions:
     opens: bool = False
 
 
-class Companion(Observer, Protocol):
+class ServerInspector(Observer, Protocol):
     """What runs beside a server and watches it, such as the pages of ``--ui``."""
 
     def report(self) -> str: ...
@@ -104,7 +104,7 @@ class Console:
             self._format = access_log.for_people(options.quiet, options.verbose, options.colour)
         self._waiting: list[LogEntry] = []
         #: Gets the processes' lines as well.
-        self.companion: Companion | None = None
+        self.inspector: ServerInspector | None = None
         if log_format == "w3c":
             print(access_log.w3c_header(datetime.now(UTC)), file=out, flush=True)
 
@@ -136,8 +136,8 @@ class Console:
     def line(self, pid: int, label: str, text: str) -> None:
         """A line of a process, with the request it belongs to."""
         text = secret_masking.text(text)
-        if self.companion is not None:
-            self.companion.output(pid, label, text)
+        if self.inspector is not None:
+            self.inspector.output(pid, label, text)
         who = " ".join(part for part in (str(pid or ""), label) if part)
         self.say(f"  [{who}] {text}" if who else f"  {text}")
 
@@ -173,16 +173,16 @@ class Serving:
             self.server.recorder = Recorder(
                 site, options.freb, options.measured_only, self._say_from_anywhere
             )
-        self.companion: Companion | None = None
+        self.inspector: ServerInspector | None = None
         self._watchers: dict[Path, Watcher] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._told: set[str] = set()
         #: Where a browser of this machine finds the site; known once it has been reported.
         self.address = ""
 
-    def accompany(self, companion: Companion) -> None:
-        """Let ``companion`` watch; to be called before ``run``."""
-        self.companion = self.console.companion = self.server.observer = companion
+    def attach_inspector(self, inspector: ServerInspector) -> None:
+        """Let ``inspector`` watch; to be called before ``run``."""
+        self.inspector = self.console.inspector = self.server.observer = inspector
 
     def run(self) -> None:
         """Serve until interrupted. Raises SiteError where the port cannot be had."""
@@ -219,8 +219,8 @@ class Serving:
         if self.options.opens:
             threading.Thread(target=webbrowser.open, args=(self.address,), daemon=True).start()
         self.review.start()
-        if self.companion is not None:
-            self.companion.started(self._port)
+        if self.inspector is not None:
+            self.inspector.started(self._port)
         if self.options.pool.debug_port is not None:
             self.fastcgi.warm_up()
         if self.options.reload:
@@ -280,8 +280,8 @@ class Serving:
             self.console.say(cut_words(cut))
         self._look.cancel()
         self._look_long.cancel()
-        if self.companion is not None:
-            self.companion.stopped()
+        if self.inspector is not None:
+            self.inspector.stopped()
         if self.server.warm_up is not None:
             self.server.warm_up.stop()
         for watcher in self._watchers.values():
@@ -317,8 +317,8 @@ class Serving:
             restarted or name.endswith(".config") or self.fastcgi.restarts_any(root / relative)
         ):
             self.server.saves.happened()
-        if self.companion is not None:
-            self.companion.changed(relative, restarted)
+        if self.inspector is not None:
+            self.inspector.changed(relative, restarted)
         if restarted:
             path = root / relative
             on_iis = recycles or self.fastcgi.as_on_iis(path)
@@ -334,7 +334,7 @@ class Serving:
     def report(self, sock: socket.socket) -> None:
         """What is served, from which files, by which programs, and what looks wrong; then where."""
         for line in start_up.report(self.site, self.fastcgi.launcher, self.options.reload):
-            if not self.options.quiet or line.startswith(_TOLD_ALWAYS):
+            if not self.options.quiet or line.startswith(_QUIET_KEEPS):
                 self.console.say(line)
         if self._also and not self.options.quiet:
             self.console.say(
@@ -365,8 +365,8 @@ class Serving:
         if recorder is not None:
             what = "by traceFailedRequests" if recorder.has_rules else "every status from 400 on"
             self.console.say(f"  traces      {recorder.folder}: {what}")
-        if self.companion is not None:
-            self.console.say(f"  ui          {self.companion.report()}")
+        if self.inspector is not None:
+            self.console.say(f"  ui          {self.inspector.report()}")
         if exposed(host):
             self.console.say(
                 f"  warning     every machine that reaches {host} can ask this site, and this is a"
@@ -398,7 +398,7 @@ def exposed(host: str) -> bool:
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """A listening socket. Raises SiteError with one sentence where there is none to be had."""
+    """A listening socket. Raises SiteError with one sentence where none is available."""
     if not host.strip():
         raise SiteError(
             "--host is empty.",

@@ -95,7 +95,7 @@ def _cookie(settings: EasyAuth, request: Request, session: str) -> Header:
 
 
 def refreshed(settings: EasyAuth, request: Request) -> Response:
-    """The answer to /.auth/refresh: the session begins anew."""
+    """The answer to /.auth/refresh: the session begins again."""
     who = settings.refreshable(request)
     if who is None:  # somebody who is signed in without a session: --as
         return _page(200, b"")

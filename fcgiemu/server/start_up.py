@@ -36,7 +36,7 @@ from ..site import Site
 
 #: What is said of serving on Windows.
 UNTESTED = (
-    "serve is untested on Windows: it was tested against a Windows of our own making only, and has"
+    "serve is untested on Windows: it was tested against a simulated Windows only, and has"
     " no stand-by, no iisnode and no wfastcgi.py there. Where it fails, run it in WSL:"
     " wsl fcgiemu serve"
 )
@@ -55,7 +55,7 @@ def report(site: Site, launcher: Launcher, reload: bool) -> Iterator[str]:
         yield line(lack)
     if (folder := inferred(site)) is not None:
         yield (
-            f"  folder      {folder.windows} is taken for this one: {folder.because} (to say"
+            f"  folder      {folder.windows} is treated as this folder: {folder.because} (to say"
             f" otherwise: --map '{folder.windows}=/path/here')"
         )
     for application in site.layout.applications:
@@ -72,13 +72,15 @@ def report(site: Site, launcher: Launcher, reload: bool) -> Iterator[str]:
 
 
 #: Findings that other lines of the report say.
-_SAID = frozenset({"settings-python-courtesy", "settings-inferred-folder", "aspnetcore-in-process"})
+_IN_OTHER_LINES = frozenset(
+    {"settings-python-courtesy", "settings-inferred-folder", "aspnetcore-in-process"}
+)
 
 
 def _kinder(site: Site) -> Iterator[str]:
     """What runs here and would differ on the server; errors and warnings are the review's."""
     for found in kinder_than_iis.findings(site):
-        if found.severity == "info" and found.code not in _SAID:
+        if found.severity == "info" and found.code not in _IN_OTHER_LINES:
             yield line(found, "note")
 
 

@@ -106,7 +106,7 @@ def databases(home: Path) -> list[Path]:
 
 
 def _stores(root: Path) -> Iterator[tuple[str, str]]:
-    """The folder of the system's store and what reads it anew."""
+    """The folder of the system's store and what reads it again."""
     for folder, update in _SYSTEM.values():
         if root.joinpath(folder.lstrip("/")).is_dir():
             yield folder, update

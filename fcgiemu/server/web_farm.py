@@ -118,7 +118,7 @@ class WebFarms:
         await asyncio.gather(*self._tests, return_exceptions=True)
 
     def state(self, farm: Farm) -> FarmState:
-        """The state of a farm; another farm of the same name begins anew."""
+        """The state of a farm; another farm of the same name begins again."""
         known = self._states.get(farm.name.lower())
         if known is None or known.farm != farm:
             known = self._states[farm.name.lower()] = FarmState(farm, self._say)

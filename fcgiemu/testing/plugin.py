@@ -99,7 +99,7 @@ class Servers:
 
     def __call__(self, folder: Path | str, **settings: Any) -> LiveServer:
         """The server of a folder; keywords are fields of Settings. One that has ended is started
-        anew.
+        again.
         """
         from .server import LiveServer
 

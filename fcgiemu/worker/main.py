@@ -16,7 +16,7 @@ BEFORE = frozenset(sys.modules)
 import importlib.util  # noqa: E402
 import os  # noqa: E402
 
-#: What the process was started with, for a stand-by that has to start itself anew.
+#: What the process was started with, for a stand-by that has to start itself again.
 STARTED_WITH = dict(os.environ)
 
 

@@ -26,7 +26,7 @@ from os import read  # by themselves: a site may patch the modules (gevent)
 from select import select
 from xml.dom import minidom
 
-#: What the process was started with, to start it anew.
+#: What the process was started with, to start it again.
 _COMMAND, _ENVIRONMENT = [sys.executable] + sys.argv, dict(os.environ)
 _HERE = os.path.dirname(os.path.abspath(__file__))
 if __name__ == "__main__":
@@ -266,7 +266,7 @@ def _show_web_config(pairs, portal):
 
 def _stand_by():
     """Wait for the first request. What the interpreter has loaded by itself (.pth files may import)
-    must be as it was then; else the process starts anew.
+    must be as it was then; else the process starts again.
     """
 
     def stamps():

@@ -16,7 +16,7 @@ from importlib.machinery import ExtensionFileLoader, ModuleSpec, SourceFileLoade
 from importlib.util import spec_from_file_location
 
 
-class Giver:
+class PreloadedLoader:
     """A loader of a module that exists already."""
 
     def __init__(self, put):
@@ -64,7 +64,7 @@ class Shelf:
         if self._closed:
             return self._give(name, path)
         if name in self.modules or name in self._running:
-            return ModuleSpec(name, Giver(partial(self._put, name)))
+            return ModuleSpec(name, PreloadedLoader(partial(self._put, name)))
         return self._recorded(name, path)
 
     def _find(self, name, path):
@@ -246,10 +246,10 @@ class Shelf:
             self._unfit("%s leads to another file" % name)
         if hasattr(spec.loader, "__dict__") and not isinstance(spec.loader, type):
             # the very loader, for those who look at it
-            spec.loader.create_module = Giver(put).create_module
+            spec.loader.create_module = PreloadedLoader(put).create_module
             spec.loader.exec_module = put
             return spec
-        return ModuleSpec(name, Giver(put), origin=spec.origin)
+        return ModuleSpec(name, PreloadedLoader(put), origin=spec.origin)
 
     def _known(self, name, path):
         """The spec of a module in a package of ours, whose folders are those that they were."""

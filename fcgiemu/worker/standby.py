@@ -39,7 +39,7 @@ _SPOOL = 1 << 20
 class StandbyState:
     """What the process knows of its standing by."""
 
-    #: argv and environment to start anew with.
+    #: argv and environment to start again with.
     command = ()
     environment = {}
     python = ""
@@ -120,7 +120,7 @@ def load_ahead(settings):
 
 
 def _load_all(made, names):
-    """Load all, or start anew without those that must not be loaded ahead."""
+    """Load all, or start again without those that must not be loaded ahead."""
     unfit = set()
     taken = set(StandbyState.options["taken"])
     process, asked = _process(), made.asks()
@@ -287,7 +287,7 @@ def _stamp(file, newest=None):
 
 
 def adopt():
-    """The first request is here: start anew where anything has changed since."""
+    """The first request is here: start again where anything has changed since."""
     if not stands_by():
         return
     for file, stamp in StandbyState.signature.items():

@@ -564,7 +564,7 @@ def test_the_nearest_python_stands_in(tmp_path: Path, monkeypatch: pytest.Monkey
     assert (chosen.version, chosen.python) == (
         (3, 4),
         "/eight",
-    ) and "Python 3.8 stands in" in chosen.note
+    ) and "Python 3.8 is used instead" in chosen.note
     (tmp_path / "runtime.txt").unlink()
     assert (choose(tmp_path, "3.12").python, choose(tmp_path, "3.12").why) == (
         "/twelve",

@@ -276,7 +276,7 @@ FAILS: list[Row] = [
     ({"app.py": "from collections import Mapping\n" + APP, "web.config": fastcgi()}, "python-load-error", "Mapping", "moved to collections.abc"),
     ({"struct.py": APP, "web.config": fastcgi("struct.app")}, "python-load-error", "struct", "Give it another name"),
     ({"random.py": APP, "app.py": "import random\nrandom.shuffle\n" + APP, "web.config": fastcgi()}, "python-load-error", "random", "takes the place of Python's own module random"),
-    ({"src/shop/__init__.py": APP, "web.config": fastcgi("shop.app")}, "python-load-error", "'shop'", "shop lies in src, which is not on PYTHONPATH"),
+    ({"src/shop/__init__.py": APP, "web.config": fastcgi("shop.app")}, "python-load-error", "'shop'", "shop is in src, which is not on PYTHONPATH"),
     ({"App.py": APP, "web.config": fastcgi("app.app")}, "python-load-error", "'app'", "There is App.py, and Python compares names with their case"),
     ({"shop/__init__.py": "", "web.config": fastcgi("shop.views.app")}, "python-load-error", "shop", "no views in it"),
     ({"shop/manage.py": "", **{f"shop/{name}": text for name, text in DJANGO.items()}, "web.config": fastcgi("shop.wsgi.application")}, "python-load-error", "shop", '<add key="PYTHONPATH" value=".\\shop" />'),

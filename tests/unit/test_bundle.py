@@ -121,7 +121,7 @@ def test_answers_that_differ(tmp_path: Path) -> None:
 )
 def test_names_that_lead_out_of_the_folder(tmp_path: Path, name: str) -> None:
     found = bundles.read(pack(tmp_path, parts(**{name: "x"})))
-    assert found.problems == [f"{name} leads out of its folder; it was left out"]
+    assert found.problems == [f"{name} points outside its folder; it was left out"]
     assert list(found.configurations) == ["web.config"]
 
 

@@ -33,7 +33,7 @@ def platform(program: str, arguments: str = "", more: str = "") -> str:
 ROWS = [
     (handler(f"{PROGRAM}|{SCRIPT}"), "handler-unquoted-blank", "IIS starts C:\\Program in its place", f"&quot;{SCRIPT}&quot;"),
     (handler("C:\\Py\\python.exe C:\\Py\\wfastcgi.py"), "handler-no-bar", "a blank between the program", "C:\\Py\\python.exe|C:\\Py\\wfastcgi.py"),
-    (handler("%PYTHON_HOME%\\python.exe|-m wfastcgi"), "handler-unknown-variable", "%PYTHON_HOME% in scriptProcessor", "Write what"),
+    (handler("%PYTHON_HOME%\\python.exe|-m wfastcgi"), "handler-unknown-variable", "%PYTHON_HOME% in scriptProcessor", "Write the value"),
     (platform("python", "app.py %PORT%"), "platform-unknown-variable", "%PORT% is not a variable", "Write"),
     (platform("python", "app.py --port 8000"), "platform-fixed-port", "say port 8000", "--port %HTTP_PLATFORM_PORT%"),
     (platform("gunicorn", "app:app -b 127.0.0.1:%HTTP_PLATFORM_PORT%"), "platform-fork", "gunicorn needs fork", "waitress"),
@@ -119,6 +119,6 @@ def test_the_report_says_which_folder_is_taken_for_this_one(tmp_path: Path) -> N
     make_env(tmp_path)
     site = Site(tmp_path)
     lines = list(start_up.report(site, Launcher(site, PoolOptions()), True))
-    found = [line for line in lines if "D:\\apps\\x is taken for this one" in line]
+    found = [line for line in lines if "D:\\apps\\x is treated as this folder" in line]
     assert len(found) == 1 and "--map 'D:\\apps\\x=/path/here'" in found[0]
     assert any(f"{tmp_path}/env/bin/python: web.config names it" in line for line in lines)

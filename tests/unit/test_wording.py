@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from fcgiemu import catalogue
+from fcgiemu.cli import main
+from fcgiemu.cli.command_groups import COMMANDS
 from fcgiemu.diagnosis.check import check
 from fcgiemu.site import Site
 
@@ -46,3 +52,30 @@ def test_maps_and_global_rules(tmp_path: Path) -> None:
     config = web_config("<rewrite><globalRules /></rewrite>")
     (found,) = check(Site(write(tmp_path, {"web.config": config})))
     assert found.code == "config-host-only" and found.hint.startswith("Write <rules>")
+
+
+#: Idioms of ours that readers had to guess at; each has a plain word.
+IDIOMS = re.compile(
+    r"\b(anew|to be had|unasked|taken for|of its own making|had a say|to blame for|mid-request|"
+    r"has it the other way|lies (in|below|there)|stands in for it|Where people write|Beside a server)\b"
+)
+
+
+def _help() -> Iterator[str]:
+    yield CliRunner().invoke(main, ["--help"]).output
+    for name in COMMANDS:
+        yield CliRunner().invoke(main, [name, "--help"]).output
+
+
+def _catalogue() -> Iterator[str]:
+    for code in catalogue.codes():
+        kind = catalogue.kind(code)
+        yield kind.summary
+        for form in kind.forms.values():
+            yield from (form.message, form.hint)
+
+
+@pytest.mark.parametrize("texts", [_help, _catalogue])
+def test_plain_words(texts: Callable[[], Iterator[str]]) -> None:
+    found = [text for text in texts() if IDIOMS.search(" ".join(text.split()))]
+    assert found == []

@@ -269,7 +269,7 @@ def test_interpreters(make_site: Callable[..., Site], tmp_path: Path) -> None:
         ProgramMissing, match="a placeholder that Visual Studio fills in when it publishes"
     ) as placeholder:
         find_program("%INTERPRETERPATH%|%WFASTCGIPATH%", site)
-    assert "Write what it stands for: scriptProcessor=" in placeholder.value.hint
+    assert "Write its value: scriptProcessor=" in placeholder.value.hint
     with pytest.raises(ProgramMissing, match="no program here"):
         find_program("C:\\nowhere\\strange.exe", site)
     assert ("D:\\home\\LogFiles", f"{tmp_path}/.fcgiemu/LogFiles") in path_pairs(site)

@@ -209,9 +209,7 @@ def _sibling(step: TransformStep) -> XmlElement:
     if not found:
         raise TransformFailed("no-match", f"No element is at '{path}'", path)
     if not isinstance(found[0], XmlElement) or not isinstance(found[0].parent, XmlElement):
-        raise TransformFailed(
-            "path-not-element", f"'{path}' leads to no element below the root", path
-        )
+        raise TransformFailed("path-not-element", f"'{path}' finds no element below the root", path)
     return found[0]
 
 

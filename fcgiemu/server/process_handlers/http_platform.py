@@ -110,15 +110,17 @@ class HttpPlatforms(WebServers):
         if isinstance(error, ProgramMissing):
             yield error.hint
             return
-        place, settings = self._settings(decision)
+        application, settings = self._settings(decision)
         program = None
         with contextlib.suppress(ProgramMissing):
-            program = find_program(settings.process_path, self.site, place)
-        found = suspicions(self.site, place, settings, None)
+            program = find_program(settings.process_path, self.site, application)
+        found = suspicions(self.site, application, settings, None)
         likely = [known for known in found if known.severity == "error"]
-        for known in likely or of_failed_start(settings, place, program, error.output, error.ports):
+        for known in likely or of_failed_start(
+            settings, application, program, error.output, error.ports
+        ):
             words = in_words(known)
             self.output(error.pid, "", f"likely cause: {words}")
             yield words
-        command, _ = command_line(self.site, place, settings, "5000")
-        yield f"Start it by hand: {by_hand(place, command, 5000)}"
+        command, _ = command_line(self.site, application, settings, "5000")
+        yield f"Start it by hand: {by_hand(application, command, 5000)}"

@@ -25,7 +25,7 @@ _KNOWN = (
 #: What a rule may have put into a value, and would begin another header.
 _LINE_ENDS = re.compile(r"[\r\n\0]")
 _PLACES = {name.lower(): place for place, name in enumerate(_KNOWN)}
-#: Fields that are written anew.
+#: Fields that are written again.
 _OWN = frozenset({"connection", "expect", "transfer-encoding", "keep-alive", "proxy-connection"})
 
 

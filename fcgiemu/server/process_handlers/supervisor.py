@@ -150,7 +150,7 @@ class FailCounter:
         return self._count
 
     def clear(self) -> None:
-        """Begin anew."""
+        """Begin again."""
         self._count = 0
 
     def _turn(self) -> None:
@@ -191,7 +191,7 @@ class Supervisor:
 
     @property
     def running(self) -> bool:
-        """Whether there is something that ``restart`` begins anew: processes, also one that starts
+        """Whether there is something that ``restart`` begins again: processes, also one that starts
         now, or failures of this minute.
         """
         return bool(self._slots or self._starting or self._fails.count)
