@@ -127,7 +127,7 @@ def _add(bundle: Bundle, name: str, data: bytes) -> None:
     """Put a part where it belongs; what is not known is passed over."""
     folder, _, rest = name.partition("/")
     if not _is_safe(name):
-        bundle.problems.append(f"{name} leads out of its folder; it was left out")
+        bundle.problems.append(f"{name} points outside its folder; it was left out")
     elif name == "config/applicationHost.config":
         bundle.host_config = data
     elif folder == "site" and rest.lower().rpartition("/")[2] == "web.config":

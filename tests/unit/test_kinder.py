@@ -49,7 +49,7 @@ ROWS = [
     (wsgi_site(SCRIPT_NAME="/"), "settings-script-name", "takes the slash off every path", "Remove it"),
     (web_config('<handlers><remove name="Nothing" /></handlers>'), "handler-removes-nothing", "no handler of this name", "Correct the name"),
     (web_config('<handlers><add name="P" path="*" verb="*" modules="fastCgiModule" scriptProcessor="C:\\Py\\python.exe|-m wfastcgi" /></handlers>'), "handler-unknown-module", "fastCgiModule", "names of modules have a case"),
-    (handler("D:\\apps\\shop\\src\\python.exe|D:\\apps\\shop\\src\\app.py"), "settings-inferred-folder", "D:\\apps\\shop is taken", "--map 'D:\\apps\\shop=/path/here'"),
+    (handler("D:\\apps\\shop\\src\\python.exe|D:\\apps\\shop\\src\\app.py"), "settings-inferred-folder", "D:\\apps\\shop is treated", "--map 'D:\\apps\\shop=/path/here'"),
 ]  # fmt: skip
 
 

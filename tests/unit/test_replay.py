@@ -101,7 +101,7 @@ def test_own_traces_show_no_difference(
     data = written(site, url, method, user_agent="Probe/1")
     assert writer.write(reader.parse(data, "x")) == data
     found = compare(data, site)
-    assert (found.difference, found.apart) == (None, [])
+    assert (found.difference, found.not_compared) == (None, [])
     assert found.compared > 2
 
 
@@ -109,14 +109,14 @@ def test_conditional_requests(make_site: MakeSite) -> None:
     site = make_site(FILES)
     found = compare(written(site, "/index.html", if_none_match="*"), site)
     assert found.difference is None
-    assert found.apart == ["conditional headers were left out: files have other times"]
+    assert found.not_compared == ["conditional headers were left out: files have other times"]
 
 
 def test_applications(make_site: MakeSite) -> None:
     site = make_site({"web.config": web_config(python_handler())})
     found = compare(written(site, "/x"), site)
     assert found.difference is None
-    assert found.apart == [
+    assert found.not_compared == [
         "what FastCgiModule answers is not known here: only rewriting is compared"
     ]
 
@@ -215,7 +215,7 @@ def test_global_rules_of_the_server(make_site: MakeSite) -> None:
     plain = tuple(event for event in events if event.area != "Rewrite" or event in start)
     found = trace_replay.compare(replace(whole, events=plain), make_site({}))
     assert found.difference is None
-    assert "global rules of the server" in found.apart[0]
+    assert "global rules of the server" in found.not_compared[0]
 
 
 def test_truncated_and_late_traces(make_site: MakeSite) -> None:
@@ -231,7 +231,7 @@ def test_truncated_and_late_traces(make_site: MakeSite) -> None:
     late = replace(trace, events=trace.events[begin + 1 :])
     found = trace_replay.compare(reader.parse(writer.write(late), "x"), site)
     assert found.difference is None
-    assert "begins late" in found.apart[0]
+    assert "begins late" in found.not_compared[0]
 
 
 @pytest.mark.parametrize(
