@@ -266,6 +266,8 @@ def _log_folder(
     is_guessed = guessed is not None and (settings.stdout_log or "").lower().startswith(
         guessed.windows.lower()
     )
+    if re.search(r"__[A-Z]\w*__", settings.stdout_log or ""):
+        return  # a script writes the path when the site is published
     if local and not os.path.isdir(folder) and not is_ours(site, local) and not is_guessed:
         yield finding(
             "platform-log-folder",

@@ -54,6 +54,8 @@ def _remedy(data: bytes, number: int) -> str:
         return _said("empty")
     if data.startswith(b"---"):
         return _said("front")
+    if re.match(rb"(?:\xef\xbb\xbf)?\s*[#/;\w*]", data) and b"<configuration" in data:
+        return _said("before")
     is_wide = data.startswith((b"\xff\xfe", b"\xfe\xff"))
     try:
         text = data.decode("utf-16" if is_wide else "utf-8-sig")

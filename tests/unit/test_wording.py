@@ -30,6 +30,7 @@ MISTAKES = [
     ("<configuration />\n<configuration />", "one root element"),
     ("", "The file is empty"),
     ("---\ntitle: x\n---\n<configuration />", "front matter"),
+    ('# my site\n<?xml version="1.0"?>\n<configuration />', "text before the first <"),
     (b"<configuration>\n<!-- caf\xe9 -->\n</configuration>", "Save the file as UTF-8"),
 ]
 
