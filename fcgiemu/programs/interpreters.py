@@ -109,7 +109,8 @@ def because(program: Program) -> str:
     """Why a Python runs the site, as a part of a sentence."""
     if not program.is_courtesy:
         return program.why
-    return f"{program.why} (a courtesy: IIS would not show its packages, nor does --strict)"
+    lenient = "convenience: IIS would not find this environment; --strict turns this off"
+    return f"{program.why} ({lenient})"
 
 
 def split_processor(text: str) -> tuple[str, str]:

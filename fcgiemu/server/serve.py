@@ -338,8 +338,8 @@ class Serving:
                 self.console.say(line)
         if self._also and not self.options.quiet:
             self.console.say(
-                f"  reload      also {' '.join(self._also)}, which restart nothing on IIS"
-                " (--strict leaves them out)"
+                f"  reload      {' '.join(self._also)} also restart workers"
+                " (not on IIS; --strict turns this off)"
             )
         if self.allows_http:
             self.console.say(

@@ -250,7 +250,7 @@ def test_no_web_config_and_no_handler(tmp_path: Path) -> None:
                     python_handler().replace("|D:\\Python34\\Scripts\\wfastcgi.py", "")
                 )
             },
-            "Python alone, which answers nothing",
+            "Python without a script to run",
             "wfastcgi.py",
         ),
         (
@@ -406,7 +406,7 @@ def test_a_package_that_env_has_and_nothing_activates(tmp_path: Path) -> None:
     )
     (make_env(tmp_path) / "only_in_env.py").write_text("")
     code, text = doctor(tmp_path)
-    assert code == 0 and "the site's env (a courtesy: IIS would not show its packages" in text, text
+    assert code == 0 and "the site's env (convenience: IIS would not find" in text, text
     code, text = doctor(tmp_path, "--strict")
     assert code == 1 and "only_in_env is in env, but the worker does not see env" in text, text
 

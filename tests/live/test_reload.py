@@ -93,7 +93,7 @@ def test_templates_restart_workers_where_iis_would_go_on(
     template = "shop/templates/page.html"
     write(tmp_path, {"app.py": TEMPLATED, template: "one", "web.config": wsgi_site()})
     server = serve(tmp_path, *options)
-    assert ("  reload      also **/templates/**" in server.log()) == is_seen
+    assert ("  reload      **/templates/** also restart" in server.log()) == is_seen
     assert server.get("/").text == "one"
     write(tmp_path, {template: "two"})
     if is_seen:

@@ -108,7 +108,7 @@ def test_the_report_says_which_python_and_why(tmp_path: Path, strict: bool) -> N
     site = Site(tmp_path, Settings(strict=strict))
     lines = list(start_up.report(site, Launcher(site, PoolOptions()), True))
     python = [line for line in lines if line.startswith("  python ")]
-    assert len(python) == 1 and ("a courtesy" in python[0]) is not strict
+    assert len(python) == 1 and ("convenience" in python[0]) is not strict
     codes = {finding.code for finding in check(site)}
     assert ("settings-python-courtesy" in codes) is not strict
 
