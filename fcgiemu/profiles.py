@@ -146,7 +146,7 @@ _IIS_10: Order = {
 }
 
 #: Windows features of modules that a fresh server does not have (documented).
-FEATURES: Mapping[str, str] = {
+MISSING_ON_FRESH_IIS: Mapping[str, str] = {
     "ApplicationInitializationModule": "Web-AppInit",
     "BasicAuthenticationModule": "Web-Basic-Auth",
     "DigestAuthenticationModule": "Web-Digest-Auth",
@@ -169,7 +169,7 @@ PROFILES: Mapping[str, Profile] = {
             order=_IIS_EXPRESS_10,
             description="IIS Express 10",
             lacking={
-                "DigestAuthenticationModule": FEATURES["DigestAuthenticationModule"],
+                "DigestAuthenticationModule": MISSING_ON_FRESH_IIS["DigestAuthenticationModule"],
                 "HttpCacheModule": "",
             },
         ),
@@ -178,7 +178,7 @@ PROFILES: Mapping[str, Profile] = {
             configuration=("iis-express-10.config", "iis10-default.config"),
             order=_IIS_10,
             description="Windows Server with the default features of IIS 10, CGI and URL Rewrite",
-            lacking=FEATURES,
+            lacking=MISSING_ON_FRESH_IIS,
             locked=frozenset({"system.webServer/handlers", "system.webServer/modules"}),
         ),
         Profile(

@@ -15,7 +15,7 @@ from .errors import SiteError
 from .http.identity import Identity
 from .http.numbers import MAX_PORT, bounded
 from .identities import Account
-from .profiles import DEFAULT, FEATURES, PLATFORM_2
+from .profiles import DEFAULT, MISSING_ON_FRESH_IIS, PLATFORM_2
 
 #: The key for every application where something is given by the application's path.
 EVERY = "*"
@@ -28,7 +28,7 @@ OPTIONAL_MODULES = (
     "HttpCacheModule",
     PLATFORM_2,
     "WebDAVModule",
-    *FEATURES,
+    *MISSING_ON_FRESH_IIS,
 )
 
 

@@ -13,7 +13,7 @@ from ..config.merge import Node
 from ..config.schema import EXTENSIONS, WEB_SERVER
 from ..config.tree import Effective
 from ..modules.loaded_modules import SECTION
-from ..profiles import DEFAULT, FEATURES
+from ..profiles import DEFAULT, MISSING_ON_FRESH_IIS
 from ..report.profile_support import MODULES
 from ..site import Site
 
@@ -29,13 +29,13 @@ def findings(site: Site, effective: Effective, file: ConfigFile) -> Iterator[Fin
         if section.file is not file or WEB_SERVER + name in EXTENSIONS or not _acts(section):
             continue
         if feature is None or module in loaded or not (feature or site.profile.name != DEFAULT):
-            if site.profile.name == DEFAULT and FEATURES.get(module):
+            if site.profile.name == DEFAULT and MISSING_ON_FRESH_IIS.get(module):
                 yield finding(
                     "config-feature",
                     section.span,
                     element=name.rpartition("/")[2],
                     module=module,
-                    feature=FEATURES[module],
+                    feature=MISSING_ON_FRESH_IIS[module],
                 )
         else:
             yield finding(

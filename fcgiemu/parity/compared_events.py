@@ -15,7 +15,7 @@ from ..freb.rewriting import PREFIX
 from ..report.explanation import Explanation
 
 #: Response headers of the server, the moment or the file's times.
-_HEADERS_APART = frozenset(
+_IGNORED_HEADERS = frozenset(
     "server x-sourcefiles x-aspnet-version x-aspnetmvc-version etag last-modified expires".split()
 )
 #: Fields of each event that are compared, in order.
@@ -142,7 +142,7 @@ def _last_name(path: str) -> str:
 def _headers(pairs: list[tuple[str, str]]) -> Iterator[tuple[str, str]]:
     found: dict[str, list[str]] = {}
     for name, value in pairs:
-        if name.lower() not in _HEADERS_APART:
+        if name.lower() not in _IGNORED_HEADERS:
             found.setdefault(name.lower(), []).append(value)
     for name, values in sorted(found.items()):
         yield name, ", ".join(values)

@@ -13,7 +13,7 @@ from fcgiemu import Site, SiteError
 from fcgiemu.cli import main
 from fcgiemu.config import schema
 from fcgiemu.diagnosis.check import check
-from fcgiemu.profiles import FEATURES, PROFILES
+from fcgiemu.profiles import MISSING_ON_FRESH_IIS, PROFILES
 from fcgiemu.report import profile_support
 from fcgiemu.settings import Settings
 
@@ -68,7 +68,7 @@ def test_every_profile_is_free_of_findings(make_site: MakeSite, name: str) -> No
 
 
 @pytest.mark.parametrize("name", PROFILES)
-@pytest.mark.parametrize("module", FEATURES)
+@pytest.mark.parametrize("module", MISSING_ON_FRESH_IIS)
 def test_a_module_is_there_once(make_site: MakeSite, name: str, module: str) -> None:
     site = make_site({}, profile=name, modules=(module,))
     assert loaded(site).count(module) == 1 and not site.effective("/").errors("")
