@@ -31,6 +31,8 @@ def command(remove: bool) -> None:
     found = list(act(authority, Path.home()))
     if not found:
         click.echo("Nothing trusts it." if remove else f"No store was found. Import {authority}")
+    if not remove and not trust_stores.databases(Path.home()):
+        click.echo("No Chromium or Firefox profile was found: start the browser once, then this.")
     for outcome in found:
         verb = "no longer trusts it" if remove else "trusts it"
         if outcome.done:

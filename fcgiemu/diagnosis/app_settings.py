@@ -7,6 +7,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
+import shlex
 from collections.abc import Collection, Iterator
 from itertools import chain
 from pathlib import Path
@@ -17,7 +18,7 @@ from ..catalogue.findings import Finding, Span
 from ..config.file import ConfigFile
 from ..hosting import WINDOWS_ROOT
 from ..modules import handlers
-from ..programs.windows_paths import path_pairs
+from ..programs.windows_paths import is_ours, path_pairs
 from ..site import Site
 from ..worker import paths
 from .handler_names import (
@@ -97,6 +98,16 @@ def _value(
             variable=unknown[0],
         )
     local = paths.map_path(value, path_pairs(site)) if paths.is_windows(value) else None
+    if name == "WSGI_LOG" and not unknown:
+        mapped = paths.map_setting(name, value, path_pairs(site), str(application.path))
+        folder = os.path.dirname(os.path.join(application.path, mapped))
+        inside = Path(folder).is_relative_to(site.path) and not is_ours(site, folder)
+        if has_python(application) and inside and not os.path.isdir(folder):
+            missing = os.path.relpath(folder, site.path)
+            command = f"mkdir -p {shlex.quote(folder)}"
+            yield finding(
+                "settings-missing-file/log", span, value=value, missing=missing, command=command
+            )
     if (
         local
         and local.startswith(str(site.path) + os.sep)

@@ -155,6 +155,15 @@ def _missing(application: Application, module: str, program: Program | None) -> 
 def _unlisted(application: Application, module: str, program: Program | None) -> Iterator[Finding]:
     """A package that everybody knows and no file of the site requires."""
     package = package_named(module)
+    for file in sorted(application.path.glob("*/requirements.txt")) if program else ():
+        if program is not None and (known := package_of(file.parent, module)) is not None:
+            yield catalogue.finding(
+                "error-no-module/below",
+                None,
+                package=known.name,
+                file=file.relative_to(application.path).as_posix(),
+                install=install_commands.packages(program, application.path, "-r", str(file)),
+            )
     if package is not None and program is not None:
         yield catalogue.finding(
             "error-no-module/unlisted",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import shlex
+from itertools import chain
 from pathlib import Path
 
 from ..app_service.home import last_failure
@@ -11,7 +13,7 @@ from ..catalogue import finding
 from ..catalogue.findings import Finding
 from ..config.file import ConfigFile
 from ..config.tree import Effective
-from ..files import find, is_empty
+from ..files import UNWATCHED, content, find, is_empty
 from ..hosting import Hosting
 from ..init.recognise import place_of_site
 
@@ -43,9 +45,32 @@ def missing(folder: Path) -> Finding | None:
     if is_empty(folder):
         return finding("config-missing/empty", None, folder=folder)
     place = place_of_site(folder)
+    if place is not None and place != folder and find(place, "web.config") is not None:
+        return finding("config-missing/below", None, folder=folder, place=place)
+    if below := _sites_below(folder):
+        commands = " or ".join(f"fcgiemu serve {shlex.quote(str(one))}" for one in below)
+        places = ", ".join(one.relative_to(folder).as_posix() for one in below)
+        return finding(
+            "config-missing/sites", None, folder=folder, places=places, commands=commands
+        )
     if place is None:
         return finding("config-missing/unknown", None, folder=folder)
-    if find(place, "web.config") is not None:
-        return finding("config-missing/below", None, folder=folder, place=place)
     command = f"fcgiemu init {shlex.quote(str(place))}"
     return finding("config-missing", None, folder=folder, command=command)
+
+
+#: What a web.config names that is a site's and not that of a folder of files.
+_OF_A_SITE = re.compile(
+    rb"(?i)modules\s*=\s*[\"'](?:FastCgiModule|httpPlatformHandler|iisnode|aspNetCore)"
+)
+
+
+def _sites_below(folder: Path) -> list[Path]:
+    """The folders below one, and in these, whose web.config starts a program; three at most."""
+    found: list[Path] = []
+    for inner in chain(*map(sorted, map(folder.glob, ("*/", "*/*/")))):
+        if UNWATCHED.intersection(inner.parts) or any(map(inner.is_relative_to, found)):
+            continue
+        if _OF_A_SITE.search(content(inner, "web.config")):
+            found.append(inner)
+    return found[:3]

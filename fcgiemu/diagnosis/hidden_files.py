@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from xml.sax.saxutils import quoteattr
 
 from ..catalogue import finding
 from ..catalogue.findings import Finding
@@ -93,6 +94,7 @@ def _taken(name: str, origin: str, effective: Effective, paths: list[str]) -> It
                 handler=name,
                 path=item.text("path"),
                 files=f"{paths[0]}{more}",
+                remove=f"<remove name={quoteattr(name)} />",
             )
 
 

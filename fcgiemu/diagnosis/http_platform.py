@@ -268,11 +268,26 @@ def _log_folder(
     )
     if re.search(r"__[A-Z]\w*__", settings.stdout_log or ""):
         return  # a script writes the path when the site is published
-    if local and not os.path.isdir(folder) and not is_ours(site, local) and not is_guessed:
+    if (
+        local
+        and _holds_only(folder, os.path.basename(local))
+        and not is_ours(site, local)
+        and not is_guessed
+    ):
         yield finding(
             "platform-log-folder",
             span,
             name=settings.stdout_log,
             folder=folder,
-            command=f"mkdir -p {shlex.quote(folder)}",
+            command=f"mkdir -p {shlex.quote(folder)} && touch {shlex.quote(folder + '/.gitkeep')}",
         )
+
+
+def _holds_only(folder: str, log: str) -> bool:
+    """Whether a folder is not there, or has nothing but the logs that were written here."""
+    try:
+        return all(name.lower().startswith(log.lower()) for name in os.listdir(folder))
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False

@@ -65,6 +65,8 @@ def _remedy(data: bytes, number: int) -> str:
         return _said("wide")
     lines = text.splitlines()
     line = lines[number - 1] if 0 < number <= len(lines) else ""
+    if re.search(r"=\s*[\u2018-\u201f]", line):
+        return _said("curly")
     for place in (number, number - 1):
         if 0 < place <= len(lines) and lines[place - 1].count('"') % 2:
             return _said("quote", line=place)

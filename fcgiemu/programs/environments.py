@@ -166,7 +166,8 @@ def nearby(folder: Path, root: Path) -> Iterator[tuple[Path, str]]:
                 yield place / named, "uv's environment (UV_PROJECT_ENVIRONMENT)"
         for found in _of_poetry(place):
             yield found, f"Poetry's environment of {place}"
-    others = [found.parent for found in sorted(folder.glob("*/pyvenv.cfg"))]
+    files = sorted(folder.glob("*/pyvenv.cfg")) or sorted(folder.glob("*/*/pyvenv.cfg"))
+    others = [found.parent for found in files]
     if len(others) == 1:
         yield others[0], "the only environment in the site"
     for variable, source in (

@@ -5,6 +5,7 @@ files show it.
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from fcgiemu.diagnosis.handler_names import likely_handler, meant
 from fcgiemu.diagnosis.import_time import line_that_serves
 from fcgiemu.fastcgi.process import StartFailed
 from fcgiemu.programs import interpreter_probe
+from fcgiemu.programs.interpreters import Program
 from fcgiemu.rewrite.state import Place
 from fcgiemu.settings import Settings
 from fcgiemu.site import Site
@@ -324,3 +326,56 @@ def test_python_without_a_handler(
 )
 def test_what_a_handler_may_name(tmp_path: Path, files: dict[str, str], name: str) -> None:
     assert likely_handler(write(tmp_path, files)) == name
+
+
+LOGGING = (
+    '<handlers><add name="W" path="*" verb="*" modules="httpPlatformHandler" /></handlers>'
+    '<httpPlatform processPath="python" arguments="app.py" stdoutLogEnabled="true"'
+    ' stdoutLogFile=".\\logs\\out" />'
+)
+
+
+@pytest.mark.parametrize(
+    ("files", "is_missing"),
+    [
+        ({}, True),
+        ({"logs/": ""}, True),
+        ({"logs/out_1_20260101.log": ""}, True),
+        ({"logs/.gitkeep": ""}, False),
+    ],
+)
+def test_a_log_folder_is_missed_until_it_holds_a_file_of_the_site(
+    tmp_path: Path, files: dict[str, str], is_missing: bool
+) -> None:
+    write(tmp_path, {"web.config": web_config(LOGGING), "app.py": "", **files})
+    found = [one for one in check(Site(tmp_path)) if one.code == "platform-log-folder"]
+    assert len(found) == is_missing
+    assert all(f"touch {tmp_path}/logs/.gitkeep" in one.hint for one in found)
+
+
+@pytest.mark.parametrize(
+    ("log", "is_missing"),
+    [
+        ("D:\\home\\site\\wwwroot\\logs\\w.log", True),
+        ("logs\\w.log", True),
+        ("D:\\home\\site\\wwwroot\\w.log", False),
+        ("D:\\home\\LogFiles\\w.log", False),
+    ],
+)
+def test_check_misses_the_folder_of_the_workers_log(
+    tmp_path: Path, log: str, is_missing: bool
+) -> None:
+    config = web_config(python_handler(), {"WSGI_HANDLER": "app.app", "WSGI_LOG": log})
+    write(tmp_path, {"web.config": config, "app.py": "app = 1\n"})
+    found = [one for one in check(Site(tmp_path)) if one.code == "settings-missing-file"]
+    assert len(found) == is_missing
+    assert all(f"mkdir -p {tmp_path}/logs" in one.hint for one in found)
+
+
+def test_requirements_of_a_part_of_the_repository_are_named(tmp_path: Path) -> None:
+    write(tmp_path, {"backend/requirements.txt": "flask\n"})
+    program = Program(path=sys.executable)
+    text = "ModuleNotFoundError: No module named 'flask'"
+    (known,) = causes(text, Application("", tmp_path, Place()), program)
+    assert known.message == "flask is not installed; backend/requirements.txt names it"
+    assert f"-r {tmp_path}/backend/requirements.txt" in known.hint

@@ -229,6 +229,29 @@ def test_where_a_site_has_no_web_config_init_is_named(
         assert lack.message.endswith(f"; {tmp_path}{named} has one")
 
 
+OF_A_SITE = '<configuration><handlers><add modules="FastCgiModule" /></handlers></configuration>'
+
+
+@pytest.mark.parametrize(
+    ("files", "commands"),
+    [
+        ({"backend/web.config": OF_A_SITE, "app.py": FLASK}, ["backend"]),
+        ({"a/web.config": OF_A_SITE, "apps/b/web.config": OF_A_SITE}, ["a", "apps/b"]),
+        ({"a/web.config": OF_A_SITE, "a/b/web.config": OF_A_SITE, "x.txt": ""}, ["a"]),
+        ({"static/web.config": "<configuration />", "app.py": FLASK}, []),
+    ],
+)
+def test_the_sites_below_a_repositorys_root_are_named(
+    tmp_path: Path, files: dict[str, str], commands: list[str]
+) -> None:
+    write_site(tmp_path, files)
+    lack = missing(tmp_path)
+    assert lack is not None
+    for name in commands:
+        assert f"fcgiemu serve {tmp_path}/{name}" in lack.hint
+    assert lack.hint.count("fcgiemu serve") == len(commands)
+
+
 @pytest.mark.parametrize("name", ["app.py", "notes.txt", "frontend/package.json"])
 def test_where_init_would_find_nothing_it_is_not_named(tmp_path: Path, name: str) -> None:
     write_site(tmp_path, {name: ""})

@@ -78,6 +78,9 @@ KEPT = [
     pytest.param(
         "shop-env", PLAIN, "shop-env/bin/python", "the only environment", True, id="own name"
     ),
+    pytest.param(
+        "api/.venv", PLAIN, "api/.venv/bin/python", "the only environment", True, id="deeper"
+    ),
 ]
 
 

@@ -161,3 +161,12 @@ def test_the_real_certutil_adds_and_removes(tmp_path: Path) -> None:
     (gone,) = trust_stores.remove(kept.authority, tmp_path, root=tmp_path / "none")
     assert gone.done and "fcgiemu" not in listed()
     assert list(trust_stores.remove(kept.authority, tmp_path, root=tmp_path / "none")) == []
+
+
+@on_linux
+def test_that_no_browser_has_a_profile_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    ran = CliRunner().invoke(main, ["trust"])
+    assert "No Chromium or Firefox profile was found" in ran.output
