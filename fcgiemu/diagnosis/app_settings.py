@@ -7,7 +7,6 @@ from __future__ import annotations
 import difflib
 import os
 import re
-import shlex
 from collections.abc import Collection, Iterator
 from itertools import chain
 from pathlib import Path
@@ -30,6 +29,7 @@ from .handler_names import (
     settings_module,
 )
 from .import_errors import folder_with
+from .remedies import folder_of_the_site
 
 _SECRET_NAME = re.compile(
     r"(?i)(secret|password|passwd|pwd|[_-]pass\b|api_?key|access_?key|private_?key|token)(?!.*(?:"
@@ -104,9 +104,12 @@ def _value(
         inside = Path(folder).is_relative_to(site.path) and not is_ours(site, folder)
         if has_python(application) and inside and not os.path.isdir(folder):
             missing = os.path.relpath(folder, site.path)
-            command = f"mkdir -p {shlex.quote(folder)}"
             yield finding(
-                "settings-missing-file/log", span, value=value, missing=missing, command=command
+                "settings-missing-file/log",
+                span,
+                value=value,
+                missing=missing,
+                command=folder_of_the_site(folder),
             )
     if (
         local

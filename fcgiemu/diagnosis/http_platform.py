@@ -26,6 +26,7 @@ from ..site import Site
 from ..worker import paths
 from .causes import causes
 from .configuration_files import holds_files
+from .remedies import folder_of_the_site
 from .windows_variables import undefined
 
 #: Servers that need fork, which Windows does not have.
@@ -279,7 +280,7 @@ def _log_folder(
             span,
             name=settings.stdout_log,
             folder=folder,
-            command=f"mkdir -p {shlex.quote(folder)} && touch {shlex.quote(folder + '/.gitkeep')}",
+            command=folder_of_the_site(folder),
         )
 
 

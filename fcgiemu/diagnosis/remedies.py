@@ -5,6 +5,7 @@ words, and the names that are near.
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterable
 from dataclasses import replace
 from difflib import get_close_matches
@@ -24,6 +25,11 @@ _XML = (
     (r"<!--.*--.*-->|^[^<>]*-{3,}", "hyphens"),
     (r"<\?xml(?! version=)", "version"),
 )
+
+
+def folder_of_the_site(folder: str) -> str:
+    """The command that makes a folder with a file in it: Git leaves out empty ones."""
+    return f"mkdir -p {shlex.quote(folder)} && touch {shlex.quote(folder + '/.gitkeep')}"
 
 
 def _said(form: str, **values: object) -> str:

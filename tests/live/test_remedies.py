@@ -617,7 +617,7 @@ EXECUTED = {
     "config-missing", "error-hidden-import", "error-no-default-document", "error-no-module",
     "iisnode-not-started", "platform-log-folder", "python-load-exit", "python-log-file", "python-lost-environment",
     "python-no-environment", "python-no-handler", "python-other-environment",
-    "settings-python-courtesy", "xdt-not-applied", *(kind.code for kind in INSTALLING),
+    "settings-missing-file", "settings-python-courtesy", "xdt-not-applied", *(kind.code for kind in INSTALLING),
 }  # fmt: skip
 
 
@@ -635,6 +635,16 @@ def test_the_folder_of_the_workers_log(tmp_path: Path, wheels: Path) -> None:
     folder = write(tmp_path / "my shop", files)
     assert run(command(folder, "python-log-file"), wheels).returncode == 0
     assert doctor(folder)[0] == 0
+
+
+def test_the_folder_of_the_log_that_check_misses(tmp_path: Path, wheels: Path) -> None:
+    files = {"app.py": APP, "web.config": fastcgi(WSGI_LOG="logs\\w.log")}
+    folder = write(tmp_path / "my shop", files)
+    said = CliRunner().invoke(main, ["check", str(folder)]).output
+    match = re.search(r"WSGI_LOG names .*?Run: ([^\n]*)", said, re.DOTALL)
+    assert match is not None, said
+    assert run(match[1], wheels).returncode == 0
+    assert "settings-missing-file" not in CliRunner().invoke(main, ["check", str(folder)]).output
 
 
 def test_where_an_import_ends_the_process(tmp_path: Path, wheels: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from fcgiemu.freb import event_table, module_orders, wire
-from fcgiemu.profiles import FEATURES, PROFILES
+from fcgiemu.profiles import MISSING_ON_FRESH_IIS, PROFILES
 from fcgiemu.site import Site
 
 from ..sites import python_handler, rules, web_config
@@ -140,7 +140,7 @@ def test_error_file(make_site: MakeSite) -> None:
 
 
 def test_full_iis(make_site: MakeSite) -> None:
-    site = make_site({}, profile="iis10-default", modules=tuple(FEATURES))
+    site = make_site({}, profile="iis10-default", modules=tuple(MISSING_ON_FRESH_IIS))
     trace = traced(site, "/missing.css")
     assert modules(trace, "BEGIN_REQUEST") == [
         *("HttpCache", "RequestFiltering", "FailedRequestsTracing", "IpRestriction", "WebSocket"),
