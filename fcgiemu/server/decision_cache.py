@@ -1,7 +1,8 @@
 """Repeated requests over a connection, as most are: the same bytes are the same request, and
 mostly the same decision. Where only the request line differs, the headers at least are the same.
 
-What is kept of a request (``Kept``) is used in three steps, and each of them can be refused:
+What is kept of a request (``RememberedDecision``) is used in three steps, and each of them can be
+refused:
 
     recall      the bytes that have arrived are, all of them, a head that has come before over
                 this connection; or its headers are, below another plain request line.
@@ -9,11 +10,7 @@ What is kept of a request (``Kept``) is used in three steps, and each of them ca
                 and every name that was not found is absent. Only then is the decision the same.
     ready       the answer itself, for a small file whose answer does not depend on the time.
 
-Another target has the same decision, but for the target, where nothing that made it looks at it.
-A schedule knows of queries (``sees_query``): mostly nobody looks at them where there are no rules.
-Another path must have the same configuration and application, and be taken as a whole by the same
-handler, which asks for no file. Request filtering is asked again in any case. With the same path,
-the parameters are made from a template.
+``derived_decision.py`` says for which other targets a decision holds.
 
 Only heads without a body are kept, of connections that stay open, for decisions that serve a file
 or call a FastCGI application and that no rewrite provider influenced. No client can fill the
@@ -34,11 +31,8 @@ from ..decision import CallFastCgi, Decision, ServeFile
 from ..files import FileView, Listing, is_settled
 from ..hosting import Answers, SiteFiles
 from ..http.framing import RequestHead
-from ..http.url import UrlRefused, canonicalize
-from ..modules.handlers import table
-from ..modules.pipeline import schedule
-from ..modules.request_filtering import request_filter
 from ..site import Site
+from .derived_decision import holds_for_any_path, holds_for_any_query, with_target
 from .exchange import Exchange
 from .remembered_decision import RememberedDecision
 
@@ -154,7 +148,7 @@ def decide(site: Site, exchange: Exchange) -> Decision:
     decision = site.decide(exchange.request(), files=SiteFiles(site, answers))
     exchange.kept = None
     if _may_be_kept(site, exchange, decision, answers):
-        any_query, any_path = _is_of_any_query(site, decision), not answers
+        any_query, any_path = holds_for_any_query(site, decision), not answers
         folders: dict[FileView, Listing] = {}
         for (view, relative), answer in list(answers.items()):
             listing = view.absent_while(relative.strip("/")) if answer is None else None
@@ -170,84 +164,9 @@ def decide(site: Site, exchange: Exchange) -> Decision:
             answers=answers,
             folders=tuple(folders.items()),
             any_query=any_query,
-            any_path=any_query and any_path and _is_whole_script(decision),
+            any_path=any_query and any_path and holds_for_any_path(decision),
         )
     return decision
-
-
-def _is_of_any_query(site: Site, decision: Decision) -> bool:
-    """Whether nothing that influenced a decision looked at the query, but request filtering."""
-    return (
-        isinstance(decision.action, CallFastCgi)
-        and decision.path == decision.request.target.path
-        and not decision.rewrite.shows_original
-        and not decision.effective.view(schedule(site.profile.name)).sees_query
-    )
-
-
-def _is_whole_script(decision: Decision) -> bool:
-    """Whether a handler that asks for no file has taken all of the path."""
-    handler, action = decision.handler, decision.action
-    return (
-        isinstance(action, CallFastCgi)
-        and handler is not None
-        and handler.resource_type == "Unspecified"
-        and not action.path_info
-    )
-
-
-def with_target(kept: RememberedDecision, head: RequestHead) -> RememberedDecision | None:
-    """What holds for any query, or any path, for the target of ``head``; None where that has to be
-    decided.
-    """
-    decision = kept.decision
-    action, effective, method = decision.action, decision.effective, decision.request.method
-    assert isinstance(action, CallFastCgi)
-    try:
-        target = canonicalize(head.target.decode("ascii"))
-    except UrlRefused:
-        return None
-    path, query = target.path, target.query
-    rewrite = _changed(decision.rewrite, query=query)
-    if path != decision.path:
-        if not kept.any_path or not _has_same_place(decision, path):
-            return None
-        if effective.view(table).choose(path, method, None) != (decision.handler, len(path)):
-            return None
-        action = CallFastCgi(action.handler, path, "")
-        rewrite.path = path
-    request = _changed(decision.request, target=target)
-    if effective.view(request_filter).refusal(request, path, query, original=True) is not None:
-        return None
-    new = _changed(
-        decision, action=action, request=request, path=path, query=query, rewrite=rewrite
-    )
-    template = kept.template if action is decision.action else None
-    return RememberedDecision(
-        head=head,
-        decision=new,
-        generation=kept.generation,
-        answers=kept.answers,
-        folders=kept.folders,
-        any_query=template is None,
-        template=template,
-    )
-
-
-def _has_same_place(decision: Decision, path: str) -> bool:
-    """Whether a path has the configuration and the application of a decision's."""
-    site = decision.site
-    return site.effective(path) is decision.effective and site.application(
-        path
-    ) is site.application(decision.path)
-
-
-def _changed(record: T, **changes: object) -> T:
-    """As dataclasses.replace, at a third of the cost."""
-    made = object.__new__(type(record))
-    for name in record.__slots__:  # type: ignore[attr-defined]
-        setattr(made, name, changes[name] if name in changes else getattr(record, name))
-    return made
 
 
 def holds(site: Site, kept: RememberedDecision) -> bool:

@@ -1,4 +1,4 @@
-"""What is remembered of a request that may be repeated; see decision_cache."""
+"""What is remembered of a request that may be repeated; see decision_cache.py."""
 
 from __future__ import annotations
 
