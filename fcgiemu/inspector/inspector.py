@@ -7,8 +7,8 @@ import threading
 import webbrowser
 
 from ..errors import SiteError
-from ..server.app import LogEntry
 from ..server.exchange import Exchange
+from ..server.log_entry import LogEntry
 from ..server.protocol import ClientConnection as Served
 from ..server.remembered_decision import RememberedDecision
 from ..server.serve import Serving, bind, exposed

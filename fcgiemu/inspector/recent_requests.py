@@ -9,8 +9,8 @@ from itertools import islice
 from typing import NamedTuple
 
 from ..decision import Decision
-from ..server.app import LogEntry
 from ..server.exchange import Exchange
+from ..server.log_entry import LogEntry
 from ..server.protocol import ClientConnection
 from ..server.remembered_decision import RememberedDecision
 from ..server.request_capture import CAPTURED, Capture

@@ -9,8 +9,8 @@ from collections import deque
 from dataclasses import dataclass
 
 from ..decision import Decision
-from ..server.app import LogEntry
 from ..server.exchange import Exchange
+from ..server.log_entry import LogEntry
 from ..server.protocol import ClientConnection
 from ..server.remembered_decision import RememberedDecision
 from ..server.serve import Serving

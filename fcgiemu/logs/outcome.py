@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import assert_never
 from urllib.parse import urlsplit
 
 from ..decision import (
     PROCESS_KINDS,
+    Abort,
     Action,
+    CallAspNetCore,
     CallFastCgi,
+    CallHttpPlatform,
+    CallIisnode,
     CallProcess,
     Decision,
     ListDirectory,
@@ -37,17 +42,21 @@ def destination(decision: Outcome) -> Destination:
     if isinstance(decision, Refused):
         return "status", str(decision.status)
     action = decision.action
-    if isinstance(action, CallFastCgi | CallProcess):
-        return action.kind, action.handler.name, decision.path, decision.query
-    if isinstance(action, ServeFile | ListDirectory):
-        return action.kind, decision.site.spelled(action.entry).lower()
-    if isinstance(action, Redirect):
-        return "redirect", str(action.status), action.location
-    if isinstance(action, Respond):
-        return "status", f"{action.status}.{action.substatus}"
-    if isinstance(action, Proxy):
-        return "proxy", action.url
-    return (action.kind,)
+    match action:
+        case CallFastCgi() | CallHttpPlatform() | CallAspNetCore() | CallIisnode():
+            return action.kind, action.handler.name, decision.path, decision.query
+        case ServeFile() | ListDirectory():
+            return action.kind, decision.site.spelled(action.entry).lower()
+        case Redirect():
+            return "redirect", str(action.status), action.location
+        case Respond():
+            return "status", f"{action.status}.{action.substatus}"
+        case Proxy():
+            return "proxy", action.url
+        case Abort():
+            return (action.kind,)
+        case _:
+            assert_never(action)
 
 
 def shown(where: Destination) -> str:

@@ -354,13 +354,15 @@ class _Run:
 
     def hear(self, word: Word) -> Action | None:
         """Do what a module has said."""
-        if isinstance(word, SameRequest):
-            return self.enter()
-        if isinstance(word, Rewritten):
-            return self.rewritten()
-        if isinstance(word, ChildRequest):
-            return self.document(word.path)
-        return word
+        match word:
+            case SameRequest():
+                return self.enter()
+            case Rewritten():
+                return self.rewritten()
+            case ChildRequest():
+                return self.document(word.path)
+            case _:
+                return word
 
     def rewritten(self) -> Action | None:
         """The URL that rules have made runs as a child request."""

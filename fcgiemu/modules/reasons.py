@@ -13,10 +13,23 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
+from typing import assert_never
 
 from ..catalogue.findings import Span
 from ..config.merge import Node
-from ..decision import Abort, Decision, ListDirectory, Proxy, Redirect, Respond, ServeFile
+from ..decision import (
+    Abort,
+    CallAspNetCore,
+    CallFastCgi,
+    CallHttpPlatform,
+    CallIisnode,
+    Decision,
+    ListDirectory,
+    Proxy,
+    Redirect,
+    Respond,
+    ServeFile,
+)
 from ..pages.story import EventValues, JudgedRule, judged
 from ..rewrite.compiler import SECTION as REWRITE
 from ..rewrite.compiler import inbound
@@ -99,9 +112,11 @@ def _success(decision: Decision, rules: Sequence[JudgedRule]) -> str:
             told = f"{decision.module} lists the folder"
         case Proxy():
             told = f"the request is forwarded to {action.url}"
-        case _:
+        case CallFastCgi() | CallHttpPlatform() | CallAspNetCore() | CallIisnode():
             name = decision.handler.name if decision.handler is not None else decision.module
             told = f"handler '{name}' takes it, and its application answers"
+        case _:
+            assert_never(action)
     return _sentence(f"{led}; {told}" if led and not by_rule else told)
 
 

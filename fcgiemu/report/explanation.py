@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NotRequired, TypedDict
+from typing import Any, NotRequired, TypedDict, assert_never
 
 from ..catalogue.findings import Finding, FindingJson
 from ..decision import (
+    Abort,
+    CallAspNetCore,
     CallFastCgi,
+    CallHttpPlatform,
     CallIisnode,
     Decision,
     ListDirectory,
@@ -308,12 +311,17 @@ def _add_action(found: OutcomeJson, hosting: Hosting, decision: Decision) -> Non
             found["hresult"] = _hresult(action.hresult)
             if action.hints:
                 found["hints"] = list(action.hints)
-        case Proxy() if action.server:
-            found["server"] = action.server
+        case Proxy():
+            if action.server:
+                found["server"] = action.server
         case CallFastCgi():
             found["environ"] = environ(hosting, decision, action)
         case CallIisnode():
             found["iisnode"] = _iisnode(hosting, decision, action)
+        case CallHttpPlatform() | CallAspNetCore() | Abort():
+            pass
+        case _:
+            assert_never(action)
 
 
 def _add_error_page(

@@ -12,10 +12,20 @@ from datetime import UTC, datetime
 import click
 
 from ..catalogue.findings import Span
-from ..decision import CallFastCgi, Decision, Outcome, Proxy, Refused, Respond, ServeFile
+from ..decision import (
+    Abort,
+    CallFastCgi,
+    Decision,
+    Outcome,
+    Proxy,
+    Redirect,
+    Refused,
+    Respond,
+    ServeFile,
+)
 from ..pages import secret_masking
 from ..rewrite.compiler import inbound
-from .app import LogEntry
+from .log_entry import LogEntry
 
 #: IIS's default fields, in their fixed order.
 FIELDS = (
@@ -110,19 +120,19 @@ def handled_by(entry: LogEntry) -> str:
     if isinstance(outcome, Refused):
         return f"http.sys {outcome.kind}"
     action = outcome.action
-    if isinstance(action, ServeFile):
-        return f"StaticFile {outcome.site.spelled(action.entry)}"
-    if isinstance(action, CallFastCgi):
-        return f"FastCGI {action.handler.name}"
-    if isinstance(action, Proxy) and action.server:
-        return f"{outcome.module} {action.farm}: {action.server} ({action.reason})"
-    if (
-        outcome.rules
-        and action.kind in ("redirect", "abort", "respond")
-        and outcome.module == "RewriteModule"
-    ):
-        return f"{action.kind} by rule {outcome.rules[-1]!r}"
-    return f"{outcome.module} {action.kind}"
+    match action:
+        case ServeFile():
+            return f"StaticFile {outcome.site.spelled(action.entry)}"
+        case CallFastCgi():
+            return f"FastCGI {action.handler.name}"
+        case Proxy() if action.server:
+            return f"{outcome.module} {action.farm}: {action.server} ({action.reason})"
+        case Redirect() | Abort() | Respond() if (
+            outcome.module == "RewriteModule" and outcome.rules
+        ):
+            return f"{action.kind} by rule {outcome.rules[-1]!r}"
+        case _:
+            return f"{outcome.module} {action.kind}"
 
 
 def w3c_header(now: datetime) -> str:

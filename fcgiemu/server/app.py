@@ -8,16 +8,18 @@ import logging
 import time
 import uuid
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Protocol, assert_never
 
 from ..app_service.front_end import affinity_cookie
 from ..config.tree import Effective
 from ..decision import (
     Abort,
+    CallAspNetCore,
     CallFastCgi,
-    CallProcess,
+    CallHttpPlatform,
+    CallIisnode,
     Decision,
     ListDirectory,
     Outcome,
@@ -50,6 +52,7 @@ from .exchange import ClientGone, EntityTooLarge, Exchange
 from .failed_requests_tracing import Recorder
 from .fastcgi_pools import FastCgiPools
 from .local_clients import trusted_names
+from .log_entry import LogEntry, reason_and_remark
 from .output_cache import OutputCache
 from .process_handlers.registry import ProcessHandlers
 from .process_output import Output
@@ -64,45 +67,6 @@ from .web_farm import WebFarms
 from .web_limits import timers
 
 _log = logging.getLogger(__name__)
-
-#: http.sys's names for its refusals, as its error log has them (Microsoft's article 820729), by the
-#: heading of the page; a 400 with another heading is a BadRequest.
-_REASONS = {
-    "Bad Request - Invalid Verb": "Verb",
-    "Bad Request - Invalid URL": "URL",
-    "Bad Request - Invalid Header": "Header",
-    "Bad Request - Invalid Hostname": "Hostname",
-    "Bad Request - Request Too Long": "RequestLength",
-    "Request URL Too Long": "URL_Length",
-    "Length Required": "LengthRequired",
-    "Forbidden URL": "Forbidden",
-    "HTTP Version Not Supported": "Version_N/S",
-    "Not Implemented": "N/I",
-}
-#: What a refusal that is about a limit says of it.
-_LIMITS = {
-    "RequestLength": "the head is longer than MaxRequestBytes, 16384 bytes",
-    "URL_Length": "the request line is longer than MaxRequestBytes, 16384 bytes",
-}
-
-
-@dataclass(slots=True, kw_only=True)
-class LogEntry:
-    """A request as it ended, at ``when`` (seconds since 1970). ``seconds`` from its first byte to
-    the last of its response.
-    """
-
-    method: str
-    url: str
-    outcome: Outcome
-    status: int
-    substatus: int
-    when: float
-    seconds: float
-    bytes_sent: int
-    client_gone: bool
-    #: Why the response is an error of FastCGI, was cut short, or is a refusal.
-    remark: str = ""
 
 
 class Observer(Protocol):
@@ -274,8 +238,7 @@ class Server:
         self.go_on(exchange, Refused.of(error), self._refuse(exchange, error))
 
     async def _refuse(self, exchange: Exchange, error: UrlRefused) -> None:
-        exchange.reason = _REASONS.get(error.heading, "BadRequest")
-        exchange.remark = _LIMITS.get(exchange.reason, error.text)
+        exchange.reason, exchange.remark = reason_and_remark(error)
         if exchange.started:
             exchange.cut(error.text, exchange.reason)
             return
@@ -437,41 +400,52 @@ class Server:
     async def act(self, exchange: Exchange, decision: Decision) -> None:
         """Do what was decided."""
         action = decision.action
-        if isinstance(action, CallFastCgi):
-            await self.fastcgi.call(exchange, decision, action)
-        elif isinstance(action, ServeFile):
-            failure = await static_file.serve_file(self.static_files, exchange, decision, action)
-            if failure is not None:
-                await self.fail(exchange, decision, failure)
-        elif sign_in.covers(decision):
+        match action:
+            case CallFastCgi():
+                await self.fastcgi.call(exchange, decision, action)
+            case ServeFile():
+                failure = await static_file.serve_file(
+                    self.static_files, exchange, decision, action
+                )
+                if failure is not None:
+                    await self.fail(exchange, decision, failure)
+            case Respond():
+                await self._respond(exchange, decision, action)
+            case Redirect():
+                await self._send_own(exchange, decision)
+            case ListDirectory():
+                failure = await static_file.list_directory(exchange, decision, action)
+                if failure is not None:
+                    await self.fail(exchange, decision, failure)
+            case Abort():
+                exchange.reset()
+            case CallHttpPlatform() | CallAspNetCore() | CallIisnode():
+                await self.processes.call(exchange, decision, action)
+            case Proxy():
+                if websocket.is_asked_for(decision.request) and websocket.are_enabled(decision):
+                    await websocket.relay_foreign(exchange, decision, action, self.forwarder)
+                else:
+                    await self.forwarder.forward(exchange, decision, action)
+            case _:
+                assert_never(action)
+
+    async def _respond(self, exchange: Exchange, decision: Decision, action: Respond) -> None:
+        """Answer as was decided, or with the page that a module or the site has for it."""
+        if sign_in.covers(decision):
             await sign_in.answer(exchange, decision)
         elif iisnode_settings.covers(decision):
             await iisnode_settings.answer(exchange, decision)
-        elif isinstance(action, (Redirect, Respond)):
-            if isinstance(action, Respond) and await self.error_page(
-                exchange, decision, action.status, action.substatus, has_entity=False
-            ):
-                return
-            response = sending.own_response(decision, decision.request.is_local)
-            if self.saves is not None and decision.request.method == "GET":
-                self.saves.follow(response)
-            substatus = response.substatus or exchange.substatus
-            if not substatus and isinstance(action, Respond):
-                substatus = action.substatus
-            await exchange.respond(response, substatus)
-        elif isinstance(action, ListDirectory):
-            failure = await static_file.list_directory(exchange, decision, action)
-            if failure is not None:
-                await self.fail(exchange, decision, failure)
-        elif isinstance(action, Abort):
-            exchange.reset()
-        elif isinstance(action, CallProcess):
-            await self.processes.call(exchange, decision, action)
-        elif isinstance(action, Proxy):
-            if websocket.is_asked_for(decision.request) and websocket.are_enabled(decision):
-                await websocket.relay_foreign(exchange, decision, action, self.forwarder)
-            else:
-                await self.forwarder.forward(exchange, decision, action)
+        elif not await self.error_page(
+            exchange, decision, action.status, action.substatus, has_entity=False
+        ):
+            await self._send_own(exchange, decision, action.substatus)
+
+    async def _send_own(self, exchange: Exchange, decision: Decision, substatus: int = 0) -> None:
+        """Send a response that IIS makes itself."""
+        response = sending.own_response(decision, decision.request.is_local)
+        if self.saves is not None and decision.request.method == "GET":
+            self.saves.follow(response)
+        await exchange.respond(response, response.substatus or exchange.substatus or substatus)
 
     async def fail(self, exchange: Exchange, decision: Decision, error: Respond) -> None:
         """Answer with an error that IIS makes while a decision is acted on: by <httpErrors>, as one

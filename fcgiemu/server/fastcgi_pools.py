@@ -10,11 +10,11 @@ from collections.abc import Coroutine
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, assert_never, get_args
 
 from .. import catalogue
 from ..applications import Application
-from ..decision import CallFastCgi, Decision, Respond
+from ..decision import E_FILE_NOT_FOUND, CallFastCgi, Decision, Respond
 from ..diagnosis.causes import causes, in_words
 from ..fastcgi.connection import ConnectionClosed
 from ..fastcgi.pool import Pool, QueueFull, TooManyFails
@@ -36,7 +36,8 @@ from .server_interface import ServerInterface
 MAX_PRINTED = 1 << 14
 E_NOT_REGISTERED = 0x80070585
 #: Why a request gets no process.
-REFUSALS = (ProtocolError, ProgramMissing, NotRegistered, QueueFull, TooManyFails, StartFailed)
+Refusal = ProtocolError | ProgramMissing | NotRegistered | QueueFull | TooManyFails | StartFailed
+_REFUSALS: tuple[type[Refusal], ...] = get_args(Refusal)
 
 
 class FastCgiPools:
@@ -226,7 +227,7 @@ class FastCgiPools:
             )
             if not application.ask(call):
                 exchange.when_lost = call.leave
-        except REFUSALS:
+        except _REFUSALS:
             return False
         return True
 
@@ -245,56 +246,53 @@ class FastCgiPools:
             if exchange.gone:
                 raise ClientGone from None
             raise
-        except REFUSALS as error:
+        except _REFUSALS as error:
             await self.refuse(exchange, decision, action, error)
             return
         call = FastCgiCall(self, exchange, decision, action, application, params, body)
         await call.run(worker)
 
     async def refuse(
-        self, exchange: Exchange, decision: Decision, action: CallFastCgi, error: Exception
+        self, exchange: Exchange, decision: Decision, action: CallFastCgi, error: Refusal
     ) -> None:
         """Answer a request that no process gets."""
         await self.fail(exchange, decision, self._refusal(decision, action, error))
 
-    def _refusal(self, decision: Decision, action: CallFastCgi, error: Exception) -> Respond:
+    def _refusal(self, decision: Decision, action: CallFastCgi, error: Refusal) -> Respond:
         processor = action.handler.script_processor
-        if isinstance(error, ProgramMissing):
-            return Respond(500, 0, str(error), E_NOT_REGISTERED, hints=(error.hint,))
-        if isinstance(error, NotRegistered):
-            return Respond(
-                500,
-                0,
-                f"{action.handler.name} scriptProcessor could not be found in <fastCGI> application"
-                " configuration",
-                E_NOT_REGISTERED,
-                hints=(self._nearest(processor),),
-            )
-        if isinstance(error, StartFailed):
-            return Respond(
-                500,
-                0,
-                f"An unknown FastCGI error occurred: the process could not be started, {error}",
-                0x80070002,
-                hints=(f"scriptProcessor is {processor}.",),
-            )
-        if isinstance(error, ProtocolError):
-            return Respond(500, 0, f"The request cannot be sent to a FastCGI process: {error}")
-        limits = self.application(processor, decision.path).limits
-        if isinstance(error, QueueFull):
-            return Respond(
-                503,
-                4,
-                f"The FastCGI queue is full: {limits.queue_length} requests wait already"
-                " (queueLength).",
-            )
-        return Respond(
-            500,
-            0,
-            f"{limits.rapid_fails_per_minute} FastCGI processes have ended unexpectedly within a"
-            " minute (rapidFailsPerMinute): none is started until the minute is over.",
-            hints=(catalogue.hint("error-rapid-fails"),),
-        )
+        match error:
+            case ProgramMissing():
+                return Respond(500, 0, str(error), E_NOT_REGISTERED, hints=(error.hint,))
+            case NotRegistered():
+                message = (
+                    f"{action.handler.name} scriptProcessor could not be found in <fastCGI>"
+                    " application configuration"
+                )
+                return Respond(500, 0, message, E_NOT_REGISTERED, hints=(self._nearest(processor),))
+            case StartFailed():
+                message = (
+                    f"An unknown FastCGI error occurred: the process could not be started, {error}"
+                )
+                hint = f"scriptProcessor is {processor}."
+                return Respond(500, 0, message, E_FILE_NOT_FOUND, hints=(hint,))
+            case ProtocolError():
+                message = f"The request cannot be sent to a FastCGI process: {error}"
+                return Respond(500, 0, message)
+            case QueueFull():
+                length = self.application(processor, decision.path).limits.queue_length
+                message = (
+                    f"The FastCGI queue is full: {length} requests wait already (queueLength)."
+                )
+                return Respond(503, 4, message)
+            case TooManyFails():
+                fails = self.application(processor, decision.path).limits.rapid_fails_per_minute
+                message = (
+                    f"{fails} FastCGI processes have ended unexpectedly within a minute"
+                    " (rapidFailsPerMinute): none is started until the minute is over."
+                )
+                return Respond(500, 0, message, hints=(catalogue.hint("error-rapid-fails"),))
+            case _:
+                assert_never(error)
 
     def _nearest(self, processor: str) -> str:
         """What to write where a scriptProcessor is not registered."""

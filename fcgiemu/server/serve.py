@@ -25,12 +25,13 @@ from ..programs.fastcgi_launch import PoolOptions
 from ..reload import RELOAD_ALSO, Watcher, also_pattern
 from ..site import Site
 from . import access_log, failure_page, start_up, transform_log
-from .app import LogEntry, Observer, Server
+from .app import Observer, Server
 from .exchange import Exchange
 from .failed_requests_tracing import Recorder
 from .fastcgi_pools import FastCgiPools
 from .listener import Listener, cut_words, run
 from .live_check import LiveCheck
+from .log_entry import LogEntry
 from .long_requests import LongRequests
 from .replaced_folders import LOOK_SECONDS, ReplacedFolders
 from .save_counter import SaveCounter

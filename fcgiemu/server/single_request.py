@@ -14,8 +14,9 @@ from ..http.request import make_request
 from ..http.response import Header
 from ..programs.fastcgi_launch import PoolOptions
 from ..site import Site
-from .app import LogEntry, Server
+from .app import Server
 from .fastcgi_pools import FastCgiPools
+from .log_entry import LogEntry
 from .process_output import Output
 from .protocol import ClientConnection
 

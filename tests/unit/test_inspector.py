@@ -17,8 +17,8 @@ from fcgiemu.inspector.access import Access
 from fcgiemu.inspector.explaining import BadQuestion
 from fcgiemu.inspector.recent_requests import Ring, Seen
 from fcgiemu.inspector.rules import WAITING, Counts, Waiting, overview
-from fcgiemu.server.app import LogEntry
 from fcgiemu.server.exchange import Exchange
+from fcgiemu.server.log_entry import LogEntry
 from fcgiemu.server.request_capture import CAPTURED, Capture
 from fcgiemu.site import Site
 

@@ -13,7 +13,7 @@ from fcgiemu.http.request import make_request
 from fcgiemu.http.url import UrlRefused
 from fcgiemu.logs.entry import sent_query
 from fcgiemu.server import access_log
-from fcgiemu.server.app import LogEntry
+from fcgiemu.server.log_entry import LogEntry
 from fcgiemu.site import Site
 
 from ..schemas import hold
