@@ -276,7 +276,7 @@ class Pool:
         """
         while self._idle:
             worker = self._idle.pop()
-            if worker.connection.alive:
+            if worker.is_free:
                 return self._begin(worker)
             self._run(self._reconnect(worker))
         if self._fails and self._too_many_fails():
@@ -323,7 +323,7 @@ class Pool:
             self._prepare_standby()
         if self._spare and self._serving < self.limits.max_instances:
             spare = self._spare.pop()
-            if spare.connection.alive:
+            if spare.is_free:
                 self._offer(spare)
             else:
                 self._run(self._reconnect(spare))

@@ -210,6 +210,13 @@ class WorkerProcess:
         """
         return self.launch.listens and not self.launch.mark
 
+    @property
+    def is_free(self) -> bool:
+        """Whether it can be given a request now. That a process has ended, and that its connection
+        has been lost, are told apart, in any order, and a request may come in between.
+        """
+        return self.state is ProcessState.IDLE and self.connection.alive
+
     def begin(self, request: Request) -> None:
         """The process works on ``request`` from now."""
         name = self._begun[self.requests] = request.label
@@ -373,9 +380,9 @@ class WorkerProcess:
 
     async def reconnect(self) -> bool:
         """A new connection to a listening process that closes them; False where there is none to be
-        had.
+        had: our own worker has lost its only one because it ends.
         """
-        if not self.launch.listens or self._exited.is_set():
+        if not self.may_close or self._exited.is_set():
             return False
         self.closes = True
         try:

@@ -271,6 +271,44 @@ def test_one_that_dies_while_idle_is_not_handed_out(pool: Callable[..., None]) -
     pool(work, Limits(max_instances=1))
 
 
+def _own_worker() -> Launch:
+    """How our own worker is started, to which nobody connects a second time."""
+    return replace(LAUNCH, mark="m")
+
+
+@pytest.mark.parametrize("seen", ["lost connection", "end"])
+def test_one_whose_end_is_seen_by_halves_leaves_nobody_waiting(
+    monkeypatch: pytest.MonkeyPatch, seen: str
+) -> None:
+    """The end of a process and that of its connection are two events; a request may come between
+    them.
+    """
+
+    async def main() -> None:
+        spawner = Spawner(monkeypatch)
+        application = Pool(_own_worker, Limits(max_instances=1), lambda *_: None, spawner)  # type: ignore[arg-type]
+        worker = await application.acquire()
+        application.release(worker)
+        if seen == "end":
+            held = spawner.started[0].socket.accept()[0]  # by what the site has started
+            spawner.started[0].ended.set_result(-9)
+            await worker.wait_exit(5)
+            assert worker.connection.alive
+        else:
+            spawner.started[0].socket.accept()[0].close()
+            while worker.connection.alive:
+                await asyncio.sleep(0)
+            assert worker.state is ProcessState.IDLE
+        another = await application.acquire()
+        assert another is not worker and another.state is ProcessState.BUSY
+        await application.close()
+        assert application.processes == []
+        if seen == "end":
+            held.close()
+
+    asyncio.run(asyncio.wait_for(main(), 20))
+
+
 def test_restart_spares_fresh_processes_and_lets_busy_ones_finish(
     pool: Callable[..., None],
 ) -> None:
