@@ -9,19 +9,19 @@ from __future__ import annotations
 import re
 from typing import assert_never
 
-from ..rewrite.dialect import (
+from ..rewrite.dialect import parse
+from ..rewrite.pattern_errors import PatternError
+from ..rewrite.pattern_parts import (
     Alternation,
     Assertion,
     CapturingGroup,
     Characters,
     Look,
     Part,
-    PatternError,
     Reference,
     Repeat,
     Sequence,
     Set,
-    parse,
 )
 
 _PRINTABLE = [chr(number) for number in range(33, 127)]

@@ -10,20 +10,19 @@ from typing import assert_never
 
 from ..http.request import Request, make_request
 from ..http.url import UrlRefused, encode_path
-from ..rewrite.dialect import (
-    DOT,
+from ..rewrite.dialect import DOT, parse
+from ..rewrite.pattern_errors import PatternError
+from ..rewrite.pattern_parts import (
     Alternation,
     Assertion,
     CapturingGroup,
     Characters,
     Look,
     Part,
-    PatternError,
     Reference,
     Repeat,
     Sequence,
     Set,
-    parse,
 )
 from ..rewrite.regex import TooComplex, compile_pattern
 from ..rewrite.rule import Condition, Rule

@@ -27,8 +27,8 @@ from ..pages import story as page_story
 from ..report.explanation import Explanation, explanation
 from ..report.explanation_text import lines
 from ..report.explanation_text import told as as_told
-from ..rewrite.dialect import PatternError
 from ..rewrite.pattern import compile_matcher
+from ..rewrite.pattern_errors import PatternError
 from ..rewrite.regex import TooComplex
 from ..settings import Settings
 from ..site import Site

@@ -23,7 +23,7 @@ from __future__ import annotations
 import re
 from typing import assert_never
 
-from .dialect import (
+from .pattern_parts import (
     Alternation,
     Assertion,
     CapturingGroup,

@@ -13,9 +13,8 @@ from functools import lru_cache
 from math import log2
 from typing import assert_never
 
-from .dialect import (
-    DOT,
-    EXPONENTIAL,
+from .dialect import DOT, EXPONENTIAL
+from .pattern_parts import (
     Alternation,
     Assertion,
     CapturingGroup,

@@ -1,5 +1,6 @@
 """The ECMAScript dialect of the module, as Microsoft's TR1 library has it: a pattern is parsed once
-into nodes. What that library refuses is refused with its category and message.
+into the nodes of ``pattern_parts.py``. What that library refuses is refused with its category and
+message (``pattern_errors.py``).
 
 While it parses, the parser writes the pattern again in Python's syntax and estimates what a search
 may cost; ``regex.py`` chooses the engine by that.
@@ -9,31 +10,24 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from itertools import takewhile
 from math import log2
 from typing import NoReturn
 
 from .inferred_behaviours import POLICY
+from .pattern_errors import PatternError
+from .pattern_parts import (
+    Alternation,
+    Assertion,
+    CapturingGroup,
+    Characters,
+    Look,
+    Part,
+    Reference,
+    Repeat,
+    Sequence,
+    Set,
+)
 
-#: Category -> the text Microsoft documents for it (cpp-docs, regex_constants::error_type).
-MESSAGES = {
-    "error_badbrace": "The expression contained an invalid count in a { } expression.",
-    "error_badrepeat": (
-        "A repeat expression (one of '*', '?', '+', '{' in most contexts) was not preceded by an"
-        " expression."
-    ),
-    "error_brace": "The expression contained an unmatched '{' or '}'.",
-    "error_brack": "The expression contained an unmatched '[' or ']'.",
-    "error_paren": "The expression contained an unmatched '(' or ')'.",
-    "error_range": "The expression contained an invalid character range specifier.",
-    "error_escape": "The expression contained an invalid escape character or a trailing escape.",
-    "error_backref": "The expression contained an invalid back reference.",
-    "error_ctype": "The expression contained an invalid character class name.",
-    "error_collate": "The expression contained an invalid collating element name.",
-    "error_syntax": "The expression has an invalid syntax.",
-    "error_stack": "There was insufficient memory to determine if the expression could match.",
-    "error_complexity": "The complexity of an attempted match exceeded a pre-set level.",
-}
 MAX_GROUPS = 31  # documented limit of that library
 #: Stands for a cost that grows faster than any power of the input's length.
 EXPONENTIAL = 99
@@ -58,102 +52,6 @@ _CLASSES = {
     "w": "\\w",
 }
 _CONTROL = {"t": "\t", "n": "\n", "v": "\v", "f": "\f", "r": "\r", "0": "\0"}
-
-
-class PatternError(ValueError):
-    """A pattern IIS's engine refuses: ``category`` of the library, its message, and the offset in
-    the pattern.
-    """
-
-    def __init__(self, category: str, position: int, hint: str = "") -> None:
-        super().__init__(MESSAGES[category])
-        self.category = category
-        self.position = position
-        self.hint = hint
-
-
-# -- what a pattern consists of --------------------------------------------------------------------
-
-
-@dataclass(slots=True, eq=False)
-class Characters:
-    """Characters that stand for themselves."""
-
-    text: str
-
-
-@dataclass(slots=True, eq=False)
-class Set:
-    """One character of a set; ``python`` is the set in Python's syntax."""
-
-    python: str
-
-
-@dataclass(slots=True, eq=False)
-class Assertion:
-    """``^``, ``$``, ``\\b`` or ``\\B``, by that spelling."""
-
-    kind: str
-
-
-@dataclass(slots=True, eq=False)
-class CapturingGroup:
-    """A group that captures, by its number."""
-
-    number: int
-    inner: Part
-
-
-@dataclass(slots=True, eq=False)
-class Look:
-    """A lookahead."""
-
-    inner: Part
-    negated: bool
-
-
-@dataclass(slots=True, eq=False)
-class Reference:
-    """A back-reference."""
-
-    number: int
-
-
-@dataclass(slots=True, eq=False)
-class Repeat:
-    """A repetition; ``high`` is None where there is no upper count."""
-
-    inner: Part
-    low: int
-    high: int | None
-    lazy: bool
-
-
-@dataclass(slots=True, eq=False)
-class Sequence:
-    """One part after the other."""
-
-    parts: list[Part]
-
-
-@dataclass(slots=True, eq=False)
-class Alternation:
-    """The first alternative that works."""
-
-    branches: list[Part]
-
-
-Part = (
-    Characters
-    | Set
-    | Assertion
-    | CapturingGroup
-    | Look
-    | Reference
-    | Repeat
-    | Sequence
-    | Alternation
-)
 
 
 @dataclass(slots=True)
@@ -185,18 +83,6 @@ def parse(source: str) -> Parsed:
     parser = _Parser(source)
     piece = parser.parse()
     return Parsed(piece.part, piece.text, parser.groups, piece.powers, piece.ways)
-
-
-def required_prefix(part: Part) -> str:
-    """The text with which every text that matches begins; "" where nothing is sure."""
-    if not isinstance(part, Sequence) or not part.parts or not _is_start(part.parts[0]):
-        return ""
-    texts = takewhile(lambda inner: isinstance(inner, Characters), part.parts[1:])
-    return "".join(inner.text for inner in texts if isinstance(inner, Characters))
-
-
-def _is_start(part: Part) -> bool:
-    return isinstance(part, Assertion) and part.kind == "^"
 
 
 #: Stands for ``$`` until it is known whether the text has lines; cannot occur in a pattern's own

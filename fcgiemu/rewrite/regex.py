@@ -21,8 +21,10 @@ import regex as bounded_regex
 from .automaton import Automaton, Inexpressible, OutOfBudget, SearchBudget
 from .cost import cost, takes_anything_first
 from .dialect import END as _END
-from .dialect import EXPONENTIAL, MAX_GROUPS, MESSAGES, PatternError, parse, required_prefix
+from .dialect import EXPONENTIAL, MAX_GROUPS, parse
 from .inferred_behaviours import POLICY
+from .pattern_errors import MESSAGES, PatternError
+from .pattern_parts import required_prefix
 
 __all__ = [
     "EXPONENTIAL",

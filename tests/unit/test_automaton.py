@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from fcgiemu.rewrite.automaton import Automaton, Inexpressible, OutOfBudget, SearchBudget
 from fcgiemu.rewrite.cost import cost
-from fcgiemu.rewrite.dialect import END, parse, required_prefix
+from fcgiemu.rewrite.dialect import END, parse
 from fcgiemu.rewrite.inferred_behaviours import POLICY
+from fcgiemu.rewrite.pattern_parts import required_prefix
 from fcgiemu.rewrite.regex import Pattern, TooComplex
 
 ATOMS = st.sampled_from(

@@ -1,0 +1,35 @@
+"""Why IIS's engine refuses a pattern: categories of Microsoft's TR1 library."""
+
+from __future__ import annotations
+
+#: Category -> the text Microsoft documents for it (cpp-docs, regex_constants::error_type).
+MESSAGES = {
+    "error_badbrace": "The expression contained an invalid count in a { } expression.",
+    "error_badrepeat": (
+        "A repeat expression (one of '*', '?', '+', '{' in most contexts) was not preceded by an"
+        " expression."
+    ),
+    "error_brace": "The expression contained an unmatched '{' or '}'.",
+    "error_brack": "The expression contained an unmatched '[' or ']'.",
+    "error_paren": "The expression contained an unmatched '(' or ')'.",
+    "error_range": "The expression contained an invalid character range specifier.",
+    "error_escape": "The expression contained an invalid escape character or a trailing escape.",
+    "error_backref": "The expression contained an invalid back reference.",
+    "error_ctype": "The expression contained an invalid character class name.",
+    "error_collate": "The expression contained an invalid collating element name.",
+    "error_syntax": "The expression has an invalid syntax.",
+    "error_stack": "There was insufficient memory to determine if the expression could match.",
+    "error_complexity": "The complexity of an attempted match exceeded a pre-set level.",
+}
+
+
+class PatternError(ValueError):
+    """A pattern IIS's engine refuses: ``category`` of the library, its message, and the offset in
+    the pattern.
+    """
+
+    def __init__(self, category: str, position: int, hint: str = "") -> None:
+        super().__init__(MESSAGES[category])
+        self.category = category
+        self.position = position
+        self.hint = hint
