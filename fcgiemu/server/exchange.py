@@ -32,7 +32,7 @@ from typing import Any, Protocol
 
 from .. import posix
 from ..decision import Proxy
-from ..http.numbers import MAX_LENGTH, bounded
+from ..http.numbers import MAX_LENGTH
 from ..http.request import Request
 from ..http.response import Header, Response, reason_phrase
 from ..http.url import UrlRefused
@@ -357,42 +357,11 @@ class Exchange:
             if self._encoder is not None:
                 headers = compression.encoded(headers)
         self._no_body = self.method == "HEAD" or status in (204, 304)
-        self.sent_head = response_heads.encoded(status, reason, self._framed(status, headers))
+        framed, self._left, self._chunked, self.keep_alive = response_heads.framed(
+            headers, status, self.version, not self._no_body, self.keep_alive
+        )
+        self.sent_head = response_heads.encoded(status, reason, framed)
         self._head = b"%b%b\r\n\r\n" % (self.sent_head, self.protocol.date())
-
-    def _framed(self, status: int, headers: Iterable[Header]) -> list[Header]:
-        """The headers with those that say how the body and the connection end, which is settled
-        here: a Transfer-Encoding that somebody else sets is dropped, and so is every Content-Length
-        but the first, and that of a response that has no body at all.
-        """
-        length: int | None = None
-        framed = []
-        for pair in headers:
-            lower = pair[0].lower()
-            if lower == "content-length":
-                if length is not None or status == 204:
-                    continue
-                length = bounded(pair[1], MAX_LENGTH)
-                if length is None:
-                    continue
-                pair = (pair[0], str(length))
-            elif lower == "connection":
-                if "close" in pair[1].lower():
-                    self.keep_alive = False
-                continue
-            elif lower in ("transfer-encoding", "keep-alive"):
-                continue
-            framed.append(pair)
-        if not self._no_body:
-            self._left = length
-            self._chunked = length is None and self.version == "1.1"
-            if self._chunked:
-                framed.append(("Transfer-Encoding", "chunked"))
-            elif length is None:
-                self.keep_alive = False
-        if not self.keep_alive:
-            framed.append(("Connection", "close"))
-        return framed
 
     async def write(self, data: bytes, more: bool = True) -> None:
         """Send a part of the body, or with ``more=False`` the last one; waits while the client is

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from ..config.tree import Effective
 from ..fastcgi import cgi
+from ..http.numbers import MAX_LENGTH, bounded
 from ..http.response import Header
 from ..modules import rewrite_outbound, sending
 
@@ -29,6 +30,50 @@ class KnownHead(NamedTuple):
 
     status: int
     data: bytes
+
+
+class Framed(NamedTuple):
+    """Headers that say how the body and the connection end, and what they say of it: the bytes of
+    the body (None = not known before its end), whether it is chunked, whether the connection stays
+    open.
+    """
+
+    headers: list[Header]
+    length: int | None
+    chunked: bool
+    keep_alive: bool
+
+
+def framed(
+    headers: Iterable[Header], status: int, version: str, has_body: bool, keep_alive: bool
+) -> Framed:
+    """The headers of a response with those that frame it, which is settled here: a
+    Transfer-Encoding that somebody else sets is dropped, and so is every Content-Length but the
+    first, and that of a response that has no body at all.
+
+    ``version`` is that of the request; ``has_body`` is false for HEAD, 204 and 304.
+    """
+    length: int | None = None
+    found = []
+    for pair in headers:
+        lower = pair[0].lower()
+        if lower not in _FRAMING:
+            found.append(pair)
+        elif lower == "content-length":
+            if length is None and status != 204:
+                length = bounded(pair[1], MAX_LENGTH)
+                if length is not None:
+                    found.append((pair[0], str(length)))
+        elif lower == "connection" and "close" in pair[1].lower():
+            keep_alive = False
+    chunked = has_body and length is None and version == "1.1"
+    if chunked:
+        found.append(("Transfer-Encoding", "chunked"))
+    elif has_body and length is None:
+        keep_alive = False
+    if not keep_alive:
+        found.append(("Connection", "close"))
+    return Framed(found, length if has_body else None, chunked, keep_alive)
 
 
 def encoded(status: int, reason: str, headers: Iterable[Header]) -> bytes:
