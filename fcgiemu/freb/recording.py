@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 
 from . import event_table, model, writer
 from .model import FrebEvent, FrebTrace
-from .rewriting import PROVIDER, TranslatedEvent
+from .rewriting import PROVIDER
 from .traced_exchange import TracedExchange
-from .translate import is_anonymous, placed
+from .translate import is_anonymous
+from .translated_event import TranslatedEvent, placed
 from .wire import absolute
 
 #: Largest file, in bytes: maxLogFileSizeKB of IIS, as installed.

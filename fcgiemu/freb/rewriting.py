@@ -9,11 +9,12 @@ LogicalGrouping 1 and MatchType 1 and 2 are inferred.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from ..trace import Event
 from . import model
 from .model import FrebEvent
+from .translated_event import TranslatedEvent
 
 #: The provider and task of events that IIS does not have, or whose numbers are not known.
 PROVIDER = ("fcgiemu", "{6C5C1B5E-0F0B-4C7B-9C58-5F1E6A4D9B21}")
@@ -36,17 +37,6 @@ _SYNTAX = {"ECMAScript": "0", "Wildcard": "1", "ExactMatch": "2"}
 _MATCH_TYPES = {"Pattern": "0", "IsFile": "1", "IsDirectory": "2"}
 #: Values of the engine that say where something is written, or how it was compared.
 _BESIDE = frozenset({"File", "Line", "Column", "Captures", "IgnoreCase"})
-
-
-@dataclass(frozen=True, slots=True)
-class TranslatedEvent:
-    """An event of a translated trace. ``measured`` is whether genuine traces have shown such an
-    event there; ``place`` the line of configuration behind it (``web.config:12``).
-    """
-
-    event: FrebEvent
-    measured: bool = True
-    place: str = ""
 
 
 def scopes(events: tuple[Event, ...]) -> Iterator[tuple[str, list[Event]]]:

@@ -101,3 +101,8 @@ class TracedExchange:
     answered: Answered | None = None
     site_id: int = 1
     pool: str = "DefaultAppPool"
+
+    @property
+    def is_express(self) -> bool:
+        """Whether it is IIS Express that answers."""
+        return self.server.startswith("iis-express")

@@ -9,15 +9,15 @@ measured case has it, and is marked not measured.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
-from functools import lru_cache
+from collections.abc import Iterator
 
 from ..trace import Event
-from . import event_table, model, wire
+from . import event_table, response_events, wire
+from .file_access import E_FILE_NOT_FOUND, file_access
 from .module_orders import ORDERS, POST
-from .rewriting import TranslatedEvent, Translation, own, scopes
-from .traced_exchange import Answered, FileFacts, Mapping, TracedExchange
+from .rewriting import Translation, scopes
+from .traced_exchange import Mapping, TracedExchange
+from .translated_event import TranslatedEvent, is_measured, translated
 
 _CORE = "IIS Web Core"
 _NOTIFICATIONS = {
@@ -30,7 +30,6 @@ _NOTIFICATIONS = {
         }.items()
     )
 }
-_NOT_FOUND = 0x80070002
 _AUTHENTICATION = {
     "BasicAuthenticationModule": "2",
     "CertificateMappingAuthenticationModule": "128",
@@ -38,10 +37,6 @@ _AUTHENTICATION = {
     "IISCertificateMappingAuthenticationModule": "128",
     "AnonymousAuthenticationModule": "1",
 }
-#: Who opens files: the anonymous user of a site as installed. # inferred
-_USER = ("IUSR", "NT AUTHORITY")
-#: Characters of values up to which an event may be the same in the next trace.
-_SHORT = 80
 #: Measured: events that IIS before 10 does not have.
 _OF_IIS_10 = frozenset({"FILE_CACHE_CREATE_FILE", "GENERAL_SET_RESPONSE_HEADER"})
 _OLD_SERVERS = frozenset({"iis-express-8", "azure-2012"})
@@ -69,7 +64,7 @@ def translate(exchange: TracedExchange, *, measured_only: bool = False) -> list[
     if exchange.server in _OLD_SERVERS:
         steps = [step for step in steps if step.event.name not in _OF_IIS_10]
     if measured_only:
-        steps = [step for step in steps if step.measured and _is_measured(step)]
+        steps = [step for step in steps if step.measured and is_measured(step)]
     return steps
 
 
@@ -78,46 +73,9 @@ def is_anonymous(exchange: TracedExchange) -> bool:
     return _Translator(exchange).stage >= _AUTHENTICATED
 
 
-def _is_measured(step: TranslatedEvent) -> bool:
-    known = event_table.named(step.event.name)
-    return known is not None and known.measured
-
-
-def as_json(steps: Iterable[TranslatedEvent]) -> list[dict[str, object]]:
-    """Steps as JSON: the events' names, levels and values; ``measured``; ``place``."""
-    return [_as_json(step) for step in steps]
-
-
-def _as_json(step: TranslatedEvent) -> dict[str, object]:
-    event = step.event
-    entry: dict[str, object] = {
-        "name": event.name,
-        "level": event.level,
-        "data": dict(event.data[1:]),  # without ContextId
-        "measured": step.measured and _is_measured(step),
-    }
-    if event.descriptions:
-        entry["descriptions"] = {name: text.replace("\r", "") for name, text in event.descriptions}
-    if step.place:
-        entry["place"] = step.place
-    return entry
-
-
 def _snake(notification: str) -> str:
     """``BeginRequest`` of a decision -> ``BEGIN_REQUEST``."""
     return "".join("_" + char if char.isupper() else char.upper() for char in notification)[1:]
-
-
-def _step(name: str, *values: str, measured: bool = True, place: str = "") -> TranslatedEvent:
-    if not place and sum(map(len, values)) <= _SHORT:
-        return _common(name, values, measured)
-    return TranslatedEvent(model.event(name, *values), measured, place)
-
-
-@lru_cache(1024)
-def _common(name: str, values: tuple[str, ...], measured: bool) -> TranslatedEvent:
-    """An event that every request has; most of a trace is made of such ones."""
-    return TranslatedEvent(model.event(name, *values), measured)
 
 
 class _Translator:
@@ -127,7 +85,6 @@ class _Translator:
         self.exchange = exchange
         self.child = child
         self.order = ORDERS.get(exchange.server, ORDERS["iis10-default"])
-        self.express = exchange.server.startswith("iis-express")
         self.runs = {} if child else _runs(exchange)
         self.stage = self._stage()
         document = exchange.document
@@ -151,7 +108,7 @@ class _Translator:
         exchange = self.exchange
         query = "" if self.child else exchange.query
         url = wire.absolute(exchange.scheme, exchange.host, exchange.port, self.path, query)
-        yield _step(
+        yield translated(
             "GENERAL_REQUEST_START",
             *(str(exchange.site_id), exchange.pool, "0", "0", url, exchange.verb),
         )
@@ -178,14 +135,16 @@ class _Translator:
     def beginning(self) -> Iterator[TranslatedEvent]:
         """PRE_BEGIN_REQUEST, and what the core says before BEGIN_REQUEST."""
         for module in self.modules("PRE_BEGIN_REQUEST"):
-            yield _step("PRE_BEGIN_REQUEST_START", module)
+            yield translated("PRE_BEGIN_REQUEST_START", module)
             ends = False
             if module == "RewriteModule" and "Global" in self.runs:
                 yield from self.rules("Global")
                 ends = self.stage == 0
-            yield _step("PRE_BEGIN_REQUEST_END", module, "1" if ends else "0", measured=not ends)
+            yield translated(
+                "PRE_BEGIN_REQUEST_END", module, "1" if ends else "0", measured=not ends
+            )
         exchange = self.exchange
-        yield _step(
+        yield translated(
             "GENERAL_ENDPOINT_INFORMATION",
             *(exchange.remote[0], str(exchange.remote[1])),
             *(exchange.local[0], str(exchange.local[1])),
@@ -193,17 +152,17 @@ class _Translator:
         headers = exchange.headers
         if self.child:  # measured: it has joined the request's headers there
             headers = (*headers, ("Content-Length", "0"))
-        yield _step("GENERAL_REQUEST_HEADERS", wire.request_block(headers))
+        yield translated("GENERAL_REQUEST_HEADERS", wire.request_block(headers))
         query = "" if self.child else exchange.query
-        yield _step("URL_CACHE_ACCESS_START", self.path + (f"?{query}" if query else ""))
-        yield _step("URL_CACHE_ACCESS_END", "", "false", "true", "0")
-        yield _step("GENERAL_GET_URL_METADATA", "", "513")
+        yield translated("URL_CACHE_ACCESS_START", self.path + (f"?{query}" if query else ""))
+        yield translated("URL_CACHE_ACCESS_END", "", "false", "true", "0")
+        yield translated("GENERAL_GET_URL_METADATA", "", "513")
         if self.mapped is not None:
             yield self.handler_changed(self.mapped)
         yield from self.notify("MAP_PATH")
 
     def handler_changed(self, mapped: Mapping, measured: bool = True) -> TranslatedEvent:
-        return _step(
+        return translated(
             "HANDLER_CHANGED",
             *("", mapped.name, ",".join(mapped.modules), mapped.script_processor, ""),
             measured=measured,
@@ -253,11 +212,11 @@ class _Translator:
         """One module's notification, and what happens inside it."""
         number = _NOTIFICATIONS[notification]
         flag = "true" if post else "false"
-        yield _step("NOTIFY_MODULE_START", module, number, flag)
+        yield translated("NOTIFY_MODULE_START", module, number, flag)
         yield from self.inside(module, notification)
         if ends:
             yield from self.outcome(notification)
-        yield _step("NOTIFY_MODULE_END", module, number, flag, "2" if ends else "0")
+        yield translated("NOTIFY_MODULE_END", module, number, flag, "2" if ends else "0")
 
     def inside(self, module: str, notification: str) -> Iterator[TranslatedEvent]:
         """What a module does that does not end the request."""
@@ -266,15 +225,15 @@ class _Translator:
         elif notification == "AUTHENTICATE_REQUEST" and module in _AUTHENTICATION:
             yield from _authentication(_AUTHENTICATION[module], self.exchange)
         elif notification == "RESOLVE_REQUEST_CACHE" and module == "HttpCacheModule":
-            yield _step("OUTPUT_CACHE_LOOKUP_START")
-            yield _step("OUTPUT_CACHE_LOOKUP_END", "0")
+            yield translated("OUTPUT_CACHE_LOOKUP_START")
+            yield translated("OUTPUT_CACHE_LOOKUP_END", "0")
         elif notification == "MAP_REQUEST_HANDLER" and module == "StaticCompressionModule":
-            if self.express and self.exchange.kind == "static":
-                yield _step("STATIC_COMPRESSION_START")
-                yield _step("STATIC_COMPRESSION_NOT_SUCCESS", "6")
-                yield _step("STATIC_COMPRESSION_END")
+            if self.exchange.is_express and self.exchange.kind == "static":
+                yield translated("STATIC_COMPRESSION_START")
+                yield translated("STATIC_COMPRESSION_NOT_SUCCESS", "6")
+                yield translated("STATIC_COMPRESSION_END")
         elif notification == "SEND_RESPONSE":
-            yield from self.sending(module)
+            yield from response_events.sending(self.exchange, module)
 
     def rules(self, scope: str) -> Iterator[TranslatedEvent]:
         """Runs of rules, and the change of the URL that they made."""
@@ -283,7 +242,7 @@ class _Translator:
             yield from Translation().run(events)
         if scope == "Distributed" and exchange.rewritten and not self.child:
             old = exchange.path
-            yield _step("URL_CHANGED", old, exchange.final_path, measured=False)
+            yield translated("URL_CHANGED", old, exchange.final_path, measured=False)
             if exchange.final is not None:
                 yield self.handler_changed(exchange.final, measured=False)
 
@@ -296,22 +255,24 @@ class _Translator:
         number = _NOTIFICATIONS.get(notification, "0")
         where = (exchange.module, number, str(status), reason)
         if status >= 400:
-            yield _step(
+            yield translated(
                 "MODULE_SET_RESPONSE_ERROR_STATUS",
                 *where,
                 *(str(substatus), str(exchange.hresult), ""),
                 # measured: 404.0 of the core; errors of modules with ErrorCode 0
-                measured=(status, exchange.hresult) == (404, _NOT_FOUND)
+                measured=(status, exchange.hresult) == (404, E_FILE_NOT_FOUND)
                 or not exchange.hresult
                 and not substatus,
             )
             return
         # measured for managed modules; IIS's own redirects and responses have not been seen
-        yield _step("MODULE_SET_RESPONSE_SUCCESS_STATUS", *where, measured=False)
+        yield translated("MODULE_SET_RESPONSE_SUCCESS_STATUS", *where, measured=False)
         for name in ("Location", "Content-Type"):
             for key, value in exchange.answered.headers if exchange.answered else ():
                 if key == name:
-                    yield _step("GENERAL_SET_RESPONSE_HEADER", key, value, "true", measured=False)
+                    yield translated(
+                        "GENERAL_SET_RESPONSE_HEADER", key, value, "true", measured=False
+                    )
 
     def finish_in_core(self, notification: str) -> Iterator[TranslatedEvent]:
         """An error of the core stands between notifications, not inside one."""
@@ -326,13 +287,7 @@ class _Translator:
         if mapped is None or not mapped.needs_file:
             return
         path = self.path if self.child or self.parent else self.exchange.final_path or self.path
-        yield from self.access(path, added=self.child)
-
-    def access(self, url_path: str, added: bool = False) -> Iterator[TranslatedEvent]:
-        """A look at a file through the cache."""
-        name = self.exchange.physical(url_path).rstrip("\\")
-        found = self.exchange.facts(url_path)
-        yield from _file_access(name, found, added or bool(found and found.is_directory))
+        yield from file_access(self.exchange, path, added=self.child)
 
     def handler(self) -> Iterator[TranslatedEvent]:
         """EXECUTE_REQUEST_HANDLER: the handler's modules, in its order, up to the one that
@@ -347,17 +302,19 @@ class _Translator:
             alone = len(mapped.modules) == 1
             ends = not self.parent and (module == self.exchange.module or alone)
             number = _NOTIFICATIONS["EXECUTE_REQUEST_HANDLER"]
-            yield _step("NOTIFY_MODULE_START", module, number, "false")
+            yield translated("NOTIFY_MODULE_START", module, number, "false")
             if self.parent and module == "DefaultDocumentModule":
                 yield from self.default_document(number)
                 if self.exchange.answered is not None:
-                    yield _step("NOTIFY_MODULE_END", module, number, "false", "0")
+                    yield translated("NOTIFY_MODULE_END", module, number, "false", "0")
                 return
             if not self.parent:
                 yield from self.execute(module, ends)
             error = self.exchange.kind in ("respond", "redirect") and ends
             if not ends or self.exchange.answered is not None or module == "StaticFileModule":
-                yield _step("NOTIFY_MODULE_END", module, number, "false", "2" if error else "0")
+                yield translated(
+                    "NOTIFY_MODULE_END", module, number, "false", "2" if error else "0"
+                )
             if ends:
                 return
 
@@ -367,23 +324,23 @@ class _Translator:
             name = self.exchange.physical(self.exchange.final_path or self.path)
             if self.child:
                 name = self.exchange.physical(self.path)
-            yield _step("GENERAL_STATIC_FILE_HANDLER", name.upper())
+            yield translated("GENERAL_STATIC_FILE_HANDLER", name.upper())
             if answered.status == 200:
                 for key, value in answered.headers:
                     if key == "Content-Type":
-                        yield _step("GENERAL_SET_RESPONSE_HEADER", key, value, "true")
+                        yield translated("GENERAL_SET_RESPONSE_HEADER", key, value, "true")
             else:
-                yield _step(
+                yield translated(
                     "MODULE_SET_RESPONSE_SUCCESS_STATUS",
                     *(module, _NOTIFICATIONS["EXECUTE_REQUEST_HANDLER"]),
                     *(str(answered.status), answered.reason),
                     measured=answered.status == 304,
                 )
         elif module == "FastCgiModule":
-            yield _step("FASTCGI_START", measured=False)
+            yield translated("FASTCGI_START", measured=False)
             if answered is not None:
-                yield _step("FASTCGI_RESPONSE_WRITTEN", measured=False)
-                yield _step("FASTCGI_END", measured=False)
+                yield translated("FASTCGI_RESPONSE_WRITTEN", measured=False)
+                yield translated("FASTCGI_END", measured=False)
         elif ends and self.exchange.kind in ("respond", "redirect"):
             yield from self.outcome("EXECUTE_REQUEST_HANDLER")
 
@@ -393,19 +350,23 @@ class _Translator:
         folder = self.path.rstrip("/")
         for name in exchange.documents:
             path = f"{folder}/{name}"
-            yield from self.access(path, added=True)
+            yield from file_access(self.exchange, path, added=True)
             if path == exchange.document:
                 break
         url = wire.absolute(exchange.scheme, exchange.host, exchange.port, exchange.document, "")
-        yield _step("GENERAL_CHILD_REQUEST_START", str(exchange.site_id), url, exchange.verb, "1")
+        yield translated(
+            "GENERAL_CHILD_REQUEST_START", str(exchange.site_id), url, exchange.verb, "1"
+        )
         yield from _Translator(exchange, child=True).whole()
         answered = exchange.answered
         if answered is None:
             return
         status = (str(answered.status), str(answered.substatus))
-        yield _step("GENERAL_CHILD_REQUEST_END", str(self.bytes_sent(answered)), *status)
+        yield translated(
+            "GENERAL_CHILD_REQUEST_END", str(response_events.bytes_sent(answered)), *status
+        )
         module = "DefaultDocumentModule"
-        yield _step("NOTIFY_MODULE_COMPLETION", module, number, "false", "0", "0")
+        yield translated("NOTIFY_MODULE_COMPLETION", module, number, "false", "0", "0")
 
     # -- the response --------------------------------------------------------------------------
 
@@ -417,90 +378,15 @@ class _Translator:
             return
         if not self.parent:
             yield from self.notify("SEND_RESPONSE")
-            yield from self.flush(answered)
+            yield from response_events.flush(self.exchange, answered, self.child)
         exchange = self.exchange
         block = wire.request_block(exchange.headers)
         received = wire.received(exchange.verb, exchange.target, exchange.protocol, block)
-        yield _step(
+        yield translated(
             "GENERAL_REQUEST_END",
-            *(str(self.bytes_sent(answered)), str(received)),
+            *(str(response_events.bytes_sent(answered)), str(received)),
             *(str(answered.status), str(answered.substatus)),
         )
-
-    def sending(self, module: str) -> Iterator[TranslatedEvent]:
-        """What a module does in SEND_RESPONSE."""
-        answered = self.exchange.answered
-        assert answered is not None
-        if module == "ProtocolSupportModule":
-            for name, value in self.exchange.custom_headers:
-                yield _step("GENERAL_SET_RESPONSE_HEADER", name, value, "false")
-        elif module == "DynamicCompressionModule":
-            reason = self.not_compressed(answered)
-            if any(name.lower() == "content-encoding" for name, _ in answered.headers):
-                yield _step("DYNAMIC_COMPRESSION_START")
-                yield _step("DYNAMIC_COMPRESSION_SUCCESS", measured=False)
-                yield _step("DYNAMIC_COMPRESSION_END")
-            elif reason:
-                yield _step("DYNAMIC_COMPRESSION_START")
-                yield _step("DYNAMIC_COMPRESSION_NOT_SUCCESS", reason)
-                yield _step("DYNAMIC_COMPRESSION_END")
-        elif module == "RewriteModule":
-            outbound = ("PRECONDITION_EVALUATION", "OUTBOUND_PATTERN_MATCH")
-            for event in self.exchange.events:
-                if event.name in (*outbound, "OUTBOUND_REWRITE_ACTION"):
-                    yield own(event)
-        elif module == "CustomErrorModule":
-            yield from self.custom_error(answered)
-
-    def not_compressed(self, answered: Answered) -> str:
-        """Why dynamic compression does nothing, as each server says it; empty = it is silent."""
-        if self.express:
-            return "" if answered.status == 304 else "2"
-        return "9" if self.exchange.server == "azure-2012" and answered.status >= 300 else ""
-
-    def custom_error(self, answered: Answered) -> Iterator[TranslatedEvent]:
-        file = self.exchange.error_file
-        if answered.status < 400:
-            yield _step("GENERAL_NOT_SEND_CUSTOM_ERROR", "1")
-        elif self.exchange.detailed:
-            return
-        elif file is None:
-            # a handler's own page stays: httpErrors existingResponse="Auto". # inferred
-            yield _step("GENERAL_NOT_SEND_CUSTOM_ERROR", "4", measured=False)
-        else:
-            name = self.exchange.physical(file) if file else ""
-            status = (str(answered.status), str(answered.substatus))
-            yield _step("GENERAL_SEND_CUSTOM_ERROR", *status, name)
-            if file:
-                yield from self.access(file, added=True)
-                for key, value in answered.headers:
-                    if key == "Content-Type":
-                        yield _step("GENERAL_SET_RESPONSE_HEADER", key, value, "true")
-
-    def cacheable(self, answered: Answered) -> str:
-        """Why http.sys does not keep the response."""
-        if self.child:
-            return "8"
-        if answered.status == 200 and self.exchange.kind == "static":
-            return "23"
-        return "25" if self.exchange.server == "iis10-default" and answered.status == 404 else "21"
-
-    def flush(self, answered: Answered) -> Iterator[TranslatedEvent]:
-        yield _step("HTTPSYS_CACHEABLE", "false", self.cacheable(answered), "0", "0")
-        yield _step("GENERAL_FLUSH_RESPONSE_START")
-        yield _step("GENERAL_RESPONSE_HEADERS", wire.response_block(answered.headers))
-        if answered.file is not None and answered.size:
-            name = "\\\\?\\" + answered.file.spelled
-            size = str(answered.size)
-            yield _step("GENERAL_RESPONSE_ENTITY_FILE", name, "0", size)
-        elif answered.body:
-            yield _step("GENERAL_RESPONSE_ENTITY_BUFFER", wire.buffer(answered.body))
-        yield _step("GENERAL_FLUSH_RESPONSE_END", str(self.bytes_sent(answered)), "0")
-
-    def bytes_sent(self, answered: Answered) -> int:
-        block = wire.response_block(answered.headers)
-        has_length = answered.status not in (204, 304)
-        return wire.sent(answered.status, answered.reason, block, answered.size, has_length)
 
 
 def _runs(exchange: TracedExchange) -> dict[str, list[list[Event]]]:
@@ -513,51 +399,15 @@ def _runs(exchange: TracedExchange) -> dict[str, list[list[Event]]]:
 
 def _authentication(kind: str, exchange: TracedExchange) -> Iterator[TranslatedEvent]:
     """One way of authentication: that of the user succeeds."""
-    yield _step("AUTH_START", kind)
+    yield translated("AUTH_START", kind)
     user = exchange.user
     if user and kind == ("2" if exchange.auth_type == "Basic" else "4"):
         ntlm = "true" if exchange.auth_type == "NTLM" else "false"
-        yield _step("AUTH_REQUEST_AUTH_TYPE", kind, measured=False)
-        yield _step("AUTH_SUCCEEDED", kind, ntlm, user, user, "3", measured=False)
-        yield _step("USER_SET", user, user, "true", measured=False)
+        yield translated("AUTH_REQUEST_AUTH_TYPE", kind, measured=False)
+        yield translated("AUTH_SUCCEEDED", kind, ntlm, user, user, "3", measured=False)
+        yield translated("USER_SET", user, user, "true", measured=False)
     elif kind == "1" and not user and exchange.has_user:
-        yield _step("AUTH_REQUEST_AUTH_TYPE", "1")
-        yield _step("AUTH_SUCCEEDED", "4", "false", "", "", "3")
-        yield _step("USER_SET", "", "", "true")
-    yield _step("AUTH_END")
-
-
-def _file_access(name: str, found: FileFacts | None, added: bool) -> Iterator[TranslatedEvent]:
-    """FILE_CACHE_ACCESS_START to END. Measured: FileAddedToCache is true for folders, default
-    documents and error files, false for files that are asked for.
-    """
-    yield _step("FILE_CACHE_ACCESS_START", name, *_USER)
-    if found is None:
-        values = ("false", "false", "false", "true", "true", str(_NOT_FOUND), "")
-    else:
-        yield _step("FILE_CACHE_CREATE_FILE", name, *_USER)
-        flag = "true" if added else "false"
-        values = ("true", "false", flag, "true", "true", "0", found.modified)
-    yield _step("FILE_CACHE_ACCESS_END", *values)
-
-
-def placed(
-    steps: Iterable[TranslatedEvent],
-    *,
-    context: str,
-    times: Iterable[str] = (),
-    connection: str = "0",
-) -> list[model.FrebEvent]:
-    """The events of steps for one request: with its activity, its connection and times.
-
-    ``times`` are taken one after the other, the last one again for what is left.
-    """
-    found = []
-    moments = iter(times)
-    time = ""
-    for step in steps:
-        time = next(moments, time)
-        values = {"ContextId": context, "ConnId": connection}
-        data = tuple((name, values.get(name, value)) for name, value in step.event.data)
-        found.append(replace(step.event, data=data, activity=context, time=time))
-    return found
+        yield translated("AUTH_REQUEST_AUTH_TYPE", "1")
+        yield translated("AUTH_SUCCEEDED", "4", "false", "", "", "3")
+        yield translated("USER_SET", "", "", "true")
+    yield translated("AUTH_END")

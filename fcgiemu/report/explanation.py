@@ -23,6 +23,7 @@ from ..decision import (
 )
 from ..fastcgi.wfastcgi import is_wfastcgi
 from ..freb import translate
+from ..freb.translated_event import as_json
 from ..hosting import Hosting
 from ..http.response import Response, reason_phrase
 from ..modules import (
@@ -249,7 +250,7 @@ def _in_iis_form(
 ) -> list[dict[str, object]]:
     answer = traced_exchanges.answered(hosting, decision, response)
     told = traced_exchanges.exchange(hosting, decision, trace.events, answer)
-    return translate.as_json(translate.translate(told))
+    return as_json(translate.translate(told))
 
 
 def _outcome(
