@@ -1,5 +1,5 @@
-"""A deployment as Kudu's Python script does it, but prepared aside: a step that fails leaves the
-last deployment serving.
+"""A deployment as Kudu's Python script does it: which steps it takes, why, and what comes of them.
+The steps themselves are those of a PreparedSite: one that fails leaves the last deployment serving.
 
 Only pip, Django's collectstatic and, when told, the command of ``.deployment`` are run. Links are
 not deployed, and nothing outside the home folder is written.
@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
-import stat
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -27,22 +25,12 @@ from ..diagnosis.causes import in_words
 from ..files import content, find
 from ..init import node_site
 from ..programs.requirements import remedy_of, windows_only
-from . import dot_deployment, kudu_sync, programs, virtual_environment
+from . import dot_deployment
 from .failure import FAILED, DeploymentFailed
-from .kudu_sync import IGNORED
+from .prepared_site import CONTROL, PreparedSite, Say
 from .runtime import Runtime, RuntimeRefused, choose
 
-#: A larger file is refused: it would fill the disk of the service, too.
-MAX_FILE_BYTES = 1 << 30
-#: Before this version, a new environment has a pip that finds wheels of old kinds only.
-OLD_PIP = (3, 7)
-
-Say = Callable[[str], None]
 Progress = Callable[[int, int, str], None]
-
-
-#: Characters that a terminal acts on.
-_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +64,11 @@ class Deployment:
     #: The source as given; ``source`` is the project in it that .deployment names.
     _root: Path = field(init=False)
     _log: list[str] = field(default_factory=list)
-    _files: list[str] = field(default_factory=list)
+    _prepared: PreparedSite = field(init=False)
 
     def __post_init__(self) -> None:
         self.source = self._root = self.source.resolve()
+        self._prepared = PreparedSite(self.home, self._tell, variables(self.settings))
         self.identifier = self.identifier or datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
 
     # -- the plan ----------------------------------------------------------------------------------
@@ -89,13 +78,19 @@ class Deployment:
         if not self.source.is_dir():
             raise DeploymentFailed("source", f"There is no folder {self.source}.")
         self.source = dot_deployment.project_folder(self._root)
-        command = self.custom_command()
-        copy = DeploymentStep("copy", "every deployment", self._stage)
-        sync = DeploymentStep("sync", "what has changed goes to site/wwwroot", self._sync)
+        command, prepared = self.custom_command(), self._prepared
+        copy = DeploymentStep("copy", "every deployment", lambda: prepared.copy(self.source))
+        sync = DeploymentStep(
+            "sync",
+            "what has changed goes to site/wwwroot",
+            lambda: prepared.change_over(self.identifier),
+        )
         if command and self.custom:
             return [
                 copy,
-                DeploymentStep("custom", f".deployment: {command}", lambda: self._custom(command)),
+                DeploymentStep(
+                    "custom", f".deployment: {command}", lambda: prepared.run_custom(command)
+                ),
                 sync,
             ]
         if not self.is_python():
@@ -111,15 +106,21 @@ class Deployment:
                 "env",
                 f"{runtime.name} by {runtime.why}: "
                 + ("made new" if fresh else "kept from the last deployment"),
-                lambda: self._environment(fresh),
+                lambda: prepared.make_environment(runtime, fresh),
             ),
         ]
-        steps.append(DeploymentStep("pip", "requirements.txt, every deployment", self._install))
+        steps.append(
+            DeploymentStep(
+                "pip", "requirements.txt, every deployment", lambda: prepared.install(runtime)
+            )
+        )
         config = self._versioned(runtime)
         if config is not None:
             steps.append(
                 DeploymentStep(
-                    "web.config", f"{config.name} takes its place", lambda: self._configure(config)
+                    "web.config",
+                    f"{config.name} takes its place",
+                    lambda: prepared.configure(config.name),
                 )
             )
         steps.append(sync)
@@ -128,7 +129,7 @@ class Deployment:
                 DeploymentStep(
                     "collectstatic",
                     "manage.py is there; done if env holds Django",
-                    self._collect_static,
+                    prepared.collect_static,
                 )
             )
         return steps
@@ -142,7 +143,7 @@ class Deployment:
         """What Kudu does for a Node site between the copying and the exchange."""
         if not self._is_node():
             return []
-        steps = []
+        steps, prepared = [], self._prepared
         start = node_site.start_file(self.source)
         if start and find(self.source, "web.config") is None:
             text = node_site.web_config(start)
@@ -150,16 +151,16 @@ class Deployment:
                 DeploymentStep(
                     "web.config",
                     f"there is none: {start} answers by iisnode",
-                    lambda: self._write("web.config", text),
+                    lambda: prepared.write("web.config", text),
                 )
             )
         if start and (line := node_site.yml_line(self.source, start)):
             name = (Path(start).parent / "iisnode.yml").as_posix()
             why = "engines.node of package.json names a Node"
-            steps.append(DeploymentStep("iisnode.yml", why, lambda: self._add_line(name, line)))
+            steps.append(DeploymentStep("iisnode.yml", why, lambda: prepared.add_line(name, line)))
         if node_site.has_dependencies(self.source) and not (self.source / "node_modules").is_dir():
             steps.append(
-                DeploymentStep("npm", "package.json, every deployment", self._install_packages)
+                DeploymentStep("npm", "package.json, every deployment", prepared.install_packages)
             )
         return steps
 
@@ -263,7 +264,7 @@ class Deployment:
     def _tell(self, text: str) -> None:
         # Names of files may hold what a terminal would act on, or no text at all.
         text = (
-            _CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", text)
+            CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", text)
             .encode("utf-8", "backslashreplace")
             .decode()
         )
@@ -320,7 +321,7 @@ class Deployment:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "log.log").write_text("\n".join(self._log) + "\n", "utf-8")
         (folder / "manifest").write_text(
-            "".join(f"{name}\n" for name in self._files), "utf-8", "surrogateescape"
+            "".join(f"{name}\n" for name in self._prepared.files), "utf-8", "surrogateescape"
         )
         (folder / "status.json").write_text(
             json.dumps(
@@ -346,220 +347,6 @@ class Deployment:
         config = self.home.wwwroot / "web.config"
         if config.is_file() and not config.is_symlink():
             config.write_bytes(config.read_bytes())
-
-    # -- steps -------------------------------------------------------------------------------------
-
-    @property
-    def stage(self) -> Path:
-        """The copy of the source that is prepared."""
-        return self.home.work / "stage"
-
-    @property
-    def env(self) -> Path:
-        """The environment that is prepared."""
-        return self.home.work / "env"
-
-    @property
-    def node_modules(self) -> Path:
-        """The packages of Node that are prepared."""
-        return self.home.work / "node_modules"
-
-    def _stage(self) -> None:
-        """A copy of the source without links, special files and what Kudu leaves out."""
-        self.stage.mkdir()
-        for relative in self._source_files():
-            target = self.stage / relative
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(self.source / relative, target, follow_symlinks=False)
-            self._files.append(relative)
-
-    def _source_files(self) -> Iterator[str]:
-        for folder, names, files in os.walk(self.source):
-            base = Path(folder).relative_to(self.source)
-            top = base == Path()
-            links = [name for name in names if (Path(folder) / name).is_symlink()]
-            names[:] = sorted(
-                name
-                for name in names
-                if name not in links
-                and name.lower() not in (IGNORED if top else {".git", "__pycache__"})
-                and (Path(folder) / name) != self.home.root
-            )
-            for name in sorted([*links, *files]):
-                relative = (base / name).as_posix()
-                info = (Path(folder) / name).lstat()
-                if top and name.lower() in IGNORED:
-                    continue
-                if _CONTROL.search(relative):
-                    self._tell(
-                        f"note: {relative} has control characters in its name, and is left out"
-                    )
-                elif not stat.S_ISREG(info.st_mode):
-                    self._tell(f"note: {relative} is a link or no file, and left out")
-                elif info.st_size > MAX_FILE_BYTES:
-                    raise DeploymentFailed(
-                        "copy", f"{relative} is larger than {MAX_FILE_BYTES} bytes."
-                    )
-                else:
-                    yield relative
-
-    def _environment(self, fresh: bool) -> None:
-        """env made new, or a copy of the one that serves, so that pip cannot harm the latter."""
-        assert self.runtime is not None
-        if not fresh:
-            self.home.check_env()
-            shutil.copytree(self.home.wwwroot / "env", self.env, symlinks=True)
-            return
-        try:
-            command = virtual_environment.maker(self.runtime)
-        except RuntimeRefused as error:
-            raise DeploymentFailed("env", str(error)) from error
-        self._call("env", [*command, str(self.env)], self.home.work)
-        (self.env / self.runtime.marker).write_text(f"{self.runtime.name}\n", "utf-8")
-
-    def _install(self) -> None:
-        requirements = find(self.stage, "requirements.txt")
-        assert requirements is not None
-        # By its script, not with -m: that would import a pip.py of the source instead.
-        command = [
-            str(self.env / "bin" / "python"),
-            str(self.env / "bin" / "pip"),
-            "install",
-            "-r",
-            requirements.name,
-        ]
-        if (self.stage / "wheelhouse").is_dir():
-            command += ["--find-links", "wheelhouse"]
-        try:
-            self._call("pip", command, self.stage)
-        except DeploymentFailed as error:
-            if self.runtime is not None and self.runtime.version < OLD_PIP:
-                raise DeploymentFailed(
-                    "pip",
-                    f"{error} The pip of this Python knows few wheels of today: put wheels into "
-                    "a folder wheelhouse, or take a newer Python.",
-                ) from error
-            raise
-        # What pip leaves in the folder (the metadata of an editable package), it leaves in wwwroot
-        # there.
-        made = {
-            path.relative_to(self.stage).as_posix()
-            for path in self.stage.rglob("*")
-            if path.is_file() and not path.is_symlink() and "__pycache__" not in path.parts
-        }
-        self._files = sorted(made.union(self._files))
-
-    def _write(self, relative: str, text: str) -> None:
-        """A file that the deployment makes."""
-        (self.stage / relative).parent.mkdir(parents=True, exist_ok=True)
-        (self.stage / relative).write_text(text, "utf-8")
-        self._files = sorted({*self._files, relative})
-
-    def _add_line(self, relative: str, line: str) -> None:
-        """A line at the end of a file, which is made where there is none."""
-        folder, name = (self.stage / relative).parent, Path(relative).name
-        text = content(folder, name).decode("utf-8", "replace")
-        known = find(folder, name)
-        name = known.name if known is not None else name
-        before = f"{text.rstrip()}\n" if text.strip() else ""
-        self._write((Path(relative).parent / name).as_posix(), f"{before}{line}\n")
-
-    def _install_packages(self) -> None:
-        """node_modules made new, aside."""
-        npm = shutil.which("npm")
-        if npm is None:
-            raise DeploymentFailed(
-                "npm",
-                "npm is not installed. Install Node.js with npm, or deploy node_modules with the"
-                " source.",
-            )
-        self._call("npm", [npm, "install", "--omit=dev", "--no-audit", "--no-fund"], self.stage)
-        if (self.stage / "node_modules").is_dir():
-            os.replace(self.stage / "node_modules", self.node_modules)
-
-    def _configure(self, config: Path) -> None:
-        for entry in list(self.stage.iterdir()):
-            if entry.name.lower() == "web.config":
-                entry.unlink()
-        shutil.copyfile(self.stage / config.name, self.stage / "web.config")
-        self._files = sorted(
-            {*(file for file in self._files if file.lower() != "web.config"), "web.config"}
-        )
-
-    def _sync(self) -> None:
-        """Change the site over to what is prepared. env names its place, or the site's, in some of
-        its files: the final ones then.
-        """
-        self.home.lock.write_text(self.identifier, "utf-8")
-        try:
-            kudu_sync.exchange(self.home, self.stage, self._files)
-            if self.env.is_dir():
-                final = kudu_sync.exchange_folder(self.home, "env", self.env)
-                virtual_environment.moved(final, {self.env: final, self.stage: self.home.wwwroot})
-            if self.node_modules.is_dir():
-                kudu_sync.exchange_folder(self.home, "node_modules", self.node_modules)
-        finally:
-            self.home.lock.unlink(missing_ok=True)
-
-    def _collect_static(self) -> None:
-        """Kudu does not look at its exit status either; a failure is only told."""
-        env = self.home.wwwroot / "env"
-        if not any(env.glob("lib/python*/site-packages/django")):
-            self._tell("    env holds no Django: nothing to do")
-            return
-        self.home.check_site()
-        (self.home.wwwroot / "static").mkdir(exist_ok=True)
-        try:
-            self._call(
-                "collectstatic",
-                [str(env / "bin" / "python"), "manage.py", "collectstatic", "--noinput", "--clear"],
-                self.home.wwwroot,
-                self._app_settings(),
-            )
-        except DeploymentFailed as error:
-            self._tell(f"warning: {error}")
-
-    def _app_settings(self) -> dict[str, str]:
-        return variables(self.settings)
-
-    def _custom(self, command: str) -> None:
-        self._call(
-            "custom",
-            ["sh", "-c", command],
-            self.stage,
-            {
-                **self._app_settings(),
-                "DEPLOYMENT_SOURCE": str(self.stage),
-                "DEPLOYMENT_TARGET": str(self.home.wwwroot),
-            },
-        )
-
-    def _call(
-        self, step: str, command: list[str], folder: Path, more: Mapping[str, str] | None = None
-    ) -> None:
-        """Run a program with its output shown; what it needs to write lies in the home folder.
-        Raises DeploymentFailed.
-        """
-        temporary = self.home.work / "tmp"
-        temporary.mkdir(exist_ok=True)
-        environment = {
-            name: value
-            for name, value in os.environ.items()
-            if not name.startswith(("GIT_", "PYTHON", "VIRTUAL_ENV"))
-        }
-        environment.update(
-            PIP_CACHE_DIR=str(self.home.root / "site" / ".pip-cache"),
-            PIP_NO_INPUT="1",
-            TMPDIR=str(temporary),
-            PIP_DISABLE_PIP_VERSION_CHECK="1",
-            PYTHONUNBUFFERED="1",
-            VIRTUALENV_OVERRIDE_APP_DATA=str(temporary / "virtualenv"),
-            **(more or {}),
-        )
-        try:
-            programs.run(command, folder, environment, self._tell)
-        except programs.ProgramFailed as error:
-            raise DeploymentFailed(step, str(error)) from error
 
 
 def of_home(

@@ -14,8 +14,9 @@ from pathlib import Path
 from .. import git
 from ..app_service.home import Home
 from ..errors import SiteError
-from .deployment import Say, of_home
+from .deployment import of_home
 from .failure import FAILED, DeploymentFailed
+from .prepared_site import Say
 
 #: Branches that are deployed; others are only kept.
 BRANCHES = ("refs/heads/master", "refs/heads/main")

@@ -18,7 +18,8 @@ from ..errors import SiteError
 from . import fail
 
 if TYPE_CHECKING:
-    from ..azure.deployment import Deployment, Progress, Say
+    from ..azure.deployment import Deployment, Progress
+    from ..azure.prepared_site import Say
 
 #: Where a deployment goes if --to does not say.
 HOME = Path(".fcgiemu") / "home"

@@ -21,7 +21,7 @@ from click.testing import CliRunner
 
 from fcgiemu.app_service.home import Home
 from fcgiemu.app_service.versioned_configs import nearest_config
-from fcgiemu.azure import deployment as module
+from fcgiemu.azure import prepared_site as module
 from fcgiemu.azure.deployment import Deployment, of_home
 from fcgiemu.azure.failure import FAILED, DeploymentFailed
 from fcgiemu.azure.programs import reason
