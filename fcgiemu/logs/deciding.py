@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from ..decision import Abort, Decision, Outcome, Refused
 from ..http.request import Request
 from ..http.url import MAX_TARGET_BYTES, Target, UrlRefused, canonicalize
-from ..rewrite.regex import TooComplex
 from ..site import Site
 from . import outcome
 from .entry import SEPARATOR, Keyed
 from .inputs import inputs
+from .likeness import Likeness
 from .log_masking import masked
 from .outcome import MAX_HOPS, Way
 from .removal import Removal
-from .results import Group, Section
+from .results import Group, Section, add_counts
 from .store import Section as Counts
 
 #: Files and folders remembered, so that memory stays bounded whatever the length of a log.
@@ -29,8 +29,6 @@ ELSEWHERE = "203.0.113.1"
 GRAVITY = ("new 404", "new error", "new redirect hop", "other")
 #: Requests after which somebody may stop a section.
 _ASK_EVERY = 500
-
-_QUERY = Keyed._fields.index("query")
 
 #: How often a request was answered with which status.
 Statuses = Iterable[tuple[int, int]]
@@ -54,19 +52,21 @@ class _Side:
 class _Verdict:
     """What both versions do with a request."""
 
-    __slots__ = ("change", "flow", "is_of_all", "new", "new_rules", "old", "old_rules")
+    __slots__ = ("change", "flow", "holds", "new", "new_rules", "old", "old_rules")
 
-    def __init__(
-        self, old: _Side, new: _Side, change: tuple[int, int] | None, is_of_all: bool
-    ) -> None:
+    def __init__(self, old: _Side, new: _Side, change: tuple[int, int] | None, holds: bool) -> None:
         self.old, self.new = old, new
         #: The redirects on both sides, where the versions do not do the same.
         self.change = change
-        #: Whether it is one of all requests that differ only in what no rule tells apart.
-        self.is_of_all = is_of_all
+        #: Whether it is that of all requests whose queries are alike.
+        self.holds = holds
         self.flow = outcome.kind(old.decision), outcome.kind(new.decision)
         self.old_rules = outcome.rules(old.decision)
         self.new_rules = outcome.rules(new.decision)
+
+    def is_like(self, logged: int) -> bool:
+        """Whether a logged status is as good as the one that the old version gives."""
+        return ALIKE.get(logged, logged) == self.old.status
 
 
 class Judge:
@@ -82,42 +82,63 @@ class Judge:
         self._removal = Removal(new)
         self._needed: set[str] = set()
         self._target = Target("/", "", "/")
-        inputs_read = inputs((old, new))
-        self._tests_tell, self._query_tests = inputs_read.tests_tell, inputs_read.query_tests
-        self._long_query = inputs_read.long_query
+        self._likeness = Likeness((old, new), inputs((old, new)), self.request)
         self._known: dict[tuple[object, ...], _Verdict] = {}
 
     def section(self, counts: Counts, stop: Callable[[], bool] = lambda: False) -> Section:
         """Decide about the requests of a section. Raises Stopped."""
         found = Section()
-        for number, (key, statuses) in enumerate(counts.items()):
+        sums: dict[_Verdict, dict[int, int]] = {}
+        for number, (text, statuses) in enumerate(counts.items()):
             if number % _ASK_EVERY == 0 and stop():
                 raise Stopped
-            self._one(found, Keyed(*key.split(SEPARATOR)), statuses)
+            key = Keyed(*text.split(SEPARATOR))
+            known = self._verdict(key)
+            counted = sums.setdefault(known, {})
+            for status, count in statuses:
+                counted[status] = counted.get(status, 0) + count
+            if known.change is not None:
+                self._add_change(found, key, known, known.change, statuses)
+            if known.old.status:
+                self._compare_with_log(found, key, known, statuses)
+        for known, counted in sums.items():
+            _account(found, known, counted)
         found.needed = set(self._needed)
         return found
 
-    def _one(self, found: Section, key: Keyed, statuses: Statuses) -> None:
-        kin = self._kin(key)
-        known = self._known.get(kin) if kin is not None else None
-        if known is None:
-            known = self._judged(key)
-            if kin is not None and known.is_of_all:
-                if len(self._known) >= MAX_REMEMBERED:
-                    self._known.clear()
-                self._known[kin] = known
-        self._account(found, key, known, statuses)
+    def _verdict(self, key: Keyed) -> _Verdict:
+        """What both versions do with a request: known from one that is like it, or decided."""
+        method, host, port, target, query, *headers = key
+        others = (method, host, port, *headers)
+        of_query = self._likeness.of_query(query)
+        of_path = self._likeness.of_path(key)
+        if of_path is not None:
+            of_paths = of_path, of_query or query, others
+            if (known := self._known.get(of_paths)) is not None:
+                return known
+        of_queries = target, of_query, others
+        if of_query is not None and (known := self._known.get(of_queries)) is not None:
+            return known
+        made = self._judged(key)
+        if made.holds:
+            if of_path is not None and self._holds_for_paths(made):
+                self._remember(of_paths, made)
+            elif of_query is not None:
+                self._remember(of_queries, made)
+        return made
 
-    def _kin(self, key: Keyed) -> tuple[object, ...] | None:
-        """What requests have in common that differ in queries which no rule tells apart."""
-        query = key.query
-        if not self._tests_tell or len(query) > self._long_query:
-            return None
-        try:
-            tests = [test(query) is not None for test in self._query_tests]
-        except TooComplex:
-            return None
-        return (*key[:_QUERY], bool(query), *tests, *key[_QUERY + 1 :])
+    def _holds_for_paths(self, made: _Verdict) -> bool:
+        """Whether a verdict is that of all paths that are alike. Whether a rule is needed is not:
+        without it, rules may make something of the path.
+        """
+        return self._needed.issuperset(made.new_rules) and self._likeness.holds_for_paths(
+            made.old.decision, made.new.decision
+        )
+
+    def _remember(self, alike: tuple[object, ...], made: _Verdict) -> None:
+        if len(self._known) >= MAX_REMEMBERED:
+            self._known.clear()
+        self._known[alike] = made
 
     def _judged(self, key: Keyed) -> _Verdict:
         """Decide about a request at both sites."""
@@ -140,21 +161,6 @@ class Judge:
         is_redirect = "redirect" in (old.where[0], new.where[0])  # to the query of each
         return _Verdict(old, new, change, change is None and not is_redirect)
 
-    def _account(self, found: Section, key: Keyed, known: _Verdict, statuses: Statuses) -> None:
-        """Add requests to what was found."""
-        count = sum(count for _, count in statuses)
-        found.requests += count
-        flow = known.flow
-        found.flows[flow] = found.flows.get(flow, 0) + count
-        for name in known.old_rules:
-            found.old_hits[name] = found.old_hits.get(name, 0) + count
-        for name in known.new_rules:
-            found.new_hits[name] = found.new_hits.get(name, 0) + count
-        if known.change is not None:
-            self._add_change(found, key, known, known.change, count)
-        if known.old.status:
-            self._compare_with_log(found, key, known, statuses)
-
     def _try_without(self, name: str, made: Decision, where: outcome.Destination) -> None:
         """Learn whether a rule is needed."""
         if outcome.destination(self._removal.decide(made, name)) != where:
@@ -166,9 +172,15 @@ class Judge:
         return None if old.where == new.where and hops[0] == hops[1] else hops
 
     def _add_change(
-        self, found: Section, key: Keyed, known: _Verdict, hops: tuple[int, int], count: int
+        self,
+        found: Section,
+        key: Keyed,
+        known: _Verdict,
+        hops: tuple[int, int],
+        statuses: Statuses,
     ) -> None:
         old, new = known.old, known.new
+        count = sum(count for _, count in statuses)
         if (_kind(old), _kind(new)) in self.ignored:
             found.ignored += count
             return
@@ -193,17 +205,10 @@ class Judge:
     def _compare_with_log(
         self, found: Section, key: Keyed, known: _Verdict, statuses: Statuses
     ) -> None:
-        old = known.old
-        rule = known.old_rules[-1] if known.old_rules else ""
-        parity = found.parity.setdefault(rule, [0, 0])
+        """Note where the log has another status than the old version gives."""
         for status, count in statuses:
-            if not status:
-                continue
-            parity[0] += count
-            if ALIKE.get(status, status) == old.status:
-                parity[1] += count
-            else:
-                group = ("", str(status), outcome.label(old.decision))
+            if status and not known.is_like(status):
+                group = ("", str(status), outcome.label(known.old.decision))
                 found.put(found.unlike, group, masked(shown_url(key)), count)
 
     def request(self, key: Keyed) -> Request:
@@ -241,6 +246,20 @@ class Judge:
             return Target(last.path, query, raw)
         self._target = canonicalize(raw)
         return self._target
+
+
+def _account(found: Section, known: _Verdict, counted: dict[int, int]) -> None:
+    """Add the requests of a verdict, by logged status, to what was found."""
+    count = sum(counted.values())
+    found.requests += count
+    add_counts(found.flows, {known.flow: count})
+    add_counts(found.old_hits, dict.fromkeys(known.old_rules, count))
+    add_counts(found.new_hits, dict.fromkeys(known.new_rules, count))
+    if known.old.status:
+        rule = known.old_rules[-1] if known.old_rules else ""
+        parity = found.parity.setdefault(rule, [0, 0])
+        parity[0] += sum(count for status, count in counted.items() if status)
+        parity[1] += sum(count for status, count in counted.items() if known.is_like(status))
 
 
 def _decider(site: Site) -> Callable[[Request], Decision]:

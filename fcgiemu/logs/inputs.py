@@ -62,7 +62,8 @@ _ALWAYS = frozenset(
 )
 _EVERYTHING = frozenset({"ALL_HTTP", "ALL_RAW"})
 _HEADERS = {"host": "host", "user-agent": "agent", "referer": "referer", "cookie": "cookie"}
-_VARIABLE = re.compile(r"\{([^{}:]+)\}")
+#: A server variable in a template, outside of calls and in them.
+VARIABLE = re.compile(r"\{([^{}:]+)\}")
 #: Below this length a query that no rule reads can reach no limit that anybody sets.
 _LONG_QUERY = 1024
 
@@ -123,14 +124,15 @@ def inputs(sites: Iterable[Site]) -> Inputs:
 def configurations(site: Site) -> Iterator[Effective]:
     """Every configuration that a URL of the site can have."""
     seen: set[int] = set()
-    for path in _paths(site):
+    for path in configured_paths(site):
         effective = site.effective(path)
         if id(effective) not in seen:
             seen.add(id(effective))
             yield effective
 
 
-def _paths(site: Site) -> Iterator[str]:
+def configured_paths(site: Site) -> Iterator[str]:
+    """URL paths with a configuration of their own, in the spelling of folders and locations."""
     yield "/"
     files = site.tree.load_all(lambda name: name.lower() in UNWATCHED or name == ".fcgiemu")
     for file in (*site.tree.host, *files):
@@ -197,17 +199,17 @@ _URLS = frozenset({"{REQUEST_URI}", "{UNENCODED_URL}", "{HTTP_URL}"})
 
 def _variables(rule: Rule) -> set[str]:
     """The server variables that a rule reads, in capitals."""
-    templates = _results(rule)
+    templates = results(rule)
     templates += [
         one.input
         for one in rule.conditions
         if not (_reads_only_the_path(rule, one) or _tests_the_query(rule, one))
     ]
-    names = {name.strip().upper() for one in templates for name in _VARIABLE.findall(one.source)}
+    names = {name.strip().upper() for one in templates for name in VARIABLE.findall(one.source)}
     return names | {one.name.upper() for one in rule.variables if not one.replace}
 
 
-def _results(rule: Rule) -> list[Template]:
+def results(rule: Rule) -> list[Template]:
     """What a rule makes texts of."""
     action = rule.action
     texts = [one for one in (action.url, action.reason, action.description) if one is not None]
@@ -216,7 +218,7 @@ def _results(rule: Rule) -> list[Template]:
 
 def _uses_captures(rule: Rule) -> bool:
     """Whether a rule uses what its conditions have captured."""
-    templates = [*_results(rule), *(condition.input for condition in rule.conditions)]
+    templates = [*results(rule), *(condition.input for condition in rule.conditions)]
     return any("{c:" in one.source.lower() for one in templates)
 
 

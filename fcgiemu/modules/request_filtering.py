@@ -128,6 +128,12 @@ class RequestFilter:
             else None
         )
 
+    def lets_pass(self, path: str) -> bool:
+        """Whether nothing that looks at paths, but the number of segments, has anything to say to
+        one, whatever else the request is.
+        """
+        return not self._scans and self._path(path) is None
+
     def _long(self, path: str) -> Respond | None:
         if len(path) * 3 > self.max_url and len(encode_path(path)) > self.max_url:
             return _refuse(404, 14, "a request where the URL is too long")
