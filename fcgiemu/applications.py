@@ -84,6 +84,7 @@ def layout(
     folder: Path,
     windows: str,
     name: str,
+    *,
     host: ConfigFile | None,
     beside: Path,
     path_map: Sequence[Pair],

@@ -93,9 +93,9 @@ class Hosting:
             self.path,
             AZURE_ROOT if settings.azure else WINDOWS_ROOT,
             settings.site_name,
-            host,
-            settings.host_config.parent if settings.host_config else self.path,
-            self._path_map(),
+            host=host,
+            beside=settings.host_config.parent if settings.host_config else self.path,
+            path_map=self._path_map(),
         )
         self.tree = ConfigTree(
             self.layout.directories,

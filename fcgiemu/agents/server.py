@@ -57,7 +57,15 @@ def make(folder: Confined) -> MCPServer[Any]:
         https: Https = False,
     ) -> Json:
         """Say what IIS would do with a URL and why: rules, handler, status; a story and data."""
-        return await _answer(tools.explain, folder, url, site, method, headers or {}, https)
+        return await _answer(
+            tools.explain,
+            folder,
+            url,
+            site=site,
+            method=method,
+            headers=headers or {},
+            https=https,
+        )
 
     @server.tool(annotations=_READS)
     async def check(site: Site = ".") -> Json:
@@ -79,11 +87,13 @@ def make(folder: Confined) -> MCPServer[Any]:
     return server
 
 
-async def _answer(tool: Callable[..., Json], *arguments: object) -> Json:
+async def _answer(tool: Callable[..., Json], *arguments: object, **named: object) -> Json:
     """What a tool returns, from a thread. Raises ToolError with what can be repaired."""
     try:
         with anyio.fail_after(LIMIT):
-            return await anyio.to_thread.run_sync(partial(tool, *arguments), abandon_on_cancel=True)
+            return await anyio.to_thread.run_sync(
+                partial(tool, *arguments, **named), abandon_on_cancel=True
+            )
     except SiteError as error:
         raise ToolError(f"{error} {error.hint}".strip()) from None
     except TimeoutError:

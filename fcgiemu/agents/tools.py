@@ -38,7 +38,7 @@ Json = dict[str, Any]
 
 
 def explain(
-    folder: Confined, url: str, site: str, method: str, headers: dict[str, str], https: bool
+    folder: Confined, url: str, *, site: str, method: str, headers: dict[str, str], https: bool
 ) -> Json:
     """What IIS would do with a URL: the story as text, and the answer of ``explain --json``."""
     _bound("The URL", len(url), MAX_URL)

@@ -101,7 +101,14 @@ def command(
         opened = open_site(site, **settings)
         finish = partial(_finished, mask=mask, measured_only=measured_only)
         if batch is not None:
-            has_failed = _batch(opened, batch, as_json, not no_events, only_matching, finish)
+            has_failed = _batch(
+                opened,
+                batch,
+                as_json=as_json,
+                events=not no_events,
+                only_matching=only_matching,
+                finish=finish,
+            )
         else:
             assert url is not None
             answer = opened.explain(
@@ -114,7 +121,9 @@ def command(
                 events=not (as_json and no_events),
             )
             if run:
-                answer["answered"] = _run(opened, url, method, headers, https, remote_addr)
+                answer["answered"] = _run(
+                    opened, url, method, headers, https=https, remote_addr=remote_addr
+                )
             answer = finish(answer)
             if html is not None:
                 _write_page(html, opened, answer)
@@ -137,7 +146,7 @@ def _say_what_is_missing(site: Path) -> None:
 
 
 def _run(
-    site: Site, url: str, method: str, headers: tuple[str, ...], https: bool, remote_addr: str
+    site: Site, url: str, method: str, headers: tuple[str, ...], *, https: bool, remote_addr: str
 ) -> AnsweredJson:
     """What a client on this machine gets. Raises SiteError where it cannot be asked."""
     from ..server import single_request  # the server is loaded only where it is used
@@ -244,6 +253,7 @@ def _finished(answer: Explanation, mask: bool, measured_only: bool) -> Explanati
 def _batch(
     site: Site,
     lines: TextIO,
+    *,
     as_json: bool,
     events: bool,
     only_matching: bool,

@@ -147,8 +147,8 @@ def _started(start: Start) -> Iterator[DoctorStep]:
             words,
             environment,
             str(application.path),
-            start.port,
-            start.seconds,
+            port=start.port,
+            seconds=start.seconds,
             headers=start.headers,
         )
     except OSError as error:

@@ -44,7 +44,17 @@ class ListedRequest:
         """As a request of a log."""
         path, _, query = self.target.partition("?")
         host = "" if self.host == "localhost" else self.host
-        return Keyed(self.method, host, str(self.port), path, query, "", "", "", "")
+        return Keyed(
+            method=self.method,
+            host=host,
+            port=str(self.port),
+            target=path,
+            query=query,
+            agent="",
+            referer="",
+            cookie="",
+            client="",
+        )
 
 
 def compare(

@@ -15,7 +15,7 @@ Header = tuple[str, str]
 Signed = tuple[str, str, str, tuple[tuple[str, str], ...]]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Request:
     """An HTTP request, which nobody changes once it is made (frozen would cost a microsecond each).
 
@@ -103,13 +103,13 @@ def make_request(
         given.append(("Content-Length", str(body_length)))
         fields["content-length"] = str(body_length)
     return Request(
-        method,
-        canonicalize(target),
-        tuple(given),
-        scheme,
-        host,
-        port,
-        remote_addr,
+        method=method,
+        target=canonicalize(target),
+        headers=tuple(given),
+        scheme=scheme,
+        host=host,
+        port=port,
+        remote_addr=remote_addr,
         body_length=body_length,
         overrides={key.upper(): str(value) for key, value in (overrides or {}).items()},
         fields=fields,

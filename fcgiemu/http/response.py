@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 import html
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from http import HTTPStatus
 
 Header = tuple[str, str]
@@ -31,6 +31,7 @@ class Response:
     reason: str
     headers: list[Header] = field(default_factory=list)
     body: bytes = b""
+    _: KW_ONLY
     substatus: int = 0
     message: str = ""
     hresult: int = 0

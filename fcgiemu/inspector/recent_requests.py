@@ -119,7 +119,14 @@ class Ring:
     ) -> None:
         """A small file was sent as before, without an exchange."""
         self.total += 1
-        again = Again(self.total, kept, entry, begun, connection.scheme, connection.client)
+        again = Again(
+            number=self.total,
+            kept=kept,
+            entry=entry,
+            began=begun,
+            scheme=connection.scheme,
+            client=connection.client,
+        )
         if self._listeners or kept.decision.rules:
             self._add(again.whole())
         else:

@@ -227,12 +227,12 @@ class Judge:
                 headers.append((name, value))
                 fields[name.lower()] = value
         return Request(
-            key.method,
-            self._canonical(key.target, key.query),
-            tuple(headers),
-            scheme,
-            host.strip("[]"),
-            int(key.port),
+            method=key.method,
+            target=self._canonical(key.target, key.query),
+            headers=tuple(headers),
+            scheme=scheme,
+            host=host.strip("[]"),
+            port=int(key.port),
             remote_addr=key.client or ELSEWHERE,
             body_length=0,
             fields=fields,

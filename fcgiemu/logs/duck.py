@@ -11,7 +11,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
@@ -232,6 +232,7 @@ class _Chunk:
     layout: FieldLayout
     path: Path
     stream: IO[bytes]
+    _: KW_ONLY
     #: (file, line, bytes) of the stretches in it.
     pieces: list[tuple[str, int, int]] = field(default_factory=list)
     lines: int = 0

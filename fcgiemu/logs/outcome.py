@@ -152,13 +152,13 @@ def _followed(request: Request, location: str) -> Request | None:
     try:
         port = urlsplit(location).port or (443 if scheme == "https" else 80)
         return Request(
-            "GET",
-            canonicalize(target if target.startswith("/") else f"/{target}"),
-            request.headers,
-            scheme,
-            request.host,
-            port,
-            request.remote_addr,
+            method="GET",
+            target=canonicalize(target if target.startswith("/") else f"/{target}"),
+            headers=request.headers,
+            scheme=scheme,
+            host=request.host,
+            port=port,
+            remote_addr=request.remote_addr,
             fields=request.fields,
         )
     except (UrlRefused, ValueError):

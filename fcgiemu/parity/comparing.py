@@ -78,9 +78,9 @@ def compare(
     live: Asker,
     local: Asker,
     questions: Iterable[Question],
+    *,
     report: Report,
     policy: ComparisonPolicy,
-    *,
     baseline: frozenset[tuple[str, ...]] = frozenset(),
     learn: Callable[[Question, LiveAnswer], None] | None = None,
     capture: Callable[[ChangedAnswer], None] | None = None,
@@ -117,7 +117,7 @@ def compare(
             else:
                 new.append(difference)
         if new:
-            _count(report, site, question, there, here, tuple(new), capture)
+            _count(report, site, question, there, here, new=tuple(new), capture=capture)
     report.gone = [
         f"{method} {target}: {aspect}"
         for method, target, aspect, *_ in sorted(baseline - still)
@@ -135,6 +135,7 @@ def _count(
     question: Question,
     there: LiveAnswer,
     here: LiveAnswer,
+    *,
     new: tuple[AnswerDifference, ...],
     capture: Callable[[ChangedAnswer], None] | None,
 ) -> None:

@@ -90,6 +90,7 @@ def try_platform(
     command: Sequence[str],
     environment: Mapping[str, str],
     folder: str,
+    *,
     port: int,
     seconds: float,
     headers: Mapping[str, str],

@@ -169,8 +169,10 @@ class Forwarder:
                 decision,
                 self.connect(target(decision, address(routed))),
                 request_headers(decision, routed, self.tls),
-                settings.timeout,
-                backend_of(routed)._replace(buffer=settings.buffer, max_head=settings.max_head),
+                timeout=settings.timeout,
+                backend=backend_of(routed)._replace(
+                    buffer=settings.buffer, max_head=settings.max_head
+                ),
             )
         finally:
             self.answered(decision, routed, exchange)
@@ -222,6 +224,7 @@ class Forwarder:
         decision: Decision,
         url: str,
         headers: list[Header],
+        *,
         timeout: float,
         backend: Backend,
     ) -> None:
@@ -237,7 +240,8 @@ class Forwarder:
         async with self._upstream(url) as client:
             try:
                 answer = await client.send(
-                    _request(client, decision, url, headers, timeout, body), stream=True
+                    _request(client, decision, url, headers, timeout=timeout, body=body),
+                    stream=True,
                 )
             except httpx.TimeoutException:
                 message, hint = backend.too_late(decision, timeout)
@@ -378,6 +382,7 @@ def _request(
     decision: Decision,
     url: str,
     headers: list[Header],
+    *,
     timeout: float,
     body: Spool | None,
 ) -> httpx.Request:

@@ -32,6 +32,7 @@ from typing import Any, Protocol
 
 from .. import posix
 from ..decision import Proxy
+from ..http.framing import RequestHead
 from ..http.numbers import MAX_LENGTH
 from ..http.request import Request
 from ..http.response import Header, Response, reason_phrase
@@ -171,21 +172,9 @@ class Exchange:
     #: Bytes of the body that Content-Length promises and that have not been sent; None without one.
     _left: int | None = None
 
-    def __init__(
-        self,
-        protocol: Peer,
-        method: str,
-        target: bytes,
-        headers: list[tuple[bytes, bytes]],
-        version: str,
-        keep_alive: bool,
-    ) -> None:
+    def __init__(self, protocol: Peer, head: RequestHead) -> None:
         self.protocol = protocol
-        self.method = method
-        self.target = target
-        self.headers = headers
-        self.version = version
-        self.keep_alive = keep_alive
+        self.method, self.target, self.headers, self.version, self.keep_alive = head
 
     @property
     def started(self) -> bool:

@@ -64,6 +64,7 @@ def page(
     request: str,
     causes: list[str],
     folder: Path,
+    *,
     links: str,
     reload: Reload | None = None,
 ) -> bytes:

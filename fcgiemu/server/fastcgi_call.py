@@ -119,6 +119,7 @@ class FastCgiCall:
         exchange: Exchange,
         decision: Decision,
         action: CallFastCgi,
+        *,
         application: Pool,
         params: bytes,
         spool: Spool | None = None,

@@ -105,7 +105,10 @@ async def stderr_as_page(
 ) -> Response:
     """STDERR as a page for the developer; see failure_page."""
     page = await asyncio.to_thread(
-        failure_page.page, printed, decision.request.label, likely, folder, editor, reload
+        failure_page.page,
+        *(printed, decision.request.label, likely, folder),
+        links=editor,
+        reload=reload,
     )
     return _response(decision, page, "text/html")
 

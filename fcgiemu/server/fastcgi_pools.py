@@ -223,7 +223,13 @@ class FastCgiPools:
             application = self.application(action.handler.script_processor, decision.path)
             params = _params(exchange, decision, action)
             call = FastCgiCall(
-                self, exchange, decision, action, application, params, exchange.collected
+                self,
+                exchange,
+                decision,
+                action,
+                application=application,
+                params=params,
+                spool=exchange.collected,
             )
             if not application.ask(call):
                 exchange.when_lost = call.leave
@@ -249,7 +255,15 @@ class FastCgiPools:
         except _REFUSALS as error:
             await self.refuse(exchange, decision, action, error)
             return
-        call = FastCgiCall(self, exchange, decision, action, application, params, body)
+        call = FastCgiCall(
+            self,
+            exchange,
+            decision,
+            action,
+            application=application,
+            params=params,
+            spool=body,
+        )
         await call.run(worker)
 
     async def refuse(

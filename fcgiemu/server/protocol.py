@@ -261,9 +261,7 @@ class ClientConnection(asyncio.Protocol):
         return True
 
     def _begin(self, head: RequestHead, data: bytes, reader: BodyReader | None) -> None:
-        exchange = self.exchange = Exchange(
-            self, head.method, head.target, head.headers, head.version, head.keep_alive
-        )
+        exchange = self.exchange = Exchange(self, head)
         if reader is None:
             self._to(_S.ANSWERING)
         else:
@@ -278,11 +276,9 @@ class ClientConnection(asyncio.Protocol):
         if reader is None and exchange.kept is not None and len(data) <= LONGEST_HEAD:
             self.decisions.keep(data, exchange)
 
-    def _begin_again(self, data: bytes, head: RequestHead, kept: Any) -> None:
+    def _begin_again(self, data: bytes, head: RequestHead, kept: RememberedDecision | None) -> None:
         """What has come before need not be parsed."""
-        exchange = self.exchange = Exchange(
-            self, head.method, head.target, head.headers, head.version, True
-        )
+        exchange = self.exchange = Exchange(self, head)
         exchange.kept = kept
         self._to(_S.ANSWERING)
         self.app.begin(exchange)
@@ -330,7 +326,9 @@ class ClientConnection(asyncio.Protocol):
         exchange = self.exchange
         if self.state is _S.HEAD:
             method, target = _begun(self._buffer)
-            exchange = self.exchange = Exchange(self, method, target, [], "1.1", False)
+            exchange = self.exchange = Exchange(
+                self, RequestHead(method, target, [], "1.1", keep_alive=False)
+            )
             self._to(_S.ANSWERING)
         elif self.state is _S.DRAINING:  # it has its answer
             self._linger()

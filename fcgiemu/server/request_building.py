@@ -60,17 +60,17 @@ class RequestHeads:
             )
             fields = {**fields, "host": authority}
         return Request(
-            method,
-            canonicalize(path),
-            decoded,
-            scheme,
-            name or "localhost",
-            port or server[1] or 80,
-            client[0],
-            client[1],
-            server[0],
-            "HTTP/" + version,
-            bounded(length, MAX_LENGTH) if length is not None else None,
+            method=method,
+            target=canonicalize(path),
+            headers=decoded,
+            scheme=scheme,
+            host=name or "localhost",
+            port=port or server[1] or 80,
+            remote_addr=client[0],
+            remote_port=client[1],
+            local_addr=server[0],
+            protocol="HTTP/" + version,
+            body_length=bounded(length, MAX_LENGTH) if length is not None else None,
             fields=fields,
             is_own_host=self._is_trusted(name, self._trusted_names),
         )

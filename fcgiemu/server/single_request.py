@@ -57,11 +57,13 @@ def ask(
     if method in ("POST", "PUT", "PATCH") and "content-length" not in request.fields:
         lines.append("Content-Length: 0")
     data = ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace")
-    return asyncio.run(_ask(site, request.scheme, data, method == "HEAD", client, output))
+    return asyncio.run(
+        _ask(site, request.scheme, data, is_head=method == "HEAD", client=client, output=output)
+    )
 
 
 async def _ask(
-    site: Site, scheme: str, data: bytes, is_head: bool, client: str, output: Output
+    site: Site, scheme: str, data: bytes, *, is_head: bool, client: str, output: Output
 ) -> ClientAnswer:
     log: list[LogEntry] = []
     loop = asyncio.get_running_loop()

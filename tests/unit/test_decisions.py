@@ -13,6 +13,7 @@ from typing import Any, cast
 import pytest
 
 from fcgiemu.decision import CallFastCgi, Decision, Respond, ServeFile
+from fcgiemu.http.framing import RequestHead
 from fcgiemu.http.request import make_request
 from fcgiemu.http.url import UrlRefused
 from fcgiemu.modules.fastcgi_variables import ParamsTemplate, encode_params
@@ -65,7 +66,7 @@ def exchange(target: str, *headers: tuple[str, str], method: str = "GET") -> Exc
         (b"Host", b"localhost"),
         *((name.encode(), value.encode()) for name, value in headers),
     ]
-    made = Exchange(PROTOCOL, method, target.encode(), fields, "1.1", True)
+    made = Exchange(PROTOCOL, RequestHead(method, target.encode(), fields, "1.1", True))
     made.has_body = any(name in ("Content-Length", "Transfer-Encoding") for name, _ in headers)
     return made
 

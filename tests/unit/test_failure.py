@@ -25,7 +25,7 @@ def text(folder: Path, file: str = "app.py", error: str = "ValueError: <b>") -> 
 
 
 def page(folder: Path, given: str, causes: list[str] | None = None, links: str = "") -> str:
-    return failure_page.page(given, "GET /x", causes or [], folder, links).decode()
+    return failure_page.page(given, "GET /x", causes or [], folder, links=links).decode()
 
 
 def test_the_error_its_cause_and_the_own_lines(tmp_path: Path) -> None:

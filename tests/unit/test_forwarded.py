@@ -156,8 +156,14 @@ def test_a_request_timeout_says_what_it_waited_for(platform: Site) -> None:
         async with await asyncio.start_server(silent, "127.0.0.1", 0) as server:
             url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
             decision = decided(platform, "/slow?x=1")
-            headers, asked = local_headers(decision), HttpPlatforms.backend
-            await forwarder.send(cast(Exchange, exchange), decision, url, headers, 0.05, asked)
+            await forwarder.send(
+                cast(Exchange, exchange),
+                decision,
+                url,
+                local_headers(decision),
+                timeout=0.05,
+                backend=HttpPlatforms.backend,
+            )
             await forwarder.close()
             held.set()
         return exchange

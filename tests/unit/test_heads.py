@@ -13,6 +13,7 @@ import pytest
 
 from fcgiemu.decision import Decision
 from fcgiemu.fastcgi import cgi
+from fcgiemu.http.framing import RequestHead
 from fcgiemu.http.request import make_request
 from fcgiemu.http.response import Response
 from fcgiemu.modules import sending
@@ -62,7 +63,9 @@ def outcome(
     send: Callable[[Exchange], None], keep_alive: bool
 ) -> tuple[bytes, bool, int, int, int]:
     connection = FakeConnection()
-    exchange = Exchange(cast(ClientConnection, connection), "GET", b"/x", [], "1.1", keep_alive)
+    exchange = Exchange(
+        cast(ClientConnection, connection), RequestHead("GET", b"/x", [], "1.1", keep_alive)
+    )
     connection.exchange = exchange
     send(exchange)
     assert exchange.response_complete and exchange.started
@@ -207,7 +210,9 @@ def test_a_head_says_one_thing(
     status: int, headers: list[tuple[str, str]], lines: list[str]
 ) -> None:
     connection = FakeConnection()
-    exchange = Exchange(cast(ClientConnection, connection), "GET", b"/x", [], "1.1", True)
+    exchange = Exchange(
+        cast(ClientConnection, connection), RequestHead("GET", b"/x", [], "1.1", True)
+    )
     connection.exchange = exchange
     asyncio.run(exchange.respond(Response(status, "OK", headers, b"ab")))
     head, _, body = connection.sent.partition(b"\r\n\r\n")

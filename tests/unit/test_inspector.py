@@ -12,6 +12,7 @@ from typing import Any, cast
 import pytest
 
 from fcgiemu.decision import Refused
+from fcgiemu.http.framing import RequestHead
 from fcgiemu.inspector import editing, explaining, replay, views
 from fcgiemu.inspector.access import Access
 from fcgiemu.inspector.explaining import BadQuestion
@@ -54,7 +55,7 @@ def exchange(
 ) -> Exchange:
     fields = [(name.encode(), value.encode()) for name, value in headers]
     protocol = SimpleNamespace(scheme="http", client=("127.0.0.1", 4))
-    made = Exchange(cast(Any, protocol), "GET", target.encode(), fields, "1.1", True)
+    made = Exchange(cast(Any, protocol), RequestHead("GET", target.encode(), fields, "1.1", True))
     made.capture, made.sent_head = capture, head
     return made
 

@@ -84,8 +84,8 @@ class _Evaluator:
                 return self._path(expression, node, position, size)
             case Negative(operand):
                 return -number(self._cheap(self.value(operand, node, position, size)))
-            case Operation(operator, left, right):
-                return self._operation(operator, left, right, node, position, size)
+            case Operation():
+                return self._operation(expression, node, position, size)
             case Call(name, arguments):
                 return self._call(name, arguments, node, position, size)
 
@@ -100,21 +100,14 @@ class _Evaluator:
         self._budget.spend(1 + len(text) // 16)
         return text
 
-    def _operation(
-        self,
-        operator: str,
-        left: Expression,
-        right: Expression,
-        node: XmlNode,
-        position: int,
-        size: int,
-    ) -> Value:
-        first = self.value(left, node, position, size)
+    def _operation(self, operation: Operation, node: XmlNode, position: int, size: int) -> Value:
+        operator = operation.operator
+        first = self.value(operation.left, node, position, size)
         if operator in ("or", "and"):
             if boolean(first) == (operator == "or"):
                 return operator == "or"
-            return boolean(self.value(right, node, position, size))
-        second = self.value(right, node, position, size)
+            return boolean(self.value(operation.right, node, position, size))
+        second = self.value(operation.right, node, position, size)
         if operator == "|":
             if not isinstance(first, list) or not isinstance(second, list):
                 raise BadPath("'|' stands between values that are not nodes")

@@ -63,8 +63,9 @@ def _launch(
     application: Application,
     settings: AspNetCore,
     module: str,
-    https_port: int | None,
     place: Address,
+    *,
+    https_port: int | None,
 ) -> CommandLine:
     return programs.command_line(
         site,
@@ -94,7 +95,7 @@ class AspNetCores(TokenServers):
     ) -> Supervisor:
         return Supervisor(
             policy(self.site, application, settings, module, partial(self.leave, application)),
-            partial(_launch, self.site, application, settings, module, https_port),
+            partial(_launch, self.site, application, settings, module, https_port=https_port),
             application.path,
             self.output,
             self._leaving,

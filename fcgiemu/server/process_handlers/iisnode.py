@@ -184,7 +184,9 @@ class Iisnode(ProcessHandler):
             try:
                 await node_answer.pass_on(
                     *(exchange, decision, _action(decision), self.forwarder.server),
-                    *(connection, head, extra),
+                    connection=connection,
+                    head=head,
+                    extra=extra,
                 )
             except BaseException:
                 connection.close()

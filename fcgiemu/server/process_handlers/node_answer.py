@@ -25,6 +25,7 @@ async def pass_on(
     decision: Decision,
     action: CallIisnode,
     server: ServerInterface,
+    *,
     connection: NodeConnection,
     head: NodeHead,
     extra: list[Header],

@@ -61,6 +61,7 @@ class SupervisedProcess:
         address: Address,
         environment: Mapping[str, str],
         process: asyncio.subprocess.Process,
+        *,
         lifeline: Lifeline,
         output: Output,
         log: Path | None,
@@ -251,5 +252,11 @@ async def spawn(
     finally:
         lifeline.passed()
     return SupervisedProcess(
-        address, environment, process, lifeline, output, log, shlex.join(command)
+        address,
+        environment,
+        process,
+        lifeline=lifeline,
+        output=output,
+        log=log,
+        program=shlex.join(command),
     )

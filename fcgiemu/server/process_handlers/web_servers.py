@@ -76,8 +76,8 @@ class WebServers(ProcessHandler):
                 decision,
                 f"http://127.0.0.1:{process.address.value}{self.target(decision)}",
                 self.headers(decision, process),
-                self.timeout(decision),
-                self.backend,
+                timeout=self.timeout(decision),
+                backend=self.backend,
             )
 
     async def _join(self, exchange: Exchange, decision: Decision) -> None:
