@@ -115,9 +115,34 @@ class _Loader:
             self.group(root, schema.WEB_SERVER, "", True)
             return
         if root.tag != "configuration":
-            self.report("config-root", root.span, tag=root.tag)
+            self.other_root(root)
             return
         self.top_level(root, "", True)
+
+    def other_root(self, root: Element) -> None:
+        """A root element that is not <configuration>, as IIS wants it."""
+        tag = root.tag.rpartition("}")[2]
+        paths = (path.split("/") for path in schema.sections())
+        place = next((path[: path.index(tag)] for path in paths if tag in path), None)
+        around = ["configuration", *(place or ())]
+        form = (
+            "namespace"
+            if tag == "configuration"
+            else "case"
+            if tag.lower() == "configuration"
+            else "page"
+            if tag.lower() == "html"
+            else ""
+            if place is not None or tag in _TOP_LEVEL
+            else "other"
+        )
+        self.report(
+            f"config-root{form and '/' + form}",
+            root.span,
+            tag=tag,
+            outer="".join(f"<{name}>" for name in around),
+            closing="".join(f"</{name}>" for name in reversed(around)),
+        )
 
     def top_level(self, parent: Element, location: str, inherit: bool) -> None:
         for index, child in enumerate(parent.children):
@@ -238,6 +263,8 @@ class _Loader:
             )
         elif child.tag in _OF_ROOT:
             remedy = f"Move <{child.tag}> out of here, directly into <configuration>."
+        elif child.tag in _OF_SYSTEM_WEB:
+            remedy = f"Move <{child.tag}> into <system.web>, or remove it: it is for ASP.NET alone."
         elif elsewhere:
             remedy = f"This section belongs in {elsewhere[0].rpartition('/')[0]}."
         path = (prefix + child.tag).removeprefix(schema.WEB_SERVER)
@@ -335,8 +362,15 @@ class _Loader:
 _OF_OTHERS = frozenset(
     {"ModSecurity", "heliconZoo", "Helicon.Ape", "urlScan", "wincache", "imageflow"}
 )
+#: What stands directly under <configuration>.
+_TOP_LEVEL = frozenset({"system.web", "appSettings", "connectionStrings", "location"})
 #: What people put into <system.webServer>, and belongs directly under <configuration>.
 _OF_ROOT = frozenset({"appSettings", "connectionStrings", "system.web", "location", "runtime"})
+#: Sections of <system.web> that people put into <system.webServer>.
+_OF_SYSTEM_WEB = frozenset(
+    """compilation globalization healthMonitoring httpCookies httpHandlers httpModules httpRuntime
+    identity machineKey membership pages roleManager sessionState trace trust webServices""".split()
+)
 #: What people put directly under <configuration> by mistake -> where it belongs.
 _MISPLACED = {
     path.split("/")[1]: "<system.webServer>"

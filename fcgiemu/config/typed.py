@@ -4,13 +4,11 @@ nearest known name.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
-from difflib import get_close_matches
 
 from .. import catalogue
 from ..catalogue.findings import Span
-from . import schema, values
+from . import meant_names, schema, values
 from .model import ConfigFile, Entries, TypedElement
 from .reader import Element, ElementRun
 from .schema import ElementSchema
@@ -19,21 +17,6 @@ REWRITE = schema.WEB_SERVER + "rewrite"
 #: Unknown names in one file for which the nearest known one is looked up.
 MAX_HINTS = 100
 _NAMED = ("rule", "preCondition", "rewriteMap")
-#: Names that another version of a module has, or none, with what to write.
-_OF_OTHER_VERSIONS = {
-    (schema.WEB_SERVER + "httpPlatform", "handlerSettings"): (
-        "It is HttpPlatformHandlerV2 that has it. Where the server has that, say so here:"
-        " --module HttpPlatformHandlerV2. Or remove it."
-    ),
-    (schema.WEB_SERVER + "httpPlatform", "startupRetryCount"): (
-        "HttpPlatformHandlerV2 has no such attribute: it starts a program twice for a request."
-        " Remove it."
-    ),
-    (schema.WEB_SERVER + "iisnode", "skipIISCustomErrors"): (
-        "No release of iisnode has it (it stands in two pull requests that were never merged)."
-        ' Remove it, and write <httpErrors existingResponse="PassThrough" />.'
-    ),
-}
 #: Words of an attribute that do not change its text.
 _PLAIN = frozenset({"key", "combinedkey", "required", "casesensitive", "accepted"})
 _LOCK_ATTRIBUTES = frozenset(
@@ -129,7 +112,7 @@ class Typer:
                 locks[name] = text
                 self.locks = True
             elif name != "configSource":
-                self.unknown("attribute", name, element.span, known.attributes)
+                self.unknown("attribute", name, element, known)
         typed.values = found
         if locks:
             typed.locks = locks
@@ -179,18 +162,7 @@ class Typer:
                 return TypedElement(collection.entry, element, "clear")
             if element.tag == collection.remove:
                 return self.entry(element, collection.entry, "remove")
-        words = {
-            *known.children,
-            *known.collections,
-            *(
-                word
-                for part in known.collections.values()
-                for word in (part.remove, part.clear)
-                if word
-            ),
-        }
-        entry = next((name for name in known.collections if _is_entry(element, known, name)), "")
-        self.unknown("element", element.tag, element.span, words, entry)
+        self.unknown("element", element.tag, element, known)
         return None
 
     def added(self, element: Element, known: ElementSchema) -> TypedElement:
@@ -214,26 +186,21 @@ class Typer:
                 )
         return typed
 
-    def unknown(
-        self, kind: str, name: str, span: Span, known: Iterable[str], entry: str = ""
-    ) -> None:
-        """Note a name that the schema does not have here; ``entry`` is what an element with these
-        attributes is called.
-        """
+    def unknown(self, kind: str, name: str, element: Element, known: ElementSchema) -> None:
+        """Note a name that the schema, ``known``, does not have here."""
         self.file.unknown_names += 1
-        near = (
-            get_close_matches(name, list(known), 1) if self.file.unknown_names <= MAX_HINTS else []
-        )
-        remedy = (
-            f"Did you mean '{near[0]}'?" if near else f"Remove it: this place knows no such {kind}."
-        )
-        remedy = f"Write <{entry}>." if entry else remedy
+        if self.file.unknown_names > MAX_HINTS:
+            remedy = f"Remove it: this place knows no such {kind}."
+        elif kind == "attribute":
+            remedy = meant_names.of_attribute(self.section, name, element, known)
+        else:
+            remedy = meant_names.of_element(self.section, element, known)
         self.report(
             f"config-unknown-{kind}",
-            span,
+            element.span,
             section=self.names_section,
             name=name,
-            remedy=_OF_OTHER_VERSIONS.get((self.section, name), remedy),
+            remedy=remedy,
         )
 
     def report(
@@ -257,10 +224,3 @@ class Typer:
                 location=self.place,
             )
         )
-
-
-def _is_entry(element: Element, known: schema.ElementSchema, name: str) -> bool:
-    """Whether an element has the attributes of an entry, and another name."""
-    attributes = set(element.attributes)
-    entry = known.collections[name].entry
-    return bool(attributes) and attributes <= set(entry.attributes)

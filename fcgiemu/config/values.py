@@ -105,20 +105,29 @@ def _string(attribute: Attribute, text: str) -> str:
     return expand(text) if "expanded" in attribute.words else text
 
 
-#: Other words for values -> these values, where an attribute has them.
+#: Other words for values -> these values, of which an attribute has one at most.
 _ALSO = {
     "301": "Permanent",
+    "moved": "Permanent",
     "302": "Found",
     "303": "SeeOther",
     "307": "Temporary",
+    "308": "PermRedirect",
     "yes": "true",
-    "on": "true",
+    "enabled": "true",
+    "disabled": "false",
+    "on": "true Custom",
     "1": "true",
     "no": "false",
-    "off": "false",
+    "off": "false Detailed",
+    "remoteonly": "DetailedLocalOnly",
     "0": "false",
     "regex": "ECMAScript",
     "exact": "ExactMatch",
+    "or": "MatchAny",
+    "and": "MatchAll",
+    "nocache": "DisableCache",
+    "rewrite": "ExecuteURL",
 }
 _BOOLEANS = ("true", "false")
 
@@ -126,17 +135,57 @@ _BOOLEANS = ("true", "false")
 def meant(attribute: Attribute, text: str) -> str:
     """The value that is near one which an attribute does not take; "" for none."""
     if attribute.type == "timeSpan":
-        days = re.fullmatch(r"\s*(\d{1,5})\s*(?:d|days?)?\s*", text)
-        return f"{days[1]}.00:00:00" if days else _whole(attribute, text)
+        return _span_meant(attribute, text) or _whole(attribute, text)
+    if attribute.type in ("int", "uint", "int64"):
+        return _number_meant(attribute, text)
     known = {name.lower(): name for name in attribute.values or _BOOLEANS}
-    word = text.strip().lower()
+    word = re.sub(r"[\W_]", "", text.lower())
     if attribute.type not in ("enum", "bool") or not word:
         return ""
-    if (also := _ALSO.get(word, "").lower()) in known:
-        return known[also]
+    for also in _ALSO.get(word, "").lower().split():
+        if also in known:
+            return known[also]
     begun = [name for low, name in known.items() if low.startswith(word) or word.startswith(low)]
+    inside = [name for low, name in known.items() if word in low]
     near = [known[low] for low in get_close_matches(word, known, 1)]
-    return (begun + near)[0] if len(begun) == 1 or near else ""
+    sure = begun if len(begun) == 1 else inside if len(inside) == 1 and len(word) > 2 else []
+    return (sure or near or [""])[0]
+
+
+#: Seconds of the units in which people write times.
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+#: What "MB" and its like multiply a number of bytes by.
+_SIZES = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
+
+
+def _span_meant(attribute: Attribute, text: str) -> str:
+    """The time span of a bare number, or of one with a unit: a number of an age is one of days, or
+    where it is too large for that, as in HTTP, of seconds; that of a timeout one of seconds.
+    """
+    found = re.fullmatch(
+        r"\s*(\d{1,9})\s*(s|m|h|d)?(?:ec|in|our|ay)?(?:ond|ute)?s?\s*", text.lower()
+    )
+    if found is None:
+        return ""
+    number = int(found[1])
+    is_days = "age" in attribute.name.lower() and number < _UNITS["h"]
+    days, rest = divmod(number * _UNITS[found[2] or ("d" if is_days else "s")], _UNITS["d"])
+    clock = f"{rest // 3600:02}:{rest // 60 % 60:02}:{rest % 60:02}"
+    return _whole(attribute, f"{days}.{clock}" if days else clock)
+
+
+def _number_meant(attribute: Attribute, text: str) -> str:
+    """The number of a text with a unit or with signs between its digits, and the largest that can
+    be where it is too large.
+    """
+    found = re.fullmatch(r"\s*([\d,._' ]*\d)\s*(|[kmg])i?(?:b|bytes)?\s*", text.lower())
+    if found is None:
+        return ""
+    number = int(re.sub(r"\D", "", found[1])) * _SIZES[found[2]]
+    high = 0xFFFFFFFF if attribute.high is None or attribute.exclude else attribute.high
+    if not (found[2] or number > high >= 0xFFFF or not text.strip().isdecimal()):
+        return ""
+    return str(min(number, high))
 
 
 def _bool(text: str) -> bool:

@@ -32,6 +32,7 @@ from . import (
     iis_modules,
     iisnode,
     kinder_than_iis,
+    malformed_xml,
     outbound_rules,
     redirects,
     remedies,
@@ -115,7 +116,7 @@ def _of_file(site: Site, file: ConfigFile) -> Iterator[Finding]:
     path = Path(site.local_path(file.directory), file.name.rpartition("/")[2])
     for known in file.findings:
         unsaved = site.settings.unsaved.get(str(path))
-        yield remedies.of_host_only(remedies.explained(known, path, unsaved))
+        yield remedies.of_host_only(malformed_xml.explained(known, path, unsaved))
     for effective in configuration_files.of_file(site, file):
         yield from _of_configuration(site, effective, file)
     yield from _unknown_codes(file)

@@ -12,6 +12,7 @@ from ..catalogue import finding
 from ..catalogue.findings import Finding
 from ..config.file import ConfigFile
 from ..config.reader import Element
+from . import response_headers
 
 #: Elements of the top level whose names people write in another case, and lose all that they hold.
 _TOP = {
@@ -46,7 +47,7 @@ def findings(file: ConfigFile) -> Iterator[Finding]:
         yield from _taken_away(element)
     yield from _aspnet(file.root)
     for element in file.root.iter("customHeaders"):
-        yield from _headers(element)
+        yield from response_headers.findings(element, file.root)
     for element in file.root.iter("requestFiltering"):
         yield from _filtering(element)
         yield from _allowed(element, file.directory)
@@ -160,31 +161,6 @@ def _taken_away(section: Element) -> Iterator[Finding]:
             )
         if child.tag == "clear":
             added.clear()
-
-
-def _headers(section: Element) -> Iterator[Finding]:
-    """Headers whose name or value holds a whole header line."""
-    values = {
-        add.attributes.get("name", "").lower(): add.attributes.get("value", "").strip()
-        for add in section.iter("add")
-    }
-    for add in section.iter("add"):
-        name, value = add.attributes.get("name", ""), add.attributes.get("value", "")
-        if name.lower() == "access-control-allow-origin" and re.search(r"[,\s]\s*http|\*.", value):
-            yield finding("static-cors-origin", add.span, value=value)
-        elif name.lower() == "access-control-allow-origin" and (
-            origin := re.fullmatch(r"(?i)(https?://[^/]+)/.*", value.strip())
-        ):
-            yield finding("static-cors-origin/path", add.span, value=value, meant=origin[1])
-        if name.lower() == "access-control-allow-credentials" and value.lower() == "true":
-            if values.get("access-control-allow-origin") == "*":
-                yield finding("static-cors-origin/credentials", add.span)
-        if re.search(r"[:\s]", name):
-            meant = re.sub(r"\s+", "-", name.partition(":")[0].strip())
-            yield finding("static-header-name", add.span, name=name, meant=meant)
-        elif name and re.match(rf"{re.escape(name)}[:\s]", value, re.IGNORECASE):
-            meant = value[len(name) + 1 :].strip()
-            yield finding("static-header-value", add.span, name=name, value=value, meant=meant)
 
 
 def _allowed(section: Element, directory: str) -> Iterator[Finding]:

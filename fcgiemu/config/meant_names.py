@@ -1,0 +1,114 @@
+"""What somebody means who writes a name that the schema does not have at its place: the nearest of
+those that may stand there, the place where this one may stand, or at least what may stand here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
+
+from . import schema
+from .reader import Element
+from .schema import ElementSchema
+
+#: Names that another version of a module has, or none, with what to write.
+_OF_OTHER_VERSIONS = {
+    (schema.WEB_SERVER + "httpPlatform", "handlerSettings"): (
+        "It is HttpPlatformHandlerV2 that has it. Where the server has that, say so here:"
+        " --module HttpPlatformHandlerV2. Or remove it."
+    ),
+    (schema.WEB_SERVER + "httpPlatform", "startupRetryCount"): (
+        "HttpPlatformHandlerV2 has no such attribute: it starts a program twice for a request."
+        " Remove it."
+    ),
+    (schema.WEB_SERVER + "iisnode", "skipIISCustomErrors"): (
+        "No release of iisnode has it (it stands in two pull requests that were never merged)."
+        ' Remove it, and write <httpErrors existingResponse="PassThrough" />.'
+    ),
+}
+#: Names that are listed at most.
+_LISTED = 8
+
+
+def of_attribute(section: str, name: str, element: Element, known: ElementSchema) -> str:
+    """What to do about an attribute that ``known``, the schema of its element, does not have."""
+    if remedy := _OF_OTHER_VERSIONS.get((section, name)):
+        return remedy
+    if near := get_close_matches(name, known.attributes, 1):
+        return f"Did you mean '{near[0]}'?"
+    ends = [full for full in known.attributes if full.lower().endswith(name.lower())]
+    if len(ends) == 1:
+        return f"Did you mean '{ends[0]}'?"
+    missing = [
+        part.name
+        for part in known.attributes.values()
+        if "required" in part.words and part.name not in element.attributes
+    ]
+    if len(missing) == 1 and len(set(element.attributes) - set(known.attributes)) == 1:
+        return f"Did you mean '{missing[0]}'?"
+    root = schema.sections().get(section, known)
+    owner = next((path[-1] for path, part in _inside(root) if name in part.attributes), "")
+    if owner and owner != element.tag:
+        return f"Move it: it is an attribute of <{owner}>."
+    return _remove(element.tag, "the attributes ", known.attributes)
+
+
+def of_element(section: str, element: Element, known: ElementSchema) -> str:
+    """What to do about an element that ``known``, its parent, does not have."""
+    holder = known.name.rpartition("/")[2]
+    if remedy := _OF_OTHER_VERSIONS.get((section, element.tag)):
+        return remedy
+    if entry := next((name for name in known.collections if _is_entry(element, known, name)), ""):
+        return f"Write <{entry}>."
+    words = list(_words(known))
+    if near := get_close_matches(element.tag, words, 1):
+        return f"Did you mean '{near[0]}'?"
+    places = [path for path, part in _inside(known) if _takes(part, element)]
+    if places:
+        return f"Put it into <{'><'.join(places[0])}>."
+    root = schema.sections().get(section, known)
+    places = [path for path, part in _inside(root) if _takes(part, element)]
+    if places and places[0][-1] != holder:
+        return f"Move it: its place is in <{places[0][-1]}>."
+    above = [path for path in schema.sections() if path.endswith(f"/{element.tag}")]
+    if above:
+        return f"Move it: its place is in <{above[0].split('/')[-2]}>."
+    return _remove(holder, "", words)
+
+
+def _remove(holder: str, kind: str, words: Iterable[str]) -> str:
+    listed = list(words)
+    more = ", …" if len(listed) > _LISTED else ""
+    if not listed:
+        return f"Remove it: <{holder}> has none."
+    return f"Remove it: <{holder}> has {kind}{', '.join(listed[:_LISTED])}{more}."
+
+
+def _words(known: ElementSchema) -> Iterator[str]:
+    """The names of the elements that may stand in one."""
+    yield from known.children
+    for name, collection in known.collections.items():
+        yield from filter(None, (name, collection.remove, collection.clear))
+
+
+def _inside(
+    known: ElementSchema, path: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], ElementSchema]]:
+    """The elements below one, with their names from there on."""
+    below = {**known.children, **{name: part.entry for name, part in known.collections.items()}}
+    for name, part in below.items():
+        yield (*path, name), part
+        yield from _inside(part, (*path, name))
+
+
+def _takes(known: ElementSchema, element: Element) -> bool:
+    """Whether an element may stand in another one as it is."""
+    if element.tag in known.children:
+        return set(element.attributes) <= set(known.children[element.tag].attributes)
+    return element.tag in known.collections and _is_entry(element, known, element.tag)
+
+
+def _is_entry(element: Element, known: ElementSchema, name: str) -> bool:
+    """Whether an element has the attributes of an entry of a collection."""
+    attributes = set(element.attributes)
+    return bool(attributes) and attributes <= set(known.collections[name].entry.attributes)
