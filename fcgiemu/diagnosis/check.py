@@ -33,6 +33,7 @@ from . import (
     iisnode,
     kinder_than_iis,
     malformed_xml,
+    mime_maps,
     outbound_rules,
     redirects,
     remedies,
@@ -172,6 +173,7 @@ def _of_configuration(site: Site, effective: Effective, file: ConfigFile) -> Ite
     found += [*handlers.findings(effective, file), *handlers.platform(site, effective, file)]
     found += handlers.not_emulated(effective)
     found += iis_modules.findings(site, effective, file)
+    found += mime_maps.of_configuration(effective, file)
     bad_templates = {finding.span for finding in found if finding.code == "rewrite-bad-template"}
     served_as_files = handlers.serve_files(effective)
     lost = any(known.code in ("config-unreadable", "config-source") for known in file.findings)

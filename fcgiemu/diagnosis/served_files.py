@@ -19,7 +19,7 @@ from ..decision import Decision, Redirect, Respond, ServeFile
 from ..files import UNWATCHED
 from ..http.request import make_request
 from ..http.url import UrlRefused, encode_path
-from ..modules import static_file
+from ..modules import handlers, static_file
 from ..site import Site
 from .configuration_files import holds_files
 
@@ -65,6 +65,7 @@ MAX_HOPS = 10
 def findings(site: Site) -> Iterator[Finding]:
     """Findings about the files of a site as a whole."""
     yield from _mime_types(site)
+    yield from _secrets(site)
     yield from _root(site)
 
 
@@ -114,6 +115,37 @@ def _mime_types(site: Site) -> Iterator[Finding]:
                 extension=extension,
                 type=mime_type,
             )
+
+
+#: Names of files that hold what is nobody's business: the application, its data, keys.
+_SECRET_FILE = re.compile(
+    r"(?i)\.env(?:\..*)?|.*\.(?:pem|key|pfx|p12|kdbx|sqlite3?|mdb|bak|sql|pyc?|ini|htpasswd)"
+    r"|(?:secrets?|credentials|client_secrets?|service[-_]account|local\.settings)\.json"
+    r"|web\.config\..*|id_rsa"
+)
+
+
+def _secrets(site: Site) -> Iterator[Finding]:
+    """Files of that kind which StaticFileModule sends; one finding an extension."""
+    said = set[str]()
+    is_python = has_python_handler(site)
+    for path in _files(site):
+        name = path.rpartition("/")[2]
+        extension = os.path.splitext(name)[1].lower() or name
+        if extension in said or not _SECRET_FILE.fullmatch(name):
+            continue
+        if extension in (".py", ".pyc", ".sql") and not is_python:
+            continue  # pages run Python in the browser, and data may be there to be had
+        decision = _decided(site, path)
+        if decision is not None and isinstance(decision.action, ServeFile):
+            said.add(extension)
+            yield finding("static-secret/file", None, path=path, name=name)
+
+
+def has_python_handler(site: Site) -> bool:
+    """Whether a handler of the root gives requests to a program."""
+    items = site.effective("/").section(handlers.SECTION).items
+    return any(re.search(r"(?i)fastcgi|httpplatform", item.text("modules")) for item in items)
 
 
 def _has_type(site: Site, path: str, extension: str) -> bool:

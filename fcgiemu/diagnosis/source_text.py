@@ -12,7 +12,7 @@ from ..catalogue import finding
 from ..catalogue.findings import Finding
 from ..config.file import ConfigFile
 from ..config.reader import Element
-from . import response_headers
+from . import mime_maps, response_headers
 
 #: Elements of the top level whose names people write in another case, and lose all that they hold.
 _TOP = {
@@ -43,8 +43,9 @@ def findings(file: ConfigFile) -> Iterator[Finding]:
                 yield finding("config-element-case", child.span, tag=child.tag, meant=meant)
             elif child.tag not in _TOP.values():
                 yield from _near(file.root, child)
-    for element in file.root.iter("handlers"):
-        yield from _taken_away(element)
+    for tag in _COLLECTIONS:
+        for element in file.root.iter(tag):
+            yield from _taken_away(element)
     yield from _aspnet(file.root)
     for element in file.root.iter("customHeaders"):
         yield from response_headers.findings(element, file.root)
@@ -53,6 +54,7 @@ def findings(file: ConfigFile) -> Iterator[Finding]:
         yield from _allowed(element, file.directory)
     for element in file.root.iter("staticContent"):
         yield from _removed_maps(element)
+        yield from mime_maps.findings(element)
     for element in file.root.iter("clientCache"):
         value = element.attributes.get("cacheControlMaxAge", "")
         mode = element.attributes.get("cacheControlMode", "")
@@ -61,11 +63,6 @@ def findings(file: ConfigFile) -> Iterator[Finding]:
         hours = re.fullmatch(r"(\d{2,5}):\d\d:\d\d", value)
         if hours and int(hours[1]) > 23:
             yield finding("static-max-age", element.span, value=value, number=int(hours[1]))
-    for element in file.root.iter("mimeMap"):
-        extension = element.attributes.get("fileExtension", "")
-        if extension and not extension.startswith(".") and extension != "*":
-            bare = extension.lstrip("*.")
-            yield finding("static-mime-dot", element.span, written=extension, extension=bare)
     yield from _places(file.root)
 
 
@@ -137,30 +134,45 @@ def _aspnet(root: Element) -> Iterator[Finding]:
                     )
 
 
+#: Collections whose entries people take away again: tag of the collection -> tag of an entry, and
+#: the attributes that name it.
+_COLLECTIONS = {
+    "appSettings": ("add", ("key",)),
+    "customHeaders": ("add", ("name",)),
+    "files": ("add", ("value",)),
+    "handlers": ("add", ("name",)),
+    "httpErrors": ("error", ("statusCode", "subStatusCode")),
+    "rules": ("rule", ("name",)),
+    "staticContent": ("mimeMap", ("fileExtension",)),
+}
+
+
 def _taken_away(section: Element) -> Iterator[Finding]:
     """Entries that a later <remove> or <clear> takes away again."""
-    added: dict[str, Element] = {}
+    tag, keys = _COLLECTIONS[section.tag]
+    added: dict[tuple[str, ...], Element] = {}
+    gone: dict[tuple[str, ...], tuple[Element, Element]] = {}
     for child in section.children:
-        name = child.attributes.get("name", "").lower()
-        if child.tag == "add":
-            added[name] = child
-        gone = (
-            [added.pop(name)]
-            if child.tag == "remove" and name in added
-            else list(added.values())
-            if child.tag == "clear"
-            else []
-        )
-        for entry in gone:
-            yield finding(
-                "handler-removed",
-                entry.span,
-                handler=entry.attributes.get("name", ""),
-                tag=child.tag,
-                where=child.span,
-            )
-        if child.tag == "clear":
+        key = tuple(child.attributes.get(name, _DEFAULTS.get(name, "")).lower() for name in keys)
+        if child.tag == tag:
+            added[key] = child
+            gone.pop(key, None)  # it is there again
+        elif child.tag == "remove" and key in added:
+            gone[key] = added.pop(key), child
+        elif child.tag == "clear":
+            gone |= {key: (entry, child) for key, entry in added.items()}
             added.clear()
+    for entry, by in gone.values():
+        name = entry.attributes.get(keys[0], "")
+        if section.tag == "handlers":
+            yield finding("handler-removed", entry.span, handler=name, tag=by.tag, where=by.span)
+        else:
+            shown = f'<{tag} {keys[0]}="{name}">'
+            yield finding("config-taken-away", entry.span, entry=shown, tag=by.tag, where=by.span)
+
+
+#: What an attribute is where it is not written.
+_DEFAULTS = {"subStatusCode": "-1"}
 
 
 def _allowed(section: Element, directory: str) -> Iterator[Finding]:
