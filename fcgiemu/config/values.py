@@ -162,14 +162,12 @@ def _span_meant(attribute: Attribute, text: str) -> str:
     """The time span of a bare number, or of one with a unit: a number of an age is one of days, or
     where it is too large for that, as in HTTP, of seconds; that of a timeout one of seconds.
     """
-    found = re.fullmatch(
-        r"\s*(\d{1,9})\s*(s|m|h|d)?(?:ec|in|our|ay)?(?:ond|ute)?s?\s*", text.lower()
-    )
+    found = re.fullmatch(r"\s*(\d{1,9})\s*(s|sec\w*|m|min\w*|h|hours?|d|days?)?\s*", text.lower())
     if found is None:
         return ""
     number = int(found[1])
     is_days = "age" in attribute.name.lower() and number < _UNITS["h"]
-    days, rest = divmod(number * _UNITS[found[2] or ("d" if is_days else "s")], _UNITS["d"])
+    days, rest = divmod(number * _UNITS[(found[2] or ("d" if is_days else "s"))[0]], _UNITS["d"])
     clock = f"{rest // 3600:02}:{rest // 60 % 60:02}:{rest % 60:02}"
     return _whole(attribute, f"{days}.{clock}" if days else clock)
 
