@@ -25,7 +25,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from string import Template
 from typing import Any, Literal, get_args
@@ -184,7 +184,7 @@ def filled(
     )
 
 
-@cache
+@lru_cache(maxsize=256)
 def hint(code: str, /, **values: object) -> str:
     """What to do about a kind of finding, for an error page."""
     name, _, form = code.partition("/")

@@ -122,8 +122,8 @@ class Pool:
     async def acquire(
         self, waits: Callable[[Abandon | None], object] = lambda abandon: None
     ) -> WorkerProcess:
-        """A process for one request, which ``release`` gives back. Raises QueueFull, RapidFails or
-        StartFailed.
+        """A process for one request, which ``release`` gives back. Raises QueueFull, TooManyFails
+        or StartFailed.
 
         Where the request has to wait, ``waits`` is told what gives its place in the queue up, and
         at the end None.
@@ -145,7 +145,7 @@ class Pool:
     def ask(self, waiter: Waiter) -> bool:
         """Give ``waiter`` a process, now (True) or when one is free; ``release`` gives it back.
 
-        Raises QueueFull and RapidFails; StartFailed is set where no process can be started.
+        Raises QueueFull and TooManyFails; StartFailed is set where no process can be started.
         """
         worker = self._take()
         if worker is not None:
@@ -271,7 +271,7 @@ class Pool:
     # -- inside ------------------------------------------------------------------------------------
 
     def _take(self) -> WorkerProcess | None:
-        """An idle process, if there is one. Raises RapidFails where one would have to be started
+        """An idle process, if there is one. Raises TooManyFails where one would have to be started
         and must not.
         """
         while self._idle:

@@ -118,33 +118,6 @@ def renumbered(stream: bytes, request_id: int) -> bytes:
     return bytes(copy)
 
 
-def decode_pairs(data: bytes) -> list[tuple[bytes, bytes]]:
-    """The pairs of a complete PARAMS stream. Raises ProtocolError for lengths that run over its
-    end.
-    """
-    pairs: list[tuple[bytes, bytes]] = []
-    position = 0
-    while position < len(data):
-        name_length, position = _length(data, position)
-        value_length, position = _length(data, position)
-        end = position + name_length + value_length
-        if end > len(data):
-            raise ProtocolError("a name-value pair runs over the end of its stream")
-        pairs.append((data[position : position + name_length], data[position + name_length : end]))
-        position = end
-    return pairs
-
-
-def _length(data: bytes, position: int) -> tuple[int, int]:
-    if position >= len(data):
-        raise ProtocolError("a name-value pair is cut short")
-    if data[position] < 128:
-        return data[position], position + 1
-    if position + 4 > len(data):
-        raise ProtocolError("a name-value pair is cut short")
-    return _LONG.unpack_from(data, position)[0] & 0x7FFFFFFF, position + 4
-
-
 def decode_end(content: bytes) -> tuple[int, int]:
     """Application status and protocol status of an END_REQUEST body."""
     if len(content) < _END_BODY.size:

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 
 from ..config.tree import Effective
 from ..decision import (
@@ -83,6 +83,7 @@ class _Tests:
 
     site: Site
     effective: Effective
+    _: KW_ONLY
     filtering: request_filtering.RequestFilter = field(init=False)
     #: Handlers that take paths by something else than an extension.
     takers: list[handlers.PathMatch] = field(init=False)

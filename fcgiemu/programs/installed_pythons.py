@@ -6,7 +6,7 @@ import importlib.util
 import os
 import re
 import subprocess
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 
 Version = tuple[int, int]
@@ -80,9 +80,19 @@ def _is_of_environment(program: str) -> bool:
     return os.path.exists(os.path.join(os.path.dirname(os.path.dirname(program)), "pyvenv.cfg"))
 
 
-@cache
 def version_of(path: str) -> Version | None:
-    """X.Y of an interpreter, by asking it; None where it does not answer."""
+    """X.Y of an interpreter, by asking it; None where it does not answer. It is asked again once
+    another program lies there: an environment that was made anew.
+    """
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return _asked(path, found.st_dev, found.st_ino, found.st_mtime_ns)
+
+
+@lru_cache(maxsize=64)
+def _asked(path: str, *_state: int) -> Version | None:
     try:
         output = subprocess.run(
             [path, "-c", "import sys; print('%d %d' % sys.version_info[:2])"],

@@ -13,7 +13,7 @@ import pytest
 from fcgiemu.cli.site_options import settings_of
 from fcgiemu.errors import SiteError
 from fcgiemu.programs import environments
-from fcgiemu.programs.installed_pythons import installed
+from fcgiemu.programs.installed_pythons import installed, version_of
 from fcgiemu.programs.interpreters import ProgramMissing, find_program
 from fcgiemu.settings import Settings
 from fcgiemu.site import Site
@@ -352,3 +352,18 @@ def test_where_an_environment_would_be_found(
 
 def test_the_environment_of_the_proxy_is_to_be_made(tmp_path: Path) -> None:
     assert find_program(PROCESSOR, site(tmp_path, PROXY, strict=True)).place == tmp_path / "env"
+
+
+def test_a_python_that_another_one_has_replaced_is_asked_again(tmp_path: Path) -> None:
+    """An environment that was made anew, while a server runs."""
+    program = tmp_path / "python"
+    answers = ("echo 3 9", (3, 9)), ("exit 1", None), ("echo 3 12", (3, 12))
+    for second, (line, version) in enumerate(answers):
+        fresh = tmp_path / "fresh"
+        fresh.write_text(f"#!/bin/sh\n{line}\n", "utf-8")
+        fresh.chmod(0o755)
+        os.utime(fresh, (second, second))
+        fresh.replace(program)
+        assert version_of(str(program)) == version
+    program.unlink()
+    assert version_of(str(program)) is None

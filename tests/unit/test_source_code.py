@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import builtins
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -150,3 +152,77 @@ def test_a_ladder_is_recognised() -> None:
 def test_fields_are_counted(text: str, count: int | None) -> None:
     made = ast.parse(text).body[0]
     assert isinstance(made, ast.ClassDef) and positional_fields(made) == count
+
+
+def documented_errors(text: str) -> set[str]:
+    """The names of exceptions after "Raises" in a docstring."""
+    return {
+        name
+        for said in re.findall(r"\bRaises? ([^.;:]*)", text)
+        for name in re.findall(r"\b_?[A-Z][a-z]+(?:[A-Z]\w*)", said)
+    }
+
+
+def test_an_error_that_a_docstring_names_exists() -> None:
+    files = dict(trees())
+    known = {*dir(builtins), "CalledProcessError", "ToolError", "UsageError"}
+    for tree in files.values():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ClassDef):
+                known.add(node.name)
+    found = [
+        f"{name}:{node.lineno} {error}"
+        for name, tree in files.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+        for error in documented_errors(ast.get_docstring(node) or "")
+        if error not in known
+    ]
+    assert not found
+
+
+#: A process of a pool is told by its parent, once, when to stop: concurrent.futures has no other
+#: place for it.
+WITH_GLOBALS = {"fcgiemu/logs/workers.py"}
+
+
+#: Functions of what fcgiemu ships, as profiles, schema elements and topics, of which there are few.
+OF_SHIPPED_DATA = {"schedule", "default", "_nothing", "_shipped", "topic"}
+
+
+UNBOUNDED = {"cache", "functools.cache", "lru_cache(None)", "lru_cache(maxsize=None)"}
+
+
+def is_empty_container(value: ast.expr | None) -> bool:
+    if isinstance(value, ast.Dict):
+        return not value.keys
+    if isinstance(value, ast.List):
+        return not value.elts
+    made = ("dict", "list", "set", "deque", "Counter", "defaultdict", "count")
+    return isinstance(value, ast.Call) and not value.args and ast.unparse(value.func) in made
+
+
+def remembers(name: str, node: ast.AST) -> bool:
+    """Whether a statement of a module lets the module keep what calls leave behind."""
+    if isinstance(node, ast.Global):
+        return name not in WITH_GLOBALS
+    if isinstance(node, ast.FunctionDef):
+        is_unbounded = UNBOUNDED & {*map(ast.unparse, node.decorator_list)}
+        return bool(is_unbounded and node.args.args) and node.name not in OF_SHIPPED_DATA
+    return False
+
+
+def test_no_module_remembers_anything() -> None:
+    """What is remembered belongs to a site, a server or a connection. ``lru_cache`` is for pure
+    functions of their arguments, and bounded; ``cache`` for what has none.
+    """
+    found = []
+    for name, tree in trees():
+        for node in tree.body:
+            if isinstance(node, ast.Assign) and is_empty_container(node.value):
+                found.append(f"{name}:{node.lineno}")
+            if isinstance(node, ast.AnnAssign) and is_empty_container(node.value):
+                if not ast.unparse(node.annotation).startswith("Mapping"):  # nobody fills that
+                    found.append(f"{name}:{node.lineno}")
+        found += [f"{name}:{ast.unparse(node)}" for node in ast.walk(tree) if remembers(name, node)]
+    assert not found

@@ -14,6 +14,7 @@ from fcgiemu.http.request import make_request
 from fcgiemu.modules.fastcgi_variables import encode_params, variables
 from fcgiemu.site import Site
 
+from ..fastcgi_pairs import decoded
 from ..sites import python_handler, web_config
 
 SET = (
@@ -90,7 +91,7 @@ def sent(stream: bytes) -> Pairs:
     assert contents.pop() == b""
     return [
         (name.decode(), value.decode("latin-1" if name.startswith(b"HTTP_") else "utf-8"))
-        for name, value in records.decode_pairs(b"".join(contents))
+        for name, value in decoded(b"".join(contents))
     ]
 
 
