@@ -82,7 +82,7 @@ def _is_of_environment(program: str) -> bool:
 
 def version_of(path: str) -> Version | None:
     """X.Y of an interpreter, by asking it; None where it does not answer. It is asked again once
-    another program lies there: an environment that was made anew.
+    another program lies there: an environment that was made again.
     """
     try:
         found = os.stat(path)
