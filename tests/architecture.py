@@ -1,5 +1,5 @@
-"""The picture of docs/architecture.md, made from the imports: ``python -m tests.architecture``
-writes it.
+"""The parts of docs/architecture.md that are made from the code: ``python -m tests.architecture``
+writes them. The picture is made from the imports, the tables of files from the docstrings.
 
 Rooms are the direct children of the package; floors are the layers of the contract in setup.cfg. An
 arrow that other arrows already tell is left out.
@@ -7,14 +7,17 @@ arrow that other arrows already tell is left out.
 
 from __future__ import annotations
 
+import ast
 import configparser
+import re
 from pathlib import Path
 
 import grimp
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "architecture.md"
-BEGIN, END = "<!-- picture: made by tests/architecture.py -->\n", "<!-- end of the picture -->\n"
+PICTURE = "<!-- picture: made by tests/architecture.py -->\n", "<!-- end of the picture -->\n"
+FILES = "<!-- files: made by tests/architecture.py -->\n", "<!-- end of the files -->\n"
 PACKAGE = "fcgiemu"
 
 Arrows = dict[str, set[str]]
@@ -79,11 +82,37 @@ def picture() -> str:
     return "\n".join([*lines, "```"]) + "\n"
 
 
+def files() -> str:
+    """A table for each room that is a folder: its files, with the first paragraph of each."""
+    rooms = sorted(path.parent for path in (ROOT / PACKAGE).glob("*/__init__.py"))
+    return "\n".join(map(_table, rooms))
+
+
+def _table(room: Path) -> str:
+    paths = sorted(path for path in room.rglob("*.py") if not path.name.startswith("__"))
+    rows = [f"| `{path.relative_to(room).as_posix()}` | {_purpose(path)} |" for path in paths]
+    return "\n".join(
+        [f"### `{room.name}`", "", "| file | what it holds |", "| --- | --- |", *rows, ""]
+    )
+
+
+_CODE = re.compile(r"``(.+?)``|((?:</?[\w:.!-]+[^>]*>)+)")
+
+
+def _purpose(path: Path) -> str:
+    """The first paragraph of a file's docstring as one line of Markdown."""
+    docstring = ast.get_docstring(ast.parse(path.read_text("utf-8"))) or ""
+    line = " ".join(docstring.partition("\n\n")[0].split())
+    return _CODE.sub(lambda found: f"`{found[1] or found[2]}`", line).replace("|", "\\|")
+
+
 def page() -> str:
-    """docs/architecture.md with the picture of today."""
-    before, _, rest = PAGE.read_text("utf-8").partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return before + BEGIN + picture() + END + after
+    """docs/architecture.md as the code of today makes it."""
+    text = PAGE.read_text("utf-8")
+    for (begin, end), made in ((PICTURE, picture()), (FILES, files())):
+        before, _, rest = text.partition(begin)
+        text = before + begin + made + end + rest.partition(end)[2]
+    return text
 
 
 if __name__ == "__main__":

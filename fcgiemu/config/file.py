@@ -1,5 +1,5 @@
-"""One configuration file: its sections found, checked against the schema and typed. All errors in
-one pass.
+"""One configuration file: its sections found, checked against the schema, against what the files
+above lock (an error or a warning), and typed. All errors in one pass.
 """
 
 from __future__ import annotations

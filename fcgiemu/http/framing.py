@@ -1,4 +1,5 @@
-"""The bytes of a connection -> the heads and bodies of requests. No I/O.
+"""The bytes of a connection -> the heads and bodies of requests, or http.sys's refusal of them. It
+knows no limit that a site sets. No I/O.
 
 A head is looked for as a whole, bounded by http.sys's MaxRequestBytes, and only then given to
 httptools; so what is made of it never depends on how it was cut into packets. Its body follows, as

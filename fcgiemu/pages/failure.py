@@ -1,5 +1,5 @@
 """The page about an application that failed: the likely cause first, then the site's own code, then
-everything that the process said.
+everything that the process said. Values in, HTML out, with ``templates/failure.html``.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Behaviours of the module that nobody has documented or measured: each is one named switch, used
-in one place. A switch says what it decides and which evidence would settle it; ``fcgiemu support
---facts`` shows both.
+"""Behaviours of the module that nobody has documented or measured: each is one named switch or
+figure, used in one place. A switch says what it decides and which evidence would settle it;
+``fcgiemu support --facts`` shows both.
 """
 
 from __future__ import annotations

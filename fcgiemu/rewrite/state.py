@@ -1,4 +1,5 @@
-"""What one request knows while rules run: its current URL, captures, and server variables.
+"""What one request knows while rules run: its current URL, captures, and server variables. It
+counts what rules make of them, and refuses a text that is too long.
 
 The state is the only thing that rules change, and it belongs to one request:
 

@@ -1,4 +1,6 @@
-"""One line a request: for people, in IIS's W3C format, or as JSON."""
+"""One line a request: for people, in IIS's W3C format, or as JSON; and what stands in each
+column.
+"""
 
 from __future__ import annotations
 

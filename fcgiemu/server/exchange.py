@@ -1,5 +1,5 @@
-"""One HTTP exchange as the actions see it: the request, its body as it arrives, and the response as
-it goes out.
+"""One HTTP exchange as the actions see it: the request, its body as it arrives and is counted
+against the site's limit, and the response as it goes out.
 
 An exchange has two sides, and neither waits for the pace of a client longer than it must.
 

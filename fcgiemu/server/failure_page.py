@@ -1,4 +1,5 @@
-"""An application that failed, as a page for the developer: its error text read as a traceback.
+"""An application that failed, as a page for the developer: its error text is read here as a
+traceback, and ``pages/failure.py`` shows it.
 
 Only files of the application itself are opened, whatever the text names: it comes from a process.
 """

@@ -1,5 +1,5 @@
-"""What is said of a FastCGI process that did not answer as it should: the error of the FastCGI
-module, what stderrMode makes of STDERR, and hints.
+"""What is answered where a FastCGI process had the request and died or answered badly: the error of
+the FastCGI module, what stderrMode makes of STDERR, and hints.
 """
 
 from __future__ import annotations

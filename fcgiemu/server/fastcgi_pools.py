@@ -1,4 +1,6 @@
-"""Acting on CallFastCgi: the FastCGI applications of a site, by scriptProcessor."""
+"""Acting on CallFastCgi: the FastCGI applications of a site, by scriptProcessor, and what is
+answered where a pool gives no process: its queue is full, or none starts.
+"""
 
 from __future__ import annotations
 

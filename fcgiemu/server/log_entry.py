@@ -1,4 +1,6 @@
-"""What the log and those who watch are told of a request that has ended."""
+"""The facts of a request that has ended, for the log (access_log.py makes the line) and for those
+who watch.
+"""
 
 from __future__ import annotations
 
