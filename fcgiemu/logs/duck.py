@@ -26,12 +26,12 @@ from .entry import (
     NotARequest,
 )
 from .line_counting import Stretch, Tally, W3cCounter, skip_all, stretches
-from .sources import BLOCK, Unreadable, as_utf8, whole_lines
+from .sources import BLOCK, Unreadable, as_utf8, line_ends, whole_lines
 from .store import SECTIONS, Nowhere
 from .w3c_fields import FIELDS_LINE, NO_FIELDS, NO_STEM, FieldLayout, full
 
-#: Bytes of text that are counted at once.
-CHUNK = 48 << 20
+#: Bytes of text that are counted at once, and where DuckDB is idle: it reads into buffers of 32 MB.
+CHUNK, LEAST_CHUNK = 128 << 20, 32 << 20
 #: A larger plain file is counted in chunks, so that its different requests fit into memory.
 LARGEST_PLAIN = 2 << 30
 #: A narrower layout could take a comment for a request.
@@ -58,7 +58,8 @@ class DuckDbEngine:
             }
         )
         self.connection.execute("CREATE TEMP TABLE counted (key VARCHAR, status INTEGER, n BIGINT)")
-        self._held = 0
+        #: Rows and requests in it.
+        self._held = self._kept = 0
         #: DuckDB counts while the next stretch is unpacked.
         self.pool = ThreadPoolExecutor(1)
 
@@ -81,21 +82,25 @@ class DuckDbEngine:
             return None
         return int(found[0]) if found is not None and found[0] is not None else 0
 
-    def keep(self, counter: W3cCounter) -> None:
+    def keep(self, counter: W3cCounter) -> int:
         """Keep the plain ones of what ``group`` has found, to be handed over with those of other
-        stretches: they never become objects of Python.
+        stretches: they never become objects of Python. Returns how many requests that are.
         """
         key, status, is_plain = _as_key(counter)
-        ((number, requests),) = self.connection.execute(
-            f"SELECT count(*), coalesce(sum(n), 0)::BIGINT FROM found WHERE {is_plain}"
-        ).fetchall()
-        self.connection.execute(
+        ((number,),) = self.connection.execute(
             f"INSERT INTO counted SELECT {key}, {status}, n FROM found WHERE {is_plain}"
-        )
-        counter.tally.facts.requests += requests
+        ).fetchall()
+        before = self._kept
+        ((self._kept,),) = self.connection.execute(
+            "SELECT coalesce(sum(n), 0)::BIGINT FROM counted"
+        ).fetchall()
         self._held += number
-        if self._held > counter.tally.writer.limit:
-            self.hand_over(counter.tally)
+        return self._kept - before
+
+    def hand_over_if_full(self, tally: Tally) -> None:
+        """Hand over where more is kept than the writer may hold."""
+        if self._held > tally.writer.limit:
+            self.hand_over(tally)
 
     def hand_over(self, tally: Tally) -> None:
         """Hand the requests that are kept here to the writer, so many at a time as it may hold."""
@@ -107,7 +112,7 @@ class DuckDbEngine:
             while piece := pieces.fetchone():
                 tally.writer.add_piece(*piece)
         self.connection.execute("TRUNCATE counted")
-        self._held = 0
+        self._held = self._kept = 0
 
     def others(self, counter: W3cCounter) -> Rows:
         """The other ones, with their counts as the last column."""
@@ -136,7 +141,8 @@ class DuckDbEngine:
             return False
         counter = W3cCounter(tally, layout)
         tally.facts.formats["W3C"] = tally.facts.formats.get("W3C", 0) + 1
-        hand_on(counter, self, lambda: _stretches_of(path))
+        plain = self.keep(counter)
+        hand_on(counter, self, lines - plain, plain, lambda: _stretches_of(path))
         return True
 
     def count(self, tally: Tally, file: str, blocks: Iterable[bytes]) -> None:
@@ -217,11 +223,12 @@ def _as_key(counter: W3cCounter) -> tuple[str, str, str]:
 def _pieces(step: int, steps: int) -> str:
     """SQL for what Writer.add_piece takes, of the sections of one step out of a power of two."""
     section = f"('0x' || md5(key)[1:2])::INTEGER & {SECTIONS - 1}"  # store.section_of
+    chosen = f"WHERE {section} & {steps - 1} = {step}" if steps > 1 else ""
     row = "key || chr(31) || status || chr(31) || n"
     return (
         f"SELECT section, string_agg({row}, chr(10)), count(*) FROM"
         f" (SELECT {section} AS section, key, status, sum(n)::BIGINT AS n FROM counted"
-        f" WHERE {section} & {steps - 1} = {step} GROUP BY ALL) GROUP BY section"
+        f" {chosen} GROUP BY ALL) GROUP BY section"
     )
 
 
@@ -253,7 +260,7 @@ class _Chunk:
         with self.path.open("rb") as stream:
             for file, line, size in self.pieces:
                 for data in _blocks(stream, size):
-                    ends = data.count(b"\n")
+                    ends = line_ends(data)
                     yield Stretch(file, line, data, ends)
                     line += ends
 
@@ -282,6 +289,8 @@ class _Streamed:
         self.engine, self.tally = engine, tally
         self.chunks: dict[FieldLayout, _Chunk] = {}
         self.running: tuple[_Chunk, W3cCounter, Future[int | None]] | None = None
+        #: Files of chunks that are counted: to write over them costs half of a new file.
+        self.spare: list[Path] = []
 
     def count(self, file: str, blocks: Iterable[bytes]) -> None:
         try:
@@ -291,7 +300,7 @@ class _Streamed:
                     continue
                 chunk = self.chunks.get(layout) or self._begin(layout)
                 chunk.put(self._but_the_tail(layout, stretch))
-                if chunk.size >= CHUNK:
+                if chunk.size >= CHUNK or (chunk.size >= LEAST_CHUNK and self._is_idle()):
                     self._submit(self.chunks.pop(layout))
             while self.chunks:
                 self._submit(self.chunks.popitem()[1])
@@ -310,11 +319,20 @@ class _Streamed:
         return Stretch(file, line, stretch.data[:end], ends)
 
     def _begin(self, layout: FieldLayout) -> _Chunk:
-        handle, name = tempfile.mkstemp(".log", dir=self.engine.folder)
-        chunk = self.chunks[layout] = _Chunk(layout, Path(name), os.fdopen(handle, "wb"))
+        if self.spare:
+            path = self.spare.pop()
+            stream = path.open("r+b")
+        else:
+            handle, name = tempfile.mkstemp(".log", dir=self.engine.folder)
+            path, stream = Path(name), os.fdopen(handle, "r+b")
+        chunk = self.chunks[layout] = _Chunk(layout, path, stream)
         return chunk
 
+    def _is_idle(self) -> bool:
+        return self.running is None or self.running[2].done()
+
     def _submit(self, chunk: _Chunk) -> None:
+        chunk.stream.truncate()
         chunk.stream.close()
         self._collect()
         counter = W3cCounter(self.tally, chunk.layout)
@@ -326,25 +344,33 @@ class _Streamed:
         if self.running is None:
             return
         chunk, counter, future = self.running
-        if future.result() == chunk.lines:
-            hand_on(counter, self.engine, chunk.stretches)
-        else:
+        plain = future.result()
+        if plain is None:
             _by_lines(counter, chunk.stretches())
-        chunk.path.unlink()
+        else:
+            hand_on(counter, self.engine, chunk.lines - plain, plain, chunk.stretches)
         self.running = None
+        self.spare.append(chunk.path)
 
     def _drop(self) -> None:
-        """After an error: nothing stays behind."""
+        """Nothing stays behind, neither after an error."""
         if self.running is not None:
             self.running[2].exception()
-            self.running[0].path.unlink(missing_ok=True)
+            self.spare.append(self.running[0].path)
         for chunk in self.chunks.values():
             chunk.stream.close()
-            chunk.path.unlink(missing_ok=True)
+            self.spare.append(chunk.path)
+        for path in self.spare:
+            path.unlink(missing_ok=True)
 
 
 def _group(engine: DuckDbEngine, chunk: _Chunk, counter: W3cCounter) -> int | None:
-    return None if chunk.is_odd else engine.group(chunk.path, chunk.layout, counter)
+    """Count a chunk and keep what is plain of it: how many requests that are. None where DuckDB
+    does not agree about the lines.
+    """
+    if chunk.is_odd or engine.group(chunk.path, chunk.layout, counter) != chunk.lines:
+        return None
+    return engine.keep(counter)
 
 
 def _by_lines(counter: W3cCounter, found: Iterable[Stretch]) -> None:
@@ -357,20 +383,25 @@ def _by_lines(counter: W3cCounter, found: Iterable[Stretch]) -> None:
 
 
 def hand_on(
-    counter: W3cCounter, engine: DuckDbEngine, again: Callable[[], Iterable[Stretch]]
+    counter: W3cCounter,
+    engine: DuckDbEngine,
+    others: int,
+    plain: int,
+    again: Callable[[], Iterable[Stretch]],
 ) -> None:
-    """Keep what DuckDB has counted. For requests that are none, the lines are looked at ``again``,
-    to name the first.
+    """Account for the ``plain`` requests that DuckDB has kept, and take the ``others`` that it has
+    counted. For requests that are none, the lines are looked at ``again``, to name the first.
     """
-    engine.keep(counter)
+    counter.tally.facts.requests += plain
     bad: dict[str, int] = {}
-    for *raw, count in engine.others(counter):
+    for *raw, count in engine.others(counter) if others else ():
         try:
             counter.tally.add(full(counter.columns, tuple(raw)), int(count))
         except NotARequest as error:
             bad[str(error)] = bad.get(str(error), 0) + int(count)
     if bad:
         _name(counter, bad, again)
+    engine.hand_over_if_full(counter.tally)
 
 
 def _name(counter: W3cCounter, bad: dict[str, int], again: Callable[[], Iterable[Stretch]]) -> None:

@@ -21,6 +21,7 @@ from .entry import (
     sent_query,
     status_of,
 )
+from .sources import line_ends
 from .store import Facts, Problem, Sink
 from .w3c_fields import FIELDS_LINE, NO_FIELDS, NO_STEM, ODD_WIDTH, FieldLayout, full
 
@@ -189,7 +190,7 @@ def stretches(file: str, blocks: Iterable[bytes]) -> Iterator[tuple[FieldLayout 
             else:
                 end = _next_comment(block, position)
                 data = block[position:end] if position or end < len(block) else block
-                ends = data.count(b"\n")
+                ends = line_ends(data)
                 yield layout, Stretch(file, line, data, ends)
                 line += ends
             position = end

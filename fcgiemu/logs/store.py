@@ -9,11 +9,12 @@ and status.
 from __future__ import annotations
 
 import hashlib
+import importlib
 import json
 import os
 import sqlite3
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -25,6 +26,11 @@ from .entry import SEPARATOR
 SECTIONS = 128
 #: Problems that are named; the rest is counted.
 NAMED = 20
+try:
+    #: ISA-L's, which packs several times faster, where it is installed.
+    _compress: Callable[[bytes, int], bytes] = importlib.import_module("isal.isal_zlib").compress
+except ImportError:
+    _compress = zlib.compress
 #: Bytes in memory of a counted request, roughly.
 _ROW_BYTES = 400
 
@@ -173,7 +179,7 @@ class Writer:
 
     def add_piece(self, section: int, text: str, rows: int) -> None:
         """Write counted requests of one section: a line for each, key, status and count."""
-        packed = zlib.compress(text.encode(), 1)
+        packed = _compress(text.encode(), 1)
         self._file.execute("INSERT INTO piece VALUES (?, ?)", (section, packed))
         self._written += rows
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fcgiemu.logs import formats, store
+from fcgiemu.logs import formats, sources, store
 from fcgiemu.logs.entry import OPTIONAL, Wanted
 from fcgiemu.logs.line_counting import Tally
 from fcgiemu.logs.sources import listed
@@ -108,11 +108,22 @@ def test_odd_lines(tmp_path: Path, data: bytes, requests: int, skipped: int) -> 
         assert (facts["requests"], facts["skipped"]) == (requests, skipped)
 
 
-def test_a_stream_is_counted_in_chunks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("least", [1_000, 20_000])
+def test_a_stream_is_counted_in_chunks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, least: int
+) -> None:
     monkeypatch.setattr(duck, "CHUNK", 20_000)
+    monkeypatch.setattr(duck, "LEAST_CHUNK", least)
+    monkeypatch.setattr(sources, "BLOCK", 1_000)
+    monkeypatch.setattr(sources, "_PACKED_BLOCK", 500)
     path = tmp_path / "u_ex.log.gz"
     path.write_bytes(gzip.compress(b"".join(w3c(2000, 1, messy=True))))
     same(path, tmp_path / "work")
+
+
+@pytest.mark.parametrize("block", [b"", b"\n", b"a", b"a\n", b"a\r\n\nb\r", b"\n\n\n"])
+def test_line_ends(block: bytes) -> None:
+    assert sources.line_ends(block) == block.count(b"\n")
 
 
 def test_problems_have_the_line_of_the_file(tmp_path: Path) -> None:
