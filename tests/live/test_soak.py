@@ -2,7 +2,10 @@
 that stop half-way all the time: no wrong answer, no leak.
 
 FCGIEMU_SOAK_SECONDS sets how long (``make soak`` takes 1800); the few seconds of ``make test`` only
-show that it works.
+show that it works. What the server holds is compared from the end of a warm-up on: until then it
+loads what only some requests need (error pages, the check of a saved web.config), starts its
+threads, and each of its caches fills for the first time. All of that has happened many times after
+WARM_UP seconds of this load; memory and descriptors may differ by GROWTH from then on.
 """
 
 from __future__ import annotations
@@ -27,6 +30,10 @@ SECONDS = float(os.environ.get("FCGIEMU_SOAK_SECONDS", "6"))
 #: Requests a second: about half of what two cores do at most.
 RATE = float(os.environ.get("FCGIEMU_SOAK_RATE", "1000"))
 CLIENTS = 8
+#: Seconds in which the server reaches its size: four broken configurations, six kills.
+WARM_UP = 30.0
+#: What it may hold more at the end than then, as a factor, and with a run that is all warm-up.
+GROWTH, GROWTH_COLD = 1.1, 1.4
 APP = """
 import os
 def application(environ, start_response):
@@ -163,7 +170,7 @@ def test_soak(tmp_path: Path, serve: Callable[..., LiveServer]) -> None:
                 os.kill(int(newest), signal.SIGKILL)  # a worker that this test's own server started
             except ProcessLookupError:
                 pass
-        if second == int(SECONDS) // 4:
+        if second == int(min(WARM_UP, SECONDS / 4)):
             first = resources(server.process.pid)
     replace(tmp_path / "web.config", configuration)
     slow.leave()
@@ -177,6 +184,7 @@ def test_soak(tmp_path: Path, serve: Callable[..., LiveServer]) -> None:
     assert clients.seen["200"] > 0
     # asyncio's executor starts its threads one by one, as many as that
     assert last["threads"] <= first["threads"] + min(32, (os.cpu_count() or 1) + 4)
-    assert last["descriptors"] <= first["descriptors"] + 12
     assert last["children"] <= 4
-    assert last["memory"] < first["memory"] * 1.2 + 8192
+    growth = GROWTH if SECONDS >= 4 * WARM_UP else GROWTH_COLD
+    assert last["descriptors"] <= first["descriptors"] * growth
+    assert last["memory"] <= first["memory"] * growth
