@@ -74,7 +74,9 @@ class Sender:
     def headers(self) -> list[Header]:
         """The headers after the header rules."""
         try:
-            rewrite_headers(self._rules, self._headers, self._state, self._trace)
+            self._headers = rewrite_headers(
+                self._rules, list(self._headers), self._state, self._trace
+            )
         except (ExpansionError, TooComplex) as error:
             self._fail(str(error))
         return self._headers

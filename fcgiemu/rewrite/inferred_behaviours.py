@@ -122,6 +122,12 @@ class RewritePolicy:
         "Units of work, of about a microsecond, that one search by the linear engine may take.",
         "None: a bound of this program, so that no pattern holds up other requests.",
     )
+    regex_brief_work: int = switch(
+        500,
+        "Units of work that a search may take where other requests wait for it; a thread makes"
+        " those that take more.",
+        "None: a bound of this program, so that no pattern holds up other requests.",
+    )
     regex_seconds: float = switch(
         0.05,
         "Seconds that a search may take which neither engine can bound: back-references, and"

@@ -43,8 +43,9 @@ from ..modules import (
 )
 from ..modules.application_initialization import WARMING_UP
 from ..modules.pipeline import decide_error_page, decide_refused
+from ..rewrite.long_searches import Postponed, briefly
 from ..site import Site
-from . import iisnode_settings, sign_in, static_file, websocket
+from . import iisnode_settings, long_searches, sign_in, static_file, websocket
 from .application_request_routing import Forwarder
 from .date_header import DateHeader
 from .decision_cache import decide, holds
@@ -175,7 +176,9 @@ class Server:
             decision = self._decide(exchange)
             action = decision.action
             if isinstance(action, CallFastCgi):
-                if self._is_cached(exchange, decision):
+                cached = self._from_cache(exchange, decision)
+                if cached is not None:
+                    self.go_on(exchange, decision, cached)
                     return
                 if self.fastcgi.begin(exchange, decision, action):
                     return
@@ -186,9 +189,31 @@ class Server:
             self.go_on(exchange, decision, self.act(exchange, decision))
         except UrlRefused as error:
             self.refuse(exchange, error)
+        except Postponed as postponed:
+            exchange.protocol.run(exchange, self._begin_later(exchange, postponed))
         except Exception as error:
             self._leave(exchange)
             exchange.protocol.run(exchange, self._internal_error(exchange, error))
+
+    async def _begin_later(self, exchange: Exchange, postponed: Postponed) -> None:
+        """Answer a request whose decision needs long searches: it is made again behind each."""
+        searches: long_searches.Searches = {}
+        exchange.searches = searches
+        try:
+            decision: Decision | None = None
+            while decision is None:
+                await long_searches.made(searches, postponed)
+                try:
+                    decision = self._decide(exchange)
+                except Postponed as another:
+                    postponed = another
+        except Exception as error:
+            self._leave(exchange)
+            await self._internal_error(exchange, error)
+            return
+        is_program = isinstance(decision.action, CallFastCgi)
+        cached = self._from_cache(exchange, decision) if is_program else None
+        await self._act(exchange, decision, cached or self.act(exchange, decision))
 
     def answer_again(self, connection: ClientConnection, kept: RememberedDecision) -> bool:
         """Send a small file as it was sent before for the same bytes, if that still is the answer:
@@ -218,19 +243,20 @@ class Server:
             self.observer.again(connection, kept, entry, begun)
         return True
 
-    def _is_cached(self, exchange: Exchange, decision: Decision) -> bool:
-        """Answer from the output cache, or have the answer taken down for it."""
+    def _from_cache(
+        self, exchange: Exchange, decision: Decision
+    ) -> Coroutine[Any, Any, None] | None:
+        """What answers from the output cache; None where the answer is to be taken down for it."""
         if decision.effective.view(http_cache.caching) is None:
-            return False
+            return None
         profile = http_cache.profile_of(decision)
         if profile is not None:
             exchange.extra += tuple(http_cache.cache_control(profile))
         found = self.output_cache.find(decision, asyncio.get_running_loop().time())
         if isinstance(found, Response):
-            self.go_on(exchange, decision, exchange.respond(found))
-            return True
+            return exchange.respond(found)
         exchange.recording = found
-        return False
+        return None
 
     def refuse(self, exchange: Exchange, error: UrlRefused) -> None:
         """Answer as http.sys does, without any configuration."""
@@ -384,9 +410,14 @@ class Server:
             exchange.extra = (affinity_cookie(self.site.azure_name, request),)
         if self.warm_up is not None and self.warm_up.covers(exchange.protocol.client[1]):
             request = replace(request or exchange.request(), overrides=WARMING_UP)
-        decision = self._refused(exchange, request) or (
-            decide(self.site, exchange) if request is None else self.site.decide(request)
-        )
+        # one that comes again after a long search has been counted
+        decision = self._refused(exchange, request) if exchange.verdict is None else None
+        if decision is None:
+            decision = (
+                decide(self.site, exchange)
+                if request is None
+                else briefly(exchange.searches, partial(self.site.decide, request))
+            )
         exchange.extra += decision.extra_headers
         if not decision.effective.view(protocol_support.keeps_alive):
             exchange.keep_alive = False
@@ -442,7 +473,7 @@ class Server:
 
     async def _send_own(self, exchange: Exchange, decision: Decision, substatus: int = 0) -> None:
         """Send a response that IIS makes itself."""
-        response = sending.own_response(decision, decision.request.is_local)
+        response = await long_searches.own(decision)
         if self.saves is not None and decision.request.method == "GET":
             self.saves.follow(response)
         await exchange.respond(response, response.substatus or exchange.substatus or substatus)
@@ -467,7 +498,8 @@ class Server:
             return False
         exchange.substatus = substatus
         exchange.has_body = False  # it was for the request that has failed
-        await self.act(exchange, decide_error_page(decision, url, status))
+        page = await long_searches.decided(partial(decide_error_page, decision, url, status))
+        await self.act(exchange, page)
         return True
 
 

@@ -19,6 +19,7 @@ from ..http.response import Header, Response, reason_phrase
 from ..http.url import encode_path
 from ..modules import application_request_routing, custom_error, rewrite_outbound, sending
 from ..rewrite.compiler import inbound
+from . import long_searches
 from .exchange import PORTION, Exchange
 from .forwarded_request import HOP_BY_HOP, encode_query, named, request_headers
 from .server_interface import ServerInterface
@@ -280,13 +281,14 @@ class Forwarder:
         if await self._replaced(exchange, decision, Response(answer.status_code, reason, headers)):
             return
         decorated = sending.handler_headers(decision, answer.status_code, headers)
-        sender = rewrite_outbound.sender(decision, answer.status_code, decorated)
+        sender = await long_searches.rewritten(
+            lambda: rewrite_outbound.sender(decision, answer.status_code, decorated)
+        )
         parts = answer.aiter_raw()
         if sender is not None and sender.wants_body:
             body = b"".join([part async for part in parts])
-            await exchange.respond(
-                sending.send(decision, Response(answer.status_code, reason, headers, body))
-            )
+            response = Response(answer.status_code, reason, headers, body)
+            await exchange.respond(await long_searches.sent(decision, response))
             return
         if buffer and isinstance(decision.action, Proxy):
             self._say_buffer(decision.action.url, headers, buffer)
@@ -295,9 +297,9 @@ class Forwarder:
             begun += part
             if len(begun) > min(buffer, MAX_BUFFER):
                 break
-        await exchange.start(
-            answer.status_code, reason, sender.headers() if sender is not None else decorated
-        )
+        if sender is not None:
+            decorated = await long_searches.rewritten(sender.headers)
+        await exchange.start(answer.status_code, reason, decorated)
         await exchange.pass_on_all(begun, parts)
 
     def _say_buffer(self, url: str, headers: list[Header], buffer: int) -> None:
@@ -323,7 +325,7 @@ class Forwarder:
         if not await self.server.error_page(
             exchange, decision, response.status, 0, bool(begun.body)
         ):
-            await exchange.respond(sending.send(decision, response))
+            await exchange.respond(await long_searches.sent(decision, response))
         return True
 
     async def fail(

@@ -24,6 +24,7 @@ each time 50 us and 68 us. A file of 1 KB (wrk, 16 connections, a busy machine):
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import TypeVar
 
 from ..config.tree import Effective
@@ -31,6 +32,7 @@ from ..decision import CallFastCgi, Decision, ServeFile
 from ..files import FileView, Listing, is_settled
 from ..hosting import Answers, SiteFiles
 from ..http.framing import RequestHead
+from ..rewrite.long_searches import briefly
 from ..site import Site
 from .derived_decision import holds_for_any_path, holds_for_any_query, with_target
 from .exchange import Exchange
@@ -140,12 +142,15 @@ def _put(memory: dict[K, T], key: K, value: T) -> None:
 
 
 def decide(site: Site, exchange: Exchange) -> Decision:
-    """What the site does with a request. Raises UrlRefused where http.sys answers by itself."""
+    """What the site does with a request. Raises UrlRefused where http.sys answers by itself, and
+    Postponed where a search takes long: see long_searches.py.
+    """
     kept = exchange.kept
     if kept is not None and holds(site, kept):
         return kept.decision
     answers: Answers = {}
-    decision = site.decide(exchange.request(), files=SiteFiles(site, answers))
+    request, files = exchange.request(), SiteFiles(site, answers)
+    decision = briefly(exchange.searches, partial(site.decide, request, files=files))
     exchange.kept = None
     if _may_be_kept(site, exchange, decision, answers):
         any_query, any_path = holds_for_any_query(site, decision), not answers

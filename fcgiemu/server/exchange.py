@@ -40,6 +40,7 @@ from ..http.url import UrlRefused
 from ..modules import compression
 from ..modules.compression import Encoder
 from ..modules.dynamic_ip_restriction import RateVerdict
+from ..rewrite.long_searches import NO_SEARCHES, Made
 from . import response_heads
 from .output_cache import Recording
 from .remembered_decision import RememberedDecision
@@ -130,6 +131,8 @@ class Exchange:
     begun = 0.0
     #: What is remembered of the request, or may be.
     kept: RememberedDecision | None = None
+    #: The long searches that have been made for its decision.
+    searches: Made = NO_SEARCHES
     #: What to call when the client goes away during a request.
     when_lost: Callable[[], object] | None = None
     #: Whether the client sends a body, and whether all of it is here.

@@ -27,6 +27,7 @@ import asyncio
 import contextlib
 import enum
 from collections.abc import Coroutine, Mapping
+from functools import partial
 from typing import Any, Protocol
 
 from ..decision import CallFastCgi, Decision, Respond
@@ -39,7 +40,7 @@ from ..http.response import Response
 from ..modules import custom_error, rewrite_outbound, sending
 from ..pages import secret_masking
 from ..site import Site
-from . import failure_page, fastcgi_failures, response_heads
+from . import failure_page, fastcgi_failures, long_searches, response_heads
 from .exchange import PORTION, ClientGone, Exchange
 from .fastcgi_failures import CallFailure, TimedOut
 from .save_counter import SaveCounter
@@ -346,7 +347,7 @@ class FastCgiCall:
             return await self._stderr()
         if connection.ended and len(body) <= self.limit:
             self._check_protocol_status()
-            return self._complete(self.reader.finish(), body)
+            return await self._complete(self.reader.finish(), body)
         return await self._stream(body)  # it has left the buffer: an error on STDERR comes too late
 
     def _check_protocol_status(self) -> None:
@@ -364,13 +365,13 @@ class FastCgiCall:
             and self.application.limits.stderr_mode != "IgnoreAndReturn200"
         )
 
-    def _complete(self, head: Head, body: bytes) -> Response | None:
+    async def _complete(self, head: Head, body: bytes) -> Response | None:
         if head.status == 400:
             self.pools.likely(self.worker, self.decision, body[:SHORT_PAGE].decode("latin-1"))
         if head.status >= 400 and self._has_error_page(head.status, bool(body)):
             self.answered_by_page = head.status
             return None
-        response = sending.send(
+        response = await long_searches.sent(
             self.decision, Response(head.status, head.reason, list(head.headers), body)
         )
         if not response.header("content-length") and head.status not in (204, 304):
@@ -390,17 +391,21 @@ class FastCgiCall:
         head = self.reader.head
         assert head is not None
         headers = sending.handler_headers(self.decision, head.status, head.headers)
-        sender = rewrite_outbound.sender(self.decision, head.status, headers)
+        sender = await long_searches.rewritten(
+            partial(rewrite_outbound.sender, self.decision, head.status, headers)
+        )
         if sender is not None and sender.wants_body:
             parts = [body]
             while not self.connection.ended:
                 await self.connection.wait(0)
                 parts.append(self.connection.take())
             return (
-                await self._stderr() if self._has_failed else self._complete(head, b"".join(parts))
+                await self._stderr()
+                if self._has_failed
+                else await self._complete(head, b"".join(parts))
             )
         if sender is not None:
-            headers = sender.headers()
+            headers = await long_searches.rewritten(sender.headers)
             error = sender.error()
             if error is not None:
                 self.connection.abort()

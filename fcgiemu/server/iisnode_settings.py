@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from ..decision import Decision, Respond
 from ..modules import iisnode_failures as failures
-from ..modules import sending
 from ..modules.iisnode import MODULE
 from ..modules.iisnode_failures import NodeFailure
+from . import long_searches
 from .exchange import Exchange
 
 
@@ -38,4 +38,5 @@ async def answer(exchange: Exchange, decision: Decision) -> None:
         hints=action.hints,
     )
     exchange.remark = f"developer error {failure.name}: {failure.message}"
-    await exchange.respond(sending.send(decision, failure.as_page(logging=True)))
+    page = failure.as_page(logging=True)
+    await exchange.respond(await long_searches.sent(decision, page))

@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol, TextIO
 
-from .. import posix
+from .. import pages, posix
 from ..app_service.home import lock_of
 from ..errors import SiteError
 from ..fastcgi.process import WorkerProcess
@@ -219,6 +219,7 @@ class Serving:
         self._loop = asyncio.get_running_loop()
         if self.options.opens:
             threading.Thread(target=webbrowser.open, args=(self.address,), daemon=True).start()
+        self._pages = asyncio.ensure_future(asyncio.to_thread(pages.prepare))
         self.review.start()
         if self.inspector is not None:
             self.inspector.started(self._port)

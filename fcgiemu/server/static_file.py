@@ -12,7 +12,7 @@ from ..http.response import Response, reason_phrase
 from ..modules import compression, directory_listing, rewrite_outbound, sending, static_file
 from ..modules.handlers import access_denied, not_found
 from ..modules.static_file import FileResponse
-from . import response_heads
+from . import long_searches, response_heads
 from .exchange import Exchange
 
 #: Files up to this size are read and sent in one piece.
@@ -135,12 +135,11 @@ async def _send(
     descriptor: int,
 ) -> None:
     headers = sending.decorate(answer.headers, decision.effective)
-    sender = rewrite_outbound.sender(decision, answer.status, headers)
     reason = reason_phrase(answer.status)
-    if sender is not None:
+    if rewrite_outbound.active_rules(decision.effective) is not None:
         body = b"".join([part async for part in _parts(answer, decision, descriptor)])
         response = Response(answer.status, reason, answer.headers, body)
-        await exchange.respond(sending.send(decision, response))
+        await exchange.respond(await long_searches.sent(decision, response))
         return
     size = sum(end - start for start, end in answer.ranges)
     await exchange.start(answer.status, reason, headers)
@@ -210,9 +209,9 @@ async def _compressed(
         entry.path, settings.hits, settings.period, time.monotonic()
     ):
         return False
-    headers = sending.decorate(answer.headers, decision.effective)
-    if rewrite_outbound.sender(decision, 200, headers) is not None:
+    if rewrite_outbound.active_rules(decision.effective) is not None:
         return False
+    headers = sending.decorate(answer.headers, decision.effective)
     body = kept_files.gzipped.get(entry)
     if body is None:
         with open(entry.path, "rb") as stream:
@@ -257,5 +256,5 @@ async def list_directory(
         [("Content-Type", "text/html; charset=UTF-8"), ("Content-Length", str(len(body)))],
         body,
     )
-    await exchange.respond(sending.send(decision, response))
+    await exchange.respond(await long_searches.sent(decision, response))
     return None

@@ -22,8 +22,8 @@ from ..decision import Decision, Proxy
 from ..http.request import Request
 from ..http.response import Header, Response
 from ..modules import application_request_routing as routing
-from ..modules import sending, web_socket
-from . import response_heads
+from ..modules import web_socket
+from . import long_searches, response_heads
 from .application_request_routing import (
     E_CONNECTION_ERROR,
     E_WINHTTP_TIMEOUT,
@@ -150,7 +150,7 @@ async def join(exchange: Exchange, decision: Decision, other: Other, forwarder: 
         answer.headers = routing.front_headers(decision, answer.headers)
     if answer.status != 101:
         upstream.close()
-        await exchange.respond(sending.send(decision, answer))
+        await exchange.respond(await long_searches.sent(decision, answer))
     elif isinstance(decision.action, Proxy) and answer.header("sec-websocket-extensions"):
         upstream.close()
         message = f"{other.backend.name} wants the WebSocket extension that the client has offered"

@@ -158,6 +158,39 @@ def test_outbound_rules_reach_python_and_static_responses(
     assert server.get("/static/page.html").text == "<a href='/app/z'>"
 
 
+def test_patterns_that_take_long(tmp_path: Path, serve: Callable[..., LiveServer]) -> None:
+    """Their searches are made beside the loop; the answers are what they would be anyway."""
+    words = r"(\w+\s?)+$"
+    inbound = (
+        f'<rule name="q"><match url="^q$" /><conditions><add input="{{QUERY_STRING}}"'
+        f' pattern="{words}" /><add input="{{HTTP_COOKIE}}" pattern="{words}" /></conditions>'
+        '<action type="Rewrite" url="page.html" /></rule>'
+        r'<rule name="bomb"><match url="^bomb$" /><conditions><add input="{QUERY_STRING}"'
+        r' pattern="(x+x+)+\1y" /></conditions><action type="Rewrite" url="page.html" /></rule>'
+    )
+    outbound = (
+        '<rule name="header"><match serverVariable="RESPONSE_Content-Type" pattern="html" />'
+        f'<conditions><add input="{{QUERY_STRING}}" pattern="{words}" /></conditions>'
+        '<action type="Rewrite" value="text/html; of=rule" /></rule>'
+        '<rule name="tag"><match filterByTags="A" pattern="^/(x+)+$" />'
+        '<action type="Rewrite" value="/y" /></rule>'
+        '<rule name="body"><match pattern="(z+z*)+!" /><action type="Rewrite" value="zs" /></rule>'
+    )
+    page = "<a href='/" + "x" * 500 + "'>" + "z" * 500 + "!</a>"
+    config = web_config(
+        f"<rewrite><rules>{inbound}</rules><outboundRules>{outbound}</outboundRules></rewrite>"
+    )
+    server = serve(write(tmp_path, {"page.html": page, "web.config": config}))
+    long = "x" * 1900
+    answer = server.get(f"/q?{long}", headers={"Cookie": long})
+    assert answer.text == "<a href='/y'>zs</a>"
+    assert answer.headers["content-type"] == "text/html; of=rule"
+    assert server.get("/page.html").headers["content-type"] == "text/html"
+    for target in (f"/bomb?{long}", f"/q?{long}!"):
+        bomb = server.get(target)
+        assert bomb.status == 500 and "exceeded a pre-set level" in bomb.text
+
+
 def test_a_rewritten_url_in_the_log(tmp_path: Path, serve: Callable[..., LiveServer]) -> None:
     site = write(
         tmp_path,

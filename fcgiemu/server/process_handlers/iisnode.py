@@ -16,13 +16,13 @@ from ... import posix
 from ...decision import CallIisnode, Decision
 from ...http.response import Header
 from ...modules import iisnode_failures as failures
-from ...modules import sending
 from ...modules.iisnode import MAX_PROCESSES, IisNode, compiled
 from ...modules.iisnode_failures import NodeFailure
 from ...programs.iisnode import PORT_VARIABLE, command_line, folder
 from ...programs.interpreters import ProgramMissing
 from ...site import Site
 from ...socket_folder import SocketFolder
+from .. import long_searches
 from ..application_request_routing import Forwarder
 from ..exchange import ClientGone, Exchange
 from ..process_output import Output
@@ -305,7 +305,7 @@ class Iisnode(ProcessHandler):
         if settings.dev_errors and failure.shows_page:
             exchange.remark = f"developer error {failure.name}: {failure.message}"
             page = failure.as_page(settings.logging)
-            await exchange.respond(sending.send(decision, page))
+            await exchange.respond(await long_searches.sent(decision, page))
             return
         await self.forwarder.server.fail(exchange, decision, failure.as_error())
 

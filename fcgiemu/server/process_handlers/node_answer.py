@@ -10,7 +10,7 @@ from ...decision import CallIisnode, Decision
 from ...http.response import Header, Response, reason_phrase
 from ...modules import custom_error, rewrite_outbound, sending
 from ...modules.iisnode import compiled
-from .. import response_heads
+from .. import long_searches, response_heads
 from ..exchange import Exchange, Phase
 from ..forwarded_request import HOP_BY_HOP, named
 from ..server_interface import ServerInterface
@@ -40,11 +40,13 @@ async def pass_on(
         head.keeps = False  # its body is not read
         return
     decorated = sending.handler_headers(decision, head.status, response.headers)
-    sender = rewrite_outbound.sender(decision, head.status, decorated)
+    sender = await long_searches.rewritten(
+        lambda: rewrite_outbound.sender(decision, head.status, decorated)
+    )
     parts = connection.body(head, decision.request.method)
     if sender is not None and sender.wants_body:
         response.body = b"".join([part async for part in parts])
-        await exchange.respond(sending.send(decision, response), head.substatus)
+        await exchange.respond(await long_searches.sent(decision, response), head.substatus)
         return
     # IIS collects the answer up to responseBufferLimit, unless each part is flushed.
     limit = 0 if compiled(action.settings).flushes else action.handler.response_buffer_limit
@@ -53,7 +55,7 @@ async def pass_on(
         begun += part
         if len(begun) > limit:
             break
-    headers = sender.headers() if sender is not None else decorated
+    headers = decorated if sender is None else await long_searches.rewritten(sender.headers)
     await exchange.start(head.status, reason, headers, head.substatus)
     await exchange.pass_on_all(begun, parts)
 
@@ -80,7 +82,7 @@ async def _replaced(
     if not await server.error_page(
         exchange, decision, response.status, response.substatus, not is_empty
     ):
-        await exchange.respond(sending.send(decision, response), response.substatus)
+        await exchange.respond(await long_searches.sent(decision, response), response.substatus)
     return True
 
 
