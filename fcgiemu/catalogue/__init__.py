@@ -15,8 +15,10 @@ as ``code/form``; what a form leaves out it takes from its code.
 
 A form whose hint leaves no choice has a *fix*, the same as a change that ``check --fix`` makes to
 the element at the finding's place: ``@url=$meant`` writes an attribute, ``match/@url=$meant`` that
-of the first element of the name below it, ``name()=$meant`` another name for the element, and
-``before()=<remove … />`` an element before it. Values are as they are meant, not as XML has them.
+of the first element of the name below it, ``name()=$meant`` another name for the element,
+``before()=<remove … />`` an element before it, and ``inside(conditions)=<add … />`` one at the end
+of <conditions> below it, which is made where there is none. Values are as they are meant, not as
+XML has them; elements are as XML has them.
 """
 
 from __future__ import annotations

@@ -49,6 +49,8 @@ from . import (
 
 _IGNORE = re.compile(r"fcgiemu:\s*ignore\[([^\]]*)\]")
 MAPS = "system.webServer/rewrite/rewriteMaps"
+#: A code -> the code that says the same of an element, and more exactly.
+_SAID_BY = {"rewrite-catch-all": "rewrite-hides-file"}
 _ORDER = {"error": 0, "warning": 1, "info": 2}
 
 
@@ -88,6 +90,7 @@ class _Keeper:
         self._left_out = {catalogue.kind(code).code for code in ignored}
         self._silenced = {file.name: _silenced(file) for file in files}
         self._seen: set[tuple[object, ...]] = set()
+        self._places: set[tuple[str, Span | None]] = set()
 
     def kept(self, findings: Iterable[Finding]) -> list[Finding]:
         """Those findings that are new and not left out, at the places where they were written."""
@@ -97,7 +100,10 @@ class _Keeper:
         key = (finding.code, finding.span, finding.message)
         if finding.code in self._left_out or key in self._seen:
             return False
+        if (_SAID_BY.get(finding.code, ""), finding.span) in self._places:
+            return False
         self._seen.add(key)
+        self._places.add((finding.code, finding.span))
         comments = self._silenced.get(finding.span.file) if finding.span else None
         return not (comments and _is_silenced(finding, comments))
 

@@ -26,7 +26,9 @@ Edit = tuple[int, int, bytes]
 
 _TAG = re.compile(r"<[^\s/>]+((?:\s+[^\s=/>]+\s*=\s*(?:\"[^\"]*\"|'[^']*'))*)\s*/?>")
 _ATTRIBUTE = re.compile(r"\s+([^\s=/>]+)\s*=\s*(\"[^\"]*\"|'[^']*')")
-_FIX = re.compile(r"(?:([\w.]+)/)?(?:@([\w.]+)|(name\(\))|(before\(\)))=(.*)", re.DOTALL)
+_FIX = re.compile(
+    r"(?:([\w.]+)/)?(?:@([\w.]+)|(name\(\))|(before\(\))|inside\(([\w.]+)\))=(.*)", re.DOTALL
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,15 @@ def edits(data: bytes, fix: str, span: Span) -> list[Edit]:
     file is not as the finding says.
     """
     return _Document(data).edit(fix, span)
+
+
+def applied(data: bytes, changes: Iterable[tuple[str, Span]]) -> bytes | None:
+    """The bytes of a file after several fixes, each with its place; None where one of them cannot
+    be made.
+    """
+    document = _Document(data)
+    made = [document.edit(fix, span) for fix, span in changes]
+    return _edited(data, (edit for part in made for edit in part)) if all(made) else None
 
 
 def _change(path: Path, name: str, before: bytes, findings: Iterable[Finding]) -> FileChange:
@@ -172,11 +183,13 @@ class _Document:
         place = self._places.get((span.line, span.column)) if span is not None else None
         if place is None or parts is None:
             return []
-        inner, attribute, renames, before, value = parts.groups()
+        inner, attribute, renames, _, parent, value = parts.groups()
         if inner and (place := place.first(inner)) is None:
             return []
         if attribute:
             return self._attribute(place, attribute, value)
+        if parent:
+            return self._inside(place, parent, value)
         return list(self._renamed(place, value) if renames else self._before(place, value))
 
     def _attribute(self, place: _Place, name: str, value: str) -> list[Edit]:
@@ -199,6 +212,23 @@ class _Document:
             if self._text(at).startswith(f"{sign}{place.tag}"):
                 start = at + self._size(sign)
                 yield start, start + self._size(place.tag), self._bytes(name)
+
+    def _inside(self, place: _Place, parent: str, element: str) -> list[Edit]:
+        """An element at the end of ``place`` or of the ``parent`` in it, which is made where there
+        is none.
+        """
+        if place.tag != parent:
+            outer = place.first(parent)
+            if outer is None:
+                return self._inside(place, place.tag, f"<{parent}>{element}</{parent}>")
+            place = outer
+        tag = _TAG.match(self._text(place.start))
+        if tag is None:
+            return []
+        if tag[0].endswith("/>"):
+            at = place.start + self._size(tag[0][:-2])
+            return [(at, at + self._size("/>"), self._bytes(f">{element}</{place.tag}>"))]
+        return [(place.end, place.end, self._bytes(element))]
 
     def _before(self, place: _Place, element: str) -> Iterator[Edit]:
         """An element before another one: on a line of its own where that one has its own."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
-from xml.sax.saxutils import quoteattr
 
-from ..catalogue import finding
+from ..catalogue import filled
 from ..catalogue.findings import Finding
 from ..config.tree import Effective
-from ..decision import CallIisnode, Respond, ServeFile
+from ..decision import CallIisnode, Decision, Handler, Respond, ServeFile
 from ..files import UNWATCHED
 from ..http.request import make_request
 from ..http.url import UrlRefused, encode_path
@@ -23,8 +23,10 @@ from ..rewrite.compiler import inbound
 from ..rewrite.rule import Rule
 from ..site import Site
 from ..trace import Trace
+from . import file_handlers
 from .rewrite_conditions import is_always
 from .rewrite_targets import is_inverted
+from .tried_remedies import Remedy, first_that_works
 
 #: Files that people link to; a rule that takes them away is worth a word.
 _LINKED = re.compile(
@@ -36,10 +38,11 @@ MAX_FILES = 2000
 
 def findings(site: Site) -> Iterator[Finding]:
     """Rules that take an existing file, of a kind that pages link to, away from the static file
-    handler.
+    handler; handlers that do, and files that have none.
     """
     hidden: dict[str, tuple[Rule, list[str]]] = {}
     taken: dict[str, tuple[str, Effective, list[str]]] = {}
+    without = []
     for path in linked_files(site):
         try:
             request = make_request(encode_path(path))
@@ -47,55 +50,97 @@ def findings(site: Site) -> Iterator[Finding]:
             continue
         effective = site.effective(path)
         chosen = effective.view(handler_mappings.table).choose(path, "GET", None)
-        if chosen is None or "StaticFileModule" not in chosen[0].modules:
-            if chosen is not None and chosen[0].path == "*" and chosen[0].origin:
+        if chosen is None:
+            without.append(path)
+        elif "StaticFileModule" not in chosen[0].modules:
+            # without any rule it would not be served as a file either
+            if chosen[0].path == "*" and chosen[0].origin and not _sends_files(chosen[0]):
                 taken.setdefault(chosen[0].name, (chosen[0].origin, effective, []))[2].append(path)
-            continue  # without any rule it would not be served as a file either
-        trace = Trace()
-        decision = site.decide(request, trace)
-        if (
-            isinstance(decision.action, ServeFile)
-            and _is_meant(path, decision.action.entry.path)
-            or not decision.rules
-            or decision.action.kind == "redirect"
-            or isinstance(decision.action, Respond)
-            and decision.action.status >= 500
-            or _is_served_elsewhere(site, path)
-            or path.lower().endswith((".ts", ".mts"))  # TypeScript, which has the type of a video
-            or _begins_with_a_folder(site, path, decision.rules)
-            or isinstance(decision.action, CallIisnode)
-            and _is_of_its_log(site, path, decision.action)
-        ):
-            continue
-        rule = _named(site, path, decision.rules[-1])
-        if rule is not None and _may_hide(rule):
+        elif rule := _hiding(site, path, site.decide(request, Trace())):
             hidden.setdefault(str(rule.span), (rule, []))[1].append(path)
-    for rule, names in hidden.values():
-        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-        yield finding(
-            f"rewrite-hides-file/{_form(rule)}" if _form(rule) else "rewrite-hides-file",
-            rule.span,
-            rule=rule.name,
-            files=f"{names[0]}{more}",
-        )
-
+    for rule, paths in hidden.values():
+        yield _hides(site, rule, paths)
     for name, (origin, effective, paths) in taken.items():
-        yield from _taken(name, origin, effective, paths)
+        yield from file_handlers.taken(site, name, origin, effective, paths)
+    yield from file_handlers.without(site, without)
 
 
-def _taken(name: str, origin: str, effective: Effective, paths: list[str]) -> Iterator[Finding]:
-    """That a handler for every path also gets the requests for files."""
-    for item in effective.section(handler_mappings.SECTION).items:
-        if item.text("name") == name and str(item.span) == origin:
-            more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
-            yield finding(
-                "handler-takes-files",
-                item.span,
-                handler=name,
-                path=item.text("path"),
-                files=f"{paths[0]}{more}",
-                remove=f"<remove name={quoteattr(name)} />",
-            )
+def _sends_files(handler: Handler) -> bool:
+    """Whether what a handler runs sends the files by itself: ASP.NET Core does, from wwwroot."""
+    return any(module.startswith("AspNetCoreModule") for module in handler.modules)
+
+
+def _hiding(site: Site, path: str, decision: Decision) -> Rule | None:
+    """The rule that a file is not served for, where that is not meant."""
+    action = decision.action
+    if (
+        isinstance(action, ServeFile)
+        and _is_meant(path, action.entry.path)
+        or not decision.rules
+        or action.kind == "redirect"
+        or isinstance(action, Respond)
+        and action.status >= 500
+        or _is_served_elsewhere(site, path)
+        or path.lower().endswith((".ts", ".mts"))  # TypeScript, which has the type of a video
+        or _begins_with_a_folder(site, path, decision.rules)
+        or isinstance(action, CallIisnode)
+        and (_is_of_its_log(site, path, action) or _OF_NODE.match(path) is not None)
+    ):
+        return None
+    rule = _named(site, path, decision.rules[-1])
+    return rule if rule is not None and _may_hide(rule) else None
+
+
+#: Folders of a Node application: what is public its own static middleware sends, below another URL.
+_OF_NODE = re.compile(
+    r"(?i)/(?:public|dist|build|client|www|wwwroot|views|routes|src|lib|bin|scripts|node_modules)/"
+)
+
+
+def _hides(site: Site, rule: Rule, paths: Sequence[str]) -> Finding:
+    """A rule that hides files, with the remedy that has the first of them served."""
+    path = paths[0]
+    works = partial(file_handlers.is_served, path)
+    chosen = first_that_works(site, _remedies(site, rule, path), works)
+    values = {"rule": rule.name, "files": file_handlers.listed(paths), **chosen.values}
+    return filled(chosen.form, values, rule.span)
+
+
+#: The test that leaves files to the static file handler.
+_NO_FILE = '<add input="{REQUEST_FILENAME}" matchType="IsFile" negate="true" />'
+#: A rule that stops for files.
+_FIRST = (
+    '<rule name="Existing files" stopProcessing="true"><match url=".*" /><conditions><add'
+    ' input="{REQUEST_FILENAME}" matchType="IsFile" /></conditions><action type="None" /></rule>'
+)
+
+
+def _remedies(site: Site, rule: Rule, path: str) -> list[Remedy]:
+    """What may have a file served that a rule takes, the least change first."""
+    code, add, group = (
+        "rewrite-hides-file",
+        f"inside(conditions)={_NO_FILE}",
+        "conditions/@logicalGrouping=MatchAll",
+    )
+    tests = [condition for condition in rule.conditions if condition.match_type == "IsFile"]
+    found = []
+    if any(condition.negate for condition in tests):
+        found.append(Remedy(f"{code}/any", {}, ((group, rule.span),)))
+    for condition in tests:
+        if not condition.negate:
+            changes = (("@negate=true", condition.span), (group, rule.span))
+            found.append(Remedy(f"{code}/inverted", {}, changes))
+    if not rule.match_any and not any(condition.negate for condition in tests):
+        found.append(Remedy(code, {}, ((add, rule.span),)))
+    names = site.decide(make_request(encode_path(path))).rules
+    first = _named(site, path, names[0]) if len(names) > 1 else None
+    if first is not None and not first.match_any:
+        values = {"earlier": first.name, "where": first.span}
+        found.append(Remedy(f"{code}/earlier", values, ((add, first.span),)))
+    before = first or rule
+    values = {"element": _FIRST, "before": before.name}
+    found.append(Remedy(f"{code}/before", values, ((f"before()={_FIRST}", before.span),)))
+    return [*found, Remedy(f"{code}/other")]
 
 
 def _is_served_elsewhere(site: Site, path: str) -> bool:
@@ -109,21 +154,20 @@ def _is_served_elsewhere(site: Site, path: str) -> bool:
 
 
 #: A target that is the whole URL below a folder: public{REQUEST_URI}.
-_BELOW = re.compile(r"(?i)/?[\w-]+/?\{(?:REQUEST_URI|PATH_INFO|URL|R:[01])\}$")
+_BELOW = re.compile(r"(?i)([\w./\\ -]+)\{(?:REQUEST_URI|PATH_INFO|URL|R:[01])\}$")
 
 
 def _begins_with_a_folder(site: Site, path: str, names: Sequence[str]) -> bool:
     """Whether rules first lead every URL into the folder of what is public: files beside it are
     hidden on purpose.
     """
-    first = _named(site, path, names[0])
-    return (
-        len(names) > 1
-        and first is not None
-        and not first.conditions
-        and first.action.url is not None
-        and _BELOW.match(first.action.url.source) is not None
-    )
+    first = _named(site, path, names[0]) if len(names) > 1 else None
+    if first is None or first.conditions or first.action.url is None:
+        return False
+    into = _BELOW.match(first.action.url.source)
+    folder = into[1].replace("\\", "/").strip("/") if into else ""
+    entry = site.find(f"{first.base}/{folder}") if folder else None
+    return entry is not None and entry.is_directory
 
 
 def _is_of_its_log(site: Site, path: str, action: CallIisnode) -> bool:
@@ -160,14 +204,6 @@ def _may_hide(rule: Rule) -> bool:
         for condition in rule.conditions
     )
     return rule.action.type == "Rewrite" and not is_foreign and not by_client
-
-
-def _form(rule: Rule) -> str:
-    """The form of the remedy: a condition that is there already need not be added."""
-    tests = [condition for condition in rule.conditions if condition.match_type == "IsFile"]
-    if any(condition.negate for condition in tests):
-        return "any" if rule.match_any else "earlier"
-    return "inverted" if tests else ""
 
 
 def _named(site: Site, path: str, name: str) -> Rule | None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from urllib.parse import urlsplit
 
-from ..catalogue import finding
+from ..catalogue import filled, finding
 from ..catalogue.findings import Finding
 from ..config.tree import Effective
 from ..decision import Redirect
@@ -18,14 +18,13 @@ from ..http.url import UrlRefused, encode_path
 from ..rewrite.compiler import SECTION, inbound
 from ..rewrite.rule import Condition, Rule
 from ..site import Site
-from . import sample_requests
+from . import loop_remedies, sample_requests
+from .tried_remedies import first_that_works
 
 #: Headers that a proxy in front sets, and sets otherwise after the redirect.
 _PROXY = re.compile(r"(?i)forwarded|_ssl|proto|scheme|visitor|front_end")
 #: The maps that are asked for the path.
 _LOOK_UP = re.compile(r"\{([\w .-]+):/?(?:\{ToLower:)?\{(?:URL|REQUEST_URI|PATH_INFO|R:[01])\}")
-#: A target that is the URL itself below a folder.
-_INTO = re.compile(r"(/[^{?]+/)\{R:[01]\}$")
 #: More redirects than this are a loop for every browser.
 MAX_HOPS = 10
 
@@ -44,21 +43,10 @@ def findings(site: Site, effective: Effective, own: Sequence[Rule]) -> list[Find
             _PROXY.search(condition.input.source) for condition in rule.conditions
         ):
             continue
-        hops, loops = _worst(site, effective, rule, hosts)
+        request, (hops, loops) = _worst(site, effective, rule, hosts)
         if hops:
-            shown = " -> ".join(hops[:4]) + (" -> ..." if len(hops) > 4 else "")
-            if loops:
-                folder = _INTO.match(rule.action.url.source if rule.action.url else "")
-                form = "/folder" if folder else "/case" if _is_of_case(rule) else ""
-                found.append(
-                    finding(
-                        f"redirect-loop{form}",
-                        rule.span,
-                        rule=rule.name,
-                        hops=shown,
-                        folder=re.escape(folder[1]) if folder else "",
-                    )
-                )
+            if loops and request is not None:
+                found.append(_loop(site, rule, request, hops, hosts))
             elif len(hops) > 2:
                 found.append(
                     finding(
@@ -66,11 +54,48 @@ def findings(site: Site, effective: Effective, own: Sequence[Rule]) -> list[Find
                         rule.span,
                         rule=rule.name,
                         count=len(hops) - 1,
-                        hops=shown,
+                        hops=_listed(hops),
                         last=hops[-1],
                     )
                 )
     return found
+
+
+def _listed(hops: Sequence[str]) -> str:
+    return " -> ".join(hops[:4]) + (" -> ..." if len(hops) > 4 else "")
+
+
+def _loop(
+    site: Site, rule: Rule, request: Request, hops: Sequence[str], hosts: Sequence[Condition]
+) -> Finding:
+    """A loop that begins with ``request``, with a remedy that ends it."""
+
+    def ends(changed: Site) -> bool:
+        now, loops = _follow(changed, request, rule, hosts)
+        return not loops and (len(now) > 1 or bool(now) and hops[0] in hops[1:])
+
+    others = _rules_of(site, rule, hops)
+    known = loop_remedies.remedies(rule, hops, others, _is_of_case(rule))
+    chosen = first_that_works(site, known, ends)
+    values = {"rule": rule.name, "hops": _listed(hops), **chosen.values}
+    return filled(chosen.form, values, rule.span)
+
+
+def _rules_of(site: Site, rule: Rule, hops: Sequence[str]) -> list[Rule]:
+    """The rules that redirect back to ``rule`` in a loop."""
+    names = set[str]()
+    for hop in hops[1:3]:
+        try:
+            decision = site.decide(make_request(hop))
+        except (UrlRefused, ValueError):
+            continue
+        names.update(decision.rules[-1:] if isinstance(decision.action, Redirect) else ())
+    effective = site.effective(urlsplit(hops[0]).path)
+    return [
+        other
+        for other in effective.view(inbound).rules
+        if rule.name in names and other.name in names - {rule.name}
+    ]
 
 
 def _is_of_case(rule: Rule) -> bool:
@@ -85,9 +110,9 @@ MAX_REQUESTS = 16
 
 def _worst(
     site: Site, effective: Effective, rule: Rule, hosts: Sequence[Condition]
-) -> tuple[list[str], bool]:
-    """As ``_follow``, the way that is longest: of a request made up for the rule, of the same for
-    the hosts that other rules ask for, and of the keys of its maps.
+) -> tuple[Request | None, tuple[list[str], bool]]:
+    """The way of ``_follow`` that is longest, and the request at its start: one made up for the
+    rule, the same for the hosts that other rules ask for, or one for a key of its maps.
     """
     own = (
         (request, _follow(site, request, rule, hosts)) for request in sample_requests.requests(rule)
@@ -98,9 +123,9 @@ def _worst(
         "HTTP_HOST" in condition.input.source for condition in rule.conditions
     ):
         others += filter(None, (_at(first[0], name) for name in _names(hosts)))
-    ways = [_follow(site, request, rule, hosts) for request in others[:MAX_REQUESTS]]
-    ways += [first[1]] if first is not None else []
-    return max(ways, key=lambda way: (way[1], len(way[0])), default=([], False))
+    ways = [(request, _follow(site, request, rule, hosts)) for request in others[:MAX_REQUESTS]]
+    ways += [first] if first is not None else []
+    return max(ways, key=lambda way: (way[1][1], len(way[1][0])), default=(None, ([], False)))
 
 
 def _names(hosts: Sequence[Condition]) -> dict[str, None]:

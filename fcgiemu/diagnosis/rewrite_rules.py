@@ -73,7 +73,7 @@ def findings(everything: Sequence[Rule], own: Sequence[Rule]) -> list[Finding]:
     """
     found = []
     mine = set(map(id, own))
-    before = _Before()
+    before, leaves_files = _Before(), False
     for rule in everything:
         if id(rule) in mine:
             if rule.page_rule is None:
@@ -84,10 +84,18 @@ def findings(everything: Sequence[Rule], own: Sequence[Rule]) -> list[Finding]:
                     *_variables(rule),
                 ]
             found += before.findings(rule)
-            found += _catch_all(rule)
+            found += _catch_all(rule) if not leaves_files else ()
             found += before.overwritten(rule)
         before.add(rule)
+        leaves_files = leaves_files or _stops_for_files(rule)
     return found
+
+
+def _stops_for_files(rule: Rule) -> bool:
+    """Whether no rule behind this one is asked for existing files."""
+    of_files = [one for one in rule.conditions if one.match_type == "IsFile" and not one.negate]
+    decides = rule.match_any or len(rule.conditions) == 1
+    return bool(of_files) and decides and is_universal(rule) and stops(rule)
 
 
 def _pattern(rule: Rule) -> Iterator[Finding]:
@@ -515,7 +523,7 @@ def _catch_all(rule: Rule) -> Iterator[Finding]:
     target = rule.action.url.source.strip() if rule.action.url is not None else ""
     if rule.action.type != "Rewrite" or targets.is_foreign(target) or target in _SAME:
         return
-    folder = target.partition("{")[0].rstrip("/\\")
+    folder = target.partition("{")[0].replace("\\", "/").rstrip("/")
     if folder and "{" in target and "." not in folder.rpartition("/")[2]:
         return  # another folder is the site, with the files in it
     if is_universal(rule) and not rule.conditions:

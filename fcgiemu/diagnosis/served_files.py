@@ -6,12 +6,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 from pathlib import Path
+from xml.sax.saxutils import quoteattr
 
-from ..catalogue import finding
-from ..catalogue.findings import Finding
+from ..catalogue import filled, finding
+from ..catalogue.findings import Finding, Span
 from ..config.file import ConfigFile
 from ..config.merge import Node
 from ..config.tree import Effective
@@ -22,6 +23,7 @@ from ..http.url import UrlRefused, encode_path
 from ..modules import handlers, static_file
 from ..site import Site
 from .configuration_files import holds_files
+from .tried_remedies import Remedy, first_that_works
 
 _ERRORS = "system.webServer/httpErrors"
 _DOCUMENTS = "system.webServer/defaultDocument"
@@ -304,5 +306,26 @@ def _whole_redirect(site: Site, effective: Effective, file: ConfigFile) -> Itera
         hops.append(target)
         if target in hops[:-1]:
             break
+    yield _endless(site, file, instance.element.span, hops)
+
+
+def _endless(site: Site, file: ConfigFile, span: Span, hops: Sequence[str]) -> Finding:
+    """A loop of <httpRedirect>, with the <location> that ends it."""
+    folder = hops[1].partition("?")[0].strip("/").removesuffix("/sample").strip("/")
+    path = folder.removeprefix(file.directory.strip("/")).strip("/")
+    element = f"<location path={quoteattr(path)}><system.webServer><{_REDIRECT.rpartition('/')[2]}"
+    element += ' enabled="false" /></system.webServer></location>'
+    changes = ((f"inside(configuration)={element}", file.root.span),) if file.root else ()
+    known = [Remedy("redirect-loop/section", {"element": element}, changes)] if path else []
+
+    def ends(changed: Site) -> bool:
+        first, last = (_decided(changed, path) for path in hops[:2])
+        return (
+            isinstance(first and first.action, Redirect)
+            and last is not None
+            and not isinstance(last.action, Redirect)
+        )
+
+    chosen = first_that_works(site, [*known, Remedy("redirect-loop/itself")], ends)
     shown = " -> ".join(hops[:4])
-    yield finding("redirect-loop/section", instance.element.span, hops=shown)
+    return filled(chosen.form, {"hops": shown, **chosen.values}, span)

@@ -1,0 +1,109 @@
+"""Handlers and the files of a site: one for every path that also takes the requests for files, and
+files that no handler is left for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from xml.sax.saxutils import quoteattr
+
+from ..catalogue import filled
+from ..catalogue.findings import Finding, Span
+from ..config.merge import Node
+from ..config.tree import Effective
+from ..decision import Respond, ServeFile
+from ..http.request import make_request
+from ..http.url import UrlRefused, encode_path
+from ..modules import handlers as handler_mappings
+from ..site import Site
+from .tried_remedies import Remedy, first_that_works
+
+_STATIC = (
+    '<add name="StaticFile" path="*" verb="*" modules="StaticFileModule" resourceType="File"'
+    ' requireAccess="Read" />'
+)
+_NO_RULES = "<rewrite><rules><clear /></rules></rewrite>"
+
+
+def taken(
+    site: Site, name: str, origin: str, effective: Effective, paths: Sequence[str]
+) -> Iterator[Finding]:
+    """That the handler ``name`` for every path also gets the requests for files."""
+    for item in effective.section(handler_mappings.SECTION).items:
+        if item.text("name") == name and str(item.span) == origin and item.span is not None:
+            path = max(paths, key=lambda path: path.count("/") > 1)  # one in a folder, if there is
+            remedies = _of_folder(site, name, path) or _of_file(item, item.span, path)
+            chosen = first_that_works(site, remedies, partial(is_served, path))
+            values = {"handler": name, "path": item.text("path"), "files": listed(paths)}
+            yield filled(chosen.form, {**values, **chosen.values}, item.span)
+
+
+def _of_folder(site: Site, name: str, path: str) -> list[Remedy]:
+    """What a web.config in the folder of a file may say; nothing for a file in the root."""
+    base = site.application(path).url
+    first, below, _ = path.removeprefix(base).strip("/").partition("/")
+    folder = f"{base}/{first}"
+    if not below or not first:
+        return []
+    is_there = site.tree.file_of(folder) is not None
+    form = f"handler-takes-files{'/there' if is_there else ''}"
+    found = []
+    for handlers in (f"<remove name={quoteattr(name)} />", f"<clear />{_STATIC}"):
+        for more in ("", _NO_RULES):
+            inner = f"<handlers>{handlers}</handlers>{more}"
+            text = f"<configuration><system.webServer>{inner}</system.webServer></configuration>"
+            values = {"folder": folder, "inner": inner}
+            found.append(Remedy(form, values, files={folder: text.encode()}))
+    return [*found, Remedy("handler-takes-files/other")]
+
+
+def _of_file(item: Node, span: Span, path: str) -> list[Remedy]:
+    """What may stand before the handler for a file in the root."""
+    name = path.rpartition("/")[2]
+    element = _STATIC.replace('"StaticFile"', quoteattr(name)).replace('"*"', quoteattr(name), 1)
+    change = f"before()={element}"
+    root = Remedy("handler-takes-files/root", {"element": element}, ((change, span),))
+    return [root, Remedy("handler-takes-files/other")]
+
+
+def is_served(path: str, site: Site) -> bool:
+    """Whether a URL path is answered with the very file that it names."""
+    action = site.decide(make_request(encode_path(path))).action
+    entry = site.find(path)
+    return isinstance(action, ServeFile) and entry is not None and action.entry.path == entry.path
+
+
+def listed(paths: Sequence[str]) -> str:
+    """The first of some files, and how many more there are."""
+    return paths[0] + (f" and {len(paths) - 1} more" if len(paths) > 1 else "")
+
+
+def without(site: Site, paths: Sequence[str]) -> Iterator[Finding]:
+    """That no handler takes the requests for files: 404.4. One finding for each <handlers>."""
+    by_place: dict[Span | None, list[str]] = {}
+    for path in paths:
+        if _has_none(site, path):
+            by_place.setdefault(_handlers_of(site, path), []).append(path)
+    for span, lost in by_place.items():
+        values = {"files": listed(lost), "element": _STATIC}
+        yield filled("handler-none-for-files", values, span)
+
+
+def _has_none(site: Site, path: str) -> bool:
+    try:
+        action = site.decide(make_request(encode_path(path))).action
+    except UrlRefused:
+        return False
+    return isinstance(action, Respond) and (action.status, action.substatus) == (404, 4)
+
+
+def _handlers_of(site: Site, path: str) -> Span | None:
+    """The nearest <handlers> that a URL path is under."""
+    files = [file for file in site.tree.files() if f"{path}/".startswith(f"{file.directory}/")]
+    for file in sorted(files, key=lambda file: -len(file.directory)):
+        places = {"", *file.covering(path.lower(), site.layout.name)}
+        for part in reversed(file.instances(handler_mappings.SECTION)):
+            if part.location.lower() in places:
+                return part.element.span
+    return None

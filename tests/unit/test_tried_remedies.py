@@ -1,0 +1,260 @@
+"""Remedies that depend on the rest of the configuration: what check prints, where it is right."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from fcgiemu.catalogue.findings import Span
+from fcgiemu.diagnosis import fixes
+from fcgiemu.diagnosis.check import check
+from fcgiemu.diagnosis.tried_remedies import MAX_BYTES, Remedy, first_that_works, with_remedy
+from fcgiemu.site import Site
+
+from ..sites import python_handler, rules, web_config
+
+WWW = "https://www.example.org/{R:1}"
+
+
+def redirect(
+    url: str, match: str = 'url="(.*)"', conditions: str = "", any_of: str = "", name: str = "r"
+) -> str:
+    """A rule that redirects."""
+    grouping = ' logicalGrouping="MatchAny"' if any_of else ""
+    inner = f"<conditions{grouping}>{conditions or any_of}</conditions>"
+    return (
+        f'<rule name="{name}"><match {match} />{inner if conditions or any_of else ""}'
+        f'<action type="Redirect" url="{url}" /></rule>'
+    )
+
+
+def test(variable: str, pattern: str, more: str = "") -> str:
+    """A condition."""
+    return f'<add input="{{{variable}}}" pattern="{pattern}"{more} />'
+
+
+test.__test__ = False  # type: ignore[attr-defined]
+NEGATED = ' negate="true"'
+#: (rules of a web.config, what the remedy says)
+LOOPS = {
+    "no condition": (redirect("https://{HTTP_HOST}/{R:1}"), 'input="{HTTPS}" pattern="^off$"'),
+    "empty conditions": (
+        redirect("https://{HTTP_HOST}/{R:1}").replace("<action", "<conditions /><action"),
+        'input="{HTTPS}" pattern="^off$"',
+    ),
+    "wildcards": (
+        redirect("https://{HTTP_HOST}/{R:1}", 'url="*"').replace(
+            '"r"', '"r" patternSyntax="Wildcard"'
+        ),
+        'input="{HTTPS}" pattern="off"',
+    ),
+    "the wrong value": (
+        redirect("https://{HTTP_HOST}/{R:1}", conditions=test("HTTPS", "on")),
+        'Write pattern="^off$" in the condition <add input="{HTTPS}" pattern="on">',
+    ),
+    "negated by mistake": (
+        redirect("https://{HTTP_HOST}/{R:1}", conditions=test("HTTPS", "off", NEGATED)),
+        'Write negate="false"',
+    ),
+    "a host inside another": (
+        redirect(WWW, conditions=test("HTTP_HOST", "example.org")),
+        'Write pattern="^example\\.org$"',
+    ),
+    "a host inside another, or HTTP": (
+        redirect(WWW, any_of=test("HTTPS", "off") + test("HTTP_HOST", "example.org")),
+        'Write pattern="^example\\.org$"',
+    ),
+    "negated hosts, any of them": (
+        redirect(
+            WWW,
+            any_of=test("HTTP_HOST", "^www.example.org$", NEGATED)
+            + test("HTTP_HOST", "^a.example.org$", NEGATED),
+        ),
+        'Write logicalGrouping="MatchAll"',
+    ),
+    "another host is the exception": (
+        redirect(WWW, conditions=test("HTTP_HOST", "^example\\.org$", NEGATED)),
+        'Write pattern="^www\\.example\\.org$"',
+    ),
+    "one page": (redirect("/down.html"), 'input="{URL}" pattern="^/down\\.html$" negate="true"'),
+    "one page of a pattern": (
+        redirect("/page?lang=en", 'url="^page$"'),
+        'input="{QUERY_STRING}" pattern="(^|&amp;)lang=en(&amp;|$)" negate="true"',
+    ),
+    "a folder": (redirect("/de/{R:1}"), 'input="{URL}" pattern="^/de/" negate="true"'),
+    "an extension": (redirect("/{R:1}.html"), 'input="{URL}" pattern="\\.html$" negate="true"'),
+    "a slash": (redirect("{R:1}/"), 'Write url="^(.*[^/])$" in <match>'),
+    "capitals": (redirect("{ToLower:{URL}}", 'url=".*[A-Z].*"'), 'ignoreCase="false"'),
+    "two rules": (
+        redirect("/docs/", 'url="^docs$"') + redirect("/docs", 'url="^docs/$"', name="back"),
+        "Remove one of the two: 'back'",
+    ),
+    "two hosts": (
+        redirect(WWW, conditions=test("HTTP_HOST", "^example\\.org$"))
+        + redirect(
+            "https://example.org/{R:1}",
+            conditions=test("HTTP_HOST", "^www\\.example\\.org$"),
+            name="back",
+        ),
+        "Remove one of the two: 'back'",
+    ),
+    "nothing that is known": (
+        redirect("/{R:1}", any_of=test("HTTPS", "off") + test("REQUEST_METHOD", "GET")),
+        "Add a condition that the target does not meet",
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "remedy"), LOOPS.values(), ids=LOOPS)
+def test_loops(make_site: Callable[..., Site], text: str, remedy: str) -> None:
+    found = [
+        known
+        for known in check(make_site({"web.config": rules(text)}))
+        if known.code == "redirect-loop"
+    ]
+    assert found and remedy in found[0].hint, found
+
+
+SECTIONS = {
+    "": ('destination="/new"', '<location path="new">'),
+    "childOnly": ('destination="/a/b.html" exactDestination="true"', '<location path="a/b.html">'),
+    "root": ('destination="/" exactDestination="true"', "Remove the section"),
+}
+
+
+@pytest.mark.parametrize(("attributes", "remedy"), SECTIONS.values(), ids=SECTIONS)
+def test_loops_of_a_section(make_site: Callable[..., Site], attributes: str, remedy: str) -> None:
+    site = make_site({"web.config": web_config(f'<httpRedirect enabled="true" {attributes} />')})
+    hints = [known.hint for known in check(site) if known.code == "redirect-loop"]
+    assert len(hints) == 1 and remedy in hints[0]
+
+
+REMOVED = '<handlers><remove name="Python" /></handlers>'
+CLEARED = "<handlers><clear /><add "
+#: (web.config, other files, what the remedy says)
+TAKEN = {
+    "inherited": (web_config(python_handler()), {}, "Give /static a web.config of its own: {}"),
+    "a list of its own": (
+        web_config(python_handler().replace("<handlers>", "<handlers><clear />")),
+        {},
+        CLEARED,
+    ),
+    "a rule as well": (
+        web_config(
+            python_handler()
+            + '<rewrite><rules><rule name="r"><match url=".*" />'
+            + '<action type="Rewrite" url="app" /></rule></rules></rewrite>'
+        ),
+        {},
+        f"{REMOVED}<rewrite><rules><clear /></rules></rewrite>",
+    ),
+    "a file there": (
+        web_config(python_handler()),
+        {"static/web.config": web_config("<urlCompression />")},
+        f"Write into <system.webServer> of the web.config in /static: {REMOVED}",
+    ),
+}
+
+
+@pytest.mark.parametrize(("config", "files", "remedy"), TAKEN.values(), ids=TAKEN)
+def test_files_that_a_handler_takes(
+    make_site: Callable[..., Site], config: str, files: Mapping[str, str], remedy: str
+) -> None:
+    site = make_site({"web.config": config, "static/a.css": "", **files})
+    hints = [known.hint for known in check(site) if known.code == "handler-takes-files"]
+    remedy = remedy.format(
+        f"<configuration><system.webServer>{REMOVED}</system.webServer></configuration>"
+    )
+    assert len(hints) == 1 and remedy in hints[0]
+
+
+def test_a_folder_is_left_without_a_handler(make_site: Callable[..., Site]) -> None:
+    """What the remedy for an inherited handler does below a list of its own."""
+    config = web_config(python_handler().replace("<handlers>", "<handlers><clear />"))
+    site = make_site(
+        {"web.config": config, "static/a.css": "", "static/web.config": web_config(REMOVED)}
+    )
+    found = [known for known in check(site) if known.code == "handler-none-for-files"]
+    assert [known.span and known.span.file for known in found] == ["static/web.config"]
+    assert found[0].message == "No handler takes the requests for existing files: /static/a.css"
+
+
+FILE = '<add input="{REQUEST_FILENAME}" matchType="IsFile" negate="true" />'
+
+
+def rewrite(conditions: str, url: str = "app/{R:0}") -> str:
+    """A rule that rewrites every URL."""
+    action = f'<action type="Rewrite" url="{url}" />'
+    return f'<rule name="r"><match url=".*" />{conditions}{action}</rule>'
+
+
+HIDDEN = {
+    "no condition": (rewrite(""), f"Add {FILE} as a condition."),
+    "any of others": (
+        rewrite(
+            f'<conditions logicalGrouping="MatchAny">{test("HTTPS", "off")}'
+            f"{test('HTTPS', 'on')}</conditions>"
+        ),
+        'Put <rule name="Existing files"',
+    ),
+    "any, and not a file": (
+        rewrite(
+            f'<conditions logicalGrouping="MatchAny">{test("HTTPS", "off")}{FILE}</conditions>'
+        ),
+        'Write logicalGrouping="MatchAll"',
+    ),
+    "another rule takes it then": (
+        rewrite("").replace('"r"', '"first" stopProcessing="true"') + rewrite("", "app2/{R:0}"),
+        "Put <rule",
+    ),
+    "an earlier rule moves it": (
+        '<rule name="move"><match url="^static/(.*)" /><action type="Rewrite" url="x/{R:1}" />'
+        f"</rule>{rewrite(f'<conditions>{FILE}</conditions>')}",
+        f"Add {FILE} as a condition to rule 'move' (web.config:",
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "remedy"), HIDDEN.values(), ids=HIDDEN)
+def test_hidden_files(make_site: Callable[..., Site], text: str, remedy: str) -> None:
+    found = check(make_site({"web.config": rules(text), "static/a.css": ""}))
+    (hides,) = (known for known in found if known.code == "rewrite-hides-file")
+    assert hides.hint.startswith(remedy)
+    others = [known for known in found if known.span == hides.span]
+    assert "rewrite-catch-all" not in [known.code for known in others]  # the same, less exactly
+
+
+def test_what_cannot_be_tried(tmp_path: Path, make_site: Callable[..., Site]) -> None:
+    """A place that is not there, a file that is too large or gone: the next remedy is taken."""
+    site = make_site({"web.config": web_config("<urlCompression />")})
+    here, nowhere = Span("web.config", 1, 1), Span("web.config", 9, 9)
+    last = Remedy("last")
+    for change in (("@a=b", nowhere), ("what=b", here), ("none/@a=b", here)):
+        assert with_remedy(site, Remedy("first", {}, (change,))) is None
+    usable = Remedy("first", {}, (("@a=b", here),))
+    assert first_that_works(site, [usable, last], lambda now: False) is last
+    assert first_that_works(site, [usable, last], lambda now: now is not site) is usable
+    (site.path / "web.config").write_text(f"<configuration>{' ' * MAX_BYTES}</configuration>")
+    assert first_that_works(site, [usable, last], lambda now: True) is last
+    (site.path / "web.config").unlink()
+    assert first_that_works(site, [usable, last], lambda now: True) is last
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("<rule></rule>", "<rule><conditions><add /></conditions></rule>"),
+        ("<rule/>", "<rule><conditions><add /></conditions></rule>"),
+        ("<rule><conditions /></rule>", "<rule><conditions ><add /></conditions></rule>"),
+        (
+            "<rule><conditions><add b='é'/></conditions></rule>",
+            "<rule><conditions><add b='é'/><add /></conditions></rule>",
+        ),
+        ("<conditions></conditions>", "<conditions><add /></conditions>"),
+    ],
+)
+def test_an_element_at_the_end_of_another(before: str, after: str) -> None:
+    changes = (("inside(conditions)=<add />", Span("web.config", 1, 1)),)
+    assert fixes.applied(before.encode(), changes) == after.encode()
