@@ -4,6 +4,7 @@ site is reached.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import stat
@@ -229,13 +230,9 @@ class FileView:
         ``limit`` bytes, or is not a regular file any more (nothing here waits for a FIFO).
         """
         try:
-            descriptor = os.open(entry.path, posix.READ_FLAGS)
+            data = read_bounded(entry.path, limit + 1)
         except OSError:
             return None
-        with open(descriptor, "rb") as stream:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                return None
-            data = stream.read(limit + 1)
         return data if len(data) <= limit else None
 
     @staticmethod
@@ -349,6 +346,25 @@ def find(folder: Path, name: str) -> Path | None:
     )
 
 
+def read_bounded(path: str | Path, limit: int = MAX_TEXT) -> bytes:
+    """What a regular file holds, ``limit`` bytes of it at most. Raises OSError, for all else too:
+    nothing here waits for a FIFO, or reads a device.
+    """
+    descriptor = os.open(path, posix.READ_FLAGS)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "it is not a regular file", str(path))
+        with open(descriptor, "rb", closefd=False) as stream:
+            return stream.read(limit)
+    finally:
+        os.close(descriptor)
+
+
+def read_text(path: str | Path) -> str:
+    """The same as text, with a sign for what is not UTF-8."""
+    return read_bounded(path).decode("utf-8-sig", "replace")
+
+
 def is_empty(folder: Path) -> bool:
     """Whether nothing lies in a folder but hidden files, so that init has nothing to go by."""
     return not any(not name.startswith(".") for name in os.listdir(folder))
@@ -359,5 +375,4 @@ def content(folder: Path, name: str) -> bytes:
     file = find(folder, name)
     if file is None:
         return b""
-    with file.open("rb") as stream:
-        return stream.read(MAX_TEXT)
+    return read_bounded(file)

@@ -18,6 +18,7 @@ from xml.parsers import expat
 
 from .. import catalogue
 from ..catalogue.findings import Span
+from ..files import read_bounded
 from .errors import ConfigurationError
 
 #: IIS refuses configuration files over 250 KB unless a registry value raises the limit; rewrite
@@ -203,8 +204,7 @@ def read_file(path: Path, name: str) -> Document:
     well-formed XML.
     """
     try:
-        with path.open("rb") as stream:
-            data = stream.read(MAX_BYTES + 1)
+        data = read_bounded(path, MAX_BYTES + 1)
     except OSError as error:
         form = "/missing" if isinstance(error, FileNotFoundError) else ""
         raise _refused(

@@ -31,7 +31,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from ..catalogue.findings import Finding, Span
-from ..files import VirtualDirectory
+from ..files import VirtualDirectory, read_bounded
 from . import file as config_file
 from .locks import overrides
 from .merge import Level, Node, merge_section
@@ -434,8 +434,7 @@ class ConfigTree:
         base = self.unsaved.get(str(full))
         try:
             if base is None:
-                with full.open("rb") as stream:
-                    base = stream.read(MAX_BYTES + 1)
+                base = read_bounded(full, MAX_BYTES + 1)
         except OSError:
             return None
         changed = transformed(base, name, self.transforms)

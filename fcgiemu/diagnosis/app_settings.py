@@ -15,6 +15,7 @@ from ..applications import Application
 from ..catalogue import finding
 from ..catalogue.findings import Finding, Span
 from ..config.file import ConfigFile
+from ..files import read_text
 from ..hosting import WINDOWS_ROOT
 from ..modules import handlers
 from ..programs.windows_paths import is_ours, path_pairs
@@ -331,7 +332,7 @@ def _handler_name(name: str, value: str, span: Span, folder: Path) -> Finding | 
         )
     if called := re.fullmatch(r"([\w.]+)\.(\w+)\(\)", value):
         file = _own_file(called[1], folder)
-        text = file.read_text("utf-8", "replace") if file is not None else ""
+        text = read_text(file) if file is not None else ""
         if re.search(rf"^{called[2]}\s*(?::[^=\n]+)?=[^=]", text, re.MULTILINE):
             plain = value.removesuffix("()")
             return finding("settings-handler-name/call", span, name=name, value=value, meant=plain)
@@ -342,7 +343,7 @@ def _handler_name(name: str, value: str, span: Span, folder: Path) -> Finding | 
             "settings-handler-name/factory", span, name=name, value=value, meant=f"{value}()"
         )
     file = _own_file(module, folder) if re.fullmatch(r"[\w.]+", module) else None
-    text = file.read_text("utf-8", "replace") if file is not None else ""
+    text = read_text(file) if file is not None else ""
     if re.search(rf"^def {re.escape(function)}\(\s*\)", text, re.MULTILINE):
         return finding(
             "settings-handler-name/factory", span, name=name, value=value, meant=f"{value}()"
@@ -370,7 +371,7 @@ def _near_attribute(application: Application, value: str) -> str:
     file = _own_file(module, application.path) if module else None
     if file is None or not attribute.isidentifier():
         return ""
-    text = file.read_text("utf-8", "replace")
+    text = read_text(file)
     if re.search(rf"\b{attribute}\b|import \*", text):
         return ""
     near = near_name(file, attribute)
@@ -404,7 +405,7 @@ def _lacking(folder: Path, modules: list[str]) -> str:
             return ""
         if not (folder / part).is_dir():
             inside = folder / "__init__.py"
-            is_known = inside.is_file() and part in inside.read_text("utf-8", "replace")
+            is_known = inside.is_file() and part in read_text(inside)
             return "" if is_known or not place else "/".join((*modules[:place], f"{part}.py"))
         folder = folder / part
     return ""

@@ -11,7 +11,7 @@ from ..catalogue import finding
 from ..catalogue.findings import Finding
 from ..config.tree import Effective
 from ..decision import Redirect, ServeFile
-from ..files import FileEntry
+from ..files import FileEntry, read_bounded
 from ..http.request import make_request
 from ..rewrite import targets
 from ..rewrite.rule import Rule
@@ -59,10 +59,10 @@ def _source(site: Site, rule: Rule, path: str) -> Iterator[Finding]:
 
 def _listens(entry: FileEntry) -> bool:
     try:
-        with open(entry.path, encoding="utf-8", errors="replace") as script:
-            return _LISTENS.search(script.read(_MAX_SCRIPT)) is not None
+        script = read_bounded(entry.path, _MAX_SCRIPT).decode("utf-8", "replace")
     except OSError:
         return False
+    return _LISTENS.search(script) is not None
 
 
 def _slash(site: Site, rule: Rule) -> Iterator[Finding]:

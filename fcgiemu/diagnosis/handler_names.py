@@ -7,6 +7,7 @@ import re
 from keyword import iskeyword
 from pathlib import Path
 
+from ..files import read_text
 from ..worker import paths
 
 #: Names that applications have, the likeliest first.
@@ -35,7 +36,7 @@ def meant(text: str, folder: Path) -> str:
 def _owner(name: str, folder: Path) -> str:
     """The dotted name of an application that a module of the site calls so; "" where none does."""
     for file in sorted(folder.glob("*.py")) if name.isidentifier() else ():
-        text = file.read_text("utf-8", "replace") if file.is_file() else ""
+        text = read_text(file) if file.is_file() else ""
         if re.search(rf"^{name}\s*(?::[^=\n]+)?=[^=]|^def {name}\(", text, re.MULTILINE):
             return f"{file.stem}.{name}"
     return ""
@@ -73,7 +74,7 @@ def _file_of(name: str, folder: Path) -> Path | None:
 def application_in(file: Path, otherwise: str = "app") -> str:
     """What the application in a module is likely called; a factory with its ()."""
     try:
-        text = file.read_text("utf-8", "replace")
+        text = read_text(file)
     except OSError:
         return otherwise
     for name in _NAMES:
@@ -103,7 +104,7 @@ def near_name(file: Path, name: str) -> str:
     the application; "" where it has neither.
     """
     try:
-        text = file.read_text("utf-8", "replace")
+        text = read_text(file)
     except OSError:
         return ""
     found = re.findall(
@@ -168,7 +169,7 @@ def missing_part(folder: Path, name: str) -> tuple[str, str] | None:
 def settings_module(folder: Path) -> str:
     """The settings module that manage.py of a Django project names; "" where it names none."""
     try:
-        text = (folder / "manage.py").read_text("utf-8", "replace")
+        text = read_text(folder / "manage.py")
     except OSError:
         return ""
     found = re.search(r"""DJANGO_SETTINGS_MODULE['"]\]?\s*[,=]\s*['"]([\w.]+)['"]""", text)

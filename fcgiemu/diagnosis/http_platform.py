@@ -18,6 +18,7 @@ from pathlib import Path
 from ..applications import Application
 from ..catalogue import finding
 from ..catalogue.findings import Finding, Span
+from ..files import read_text
 from ..modules.http_platform import PORT_VARIABLE, HttpPlatform
 from ..programs.interpreters import Program
 from ..programs.process_command import log_file
@@ -229,7 +230,7 @@ def _deaf(
     path = Path(local or paths.below(str(application.path), script))
     if not script.endswith(".py") or not path.is_file():
         return
-    code = path.read_text("utf-8", "replace")
+    code = read_text(path)
     if _LISTENS.search(code) and not _READS.search(code):
         yield finding("platform-no-port/script", span, script=script)
 
@@ -246,11 +247,7 @@ def _forks(
         return
     for word in parts[1:2]:
         script = Path(paths.below(str(application.path), word))
-        text = (
-            script.read_text("utf-8", "replace")
-            if word.endswith(".py") and script.is_file()
-            else ""
-        )
+        text = read_text(script) if word.endswith(".py") and script.is_file() else ""
         if match := _NO_FORK.search(text):
             yield finding("platform-fork/script", span, script=word, name=match[0])
 

@@ -21,7 +21,7 @@ from ..catalogue.findings import Finding, Span
 from ..config.file import ConfigFile
 from ..config.merge import Node
 from ..config.tree import Effective
-from ..files import UNWATCHED
+from ..files import UNWATCHED, read_bounded
 from ..modules import authentication, handlers, loaded_modules
 from ..report.profile_support import MODULES
 from ..site import Site
@@ -161,7 +161,7 @@ def _texts(path: Path) -> Iterator[tuple[str, int, int]]:
     try:
         if path.stat().st_size > MAX_BYTES:
             return
-        data = path.read_bytes()
+        data = read_bounded(path)
         if not _WORTH_PARSING.search(data):
             return
         with warnings.catch_warnings():

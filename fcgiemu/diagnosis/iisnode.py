@@ -19,7 +19,7 @@ from ..catalogue.findings import Finding, Span
 from ..config.file import ConfigFile
 from ..config.merge import Node
 from ..config.tree import Effective
-from ..files import MAX_TEXT, UNWATCHED
+from ..files import MAX_TEXT, UNWATCHED, read_text
 from ..modules import handlers, iisnode, iisnode_yml
 from ..modules.custom_error import error_pages
 from ..modules.loaded_modules import modules_not_loaded
@@ -237,7 +237,7 @@ def _loaded(root: Path, entry: Path) -> Iterator[Script]:
             continue
         seen.add(real)
         try:
-            text = path.read_text("utf-8", "replace") if path.stat().st_size <= MAX_TEXT else ""
+            text = read_text(path) if path.stat().st_size <= MAX_TEXT else ""
         except OSError:
             continue
         code = javascript.without_comments(text)

@@ -10,6 +10,7 @@ from pathlib import Path
 from ..applications import Application
 from ..catalogue import finding
 from ..catalogue.findings import Finding
+from ..files import read_bounded
 from ..site import Site
 from .handler_names import module_file
 
@@ -41,7 +42,7 @@ def server_at_import(site: Site, application: Application) -> Finding | None:
 def line_that_serves(file: Path) -> int | None:
     """The line in which a module starts a server while it is imported; None where none does."""
     try:
-        module = ast.parse(file.read_bytes())
+        module = ast.parse(read_bounded(file))
     except (OSError, SyntaxError, ValueError, RecursionError):
         return None
     made = {

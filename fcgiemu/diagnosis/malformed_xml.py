@@ -14,6 +14,7 @@ from xml.parsers import expat
 
 from ..catalogue import hint
 from ..catalogue.findings import Finding
+from ..files import read_bounded
 
 #: (how a file begins that is something else, form of the remedy), the first that fits counts.
 _WHOLE = (
@@ -55,7 +56,7 @@ def explained(finding: Finding, path: Path, unsaved: bytes | None = None) -> Fin
     if finding.code not in ("config-malformed-xml", "config-doctype") or finding.span is None:
         return finding
     try:
-        data = path.read_bytes() if unsaved is None else unsaved
+        data = read_bounded(path) if unsaved is None else unsaved
     except OSError:
         return finding
     if finding.code == "config-doctype":

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..files import UNWATCHED
+from ..files import UNWATCHED, read_bounded
 
 #: Module of a class or function -> name -> kind of application that a call of it makes.
 _MAKERS = {
@@ -61,7 +61,7 @@ def tree_of(file: Path) -> ast.Module | None:
     try:
         if file.stat().st_size > _MAX_BYTES:
             return None
-        return ast.parse(file.read_bytes())
+        return ast.parse(read_bounded(file))
     except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
         return None
 

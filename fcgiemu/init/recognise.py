@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import SiteError
-from ..files import UNWATCHED, find
+from ..files import UNWATCHED, find, read_bounded, read_text
 from ..programs import environments
 from . import node_site
 from .python_sources import FoundApplication, applications, tree_of
@@ -124,7 +124,7 @@ def _what_then(folder: Path) -> str:
 
 
 def _bottle_routes(file: Path) -> bool:
-    text = file.read_text("utf-8", "replace") if file.stat().st_size < 1 << 20 else ""
+    text = read_text(file) if file.stat().st_size < 1 << 20 else ""
     return bool(re.search(r"^(?:from bottle import|import bottle)\b", text, re.MULTILINE))
 
 
@@ -133,7 +133,7 @@ def _bottle_routes(file: Path) -> bool:
 
 def _django(folder: Path) -> Recognised | None:
     manage = folder / "manage.py"
-    text = manage.read_text("utf-8", "replace") if manage.is_file() else ""
+    text = read_text(manage) if manage.is_file() else ""
     match = re.search(r"DJANGO_SETTINGS_MODULE[\"']\s*,\s*[\"']([\w.]+)[\"']", text)
     if match is None:
         return None
@@ -292,8 +292,7 @@ def _pages(folder: Path) -> Recognised | None:
     )
     if page is None:
         return None
-    with page.open("rb") as opened:
-        text = opened.read(1 << 18).decode("utf-8", "replace")
+    text = read_bounded(page, 1 << 18).decode("utf-8", "replace")
     pages = [file for file in folder.glob("*.htm*") if file.name != "404.html"]
     is_scripted = len(pages) == 1 and _SCRIPTED.search(text) is not None
     return Recognised(kind="single-page" if is_scripted else "static", because=page.name)

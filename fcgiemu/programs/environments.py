@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .. import posix
+from ..files import read_text
 from .installed_pythons import Version, version_of
 
 #: Names that environments have by convention, in the order in which they are looked for.
@@ -118,7 +119,7 @@ def _conda(folder: Path) -> Environment | None:
 def _settings(folder: Path) -> dict[str, str]:
     """The lines of pyvenv.cfg."""
     try:
-        text = (folder / "pyvenv.cfg").read_text("utf-8", "replace")
+        text = read_text(folder / "pyvenv.cfg")
     except OSError:
         return {}
     lines = (line.partition("=") for line in text.splitlines())
@@ -245,6 +246,6 @@ def _numbers(folder: Path) -> list[int]:
 
 def _toml(path: Path) -> dict[str, object]:
     try:
-        return tomllib.loads(path.read_text("utf-8"))
+        return tomllib.loads(read_text(path))
     except (OSError, ValueError):
         return {}

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..files import read_text
 from .environments import folders_up
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
@@ -57,7 +58,7 @@ def lists(file: Path) -> Iterator[ProjectList]:
 def read(file: Path) -> dict[str, Any]:
     """A TOML file as a dictionary; an empty one where it cannot be read."""
     try:
-        return tomllib.loads(file.read_text("utf-8-sig", "replace"))
+        return tomllib.loads(read_text(file))
     except (OSError, ValueError):
         return {}
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..files import read_bounded, read_text
 from . import pyproject
 from .environments import folders_up
 
@@ -206,7 +207,7 @@ def _listed(folder: Path, file: str, seen: set[str]) -> Iterator[tuple[str, str]
         return
     seen.add(file)
     try:
-        data = (folder / file).read_bytes()
+        data = read_bounded(folder / file)
     except OSError:
         return
     # PowerShell's ``pip freeze > requirements.txt`` writes UTF-16, which pip reads.
@@ -297,7 +298,7 @@ def _of_conda(file: Path) -> list[str]:
 
 def _text(file: Path) -> str:
     try:
-        return file.read_text("utf-8-sig", "replace")
+        return read_text(file)
     except OSError:
         return ""
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from ..errors import SiteError
-from ..files import UNWATCHED
+from ..files import UNWATCHED, read_text
 from ..pages import Reload, SourceLine
 from ..pages.failure import Error, FailedRequest, Frame, failed_application
 
@@ -157,7 +157,7 @@ def _source(path: Path, line: int) -> list[SourceLine]:
     try:
         if path.stat().st_size > _MAX_FILE:
             return []
-        lines = path.read_text("utf-8", "replace").splitlines()
+        lines = read_text(path).splitlines()
     except OSError:
         return []
     first = max(1, line - _AROUND)

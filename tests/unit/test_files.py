@@ -10,13 +10,17 @@ from pathlib import Path
 import pytest
 
 from fcgiemu.decision import ServeFile
-from fcgiemu.files import FileEntry, FileView
+from fcgiemu.diagnosis.check import check
+from fcgiemu.errors import SiteError
+from fcgiemu.files import FileEntry, FileView, read_bounded, read_text
 from fcgiemu.http.request import make_request
+from fcgiemu.init.recognise import recognise
+from fcgiemu.modules.responses import made_by_iis
 from fcgiemu.modules.static_file import BOUNDARY, StaticContent, etag, parse_ranges, respond
 from fcgiemu.reload import is_ignored, plan, restart_pattern, restarts
 from fcgiemu.site import Site
 
-from ..sites import python_handler, web_config, write
+from ..sites import POSIX_ONLY, python_handler, web_config, write
 
 
 @pytest.fixture
@@ -522,3 +526,69 @@ def test_a_file_that_comes_is_seen_at_once(tmp_path: Path) -> None:
     assert view.find("new.txt") is None and view.find("NEW.txt") is None
     write(tmp_path, {"new.txt": ""})
     assert view.find("NEW.txt") is not None
+
+
+@pytest.mark.parametrize("kind", [pytest.param("fifo", marks=POSIX_ONLY), "folder", "missing"])
+def test_only_regular_files_are_read(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    if kind == "fifo":
+        os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir()
+    with pytest.raises(OSError):
+        read_bounded(path)
+
+
+def test_no_more_of_a_file_is_read_than_is_wanted(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"\xef\xbb\xbfabc\xff")
+    assert read_bounded(path, 4) == b"\xef\xbb\xbfa"
+    assert read_text(path) == "abc\ufffd"
+
+
+@POSIX_ONLY
+@pytest.mark.parametrize(
+    "name",
+    "app.py manage.py requirements.txt pyproject.toml runtime.txt shop/settings.py env/pyvenv.cfg"
+    " server.js package.json iisnode.yml index.html web.config sub/web.config".split(),
+)
+def test_nothing_waits_for_a_fifo_in_a_site(name: str, make_site: Callable[..., Site]) -> None:
+    site = make_site(
+        {"web.config": web_config(python_handler(), {"WSGI_HANDLER": "app.app"}), "a.css": ""}
+    )
+    path = site.path / name
+    path.unlink(missing_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    os.mkfifo(path)
+    site = Site(site.path)
+    list(check(site))
+    site.explain(f"/{name}")
+    try:
+        recognise(site.path)
+    except SiteError:
+        pass
+
+
+@pytest.mark.parametrize("kind", [pytest.param("fifo", marks=POSIX_ONLY), "link", "folder", "case"])
+def test_an_error_page_is_read_as_the_other_files_of_a_site_are(
+    kind: str, make_site: Callable[..., Site], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    page = (
+        '<httpErrors errorMode="Custom"><remove statusCode="404" />'
+        '<error statusCode="404" path="Gone.html" /></httpErrors>'
+    )
+    site = make_site({"web.config": web_config(page)})
+    there = site.path / "Gone.html"
+    if kind == "fifo":
+        os.mkfifo(there)
+    elif kind == "folder":
+        there.mkdir()
+    elif kind == "case":
+        (site.path / "GONE.HTML").write_text("own page")
+    else:
+        outside = tmp_path_factory.mktemp("elsewhere") / "outside.html"
+        outside.write_text("own page")
+        there.symlink_to(outside)
+    response = made_by_iis(Site(site.path).decide(make_request("/nothing")), local=False)
+    assert response is not None and response.status == 404
+    assert (response.body == b"own page") == (kind == "case")

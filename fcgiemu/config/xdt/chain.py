@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...files import find
+from ...files import find, read_bounded
 from ..errors import ConfigurationError
 from ..reader import MAX_BYTES
 from . import Message, Origins, TransformResult, transform, unreadable
@@ -77,8 +77,7 @@ def _composed(first: Origins, second: Origins, base_name: str) -> Origins:
 
 def read(path: Path) -> bytes:
     """The content of a base or transform file, bounded. Raises OSError."""
-    with path.open("rb") as stream:
-        return stream.read(MAX_BYTES + 1)
+    return read_bounded(path, MAX_BYTES + 1)
 
 
 def named(folder: Path, text: str) -> Path | None:
