@@ -53,7 +53,7 @@ def _section(found: Kind) -> Iterator[str]:
         yield f"> {_shown(message)}{f'<br>{_shown(hint)}' if hint else ''}"
     if found.no_request:
         yield ""
-        yield f"No request tells its examples apart. {found.no_request}"
+        yield f"No request shows the difference. {found.no_request}"
     example = found.example
     if example.files:
         yield ""

@@ -15,7 +15,7 @@ from .. import catalogue
 from ..catalogue.findings import Finding, Span
 from ..config.file import ConfigFile
 from ..config.tree import Effective
-from ..files import UNWATCHED
+from ..files import UNWATCHED, content
 from ..modules import application_request_routing, web_farms
 from ..modules import handlers as handler_mappings
 from ..rewrite.compiler import inbound
@@ -23,7 +23,9 @@ from ..rewrite.outbound import outbound
 from ..site import Site
 from . import (
     app_settings,
+    condition_sets,
     configuration_files,
+    folder_rules,
     followed_rules,
     handlers,
     hidden_files,
@@ -34,6 +36,7 @@ from . import (
     kinder_than_iis,
     malformed_xml,
     mime_maps,
+    missing_targets,
     outbound_rules,
     redirects,
     remedies,
@@ -121,13 +124,20 @@ def worst(findings: Iterable[Finding]) -> int:
 def _of_file(site: Site, file: ConfigFile) -> Iterator[Finding]:
     """The findings of one web.config."""
     path = Path(site.local_path(file.directory), file.name.rpartition("/")[2])
+    unsaved = site.settings.unsaved.get(str(path))
     for known in file.findings:
-        unsaved = site.settings.unsaved.get(str(path))
         yield remedies.of_host_only(malformed_xml.explained(known, path, unsaved))
     for effective in configuration_files.of_file(site, file):
         yield from _of_configuration(site, effective, file)
     yield from _unknown_codes(file)
     yield from source_text.findings(file)
+    yield from htaccess.lines(file.name, _text(path, unsaved))
+
+
+def _text(path: Path, unsaved: bytes | None) -> str:
+    """The text of a configuration file, as far as it is UTF-8."""
+    data = content(path.parent, path.name) if unsaved is None else unsaved
+    return data.decode("utf-8", "replace")
 
 
 def _of_site(site: Site, files: list[ConfigFile]) -> Iterator[Finding]:
@@ -138,7 +148,8 @@ def _of_site(site: Site, files: list[ConfigFile]) -> Iterator[Finding]:
         yield from site.effective("/").errors(section)  # of the host configuration
     yield from app_settings.findings(site)
     yield from kinder_than_iis.findings(site)
-    yield from unused_maps.findings(files)
+    yield from unused_maps.findings(files, site.tree.host)
+    yield from htaccess.files(site, files)
     yield from iisnode.findings(site, files)
     yield from transforms.findings(site)
     yield from hidden_files.findings(site)
@@ -166,12 +177,15 @@ def _of_configuration(site: Site, effective: Effective, file: ConfigFile) -> Ite
         if rule.page_rule is None:
             found += [
                 *rewrite_conditions.findings(rule, known),
+                *condition_sets.findings(rule),
                 *rewrite_targets.findings(site, effective, rule),
                 *htaccess.findings(rule),
             ]
+    found += folder_rules.findings(site, effective, file, own)
     found += served_files.of_configuration(site, effective, file)
     if not (compiled.errors or any(finding.severity == "error" for finding in found)):
         found += redirects.findings(site, effective, own)
+        found += missing_targets.findings(site, own)
         found += followed_rules.findings(site, effective, own)
         if configuration_files.holds_files(site.path):
             found += replaced_rewrites.findings(site, effective, own)

@@ -1,17 +1,23 @@
 """What people bring along from Apache's mod_rewrite, which IIS takes as plain text: $1 and %1 for
-groups, %{NAME} for variables, !-f and -d for file tests, ! before a pattern, flags in brackets.
+groups, %{NAME} for variables, !-f and -d for file tests, ! before a pattern, flags in brackets; and
+its lines themselves, in a web.config or in a .htaccess file that IIS does not read.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from ..catalogue import finding
-from ..catalogue.findings import Finding
+from ..catalogue.findings import Finding, Span
+from ..config.file import ConfigFile
+from ..files import content
+from ..rewrite.compiler import inbound
 from ..rewrite.pattern import capture_count
 from ..rewrite.regex import PatternError
 from ..rewrite.rule import Rule
+from ..site import Site
 
 #: $1, %1 (but no encoded character), %{NAME}.
 _EXPANSION = re.compile(
@@ -68,6 +74,42 @@ def findings(rule: Rule) -> Iterator[Finding]:
                 condition.span,
                 rule=rule.name,
                 text=flags[0].strip(),
+            )
+
+
+#: A line of mod_rewrite, or of nginx, at the start of a text.
+_LINE = re.compile(
+    r"(?:^|>)[ \t]*((?:Rewrite(?:Engine|Rule|Cond|Base|Map)|RedirectMatch|try_files|rewrite \^)"
+    r"[ \t][^\n<]*)",
+    re.MULTILINE,
+)
+_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
+
+
+def lines(name: str, text: str) -> Iterator[Finding]:
+    """The first line of another server's rules in the ``text`` of a configuration file."""
+    if "Rewrite" not in text and "try_files" not in text and "rewrite ^" not in text:
+        return
+    bare = _COMMENT.sub(lambda comment: "\n" * comment[0].count("\n"), text)
+    if found := _LINE.search(bare):
+        line = bare.count("\n", 0, found.start(1)) + 1
+        yield finding("rewrite-foreign-rules", Span(name, line, 1), text=found[1].strip())
+
+
+#: What a .htaccess file says that is more than switching mod_rewrite on.
+_RULE = re.compile(r"(?im)^[ \t]*(RewriteRule[ \t].*)$")
+
+
+def files(site: Site, configs: Iterable[ConfigFile]) -> Iterator[Finding]:
+    """Files .htaccess beside a web.config that has no rules: theirs act on Apache alone."""
+    for config in configs:
+        folder = Path(site.local_path(config.directory))
+        rule = _RULE.search(content(folder, ".htaccess").decode("utf-8", "replace"))
+        if rule and not site.effective(config.directory or "/").view(inbound).rules:
+            yield finding(
+                "rewrite-foreign-rules/file",
+                Span(config.name, 1, 1),
+                text=" ".join(rule[1].split()),
             )
 
 

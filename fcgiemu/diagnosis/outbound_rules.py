@@ -14,6 +14,7 @@ from ..rewrite.outbound import OutboundRule, outbound
 from ..rewrite.pattern import capture_count
 from ..rewrite.regex import PatternError
 from ..rewrite.rule import Rule
+from . import rewrite_conditions
 
 
 def findings(effective: Effective) -> Iterator[Finding]:
@@ -21,6 +22,9 @@ def findings(effective: Effective) -> Iterator[Finding]:
     rules = effective.view(outbound).rules
     for rule in rules:
         yield from _references(rule)
+        before = rule.pre_condition.conditions if rule.pre_condition is not None else ()
+        for condition in (*before, *rule.conditions):
+            yield from rewrite_conditions.outbound(rule.name, condition)
     bodies = [rule for rule in rules if not rule.header]
     inward = effective.view(inbound).rules
     if bodies and any(map(_forwards, inward)) and not any(map(_asks_plainly, inward)):

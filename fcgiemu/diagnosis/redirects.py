@@ -19,6 +19,8 @@ from ..rewrite.compiler import SECTION, inbound
 from ..rewrite.rule import Condition, Rule
 from ..site import Site
 from . import loop_remedies, sample_requests
+from .configuration_files import holds_files
+from .rule_kinds import is_universal
 from .tried_remedies import first_that_works
 
 #: Headers that a proxy in front sets, and sets otherwise after the redirect.
@@ -31,7 +33,7 @@ MAX_HOPS = 10
 
 def findings(site: Site, effective: Effective, own: Sequence[Rule]) -> list[Finding]:
     """Loops and chains that begin at the redirect rules ``own``."""
-    found = []
+    found: list[Finding] = []
     hosts = [
         condition
         for rule in effective.view(inbound).rules
@@ -44,6 +46,8 @@ def findings(site: Site, effective: Effective, own: Sequence[Rule]) -> list[Find
         ):
             continue
         request, (hops, loops) = _worst(site, effective, rule, hosts)
+        if not loops:
+            found += _at_its_target(site, rule, hosts)
         if hops:
             if loops and request is not None:
                 found.append(_loop(site, rule, request, hops, hosts))
@@ -96,6 +100,47 @@ def _rules_of(site: Site, rule: Rule, hops: Sequence[str]) -> list[Rule]:
         for other in effective.view(inbound).rules
         if rule.name in names and other.name in names - {rule.name}
     ]
+
+
+#: A target on a host that it names: scheme, host.
+_NAMED_HOST = re.compile(r"(?i)(https?)://((?:[\w-]+\.)+[\w-]+)(?=[/{?]|$)")
+#: Names of rules for the site's own hosts, and of those for another site.
+_OWN = re.compile(r"(?i)https|ssl|tls|www|secure|canon|force|root")
+_MOVED = re.compile(r"(?i)new|mov|migrat|old|archive|retire|legacy")
+
+
+def _at_its_target(site: Site, rule: Rule, hosts: Sequence[Condition]) -> Iterator[Finding]:
+    """A redirect to a host on which the rule applies again: a loop where the site answers there.
+
+    The rule's name, and files that lie here, tell that from a site that has moved.
+    """
+    named = _NAMED_HOST.match(rule.action.url.source if rule.action.url else "")
+    if named is None:
+        return
+    scheme, host = named[1].lower(), named[2].lower()
+    is_bare = not rule.conditions and named.string[named.end() :].startswith(("{", "/{"))
+    is_sure = not _MOVED.search(rule.name) and bool(
+        _OWN.search(rule.name) or is_universal(rule) and is_bare and holds_files(site.path)
+    )
+    if not is_sure and not (is_universal(rule) and is_bare):
+        return
+    for request in sample_requests.requests(rule):
+        try:
+            request = make_request(f"{scheme}://{host}{request.target.raw}", request.method)
+        except (UrlRefused, ValueError):
+            return
+        hops, loops = _follow(site, request, rule, hosts)
+        if loops:
+            yield finding(
+                "redirect-loop/host",
+                rule.span,
+                severity="" if is_sure else "info",
+                rule=rule.name,
+                host=host,
+                pattern=re.escape(host).replace("\\-", "-"),
+                hops=" -> ".join(hops[:3]),
+            )
+            return
 
 
 def _is_of_case(rule: Rule) -> bool:

@@ -12,7 +12,7 @@ from ..rewrite.compiler import inbound
 from ..rewrite.rule import Rule
 from ..site import Site
 from . import sample_requests
-from .rewrite_rules import is_fallback, is_universal
+from .rule_kinds import is_fallback, is_universal
 
 #: A target whose file is named by what the URL holds, as {R:1}.php: a made-up URL names none.
 _NAMED_FILE = re.compile(r"[^?]*\{[^?]*\}[^?{}]*\.\w+(?:\?|$)")

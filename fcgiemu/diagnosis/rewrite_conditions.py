@@ -12,6 +12,7 @@ from ..catalogue import finding
 from ..catalogue.findings import Finding, Span
 from ..rewrite.rule import Condition, Rule
 from . import rewrite_patterns
+from .rule_patterns import decoded
 
 #: Server variables that people test, of IIS's documented list; HTTP_* are request headers.
 VARIABLES = frozenset(
@@ -49,24 +50,66 @@ def findings(rule: Rule, known: Container[str]) -> Iterator[Finding]:
         name = found[1].upper() if found else ""
         if condition.match_type != "Pattern":
             yield from _file_test(rule, condition)
+        elif _HOST_AND_PATH.fullmatch(condition.input.source.strip().upper()):
+            yield from _host_and_path(rule, condition)
         elif name.startswith("HTTP_X_MS_CLIENT_PRINCIPAL"):
             yield finding("rewrite-client-principal", condition.span, rule=rule.name, variable=name)
         elif name in _USERS:
             yield finding("rewrite-user-variable", condition.span, rule=rule.name, variable=name)
-        elif name and condition.matcher and (misfit := _misfit(name, condition, rule)):
-            yield finding(
-                f"rewrite-impossible-condition/{misfit[0]}",
-                condition.span,
-                rule=rule.name,
-                pattern=condition.pattern,
-                variable=name,
-                meant=misfit[1],
-                effect="always holds" if condition.negate else "never holds",
-            )
+        else:
+            yield from _impossible(name, condition, rule.pattern_syntax, rule.name)
     yield from _users(rule)
     yield from _names(rule)
     yield from _any_of_negated(rule)
+    yield from _any_of_exclusions(rule)
     yield from _letters(rule)
+
+
+#: The host and the path behind it, as one input.
+_HOST_AND_PATH = re.compile(
+    r"\{(?:HTTP_HOST|SERVER_NAME)\}\{(?:REQUEST_URI|URL|PATH_INFO|UNENCODED_URL)\}"
+)
+
+
+def _host_and_path(rule: Rule, condition: Condition) -> Iterator[Finding]:
+    """A pattern for host and path in one that begins with a scheme, or ends with the host."""
+    pattern = condition.pattern.strip()
+    is_host = pattern[:1] + pattern[-1:] == "^$" and re.fullmatch(r"\^(?:[\w-]|\\?\.)+\$", pattern)
+    scheme = re.match(r"\^?(?:https?\??|\(https?\|https?\)|\(https\?\)):", pattern)
+    if is_host or scheme:
+        yield finding(
+            f"rewrite-impossible-condition/{'host-alone' if is_host else 'scheme'}",
+            condition.span,
+            rule=rule.name,
+            pattern=condition.pattern,
+            variable=condition.input.source.strip(),
+            meant=f"{pattern[:-1]}/" if is_host else "",
+            effect="always holds" if condition.negate else "never holds",
+        )
+
+
+def outbound(name: str, condition: Condition) -> Iterator[Finding]:
+    """As ``findings``, about a condition of the outbound rule or preCondition called ``name``."""
+    found = _VARIABLE.fullmatch(condition.input.source.strip())
+    if found is None or condition.match_type != "Pattern":
+        return
+    syntax = "ECMAScript" if rewrite_patterns.is_regex(condition.pattern) else "Wildcard"
+    yield from _impossible(found[1].upper(), condition, syntax, name)
+
+
+def _impossible(name: str, condition: Condition, syntax: str, rule: str) -> Iterator[Finding]:
+    """A condition on the variable ``name`` that never fits it."""
+    misfit = _misfit(name, condition, syntax) if name and condition.matcher is not None else None
+    if misfit is not None:
+        yield finding(
+            f"rewrite-impossible-condition/{misfit[0]}",
+            condition.span,
+            rule=rule,
+            pattern=condition.pattern,
+            variable=name,
+            meant=misfit[1],
+            effect="always holds" if condition.negate else "never holds",
+        )
 
 
 def _made(rule: Rule) -> list[tuple[str, Span]]:
@@ -118,7 +161,15 @@ _DISK = re.compile(
 
 
 def _file_test(rule: Rule, condition: Condition) -> Iterator[Finding]:
-    """IsFile and IsDirectory of what is not a path of the disk."""
+    """IsFile and IsDirectory of what is not a path of the disk, and with a pattern."""
+    if condition.pattern.strip("^$.*() "):
+        yield finding(
+            "rewrite-pattern-ignored",
+            condition.span,
+            rule=rule.name,
+            test=condition.match_type,
+            pattern=condition.pattern,
+        )
     source = condition.input.source.strip()
     found = re.match(rf"(?i)/?\{{(R:\d+|{'|'.join(_URLS)})\}}", source)
     if other := re.fullmatch(
@@ -146,6 +197,10 @@ def _file_test(rule: Rule, condition: Condition) -> Iterator[Finding]:
     )
 
 
+#: A host name at the start of a pattern on the URL.
+_HOST = re.compile(
+    r"\^?\(?(?:www\\?\.|(?:[\w-]+\\?\.)+(?:com|org|net|edu|gov|io|dev|de|uk|eu)(?:/|\$|\)|$))"
+)
 _METHODS = ("GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "CONNECT")
 #: Variables that have few values -> these values.
 _VALUES = {"HTTPS": ("on", "off"), "SERVER_PORT_SECURE": ("1", "0")}
@@ -156,18 +211,20 @@ _YES = frozenset({"on", "1", "true", "yes", "https", "ssl", "enabled", "443", "s
 _NO = frozenset({"off", "0", "false", "no", "http", "disabled", "80", ""})
 
 
-def _misfit(name: str, condition: Condition, rule: Rule) -> tuple[str, str] | None:
+def _misfit(name: str, condition: Condition, syntax: str) -> tuple[str, str] | None:
     """The form of ``rewrite-impossible-condition`` that a pattern is, and the pattern that was
     meant; None for one that can match.
     """
     written = condition.pattern.strip()
-    if rule.pattern_syntax == "Wildcard" and rewrite_patterns.is_regex(written):
+    if syntax == "Wildcard" and rewrite_patterns.is_regex(written):
         return None  # that has been said
-    pattern = rewrite_patterns.as_regex(written, rule.pattern_syntax)
-    is_regex = rule.pattern_syntax == "ECMAScript"
+    pattern = rewrite_patterns.as_regex(written, syntax)
+    is_regex = syntax == "ECMAScript"
     first = rewrite_patterns.begins(pattern)
     if name in _VALUES:
         return _switch(name, condition, is_regex)
+    if name == "QUERY_STRING" and rewrite_patterns.needs(pattern, " "):
+        return "query-decoded", written.replace(" ", r"(?:%20|\+)" if is_regex else "%20")
     if name == "QUERY_STRING" and (first == {"?"} or rewrite_patterns.needs(pattern, "?")):
         meant = (
             rewrite_patterns.without_first(written, "?") if is_regex else written.partition("?")[2]
@@ -175,6 +232,10 @@ def _misfit(name: str, condition: Condition, rule: Rule) -> tuple[str, str] | No
         rest = re.sub(r"^(\^?).*\\\?", r"\1", meant) if is_regex else meant
         return "query", rest
     if name in _URLS:
+        if re.search(r"(?i)https?\??:|://", written) or _HOST.match(written):
+            return "url-host", ""
+        if name != "UNENCODED_URL" and (meant := decoded(written.partition("?")[0])):
+            return "encoded", meant
         if first and "/" not in first:
             return "path", rewrite_patterns.with_first(written, "/") if is_regex else f"/{written}"
         return (
@@ -186,6 +247,8 @@ def _misfit(name: str, condition: Condition, rule: Rule) -> tuple[str, str] | No
         return "host", ""
     if name in ("HTTP_HOST", "SERVER_NAME") and re.search(r":(?:80|443)\$?$", pattern):
         return "default-port", ""
+    if name == "REMOTE_ADDR" and re.fullmatch(r"\^?[g-z][a-z-]*\$?", written.lower()):
+        return "address-name", ""
     if name == "REMOTE_ADDR" and rewrite_patterns.needs(pattern, "/"):
         return "address", ""
     if name == "HTTP_REFERER" and first and not first & set("hH") and "android" not in pattern:
@@ -197,6 +260,14 @@ def _misfit(name: str, condition: Condition, rule: Rule) -> tuple[str, str] | No
         return "port", f"^{port}$" if is_regex else port
     if name == "SERVER_PROTOCOL" and not any(map(condition.matcher, _PROTOCOLS)):  # type: ignore[arg-type]
         return "protocol", ""
+    words = re.findall(r"[A-Za-z]+", written)
+    if name == "REQUEST_METHOD" and len(words) > 1 and {*map(str.upper, words)} <= {*_METHODS}:
+        if (
+            condition.matcher
+            and not any(map(condition.matcher, _METHODS))
+            and condition.ignore_case
+        ):
+            return "method-list", f"^(?:{'|'.join(words).upper()})$"
     if name == "REQUEST_METHOD" and condition.matcher and not condition.ignore_case:
         fits = any(condition.matcher(method) for method in _METHODS)
         lower = any(condition.matcher(method.lower()) for method in _METHODS)
@@ -239,6 +310,21 @@ _HEADERS = frozenset(
 #: Names from other servers and languages -> those of IIS.
 _MISNOMERS = {
     "HOST": "HTTP_HOST",
+    "HOST_NAME": "HTTP_HOST",
+    "REQUEST_HOST": "HTTP_HOST",
+    "PATH": "URL",
+    "REQUEST_PROTOCOL": "HTTPS",
+    "PROTOCOL": "HTTPS",
+    "PORT": "SERVER_PORT",
+    "REQUEST_PORT": "SERVER_PORT",
+    "IP": "REMOTE_ADDR",
+    "REMOTE_ADDRESS": "REMOTE_ADDR",
+    "HTTP_REMOTE_ADDR": "REMOTE_ADDR",
+    "HTTP_REQUEST_METHOD": "REQUEST_METHOD",
+    "HTTP_REQUEST_URI": "REQUEST_URI",
+    "HTTP_QUERY_STRING": "QUERY_STRING",
+    "FILENAME": "REQUEST_FILENAME",
+    "REQUEST_FILE": "REQUEST_FILENAME",
     "HOSTNAME": "HTTP_HOST",
     "HTTP_HOSTNAME": "HTTP_HOST",
     "SERVER_HOST": "HTTP_HOST",
@@ -311,6 +397,20 @@ def is_always(rule: Rule) -> bool:
 def _any_of_negated(rule: Rule) -> Iterator[Finding]:
     if is_always(rule):
         yield finding("rewrite-any-of-negated", rule.span, rule=rule.name)
+
+
+def _any_of_exclusions(rule: Rule) -> Iterator[Finding]:
+    """Exceptions of a rule under MatchAny: a request has to be all of them to be left alone."""
+    inputs = {condition.input.source.strip().upper() for condition in rule.conditions}
+    patterns = any(condition.match_type == "Pattern" for condition in rule.conditions)
+    if (
+        rule.match_any
+        and patterns
+        and len(inputs) > 1
+        and all(condition.negate for condition in rule.conditions)
+        and not is_always(rule)
+    ):
+        yield finding("rewrite-any-of-negated/exceptions", rule.span, rule=rule.name)
 
 
 def _is_word(letters: str) -> bool:

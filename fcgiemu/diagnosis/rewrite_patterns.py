@@ -162,9 +162,9 @@ def _needs(part: Part, sign: str) -> bool:
 
 def without_first(pattern: str, sign: str) -> str:
     """An ECMAScript pattern whose matches begin behind the ``sign`` that they all begin with."""
-    branches = _branches(pattern)
-    if len(branches) > 1:
-        return "|".join(without_first(branch, sign) for branch in branches)
+    ways = branches(pattern)
+    if len(ways) > 1:
+        return "|".join(without_first(way, sign) for way in ways)
     head, rest = ("^", pattern[1:]) if pattern.startswith("^") else ("", pattern)
     group = re.match(r"\((?!\?)|\(\?:", rest)
     if group and (end := _closing(rest)):
@@ -179,12 +179,11 @@ def without_first(pattern: str, sign: str) -> str:
 def with_first(pattern: str, sign: str) -> str:
     """An anchored ECMAScript pattern whose matches begin with ``sign`` as well."""
     return "|".join(
-        f"^{sign}{branch[1:]}" if branch.startswith("^") else branch
-        for branch in _branches(pattern)
+        f"^{sign}{branch[1:]}" if branch.startswith("^") else branch for branch in branches(pattern)
     )
 
 
-def _branches(pattern: str) -> list[str]:
+def branches(pattern: str) -> list[str]:
     """The alternatives of a pattern."""
     found, depth, start = [], 0, 0
     for at, sign in _signs(pattern):

@@ -1,5 +1,5 @@
-"""Targets of rewrite rules that are not what they seem: the query twice, a path that leaves the
-rule's folder, another host, files given away by an inverted test, keys that a map never finds.
+"""Targets of rewrite rules that are not what they seem: the query twice, another host, files given
+away by an inverted test, keys that a map never finds.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from ..modules import application_request_routing, iisnode
 from ..rewrite import targets
 from ..rewrite.compiler import SECTION, inbound
 from ..rewrite.rule import Condition, Rule
-from .rewrite_rules import is_universal
+from . import target_texts
+from .rule_kinds import is_universal
 
 #: Inputs of map look-ups that begin with a slash, and those that do not.
 _WITH_SLASH = frozenset({"{REQUEST_URI}", "{URL}", "{PATH_INFO}", "{UNENCODED_URL}"})
@@ -28,8 +29,7 @@ def findings(site: Hosting, effective: Effective, rule: Rule) -> Iterator[Findin
     url = _target(rule)
     if rule.action.type in ("Rewrite", "Redirect") and url:
         yield from _query(rule, url, effective.view(iisnode.is_used))
-        if rule.base and site.tree.file_of("") is not None:  # else the folder may be the site
-            yield from _folder(site, rule, url)
+        yield from target_texts.findings(rule, url)
         yield from _host(site, effective, rule, url)
         yield from _place(site, rule, url)
         yield from _files(rule, url)
@@ -54,11 +54,6 @@ def _query(rule: Rule, url: str, to_node: bool) -> Iterator[Finding]:
     """A query that comes twice: in the target, and appended to it. ``to_node`` = behind the rule is
     iisnode, which passes the client's URL on, or a file.
     """
-    meant = re.sub(
-        r"^(https?://[^/]+)/(?=\{(?:REQUEST_URI|UNENCODED_URL|URL|PATH_INFO)\})", r"\1", url
-    )
-    if meant != url:
-        yield finding("rewrite-double-slash", rule.span, rule=rule.name, url=url, meant=meant)
     queries = _tests(rule, "{QUERY_STRING}")
     if not rule.action.append_query_string or any(
         condition.pattern in ("^$", "") and not condition.negate for condition in queries
@@ -78,6 +73,8 @@ def _query(rule: Rule, url: str, to_node: bool) -> Iterator[Finding]:
             return
         if any(_ASKS_FOR_FILE.search(test.input.source) for test in _file_tests(rule)):
             return  # no file has a name with a query: with one the rule is not applied
+        yield finding("rewrite-query-twice", rule.span, rule=rule.name, url=url)
+    elif target_texts.holds_query(rule, url):
         yield finding("rewrite-query-twice", rule.span, rule=rule.name, url=url)
     elif captured and (rule.action.type == "Redirect" or _repeats(rule, url)):
         yield finding("rewrite-query-twice/captured", rule.span, rule=rule.name, url=url)
@@ -103,28 +100,6 @@ def _repeats(rule: Rule, url: str) -> bool:
     return any(name in names for name in re.findall(r"[?&](\w+)=\{C:[1-9]\}", url))
 
 
-def _folder(site: Hosting, rule: Rule, url: str) -> Iterator[Finding]:
-    """Rules of a folder's own file that speak as if they stood in the root."""
-    name = rule.base.strip("/")
-    last = re.escape(name.rpartition("/")[2])
-    starts = rf"\^?(?:/\?)?\(?(?:{re.escape(name)}|{last})\)?(?:/|\(|\$|\*|\?)"
-    if re.match(starts, rule.pattern or "") and not rule.negate:
-        yield finding("rewrite-folder-in-pattern", rule.span, rule=rule.name, pattern=rule.pattern)
-    elif rule.action.type == "Rewrite" and url == "/" and _has_page(site, rule):
-        meant = f"{rule.base}/"
-        yield finding(
-            "rewrite-leaves-folder/root", rule.span, rule=rule.name, folder=rule.base, meant=meant
-        )
-    elif url.startswith("/") and "{" not in url and _is_here(site, rule.base, url):
-        yield finding(
-            "rewrite-leaves-folder/file", rule.span, rule=rule.name, url=url, folder=rule.base
-        )
-    elif rule.action.type == "Redirect" and re.match(
-        r"(?:https?://\{(?:HTTP_HOST|SERVER_NAME)\})?/\{R:[01]\}", url
-    ):
-        yield finding("rewrite-leaves-folder", rule.span, rule=rule.name, url=url, folder=rule.base)
-
-
 def _place(site: Hosting, rule: Rule, url: str) -> Iterator[Finding]:
     """Targets that lead elsewhere than they seem to: a folder without its slash, to which IIS
     redirects, and HTTPS on the port of HTTP.
@@ -145,22 +120,6 @@ def _on_https(rule: Rule) -> bool:
         one for one in _tests(rule, "{HTTPS}") if one.matcher is not None and not rule.match_any
     )
     return any((one.matcher("on") is not None) != one.negate for one in tests if one.matcher)
-
-
-def _has_page(site: Hosting, rule: Rule) -> bool:
-    """Whether a rule for all that is not a file stands in a folder with a page of its own."""
-    tests = [condition for condition in rule.conditions if condition.match_type == "IsFile"]
-    return (
-        is_universal(rule)
-        and any(condition.negate for condition in tests)
-        and site.find(f"{rule.base}/index.html") is not None
-    )
-
-
-def _is_here(site: Hosting, base: str, url: str) -> bool:
-    """Whether a path from the root of the site is that of no file, and of one below ``base``."""
-    path = url.partition("?")[0]
-    return site.find(path) is None and site.find(f"{base}{path}") is not None and path != "/"
 
 
 def _host(site: Hosting, effective: Effective, rule: Rule, url: str) -> Iterator[Finding]:

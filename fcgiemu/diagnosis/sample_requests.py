@@ -193,6 +193,10 @@ def _satisfy(condition: Condition, word: str, variables: dict[str, str]) -> bool
     name = variable[1].upper()
     if name in ("REQUEST_URI", "URL", "PATH_INFO", "REQUEST_FILENAME", "UNENCODED_URL"):
         return True  # the path is what the rule's own pattern wants
+    if name == "SERVER_PORT":
+        secure = condition.matcher is not None and condition.matcher("443") is not None
+        variables["HTTPS"] = "on" if secure != condition.negate else "off"
+        return True
     if name == "SERVER_PORT_SECURE":
         secure = condition.matcher is not None and condition.matcher("1") is not None
         variables["HTTPS"] = "on" if secure != condition.negate else "off"

@@ -16,17 +16,19 @@ _ASKED = re.compile(r"\{([^{}:]+):")
 _TAGS = ("rule", "preCondition")
 
 
-def findings(files: Sequence[ConfigFile]) -> Iterator[Finding]:
-    """Maps with pairs that no rule of any file asks; of a file whose rules may stand in another one
-    (configSource) nothing is said, nor of a map that a rule asks by a misspelt name.
+def findings(files: Sequence[ConfigFile], host: Sequence[ConfigFile]) -> Iterator[Finding]:
+    """Maps with pairs that no rule of any file asks, those of the ``host`` configuration among
+    them; of a file whose rules may stand in another one (configSource) nothing is said, nor of a
+    map that a rule asks by a misspelt name.
     """
     roots = [file.root for file in files if file.root is not None]
     maps = [found for root in roots for found in root.iter("rewriteMap") if found.parts]
-    if not maps or any(_is_elsewhere(root) for root in roots):
+    asking = [*roots, *(file.root for file in host if file.root is not None)]
+    if not maps or any(map(_is_elsewhere, asking)):
         return
     asked = {
         name.strip().lower()
-        for root in roots
+        for root in asking
         for tag in _TAGS
         for rule in root.iter(tag)
         for text in _texts(rule)

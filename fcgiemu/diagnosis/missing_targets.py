@@ -1,0 +1,91 @@
+"""Rewrites to a file that does not exist, where one lies near that is meant: index.htm beside
+index.html, index.php in public.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
+
+from ..catalogue import finding
+from ..catalogue.findings import Finding
+from ..decision import Respond
+from ..files import UNWATCHED
+from ..http.request import make_request
+from ..http.url import UrlRefused
+from ..rewrite.rule import Rule
+from ..site import Site
+
+#: A target that names one file: no group, no query of its own.
+_FILE = re.compile(r"/?[\w./-]*[\w-]+\.\w{2,5}")
+#: Folders from which a server sends files; elsewhere a build may put a page where it is missing.
+_SERVED = re.compile(r"(?i)(?:public|public_html|wwwroot|www|web|htdocs|html)")
+#: Folders that are looked into, at most.
+_MOST = 200
+
+
+def findings(site: Site, own: Sequence[Rule]) -> Iterator[Finding]:
+    """Findings about the rules ``own`` of a file."""
+    for rule in own:
+        url = rule.action.url.source.strip() if rule.action.url is not None else ""
+        path = url.partition("?")[0].removesuffix("/{R:1}").removesuffix("/{R:0}")
+        if rule.action.type != "Rewrite" or rule.page_rule or not _FILE.fullmatch(path):
+            continue
+        full = path if path.startswith("/") else f"{rule.base}/{path}"
+        if site.find(full) is None and _is_not_found(site, full):
+            yield from _near(site, rule, url, full)
+
+
+def _is_not_found(site: Site, path: str) -> bool:
+    try:
+        action = site.decide(make_request(path)).action
+    except UrlRefused:
+        return False
+    return isinstance(action, Respond) and action.status == 404 and action.substatus in (0, 3)
+
+
+def _near(site: Site, rule: Rule, url: str, path: str) -> Iterator[Finding]:
+    folder, _, name = path.rpartition("/")
+    beside = _in(site, folder or "/")
+    stem = name.rpartition(".")[0].lower()
+    near = [other for other in beside if other.rpartition(".")[0].lower() == stem]
+    near = near or get_close_matches(name, beside, 1, 0.85)
+    place = f"{folder}/{near[0]}" if near else _elsewhere(site, name)
+    if not place:
+        return
+    is_sure = bool(near) or name.endswith(".php") or _SERVED.fullmatch(place.split("/")[1])
+    meant = place if url.startswith("/") else place.removeprefix(f"{rule.base}/")
+    yield finding(
+        "rewrite-target-missing",
+        rule.span,
+        severity="" if is_sure else "info",
+        rule=rule.name,
+        url=path,
+        near=place,
+        meant=url.replace(path if url.startswith("/") else path[len(rule.base) + 1 :], meant, 1),
+    )
+
+
+def _in(site: Site, folder: str) -> list[str]:
+    """The names of the files in a folder of the site."""
+    local = site.local_path(folder)
+    try:
+        return sorted(entry.name for entry in os.scandir(local) if entry.is_file())
+    except OSError:
+        return []
+
+
+def _elsewhere(site: Site, name: str) -> str:
+    """The URL path of the only file of that name in another folder of the site, or ""."""
+    root, found = str(site.path), []
+    for count, (folder, names, files) in enumerate(os.walk(root)):
+        names[:] = [
+            inner for inner in names if inner.lower() not in UNWATCHED and inner[0] not in "._"
+        ]
+        if count > _MOST:
+            return ""
+        if any(file.lower() == name.lower() for file in files):
+            found.append(folder[len(root) :].replace(os.sep, "/"))
+    return f"{found[0]}/{name}" if len(found) == 1 else ""

@@ -1,0 +1,202 @@
+"""Rules in order: those that an earlier one never lets act, those that a later one undoes, and
+those that do nothing because they do not stop.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from operator import itemgetter
+
+from ..catalogue import finding
+from ..catalogue.findings import Finding
+from ..rewrite.rule import Condition, Rule
+from . import sample_requests
+from .rule_kinds import is_universal, stops
+
+#: Rules without an effect that are remembered, at most.
+_MOST_IDLE = 20
+
+
+class Before:
+    """The rules before one that stop, by what every URL begins with that they take, and the
+    rewrites that do not stop.
+    """
+
+    def __init__(self) -> None:
+        self._stopping: dict[tuple[str, str], list[tuple[int, Rule]]] = {}
+        self._bases: set[str] = set()
+        self._rewriting: list[Rule] = []
+        self._idle: list[Rule] = []
+        self._count = 0
+
+    def overwritten(self, rule: Rule) -> Iterator[Finding]:
+        """That a rule for every URL replaces what earlier rewrites have made, which do not stop."""
+        url = rule.action.url.source if rule.action.url is not None else ""
+        replaces = rule.action.type == "Rewrite" and is_universal(rule) and not rule.conditions
+        if not replaces or "{R:" in url or "{URL}" in url or rule.page_rule is not None:
+            return
+        for earlier in self._rewriting:
+            if rule.base.startswith(earlier.base):
+                yield finding(
+                    "rewrite-overwritten",
+                    earlier.span,
+                    rule=earlier.name,
+                    later=rule.name,
+                    where=rule.span,
+                )
+
+    def idle(self, rule: Rule) -> Iterator[Finding]:
+        """Rules before this one that do nothing, and let it take the URLs that they are for."""
+        for earlier in self._idle if rule.action.type != "None" and rule.page_rule is None else ():
+            texts = [text for text in sample_requests.paths(earlier) if text]
+            below = [f"{earlier.base}/{text}"[len(rule.base) + 1 :] for text in texts]
+            if not earlier.base.startswith(rule.base) or not below or rule.matcher is None:
+                continue
+            taken = all((rule.matcher(text) is not None) != rule.negate for text in below)
+            left = rule.match_any or all(
+                sample_requests.path_holds(condition, f"{earlier.base}/{text}") is not False
+                for condition in rule.conditions
+                for text in texts
+            )
+            if taken and left:
+                yield finding(
+                    "rewrite-none-continues",
+                    earlier.span,
+                    rule=earlier.name,
+                    later=rule.name,
+                    where=rule.span,
+                )
+                self._idle.remove(earlier)
+                return
+
+    def add(self, rule: Rule) -> None:
+        self._count += 1
+        if rule.page_rule is not None:
+            return
+        if rule.action.type == "None" and not (rule.stop_processing or rule.variables):
+            self._idle = [*self._idle[-_MOST_IDLE:], rule]
+        if rule.action.type == "Rewrite" and not rule.stop_processing:
+            self._rewriting.append(rule)
+        if stops(rule):
+            key = (rule.base, "" if rule.negate else rule.prefix.lower())
+            self._stopping.setdefault(key, []).append((self._count, rule))
+            self._bases.add(rule.base)
+
+    def findings(self, rule: Rule) -> Iterator[Finding]:
+        """That an earlier rule takes every URL this one would match."""
+        paths = sample_requests.paths(rule)
+        first = next(paths, None) if self._stopping and rule.page_rule is None else None
+        candidates = self._candidates(rule, first) if first is not None else []
+        texts = [first or "", *paths] if candidates else []
+        for earlier in candidates:
+            form = _takes(earlier, rule, texts)
+            if form == "/files" and not any(texts):
+                continue  # for the root alone, which is a folder
+            if form is not None:
+                if not form and _takes(rule, earlier, list(sample_requests.paths(earlier))) == "":
+                    form = "/same"
+                yield finding(
+                    f"rewrite-never-reached{form}",
+                    rule.span,
+                    rule=rule.name,
+                    earlier=earlier.name,
+                    where=earlier.span,
+                )
+                return
+
+    def _candidates(self, rule: Rule, text: str) -> list[Rule]:
+        """Earlier rules that may take a URL path, in order."""
+        found: list[tuple[int, Rule]] = []
+        for base in self._bases:
+            if rule.base.startswith(base):
+                below = f"{rule.base}/{text}"[len(base) + 1 :].lower()
+                for end in range(len(below) + 1):
+                    found += self._stopping.get((base, below[:end]), ())
+        return [earlier for _, earlier in sorted(found, key=itemgetter(0))]
+
+
+def _takes(earlier: Rule, rule: Rule, texts: Sequence[str]) -> str | None:
+    """Whether an earlier rule takes every URL that a later one would: "", or "/files" where it
+    leaves those of existing files; None where it does not.
+    """
+    if rule.ignore_case and not earlier.ignore_case and not is_universal(earlier):
+        return None
+    for text in texts:
+        below = f"{rule.base}/{text}"[len(earlier.base) + 1 :]
+        if earlier.matcher and (earlier.matcher(below) is not None) == earlier.negate:
+            return None
+    held = [_holds(condition, rule, texts) for condition in earlier.conditions]
+    tests = [
+        condition
+        for condition, holds in zip(earlier.conditions, held, strict=True)
+        if not holds and condition.match_type != "Pattern" and condition.negate
+    ]
+    if earlier.match_any:
+        both = {condition.match_type for condition in tests} == {"IsFile", "IsDirectory"}
+        return "" if any(held) or both or not held else None
+    if all(held):
+        return ""
+    leaves_files = len(tests) == held.count(False) and not _is_about_files(rule)
+    return None if not leaves_files else "" if _excludes_files(rule) else "/files"
+
+
+def _holds(condition: Condition, rule: Rule, texts: Sequence[str]) -> bool:
+    """Whether a condition of an earlier rule holds for every URL of a later one: it has the same,
+    or the URLs themselves fulfil it.
+    """
+    if not rule.match_any and any(_same(condition, other) for other in rule.conditions):
+        return True
+    verdicts = [sample_requests.path_holds(condition, f"{rule.base}/{text}") for text in texts]
+    return all(verdicts)
+
+
+def _same(one: Condition, other: Condition) -> bool:
+    """Whether two conditions hold for the same requests."""
+    if one.input.source.strip().upper() != other.input.source.strip().upper():
+        return False
+    if one.input.source.strip().upper() == "{HTTPS}" and one.matcher and other.matcher:
+        first, second = one.matcher, other.matcher
+        return all(
+            ((first(value) is not None) != one.negate)
+            == ((second(value) is not None) != other.negate)
+            for value in ("on", "off")
+        )
+    return (one.match_type, one.pattern, one.ignore_case, one.negate) == (
+        other.match_type,
+        other.pattern,
+        other.ignore_case,
+        other.negate,
+    )
+
+
+def _excludes_files(rule: Rule) -> bool:
+    return any(
+        condition.match_type == "IsFile" and condition.negate for condition in rule.conditions
+    )
+
+
+#: Where a request is sent that is not wanted.
+_DENIES = re.compile(
+    r"(?i)^/?(?:(?:index|home|default)(?:\.\w+)?|.*(?:err|40[34]|denied|forbid).*)?$"
+)
+
+
+def _is_about_files(rule: Rule) -> bool:
+    """Whether a rule may be meant for the URLs of existing files, as one that denies them, or does
+    nothing.
+    """
+    url = rule.action.url.source if rule.action.url is not None else ""
+    return (
+        rule.action.type in ("None", "CustomResponse", "AbortRequest")
+        or any(
+            condition.match_type != "Pattern"
+            for condition in rule.conditions
+            if not condition.negate
+        )
+        or re.search(r"\\\.\(?\w", rule.pattern or "") is not None
+        or rule.action.type == "Redirect"
+        and not is_universal(rule)
+        and _DENIES.match(url) is not None
+        and "*" in (rule.pattern or "")
+    )

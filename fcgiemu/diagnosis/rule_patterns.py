@@ -1,0 +1,173 @@
+"""What is wrong with the patterns of rules: those that never match, those in the syntax of another
+kind, and those that match where they are not meant to.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from urllib.parse import unquote
+
+from ..catalogue import finding
+from ..catalogue.findings import Finding, Span
+from ..rewrite.rule import Rule
+from . import rewrite_patterns
+from .rule_kinds import UNIVERSAL
+
+_REGEX_SIGNS = re.compile(r"[\[\](){}+?|^$\\]|\.\*")
+
+
+def findings(rule: Rule) -> Iterator[Finding]:
+    """Findings about the patterns of a rule and of its conditions."""
+    pattern = (rule.pattern or "").strip()
+    is_regex = rule.pattern_syntax == "ECMAScript"
+    wants_slash = rewrite_patterns.begins(pattern) == {"/"} if is_regex else pattern.startswith("/")
+    if wants_slash and not rule.negate:
+        meant = rewrite_patterns.without_first(pattern, "/") if is_regex else pattern.lstrip("/")
+        meant = "^.*$" if meant in ("^*", "*") and is_regex else meant
+        yield finding(
+            "rewrite-leading-slash", rule.span, rule=rule.name, pattern=pattern, meant=meant
+        )
+    if re.search(r"\\\?[\w-]+=|^\^?\(?https?\??\)?:", pattern) and not rule.negate:
+        yield finding(
+            "rewrite-query-in-pattern",
+            rule.span,
+            rule=rule.name,
+            pattern=pattern,
+        )
+    if not rule.negate and (meant := decoded(pattern)):
+        yield finding(
+            "rewrite-encoded-pattern", rule.span, rule=rule.name, pattern=pattern, meant=meant
+        )
+    if rule.negate and (rule.pattern or "").strip() in UNIVERSAL | {"*"}:
+        yield finding("rewrite-negated-all", rule.span, rule=rule.name, pattern=pattern)
+    if re.search(r"(?<!\[)#", pattern) and not rule.negate and is_regex:
+        yield finding("rewrite-fragment", rule.span, rule=rule.name, pattern=pattern)
+    if is_regex and _is_wildcard(pattern):
+        meant = f"^{as_regex(pattern.lstrip('/'))}$"
+        yield finding(
+            "rewrite-wildcard-as-regex", rule.span, rule=rule.name, pattern=pattern, meant=meant
+        )
+    yield from _syntax(rule, pattern)
+
+
+def _is_wildcard(pattern: str) -> bool:
+    """Whether a regular expression was meant as a wildcard pattern."""
+    is_plain = _REGEX_SIGNS.search(pattern) is None
+    return is_plain and re.search(r"(?:^|[\w/.-]{2}|/)\*", pattern) is not None
+
+
+def as_regex(wildcard: str) -> str:
+    """The regular expression for a wildcard pattern, without anchors."""
+    return wildcard.replace(".", "\\.").replace("*", ".*")
+
+
+def decoded(pattern: str) -> str:
+    """A pattern with encoded characters, such as %20, as the decoded path that it meets has them;
+    "" for one without.
+    """
+    text = re.sub(r"(?:%[0-9A-Fa-f]{2})+", lambda found: unquote(found[0]), pattern)
+    return "" if text == pattern or "\ufffd" in text or "%" in text else text
+
+
+#: Top-level domains that no file name ends with.
+_DOMAINS = "com|org|net|edu|gov|io|info|eu|de|uk|fr|nl|us|ca|au|it|ch|at|biz|dev|app|local"
+#: A host name at the start of a pattern.
+_HOST = re.compile(
+    rf"\^?(?:[\w-]+(?:\\?\.[\w-]+)*\\?\.(?:{_DOMAINS})|www\\?\.[\w-]+(?:\\?\.[\w-]+)+)(?:/|\$|$)"
+)
+#: Variables that hold a part of the URL.
+_OF_URLS = frozenset(
+    {"{HTTP_HOST}", "{SERVER_NAME}", "{URL}", "{PATH_INFO}", "{REQUEST_URI}", "{UNENCODED_URL}"}
+)
+#: A dot that is most likely meant as one: in a host name, or before the extension of a file.
+_HOST_DOT = re.compile(r"(?<=[\w)?])(?<!\\)\.(?=[A-Za-z]{2,}(?:\.|\$|/|$))|(?<=www)\.(?=[\w(])")
+_FILE_DOT = re.compile(
+    r"(?<=^\^)\.(?=well-known|git\b|env\b)|(?<=\w)\.(?=(?:html?|php\d?|aspx?|jsp|css|js|xml|txt|json|py|cgi)(?:\$|$))"
+)
+
+
+#: A word at the start of a pattern that is looked for everywhere, with a slash behind it or nothing
+#: that names a file.
+_WORD = re.compile(r"([A-Za-z][\w-]+)(?:/|(?=\(|\.\*|\$|\?$|$))")
+
+
+def _syntax(rule: Rule, pattern: str) -> Iterator[Finding]:
+    """Patterns in the syntax of another kind, or of another input."""
+    texts = [(condition.pattern, condition.span) for condition in rule.conditions]
+    if rule.pattern_syntax != "ECMAScript":
+        if not rule.negate and _HOST.match(f"{pattern.partition('*')[0].partition('/')[0]}/"):
+            yield finding("rewrite-query-in-pattern", rule.span, rule=rule.name, pattern=pattern)
+        form = "" if rule.pattern_syntax == "Wildcard" else "/exact"
+        for text, span in [(pattern, rule.span), *texts]:
+            if rewrite_patterns.is_regex(text) or form and "*" in text:
+                lossy = not form and not rewrite_patterns.has_wildcard(text)
+                yield finding(
+                    f"rewrite-regex-as-wildcard{'/none' if lossy else form}",
+                    span,
+                    rule=rule.name,
+                    pattern=text,
+                    meant=rewrite_patterns.as_wildcard(text),
+                )
+        return
+    yield from _wildcards(rule)
+    hosts = [
+        (condition.pattern, condition.span, _HOST_DOT)
+        for condition in rule.conditions
+        if condition.input.source.strip().upper() in ("{HTTP_HOST}", "{SERVER_NAME}")
+    ]
+    for text, span, dot in [(pattern, rule.span, _FILE_DOT), *hosts]:
+        if dot.search(text):
+            meant = dot.sub(r"\\.", text)
+            yield finding("rewrite-unescaped-dot", span, rule=rule.name, pattern=text, meant=meant)
+    if not rule.negate:
+        yield from _unanchored(rule, pattern)
+    for text, span in [(pattern, rule.span), *texts]:
+        yield from _branches(rule, text.strip(), span)
+
+
+def _wildcards(rule: Rule) -> Iterator[Finding]:
+    """Conditions on parts of a URL that were meant as wildcard patterns."""
+    for condition in rule.conditions:
+        text, name = condition.pattern, condition.input.source.strip().upper()
+        if condition.match_type == "Pattern" and name in _OF_URLS and _is_wildcard(text):
+            start = "^/" if name not in ("{HTTP_HOST}", "{SERVER_NAME}") else "^"
+            meant = f"{start}{as_regex(text.lstrip('/'))}$"
+            yield finding(
+                "rewrite-wildcard-as-regex",
+                condition.span,
+                rule=rule.name,
+                pattern=text,
+                meant=meant,
+            )
+
+
+def _unanchored(rule: Rule, pattern: str) -> Iterator[Finding]:
+    """Patterns that match where they are not meant to."""
+    if re.match(r"\\?/[\w-]+/", pattern) or re.fullmatch(r"\\?/(?:[\w-]+)?\$?", pattern):
+        rest = pattern.lstrip("\\")[1:].rstrip("$")
+        meant = f"^{pattern[pattern.index('/') + 1 :]}" if rest else "^$"
+        yield finding(
+            "rewrite-slash-inside", rule.span, rule=rule.name, pattern=pattern, meant=meant
+        )
+    elif _HOST.match(pattern) or re.search(r"[?&][\w-]+=", pattern):
+        yield finding("rewrite-query-in-pattern", rule.span, rule=rule.name, pattern=pattern)
+    elif word := _WORD.match(pattern):
+        form, text = ("", word[0]) if word[0].endswith("/") else ("/word", word[1])
+        yield finding(
+            f"rewrite-unanchored{form}", rule.span, rule=rule.name, pattern=pattern, text=text
+        )
+
+
+def _branches(rule: Rule, pattern: str, span: Span) -> Iterator[Finding]:
+    """Alternatives of which an anchor is for the first or the last alone."""
+    branches = rewrite_patterns.branches(pattern)
+    begun = [branch.startswith("^") for branch in branches]
+    ended = [branch.endswith("$") and not branch.endswith("\\$") for branch in branches]
+    if len(branches) < 2 or "" in branches or "^$" in branches:
+        return
+    if begun[0] and not any(begun[1:]) or ended[-1] and not any(ended[:-1] + begun):
+        inner = "|".join(branches).removeprefix("^")
+        inner = inner.removesuffix("$") if ended[-1] else inner
+        meant = f"{'^' * begun[0]}(?:{inner}){'$' * ended[-1]}"
+        yield finding("rewrite-anchor", span, rule=rule.name, pattern=pattern, meant=meant)
