@@ -12,7 +12,7 @@ from pathlib import Path, PureWindowsPath
 from .. import catalogue
 from ..catalogue.findings import Span
 from ..files import FileView
-from . import schema
+from . import meant_names, schema
 from .errors import ConfigurationError
 from .locks import NO_OVERRIDES, UNLOCKED_BY_IISNODE, Overrides, uses_iisnode
 from .model import SHIPPED_POLICY, ConfigFile, LockPolicy, Override, SectionInstance
@@ -267,6 +267,8 @@ class _Loader:
             remedy = f"Move <{child.tag}> into <system.web>, or remove it: it is for ASP.NET alone."
         elif elsewhere:
             remedy = f"This section belongs in {elsewhere[0].rpartition('/')[0]}."
+        elif self.file.unknown_names <= MAX_HINTS and (homes := meant_names.homes(child, prefix)):
+            remedy = f"Put it into {homes}."
         path = (prefix + child.tag).removeprefix(schema.WEB_SERVER)
         if prefix.startswith(REWRITE):
             self.report("config-unknown-section/element", child.span, name=child.tag, remedy=remedy)
@@ -368,7 +370,8 @@ _TOP_LEVEL = frozenset({"system.web", "appSettings", "connectionStrings", "locat
 _OF_ROOT = frozenset({"appSettings", "connectionStrings", "system.web", "location", "runtime"})
 #: Sections of <system.web> that people put into <system.webServer>.
 _OF_SYSTEM_WEB = frozenset(
-    """compilation globalization healthMonitoring httpCookies httpHandlers httpModules httpRuntime
+    """compilation customErrors globalization healthMonitoring httpCookies httpHandlers httpModules
+    httpRuntime
     identity machineKey membership pages roleManager sessionState trace trust webServices""".split()
 )
 #: What people put directly under <configuration> by mistake -> where it belongs.

@@ -28,6 +28,8 @@ _OF_OTHER_VERSIONS = {
 }
 #: Names that are listed at most.
 _LISTED = 8
+#: Places that are listed at most.
+_HOMES = 2
 
 
 def of_attribute(section: str, name: str, element: Element, known: ElementSchema) -> str:
@@ -76,6 +78,22 @@ def of_element(section: str, element: Element, known: ElementSchema) -> str:
     return _remove(holder, "", words)
 
 
+def homes(element: Element, prefix: str) -> str:
+    """Where an element may stand as it is that stands where a section should, below ``prefix``: two
+    places at most, of those that are not deeper than others; "" where there are more, or none.
+    """
+    found = {
+        (*path.removeprefix(prefix).split("/"), *inner)
+        for path, known in schema.sections().items()
+        if path.startswith(schema.WEB_SERVER) and path not in schema.HOST_ONLY
+        for inner, part in [((), known), *_inside(known)]
+        if _takes(part, element) and _holds_rest(part, element) or _takes_away(part, element)
+    }
+    nearest = sorted(names for names in found if len(names) == min(map(len, found)))
+    texts = ["".join(f"<{name}>" for name in names) for names in nearest]
+    return " or ".join(texts) if len(texts) <= _HOMES else ""
+
+
 def _remove(holder: str, kind: str, words: Iterable[str]) -> str:
     listed = list(words)
     more = ", …" if len(listed) > _LISTED else ""
@@ -106,6 +124,26 @@ def _takes(known: ElementSchema, element: Element) -> bool:
     if element.tag in known.children:
         return set(element.attributes) <= set(known.children[element.tag].attributes)
     return element.tag in known.collections and _is_entry(element, known, element.tag)
+
+
+def _holds_rest(known: ElementSchema, element: Element) -> bool:
+    """Whether what stands in an element may stand there, where ``known`` takes the element."""
+    entry = known.collections.get(element.tag)
+    taken = entry.entry if entry is not None else known.children[element.tag]
+    words = set(_words(taken))
+    return all(
+        _takes(taken, child) if child.tag in taken.children else child.tag in words
+        for child in element.children
+    )
+
+
+def _takes_away(known: ElementSchema, element: Element) -> bool:
+    """Whether an element takes an entry out of a collection, by its key."""
+    attributes = set(element.attributes)
+    return bool(attributes) and any(
+        element.tag == collection.remove and attributes <= {key.name for key in collection.keys}
+        for collection in known.collections.values()
+    )
 
 
 def _is_entry(element: Element, known: ElementSchema, name: str) -> bool:

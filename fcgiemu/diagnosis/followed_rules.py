@@ -42,7 +42,15 @@ def _hidden(effective: Effective, rule: Rule, path: str) -> Iterator[Finding]:
     for item in effective.section(_FILTERING).child("hiddenSegments").items:
         segment = item.text("segment")
         if segment.lower() in names:
-            yield finding("rewrite-to-hidden", rule.span, rule=rule.name, url=path, segment=segment)
+            is_own = item.file is not None and not item.file.is_host
+            yield finding(
+                f"rewrite-to-hidden{'/own' if is_own else ''}",
+                rule.span,
+                rule=rule.name,
+                url=path,
+                segment=segment,
+                where=item.span,
+            )
 
 
 def _source(site: Site, rule: Rule, path: str) -> Iterator[Finding]:

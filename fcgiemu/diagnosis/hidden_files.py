@@ -84,17 +84,41 @@ def _hiding(site: Site, path: str, decision: Decision) -> Rule | None:
         or path.lower().endswith((".ts", ".mts"))  # TypeScript, which has the type of a video
         or _begins_with_a_folder(site, path, decision.rules)
         or isinstance(action, CallIisnode)
-        and (_is_of_its_log(site, path, action) or _OF_NODE.match(path) is not None)
+        and _is_of_node(site, path, action)
     ):
         return None
     rule = _named(site, path, decision.rules[-1])
     return rule if rule is not None and _may_hide(rule) else None
 
 
-#: Folders of a Node application: what is public its own static middleware sends, below another URL.
+#: Folders of a Node application that no visitor asks for by their name.
 _OF_NODE = re.compile(
-    r"(?i)/(?:public|dist|build|client|www|wwwroot|views|routes|src|lib|bin|scripts|node_modules)/"
+    r"(?i)/(?:public|dist|build|client|www|wwwroot|views|routes|src|lib|bin|scripts|server)/"
 )
+#: Characters of a script that are read.
+_MAX_SCRIPT = 1 << 20
+#: A script that is a server itself, and what sends files in it, or in a script that it loads:
+#: middleware of Express, Koa, Fastify, or Next.js.
+_WHOLE = re.compile(r"\bcreateServer\s*\(|\.listen\s*\(")
+_SENDS = re.compile(
+    r"(?i)static|sendfile|sirv|\bnext\b|nuxt|readfile|createreadstream|['\"]\.{1,2}/"
+)
+
+
+def _is_of_node(site: Site, path: str, action: CallIisnode) -> bool:
+    """Whether a file that a Node process is asked for is its own affair: its sources, its log, or a
+    file that it sends itself.
+    """
+    if _is_of_its_log(site, path, action) or _OF_NODE.match(path):
+        return True
+    if re.search(r"(?i)\.(?:[cm]?js|html?)$", path):
+        return True  # its sources and pages: served as files, they would be published
+    try:
+        with open(site.local_path(action.script), encoding="utf-8", errors="replace") as script:
+            text = script.read(_MAX_SCRIPT)
+    except OSError:
+        return True
+    return _WHOLE.search(text) is None or _SENDS.search(text) is not None
 
 
 def _hides(site: Site, rule: Rule, paths: Sequence[str]) -> Finding:

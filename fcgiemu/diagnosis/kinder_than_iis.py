@@ -33,6 +33,7 @@ from .windows_variables import undefined
 #: Handlers that servers have and our defaults have not: to remove them is right.
 _OF_SERVERS = re.compile(
     r"(?i)(?:python|php|node|java|iisnode)[\w. ]*|.*_via_.*|webdav|.*isapi.*|svc-.*"
+    r"|aspnetcore|extensionlessurl.*"
 )
 #: A path with a blank in it and no quotes around it, up to its suffix.
 _UNQUOTED = re.compile(r'(?<!")\b[A-Za-z]:\\[^"|]*?[^"\s\\] [^"|]*?\.\w{2,4}\b')

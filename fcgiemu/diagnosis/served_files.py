@@ -216,7 +216,7 @@ def _error_pages(site: Site, effective: Effective, file: ConfigFile) -> Iterator
         elif mode == "File" and re.match(r"(?i)[a-z]:\\", path):
             if not section.flag("allowAbsolutePathsWhenDelegated"):
                 yield finding("errors-absolute-path", item.span, section=_ERRORS, path=path)
-        elif mode == "File":
+        elif mode == "File" and not item.text("prefixLanguageFilePath"):  # it is the folder
             yield from _missing(site, file, item, path.replace("\\", "/"))
         elif mode == "ExecuteURL" and path.startswith("/"):
             yield from _executed(site, item, path)
@@ -249,6 +249,7 @@ def _missing(site: Site, file: ConfigFile, item: Node, path: str) -> Iterator[Fi
         return
     folder = os.path.join(site.path, file.directory.strip("/"), os.path.dirname(path))
     names = os.listdir(folder) if os.path.isdir(folder) else []
+    names = [name for name in names if os.path.isfile(os.path.join(folder, name))]
     near = get_close_matches(os.path.basename(path), names, 1)
     yield finding(
         f"errors-page/{'near' if near else 'missing'}",
@@ -264,8 +265,9 @@ def _executed(site: Site, item: Node, path: str) -> Iterator[Finding]:
     status = item.integer("statusCode")
     decision = _decided(site, path.partition("?")[0])
     action = decision.action if decision is not None else None
-    if isinstance(action, ServeFile) and status >= 400:
-        yield finding("errors-soft", item.span, status=status, path=path)
+    if decision is not None and isinstance(action, ServeFile) and status >= 400:
+        if not decision.rules and not path.endswith("/"):  # else a page for other URLs as well
+            yield finding("errors-soft", item.span, status=status, path=path)
     elif (
         isinstance(action, Respond)
         and action.status == 404

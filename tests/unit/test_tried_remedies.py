@@ -258,3 +258,70 @@ def test_what_cannot_be_tried(tmp_path: Path, make_site: Callable[..., Site]) ->
 def test_an_element_at_the_end_of_another(before: str, after: str) -> None:
     changes = (("inside(conditions)=<add />", Span("web.config", 1, 1)),)
     assert fixes.applied(before.encode(), changes) == after.encode()
+
+
+NODE = web_config(
+    '<handlers><add name="iisnode" path="server.js" verb="*" modules="iisnode" /></handlers>'
+    '<rewrite><rules><rule name="r"><match url="/*" /><action type="Rewrite" url="server.js" />'
+    "</rule></rules></rewrite>"
+)
+LISTENS = "http.createServer(answer).listen(process.env.PORT)"
+#: (script, a file of the site, whether it is hidden): what Node sends itself is not.
+NODES = [
+    (LISTENS, "css/a.css", True),
+    (f"app.use(express.static('css')); {LISTENS}", "css/a.css", False),
+    (f"require('./routes')(app); {LISTENS}", "css/a.css", False),
+    ("require('./app')", "css/a.css", False),
+    (LISTENS, "public/a.css", False),
+    (LISTENS, "config.js", False),
+]
+
+
+@pytest.mark.parametrize(("script", "file", "is_hidden"), NODES)
+def test_files_of_a_node_application(
+    make_site: Callable[..., Site], script: str, file: str, is_hidden: bool
+) -> None:
+    found = check(make_site({"web.config": NODE, "server.js": script, file: ""}))
+    assert ("rewrite-hides-file" in [known.code for known in found]) == is_hidden
+
+
+PAGES = {
+    "prefix": ('prefixLanguageFilePath="%SystemDrive%\\www" path="404.html"', "File", {}),
+    "made by a rule": ('path="/gone"', "ExecuteURL", {"index.html": ""}),
+    "the root": ('path="/"', "ExecuteURL", {"index.html": ""}),
+}
+
+
+@pytest.mark.parametrize(("page", "mode", "files"), PAGES.values(), ids=PAGES)
+def test_pages_that_are_right(
+    make_site: Callable[..., Site], page: str, mode: str, files: Mapping[str, str]
+) -> None:
+    inner = (
+        f'<httpErrors><error statusCode="404" {page} responseMode="{mode}" /></httpErrors>'
+        '<rewrite><rules><rule name="r"><match url="^gone$" />'
+        '<action type="Rewrite" url="index.html" /></rule></rules></rewrite>'
+    )
+    found = check(make_site({"web.config": web_config(inner), "html/404.html": "", **files}))
+    assert not [known for known in found if known.code.startswith("errors-")]
+
+
+#: An element in <system.webServer>, where it belongs.
+MISPLACED = {
+    '<mimeMap fileExtension=".a" mimeType="a/b" />': "<staticContent>",
+    '<remove fileExtension=".a" />': "<staticContent>",
+    '<rule name="r"><match url="a" /><action type="None" /></rule>': "<rewrite><rules>",
+    '<requestLimits maxAllowedContentLength="1" />': "<security><requestFiltering>",
+    '<add name="P" path="*" verb="*" modules="FastCgiModule" />': "<handlers>",
+    '<error statusCode="404" path="/x" />': "<httpErrors>",
+    '<environmentVariables><environmentVariable name="a" value="b" /></environmentVariables>': (
+        "<aspNetCore> or <httpPlatform>"
+    ),
+}
+
+
+@pytest.mark.parametrize(("element", "place"), MISPLACED.items())
+def test_elements_outside_their_section(
+    make_site: Callable[..., Site], element: str, place: str
+) -> None:
+    (found,) = check(make_site({"web.config": web_config(element)}))
+    assert (found.code, found.hint) == ("config-unknown-section", f"Put it into {place}.")
