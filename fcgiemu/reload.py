@@ -1,5 +1,5 @@
-"""watchdog -> "these workers are stale", "this configuration is stale". Filters are data; the
-strategy is one class.
+"""watchdog -> "these workers are stale", "this configuration is stale": which names of files
+restart processes, as data, and the strategy as one class.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import configparser
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 import grimp
@@ -83,17 +84,24 @@ def picture() -> str:
 
 
 def files() -> str:
-    """A table for each room that is a folder: its files, with the first paragraph of each."""
-    rooms = sorted(path.parent for path in (ROOT / PACKAGE).glob("*/__init__.py"))
-    return "\n".join(map(_table, rooms))
-
-
-def _table(room: Path) -> str:
-    paths = sorted(path for path in room.rglob("*.py") if not path.name.startswith("__"))
-    rows = [f"| `{path.relative_to(room).as_posix()}` | {_purpose(path)} |" for path in paths]
+    """A table for the rooms of one file, and one for each that is a folder: their files, with the
+    first paragraph of each.
+    """
+    package = ROOT / PACKAGE
+    rooms = sorted(path.parent for path in package.glob("*/__init__.py"))
+    tables = [_table("Rooms of one file", package, package.glob("*.py"))]
     return "\n".join(
-        [f"### `{room.name}`", "", "| file | what it holds |", "| --- | --- |", *rows, ""]
+        [*tables, *(_table(f"`{room.name}`", room, room.rglob("*.py")) for room in rooms)]
     )
+
+
+def _table(title: str, folder: Path, paths: Iterable[Path]) -> str:
+    rows = [
+        f"| `{path.relative_to(folder).as_posix()}` | {_purpose(path)} |"
+        for path in sorted(paths)
+        if not path.name.startswith("__")
+    ]
+    return "\n".join([f"### {title}", "", "| file | what it holds |", "| --- | --- |", *rows, ""])
 
 
 _CODE = re.compile(r"``(.+?)``|((?:</?[\w:.!-]+[^>]*>)+)")

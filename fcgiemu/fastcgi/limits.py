@@ -1,4 +1,4 @@
-"""The limits of a pool of processes: attributes of <fastCgi><application>."""
+"""The limits of a pool of processes, with IIS's figures: attributes of <fastCgi><application>."""
 
 from __future__ import annotations
 

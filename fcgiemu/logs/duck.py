@@ -1,4 +1,5 @@
-"""W3C logs counted by DuckDB, many times faster than by lines, and only where the result is sure.
+"""W3C logs read and counted by DuckDB, many times faster than by lines, and only where the
+result is sure.
 
 DuckDB reads fixed columns, and what does not fit it drops or shifts without a word. So it gets
 stretches of one layout, in UTF-8, without control characters; and what it has counted must be as

@@ -1,4 +1,4 @@
-"""Which format a log has, told from its content, and the reader of each."""
+"""Which format a log has, told from its content, and what makes requests of its lines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lines into counts: one log read by its format, requests counted, everything else named.
+"""A log read line by line: requests counted, everything else named. Its format is formats.py's.
 
 This is the reader by lines: it works without any other package and says what is right. Where
 DuckDB counts (duck.py), what it has counted must be as many lines as are there; else the lines are

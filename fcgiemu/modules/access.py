@@ -1,4 +1,5 @@
-"""<access>: the TLS that sslFlags wants, and the access that a handler requires.
+"""<access>: the TLS that sslFlags wants, and the access that a handler requires (403.1 to
+403.7).
 
 IIS Web Core checks both; no module can be removed to lift them.
 """

@@ -1,4 +1,6 @@
-"""DirectoryListingModule: a folder as a page, where <directoryBrowse> allows it."""
+"""DirectoryListingModule: a folder as a page, where <directoryBrowse> allows it, else
+403.14.
+"""
 
 from __future__ import annotations
 

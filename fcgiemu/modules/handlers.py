@@ -1,4 +1,6 @@
-"""IIS Web Core: which handler mapping takes a URL, and whether the resource it needs exists."""
+"""IIS Web Core: which handler mapping takes a URL, and whether the resource it needs
+exists (404.0, 404.4).
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """RequestFilteringModule: refusals by URL, verb, extension, segment, length, each with its
-substatus.
+substatus (404.5 to 404.20, 413.1).
 
 The order of the checks is inferred, but for hidden segments before extensions, which is measured.
 """

@@ -1,5 +1,5 @@
 """StaticFileModule: which files are served, with which headers, to conditional and range
-requests.
+requests; 404.3 for a file without a MIME map, 405, and the redirect of a folder without its slash.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""The answer of ``explain`` as JSON: a fixed contract, see docs/explain.md."""
+"""How the answer of ``explain`` is made as JSON: a fixed contract, see docs/explain.md and
+``schemas/json/explain.json``.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Configuration -> rules. Every error of a rule set is collected, with its place and what to do
-about it.
+"""Configuration -> rules. Every error that IIS sees while it reads a rule set is collected, with
+its place and what to do about it.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 """Strings with expansions: ``{R:1}``, ``{C:1}``, ``{ToLower:…}``, ``{Map:…}``,
-``{SERVER_VARIABLE}``.
+``{SERVER_VARIABLE}``; and what happens where there is nothing to put in their place (500.50).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a run of a transform has to say: values with a code, a place and a remedy."""
+"""What a run of a transform has to say: the sentences, each with a code, a place and a remedy."""
 
 from __future__ import annotations
 
