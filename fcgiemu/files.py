@@ -111,6 +111,9 @@ class VirtualDirectory:
         )
 
 
+#: Names whose spelling has been told that are known one by one.
+MAX_TOLD = 1024
+
 #: A folder's time stamp, and its names: in lower case -> as they are on disk.
 Listing = tuple[int, dict[str, str]]
 
@@ -127,6 +130,8 @@ class FileView:
         self._inside: dict[str, bool] = {}
         self._found: dict[str, FileEntry | None] = {}
         self._remembered = 0
+        #: What ``spelled`` has been asked for, in lower case; "" = more than is kept.
+        self._told: set[str] = set()
 
     def remember(self, count: int) -> None:
         """From now on, keep up to ``count`` answers of ``find``: for those who ask often about
@@ -284,6 +289,7 @@ class FileView:
         disk.
         """
         path = f"{self.root}{relative}"
+        self._told.add(relative.strip("/").lower() if len(self._told) < MAX_TOLD else "")
         absent = self.absent_while(relative.strip("/"))
         if absent is not None and self.holds(absent) or os.path.lexists(path):
             return path
@@ -296,6 +302,18 @@ class FileView:
                 return f"{path}{rest}"
             path, rest = f"{path}/{known}", f"{slash}{after}"
         return path
+
+    def has_told(self, name: str) -> bool:
+        """Whether ``spelled`` may have told the path of what is at or below ``name``, which has
+        appeared or gone. If so, all that it has told counts as forgotten.
+        """
+        lower = name.lower()
+        known = "" in self._told or any(
+            told == lower or told.startswith(f"{lower}/") for told in self._told
+        )
+        if known:
+            self._told.clear()
+        return known
 
     def _packages(self, folder: str, segment: str) -> str | None:
         """``env/Lib/site-packages`` as Windows has it: here there is a pythonX.Y in between."""

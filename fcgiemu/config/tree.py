@@ -241,11 +241,14 @@ class ConfigTree:
         self.providers = providers
         #: How often everything read has been forgotten.
         self.generation = 0
+        #: Decisions of another epoch have to be made again.
+        self.epoch = 0
         self.invalidate()
 
     def invalidate(self) -> None:
         """Forget everything read, so that the next request sees the files as they are now."""
         self.generation += 1
+        self.epoch += 1
         self._stamps: dict[str, int | None] = {}
         self._effective: dict[tuple[object, ...], Effective] = {}
         self._merged: dict[object, Merged] = {}
@@ -254,6 +257,15 @@ class ConfigTree:
             directory.view.forget()
         root = self.directories[""]
         self.root = self._folder("", root.view.root, self.host, root)
+
+    def file_changed(self, path: str) -> None:
+        """A file at an absolute path has been saved, has appeared or gone. Decisions that have told
+        a path of its name, in whatever case, do not count any more.
+        """
+        for directory in self.directories.values():
+            view = directory.view
+            if path.startswith(f"{view.root}/") and view.has_told(path[len(view.root) + 1 :]):
+                self.epoch += 1
 
     def refresh(self) -> None:
         """Invalidate if a file or folder that configuration was read from has changed (one stat

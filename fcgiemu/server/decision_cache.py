@@ -165,7 +165,7 @@ def decide(site: Site, exchange: Exchange) -> Decision:
                 exchange.method, exchange.target, exchange.headers, exchange.version, True
             ),
             decision=decision,
-            generation=site.tree.generation,
+            epoch=site.tree.epoch,
             answers=answers,
             folders=tuple(folders.items()),
             any_query=any_query,
@@ -176,7 +176,7 @@ def decide(site: Site, exchange: Exchange) -> Decision:
 
 def holds(site: Site, kept: RememberedDecision) -> bool:
     """Whether a decision would be made again: nothing that it depends on has changed."""
-    return kept.generation == site.tree.generation and _same(kept)
+    return kept.epoch == site.tree.epoch and _same(kept)
 
 
 def _same(kept: RememberedDecision) -> bool:

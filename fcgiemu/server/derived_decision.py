@@ -76,7 +76,7 @@ def with_target(kept: RememberedDecision, head: RequestHead) -> RememberedDecisi
     return RememberedDecision(
         head=head,
         decision=new,
-        generation=kept.generation,
+        epoch=kept.epoch,
         answers=kept.answers,
         folders=kept.folders,
         any_query=template is None,

@@ -18,7 +18,8 @@ class RememberedDecision:
 
     head: RequestHead
     decision: Decision
-    generation: int
+    #: That of the configuration and of the names of files: see ConfigTree.
+    epoch: int
     #: What was found, and the folders whose listings show, while they hold, that all else was not.
     answers: Answers
     folders: tuple[tuple[FileView, Listing], ...]

@@ -300,6 +300,7 @@ class Serving:
         if is_folder or name.endswith(".config"):
             self.site.tree.invalidate()
             self.fastcgi.forget_programs()
+        self.site.tree.file_changed(f"{root}/{relative}")
         if (
             is_folder or lock_of(root).exists()
         ):  # a deployment exchanges files: it touches web.config when it is through

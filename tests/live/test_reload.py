@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import importlib.util
 import os
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ..sites import rules, write, wsgi_site
-from .server import Answer, LiveServer, eventually
+from .server import READY_SECONDS, Answer, LiveServer, eventually
 
 APP = """
 def application(environ, start_response):
@@ -34,6 +35,29 @@ def test_saved_code_runs_at_the_next_request_and_errors_heal(
         tmp_path, {"app.py": APP % "three"}
     )  # the process that could not load it has ended: nothing is left to restart
     assert server.get("/").text == "three"
+
+
+def test_a_file_in_another_case_that_appears_and_goes(
+    tmp_path: Path, serve: Callable[..., LiveServer]
+) -> None:
+    """PATH_TRANSLATED has the spelling on disk, also of requests that have come before over their
+    connection.
+    """
+    app = (APP % "%s").replace('b"%s"', 'environ["PATH_TRANSLATED"].encode()')
+    write(tmp_path, {"app.py": app, "web.config": wsgi_site()})
+    server = serve(tmp_path)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=READY_SECONDS)
+
+    def told() -> str:
+        connection.request("GET", "/Notes.TXT?x")
+        return Path(connection.getresponse().read().decode()).name
+
+    assert told() == told() == "Notes.TXT"
+    (tmp_path / "notes.txt").write_text("")
+    assert eventually(lambda: told() == "notes.txt")
+    (tmp_path / "notes.txt").unlink()
+    assert eventually(lambda: told() == "Notes.TXT")
+    connection.close()
 
 
 def test_a_burst_of_saves_does_not_restart_for_each(

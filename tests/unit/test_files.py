@@ -12,7 +12,7 @@ import pytest
 from fcgiemu.decision import ServeFile
 from fcgiemu.diagnosis.check import check
 from fcgiemu.errors import SiteError
-from fcgiemu.files import FileEntry, FileView, read_bounded, read_text
+from fcgiemu.files import MAX_TOLD, FileEntry, FileView, read_bounded, read_text
 from fcgiemu.http.request import make_request
 from fcgiemu.init.recognise import recognise
 from fcgiemu.modules.responses import made_by_iis
@@ -84,6 +84,31 @@ def test_names(view: FileView, path: str, found: str | None) -> None:
 )
 def test_the_spelling_on_disk(view: FileView, path: str, spelled: str) -> None:
     assert view.spelled(path) == view.root + spelled
+
+
+@pytest.mark.parametrize(
+    ("name", "has_told"),
+    [
+        ("static/new.css", True),
+        ("Static/NEW.css", True),
+        ("static", True),
+        ("static/new.css/Path", False),
+        ("static/ne", False),
+        ("other.css", False),
+    ],
+)
+def test_whose_spelling_has_been_told(view: FileView, name: str, has_told: bool) -> None:
+    assert not view.has_told(name)
+    view.spelled("/static/New.css")
+    assert view.has_told(name) is has_told
+    assert view.has_told("static/new.css") is not has_told
+
+
+def test_more_names_than_are_known_one_by_one(view: FileView) -> None:
+    for number in range(MAX_TOLD + 1):
+        view.spelled(f"/{number}")
+    assert view.has_told("any")
+    assert not view.has_told("any")
 
 
 def test_a_new_file_is_found_at_once(view: FileView) -> None:
