@@ -42,7 +42,11 @@ check: $(VENV)/.test-installed
 	$(BIN)/codespell
 
 coverage: $(VENV)/.test-installed
-	$(PYTEST) --cov=fcgiemu --cov-report=term --cov-report=html
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m $(subst $(BIN)/,,$(PYTEST))
+	$(BIN)/coverage combine -q
+	$(BIN)/coverage html -q
+	$(BIN)/coverage report
 
 bench: $(VENV)/.test-installed
 	$(BIN)/python -m tests.benchmarks
