@@ -17,7 +17,7 @@ from .app_service.environment import AppSetting
 from .app_service.environment import read as read_app_settings
 from .app_service.principal import read_people
 from .errors import SiteError
-from .files import content
+from .files import MAX_TEXT, content, read_bounded
 from .settings import EVERY, OPTIONAL_MODULES, server_pair
 from .version import DOCUMENTATION
 
@@ -142,7 +142,12 @@ def _find(folder: Path) -> tuple[dict[str, Any], Path] | None:
 
 def _text_of(path: Path) -> str:
     try:
-        return path.read_text("utf-8-sig")
+        data = read_bounded(path, MAX_TEXT + 1)
+        if len(data) > MAX_TEXT:
+            raise SiteError(
+                f"{path} has more than {MAX_TEXT} bytes.", "Move what is not a setting elsewhere."
+            )
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise SiteError(f"{path} is not UTF-8.", "Save it as UTF-8.") from error
     except OSError as error:

@@ -276,11 +276,11 @@ class Deployment:
         if self.runtime is not None and self.runtime.note:
             self._tell(f"warning: {self.runtime.note}")
         if self._is_node():
-            self._tell(f"note: a Node site to Kudu ({self.why_not_python()} for a Python site)")
+            self._tell(f"note: a Node site for Kudu ({self.why_not_python()} for a Python site)")
         elif self.runtime is None and not (self.custom and self.custom_command()):
             self._tell(
-                f"note: no Python site to Kudu ({self.why_not_python()}): files are copied, nothing"
-                " is installed"
+                f"note: not a Python site for Kudu ({self.why_not_python()}): files are copied,"
+                " nothing is installed"
             )
         if (self.source / "env").is_dir():
             self._tell("note: the env of the source is left out; a deployment makes its own")

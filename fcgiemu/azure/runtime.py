@@ -60,14 +60,14 @@ def requested_version(source: Path, option: str | None) -> tuple[Version, str]:
         return (
             (DEFAULT, "the default")
             if named is None
-            else (named, "web.config, for want of a runtime.txt (Azure takes 2.7)")
+            else (named, "web.config, as there is no runtime.txt (Azure takes 2.7)")
         )
     configs = [version for version in versioned_configs(source) if version in VALID]
     if configs:  # 2.7, which Azure takes then, is the oldest
         return (
             configs[0],
             (
-                f"web.{configs[0][0]}.{configs[0][1]}.config, for want of a runtime.txt (Azure"
+                f"web.{configs[0][0]}.{configs[0][1]}.config, as there is no runtime.txt (Azure"
                 " takes 2.7)"
             ),
         )
@@ -127,13 +127,14 @@ def choose(source: Path, option: str | None) -> Runtime:
         return Runtime(version, python, why)
     if version < OLDEST and version[0] == 2:
         raise RuntimeRefused(
-            f"{why} wants Python 2.7, which is not installed here: pyenv install 2.7.18, or"
+            f"{why} requires Python 2.7, which is not installed here: pyenv install 2.7.18, or"
             " --python X.Y."
         )
     present = [(other, found) for other in VALID if other >= OLDEST and (found := installed(other))]
     if not present:
         raise RuntimeRefused(
-            f"{why} wants Python {version[0]}.{version[1]}, and none from 3.6 on is installed here."
+            f"{why} requires Python {version[0]}.{version[1]}, and none from 3.6 on is installed"
+            " here."
         )
     nearest, found = min(
         present, key=lambda pair: (abs(pair[0][1] - version[1]), pair[0] < version)

@@ -18,7 +18,7 @@ from ..rewrite.rule import Rule
 from ..site import Site
 
 _FILTERING = "system.webServer/security/requestFiltering"
-#: A script of Node that listens, which is no script of a page.
+#: A script of Node that listens, which is not a script of a page.
 _LISTENS = re.compile(r"\.listen\s*\(|\bcreateServer\s*\(")
 #: A script larger than this is a bundle.
 _MAX_SCRIPT = 1 << 20

@@ -15,7 +15,7 @@ from ..config.tree import Effective
 from ..modules import static_file
 from ..modules.request_filtering import request_filter
 
-#: Extensions of files that are no page of a site: keys, passwords, copies.
+#: Extensions of files that are not pages of a site: keys, passwords, copies.
 SECRET = frozenset(".env .pem .key .pfx .p12 .bak .htpasswd .kdbx .ini".split())
 #: Types without which browsers do not take a file for what it is -> (pattern, the usual one).
 _NEEDED = {

@@ -151,7 +151,7 @@ def has_python_handler(site: Site) -> bool:
 
 
 def _has_type(site: Site, path: str, extension: str) -> bool:
-    """Whether the MIME map has the type of a file. Of PHP it is no help to have one."""
+    """Whether the MIME map has the type of a file. For PHP a type does not help."""
     types = site.effective(path).view(static_file.static_content)
     return extension != ".php" and bool(types.mime_type(os.path.basename(path)))
 

@@ -148,7 +148,7 @@ def _file_system(url: str) -> tuple[Any, str]:
     except (ImportError, ValueError) as error:
         raise SiteError(
             f"{url}: {_words(error)}.",
-            "Install the package that fsspec wants for it, such as adlfs for az:// or s3fs for"
+            "Install the package that fsspec needs for it, such as adlfs for az:// or s3fs for"
             " s3://.",
         ) from error
     return found

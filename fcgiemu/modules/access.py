@@ -1,4 +1,4 @@
-"""<access>: the TLS that sslFlags wants, and the access that a handler requires (403.1 to
+"""<access>: the TLS that sslFlags requires, and the access that a handler requires (403.1 to
 403.7).
 
 IIS Web Core checks both; no module can be removed to lift them.
@@ -17,8 +17,8 @@ _TLS = frozenset({"Ssl", "SslRequireCert", "Ssl128"})
 
 
 def tls(effective: Effective) -> Step | None:
-    """403.4 without the TLS that sslFlags wants, 403.7 without the client certificate. A plan: see
-    context.py.
+    """403.4 without the TLS that sslFlags requires, 403.7 without the client certificate. A plan:
+    see context.py.
     """
     flags = effective.section(SECTION).names("sslFlags")
     return partial(_require_tls, flags) if flags & _TLS else None

@@ -273,10 +273,10 @@ def _hidden(told: JudgedRule, rule: Rule, rules: Sequence[Rule]) -> Iterator[str
 
 
 def _lost(decision: Decision, told: JudgedRule, rule: Rule) -> Iterator[str]:
-    """Keys that a rule that applied has looked up in vain for its URL."""
+    """Keys that a rule that applied has looked up and not found for its URL."""
     if rule.action.url is not None:
         for missing in _unknown_keys(decision, told, rule.action.url.source):
-            yield f"{told.label} uses a key in vain: {missing}"
+            yield f"{told.label} uses a key that is not there: {missing}"
 
 
 _LOOKUP = re.compile(r"\{([^{}:]+):")

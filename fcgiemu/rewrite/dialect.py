@@ -349,7 +349,7 @@ class _Parser:
             length = 2 if char == "x" else 4
             digits = self.source[self.position : self.position + length]
             if not re.fullmatch(f"[0-9A-Fa-f]{{{length}}}", digits):
-                self.fail("error_escape", start, f"\\{char} wants {length} hexadecimal digits.")
+                self.fail("error_escape", start, f"\\{char} requires {length} hexadecimal digits.")
             self.position += length
             return chr(int(digits, 16))
         if char.isascii() and char.isalnum() and POLICY.letter_escapes_refused:
@@ -388,7 +388,9 @@ class _Parser:
         self.position += 1
         high, is_set = self.class_atom()
         if is_set or ord(high) < ord(low):
-            self.fail("error_range", position, "A range wants two characters in ascending order.")
+            self.fail(
+                "error_range", position, "A range requires two characters in ascending order."
+            )
         return f"{_in_class(low)}-{_in_class(high)}"
 
     def class_atom(self) -> tuple[str, bool]:

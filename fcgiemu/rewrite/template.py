@@ -141,7 +141,7 @@ def _call(name: str, argument: Template, lookups: Mapping[str, Lookup]) -> Part:
 def _back_reference(kind: str, name: str, text: str) -> Part:
     if not text.isascii() or not text.isdigit() or int(text) > MAX_BACK_REFERENCE:
         raise TemplateError(
-            f"The back-reference {{{name}:{text}}} wants a number from 0 to {MAX_BACK_REFERENCE}"
+            f"The back-reference {{{name}:{text}}} requires a number from 0 to {MAX_BACK_REFERENCE}"
         )
     number = int(text)
 

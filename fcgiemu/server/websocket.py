@@ -153,7 +153,9 @@ async def join(exchange: Exchange, decision: Decision, other: Other, forwarder: 
         await exchange.respond(await long_searches.sent(decision, answer))
     elif isinstance(decision.action, Proxy) and answer.header("sec-websocket-extensions"):
         upstream.close()
-        message = f"{other.backend.name} wants the WebSocket extension that the client has offered"
+        message = (
+            f"{other.backend.name} requires the WebSocket extension that the client has offered"
+        )
         hint = "Let a rule set HTTP_SEC_WEBSOCKET_EXTENSIONS to nothing: ARR knows no extensions."
         await forwarder.fail(exchange, decision, message, 0, hint, substatus=5)
     else:

@@ -301,7 +301,7 @@ def test_runtime_txt(text: str, version: tuple[int, int] | None) -> None:
     [
         ({"Runtime.txt": "python-3.12"}, "3.13", (3, 12), "runtime.txt"),
         ({"web.config": CONFIG}, "3.13", (3, 13), "--python"),
-        ({"web.config": CONFIG}, None, (3, 4), "web.config, for want of a runtime.txt"),
+        ({"web.config": CONFIG}, None, (3, 4), "web.config, as there is no runtime.txt"),
         (
             {
                 "web.config": CONFIG.replace(
@@ -317,7 +317,7 @@ def test_runtime_txt(text: str, version: tuple[int, int] | None) -> None:
             {"web.3.4.config": CONFIG, "Web.2.7.Config": CONFIG},
             None,
             (2, 7),
-            "web.2.7.config, for want of a runtime.txt",
+            "web.2.7.config, as there is no runtime.txt",
         ),
         ({}, None, (3, 11), "the default"),
     ],
@@ -415,7 +415,7 @@ def test_editable_packages_lead_to_the_site(
     [
         (
             {".skipPythonDeployment": ""},
-            "note: no Python site to Kudu (there is a .skipPythonDeployment)",
+            "note: not a Python site for Kudu (there is a .skipPythonDeployment)",
         ),
         ({"env/x": ""}, "note: the env of the source is left out"),
         (
@@ -852,7 +852,7 @@ def deployed(tmp_path: Path, files: dict[str, str]) -> tuple[Path, list[str]]:
 def test_the_web_config_of_a_node_site(tmp_path: Path, files: dict[str, str], start: str) -> None:
     wwwroot, said = deployed(tmp_path, files)
     text = "\n".join(said)
-    assert "a Node site to Kudu" in text
+    assert "a Node site for Kudu" in text
     if not start:
         assert not (wwwroot / "web.config").exists() and "Kudu writes no web.config" in text
         return

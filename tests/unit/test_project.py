@@ -185,3 +185,10 @@ def test_the_environment_says_it_for_every_command(tmp_path: Path) -> None:
         launcher = Launcher(Site(tmp_path), PoolOptions())
         place = launcher.site.layout.applications[0]
         assert "FCGIEMU_STANDBY" not in launcher.environment(place, Limits())
+
+
+def test_a_file_of_settings_has_a_bounded_size(tmp_path: Path) -> None:
+    with open(tmp_path / "fcgiemu.toml", "wb") as stream:
+        stream.truncate(1 << 31)
+    with pytest.raises(SiteError, match="has more than"):
+        read(tmp_path)

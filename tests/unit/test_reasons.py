@@ -60,7 +60,7 @@ CAUSES: dict[str, tuple[str, list[str]]] = {
         "</rules></rewrite>",
         [
             REWRITES + "/x/, and there is no such file.",
-            "Rule 'R' (web.config:2) uses a key in vain: the map 'Moved' (web.config:1) has no key"
+            "Rule 'R' (web.config:2) uses a key that is not there: the map 'Moved' (web.config:1) has no key"
             " 'old-page'; the nearest is 'old-pgae'.",
         ],
     ),

@@ -130,7 +130,7 @@ def _is_document(node: XmlNode) -> bool:
         ("near::r", "there is no axis 'near'"),
         ("r[nearly(1)]", "there is no function nearly()"),
         ("r[contains('a')]", "contains() has the wrong number of arguments"),
-        ("r[count('a')]", "count() wants nodes"),
+        ("r[count('a')]", "count() requires nodes"),
         ("count(//a)", "it gives no nodes but a value"),
         ("'a' | //a", "'|' stands between values that are not nodes"),
         ("('a')/b", "a step follows a value that is not nodes"),

@@ -169,7 +169,7 @@ class _Evaluator:
         if function.takes == "strings":
             values = [self._cheap(value) for value in values]
         elif function.takes == "nodes" and any(not isinstance(value, list) for value in values):
-            raise BadPath(f"{name}() wants nodes")
+            raise BadPath(f"{name}() requires nodes")
         found = function.run(node, values)
         if isinstance(found, str):
             self._budget.spend(1 + len(found) // 16)
