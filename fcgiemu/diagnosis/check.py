@@ -24,6 +24,7 @@ from ..site import Site
 from . import (
     app_settings,
     condition_sets,
+    application_requests,
     configuration_files,
     folder_rules,
     followed_rules,
@@ -154,6 +155,7 @@ def _of_site(site: Site, files: list[ConfigFile]) -> Iterator[Finding]:
     yield from transforms.findings(site)
     yield from hidden_files.findings(site)
     yield from served_files.findings(site)
+    yield from application_requests.findings(site)
     yield from identities.findings(site, files)
 
 

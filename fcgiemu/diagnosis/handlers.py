@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 
 from ..catalogue import finding
-from ..catalogue.findings import Finding, Span
+from ..catalogue.findings import Finding
 from ..config.file import ConfigFile
 from ..config.merge import Node
 from ..config.reader import Element
@@ -15,7 +15,8 @@ from ..config.tree import Effective
 from ..hosting import Hosting
 from ..modules import asp_net_core, http_platform, iisnode, loaded_modules, pipeline
 from ..modules.handlers import SECTION, lack, path_matcher, pre_condition_holds, table
-from ..programs.interpreters import EXAMPLE, split_processor, wfastcgi_for
+from ..programs.interpreters import EXAMPLE
+from . import script_processor
 from .configuration_files import of_file
 from .windows_variables import is_of_windows
 
@@ -57,7 +58,7 @@ def findings(effective: Effective, file: ConfigFile) -> Iterator[Finding]:
                     near="".join(near),
                 )
         if "FastCgiModule" in item.text("modules"):
-            yield from _program(item, misspelt)
+            yield from script_processor.lacks(item, misspelt)
         names = re.findall(r"%(\w[\w().-]*)%", item.text("scriptProcessor").partition("|")[0])
         stands_for = _STANDS_FOR.search(item.text("scriptProcessor")) is not None
         if stands_for or not all(map(is_of_windows, names)):
@@ -196,8 +197,9 @@ def platform(site: Hosting, effective: Effective, file: ConfigFile) -> Iterator[
         if instances and not any(
             module.lower() in text.lower() for text in _modules(effective, file)
         ):
+            has_any = any(_runs(item) for item in effective.section(SECTION).items)
             yield finding(
-                "handler-platform-unused",
+                f"handler-platform-unused{'' if has_any else '/none'}",
                 instances[0].element.span,
                 element=instances[0].element.source.tag,
                 module=module,
@@ -219,26 +221,6 @@ def _modules(effective: Effective, file: ConfigFile) -> Iterator[str]:
     for group in file.root.iter("handlers") if file.root is not None else ():
         for element in group.children:
             yield element.attributes.get("modules", "")
-
-
-def _program(item: Node, misspelt: Container[Span | None]) -> Iterator[Finding]:
-    """What a scriptProcessor lacks; of one that is ``misspelt`` that has been said."""
-    name, processor = item.text("name"), item.text("scriptProcessor")
-    program, arguments = split_processor(processor)
-    if not program and item.span in misspelt:
-        return
-    if not program:
-        yield finding("handler-no-processor", item.span, handler=name, example=EXAMPLE)
-    elif not arguments and re.search(r"(?i)(?:^|[\\/])pythonw?[\d.]*(?:\.exe)?$", program):
-        yield finding(
-            "handler-python-alone",
-            item.span,
-            handler=name,
-            processor=processor,
-            meant=wfastcgi_for(program),
-        )
-    if re.search(r"(?i)\\Users\\", processor):
-        yield finding("handler-user-profile", item.span, handler=name, processor=processor)
 
 
 class _Before:

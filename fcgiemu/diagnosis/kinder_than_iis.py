@@ -25,7 +25,7 @@ from ..programs.python_choice import ACTIVATE_THIS, activated_folder
 from ..programs.requirements import source_of
 from ..programs.windows_paths import inferred
 from ..site import Site
-from . import asp_net_core
+from . import asp_net_core, script_processor
 from .configuration_files import holds_files
 from .http_platform import suspicions
 from .windows_variables import undefined
@@ -50,6 +50,7 @@ def findings(site: Site) -> Iterator[Finding]:
         yield from _of_handlers(site, application, effective, start)
         yield from _of_script_name(site, application, start)
         yield from _of_activate_this(site, application)
+        yield from script_processor.scripts(site, application)
     yield from asp_net_core.findings(site)
     if (folder := inferred(site)) is not None:
         yield finding(

@@ -1,0 +1,150 @@
+"""Requests that an application in Python is there for, and that never reach it: those of its plain
+URLs, and those with the methods that its code answers.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from ..applications import Application
+from ..catalogue import finding
+from ..catalogue.findings import Finding
+from ..config.merge import Node
+from ..decision import Action, CallFastCgi, CallHttpPlatform, Redirect, Respond
+from ..http.request import make_request
+from ..http.url import UrlRefused
+from ..modules.handlers import SECTION
+from ..site import Site
+
+_PROGRAMS = re.compile(r"(?i)fastcgimodule|httpplatformhandler")
+#: URLs as the routes of an application have them.
+_PLAIN = ("sample", "sample/", "api/sample/1", "")
+#: How code names the methods that it answers, but GET.
+_METHODS = re.compile(
+    r"methods\s*=\s*[\[({]([^\])}]*)[\])}]"
+    r"|@\w+(?:\.\w+)*\.(post|put|patch|delete)\("
+    r"|^\s+(?:async )?def (post|put|patch|delete)\(self"
+    r"|request\.method\s*==\s*[\"'](POST|PUT|PATCH|DELETE)[\"']",
+    re.MULTILINE,
+)
+#: Files and bytes that are looked at for them.
+_MAX_FILES, _MAX_BYTES = 200, 1 << 18
+_PASSED_OVER = {
+    "env",
+    "venv",
+    ".venv",
+    "antenv",
+    "node_modules",
+    "site-packages",
+    "tests",
+    "migrations",
+}
+
+
+def findings(site: Site) -> Iterator[Finding]:
+    """Findings of every application whose own web.config gives requests to Python."""
+    for application in site.layout.applications:
+        file = site.tree.file_of(application.url)
+        section = site.effective(application.url or "/").section(SECTION)
+        own = [item for item in section.items if item.file is file and _is_for_python(item)]
+        if file is None or not own or any(known.severity == "error" for known in file.findings):
+            continue
+        reached = [_answered(site, f"{application.url}/{path}") for path in _PLAIN]
+        if not any(map(_reaches, reached)):
+            yield from _never(own, reached, application)
+        else:
+            yield from _methods(site, application, own[0])
+
+
+def _is_for_python(item: Node) -> bool:
+    return (
+        _PROGRAMS.search(item.text("modules")) is not None
+        and re.search(r"(?i)wfastcgi", item.text("scriptProcessor")) is not None
+        or "httpplatformhandler" in item.text("modules").lower()
+    )
+
+
+def _answered(site: Site, url: str, method: str = "GET") -> Action | None:
+    try:
+        return site.decide(make_request(url, method)).action
+    except (UrlRefused, ValueError):
+        return None
+
+
+def _reaches(action: Action | None) -> bool:
+    return isinstance(action, CallFastCgi | CallHttpPlatform)
+
+
+def _never(
+    own: list[Node], reached: list[Action | None], application: Application
+) -> Iterator[Finding]:
+    """That no plain URL reaches the application, and why."""
+    first, status = (
+        own[0],
+        [(action.status, action.substatus) for action in reached if isinstance(action, Respond)],
+    )
+    if any(isinstance(action, Redirect) for action in reached) or len(status) < len(reached):
+        return
+    if all(one == (403, 1) for one in status):
+        yield finding("handler-access-policy", first.span, handler=first.text("name"))
+        return
+    paths = [item.text("path") for item in own]
+    is_narrow = all(re.fullmatch(r"\*\.\w+|[\w.-]+", path.strip("/")) for path in paths)
+    if is_narrow and all(one[0] in (403, 404) for one in status):
+        yield finding(
+            "handler-few-urls",
+            first.span,
+            handler=first.text("name"),
+            path=" and ".join(dict.fromkeys(paths)),
+            url=f"{application.url}/",
+            status=".".join(map(str, status[-1])),
+        )
+
+
+def _methods(site: Site, application: Application, item: Node) -> Iterator[Finding]:
+    """Methods that the code answers, and that are refused or given to another handler."""
+    for method, place in _used(application.path).items():
+        url = next(
+            f"{application.url}/{path}"
+            for path in _PLAIN
+            if _reaches(_answered(site, f"{application.url}/{path}"))
+        )
+        action = _answered(site, url, method)
+        if isinstance(action, Respond) and (action.status, action.substatus) == (404, 6):
+            yield finding("filtering-verb", item.span, method=method, place=place)
+        elif isinstance(action, Respond) and action.status in (403, 404, 405):
+            yield finding(
+                "handler-verb/used",
+                item.span,
+                severity="warning",
+                handler=item.text("name"),
+                verb=item.text("verb"),
+                meant=f"{item.text('verb')},{method}",
+                method=method,
+                place=place,
+            )
+
+
+def _used(folder: Path) -> dict[str, str]:
+    """The methods that code of a folder answers -> the file and line of the first that does."""
+    found: dict[str, str] = {}
+    for file in _sources(folder):
+        text = file.read_bytes()[:_MAX_BYTES].decode("utf-8", "replace")
+        for match in _METHODS.finditer(text):
+            line = text.count("\n", 0, match.start()) + 1
+            for method in re.findall(r"[A-Za-z]+", " ".join(filter(None, match.groups()))):
+                if method.upper() in ("POST", "PUT", "PATCH", "DELETE"):
+                    place = f"{file.relative_to(folder).as_posix()}:{line}"
+                    found.setdefault(method.upper(), place)
+    return found
+
+
+def _sources(folder: Path) -> Iterator[Path]:
+    count = 0
+    for pattern in ("*.py", "*/*.py", "*/*/*.py"):
+        for file in sorted(folder.glob(pattern)):
+            if count < _MAX_FILES and not _PASSED_OVER.intersection(file.relative_to(folder).parts):
+                count += 1
+                yield file

@@ -1,0 +1,97 @@
+"""``scriptProcessor`` of a handler with FastCgiModule: what the program is, what it runs, and
+whether that speaks FastCGI.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Container, Iterator
+
+from ..applications import Application
+from ..catalogue import finding
+from ..catalogue.findings import Finding, Span
+from ..config.merge import Node
+from ..hosting import Hosting
+from ..modules.handlers import SECTION
+from ..programs.interpreters import EXAMPLE, split_processor, wfastcgi_for
+
+_PYTHON = r"(?i)(?:^|[\\/])pythonw?[\d.]*(?:\.exe)?\"?$"
+#: Programs that are web servers, or start one: they speak HTTP.
+_SPEAK_HTTP = frozenset(
+    """daphne django-admin dotnet flask granian gunicorn hypercorn java node npm streamlit uvicorn
+    waitress-serve""".split()
+)
+#: Modules that speak FastCGI, as sources name them.
+_FASTCGI = re.compile(r"(?i)fastcgi|fcgi|flup")
+
+
+def lacks(item: Node, misspelt: Container[Span | None]) -> Iterator[Finding]:
+    """What a scriptProcessor lacks by its text; of one that is ``misspelt`` that has been said."""
+    name, processor = item.text("name"), item.text("scriptProcessor")
+    program, arguments = split_processor(processor)
+    if not program and item.span in misspelt:
+        return
+    if not program:
+        yield finding("handler-no-processor", item.span, handler=name, example=EXAMPLE)
+    elif not arguments and re.search(_PYTHON, program):
+        yield finding(
+            "handler-python-alone",
+            item.span,
+            handler=name,
+            processor=processor,
+            meant=wfastcgi_for(program),
+        )
+    elif program.startswith("/") or re.match(r"(?i)/(?:usr|home|opt|var)/", arguments):
+        yield finding(
+            "handler-no-processor/unix",
+            item.span,
+            handler=name,
+            processor=processor,
+            example=EXAMPLE,
+        )
+    elif _speaks_http(program, arguments):
+        yield finding("handler-no-fastcgi/server", item.span, handler=name, processor=processor)
+    if re.search(r"\s\||\|\s|\|\|", processor):
+        meant = re.sub(r"\s*\|[\s|]*", "|", processor)
+        yield finding("handler-no-bar/blank", item.span, meant=meant)
+    if re.search(r"(?i)\\Users\\", processor):
+        yield finding("handler-user-profile", item.span, handler=name, processor=processor)
+
+
+def _speaks_http(program: str, arguments: str) -> bool:
+    """Whether a program or the module that Python runs is a web server."""
+    module = re.match(r"-m\s+([\w.-]+)", arguments.strip())
+    words = re.split(r"[\\/]", program.strip('"'))[-1].lower().removesuffix(".exe")
+    if re.search(r"(?i)\bmanage\.py\"?\s+runserver\b", arguments):
+        return True
+    return words in _SPEAK_HTTP or (
+        module is not None
+        and (module[1] in _SPEAK_HTTP or module[1] in ("waitress", "http.server"))
+    )
+
+
+def scripts(site: Hosting, application: Application) -> Iterator[Finding]:
+    """Scripts of an application that a Python is to run, and that speak no FastCGI."""
+    for item in site.effective(application.url or "/").section(SECTION).items:
+        program, arguments = split_processor(item.text("scriptProcessor"))
+        script = re.match(r"\"?([^\"|]*?([\w.-]+\.py))\"?(?:\s|$)", arguments)
+        if (
+            "FastCgiModule" not in item.text("modules")
+            or item.span is None
+            or script is None
+            or not re.search(_PYTHON, program)
+            or "wfastcgi" in script[2].lower()
+        ):
+            continue
+        file = next(iter(sorted(application.path.glob(script[2]))), None)
+        text = file.read_text("utf-8", "replace") if file is not None and file.is_file() else None
+        if text is not None and not _FASTCGI.search(text) and not _speaks_http(program, arguments):
+            module = script[2].removesuffix(".py")
+            yield finding(
+                "handler-no-fastcgi",
+                item.span,
+                handler=item.text("name"),
+                script=script[2],
+                meant=wfastcgi_for(program),
+                module=module,
+            )
