@@ -17,13 +17,15 @@ import click
 from .. import catalogue
 from ..catalogue import page
 from ..catalogue.findings import Finding
+from ..config.reader import MAX_BYTES
 from ..diagnosis.check import is_passed_over, stream, worst
 from ..errors import SiteError
+from ..files import find
 from ..site import Site
 from ..version import DOCUMENTATION
 from . import fail
 from .shared_options import format_option, site_argument
-from .site_options import open_site, site_options
+from .site_options import settings_of, site_options
 from .watching import again
 
 if TYPE_CHECKING:
@@ -35,7 +37,8 @@ _COLOURS = {"error": "red", "warning": "yellow", "info": "cyan"}
 @click.command(
     help=(
         "Find what is wrong or surprising in the configuration of SITE. Exit status: 2 errors, 1"
-        " warnings, else 0."
+        " warnings, else 0. SITE may be -: the web.config of the current folder, as standard input"
+        " has it."
     )
 )
 @site_argument
@@ -85,8 +88,12 @@ def command(
         return
     if watch and (fix or diff):
         raise click.UsageError("--watch does not go with --fix or --diff.")
+    is_input = str(site) == "-"
+    if is_input and (fix or diff or watch):
+        raise click.UsageError("--fix, --diff and --watch need a file, and - is none.")
     run = _Run(
-        site=site,
+        site=Path() if is_input else site,
+        text=sys.stdin.buffer.read(MAX_BYTES + 1) if is_input else None,
         kind="json" if as_json else kind,
         ignored=_codes(ignore),
         selected=_selected(select),
@@ -109,17 +116,30 @@ class _Run:
     selected: set[str] | None
     baseline: Path | None
     settings: dict[str, Any]
+    #: What is read in the place of web.config; None for the file itself.
+    text: bytes | None = None
+    #: What --watch has shown last.
+    _before: list[Finding] | None = None
 
     def status(self) -> int:
         """Show what is found; the exit status."""
         return self._show(shown for _, _, shown in self._found(self._parts()))
 
     def watched(self) -> None:
-        """As ``status``, for one of many times: a site that cannot be read is one message."""
+        """As ``status``, for one of many times: a site that cannot be read is one message, and what
+        was said already is not said again: the output may lie in the site itself.
+        """
         try:
-            self.status()
+            found = [shown for _, _, shown in self._found(self._parts())]
         except SystemExit:
-            pass
+            self._before = None
+            return
+        if found == self._before:
+            if sys.stderr.isatty():
+                click.echo("Checked again: nothing has changed.", err=True)
+            return
+        self._before = found
+        self._show(found)
         click.echo(f"Watching {self.site}; Ctrl-C ends.", err=True)
 
     def changed(self, write: bool) -> int:
@@ -170,7 +190,12 @@ class _Run:
 
     def _open(self, folder: Path) -> Site:
         try:
-            opened = open_site(folder, **self.settings)
+            settings = settings_of(folder, **self.settings)
+            if self.text is not None:
+                own = Path(os.path.abspath(folder))
+                file = find(own, "web.config") or own / "web.config"
+                settings = replace(settings, unsaved={str(file): self.text})
+            opened = Site(folder, settings)
             # what a signed-in user gets is looked at
             opened.settings = replace(opened.settings, easy_auth=None)
             return opened

@@ -21,6 +21,7 @@ from ..modules import handlers
 from ..programs.windows_paths import is_ours, path_pairs
 from ..site import Site
 from ..worker import paths
+from . import named_application
 from .handler_names import (
     likely_handler,
     meant,
@@ -30,6 +31,7 @@ from .handler_names import (
     settings_module,
 )
 from .import_errors import folder_with
+from .import_time import line_that_serves
 from .remedies import folder_of_the_site
 
 _SECRET_NAME = re.compile(
@@ -99,7 +101,9 @@ def _value(
             variable=unknown[0],
         )
     local = paths.map_path(value, path_pairs(site)) if paths.is_windows(value) else None
-    if name == "WSGI_LOG" and not unknown:
+    if name == "WSGI_LOG" and re.search(r"[\\/]$", value):
+        yield finding("settings-log-folder", span, value=value, meant=f"{value}wfastcgi.log")
+    elif name == "WSGI_LOG" and not unknown:
         mapped = paths.map_setting(name, value, path_pairs(site), str(application.path))
         folder = os.path.dirname(os.path.join(application.path, mapped))
         inside = Path(folder).is_relative_to(site.path) and not is_ours(site, folder)
@@ -127,6 +131,9 @@ def _folders(site: Site, application: Application, value: str, span: Span) -> It
     """Folders of PYTHONPATH that are not in the site, where they should be."""
     if re.search(r"(?i)[^;]{2,}:(?:[a-z]:\\|/)|(?<=\w):(?:\.|%)", value):
         yield finding("settings-pythonpath-colon", span, value=value)
+        return
+    if re.search(r"(?i)[,|]\s*(?:[a-z]:\\|%|\.[\\/])", value):
+        yield finding("settings-pythonpath-colon/comma", span, value=value)
         return
     for part in filter(None, map(str.strip, value.split(";"))):
         if "%" in part and not part.upper().startswith("%HOME%"):
@@ -187,6 +194,12 @@ def _modules(
             if wrong := _handler_name(name, value, span, application.path):
                 yield wrong
                 continue
+        elif re.search(r"[\\/]|\.py$", value):
+            plain = re.sub(r"[\\/]+", ".", value.removesuffix(".py")).strip(".")
+            yield finding(
+                "settings-handler-name/settings", span, name=name, value=value, meant=plain
+            )
+            continue
         first, *parts = value.split(".")
         inner = parts if name == "DJANGO_SETTINGS_MODULE" else parts[:-1]
         if (
@@ -211,6 +224,23 @@ def _modules(
                 folder=place.get("folder", ""),
                 path=place.get("value", ""),
             )
+        elif name == "WSGI_HANDLER" and (
+            own := _own_file(value.rpartition(".")[0], application.path)
+        ):
+            yield from named_application.behind_wfastcgi(own, value, span)
+            line = line_that_serves(own)
+            if line is not None:
+                file = os.path.relpath(own, application.path)
+                yield finding("settings-server-at-import", span, file=file, line=line)
+            if near := _near_attribute(application, value):
+                yield finding(
+                    "settings-missing-module/attribute",
+                    span,
+                    name=name,
+                    value=value,
+                    missing=value.rpartition(".")[2],
+                    near=near,
+                )
         elif name != "DJANGO_SETTINGS_MODULE" and (near := _near_attribute(application, value)):
             yield finding(
                 "settings-missing-module/attribute",

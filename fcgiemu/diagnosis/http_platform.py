@@ -25,6 +25,7 @@ from ..programs.process_command import log_file
 from ..programs.windows_paths import inferred, is_ours, path_pairs
 from ..site import Site
 from ..worker import paths
+from . import named_application
 from .causes import causes
 from .configuration_files import holds_files
 from .remedies import folder_of_the_site
@@ -133,11 +134,51 @@ def suspicions(
         yield finding("platform-unquoted-blank", span, path=path)
     if settings.forwards_token:
         yield finding("platform-windows-token", span)
+    yield from _program(settings, span)
     yield from _script(application, settings, span)
+    yield from named_application.behind_platform(application.path, settings.arguments, span)
+    yield from _reloader(application, settings, span)
     yield from _fixed_port(settings, span)
     yield from _deaf(site, application, settings, span)
     yield from _forks(application, settings, span)
     yield from _log_folder(site, application, settings, span)
+
+
+def _program(settings: HttpPlatform, span: Span | None) -> Iterator[Finding]:
+    """A program that no Windows has, or whose arguments stand behind it."""
+    path = settings.process_path.strip().strip('"')
+    words = re.fullmatch(r"(?i)(.*?\.exe\"?)\s+(\S.*)", path)
+    if path.startswith("/") or re.search(r"(?i)(?:^|/)\.?v?env/bin/", path.replace("\\", "/")):
+        form = "venv" if "env/bin/" in path.replace("\\", "/").lower() else "unix"
+        meant = re.sub(r"(?i)[\\/]bin[\\/](python)[\d.]*$", r"\\Scripts\\\1.exe", path)
+        meant = meant.replace("/", "\\")
+        yield finding(f"platform-program/{form}", span, path=path, meant=meant)
+    elif words is not None:
+        yield finding("platform-program", span, path=path, program=words[1], rest=words[2])
+
+
+#: What has a server watch its files: a second process that IIS does not know.
+_RELOADS = re.compile(r"(?:^|\s)--reload\b|\brunserver\b(?!.*--noreload)|\bflask\b.*--debug\b")
+_DEBUGS = re.compile(
+    r"\.run\((?:[^()]|\([^()]*\))*\b(debug|reload)\s*=\s*True(?!.*use_reloader\s*=\s*False)"
+)
+
+
+def _reloader(
+    application: Application, settings: HttpPlatform, span: Span | None
+) -> Iterator[Finding]:
+    """A server that starts itself again when its files change."""
+    if match := _RELOADS.search(settings.arguments):
+        word = "runserver" if "runserver" in match[0] else match[0].split()[-1]
+        form = "/runserver" if word == "runserver" else ""
+        yield finding(f"platform-reloader{form}", span, word=word)
+        return
+    script = (_words(settings.arguments) or [""])[0]
+    file = Path(paths.below(str(application.path), script)) if script.endswith(".py") else None
+    if file is not None and file.is_file():
+        if match := _DEBUGS.search(file.read_text("utf-8", "replace")):
+            word = f"{match[1]}=True"
+            yield finding("platform-reloader/script", span, word=word, script=script)
 
 
 def _words(text: str) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,16 +14,28 @@ from ..errors import SiteError
 Key = tuple[str, str, str]
 
 
-def _key(finding: Finding) -> Key:
-    """What a finding is known by: its line may move."""
-    return finding.code, finding.span.file if finding.span else "", finding.message
+#: What changes in a message although the finding stays: places of other elements, counts.
+_MOVING = re.compile(r":\d+:\d+\b|(?<=\bline )\d+|\d+(?= more\b)|\b[\w./-]+(?= and \d+ more\b)")
+
+
+def _key(code: str, file: str, message: str) -> Key:
+    """What a finding is known by: lines may move, its own and those that its message names."""
+    return code, file, _MOVING.sub("", message)
+
+
+def _of(finding: Finding) -> Key:
+    return _key(finding.code, finding.span.file if finding.span else "", finding.message)
 
 
 def write(path: Path, findings: Sequence[Finding]) -> None:
     """Write the findings of today. Raises OSError."""
     entries = [
-        {"code": code, "file": file, "message": message}
-        for code, file, message in map(_key, findings)
+        {
+            "code": finding.code,
+            "file": finding.span.file if finding.span else "",
+            "message": finding.message,
+        }
+        for finding in findings
     ]
     path.write_text(json.dumps(entries, indent=1, ensure_ascii=False) + "\n", "utf-8")
 
@@ -33,15 +46,15 @@ def new(path: Path, findings: Sequence[Finding]) -> list[Finding]:
     """
     try:
         entries = json.loads(path.read_text("utf-8"))
-        known = Counter((entry["code"], entry["file"], entry["message"]) for entry in entries)
+        known = Counter(_key(entry["code"], entry["file"], entry["message"]) for entry in entries)
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise SiteError(
             f"{path} is not a baseline: {error}.", "Remove it, and run check again to write one."
         ) from error
     found = []
     for finding in findings:
-        if known[_key(finding)] > 0:
-            known[_key(finding)] -= 1
+        if known[_of(finding)] > 0:
+            known[_of(finding)] -= 1
         else:
             found.append(finding)
     return found

@@ -754,3 +754,45 @@ def test_watching(tmp_path: Path) -> None:
     again(tmp_path, once, watcher=watcher, sleep=slept.append)
     assert rounds == [0, 1, 2] and slept == [SETTLE_SECONDS] * 2
     assert made[0].running == ["start", "stop"]
+
+
+def test_watching_says_a_thing_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The output may be a file of the site: to write it is a change, and must not lead to more."""
+
+    def twice(_root: Path, once: Callable[[], None]) -> None:
+        once()
+        once()
+        write(tmp_path, {"web.config": web_config("<handlers />")})
+        once()
+
+    write(tmp_path, {"web.config": web_config("<handler />")})
+    monkeypatch.setattr("fcgiemu.cli.check.again", twice)
+    assert CliRunner().invoke(main, ["check", str(tmp_path), "--watch"]).exit_code == 0
+    result = CliRunner().invoke(main, ["check", str(tmp_path), "--watch"])
+    assert result.output.count("nothing found") == 1
+
+
+def test_standard_input_is_the_web_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for text, code in (
+        ("<configuration />", 0),
+        ("<configuration><system.webserver /></configuration>", 1),
+        ("", 2),
+    ):
+        assert CliRunner().invoke(main, ["check", "-"], input=text).exit_code == code
+    write(tmp_path, {"web.config": "<configuration"})
+    assert CliRunner().invoke(main, ["check", "-"], input="<configuration />").exit_code == 0
+    assert "need a file" in CliRunner().invoke(main, ["check", "-", "--fix"]).output
+
+
+def test_a_baseline_knows_a_finding_whose_message_names_another_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = '<handlers>{}<add name="a" path="*.x" verb="*" modules="M" /><remove name="a" />'
+    command = ["check", ".", "--baseline", "known.json", "--select", "handler-removed"]
+    monkeypatch.chdir(tmp_path)
+    for before in ("", "\n\n"):
+        write(tmp_path, {"web.config": web_config(config.format(before) + "</handlers>")})
+        assert CliRunner().invoke(main, command).exit_code == 0
