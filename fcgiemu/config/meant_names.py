@@ -62,6 +62,8 @@ def of_element(section: str, element: Element, known: ElementSchema) -> str:
         return remedy
     if entry := next((name for name in known.collections if _is_entry(element, known, name)), ""):
         return f"Write <{entry}>."
+    if element.tag in known.attributes:
+        return f'It is an attribute: write <{holder} {element.tag}="…">.'
     words = list(_words(known))
     if near := get_close_matches(element.tag, words, 1):
         return f"Did you mean '{near[0]}'?"

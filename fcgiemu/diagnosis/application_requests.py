@@ -13,10 +13,9 @@ from ..catalogue import finding
 from ..catalogue.findings import Finding
 from ..config.merge import Node
 from ..decision import Action, CallFastCgi, CallHttpPlatform, Redirect, Respond
-from ..http.request import make_request
-from ..http.url import UrlRefused
 from ..modules.handlers import SECTION
 from ..site import Site
+from .decisions import decided
 
 _PROGRAMS = re.compile(r"(?i)fastcgimodule|httpplatformhandler")
 #: URLs as the routes of an application have them.
@@ -67,10 +66,8 @@ def _is_for_python(item: Node) -> bool:
 
 
 def _answered(site: Site, url: str, method: str = "GET") -> Action | None:
-    try:
-        return site.decide(make_request(url, method)).action
-    except (UrlRefused, ValueError):
-        return None
+    decision = decided(site, url, method)
+    return decision.action if decision is not None else None
 
 
 def _reaches(action: Action | None) -> bool:

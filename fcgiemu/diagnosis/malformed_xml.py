@@ -133,7 +133,7 @@ def _open_elements(text: str) -> list[_Open]:
 def _of_structure(text: str, lines: list[str], line: int, column: int, reason: str) -> str:
     here = lines[line - 1] if line <= len(lines) else ""
     if "mismatched tag" in reason:
-        return _mismatched(_open_elements(text), here, column)
+        return _mismatched(text, here, column)
     if "no element found" in reason:
         left = _open_elements(text)
         return _said("end", tag=left[-1].tag, line=left[-1].line) if left else _said("nothing")
@@ -158,8 +158,15 @@ def _of_structure(text: str, lines: list[str], line: int, column: int, reason: s
     return ""
 
 
-def _mismatched(left: list[_Open], here: str, column: int) -> str:
+def _surplus(tag: str, text: str) -> str:
+    """What to do about a closing tag of an element that is not open."""
+    is_there = re.search(rf"<{re.escape(tag)}(?=[\s>])", text) is not None
+    return _said("surplus" if is_there else "begin", tag=tag)
+
+
+def _mismatched(text: str, here: str, column: int) -> str:
     """What to do about a closing tag that is not that of the innermost element."""
+    left = _open_elements(text)
     closing = re.match(r"[</]*([\w:.-]+)", here[max(column - 3, 0) :])
     tag = closing[1] if closing else ""
     if not left:
@@ -168,7 +175,7 @@ def _mismatched(left: list[_Open], here: str, column: int) -> str:
     if tag.lower() == inner.tag.lower() and tag != inner.tag:
         return _said("case", tag=inner.tag, written=tag, line=inner.line)
     if tag and all(tag != element.tag for element in left):
-        return _said("surplus", tag=tag)
+        return _surplus(tag, text)
     return _said("unclosed", tag=inner.tag, line=inner.line)
 
 
@@ -188,7 +195,7 @@ def _of_place(lines: list[str], number: int, column: int) -> str:
         return said
     follows = line[column - 1 :]
     if before == "<" and follows.startswith("/"):
-        return _said("surplus", tag=re.split(r"[\s>]", follows[1:])[0])
+        return _surplus(re.split(r"[\s>]", follows[1:])[0], "\n".join(lines))
     if quotes % 2 == 0 and follows.startswith("<") and not follows.startswith("<!--"):
         return _said("open", tag=re.split(r"[\s>]", before[1:])[0], line=begin)
     if quotes % 2 and follows.startswith("<") and "\n" not in before:

@@ -7,25 +7,24 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from xml.sax.saxutils import quoteattr
 
 from ..catalogue import filled, finding
 from ..catalogue.findings import Finding, Span
 from ..config.file import ConfigFile
-from ..config.merge import Node
 from ..config.tree import Effective
-from ..decision import Decision, Redirect, Respond, ServeFile
+from ..decision import Redirect, Respond, ServeFile
 from ..files import UNWATCHED
 from ..http.request import make_request
-from ..http.url import UrlRefused, encode_path
+from ..http.url import UrlRefused
 from ..modules import handlers, static_file
 from ..site import Site
+from . import error_pages
 from .configuration_files import holds_files
+from .decisions import decided
 from .tried_remedies import Remedy, first_that_works
 
-_ERRORS = "system.webServer/httpErrors"
 _DOCUMENTS = "system.webServer/defaultDocument"
 _REDIRECT = "system.webServer/httpRedirect"
 #: Extensions of files that browsers ask for and that a MIME map of IIS may lack.
@@ -73,15 +72,8 @@ def findings(site: Site) -> Iterator[Finding]:
 
 def of_configuration(site: Site, effective: Effective, file: ConfigFile) -> Iterator[Finding]:
     """Findings about what ``file`` says of error pages and redirects."""
-    yield from _error_pages(site, effective, file)
+    yield from error_pages.findings(site, effective, file)
     yield from _whole_redirect(site, effective, file)
-
-
-def _decided(site: Site, path: str) -> Decision | None:
-    try:
-        return site.decide(make_request(encode_path(path)))
-    except (UrlRefused, ValueError):
-        return None
 
 
 # -- files -----------------------------------------------------------------------------------------
@@ -138,7 +130,7 @@ def _secrets(site: Site) -> Iterator[Finding]:
             continue
         if extension in (".py", ".pyc", ".sql") and not is_python:
             continue  # pages run Python in the browser, and data may be there to be had
-        decision = _decided(site, path)
+        decision = decided(site, path)
         if decision is not None and isinstance(decision.action, ServeFile):
             said.add(extension)
             yield finding("static-secret/file", None, path=path, name=name)
@@ -158,7 +150,7 @@ def _has_type(site: Site, path: str, extension: str) -> bool:
 
 def _is_refused(site: Site, path: str, status: tuple[int, int]) -> bool:
     """Whether a URL path is answered with an error."""
-    decision = _decided(site, path)
+    decision = decided(site, path)
     action = decision.action if decision is not None else None
     return isinstance(action, Respond) and (action.status, action.substatus) == status
 
@@ -321,7 +313,7 @@ def _endless(site: Site, file: ConfigFile, span: Span, hops: Sequence[str]) -> F
     known = [Remedy("redirect-loop/section", {"element": element}, changes)] if path else []
 
     def ends(changed: Site) -> bool:
-        first, last = (_decided(changed, path) for path in hops[:2])
+        first, last = (decided(changed, path) for path in hops[:2])
         return (
             isinstance(first and first.action, Redirect)
             and last is not None

@@ -1,0 +1,136 @@
+"""``<httpErrors>``: pages that cannot be found, that are never shown, or that change the status."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from difflib import get_close_matches
+from itertools import chain
+from pathlib import Path
+
+from ..catalogue import finding
+from ..catalogue.findings import Finding
+from ..config.file import ConfigFile
+from ..config.merge import Node
+from ..config.tree import Effective
+from ..decision import CallFastCgi, CallHttpPlatform, Respond, ServeFile
+from ..site import Site
+from .configuration_files import holds_files
+from .decisions import decided
+
+_ERRORS = "system.webServer/httpErrors"
+
+
+def findings(site: Site, effective: Effective, file: ConfigFile) -> Iterator[Finding]:
+    """Findings about the pages that ``file`` gives to a configuration."""
+    section = effective.section(_ERRORS)
+    default = section.text("defaultResponseMode")
+    yield from _unused_pages(effective, file)
+    for item in section.items:
+        if item.file is not file or item.span is None or not item.text("path"):
+            continue
+        if not item.has("statusCode"):
+            continue  # an error of its own
+        path = item.text("path")
+        mode = item.text("responseMode") if item.has("responseMode") else default
+        status = item.integer("statusCode")
+        prefix = item.text("prefixLanguageFilePath") if item.has("prefixLanguageFilePath") else ""
+        is_of_iis = "custerr" in prefix.lower() and re.fullmatch(r"\d{3}(?:-\d+)?\.html?", path)
+        if prefix and mode == "File" and not path.startswith("~") and not is_of_iis:
+            yield finding("errors-page/prefix", item.span, status=status, path=path, prefix=prefix)
+        elif mode != "Redirect" and re.match(r"(?i)https?:|//", path):
+            yield finding("errors-page/outside", item.span, status=status, path=path, mode=mode)
+        elif path.startswith("~"):
+            meant = path[1:] if mode == "ExecuteURL" else path[2:].replace("/", "\\")
+            yield finding("errors-page/tilde", item.span, status=status, path=path, meant=meant)
+        elif mode == "File" and path.startswith("/"):
+            meant = path.lstrip("/").replace("/", "\\")
+            yield finding("errors-page/slash", item.span, status=status, path=path, meant=meant)
+        elif mode == "File" and re.match(r"(?i)[a-z]:\\", path):
+            if not section.flag("allowAbsolutePathsWhenDelegated"):
+                yield finding("errors-absolute-path", item.span, section=_ERRORS, path=path)
+        elif mode == "File":
+            yield from _missing(site, file, item, path.replace("\\", "/"))
+        elif mode == "ExecuteURL" and path.startswith("/"):
+            yield from _executed(site, item, path)
+        elif mode == "ExecuteURL":
+            meant = "/" + path.replace("\\", "/")
+            yield finding("errors-page/relative", item.span, status=status, path=path, meant=meant)
+        elif mode == "Redirect" and status >= 400:
+            yield finding("errors-redirect", item.span, status=status, path=path)
+
+
+def _unused_pages(effective: Effective, file: ConfigFile) -> Iterator[Finding]:
+    """Pages of a file that nobody gets to see: everybody is sent the details."""
+    section = effective.section(_ERRORS)
+    own = [item for item in section.items if item.file is file and item.text("path")]
+    if not own or own[0].span is None:
+        return
+    if section.text("errorMode") == "Detailed":
+        yield finding("errors-unused", own[0].span)
+
+
+def _missing(site: Site, file: ConfigFile, item: Node, path: str) -> Iterator[Finding]:
+    """A page of the disk that is not there."""
+    found = site.find(f"{file.directory}/{path}")
+    if found is not None and not found.is_directory:
+        if os.path.basename(found.path) != os.path.basename(path):
+            status, name = item.integer("statusCode"), os.path.basename(found.path)
+            yield finding("errors-case", item.span, status=status, path=path, near=name)
+        return
+    if not holds_files(Path(site.local_path(file.directory))):
+        return
+    near = _near_page(Path(site.local_path(file.directory)), path)
+    yield finding(
+        f"errors-page/{'near' if near else 'missing'}",
+        item.span,
+        status=item.integer("statusCode"),
+        path=path,
+        near=near,
+    )
+
+
+def _near_page(folder: Path, path: str) -> str:
+    """The page that is meant by one which is not there: of the same name in another folder, or of
+    almost the same name in its own; "" for none.
+    """
+    name = os.path.basename(path)
+    for place in chain(folder.glob(name), folder.glob(f"*/{name}"), folder.glob(f"*/*/{name}")):
+        return str(place.relative_to(folder)).replace(os.sep, "\\")
+    own = folder / os.path.dirname(path)
+    names = [one.name for one in own.iterdir() if one.is_file()] if own.is_dir() else []
+    near = get_close_matches(name, names, 1)
+    return "".join(near)
+
+
+def _executed(site: Site, item: Node, path: str) -> Iterator[Finding]:
+    """A page that is executed: as a file it is answered 200, and it may not be there."""
+    status = item.integer("statusCode")
+    decision = decided(site, path.partition("?")[0])
+    action = decision.action if decision is not None else None
+    if isinstance(action, ServeFile) and status >= 400:
+        yield finding("errors-soft", item.span, status=status, path=path)
+    elif isinstance(action, CallFastCgi | CallHttpPlatform) and status >= 500:
+        yield finding("errors-own-program", item.span, status=status, path=path)
+    elif (
+        isinstance(action, Respond) and _leads_to_a_file(site, path) and action.status in (403, 404)
+    ):
+        answer = f"{action.status}.{action.substatus}"
+        yield finding("errors-page/refused", item.span, status=status, path=path, answer=answer)
+    elif (
+        isinstance(action, Respond)
+        and action.status == 404
+        and "." in path
+        and not _leads_to_a_file(site, path.partition("?")[0])
+    ):
+        yield finding("errors-page/url", item.span, status=status, path=path)
+
+
+def _leads_to_a_file(site: Site, path: str) -> bool:
+    """Whether a URL path is that of a file, or of one with further segments behind it: such a page
+    is there, and what keeps it from being answered is said by itself.
+    """
+    parts = path.strip("/").split("/")
+    found = (site.find("/" + "/".join(parts[:end])) for end in range(len(parts), 0, -1))
+    return any(entry is not None and not entry.is_directory for entry in found)
