@@ -374,7 +374,8 @@ _OF_SYSTEM_WEB = frozenset(
     httpRuntime
     identity machineKey membership pages roleManager sessionState trace trust webServices""".split()
     """assemblies compilation globalization healthMonitoring httpCookies httpHandlers httpModules
-    httpRuntime identity machineKey membership pages roleManager sessionState trace trust webServices""".split()
+    httpRuntime identity machineKey membership pages roleManager sessionState trace trust
+    webServices""".split()
 )
 #: What people put directly under <configuration> by mistake -> where it belongs.
 _MISPLACED = {

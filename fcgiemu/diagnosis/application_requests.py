@@ -87,6 +87,9 @@ def _never(
     if all(one == (403, 1) for one in status):
         yield finding("handler-access-policy", first.span, handler=first.text("name"))
         return
+    if all(one == (404, 7) for one in status[:2]):
+        yield finding("filtering-extension/none", first.span)
+        return
     paths = [item.text("path") for item in own]
     is_narrow = all(re.fullmatch(r"\*\.\w+|[\w.-]+", path.strip("/")) for path in paths)
     if is_narrow and all(one[0] in (403, 404) for one in status):

@@ -46,6 +46,7 @@ from . import (
     rewrite_rules,
     rewrite_targets,
     served_files,
+    sign_in,
     source_text,
     transforms,
     unused_maps,
@@ -196,6 +197,7 @@ def _of_configuration(site: Site, effective: Effective, file: ConfigFile) -> Ite
     found += handlers.not_emulated(effective)
     found += iis_modules.findings(site, effective, file)
     found += mime_maps.of_configuration(effective, file)
+    found += sign_in.findings(effective, file)
     bad_templates = {finding.span for finding in found if finding.code == "rewrite-bad-template"}
     served_as_files = handlers.serve_files(effective)
     lost = any(known.code in ("config-unreadable", "config-source") for known in file.findings)

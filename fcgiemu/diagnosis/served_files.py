@@ -20,7 +20,7 @@ from ..http.request import make_request
 from ..http.url import UrlRefused
 from ..modules import handlers, static_file
 from ..site import Site
-from . import error_pages
+from . import error_pages, refused_files
 from .configuration_files import holds_files
 from .decisions import decided
 from .tried_remedies import Remedy, first_that_works
@@ -67,6 +67,7 @@ def findings(site: Site) -> Iterator[Finding]:
     """Findings about the files of a site as a whole."""
     yield from _mime_types(site)
     yield from _secrets(site)
+    yield from refused_files.findings(site, _files(site))
     yield from _root(site)
 
 

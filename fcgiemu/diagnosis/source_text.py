@@ -12,7 +12,7 @@ from ..catalogue import finding
 from ..catalogue.findings import Finding
 from ..config.file import ConfigFile
 from ..config.reader import Element
-from . import mime_maps, response_headers
+from . import client_cache, mime_maps, response_headers
 
 #: Elements of the top level whose names people write in another case, and lose all that they hold.
 _TOP = {
@@ -55,21 +55,10 @@ def findings(file: ConfigFile) -> Iterator[Finding]:
     for element in file.root.iter("staticContent"):
         yield from _removed_maps(element)
         yield from mime_maps.findings(element)
-    for element in file.root.iter("clientCache"):
-        value = element.attributes.get("cacheControlMaxAge", "")
-        mode = element.attributes.get("cacheControlMode", "")
-        if value and not mode and not file.directory and not _sets_mode(file.root, element):
-            yield finding("static-max-age/mode", element.span, value=value)
-        hours = re.fullmatch(r"(\d{2,5}):\d\d:\d\d", value)
-        if hours and int(hours[1]) > 23:
-            yield finding("static-max-age", element.span, value=value, number=int(hours[1]))
+    yield from client_cache.findings(file)
+    yield from _addresses(file.root)
+    yield from _secrets(file.root)
     yield from _places(file.root)
-
-
-def _sets_mode(root: Element, element: Element) -> bool:
-    """Whether another <clientCache> of a file sets the mode that this one relies on."""
-    others = (other for other in root.iter("clientCache") if other is not element)
-    return any("cacheControlMode" in other.attributes for other in others)
 
 
 def _places(root: Element) -> Iterator[Finding]:
@@ -79,6 +68,8 @@ def _places(root: Element) -> Iterator[Finding]:
         meant = path.lstrip("~/\\")
         if "*" in path:
             yield finding("config-location-path/star", element.span, path=path)
+        elif re.match(r"(?i)[a-z]:[\\/]|\\\\|https?:", path):
+            yield finding("config-location-path/absolute", element.span, path=path)
         elif meant != path and meant:
             yield finding("config-location-path", element.span, path=path, meant=meant)
     for web in root.iter("system.web"):
@@ -92,6 +83,44 @@ _OF_IIS = frozenset(
     """rewrite handlers staticContent defaultDocument httpErrors httpRedirect httpProtocol
     aspNetCore httpPlatform iisnode directoryBrowse urlCompression httpCompression""".split()
 )
+
+
+def _addresses(root: Element) -> Iterator[Finding]:
+    """<ipSecurity> that keeps nobody out, and addresses that are networks."""
+    for section in root.iter("ipSecurity"):
+        adds = [child for child in section.children if child.tag == "add"]
+        allowed = [add.attributes.get("allowed", "").lower() == "true" for add in adds]
+        if adds and all(allowed) and "allowUnlisted" not in section.attributes:
+            yield finding("filtering-address", section.span)
+        for add in adds:
+            address, _, bits = add.attributes.get("ipAddress", "").partition("/")
+            if bits.isdecimal() and int(bits) <= 32 and "." in address:
+                mask = (0xFFFFFFFF << 32 - int(bits)) & 0xFFFFFFFF
+                parts = ".".join(str(mask >> shift & 255) for shift in (24, 16, 8, 0))
+                yield finding(
+                    "filtering-address/mask",
+                    add.span,
+                    text=f"{address}/{bits}",
+                    address=address,
+                    mask=parts,
+                )
+
+
+#: Attributes that hold a secret wherever they stand.
+_SECRET_ATTRIBUTES = ("password", "validationKey", "decryptionKey")
+_NO_SECRET = re.compile(
+    r"(?i)|AutoGenerate.*|[$%{#\[<@*_].*|.*[}%\]>]|x+|your.*|change.*|password|\*+"
+)
+
+
+def _secrets(root: Element) -> Iterator[Finding]:
+    """Passwords and keys in <system.web> and <system.net>: of machineKey, mail servers, users."""
+    for place in (*root.iter("system.web"), *root.iter("system.net")):
+        for tag in ("machineKey", "network", "identity", "user"):
+            for element in place.iter(tag):
+                for name in _SECRET_ATTRIBUTES:
+                    if not _NO_SECRET.fullmatch(element.attributes.get(name, "")):
+                        yield finding("settings-secret", element.span, name=f"<{tag} {name}>")
 
 
 def _near(root: Element, child: Element) -> Iterator[Finding]:
@@ -125,6 +154,8 @@ def _aspnet(root: Element) -> Iterator[Finding]:
                 child.find("error") is not None or "defaultRedirect" in child.attributes
             ):
                 yield finding("config-aspnet-setting/errors", child.span)
+            elif child.tag == "identity" and child.attributes.get("impersonate") == "true":
+                yield finding("config-aspnet-setting/identity", child.span)
             elif child.tag == "httpRuntime" and "maxRequestLength" in child.attributes:
                 if next(root.iter("requestLimits"), None) is None:
                     value = child.attributes["maxRequestLength"]
@@ -214,6 +245,12 @@ def _filtering(section: Element) -> Iterator[Finding]:
                 is_one = meant and not re.search(r"[/\\*]", meant)
                 code = f"filtering-segment{'' if is_one else '/several'}"
                 yield finding(code, add.span, segment=segment, meant=meant)
+    for verbs in section.iter("verbs"):
+        for add in verbs.iter("add"):
+            verb = add.attributes.get("verb", "")
+            if verb != verb.upper():
+                meant = verb.upper()
+                yield finding("filtering-verb/case", add.span, verb=verb, meant=meant)
     for sequences in section.iter("denyUrlSequences"):
         for add in sequences.iter("add"):
             sequence = add.attributes.get("sequence", "")
