@@ -383,6 +383,14 @@ def read_text(path: str | Path) -> str:
     return read_bounded(path).decode("utf-8-sig", "replace")
 
 
+def text_if_readable(path: str | Path) -> str:
+    """The same; "" for a file that cannot be read."""
+    try:
+        return read_text(path)
+    except OSError:
+        return ""
+
+
 def is_empty(folder: Path) -> bool:
     """Whether nothing lies in a folder but hidden files, so that init has nothing to go by."""
     return not any(not name.startswith(".") for name in os.listdir(folder))

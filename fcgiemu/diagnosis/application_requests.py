@@ -13,6 +13,7 @@ from ..catalogue import finding
 from ..catalogue.findings import Finding
 from ..config.merge import Node
 from ..decision import Action, CallFastCgi, CallHttpPlatform, Redirect, Respond
+from ..files import text_if_readable
 from ..modules.handlers import SECTION
 from ..site import Site
 from .decisions import decided
@@ -28,8 +29,8 @@ _METHODS = re.compile(
     r"|request\.method\s*==\s*[\"'](POST|PUT|PATCH|DELETE)[\"']",
     re.MULTILINE,
 )
-#: Files and bytes that are looked at for them.
-_MAX_FILES, _MAX_BYTES = 200, 1 << 18
+#: Files that are looked at for them.
+_MAX_FILES = 200
 _PASSED_OVER = {
     "env",
     "venv",
@@ -131,7 +132,7 @@ def _used(folder: Path) -> dict[str, str]:
     """The methods that code of a folder answers -> the file and line of the first that does."""
     found: dict[str, str] = {}
     for file in _sources(folder):
-        text = file.read_bytes()[:_MAX_BYTES].decode("utf-8", "replace")
+        text = text_if_readable(file)
         for match in _METHODS.finditer(text):
             line = text.count("\n", 0, match.start()) + 1
             for method in re.findall(r"[A-Za-z]+", " ".join(filter(None, match.groups()))):

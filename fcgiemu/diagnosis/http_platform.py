@@ -18,7 +18,7 @@ from pathlib import Path
 from ..applications import Application
 from ..catalogue import finding
 from ..catalogue.findings import Finding, Span
-from ..files import read_text
+from ..files import read_text, text_if_readable
 from ..modules.http_platform import PORT_VARIABLE, HttpPlatform
 from ..programs.interpreters import Program
 from ..programs.process_command import log_file
@@ -176,7 +176,7 @@ def _reloader(
     script = (_words(settings.arguments) or [""])[0]
     file = Path(paths.below(str(application.path), script)) if script.endswith(".py") else None
     if file is not None and file.is_file():
-        if match := _DEBUGS.search(file.read_text("utf-8", "replace")):
+        if match := _DEBUGS.search(text_if_readable(file)):
             word = f"{match[1]}=True"
             yield finding("platform-reloader/script", span, word=word, script=script)
 

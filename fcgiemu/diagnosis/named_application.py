@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ..catalogue import finding
 from ..catalogue.findings import Finding, Span
+from ..files import text_if_readable
 from .handler_names import application_in, near_name
 
 #: Servers that are told an application -> the interface that they speak.
@@ -36,10 +37,7 @@ _MAKERS = (
 
 def interface(file: Path, name: str) -> str:
     """The interface of what a module calls ``name``: "WSGI", "ASGI", "Dash"; "" if unknown."""
-    try:
-        text = file.read_text("utf-8", "replace")
-    except OSError:
-        return ""
+    text = text_if_readable(file)
     made = re.findall(rf"^{re.escape(name)}\s*(?::[^=\n]+)?=\s*([\w.]+)\(", text, re.MULTILINE)
     kinds = [kind for pattern, kind in _MAKERS if made and re.fullmatch(pattern, made[-1])]
     wrapped = re.search(
@@ -113,7 +111,7 @@ def _named(folder: Path, server: str, named: str, span: Span | None) -> Iterator
 
 
 def _defines(file: Path, name: str) -> bool:
-    text = file.read_text("utf-8", "replace")
+    text = text_if_readable(file)
     return re.search(rf"\b{re.escape(name.partition('.')[0])}\b|import \*", text) is not None
 
 
@@ -122,9 +120,7 @@ def _near_module(folder: Path, name: str) -> str:
     found = [
         file
         for file in sorted(folder.glob("*.py"))
-        if re.search(
-            rf"^{re.escape(name)}\s*(?::[^=\n]+)?=", file.read_text("utf-8", "replace"), re.M
-        )
+        if re.search(rf"^{re.escape(name)}\s*(?::[^=\n]+)?=", text_if_readable(file), re.M)
     ]
     return f"{found[0].stem}:{application_in(found[0])}" if len(found) == 1 else ""
 
@@ -136,7 +132,7 @@ def behind_wfastcgi(file: Path, named: str, span: Span) -> Iterator[Finding]:
     if kind == "ASGI":
         yield finding("settings-interface/asgi", span, named=named, name=name)
     elif kind == "Dash":
-        text = file.read_text("utf-8", "replace")
+        text = text_if_readable(file)
         has_server = re.search(r"^server\s*=", text, re.MULTILINE)
         meant = f"{named.rpartition('.')[0]}.server" if has_server else f"{named}.server"
         yield finding("settings-interface/dash", span, severity="warning", named=named, meant=meant)

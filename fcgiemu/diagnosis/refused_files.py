@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 from ..catalogue import finding
 from ..catalogue.findings import Finding
 from ..decision import Respond
+from ..files import text_if_readable
 from ..site import Site
 from .decisions import decided
 
@@ -18,7 +18,7 @@ _OF_PAGES = frozenset(
     """.html .htm .css .js .mjs .png .jpg .jpeg .gif .svg .ico .webp .avif .woff .woff2 .ttf .pdf
     .mp4 .webm""".split()
 )
-_MAX_PAGES, _MAX_BYTES = 100, 1 << 18
+_MAX_PAGES = 100
 
 
 def findings(site: Site, paths: Iterator[str]) -> Iterator[Finding]:
@@ -66,7 +66,4 @@ def _text(site: Site, path: str) -> str:
     entry = site.find(path)
     if entry is None or entry.is_directory:
         return ""
-    try:
-        return Path(entry.path).read_bytes()[:_MAX_BYTES].decode("utf-8", "replace")
-    except OSError:
-        return ""
+    return text_if_readable(entry.path)

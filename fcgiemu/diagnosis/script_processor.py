@@ -11,6 +11,7 @@ from ..applications import Application
 from ..catalogue import finding
 from ..catalogue.findings import Finding, Span
 from ..config.merge import Node
+from ..files import text_if_readable
 from ..hosting import Hosting
 from ..modules.handlers import SECTION
 from ..programs.interpreters import EXAMPLE, split_processor, wfastcgi_for
@@ -84,7 +85,7 @@ def scripts(site: Hosting, application: Application) -> Iterator[Finding]:
         ):
             continue
         file = next(iter(sorted(application.path.glob(script[2]))), None)
-        text = file.read_text("utf-8", "replace") if file is not None and file.is_file() else None
+        text = text_if_readable(file) if file is not None and file.is_file() else None
         if text is not None and not _FASTCGI.search(text) and not _speaks_http(program, arguments):
             module = script[2].removesuffix(".py")
             yield finding(
