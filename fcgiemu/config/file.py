@@ -370,12 +370,9 @@ _TOP_LEVEL = frozenset({"system.web", "appSettings", "connectionStrings", "locat
 _OF_ROOT = frozenset({"appSettings", "connectionStrings", "system.web", "location", "runtime"})
 #: Sections of <system.web> that people put into <system.webServer>.
 _OF_SYSTEM_WEB = frozenset(
-    """compilation customErrors globalization healthMonitoring httpCookies httpHandlers httpModules
-    httpRuntime
-    identity machineKey membership pages roleManager sessionState trace trust webServices""".split()
-    """assemblies compilation globalization healthMonitoring httpCookies httpHandlers httpModules
-    httpRuntime identity machineKey membership pages roleManager sessionState trace trust
-    webServices""".split()
+    """assemblies compilation customErrors globalization healthMonitoring httpCookies httpHandlers
+    httpModules httpRuntime identity machineKey membership pages roleManager sessionState trace
+    trust webServices""".split()
 )
 #: What people put directly under <configuration> by mistake -> where it belongs.
 _MISPLACED = {

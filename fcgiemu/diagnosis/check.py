@@ -23,8 +23,8 @@ from ..rewrite.outbound import outbound
 from ..site import Site
 from . import (
     app_settings,
-    condition_sets,
     application_requests,
+    condition_sets,
     configuration_files,
     folder_rules,
     followed_rules,

@@ -36,8 +36,7 @@ def findings(site: Site, effective: Effective, file: ConfigFile) -> Iterator[Fin
         mode = item.text("responseMode") if item.has("responseMode") else default
         status = item.integer("statusCode")
         prefix = item.text("prefixLanguageFilePath") if item.has("prefixLanguageFilePath") else ""
-        is_of_iis = "custerr" in prefix.lower() and re.fullmatch(r"\d{3}(?:-\d+)?\.html?", path)
-        if prefix and mode == "File" and not path.startswith("~") and not is_of_iis:
+        if prefix and mode == "File" and _is_before_prefix(site, file, path, prefix):
             yield finding("errors-page/prefix", item.span, status=status, path=path, prefix=prefix)
         elif mode != "Redirect" and re.match(r"(?i)https?:|//", path):
             yield finding("errors-page/outside", item.span, status=status, path=path, mode=mode)
@@ -50,7 +49,7 @@ def findings(site: Site, effective: Effective, file: ConfigFile) -> Iterator[Fin
         elif mode == "File" and re.match(r"(?i)[a-z]:\\", path):
             if not section.flag("allowAbsolutePathsWhenDelegated"):
                 yield finding("errors-absolute-path", item.span, section=_ERRORS, path=path)
-        elif mode == "File":
+        elif mode == "File" and not prefix:  # it is the folder
             yield from _missing(site, file, item, path.replace("\\", "/"))
         elif mode == "ExecuteURL" and path.startswith("/"):
             yield from _executed(site, item, path)
@@ -59,6 +58,16 @@ def findings(site: Site, effective: Effective, file: ConfigFile) -> Iterator[Fin
             yield finding("errors-page/relative", item.span, status=status, path=path, meant=meant)
         elif mode == "Redirect" and status >= 400:
             yield finding("errors-redirect", item.span, status=status, path=path)
+
+
+def _is_before_prefix(site: Site, file: ConfigFile, path: str, prefix: str) -> bool:
+    """Whether a page lies where it would be without its prefix, and not below that."""
+    page = path.replace("\\", "/").lstrip("/")
+    below = f"{prefix}/{page}".replace("\\", "/").lstrip("/")
+    return (
+        site.find(f"{file.directory}/{page}") is not None
+        and site.find(f"{file.directory}/{below}") is None
+    )
 
 
 def _unused_pages(effective: Effective, file: ConfigFile) -> Iterator[Finding]:
@@ -109,8 +118,9 @@ def _executed(site: Site, item: Node, path: str) -> Iterator[Finding]:
     status = item.integer("statusCode")
     decision = decided(site, path.partition("?")[0])
     action = decision.action if decision is not None else None
-    if isinstance(action, ServeFile) and status >= 400:
-        yield finding("errors-soft", item.span, status=status, path=path)
+    if decision is not None and isinstance(action, ServeFile) and status >= 400:
+        if not decision.rules and not path.endswith("/"):  # else a page for other URLs as well
+            yield finding("errors-soft", item.span, status=status, path=path)
     elif isinstance(action, CallFastCgi | CallHttpPlatform) and status >= 500:
         yield finding("errors-own-program", item.span, status=status, path=path)
     elif (

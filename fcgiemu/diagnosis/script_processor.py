@@ -81,7 +81,7 @@ def scripts(site: Hosting, application: Application) -> Iterator[Finding]:
             or item.span is None
             or script is None
             or not re.search(_PYTHON, program)
-            or "wfastcgi" in script[2].lower()
+            or _FASTCGI.search(arguments)
         ):
             continue
         file = next(iter(sorted(application.path.glob(script[2]))), None)
