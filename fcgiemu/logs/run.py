@@ -19,7 +19,7 @@ from .results import Section
 from .sources import STDIN, LogSource, is_url, listed, look_alike, share
 from .store import SECTIONS, Facts
 from .tasks import CountTask, DecideTask
-from .workers import Here, KeptWorkers, Workers, workers
+from .workers import Here, KeptWorkers, Workers, require_dask, workers
 
 #: Logs are counted together up to this many bytes of text, so that there are not too many files.
 _GROUP = 256 << 20
@@ -91,7 +91,11 @@ def place(options: Options) -> Iterator[Path]:
 
 @contextmanager
 def together(options: Options) -> Iterator[Options]:
-    """Options with which counting and deciding have the same workers, started once."""
+    """Options with which counting and deciding have the same workers, started once. Raises
+    SiteError.
+    """
+    if options.dask is not None:
+        require_dask()
     kept = KeptWorkers(lambda: workers(options.jobs, options.dask))
     try:
         yield replace(options, kept=kept)
@@ -106,6 +110,18 @@ def _workers(options: Options, is_small: bool) -> Iterator[Workers]:
         chosen = options.kept or workers(options.jobs, options.dask)
     with closing(chosen):
         yield chosen
+
+
+@contextmanager
+def _counters(options: Options, is_small: bool, number: int) -> Iterator[Workers]:
+    """Who counts a number of logs: a single one this process, while a local cluster starts."""
+    if number > 1 or options.dask != "local":
+        with _workers(options, is_small) as chosen:
+            yield chosen
+        return
+    if options.kept is not None:
+        options.kept.begin()
+    yield Here()
 
 
 # -- counting --------------------------------------------------------------------------------------
@@ -204,7 +220,7 @@ def _count_all(wanted: list[CountTask], options: Options) -> bool:
         for task in map(tasks.count, here):
             options.progress("counting", task.size, whole)
         if there:
-            with _workers(options, is_small) as chosen:
+            with _counters(options, is_small, len(there)) as chosen:
                 for task in chosen.run(tasks.count, there):
                     options.progress("counting", task.size, whole)
     except KeyboardInterrupt:

@@ -6,14 +6,15 @@ ready. Tasks write what they find to files of their own, so nothing large travel
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 import multiprocessing
 import os
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
+from functools import partial
 from multiprocessing.synchronize import Event
 from typing import Any, Protocol, TypeVar
 
@@ -94,27 +95,43 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
+def require_dask() -> None:
+    """Raises SiteError where Dask is not installed."""
+    if importlib.util.find_spec("distributed") is None:
+        raise SiteError(
+            "--dask needs Dask, which is not installed.", f"Run: {beside('fcgiemu[logs]')}"
+        )
+
+
+#: Of a worker, roughly: what a task costs the scheduler are milliseconds.
+_TASKS_OF_EACH = 16
+
+
+def _each(function: Callable[[T], R], tasks: Sequence[T]) -> list[R]:
+    return list(map(function, tasks))
+
+
+#: Nobody looks at what a worker was doing a hundred times a second.
+_WITHOUT_PROFILE = {"distributed.worker.profile.enabled": False}
+
+
 class Dask:
     """Workers of Dask: of a cluster made here (``local``), or of a scheduler at an address."""
 
     def __init__(self, address: str, jobs: int) -> None:
-        try:
-            distributed = importlib.import_module("distributed")
-        except ImportError as error:
-            raise SiteError(
-                "--dask needs Dask, which is not installed.",
-                f"Run: {beside('fcgiemu[logs]')}",
-            ) from error
-        self._as_completed: Callable[[Any], Iterator[Any]] = distributed.as_completed
+        require_dask()
+        distributed = importlib.import_module("distributed")
+        self._as_completed: Callable[..., Iterator[Any]] = distributed.as_completed
         self._cluster: Any = None
         if address == "local":
-            self._cluster = distributed.LocalCluster(
-                n_workers=jobs,
-                threads_per_worker=1,
-                processes=True,
-                host="127.0.0.1",
-                dashboard_address=None,
-            )
+            with importlib.import_module("dask").config.set(_WITHOUT_PROFILE):
+                self._cluster = distributed.LocalCluster(
+                    n_workers=jobs,
+                    threads_per_worker=1,
+                    processes=True,
+                    host="127.0.0.1",
+                    dashboard_address=None,
+                )
         try:
             self._client: Any = distributed.Client(self._cluster or address, timeout="15s")
         except (OSError, ValueError) as error:
@@ -125,9 +142,11 @@ class Dask:
 
     def run(self, function: Callable[[T], R], tasks: Sequence[T]) -> Iterator[R]:
         """The results as they are ready."""
-        futures = [self._client.submit(function, task, pure=False) for task in tasks]
-        for future in self._as_completed(futures):
-            yield future.result()
+        size = max(1, len(tasks) // (_TASKS_OF_EACH * len(self._client.ncores()) or 1))
+        several = [tasks[at : at + size] for at in range(0, len(tasks), size)]
+        futures = self._client.map(partial(_each, function), several, pure=False)
+        for _, results in self._as_completed(futures, with_results=True):
+            yield from results
 
     def close(self) -> None:
         """End the client, and the cluster that was made here."""
@@ -141,21 +160,28 @@ class KeptWorkers:
 
     def __init__(self, make: Callable[[], Workers]) -> None:
         self._make = make
-        self._made: Workers | None = None
+        self._made: Future[Workers] | None = None
+
+    def begin(self) -> None:
+        """Begin to make them, beside whatever else is done."""
+        if self._made is None:
+            starter = ThreadPoolExecutor(1)
+            self._made = starter.submit(self._make)
+            starter.shutdown(wait=False)
 
     def run(self, function: Callable[[T], R], tasks: Sequence[T]) -> Iterator[R]:
-        """The results as they are ready."""
-        if self._made is None:
-            self._made = self._make()
-        return self._made.run(function, tasks)
+        """The results as they are ready. Raises what making them has raised."""
+        self.begin()
+        assert self._made is not None
+        return self._made.result().run(function, tasks)
 
     def close(self) -> None:
         """Nothing: others need them."""
 
     def end(self) -> None:
         """End them."""
-        if self._made is not None:
-            self._made.close()
+        if self._made is not None and self._made.exception() is None:
+            self._made.result().close()
 
 
 def workers(jobs: int, dask: str | None) -> Workers:
