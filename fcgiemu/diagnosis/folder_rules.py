@@ -69,14 +69,23 @@ def _of_folder(site: Hosting, rule: Rule) -> Iterator[Finding]:
         yield finding(
             "rewrite-leaves-folder/root", rule.span, rule=rule.name, folder=rule.base, meant=meant
         )
-    elif url.startswith("/") and "{" not in url and _is_here(site, rule.base, url):
+    elif url.startswith("/") and _is_here(site, rule.base, url):
         yield finding(
             "rewrite-leaves-folder/file", rule.span, rule=rule.name, url=url, folder=rule.base
         )
     elif rule.action.type == "Redirect" and re.match(
-        r"(?:https?://\{(?:HTTP_HOST|SERVER_NAME)\})?/\{R:[01]\}", url
+        rf"(?:https?://{'[^/]+' if _is_to_https(rule) else _SAME_HOST})?/\{{R:[01]\}}", url
     ):
         yield finding("rewrite-leaves-folder", rule.span, rule=rule.name, url=url, folder=rule.base)
+
+
+#: The host of the request.
+_SAME_HOST = r"\{(?:HTTP_HOST|SERVER_NAME)\}"
+
+
+def _is_to_https(rule: Rule) -> bool:
+    """Whether a rule is about the scheme, so that its target is meant to be the same URL."""
+    return any(one.input.source.strip().upper() == "{HTTPS}" for one in rule.conditions)
 
 
 def _names(rule: Rule, folder: str) -> bool:
@@ -99,7 +108,8 @@ def _has_page(site: Hosting, rule: Rule) -> bool:
 def _is_here(site: Hosting, base: str, url: str) -> bool:
     """Whether a path from the root of the site is that of no file, and of one below ``base``."""
     path = url.partition("?")[0]
-    return site.find(path) is None and site.find(f"{base}{path}") is not None and path != "/"
+    is_path = "{" not in path and path != "/"
+    return is_path and site.find(path) is None and site.find(f"{base}{path}") is not None
 
 
 def _condition(rule: Rule, condition: Condition) -> Iterator[Finding]:

@@ -21,7 +21,8 @@ from ..site import Site
 
 #: $1, %1 (but no encoded character), %{NAME}.
 _EXPANSION = re.compile(
-    r"\$(?P<rule>[0-9])|%(?P<condition>[1-9])(?![0-9A-Fa-f])|%\{(?P<name>\w+)\}"
+    r"\$(?P<nginx>http_host|host|request_uri|uri|args|query_string|server_name)\b"
+    r"|\$(?P<rule>[0-9])|%(?P<condition>[1-9])(?![0-9A-Fa-f])|%\{(?P<name>\w+)\}"
 )
 #: A group without its colon or its braces: {R1}, {R.1}, [R:1], (R:1).
 _GROUP = re.compile(r"\{([RC])[.;_-]?(\d)\}|[\[(]([RC]):(\d)[\])]")
@@ -117,16 +118,30 @@ def _group(found: re.Match[str]) -> str:
     return f"{{{found[1] or found[3]}:{found[2] or found[4]}}}"
 
 
+#: Variables of nginx -> those of IIS.
+_OF_NGINX = {
+    "host": "{HTTP_HOST}",
+    "http_host": "{HTTP_HOST}",
+    "server_name": "{SERVER_NAME}",
+    "request_uri": "{REQUEST_URI}",
+    "uri": "{URL}",
+    "args": "{QUERY_STRING}",
+    "query_string": "{QUERY_STRING}",
+}
+
+
 def _expansion(found: re.Match[str]) -> str:
     if found["name"]:
         return f"{{{found['name']}}}"
+    if found["nginx"]:
+        return _OF_NGINX[found["nginx"]]
     return f"{{R:{found['rule']}}}" if found["rule"] else f"{{C:{found['condition']}}}"
 
 
 def _is_meant(rule: Rule, url: str) -> bool:
     """Whether $1 in a target may be a group: the pattern has one, and no {R:n} is used."""
     numbers = [int(found["rule"] or 0) for found in _EXPANSION.finditer(url)]
-    if "%{" in url:
+    if "%{" in url or re.search(r"\$[a-z]", url):
         return True
     if "{R:" in url or "{C:" in url:
         return False

@@ -362,6 +362,8 @@ def _near(name: str, known: Container[str]) -> str:
     if name in _MISNOMERS:
         return _MISNOMERS[name]
     underlined = name.replace("-", "_")
+    if underlined.startswith("X_") or f"HTTP_{underlined}" in _HEADERS:
+        return f"HTTP_{underlined}"
     if underlined != name and (underlined in VARIABLES or underlined.startswith("HTTP_")):
         return underlined
     if name.startswith("HTTP_") and not name.startswith("HTTP_X_") and name not in _HEADERS:
@@ -369,6 +371,13 @@ def _near(name: str, known: Container[str]) -> str:
     if name.startswith(("HTTP_", "HEADER_", "CERT_", "RESPONSE_")):
         return ""
     return "".join(get_close_matches(name, VARIABLES, 1, 0.8))
+
+
+#: What the names of variables begin with that nobody has listed.
+_OPEN = (
+    *("HTTP_", "HEADER_", "CERT_", "RESPONSE_", "GEOIP_", "IIS_", "MANAGED_"),
+    *("APP_POOL", "APPSETTING_"),
+)
 
 
 def _variables(rule: Rule, text: str, span: Span, known: Container[str]) -> Iterator[Finding]:
@@ -382,6 +391,15 @@ def _variables(rule: Rule, text: str, span: Span, known: Container[str]) -> Iter
                 variable=name,
                 near=near,
             )
+        elif not name.upper().startswith(_OPEN) and name.upper() not in VARIABLES:
+            if name.upper() not in known and not name.isdecimal():
+                yield finding(
+                    "rewrite-unknown-variable/none",
+                    span,
+                    severity="info",
+                    rule=rule.name,
+                    variable=name,
+                )
 
 
 def is_always(rule: Rule) -> bool:

@@ -139,7 +139,7 @@ def _variables(rule: Rule) -> Iterator[Finding]:
                 variable=variable.name,
                 meant=meant,
             )
-        elif not variable.allowed:
+        if not variable.allowed:
             yield finding(
                 "rewrite-variable-not-allowed",
                 variable.span,

@@ -75,6 +75,9 @@ def _scheme(rule: Rule, url: str) -> Iterator[Finding]:
     if broken := _BROKEN_SCHEME.match(url):
         meant = f"{broken[1]}://{url[broken.end() :]}"
         yield finding("rewrite-target-scheme", rule.span, rule=rule.name, url=url, meant=meant)
+    elif re.match(r"(?i)https?://\{CACHE_URL\}", url):
+        meant = re.sub(r"(?i)\{CACHE_URL\}", "{HTTP_HOST}{URL}", url)
+        yield finding("rewrite-target-scheme", rule.span, rule=rule.name, url=url, meant=meant)
     elif twice := re.match(r"(?i)https?://(?=https?://)", url):
         meant = url[twice.end() :]
         yield finding("rewrite-target-scheme", rule.span, rule=rule.name, url=url, meant=meant)

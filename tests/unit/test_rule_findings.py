@@ -1,0 +1,172 @@
+"""Rules as real sites have them, with which nothing is wrong; and what only more files show."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from zlib import crc32
+
+import pytest
+
+from fcgiemu.diagnosis.check import check
+from fcgiemu.settings import Settings
+from fcgiemu.site import Site
+
+from ..sites import rules, web_config, write
+
+NO_FILE = '<add input="{REQUEST_FILENAME}" matchType="IsFile" negate="true" />'
+NO_FOLDER = NO_FILE.replace("IsFile", "IsDirectory")
+OFF = '<add input="{HTTPS}" pattern="^OFF$" />'
+#: No warning is right about these.
+PAGE = {"index.html": ""}
+
+
+def rule(match: str, action: str, conditions: str = "", any_of: str = "", more: str = "") -> str:
+    """A rule that stops, unless ``more`` attributes say otherwise."""
+    grouping = ' logicalGrouping="MatchAny"' if any_of else ""
+    inner = f"<conditions{grouping}>{conditions or any_of}</conditions>"
+    return (
+        f'<rule name="{crc32((match + action + conditions + any_of).encode())}" stopProcessing="true"{more}>'
+        f'<match url="{match}" />{inner if conditions or any_of else ""}<action {action} /></rule>'
+    )
+
+
+def host(pattern: str, more: str = "") -> str:
+    return f'<add input="{{HTTP_HOST}}" pattern="{pattern}"{more} />'
+
+
+def redirect(url: str) -> str:
+    return f'type="Redirect" url="{url}"'
+
+
+def rewrite(url: str) -> str:
+    return f'type="Rewrite" url="{url}"'
+
+
+RIGHT: dict[str, tuple[Mapping[str, str], str]] = {
+    "HTTPS by the whole URL": (
+        {},
+        rule(
+            ".*", redirect("https://{HTTP_HOST}{REQUEST_URI}") + ' appendQueryString="false"', OFF
+        ),
+    ),
+    "the canonical host": (
+        {},
+        rule(
+            "(.*)",
+            redirect("https://www.example.org/{R:1}"),
+            any_of=OFF + host(r"^www\.example\.org$", ' negate="true"'),
+        ),
+    ),
+    "no www": ({}, rule("(.*)", redirect("https://{C:1}/{R:1}"), host(r"^www\.(.+)$"))),
+    "one of two hosts": (
+        {},
+        rule(
+            "(.*)",
+            redirect("https://www.example.org/{R:1}"),
+            any_of=host(r"^a\.example$") + host(r"^b\.example$"),
+        ),
+    ),
+    "the parts of one URL": (
+        {},
+        rule(
+            "(.*)",
+            redirect("https://www.example.org/{R:1}"),
+            host(r"^a\.example$") + '<add input="{REQUEST_URI}" pattern="^/x" />',
+        ),
+    ),
+    "two parameters of one query": (
+        {},
+        rule(
+            "^page$",
+            redirect("/p") + ' appendQueryString="false"',
+            '<add input="{QUERY_STRING}" pattern="(^|&amp;)id=1(&amp;|$)" />'
+            '<add input="{QUERY_STRING}" pattern="(^|&amp;)lang=de(&amp;|$)" />',
+        ),
+    ),
+    "a site that has moved": (
+        {},
+        rule("(.*)", redirect("https://new.example/{R:1}"), host(r"^old\.example$")),
+    ),
+    "another port for a host": (
+        {},
+        rule("^(.*)$", rewrite("http://127.0.0.1:300{C:1}/{R:1}"), host(r"^app(\d)\.")),
+    ),
+    "where to go back to": (
+        {},
+        rule(
+            "^secure/",
+            redirect("https://sso.example/login?u=https://{HTTP_HOST}{REQUEST_URI}")
+            + ' appendQueryString="false"',
+            '<add input="{HTTP_COOKIE}" pattern="auth=" negate="true" />',
+        ),
+    ),
+    "what a rule leaves to others": (
+        PAGE,
+        rule("^(css|js)/", 'type="None"') + rule(".*", rewrite("index.html"), NO_FILE + NO_FOLDER),
+    ),
+    "a tenant of its own folder": (
+        {"blog/index.html": ""},
+        rule(
+            "^(.*)$",
+            rewrite("blog/{R:1}"),
+            host(r"^blog\.example\.org$") + '<add input="{URL}" pattern="^/blog/" negate="true" />',
+        ),
+    ),
+    "a page that a script makes": (
+        {"sitemap.php": ""},
+        rule(r"^sitemap\.xml$", rewrite("sitemap.php")),
+    ),
+    "the root under two names": ({}, rule("^$|^home$", redirect("/start"))),
+    "rules of Apache in a comment, and beside": (
+        {".htaccess": "RewriteEngine On\nRewriteRule ^old$ /new [R=301,L]\n"},
+        "<!--\nRewriteRule ^old$ /new [R]\n-->" + rule("^old$", redirect("/new")),
+    ),
+}
+
+
+@pytest.mark.parametrize(("files", "inner"), RIGHT.values(), ids=list(RIGHT))
+def test_no_warning_of_rules_that_are_right(
+    tmp_path: Path, files: Mapping[str, str], inner: str
+) -> None:
+    write(tmp_path, {**files, "web.config": rules(inner)})
+    assert [found for found in check(Site(tmp_path)) if found.severity != "info"] == []
+
+
+MAP = '<rewriteMaps><rewriteMap name="Pages"><add key="/a" value="/b" /></rewriteMap></rewriteMaps>'
+
+
+def test_a_map_that_the_server_asks_is_in_use(tmp_path: Path) -> None:
+    site = write(tmp_path / "site", {"web.config": web_config(f"<rewrite>{MAP}</rewrite>")})
+    assert "rewrite-map-unused" in {found.code for found in check(Site(site))}
+    asks = (
+        '<rule name="r"><match url=".*" /><conditions><add input="{Pages:{URL}}" pattern="(.+)" />'
+        '</conditions><action type="Redirect" url="{C:1}" /></rule>'
+    )
+    host_config = tmp_path / "applicationHost.config"
+    host_config.write_text(rules(asks), encoding="utf-8")
+    found = check(Site(site, Settings(host_config=host_config)))
+    assert "rewrite-map-unused" not in {one.code for one in found}
+
+
+SHOP = '<add input="{URL}" pattern="^/api/" negate="true" />'
+
+
+@pytest.mark.parametrize(("root", "told"), [({"web.config": web_config()}, True), ({}, False)])
+def test_a_folder_with_a_file_of_its_own_may_be_the_site(
+    tmp_path: Path, root: Mapping[str, str], told: bool
+) -> None:
+    own = rules(rule(".*", rewrite("index.html"), NO_FILE + SHOP))
+    write(tmp_path, {**root, "shop/web.config": own, "shop/index.html": ""})
+    found = {one.code for one in check(Site(tmp_path))}
+    assert ("rewrite-impossible-condition" in found) == told
+
+
+def test_a_redirect_to_the_own_host_is_a_note_where_the_site_may_have_moved(
+    tmp_path: Path,
+) -> None:
+    config = rules(rule("(.*)", redirect("https://www.example.org/{R:1}")))
+    write(tmp_path, {"web.config": config})
+    assert {found.severity for found in check(Site(tmp_path))} == {"info"}
+    write(tmp_path, PAGE)
+    assert [found.severity for found in check(Site(tmp_path))] == ["error"]
