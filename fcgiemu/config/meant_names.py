@@ -39,12 +39,14 @@ def of_attribute(section: str, name: str, element: Element, known: ElementSchema
     if near := get_close_matches(name, known.attributes, 1):
         return f"Did you mean '{near[0]}'?"
     ends = [full for full in known.attributes if full.lower().endswith(name.lower())]
-    if len(ends) == 1:
-        return f"Did you mean '{ends[0]}'?"
+    if ends:
+        return f"Did you mean '{min(ends, key=len)}'?"
     missing = [
         part.name
         for part in known.attributes.values()
-        if "required" in part.words and part.name not in element.attributes
+        if "required" in part.words
+        and part.support == "emulated"
+        and part.name not in element.attributes
     ]
     if len(missing) == 1 and len(set(element.attributes) - set(known.attributes)) == 1:
         return f"Did you mean '{missing[0]}'?"

@@ -18,6 +18,7 @@ from ..modules.handlers import SECTION
 from ..site import Site
 from .decisions import decided
 
+_PROTOCOL = "system.webServer/httpProtocol"
 _PROGRAMS = re.compile(r"(?i)fastcgimodule|httpplatformhandler")
 #: URLs as the routes of an application have them.
 _PLAIN = ("sample", "sample/", "api/sample/1", "")
@@ -51,6 +52,7 @@ def findings(site: Site) -> Iterator[Finding]:
         own = [item for item in section.items if item.file is file and _is_for_python(item)]
         if file is None or not own or any(known.severity == "error" for known in file.findings):
             continue
+        yield from _cors(site, application)
         reached = [_answered(site, f"{application.url}/{path}") for path in _PLAIN]
         if not any(map(_reaches, reached)):
             yield from _never(own, reached, application)
@@ -126,6 +128,22 @@ def _methods(site: Site, application: Application, item: Node) -> Iterator[Findi
                 method=method,
                 place=place,
             )
+
+
+#: What adds the headers for other origins in the code of an application.
+_CORS = re.compile(r"\b(?:flask_cors|CORSMiddleware|corsheaders|aiohttp_cors)\b")
+
+
+def _cors(site: Site, application: Application) -> Iterator[Finding]:
+    """Access-Control-Allow-Origin that both the application and IIS add: browsers refuse two."""
+    section = site.effective(application.url or "/").section(_PROTOCOL).child("customHeaders")
+    for item in section.items:
+        if item.text("name").lower() == "access-control-allow-origin" and item.span is not None:
+            for file in _sources(application.path):
+                if match := _CORS.search(text_if_readable(file)):
+                    place = file.relative_to(application.path).as_posix()
+                    yield finding("static-cors-twice", item.span, library=match[0], file=place)
+                    return
 
 
 def _used(folder: Path) -> dict[str, str]:

@@ -56,6 +56,12 @@ def findings(file: ConfigFile) -> Iterator[Finding]:
         yield from _removed_maps(element)
         yield from mime_maps.findings(element)
     yield from client_cache.findings(file)
+    for element in file.root.iter("httpPlatform"):
+        log = element.attributes.get("stdoutLogFile", "")
+        if log and "stdoutLogEnabled" not in element.attributes:
+            yield finding("platform-log-off", element.span, log=log)
+    for element in file.root.iter("httpRedirect"):
+        yield from _redirect(element, file.root)
     yield from _addresses(file.root)
     yield from _secrets(file.root)
     yield from _places(file.root)
@@ -83,6 +89,22 @@ _OF_IIS = frozenset(
     """rewrite handlers staticContent defaultDocument httpErrors httpRedirect httpProtocol
     aspNetCore httpPlatform iisnode directoryBrowse urlCompression httpCompression""".split()
 )
+
+
+def _redirect(section: Element, root: Element) -> Iterator[Finding]:
+    """<httpRedirect> that is off, leads nowhere, or is written as a rule is."""
+    target = section.attributes.get("destination", "").strip()
+    enabled = section.attributes.get("enabled", "").lower()
+    is_alone = sum(1 for _ in root.iter("httpRedirect")) == 1
+    if target and not enabled and is_alone:
+        yield finding("redirect-section", section.span, target=target)
+    elif enabled == "true" and not target and is_alone and not section.children:
+        yield finding("redirect-section/nowhere", section.span)
+    if found := re.search(r"\{(?:[RC]:\d|[A-Z_]+)\}", target):
+        yield finding("redirect-section/reference", section.span, reference=found[0])
+    elif re.match(r"(?i)(?:www\.|[\w-]+\.(?:com|org|net|io|de|eu|uk)(?:/|$))", target):
+        meant = f"https://{target}"
+        yield finding("redirect-section/scheme", section.span, target=target, meant=meant)
 
 
 def _addresses(root: Element) -> Iterator[Finding]:
@@ -127,10 +149,31 @@ def _near(root: Element, child: Element) -> Iterator[Finding]:
     """An element of the top level that nobody declares, and that is almost one of ours."""
     declared = {element.attributes.get("name", "") for element in root.iter("section")}
     declared |= {element.attributes.get("name", "") for element in root.iter("sectionGroup")}
+    if child.tag in declared:
+        return
     near = get_close_matches(child.tag.lower(), _TOP, 1, 0.85)
-    if near and child.tag not in declared:
+    near = ["system.webserver"] if child.tag.lower() == "webserver" else near
+    if near:
         meant = _TOP[near[0]]
         yield finding("config-element-case/near", child.span, tag=child.tag, meant=meant)
+    elif child.tag in _PLACES:
+        place = _PLACES[child.tag]
+        yield finding("config-misplaced-section/part", child.span, tag=child.tag, place=place)
+
+
+#: Parts of sections that people put directly under <configuration> -> where they belong.
+_PLACES = {
+    "add": "<appSettings>, or into the section that it is an entry of",
+    "conditions": "a <rule>",
+    "customHeaders": "<httpProtocol> of <system.webServer>",
+    "environmentVariables": "<httpPlatform>; what wfastcgi reads belongs into <appSettings>",
+    "error": "<httpErrors> of <system.webServer>",
+    "files": "<defaultDocument> of <system.webServer>",
+    "mimeMap": "<staticContent> of <system.webServer>",
+    "requestLimits": "<security><requestFiltering> of <system.webServer>",
+    "rewriteMaps": "<rewrite> of <system.webServer>",
+    "rule": "<rewrite><rules> of <system.webServer>",
+}
 
 
 def _aspnet(root: Element) -> Iterator[Finding]:
