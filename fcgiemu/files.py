@@ -162,9 +162,10 @@ class FileView:
         relative = relative.strip("/")
         if not relative:
             return self._entry(self.root)
-        absent = self.absent_while(relative)
-        if absent is not None and self.holds(absent):
-            return None
+        kept = self._listings.get(self.root)
+        if kept is not None and relative.partition("/")[0].lower() not in kept[1]:
+            if self.holds(kept):
+                return None
         if _NO_SUCH_NAME.search(relative) or not self._plain(relative):
             return None
         if relative.partition("/")[0].lower() == OWN_FOLDER:

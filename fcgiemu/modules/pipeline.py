@@ -283,8 +283,11 @@ def _decision(context: Context, action: Action) -> Decision:
 
 def is_servable(hosting: Hosting, files: SiteFiles, path: str) -> bool:
     """Whether StaticFileModule would serve a file at this URL path, and nothing would refuse it."""
+    entry = files.find(path)
+    if entry is None:
+        return False
     effective = hosting.effective(path)
-    if not static_file.is_servable(effective.view(static_file.static_content), files.find(path)):
+    if not static_file.is_servable(effective.view(static_file.static_content), entry):
         return False
     filtering = effective.view(request_filtering.request_filter)
     return filtering.refusal(_ANY_REQUEST, path, "", False) is None
@@ -296,17 +299,19 @@ _ANY_REQUEST = make_request("/")
 class _Run:
     """Moves a context through the notifications. Each step returns an action, or None to go on."""
 
-    __slots__ = ("context", "schedule")
+    __slots__ = ("context", "effective", "schedule")
 
     def __init__(self, context: Context) -> None:
         self.context = context
+        #: The configuration that the schedule is made from.
+        self.effective: Effective | None = None
         self.schedule: Schedule
 
     def start(self) -> Action:
         return (
             self.enter()
             or hsts.begin(self.context)
-            or self.notify(self.schedule.pre_begin)
+            or (self.schedule.pre_begin and self.notify(self.schedule.pre_begin))
             or self.begin()
             or self.execute()
             or handlers.not_found("ExecuteRequestHandler")
@@ -336,8 +341,10 @@ class _Run:
         if len(hosting.layout.applications) > 1:
             context.state.place = hosting.application(path).place
         context.module = CORE
-        context.effective = hosting.tree.effective(path)
-        self.schedule = context.effective.view(schedule(hosting.profile.name))
+        effective = hosting.tree.effective(path)
+        if effective is not self.effective:
+            context.effective = self.effective = effective
+            self.schedule = effective.view(schedule(hosting.profile.name))
         fatal = self.schedule.fatal
         return None if fatal is None else configuration_error(fatal)
 

@@ -16,7 +16,7 @@ from . import page_rules, providers
 from .inferred_behaviours import POLICY
 from .pattern import Matcher, compile_matcher, required_prefix
 from .regex import PatternError
-from .rule import Condition, Rule, RuleAction, RuleList, SetVariable
+from .rule import Condition, Rule, RuleAction, RuleList, SetVariable, never_holds
 from .state import RewriteState
 from .template import Lookup, Template, TemplateError, compile_template
 
@@ -205,6 +205,8 @@ def _rule(compiler: Compiler, node: Node, scope: str, allowed: set[str] | None) 
     if page_rule is not None and node.flag("enabled"):
         found = compiler.report(page_rule.code, node.span, what=what, **page_rule.values)
         rule = replace(rule, page_rule=replace(page_rule, message=found.message))
+    if matcher is None and not rule.match_any and any(map(never_holds, rule.conditions)):
+        rule = replace(rule, never_applies=True)
     return rule if node.flag("enabled") else None
 
 

@@ -84,6 +84,9 @@ class Rule:
     #: Set on the two static-file rules of the Azure page, which IIS never applies; see
     #: page_rules.py.
     page_rule: PageRule | None = None
+    #: Whether its conditions alone tell that it never applies; who traces evaluates it all the
+    #: same.
+    never_applies: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,6 +189,8 @@ def evaluate(
                 _apply_page_rule(rule, page_rule, text, state, trace)
                 applied.append(rule.name)
                 return None
+            if rule.never_applies and trace is None:
+                continue
             try:
                 matched, verdict = _try(rule, text, state, trace)
             except (ExpansionError, NotAllowed, TooComplex) as error:
@@ -225,6 +230,11 @@ def _try(
     captures = (text,) if rule.matcher is None else rule.matcher(text)
     if trace is None and (captures is None) != rule.negate:
         return False, None  # as most rules of a list
+    if trace is None and captures is not None:
+        state.rule_captures, state.condition_captures = captures, None
+        if rule.conditions and not conditions_hold(rule, state, None):
+            return False, None
+        return True, _act(rule, state, None)
     matched = _applies(rule, text, captures, state, trace)
     verdict = _act(rule, state, trace) if matched else None
     if trace is not None:
@@ -356,6 +366,17 @@ def conditions_hold(rule: Conditional, state: RewriteState, trace: Trace | None)
     return result
 
 
+def never_holds(condition: Condition) -> bool:
+    """Whether a condition is false for every request: a text without variables does not match."""
+    text = condition.input.constant
+    if text is None or condition.matcher is None:
+        return False
+    try:
+        return (condition.matcher(text) is not None) == condition.negate
+    except TooComplex:
+        return False
+
+
 def _remember(rule: Conditional, captures: Captures, state: RewriteState) -> None:
     if rule.track_all_captures and state.condition_captures is not None:
         tracked = (*state.condition_captures, *captures[1:])
@@ -370,6 +391,8 @@ def _test(condition: Condition, state: RewriteState, trace: Trace | None) -> Cap
     captures: Captures | None
     if condition.matcher is not None:
         captures = condition.matcher(text)
+        if trace is None and captures is None and not condition.negate:
+            return None  # as most
     else:
         physical = text or state.physical_path()
         exists = (

@@ -346,3 +346,17 @@ _VARIABLES: dict[str, Callable[[RewriteState], str]] = {
 }
 #: Variables that exist behind a rewrite alone.
 _ONLY_IF_REWRITTEN = frozenset({"IIS_WASURLREWRITTEN"})
+
+
+def variable_reader(name: str) -> Callable[[RewriteState], str]:
+    """What gives the server variable ``name`` (upper case) as ``RewriteState.variable`` does, which
+    it has looked up ahead.
+    """
+    known = _VARIABLES.get(name)
+
+    def read(state: RewriteState) -> str:
+        if known is None or state.assigned or state.request.overrides:
+            return state.variable(name)
+        return known(state)
+
+    return read

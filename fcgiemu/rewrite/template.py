@@ -11,7 +11,7 @@ from functools import lru_cache
 from urllib.parse import quote, unquote
 
 from .inferred_behaviours import POLICY
-from .state import ExpansionError, RewriteState
+from .state import ExpansionError, RewriteState, variable_reader
 
 MAX_BACK_REFERENCE = 31  # the registry value MaxBackReferences: default and maximum
 MAX_DEPTH = 32
@@ -44,9 +44,14 @@ class Template:
         """The string for this request. Raises ExpansionError."""
         if self.constant is not None:
             return self.constant
+        parts = self._parts
+        if len(parts) == 1 and not isinstance(parts[0], str):
+            text = parts[0](state)
+            if len(text) <= POLICY.text_limit:
+                return text
         texts = []
         left = state.text_limit
-        for part in self._parts:
+        for part in parts:
             text = part if isinstance(part, str) else part(state)
             left -= len(text)
             if left < 0:
@@ -120,8 +125,7 @@ def _item(
 
 
 def _variable(name: str) -> Part:
-    upper = name.upper()
-    return lambda state: state.variable(upper)
+    return variable_reader(name.upper())
 
 
 def _call(name: str, argument: Template, lookups: Mapping[str, Lookup]) -> Part:
