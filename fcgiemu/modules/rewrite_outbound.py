@@ -10,6 +10,7 @@ from ..decision import Decision, Respond
 from ..http.response import Header, body_charset
 from ..rewrite import targets
 from ..rewrite.inferred_behaviours import POLICY
+from ..rewrite.long_searches import Postponed
 from ..rewrite.outbound import (
     OutboundRule,
     OutboundRules,
@@ -72,11 +73,15 @@ class Sender:
         return self._failure
 
     def headers(self) -> list[Header]:
-        """The headers after the header rules."""
+        """The headers after the header rules, which see what the rules before them have made.
+        Raises Postponed, and can be called again then.
+        """
+        before = list(self._headers)
         try:
-            self._headers = rewrite_headers(
-                self._rules, list(self._headers), self._state, self._trace
-            )
+            rewrite_headers(self._rules, self._headers, self._state, self._trace)
+        except Postponed:
+            self._headers[:] = before
+            raise
         except (ExpansionError, TooComplex) as error:
             self._fail(str(error))
         return self._headers
