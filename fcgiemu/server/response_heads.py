@@ -32,24 +32,13 @@ class KnownHead(NamedTuple):
     data: bytes
 
 
-class Framed(NamedTuple):
-    """Headers that say how the body and the connection end, and what they say of it: the bytes of
-    the body (None = not known before its end), whether it is chunked, whether the connection stays
-    open.
-    """
-
-    headers: list[Header]
-    length: int | None
-    chunked: bool
-    keep_alive: bool
-
-
 def framed(
     headers: Iterable[Header], status: int, version: str, has_body: bool, keep_alive: bool
-) -> Framed:
+) -> tuple[list[Header], int | None, bool, bool]:
     """The headers of a response with those that frame it, which is settled here: a
     Transfer-Encoding that somebody else sets is dropped, and so is every Content-Length but the
-    first, and that of a response that has no body at all.
+    first, and that of a response that has no body at all. With them come the bytes of the body
+    (None = not known before its end), whether it is chunked, and whether the connection stays open.
 
     ``version`` is that of the request; ``has_body`` is false for HEAD, 204 and 304.
     """
@@ -73,7 +62,7 @@ def framed(
         keep_alive = False
     if not keep_alive:
         found.append(("Connection", "close"))
-    return Framed(found, length if has_body else None, chunked, keep_alive)
+    return found, length if has_body else None, chunked, keep_alive
 
 
 def encoded(status: int, reason: str, headers: Iterable[Header]) -> bytes:
