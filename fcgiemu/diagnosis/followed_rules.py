@@ -13,6 +13,8 @@ from ..config.tree import Effective
 from ..decision import Redirect, ServeFile
 from ..files import FileEntry, read_bounded
 from ..http.request import make_request
+from ..modules import handlers as handler_mappings
+from ..modules import iisnode
 from ..rewrite import targets
 from ..rewrite.rule import Rule
 from ..site import Site
@@ -31,7 +33,7 @@ def findings(site: Site, effective: Effective, own: Sequence[Rule]) -> Iterator[
         path = url.partition("?")[0]
         if rule.action.type == "Rewrite" and path and not targets.is_foreign(url):
             yield from _hidden(effective, rule, path)
-            yield from _source(site, rule, path)
+            yield from _source(site, effective, rule, path)
         elif rule.action.type == "Redirect" and re.search(r"\{R:[01]\}/$", url):
             yield from _slash(site, rule)
 
@@ -53,7 +55,7 @@ def _hidden(effective: Effective, rule: Rule, path: str) -> Iterator[Finding]:
             )
 
 
-def _source(site: Site, rule: Rule, path: str) -> Iterator[Finding]:
+def _source(site: Site, effective: Effective, rule: Rule, path: str) -> Iterator[Finding]:
     """A target that is a script of Node and is sent as a file."""
     if not re.fullmatch(r"(?i)[\w./-]+\.[cm]?js", path):
         return
@@ -61,8 +63,27 @@ def _source(site: Site, rule: Rule, path: str) -> Iterator[Finding]:
     entry = site.find(url)
     if entry is None or entry.is_directory or not _listens(entry):
         return
+    file = path.lstrip("/")
+    handlers = effective.section(handler_mappings.SECTION).items
+    of_node = [item for item in handlers if item.text("modules") == iisnode.MODULE]
+    if any(item.text("path").replace("\\", "/").lstrip("~./") == file for item in of_node):
+        return  # what is wrong with the path of that handler is said there
     if isinstance(site.decide(make_request(url)).action, ServeFile):
-        yield finding("rewrite-to-source", rule.span, rule=rule.name, file=path.lstrip("/"))
+        unused = next((item for item in of_node if not _is_there(site, item.text("path"))), None)
+        names = {item.text("name").lower() for item in handlers}
+        free = next(name for name in ("iisnode", "node", file) if name.lower() not in names)
+        yield finding(
+            f"rewrite-to-source{'/path' if unused else ''}",
+            rule.span,
+            rule=rule.name,
+            file=file,
+            name=unused.text("name") if unused else free,
+        )
+
+
+def _is_there(site: Site, path: str) -> bool:
+    """Whether a script of a handler's path may exist."""
+    return "*" in path or site.find("/" + path.lstrip("/")) is not None
 
 
 def _listens(entry: FileEntry) -> bool:

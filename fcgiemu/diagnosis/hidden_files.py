@@ -12,7 +12,7 @@ from ..catalogue import filled
 from ..catalogue.findings import Finding
 from ..config.tree import Effective
 from ..decision import CallIisnode, Decision, Handler, Respond, ServeFile
-from ..files import UNWATCHED
+from ..files import UNWATCHED, read_bounded
 from ..http.request import make_request
 from ..http.url import UrlRefused, encode_path
 from ..modules import handlers as handler_mappings
@@ -26,6 +26,7 @@ from ..trace import Trace
 from . import file_handlers
 from .rewrite_conditions import is_always
 from .rewrite_targets import is_inverted
+from .rule_kinds import is_universal, stops
 from .tried_remedies import Remedy, first_that_works
 
 #: Files that people link to; a rule that takes them away is worth a word.
@@ -70,12 +71,16 @@ def _sends_files(handler: Handler) -> bool:
     return any(module.startswith("AspNetCoreModule") for module in handler.modules)
 
 
+#: Names of scripts that are to be run: where one is sent as a file, that is what has to be said.
+_SCRIPTS = (".js", ".mjs", ".cjs", ".py", ".php")
+
+
 def _hiding(site: Site, path: str, decision: Decision) -> Rule | None:
     """The rule that a file is not served for, where that is not meant."""
     action = decision.action
     if (
         isinstance(action, ServeFile)
-        and _is_meant(path, action.entry.path)
+        and (_is_meant(path, action.entry.path) or action.entry.path.endswith(_SCRIPTS))
         or not decision.rules
         or action.kind == "redirect"
         or isinstance(action, Respond)
@@ -88,14 +93,40 @@ def _hiding(site: Site, path: str, decision: Decision) -> Rule | None:
     ):
         return None
     rule = _named(site, path, decision.rules[-1])
-    return rule if rule is not None and _may_hide(rule) else None
+    if rule is None or not _may_hide(rule) or _is_for_another(site, rule, path):
+        return None
+    return rule
+
+
+def _is_for_another(site: Site, rule: Rule, path: str) -> bool:
+    """Whether a later rule is for the very URL, or leads to the file: that it is never reached has
+    been said.
+    """
+    rules = site.effective(path).view(inbound).rules
+    return any(
+        later.matcher is not None
+        and not later.negate
+        and later.matcher(path[len(later.base) + 1 :]) is not None
+        or _leads_into(later, path)
+        for later in rules[rules.index(rule) + 1 :]
+        if stops(rule) and not is_universal(later) and not rule.conditions
+    )
+
+
+def _leads_into(rule: Rule, path: str) -> bool:
+    """Whether the target of a rule is all that is in a folder of ``path``."""
+    url = rule.action.url.source if rule.action.url is not None else ""
+    folder, reference, _ = url.partition("{")
+    return bool(reference and folder.strip("/")) and path.startswith(
+        f"{rule.base}/{folder.strip('/')}/"
+    )
 
 
 #: Folders of a Node application that no visitor asks for by their name.
 _OF_NODE = re.compile(
     r"(?i)/(?:public|dist|build|client|www|wwwroot|views|routes|src|lib|bin|scripts|server)/"
 )
-#: Characters of a script that are read.
+#: Bytes of a script that are read.
 _MAX_SCRIPT = 1 << 20
 #: A script that is a server itself, and what sends files in it, or in a script that it loads:
 #: middleware of Express, Koa, Fastify, or Next.js.
@@ -114,10 +145,10 @@ def _is_of_node(site: Site, path: str, action: CallIisnode) -> bool:
     if re.search(r"(?i)\.(?:[cm]?js|html?)$", path):
         return True  # its sources and pages: served as files, they would be published
     try:
-        with open(site.local_path(action.script), encoding="utf-8", errors="replace") as script:
-            text = script.read(_MAX_SCRIPT)
+        script = read_bounded(site.local_path(action.script), _MAX_SCRIPT)
     except OSError:
         return True
+    text = script.decode("utf-8", "replace")
     return _WHOLE.search(text) is None or _SENDS.search(text) is not None
 
 

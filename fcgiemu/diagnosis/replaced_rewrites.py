@@ -14,8 +14,9 @@ from ..site import Site
 from . import sample_requests
 from .rule_kinds import is_fallback, is_universal
 
-#: A target whose file is named by what the URL holds, as {R:1}.php: a made-up URL names none.
-_NAMED_FILE = re.compile(r"[^?]*\{[^?]*\}[^?{}]*\.\w+(?:\?|$)")
+#: A target that is a file, as {R:1}.php: a made-up URL names none, and one that is not here may be
+#: made by a build. handler.fcgi/{R:0} is the URL of a program.
+_NAMED_FILE = re.compile(r"[^?]*\.\w+(?:\?|$)")
 
 
 def findings(site: Site, effective: Effective, own: Sequence[Rule]) -> Iterator[Finding]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Container, Iterator
 from difflib import get_close_matches
+from xml.sax.saxutils import quoteattr
 
 from ..catalogue import finding
 from ..catalogue.findings import Finding, Span
@@ -443,17 +444,51 @@ def _is_word(letters: str) -> bool:
 
 def _letters(rule: Rule) -> Iterator[Finding]:
     """Sets of letters that are meant as words, such as [^www]."""
-    patterns = [(rule.pattern or "", rule.span)] if rule.pattern_syntax == "ECMAScript" else []
-    patterns += [
-        (condition.pattern, condition.span)
-        for condition in rule.conditions
-        if condition.match_type == "Pattern" and rule.pattern_syntax == "ECMAScript"
-    ]
-    for pattern, span in patterns:
+    if rule.pattern_syntax != "ECMAScript":
+        return
+    patterns = [(rule.pattern or "", "url", rule.negate, rule.span)]
+    for condition in rule.conditions:
+        if condition.match_type == "Pattern":
+            name = condition.input.source.strip().upper()
+            patterns.append((condition.pattern, name, condition.negate, condition.span))
+    for pattern, name, negate, span in patterns:
         for found in [*_SET.finditer(pattern), *_CHOICE.finditer(pattern)]:
-            word = found[1].lower()
-            if _is_word(word):
+            if _is_word(found[1].lower()):
+                meant = quoteattr(_with_words(pattern, found, name))
+                meant = f"{'url' if name == 'url' else 'pattern'}={meant}"
+                meant += _negation(found[0], negate)
                 yield finding(
-                    "rewrite-set-of-letters", span, rule=rule.name, set=found[0], word=found[1]
+                    "rewrite-set-of-letters",
+                    span,
+                    rule=rule.name,
+                    set=found[0],
+                    word=found[1],
+                    meant=meant,
                 )
                 return
+
+
+def _negation(letters: str, negate: bool) -> str:
+    """What a set of all other letters becomes, which a word cannot be."""
+    return f' negate="{str(not negate).lower()}"' if letters.startswith("[^") else ""
+
+
+#: Extensions of files, as people list them.
+_EXTENSION = re.compile(
+    r"(?i)jpe?g|png|gif|bmp|ico|svg|webp|css|js|mjs|map|json|xml|txt|pdf|zip|html?|php|aspx?|axd"
+    r"|woff2?|ttf|eot|otf|mp[34]|webm"
+)
+_QUANTIFIER = re.compile(r"(?:[+*?]|\{\d*,?\d*\})\??")
+
+
+def _with_words(pattern: str, found: re.Match[str], name: str) -> str:
+    """A pattern with the words that a set of letters was meant to be."""
+    words = found[1].strip("()").split("|")
+    head, tail = pattern[: found.start()], pattern[found.end() :]
+    tail = _QUANTIFIER.sub("", tail, count=1) if _QUANTIFIER.match(tail) else tail
+    if all(map(_EXTENSION.fullmatch, words)):
+        head = re.sub(r"\\?\.\??$", "", head) + r"\."
+        tail = tail or "$"
+    elif name in ("{HTTP_HOST}", "{SERVER_NAME}") and len(words) == 1:
+        tail = r"\."
+    return head + (words[0] if len(words) == 1 else f"(?:{'|'.join(words)})") + tail

@@ -14,11 +14,8 @@ from ..rewrite.pattern import capture_count
 from ..rewrite.regex import PatternError
 from ..rewrite.rule import Condition, Rule
 from . import rule_patterns
-from .rule_kinds import is_universal, stops
+from .rule_kinds import SAME, is_universal, stops
 from .rule_order import Before
-
-#: Targets that leave a URL as it is: such a rule only stops, or sets variables.
-_SAME = frozenset({"{R:0}", "{R:1}", "{URL}", "/{R:0}", "/{R:1}"})
 
 
 def findings(everything: Sequence[Rule], own: Sequence[Rule]) -> list[Finding]:
@@ -192,11 +189,13 @@ def _conditions(rule: Rule) -> Iterator[Finding]:
 
 def _catch_all(rule: Rule) -> Iterator[Finding]:
     target = rule.action.url.source.strip() if rule.action.url is not None else ""
-    if rule.action.type != "Rewrite" or targets.is_foreign(target) or target in _SAME:
+    if rule.action.type != "Rewrite" or targets.is_foreign(target) or target in SAME:
         return
     folder = target.partition("{")[0].replace("\\", "/").rstrip("/")
     if folder and "{" in target and "." not in folder.rpartition("/")[2]:
         return  # another folder is the site, with the files in it
+    if re.search(r"(?i)\.[cm]?js$", target):
+        return  # a Node application sends its files itself, and its sources lie beside them
     if is_universal(rule) and not rule.conditions:
         yield finding(
             "rewrite-catch-all",

@@ -167,9 +167,19 @@ def is_inverted(rule: Rule) -> bool:
     )
 
 
+def _only_folders(rule: Rule) -> Condition | None:
+    """The test for folders of a rule that leaves out files as well, where it lacks negate."""
+    tests = {one.match_type: one for one in rule.conditions if one.match_type != "Pattern"}
+    file, folder = tests.get("IsFile"), tests.get("IsDirectory")
+    is_meant = file is not None and file.negate and rule.action.type == "Rewrite"
+    return folder if is_meant and folder and not folder.negate and not rule.match_any else None
+
+
 def _files(rule: Rule, url: str) -> Iterator[Finding]:
     if is_inverted(rule):
         yield finding("rewrite-inverted-test", rule.span, rule=rule.name, url=url)
+    if (test := _only_folders(rule)) and "{" not in url and is_universal(rule):
+        yield finding("rewrite-inverted-test/folder", test.span, rule=rule.name, url=url)
     for condition in rule.conditions if not rule.match_any else ():
         tested = re.fullmatch(r"(?i)\{REQUEST_FILENAME\}(\.\w+)", condition.input.source.strip())
         is_negated = condition.match_type == "IsFile" and condition.negate

@@ -25,6 +25,9 @@ UNIVERSAL = frozenset(
     }
 )
 
+#: Targets that leave a URL as it is: such a rule only stops, or sets variables.
+SAME = frozenset({"{R:0}", "{R:1}", "{URL}", "/{R:0}", "/{R:1}"})
+
 
 def is_universal(rule: Rule) -> bool:
     """Whether a rule's pattern takes every URL."""

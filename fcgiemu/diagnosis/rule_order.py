@@ -12,7 +12,7 @@ from ..catalogue import finding
 from ..catalogue.findings import Finding
 from ..rewrite.rule import Condition, Rule
 from . import sample_requests
-from .rule_kinds import is_universal, stops
+from .rule_kinds import SAME, is_universal, stops
 
 #: Rules without an effect that are remembered, at most.
 _MOST_IDLE = 20
@@ -189,6 +189,7 @@ def _is_about_files(rule: Rule) -> bool:
     url = rule.action.url.source if rule.action.url is not None else ""
     return (
         rule.action.type in ("None", "CustomResponse", "AbortRequest")
+        or url in SAME
         or any(
             condition.match_type != "Pattern"
             for condition in rule.conditions

@@ -6,11 +6,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 from ..catalogue import finding
 from ..catalogue.findings import Finding, Span
-from ..rewrite.rule import Rule
+from ..rewrite.rule import Condition, Rule
 from . import rewrite_patterns
 from .rule_kinds import UNIVERSAL
 
@@ -112,18 +112,28 @@ def _syntax(rule: Rule, pattern: str) -> Iterator[Finding]:
         return
     yield from _wildcards(rule)
     hosts = [
-        (condition.pattern, condition.span, _HOST_DOT)
+        (condition.pattern, condition.span, _HOST_DOT, _is_inside(condition, rule))
         for condition in rule.conditions
         if condition.input.source.strip().upper() in ("{HTTP_HOST}", "{SERVER_NAME}")
     ]
-    for text, span, dot in [(pattern, rule.span, _FILE_DOT), *hosts]:
+    for text, span, dot, is_inside in [(pattern, rule.span, _FILE_DOT, False), *hosts]:
         if dot.search(text):
             meant = dot.sub(r"\\.", text)
+            meant = f"^{meant.strip('^$')}$" if is_inside else meant
             yield finding("rewrite-unescaped-dot", span, rule=rule.name, pattern=text, meant=meant)
     if not rule.negate:
         yield from _unanchored(rule, pattern)
     for text, span in [(pattern, rule.span), *texts]:
         yield from _branches(rule, text.strip(), span)
+
+
+def _is_inside(condition: Condition, rule: Rule) -> bool:
+    """Whether the pattern of a host also fits the host that the rule redirects to."""
+    url = rule.action.url.source if rule.action.url is not None else ""
+    host = "" if "{" in urlsplit(url).netloc else urlsplit(url).hostname or ""
+    fits = condition.matcher is not None and condition.matcher(host) is not None
+    is_plain = re.fullmatch(r"\^?[\w.\\-]+\$?", condition.pattern) is not None
+    return bool(host) and fits and is_plain and not condition.negate
 
 
 def _wildcards(rule: Rule) -> Iterator[Finding]:

@@ -249,12 +249,22 @@ def _taken_away(section: Element) -> Iterator[Finding]:
 _DEFAULTS = {"subStatusCode": "-1"}
 
 
+#: Segments that IIS hides from the start.
+_HIDDEN = re.compile(
+    r"(?i)bin|web\.config|App_(?:code|GlobalResources|LocalResources|WebReferences|Data|Browsers)"
+)
+
+
 def _allowed(section: Element, directory: str) -> Iterator[Finding]:
-    """URLs of alwaysAllowedUrls that do not lie below the folder of their file."""
-    for allowed in section.iter("alwaysAllowedUrls") if directory else ():
+    """URLs of alwaysAllowedUrls with a wildcard, or not below the folder of their file."""
+    for allowed in section.iter("alwaysAllowedUrls"):
         for add in allowed.iter("add"):
             url = add.attributes.get("url", "")
-            if url and not f"{url}/".lower().startswith(f"{directory}/".lower()):
+            if "*" in url:
+                hidden = next(filter(_HIDDEN.fullmatch, url.split("/")), "")
+                form = "segment" if hidden else "star"
+                yield finding(f"filtering-allowed-url/{form}", add.span, url=url, segment=hidden)
+            elif directory and url and not f"{url}/".lower().startswith(f"{directory}/".lower()):
                 meant = f"{directory}/{url.lstrip('/')}"
                 yield finding(
                     "filtering-allowed-url", add.span, url=url, folder=directory, meant=meant

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ..catalogue.findings import Span
+from ..files import read_bounded
 from ..site import Site
 from . import fixes
 
@@ -81,8 +82,7 @@ def _content(site: Site, path: str) -> bytes | None:
     try:
         data = site.settings.unsaved.get(path)
         if data is None:
-            with open(path, "rb") as stream:
-                data = stream.read(MAX_BYTES + 1)
+            data = read_bounded(path, MAX_BYTES + 1)
     except OSError:
         return None
     return data if len(data) <= MAX_BYTES else None

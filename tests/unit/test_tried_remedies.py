@@ -325,3 +325,41 @@ def test_elements_outside_their_section(
 ) -> None:
     (found,) = check(make_site({"web.config": web_config(element)}))
     assert (found.code, found.hint) == ("config-unknown-section", f"Put it into {place}.")
+
+
+FIRST = (
+    '<rule name="all" stopProcessing="true"><match url="(.*)" />'
+    '<action type="Rewrite" url="handler.fcgi/{R:1}" /></rule>'
+)
+#: A rule behind one for every URL that is for the file: that it is never reached is said alone.
+LATER = [
+    '<rule name="s"><match url="^static/" /><action type="None" /></rule>',
+    '<rule name="s"><match url="^s/(.*)" /><action type="Rewrite" url="static/{R:1}" /></rule>',
+]
+
+
+@pytest.mark.parametrize("later", LATER)
+def test_files_of_a_rule_that_is_never_reached(make_site: Callable[..., Site], later: str) -> None:
+    site = make_site({"web.config": rules(FIRST + later), "static/a.css": ""})
+    codes = [known.code for known in check(site)]
+    assert "rewrite-never-reached" in codes and "rewrite-hides-file" not in codes
+
+
+#: (the input of a condition, its pattern, what was meant)
+LETTERS = [
+    ("{URL}", r"\.?[jpg|png|gif]+$", r'pattern="\.(?:jpg|png|gif)$"'),
+    ("{URL}", r".*\.[(jpg|png)]", r'pattern=".*\.(?:jpg|png)$"'),
+    ("{HTTP_HOST}", "^[^www]", r'pattern="^www\." negate="true"'),
+    ("{HTTP_HOST}", "^[^www].*", r'pattern="^www\." negate="true"'),
+    ("{URL}", "^/[admin|login]/", 'pattern="^/(?:admin|login)/"'),
+]
+
+
+@pytest.mark.parametrize(("name", "pattern", "meant"), LETTERS)
+def test_sets_of_letters(
+    make_site: Callable[..., Site], name: str, pattern: str, meant: str
+) -> None:
+    text = redirect("/new", 'url="^old$"', test(name.strip("{}"), pattern))
+    found = check(make_site({"web.config": rules(text)}))
+    hints = [known.hint for known in found if known.code == "rewrite-set-of-letters"]
+    assert hints == [f"Write {meant}."]
