@@ -14,6 +14,7 @@ from ..catalogue.findings import Finding
 from ..config.merge import Node
 from ..decision import Action, CallFastCgi, CallHttpPlatform, Redirect, Respond
 from ..files import text_if_readable
+from ..modules.custom_error import error_pages
 from ..modules.handlers import SECTION
 from ..site import Site
 from .decisions import decided
@@ -53,6 +54,7 @@ def findings(site: Site) -> Iterator[Finding]:
         if file is None or not own or any(known.severity == "error" for known in file.findings):
             continue
         yield from _cors(site, application)
+        yield from _bodies(site, application, own[0])
         reached = [_answered(site, f"{application.url}/{path}") for path in _PLAIN]
         if not any(map(_reaches, reached)):
             yield from _never(own, reached, application)
@@ -108,7 +110,11 @@ def _never(
 
 def _methods(site: Site, application: Application, item: Node) -> Iterator[Finding]:
     """Methods that the code answers, and that are refused or given to another handler."""
-    for method, place in _used(application.path).items():
+    used = _used(application.path)
+    dav = next((method for method in ("PUT", "DELETE") if method in used), "")
+    if dav and not _removes_dav(site, application):
+        yield finding("handler-webdav", item.span, method=dav, place=used[dav])
+    for method, place in used.items():
         url = next(
             f"{application.url}/{path}"
             for path in _PLAIN
@@ -130,6 +136,26 @@ def _methods(site: Site, application: Application, item: Node) -> Iterator[Findi
             )
 
 
+#: What makes answers of its own for errors, in the code of an application.
+_ERROR_HANDLERS = re.compile(
+    r"\.(?:app_)?errorhandler\(|exception_handler\(|\bhandler(?:404|500)\s*="
+)
+
+
+def _bodies(site: Site, application: Application, item: Node) -> Iterator[Finding]:
+    """Answers of the application for errors, in whose place IIS puts pages of its own."""
+    errors = site.effective(application.url or "/").view(error_pages)
+    if errors.existing == "Replace":
+        yield finding("errors-own-bodies", item.span)
+    elif errors.existing == "Auto" and errors.mode != "Detailed":
+        for file in _sources(application.path):
+            if match := _ERROR_HANDLERS.search(text := text_if_readable(file)):
+                line = text.count("\n", 0, match.start()) + 1
+                place = f"{file.relative_to(application.path).as_posix()}:{line}"
+                yield finding("errors-own-bodies/code", item.span, severity="info", place=place)
+                return
+
+
 #: What adds the headers for other origins in the code of an application.
 _CORS = re.compile(r"\b(?:flask_cors|CORSMiddleware|corsheaders|aiohttp_cors)\b")
 
@@ -144,6 +170,13 @@ def _cors(site: Site, application: Application) -> Iterator[Finding]:
                     place = file.relative_to(application.path).as_posix()
                     yield finding("static-cors-twice", item.span, library=match[0], file=place)
                     return
+
+
+def _removes_dav(site: Site, application: Application) -> bool:
+    """Whether the web.config of an application takes WebDAV out of the way."""
+    file = site.tree.file_of(application.url)
+    elements = file.root.iter("remove") if file is not None and file.root is not None else ()
+    return any("webdav" in part.attributes.get("name", "").lower() for part in elements)
 
 
 def _used(folder: Path) -> dict[str, str]:

@@ -20,6 +20,8 @@ from .configuration_files import holds_files
 from .decisions import decided
 
 _ERRORS = "system.webServer/httpErrors"
+#: Pages that a server runs where it has their language, and not by a handler of the site.
+_SCRIPT = re.compile(r"(?i)\.(?:php\d?|aspx?|cfml?|jsp|pl|py)(?:[/?]|$)")
 
 
 def findings(site: Site, effective: Effective, file: ConfigFile) -> Iterator[Finding]:

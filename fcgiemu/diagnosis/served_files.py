@@ -172,11 +172,21 @@ def _files(site: Site) -> Iterator[str]:
                 yield f"{base}/{file}"
 
 
+_FIRST_PAGES = ("index.html", "index.htm", "default.htm", "default.html")
+
+
 def _root(site: Site) -> Iterator[Finding]:
     """That the site's own list of default documents names none that is there."""
     section = site.effective("/").section(_DOCUMENTS)
     items = section.child("files").items
     own = [item for item in items if item.file is not None and not item.file.is_host]
+    section_file = section.file
+    is_off = not section.flag("enabled") and section_file is not None and not section_file.is_host
+    if is_off and section.span and _is_refused(site, "/", (403, 14)):
+        page = next((f"/{name}" for name in _FIRST_PAGES if site.find(f"/{name}")), "")
+        if page:
+            yield finding("static-no-default-document/off", section.span, page=page)
+        return
     if not own:
         return
     if _is_refused(site, "/", (403, 14)) and holds_files(Path(site.local_path(""))):
