@@ -115,6 +115,10 @@ def _near_page(folder: Path, path: str) -> str:
     return "".join(near)
 
 
+#: Scripts that a server may have a handler for, for all of its sites.
+_OF_PROGRAMS = re.compile(r"(?i)\.(?:php\d?|aspx?|ashx|cshtml|cfm|jsp)(?:\?|$)")
+
+
 def _executed(site: Site, item: Node, path: str) -> Iterator[Finding]:
     """A page that is executed: as a file it is answered 200, and it may not be there."""
     status = item.integer("statusCode")
@@ -129,7 +133,8 @@ def _executed(site: Site, item: Node, path: str) -> Iterator[Finding]:
         isinstance(action, Respond) and _leads_to_a_file(site, path) and action.status in (403, 404)
     ):
         answer = f"{action.status}.{action.substatus}"
-        yield finding("errors-page/refused", item.span, status=status, path=path, answer=answer)
+        if not (answer == "404.3" and _OF_PROGRAMS.search(path)):
+            yield finding("errors-page/refused", item.span, status=status, path=path, answer=answer)
     elif (
         isinstance(action, Respond)
         and action.status == 404

@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
+from posixpath import normpath
 
 from ..catalogue import finding
 from ..catalogue.findings import Finding
@@ -33,7 +34,7 @@ def findings(site: Site, own: Sequence[Rule]) -> Iterator[Finding]:
         path = url.partition("?")[0].removesuffix("/{R:1}").removesuffix("/{R:0}")
         if rule.action.type != "Rewrite" or rule.page_rule or not _FILE.fullmatch(path):
             continue
-        full = path if path.startswith("/") else f"{rule.base}/{path}"
+        full = normpath(path if path.startswith("/") else f"{rule.base}/{path}")
         if site.find(full) is None and _is_not_found(site, full):
             yield from _near(site, rule, url, full)
 

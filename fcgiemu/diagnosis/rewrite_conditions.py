@@ -418,6 +418,14 @@ def _any_of_negated(rule: Rule) -> Iterator[Finding]:
         yield finding("rewrite-any-of-negated", rule.span, rule=rule.name)
 
 
+#: What says whether a request came to the right address: a redirect that is for any that did not,
+#: by its scheme or its host, is right.
+_OF_ADDRESS = frozenset(
+    """{HTTPS} {HTTP_HOST} {SERVER_NAME} {SERVER_PORT} {SERVER_PORT_SECURE} {HTTP_X_FORWARDED_PROTO}
+    {HTTP_X_FORWARDED_HOST}""".split()
+)
+
+
 def _any_of_exclusions(rule: Rule) -> Iterator[Finding]:
     """Exceptions of a rule under MatchAny: a request has to be all of them to be left alone."""
     inputs = {condition.input.source.strip().upper() for condition in rule.conditions}
@@ -427,6 +435,7 @@ def _any_of_exclusions(rule: Rule) -> Iterator[Finding]:
         and patterns
         and len(inputs) > 1
         and all(condition.negate for condition in rule.conditions)
+        and not (rule.action.type == "Redirect" and inputs <= _OF_ADDRESS)
         and not is_always(rule)
     ):
         yield finding("rewrite-any-of-negated/exceptions", rule.span, rule=rule.name)

@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from xml.sax.saxutils import quoteattr
 
@@ -15,7 +16,7 @@ from ..catalogue.findings import Finding, Span
 from ..config.file import ConfigFile
 from ..config.tree import Effective
 from ..decision import Redirect, Respond, ServeFile
-from ..files import UNWATCHED
+from ..files import UNWATCHED, read_bounded
 from ..http.request import make_request
 from ..http.url import UrlRefused
 from ..modules import handlers, static_file
@@ -31,7 +32,7 @@ _REDIRECT = "system.webServer/httpRedirect"
 _WEB = frozenset(
     """.webmanifest .avif .webp .mjs .geojson .wasm .woff2 .woff .json .glb .gltf .m3u8 .topojson
     .appcache .webapp
-    .vtt .opus .apk .ipa .usdz .pbf .mvt .cur .heic .jxl .php .dat .blat .dll .pdb .br .gz
+    .unityweb .vtt .opus .apk .ipa .usdz .pbf .mvt .cur .heic .jxl .php .dat .blat .dll .pdb .br .gz
     """.split()
 )
 #: The types of those that have one of their own.
@@ -98,6 +99,8 @@ def _mime_types(site: Site) -> Iterator[Finding]:
         urls = ["/" + "/".join(parts[start:]) for start in range(min(2, len(parts)))]
         if _has_type(site, path, extension):
             continue  # what is refused is something else, which a rule leads to
+        if _OF_SERVER.search(path) or extension in _DATA and _is_read_by_a_script(site, path):
+            continue
         if refused := next((url for url in urls if _is_refused(site, url, (404, 3))), None):
             said.add(extension)
             is_php = extension == ".php"
@@ -110,6 +113,36 @@ def _mime_types(site: Site) -> Iterator[Finding]:
                 extension=extension,
                 type=mime_type,
             )
+
+
+#: Scripts that Node runs, as Angular's for rendering at the server.
+_OF_SERVER = re.compile(r"(?i)(?:/server/[^/]*|/(?:server|main\.server)[\w.-]*)\.mjs$")
+#: Data that a script of the server may read itself.
+_DATA = frozenset({".geojson", ".topojson", ".json", ".pbf"})
+#: Where a file is named by what runs at the server, and by what runs in the browser.
+_SCRIPTS, _PAGES = (".php", ".py", ".cshtml"), (".html", ".htm", ".js", ".mjs", ".css")
+#: Files that are looked into, at most, and bytes of each.
+_MOST_LOOKED_INTO, _MOST_BYTES = 100, 1 << 18
+
+
+def _is_read_by_a_script(site: Site, path: str) -> bool:
+    """Whether a script that runs at the server names a file, and no page does: nobody has to ask
+    for it then.
+    """
+    name = path.rpartition("/")[2].encode()
+    return _is_named(site, name, _SCRIPTS) and not _is_named(site, name, _PAGES)
+
+
+def _is_named(site: Site, name: bytes, suffixes: tuple[str, ...]) -> bool:
+    """Whether a file with one of these suffixes holds a name."""
+    places = (path for path in _files(site) if path.lower().endswith(suffixes))
+    for place in islice(places, _MOST_LOOKED_INTO):
+        try:
+            if name in read_bounded(site.local_path(place), _MOST_BYTES):
+                return True
+        except OSError:
+            continue
+    return False
 
 
 #: Names of files that hold what is nobody's business: the application, its data, keys.

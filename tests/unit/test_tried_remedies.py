@@ -363,3 +363,42 @@ def test_sets_of_letters(
     found = check(make_site({"web.config": rules(text)}))
     hints = [known.hint for known in found if known.code == "rewrite-set-of-letters"]
     assert hints == [f"Write {meant}."]
+
+
+#: Files beside a .geojson, and whether that needs a MIME map.
+READERS: list[tuple[dict[str, str], bool]] = [
+    ({}, True),
+    ({"map.php": "<?php readfile('data/a.geojson');"}, False),
+    ({"map.php": "<?php readfile('data/a.geojson');", "map.js": "fetch('data/a.geojson')"}, True),
+]
+
+
+@pytest.mark.parametrize(("files", "is_asked_for"), READERS)
+def test_data_that_a_script_reads(
+    make_site: Callable[..., Site], files: dict[str, str], is_asked_for: bool
+) -> None:
+    site = make_site({"web.config": web_config(), "data/a.geojson": "", **files})
+    warnings = [known for known in check(site) if known.code == "static-no-mime-type"]
+    assert any(".geojson" in known.message for known in warnings) == is_asked_for
+
+
+#: Rules that are right, and the finding that they do not get.
+RIGHT = {
+    "by any of scheme and host": (
+        redirect(
+            "https://example.org/{R:1}",
+            any_of=test("HTTPS", "^on$", NEGATED) + test("HTTP_HOST", "^example\\.org$", NEGATED),
+        ),
+        "rewrite-any-of-negated",
+    ),
+    "a dot for the folder itself": (
+        rewrite("", "./app.php").replace('".*"', '"^old$"'),
+        "rewrite-target-missing",
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "code"), RIGHT.values(), ids=RIGHT)
+def test_rules_that_are_right(make_site: Callable[..., Site], text: str, code: str) -> None:
+    site = make_site({"web.config": rules(text), "app.php": ""})
+    assert code not in [known.code for known in check(site)]
