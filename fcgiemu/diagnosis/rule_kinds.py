@@ -1,4 +1,4 @@
-"""What kind of rule one is: for every URL, a fallback for what is no file, one that stops."""
+"""What kind of rule one is: for every URL, a fallback for what is not a file, one that stops."""
 
 from __future__ import annotations
 
