@@ -121,6 +121,14 @@ def test_a_stream_is_counted_in_chunks(
     same(path, tmp_path / "work")
 
 
+def test_nothing_is_printed_beside_the_report(tmp_path: Path) -> None:
+    """DuckDB would show a bar on standard output for a query that takes two seconds."""
+    engine = duck.DuckDbEngine(1, 1 << 28, tmp_path)
+    asked = engine.connection.execute("SELECT current_setting('enable_progress_bar')")
+    assert asked.fetchall() == [(False,)]
+    engine.close()
+
+
 @pytest.mark.parametrize("block", [b"", b"\n", b"a", b"a\n", b"a\r\n\nb\r", b"\n\n\n"])
 def test_line_ends(block: bytes) -> None:
     assert sources.line_ends(block) == block.count(b"\n")
