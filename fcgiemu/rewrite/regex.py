@@ -196,10 +196,9 @@ class Pattern:
         except (OutOfBudget, TimeoutError) as error:
             self._lose_patience()
             raise TooComplex(self.source) from error
-        finally:
-            if self._automaton is not None and work - budget.left <= POLICY.regex_brief_work:
-                # only its engine had not been built yet
-                self._brief_length = max(self._brief_length, len(text) + 1)
+        if self._automaton is not None and work - budget.left <= POLICY.regex_brief_work:
+            # only its engine had not been built yet; a text that is too complex stays elsewhere
+            self._brief_length = max(self._brief_length, len(text) + 1)
         self._came_to_an_end(self._automaton is None and monotonic() - started > seconds / 2)
         return found
 
