@@ -18,6 +18,7 @@ from ..http.request import make_request
 from ..http.url import UrlRefused
 from ..rewrite.rule import Rule
 from ..site import Site
+from .rule_kinds import is_fallback
 
 #: A target that names one file: no group, no query of its own.
 _FILE = re.compile(r"/?[\w./-]*[\w-]+\.\w{2,5}")
@@ -53,6 +54,8 @@ def _near(site: Site, rule: Rule, url: str, path: str) -> Iterator[Finding]:
     stem = name.rpartition(".")[0].lower()
     near = [other for other in beside if other.rpartition(".")[0].lower() == stem]
     near = near or get_close_matches(name, beside, 1, 0.85)
+    index = f"index.{name.rpartition('.')[2]}"
+    near = near or [other for other in beside if other.lower() == index and is_fallback(rule)]
     place = f"{folder}/{near[0]}" if near else _elsewhere(site, name)
     if not place:
         return

@@ -14,6 +14,7 @@ from ..catalogue.findings import Finding
 from ..rewrite import targets
 from ..rewrite.rule import Condition, Rule
 from . import sample_requests
+from .rule_kinds import is_universal
 
 #: Variables that begin with a slash.
 _SLASHED = "REQUEST_URI|UNENCODED_URL|URL|PATH_INFO|SCRIPT_NAME|HTTP_URL"
@@ -42,6 +43,19 @@ def findings(rule: Rule, url: str) -> Iterator[Finding]:
     yield from _slashes(rule, url)
     yield from _query(rule, url)
     yield from _part(rule, url)
+    yield from _fixed(rule, url)
+
+
+def _fixed(rule: Rule, url: str) -> Iterator[Finding]:
+    """A rewrite of every URL to one URL of another server."""
+    of_paths = any(
+        condition.input.source.strip().upper() in _OF_PATHS and not condition.negate
+        for condition in rule.conditions
+    )
+    address = re.fullmatch(r"(?i)https?://[^/?{}]+/?", url)
+    if rule.action.type == "Rewrite" and address and is_universal(rule) and not of_paths:
+        meant = f"{url.rstrip('/')}/{{R:0}}"
+        yield finding("rewrite-target-fixed", rule.span, rule=rule.name, url=url, meant=meant)
 
 
 #: A target that is the path on a host, as far as a group holds it.
@@ -85,6 +99,9 @@ def _scheme(rule: Rule, url: str) -> Iterator[Finding]:
         scheme = "https" if rule.action.type == "Redirect" else "http"
         meant = f"{scheme}://{url}"
         yield finding("rewrite-target-scheme", rule.span, rule=rule.name, url=url, meant=meant)
+    elif rule.action.type == "Redirect" and re.match(r"//\{(?:R:\d|C:\d|URL|PATH_INFO)\}", url):
+        meant = re.sub(r"^/+(?=\{R)", "/", url) if "{R" in url[:4] else url.lstrip("/")
+        yield finding("rewrite-double-slash", rule.span, rule=rule.name, url=url, meant=meant)
     elif url.startswith("~/"):
         yield finding("rewrite-target-tilde", rule.span, rule=rule.name, url=url, meant=url[1:])
 
