@@ -70,6 +70,8 @@ def _type(element: Element, extension: str, mime_type: str) -> Iterator[Finding]
 
 def of_configuration(effective: Effective, file: ConfigFile) -> Iterator[Finding]:
     """Maps of ``file`` whose extensions request filtering refuses all the same."""
+    if static_file.SECTION not in file.by_path:
+        return
     filtering = effective.view(request_filter)
     for item in effective.section(static_file.SECTION).items:
         extension = item.text("fileExtension").lower()

@@ -17,6 +17,9 @@ _OTHERS = ("clientCertificateMapping", "iisClientCertificateMapping")
 
 def findings(effective: Effective, file: ConfigFile) -> Iterator[Finding]:
     """Findings about what ``file`` says of them."""
+    paths = [f"{_GROUP}authentication/{name}Authentication" for name in ("anonymous", *_METHODS)]
+    if not any(map(file.by_path.__contains__, (*paths, f"{_GROUP}authorization"))):
+        return
     sections = {
         name: effective.section(f"{_GROUP}authentication/{name}Authentication")
         for name in ("anonymous", *_METHODS, *_OTHERS)

@@ -43,27 +43,32 @@ def findings(file: ConfigFile) -> Iterator[Finding]:
                 yield finding("config-element-case", child.span, tag=child.tag, meant=meant)
             elif child.tag not in _TOP.values():
                 yield from _near(file.root, child)
+    known = _by_tag(file.root)
     for tag in _COLLECTIONS:
-        for element in file.root.iter(tag):
+        for element in known.get(tag, ()):
             yield from _taken_away(element)
     yield from _aspnet(file.root)
-    for element in file.root.iter("customHeaders"):
+    for element in known.get("customHeaders", ()):
         yield from response_headers.findings(element, file.root)
-    for element in file.root.iter("requestFiltering"):
+    for element in known.get("requestFiltering", ()):
         yield from _filtering(element)
         yield from _allowed(element, file.directory)
-    for element in file.root.iter("staticContent"):
+    for element in known.get("staticContent", ()):
         yield from _removed_maps(element)
         yield from mime_maps.findings(element)
-    yield from client_cache.findings(file)
-    for element in file.root.iter("httpPlatform"):
+    if "clientCache" in known:
+        yield from client_cache.findings(file)
+    for element in known.get("httpPlatform", ()):
         log = element.attributes.get("stdoutLogFile", "")
         if log and "stdoutLogEnabled" not in element.attributes:
             yield finding("platform-log-off", element.span, log=log)
-    for element in file.root.iter("httpRedirect"):
-        yield from _redirect(element, file.root)
-    yield from _addresses(file.root)
-    yield from _secrets(file.root)
+    for element in known.get("httpRedirect", ()):
+        yield from _redirect(element, len(known["httpRedirect"]) == 1)
+    for element in known.get("ipSecurity", ()):
+        yield from _addresses(element)
+    for tag in ("system.web", "system.net"):
+        for element in known.get(tag, ()):
+            yield from _secrets(element)
     yield from _places(file.root)
 
 
@@ -91,11 +96,22 @@ _OF_IIS = frozenset(
 )
 
 
-def _redirect(section: Element, root: Element) -> Iterator[Finding]:
+def _by_tag(root: Element) -> dict[str, list[Element]]:
+    """The elements of a file by their names, but for those of long runs."""
+    found: dict[str, list[Element]] = {}
+    waiting = [root]
+    while waiting:
+        for part in waiting.pop().parts:
+            if isinstance(part, Element):
+                found.setdefault(part.tag, []).append(part)
+                waiting.append(part)
+    return found
+
+
+def _redirect(section: Element, is_alone: bool) -> Iterator[Finding]:
     """<httpRedirect> that is off, leads nowhere, or is written as a rule is."""
     target = section.attributes.get("destination", "").strip()
     enabled = section.attributes.get("enabled", "").lower()
-    is_alone = sum(1 for _ in root.iter("httpRedirect")) == 1
     if target and not enabled and is_alone:
         yield finding("redirect-section", section.span, target=target)
     elif enabled == "true" and not target and is_alone and not section.children:
@@ -107,25 +123,21 @@ def _redirect(section: Element, root: Element) -> Iterator[Finding]:
         yield finding("redirect-section/scheme", section.span, target=target, meant=meant)
 
 
-def _addresses(root: Element) -> Iterator[Finding]:
+def _addresses(section: Element) -> Iterator[Finding]:
     """<ipSecurity> that keeps nobody out, and addresses that are networks."""
-    for section in root.iter("ipSecurity"):
-        adds = [child for child in section.children if child.tag == "add"]
-        allowed = [add.attributes.get("allowed", "").lower() == "true" for add in adds]
-        if adds and all(allowed) and "allowUnlisted" not in section.attributes:
-            yield finding("filtering-address", section.span)
-        for add in adds:
-            address, _, bits = add.attributes.get("ipAddress", "").partition("/")
-            if bits.isdecimal() and int(bits) <= 32 and "." in address:
-                mask = (0xFFFFFFFF << 32 - int(bits)) & 0xFFFFFFFF
-                parts = ".".join(str(mask >> shift & 255) for shift in (24, 16, 8, 0))
-                yield finding(
-                    "filtering-address/mask",
-                    add.span,
-                    text=f"{address}/{bits}",
-                    address=address,
-                    mask=parts,
-                )
+    adds = [child for child in section.children if child.tag == "add"]
+    allowed = [add.attributes.get("allowed", "").lower() == "true" for add in adds]
+    if adds and all(allowed) and "allowUnlisted" not in section.attributes:
+        yield finding("filtering-address", section.span)
+    for add in adds:
+        address, _, bits = add.attributes.get("ipAddress", "").partition("/")
+        if bits.isdecimal() and int(bits) <= 32 and "." in address:
+            mask = (0xFFFFFFFF << 32 - int(bits)) & 0xFFFFFFFF
+            parts = ".".join(str(mask >> shift & 255) for shift in (24, 16, 8, 0))
+            text = f"{address}/{bits}"
+            yield finding(
+                "filtering-address/mask", add.span, text=text, address=address, mask=parts
+            )
 
 
 #: Attributes that hold a secret wherever they stand.
@@ -135,14 +147,13 @@ _NO_SECRET = re.compile(
 )
 
 
-def _secrets(root: Element) -> Iterator[Finding]:
-    """Passwords and keys in <system.web> and <system.net>: of machineKey, mail servers, users."""
-    for place in (*root.iter("system.web"), *root.iter("system.net")):
-        for tag in ("machineKey", "network", "identity", "user"):
-            for element in place.iter(tag):
-                for name in _SECRET_ATTRIBUTES:
-                    if not _NO_SECRET.fullmatch(element.attributes.get(name, "")):
-                        yield finding("settings-secret", element.span, name=f"<{tag} {name}>")
+def _secrets(place: Element) -> Iterator[Finding]:
+    """Passwords and keys in <system.web> or <system.net>: of machineKey, mail servers, users."""
+    for tag in ("machineKey", "network", "identity", "user"):
+        for element in place.iter(tag):
+            for name in _SECRET_ATTRIBUTES:
+                if not _NO_SECRET.fullmatch(element.attributes.get(name, "")):
+                    yield finding("settings-secret", element.span, name=f"<{tag} {name}>")
 
 
 def _near(root: Element, child: Element) -> Iterator[Finding]:
