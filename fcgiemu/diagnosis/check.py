@@ -48,6 +48,7 @@ from . import (
     served_files,
     sign_in,
     source_text,
+    stray_text,
     transforms,
     unused_maps,
 )
@@ -133,6 +134,9 @@ def _of_file(site: Site, file: ConfigFile) -> Iterator[Finding]:
         yield from _of_configuration(site, effective, file)
     yield from _unknown_codes(file)
     yield from source_text.findings(file)
+    if not any(known.severity == "error" for known in file.findings):
+        unsaved = site.settings.unsaved.get(str(path))
+        yield from stray_text.findings(file.name, path, unsaved)
     yield from htaccess.lines(file.name, _text(path, unsaved))
 
 
