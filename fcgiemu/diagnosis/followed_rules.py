@@ -16,8 +16,10 @@ from ..http.request import make_request
 from ..modules import handlers as handler_mappings
 from ..modules import iisnode
 from ..rewrite import targets
+from ..rewrite.compiler import inbound
 from ..rewrite.rule import Rule
 from ..site import Site
+from .rule_kinds import is_left_before
 
 _FILTERING = "system.webServer/security/requestFiltering"
 #: A script of Node that listens, which is not a script of a page.
@@ -35,7 +37,7 @@ def findings(site: Site, effective: Effective, own: Sequence[Rule]) -> Iterator[
             yield from _hidden(effective, rule, path)
             yield from _source(site, effective, rule, path)
         elif rule.action.type == "Redirect" and re.search(r"\{R:[01]\}/$", url):
-            yield from _slash(site, rule)
+            yield from _slash(site, effective, rule)
 
 
 def _hidden(effective: Effective, rule: Rule, path: str) -> Iterator[Finding]:
@@ -94,9 +96,11 @@ def _listens(entry: FileEntry) -> bool:
     return _LISTENS.search(script) is not None
 
 
-def _slash(site: Site, rule: Rule) -> Iterator[Finding]:
+def _slash(site: Site, effective: Effective, rule: Rule) -> Iterator[Finding]:
     """A redirect that adds a slash, to the URLs of files as well."""
     if any(condition.match_type == "IsFile" for condition in rule.conditions):
+        return
+    if is_left_before(rule, effective.view(inbound).rules, "IsFile"):
         return
     path = f"{rule.base}/a/page-1.css"
     decision = site.decide(make_request(path))
@@ -105,4 +109,5 @@ def _slash(site: Site, rule: Rule) -> Iterator[Finding]:
         and decision.rules[-1:] == (rule.name,)
         and decision.action.location.partition("?")[0].endswith(f"{path}/")
     ):
-        yield finding("redirect-file-slash", rule.span, rule=rule.name)
+        form = "/any" if rule.match_any else ""
+        yield finding(f"redirect-file-slash{form}", rule.span, rule=rule.name)

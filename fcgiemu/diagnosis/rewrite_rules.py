@@ -14,7 +14,7 @@ from ..rewrite.pattern import capture_count
 from ..rewrite.regex import PatternError
 from ..rewrite.rule import Condition, Rule
 from . import rule_patterns
-from .rule_kinds import SAME, is_universal, stops
+from .rule_kinds import SAME, is_universal, stops_for
 from .rule_order import Before
 
 
@@ -39,15 +39,8 @@ def findings(everything: Sequence[Rule], own: Sequence[Rule]) -> list[Finding]:
             found += before.overwritten(rule)
             found += before.idle(rule)
         before.add(rule)
-        leaves_files = leaves_files or _stops_for_files(rule)
+        leaves_files = leaves_files or stops_for(rule, "IsFile")
     return found
-
-
-def _stops_for_files(rule: Rule) -> bool:
-    """Whether no rule behind this one is asked for existing files."""
-    of_files = [one for one in rule.conditions if one.match_type == "IsFile" and not one.negate]
-    decides = rule.match_any or len(rule.conditions) == 1
-    return bool(of_files) and decides and is_universal(rule) and stops(rule)
 
 
 def _references(rule: Rule) -> Iterator[Finding]:

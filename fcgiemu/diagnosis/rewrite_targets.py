@@ -17,7 +17,7 @@ from ..rewrite import targets
 from ..rewrite.compiler import SECTION, inbound
 from ..rewrite.rule import Condition, Rule
 from . import target_texts
-from .rule_kinds import is_universal
+from .rule_kinds import is_left_before, is_universal
 
 #: Inputs of map look-ups that begin with a slash, and those that do not.
 _WITH_SLASH = frozenset({"{REQUEST_URI}", "{URL}", "{PATH_INFO}", "{UNENCODED_URL}"})
@@ -31,10 +31,11 @@ def findings(site: Hosting, effective: Effective, rule: Rule) -> Iterator[Findin
         yield from _query(rule, url, effective.view(iisnode.is_used))
         yield from target_texts.findings(rule, url)
         yield from _host(site, effective, rule, url)
+        yield from _path_lost(rule, url)
         yield from _place(site, rule, url)
         yield from _files(rule, url)
         yield from _forwarded(rule, url)
-        yield from _slash(rule, url)
+        yield from _slash(effective, rule, url)
     yield from _maps(effective, rule, url)
 
 
@@ -134,6 +135,21 @@ def _host(site: Hosting, effective: Effective, rule: Rule, url: str) -> Iterator
         yield finding("rewrite-front-host", rule.span, rule=rule.name, url=url)
 
 
+#: A target that is a host, without a path.
+_HOST_ALONE = re.compile(r"(?i)https?://[^/{}?]+/?")
+#: Conditions that leave few paths.
+_OF_PATHS = re.compile(r"(?i)\{(?:URL|REQUEST_URI|PATH_INFO|REQUEST_FILENAME|UNENCODED_URL)\}")
+
+
+def _path_lost(rule: Rule, url: str) -> Iterator[Finding]:
+    """A rule for every URL that asks another server for the same page each time."""
+    is_whole = rule.action.type == "Rewrite" and is_universal(rule)
+    asked = any(_OF_PATHS.search(condition.input.source) for condition in rule.conditions)
+    if is_whole and not asked and _HOST_ALONE.fullmatch(url):
+        meant = f"{url.rstrip('/')}/{{R:0}}"
+        yield finding("rewrite-path-lost", rule.span, rule=rule.name, url=url, meant=meant)
+
+
 def _is_farm(effective: Effective, url: str) -> bool:
     return application_request_routing.farm_of(effective, url) is not None
 
@@ -210,14 +226,20 @@ def _forwarded(rule: Rule, url: str) -> Iterator[Finding]:
         yield finding("redirect-proxy-header", rule.span, rule=rule.name)
 
 
-def _slash(rule: Rule, url: str) -> Iterator[Finding]:
+def _slash(effective: Effective, rule: Rule, url: str) -> Iterator[Finding]:
     """A redirect that removes the slash which IIS adds to the URL of a folder."""
     removes = rule.action.type == "Redirect" and re.fullmatch(
         r"\^?\((?:\.\*|\.\+)\)/\$", rule.pattern or ""
     )
     is_tested = any(condition.match_type == "IsDirectory" for condition in rule.conditions)
-    if removes and not is_tested and re.fullmatch(r"(?:https?://[^/]+)?/?\{R:1\}", url):
-        yield finding("redirect-folder-slash", rule.span, rule=rule.name)
+    if (
+        removes
+        and not is_tested
+        and re.fullmatch(r"(?:https?://[^/]+)?/?\{R:1\}", url)
+        and not is_left_before(rule, effective.view(inbound).rules, "IsDirectory")
+    ):
+        form = "/any" if rule.match_any else ""
+        yield finding(f"redirect-folder-slash{form}", rule.span, rule=rule.name)
 
 
 # -- maps ------------------------------------------------------------------------------------------
@@ -285,8 +307,13 @@ def _maps(effective: Effective, rule: Rule, url: str) -> Iterator[Finding]:
 _ASKED = re.compile(r"\{([\w .-]+):\{[\w:]+\}\}")
 _LOOK_UP = re.compile(r"\{([\w .-]+):(/?)(?:\{(ToLower|UrlEncode|UrlDecode):)?\{([\w:]+)\}")
 
+#: A look-up with the query twice: {REQUEST_URI} holds it.
+_TWICE = re.compile(r"(?i)\{([\w .-]+):\{(?:REQUEST_URI|UNENCODED_URL)\}\?\{QUERY_STRING\}\}")
+
 
 def _look_up(rule: Rule, text: str, span: Span, known: Mapping[str, _Keys]) -> Iterator[Finding]:
+    for name in _TWICE.findall(text):
+        yield finding("rewrite-map-keys/twice", span, rule=rule.name, map=name)
     for name, slash, function, asked in _LOOK_UP.findall(text):
         keys, argument = known.get(name.lower()), f"{{{asked.upper()}}}"
         if keys is None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ..rewrite.rule import Rule
 
 #: Patterns that every URL matches, as people write them.
@@ -49,6 +51,20 @@ def stops(rule: Rule) -> bool:
         "CustomResponse",
         "AbortRequest",
     )
+
+
+def stops_for(rule: Rule, test: str) -> bool:
+    """Whether no rule behind this one is asked for existing files (``test`` is IsFile) or folders
+    (IsDirectory).
+    """
+    tests = [one for one in rule.conditions if one.match_type == test and not one.negate]
+    decides = rule.match_any or len(rule.conditions) == 1
+    return bool(tests) and decides and is_universal(rule) and stops(rule)
+
+
+def is_left_before(rule: Rule, rules: Sequence[Rule], test: str) -> bool:
+    """Whether one of ``rules`` before this one stops for existing files or folders."""
+    return any(stops_for(earlier, test) for earlier in rules[: rules.index(rule)])
 
 
 def is_fallback(rule: Rule) -> bool:

@@ -284,12 +284,8 @@ def not_emulated(handler: Handler, module: str) -> Respond:
 
 def lack(handler: Handler, module: str, span: Span | None = None) -> Finding:
     """What is said of a handler whose module is not emulated."""
-    form = _LACKS.get(module, "other")
+    is_python = re.search(r"(?i)python|\.py\b", f"{handler.script_processor} {handler.path}")
+    form = "cgi" if module == "CgiModule" and is_python else "other"
     return catalogue.finding(
         f"handler-not-emulated/{form}", span, handler=handler.name, module=module
     )
-
-
-_LACKS = {
-    "CgiModule": "cgi",
-}

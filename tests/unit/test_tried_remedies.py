@@ -402,3 +402,43 @@ RIGHT = {
 def test_rules_that_are_right(make_site: Callable[..., Site], text: str, code: str) -> None:
     site = make_site({"web.config": rules(text), "app.php": ""})
     assert code not in [known.code for known in check(site)]
+
+
+#: Rules that stop for what exists, before those that add or remove a slash.
+STOPS = [
+    ("IsFile", redirect("{R:1}/", 'url="(.*[^/])$"'), "redirect-file-slash"),
+    ("IsDirectory", redirect("/{R:1}", 'url="^(.*)/$"'), "redirect-folder-slash"),
+]
+
+
+@pytest.mark.parametrize(("kind", "text", "code"), STOPS)
+def test_slashes_behind_a_rule_that_stops(
+    make_site: Callable[..., Site], kind: str, text: str, code: str
+) -> None:
+    first = (
+        '<rule name="first" stopProcessing="true"><match url=".*" /><conditions>'
+        f'<add input="{{REQUEST_FILENAME}}" matchType="{kind}" /></conditions>'
+        '<action type="None" /></rule>'
+    )
+    for inner, count in ((text, 1), (first + text, 0)):
+        found = check(make_site({"web.config": rules(inner)}))
+        assert [known.code for known in found].count(code) == count
+
+
+#: Targets of a rule for every URL, and whether the path is lost.
+FORWARDS = [
+    ("http://localhost:5001", "", True),
+    ("http://localhost:5001/", "<conditions>" + test("HTTPS", "off") + "</conditions>", True),
+    ("http://localhost:5001/{R:0}", "", False),
+    ("http://localhost:5001{URL}", "", False),
+    ("http://localhost:5001/app", "", False),
+    ("http://localhost:5001/", "<conditions>" + test("URL", "^/$") + "</conditions>", False),
+]
+
+
+@pytest.mark.parametrize(("url", "conditions", "is_lost"), FORWARDS)
+def test_a_path_that_is_lost(
+    make_site: Callable[..., Site], url: str, conditions: str, is_lost: bool
+) -> None:
+    found = check(make_site({"web.config": rules(rewrite(conditions, url))}))
+    assert ("rewrite-path-lost" in [known.code for known in found]) == is_lost
