@@ -31,7 +31,6 @@ def findings(site: Hosting, effective: Effective, rule: Rule) -> Iterator[Findin
         yield from _query(rule, url, effective.view(iisnode.is_used))
         yield from target_texts.findings(rule, url)
         yield from _host(site, effective, rule, url)
-        yield from _path_lost(rule, url)
         yield from _place(site, rule, url)
         yield from _files(rule, url)
         yield from _forwarded(rule, url)
@@ -133,21 +132,6 @@ def _host(site: Hosting, effective: Effective, rule: Rule, url: str) -> Iterator
     proxy = effective.view(application_request_routing.compiled)
     if proxy.names_front and not proxy.says_front and _is_first_foreign(effective, rule):
         yield finding("rewrite-front-host", rule.span, rule=rule.name, url=url)
-
-
-#: A target that is a host, without a path.
-_HOST_ALONE = re.compile(r"(?i)https?://[^/{}?]+/?")
-#: Conditions that leave few paths.
-_OF_PATHS = re.compile(r"(?i)\{(?:URL|REQUEST_URI|PATH_INFO|REQUEST_FILENAME|UNENCODED_URL)\}")
-
-
-def _path_lost(rule: Rule, url: str) -> Iterator[Finding]:
-    """A rule for every URL that asks another server for the same page each time."""
-    is_whole = rule.action.type == "Rewrite" and is_universal(rule)
-    asked = any(_OF_PATHS.search(condition.input.source) for condition in rule.conditions)
-    if is_whole and not asked and _HOST_ALONE.fullmatch(url):
-        meant = f"{url.rstrip('/')}/{{R:0}}"
-        yield finding("rewrite-path-lost", rule.span, rule=rule.name, url=url, meant=meant)
 
 
 def _is_farm(effective: Effective, url: str) -> bool:

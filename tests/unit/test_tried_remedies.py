@@ -441,4 +441,4 @@ def test_a_path_that_is_lost(
     make_site: Callable[..., Site], url: str, conditions: str, is_lost: bool
 ) -> None:
     found = check(make_site({"web.config": rules(rewrite(conditions, url))}))
-    assert ("rewrite-path-lost" in [known.code for known in found]) == is_lost
+    assert ("rewrite-target-fixed" in [known.code for known in found]) == is_lost
