@@ -59,8 +59,8 @@ def findings(site: Site) -> Iterator[Finding]:
                 taken.setdefault(chosen[0].name, (chosen[0].origin, effective, []))[2].append(path)
         elif rule := _hiding(site, path, site.decide(request, Trace())):
             hidden.setdefault(str(rule.span), (rule, []))[1].append(path)
-    for rule, paths in hidden.values():
-        yield _hides(site, rule, paths)
+    for number, (rule, paths) in enumerate(hidden.values()):
+        yield _hides(site, rule, paths, number)
     for name, (origin, effective, paths) in taken.items():
         yield from file_handlers.taken(site, name, origin, effective, paths)
     yield from file_handlers.without(site, without)
@@ -152,11 +152,13 @@ def _is_of_node(site: Site, path: str, action: CallIisnode) -> bool:
     return _WHOLE.search(text) is None or _SENDS.search(text) is not None
 
 
-def _hides(site: Site, rule: Rule, paths: Sequence[str]) -> Finding:
-    """A rule that hides files, with the remedy that has the first of them served."""
+def _hides(site: Site, rule: Rule, paths: Sequence[str], earlier: int) -> Finding:
+    """A rule that hides files, with the remedy that has the first of them served; ``earlier`` is
+    how many such rules there were before.
+    """
     path = paths[0]
     works = partial(file_handlers.is_served, path)
-    chosen = first_that_works(site, _remedies(site, rule, path), works)
+    chosen = first_that_works(site, _remedies(site, rule, path), works, earlier)
     values = {"rule": rule.name, "files": file_handlers.listed(paths), **chosen.values}
     return filled(chosen.form, values, rule.span)
 

@@ -50,7 +50,7 @@ def findings(site: Site, effective: Effective, own: Sequence[Rule]) -> list[Find
             found += _at_its_target(site, rule, hosts)
         if hops:
             if loops and request is not None:
-                found.append(_loop(site, rule, request, hops, hosts))
+                found.append(_loop(site, rule, request, hops, hosts, len(found)))
             elif len(hops) > 2:
                 found.append(
                     finding(
@@ -70,9 +70,16 @@ def _listed(hops: Sequence[str]) -> str:
 
 
 def _loop(
-    site: Site, rule: Rule, request: Request, hops: Sequence[str], hosts: Sequence[Condition]
+    site: Site,
+    rule: Rule,
+    request: Request,
+    hops: Sequence[str],
+    hosts: Sequence[Condition],
+    earlier: int,
 ) -> Finding:
-    """A loop that begins with ``request``, with a remedy that ends it."""
+    """A loop that begins with ``request``, with a remedy that ends it; ``earlier`` is how many
+    findings there were before.
+    """
 
     def ends(changed: Site) -> bool:
         now, loops = _follow(changed, request, rule, hosts)
@@ -80,7 +87,7 @@ def _loop(
 
     others = _rules_of(site, rule, hops)
     known = loop_remedies.remedies(rule, hops, others, _is_of_case(rule))
-    chosen = first_that_works(site, known, ends)
+    chosen = first_that_works(site, known, ends, earlier)
     values = {"rule": rule.name, "hops": _listed(hops), **chosen.values}
     return filled(chosen.form, values, rule.span)
 

@@ -21,6 +21,8 @@ from . import fixes
 
 #: Bytes of a file that remedies are tried with; a larger one takes too long to be read again.
 MAX_BYTES = 1 << 16
+#: Findings of a kind that remedies are tried for, at most.
+MOST = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +40,12 @@ class Remedy:
 
 
 def first_that_works(
-    site: Site, remedies: Sequence[Remedy], works: Callable[[Site], bool]
+    site: Site, remedies: Sequence[Remedy], works: Callable[[Site], bool], earlier: int = 0
 ) -> Remedy:
     """The first of ``remedies`` with which ``works`` holds for the changed site, or that changes
-    nothing; the last where there is none.
+    nothing; the last where there is none, and behind the MOST findings ``earlier`` of the kind.
     """
-    for remedy in remedies:
+    for remedy in remedies if earlier < MOST else ():
         if not remedy.changes and not remedy.files:
             return remedy
         changed = with_remedy(site, remedy)

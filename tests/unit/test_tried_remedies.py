@@ -10,7 +10,7 @@ import pytest
 from fcgiemu.catalogue.findings import Span
 from fcgiemu.diagnosis import fixes
 from fcgiemu.diagnosis.check import check
-from fcgiemu.diagnosis.tried_remedies import MAX_BYTES, Remedy, first_that_works, with_remedy
+from fcgiemu.diagnosis.tried_remedies import MAX_BYTES, MOST, Remedy, first_that_works, with_remedy
 from fcgiemu.site import Site
 
 from ..sites import python_handler, rules, web_config
@@ -442,3 +442,10 @@ def test_a_path_that_is_lost(
 ) -> None:
     found = check(make_site({"web.config": rules(rewrite(conditions, url))}))
     assert ("rewrite-target-fixed" in [known.code for known in found]) == is_lost
+
+
+def test_remedies_are_tried_for_the_first_findings_only(make_site: Callable[..., Site]) -> None:
+    looping = [redirect(f"/p{n}", f'url="^p{n}$"', name=f"r{n}") for n in range(MOST + 1)]
+    found = check(make_site({"web.config": rules("".join(looping))}))
+    hints = [known.hint for known in found if known.code == "redirect-loop"]
+    assert [hint.startswith("Add <add") for hint in hints] == [True] * MOST + [False]
