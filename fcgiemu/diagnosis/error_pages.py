@@ -116,7 +116,7 @@ def _near_page(folder: Path, path: str) -> str:
 
 
 #: Scripts that a server may have a handler for, for all of its sites.
-_OF_PROGRAMS = re.compile(r"(?i)\.(?:php\d?|aspx?|ashx|cshtml|cfm|jsp)(?:\?|$)")
+_OF_PROGRAMS = re.compile(r"(?i)\.(?:php\d?|aspx?|ashx|cshtml|cfm|jsp)(?:[/?]|$)")
 
 
 def _executed(site: Site, item: Node, path: str) -> Iterator[Finding]:
@@ -133,7 +133,7 @@ def _executed(site: Site, item: Node, path: str) -> Iterator[Finding]:
         isinstance(action, Respond) and _leads_to_a_file(site, path) and action.status in (403, 404)
     ):
         answer = f"{action.status}.{action.substatus}"
-        if not (answer == "404.3" and _OF_PROGRAMS.search(path)):
+        if not (action.status == 404 and _OF_PROGRAMS.search(path)):
             yield finding("errors-page/refused", item.span, status=status, path=path, answer=answer)
     elif (
         isinstance(action, Respond)

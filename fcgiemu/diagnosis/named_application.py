@@ -81,6 +81,8 @@ def _named(folder: Path, server: str, named: str, span: Span | None) -> Iterator
     file = next(
         (one for one in (place.with_suffix(".py"), place / "__init__.py") if one.is_file()), None
     )
+    if file is None and module.partition(".")[0] == "django":
+        return  # waitress-serve --call django.core.wsgi:get_wsgi_application
     if file is None:
         if any(folder.glob("*.py")) and not (folder / module.partition(".")[0]).exists():
             near = _near_module(folder, name)

@@ -88,7 +88,7 @@ QUIET = [
         },
     ),
     web_config(
-        python_handler("handler.fcgi"),
+        python_handler("app/*"),
         {
             "WSGI_HANDLER": "app.app",
             "PYTHONPATH": "D:\\home\\site\\wwwroot",
@@ -147,9 +147,7 @@ QUIET += [
         "",
         {"SECRET": "it's a secret.. and no", "COMMIT": "3f786850e387550fdab836ed7e6dc881de23001b"},
     ),
-    web_config(
-        python_handler("handler.fcgi"), {"WSGI_HANDLER": "app.app", "PYTHONPATH": "E:\\lib"}
-    ),
+    web_config(python_handler("app/*"), {"WSGI_HANDLER": "app.app", "PYTHONPATH": "E:\\lib"}),
 ]
 
 
