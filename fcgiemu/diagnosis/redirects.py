@@ -200,19 +200,25 @@ def _of_maps(rule: Rule, effective: Effective) -> Iterator[Request]:
     """Requests for the keys of a map that a rule asks for the path, whose values are keys too."""
     texts = [condition.input.source for condition in rule.conditions]
     texts += [rule.action.url.source] if rule.action.url is not None else []
-    asked = {name.lower() for text in texts for name in _LOOK_UP.findall(text)}
-    for node in effective.section(SECTION + "/rewriteMaps").items if asked else ():
-        if node.text("name").lower() not in asked:
-            continue
-        pairs = {
-            item.text("key").strip("/").lower(): item.text("value").strip("/").lower()
-            for item in node.items
-        }
-        for key in islice((key for key, value in pairs.items() if value in pairs), MAX_REQUESTS):
+    for name in {name.lower(): None for text in texts for name in _LOOK_UP.findall(text)}:
+        for key in effective.view(_chained_keys).get(name, ()):
             try:
                 yield make_request(f"http://localhost{encode_path('/' + key)}")
             except (UrlRefused, ValueError):
                 continue
+
+
+def _chained_keys(effective: Effective) -> dict[str, list[str]]:
+    """Map name -> at most MAX_REQUESTS keys whose values are keys too. A view: Effective.view."""
+    found = {}
+    for node in effective.section(SECTION + "/rewriteMaps").items:
+        pairs = {
+            item.text("key").strip("/").lower(): item.text("value").strip("/").lower()
+            for item in node.items
+        }
+        chained = (key for key, value in pairs.items() if value in pairs)
+        found[node.text("name").lower()] = list(islice(chained, MAX_REQUESTS))
+    return found
 
 
 def _follow(
