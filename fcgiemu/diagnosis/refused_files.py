@@ -10,6 +10,7 @@ from ..catalogue import finding
 from ..catalogue.findings import Finding
 from ..decision import Respond
 from ..files import text_if_readable
+from ..modules.request_filtering import request_filter
 from ..site import Site
 from .decisions import decided
 
@@ -42,6 +43,8 @@ def findings(site: Site, paths: Iterator[str]) -> Iterator[Finding]:
             continue
         if reason == 8 and not re.search(rf"[\"'/(]{re.escape(path.lstrip('/'))}", text):
             continue  # it is hidden on purpose
+        if reason == 7 and extension in site.effective(path).view(request_filter).extensions:
+            continue  # it is listed, on purpose too
         if form := {7: "extension", 8: "segment", 11: "escape"}.get(reason):
             said.add((reason, about))
             yield finding(
