@@ -283,11 +283,14 @@ def _decision(context: Context, action: Action) -> Decision:
 
 def is_servable(hosting: Hosting, files: SiteFiles, path: str) -> bool:
     """Whether StaticFileModule would serve a file at this URL path, and nothing would refuse it."""
-    entry = files.find(path)
-    if entry is None:
-        return False
     effective = hosting.effective(path)
-    if not static_file.is_servable(effective.view(static_file.static_content), entry):
+    content = effective.view(static_file.static_content)
+    # A name on disk differs from the URL's in case alone. Most URLs of a program have no extension:
+    # the disk, which takes longer than all else here, need not be asked about them.
+    if content.mime_type(path.rstrip("/")) is None:
+        return False
+    entry = files.find(path)
+    if entry is None or entry.is_directory:
         return False
     filtering = effective.view(request_filtering.request_filter)
     return filtering.refusal(_ANY_REQUEST, path, "", False) is None

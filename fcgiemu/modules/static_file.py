@@ -369,8 +369,3 @@ def parse_ranges(text: str, size: int) -> tuple[list[tuple[int, int]], int] | No
         else:
             unsatisfiable += 1
     return found, unsatisfiable
-
-
-def is_servable(content: StaticContent, entry: FileEntry | None) -> bool:
-    """Whether the module would send the file: it exists and its extension has a MIME type."""
-    return entry is not None and entry.is_file and content.mime_type(entry.path) is not None
