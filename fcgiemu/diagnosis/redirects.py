@@ -50,7 +50,7 @@ def findings(site: Site, effective: Effective, own: Sequence[Rule]) -> list[Find
             found += _at_its_target(site, rule, hosts)
         if hops:
             if loops and request is not None:
-                found.append(_loop(site, rule, request, hops, hosts, len(found)))
+                found.append(_loop(site, rule, request, hops, hosts, earlier=len(found)))
             elif len(hops) > 2:
                 found.append(
                     finding(

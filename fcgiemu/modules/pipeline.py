@@ -264,7 +264,9 @@ def _context(hosting: Hosting, request: Request, trace: Trace | None, files: Sit
 
 def _decision(context: Context, action: Action) -> Decision:
     state = context.state
-    return Decision(
+    decision = object.__new__(Decision)
+    Decision.__init__(  # called so, names cost nothing: see RewriteState.result
+        decision,
         action=action,
         request=context.request,
         site=context.hosting,
@@ -279,6 +281,7 @@ def _decision(context: Context, action: Action) -> Decision:
         extra_headers=tuple(context.extra_headers),
         user=context.user,
     )
+    return decision
 
 
 def is_servable(hosting: Hosting, files: SiteFiles, path: str) -> bool:

@@ -150,7 +150,7 @@ def decide(site: Site, exchange: Exchange) -> Decision:
         return kept.decision
     answers: Answers = {}
     request, files = exchange.request(), SiteFiles(site, answers)
-    decision = briefly(exchange.searches, partial(site.decide, request, files=files))
+    decision = briefly(exchange.searches, partial(site.decide, request, None, files))
     exchange.kept = None
     if _may_be_kept(site, exchange, decision, answers):
         any_query, any_path = holds_for_any_query(site, decision), not answers
@@ -202,11 +202,13 @@ def _may_be_kept(site: Site, exchange: Exchange, decision: Decision, answers: An
         or not isinstance(decision.action, (CallFastCgi, ServeFile))
     ):
         return False
-    if decision.effective.view(_has_providers) or site.effective(decision.request.target.path).view(
-        _has_providers
-    ):
+    effective, asked = decision.effective, site.effective(decision.request.target.path)
+    if effective.view(_has_providers) or asked is not effective and asked.view(_has_providers):
         return False
-    return all(answer is None or is_settled(answer.mtime_ns) for answer in answers.values())
+    for answer in answers.values():
+        if answer is not None and not is_settled(answer.mtime_ns):
+            return False
+    return True
 
 
 def _has_providers(effective: Effective) -> bool:

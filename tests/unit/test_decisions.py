@@ -13,6 +13,7 @@ from typing import Any, cast
 import pytest
 
 from fcgiemu.decision import CallFastCgi, Decision, Respond, ServeFile
+from fcgiemu.hosting import Answers, SiteFiles
 from fcgiemu.http.framing import RequestHead
 from fcgiemu.http.request import make_request
 from fcgiemu.http.url import UrlRefused
@@ -457,3 +458,30 @@ def test_few_paths_are_remembered_for_any_query(tmp_path: Path) -> None:
     assert len(decisions._of_any_query) == KEPT
     decisions.forget()
     assert not decisions._of_any_query
+
+
+PAGE = (Path(__file__).parents[2] / "samples" / "azure-page-2015" / "web.config").read_text()
+
+
+@pytest.mark.parametrize(
+    ("target", "expected", "asks"),
+    [
+        ("/a/b", "Python", False),
+        ("/", "Python", False),
+        ("/README", "Python", False),
+        ("/a.py/", "Python", False),
+        ("/none.css", "Python", True),
+        ("/folder.css", "Python", True),
+        ("/folder.css/", "Python", True),
+        ("/site.css", "site.css, 3 bytes", True),
+        ("/SITE.CSS", "site.css, 3 bytes", True),
+    ],
+)
+def test_the_page_rule_asks_for_files_that_have_a_mime_type(
+    tmp_path: Path, target: str, expected: str, asks: bool
+) -> None:
+    files = {"web.config": PAGE, "site.css": "one", "README": "", "a.py": "", "folder.css/": ""}
+    site = Site(write(tmp_path, files))
+    answers: Answers = {}
+    decision = site.decide(make_request(target), files=SiteFiles(site, answers))
+    assert (shown(decision), bool(answers)) == (expected, asks)
