@@ -348,7 +348,8 @@ class _Merger:
                 if element.kind == "remove":
                     self.check_item(item, element, file, location)
                 elif not rules.replace:
-                    self.duplicate(rules, element, item)
+                    if None not in key:  # a key that cannot be read is an error already
+                        self.duplicate(rules, element, item)
                     continue
                 del index[key]
                 where[at] = None

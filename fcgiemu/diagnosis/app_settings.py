@@ -412,7 +412,16 @@ def _own_file(module: str, folder: Path) -> Path | None:
     """The file of a module of the site, where the whole of the name is one."""
     file = module_file(module, folder)
     place = folder / module.replace(".", "/")
-    return file if file in (place.with_name(f"{place.name}.py"), place / "__init__.py") else None
+    return file if file in (Path(f"{place}.py"), place / "__init__.py") else None
+
+
+def _is_there(module: Path) -> bool:
+    """Whether there is a file of this name, with any ending."""
+    try:
+        names = os.listdir(module.parent)
+    except (OSError, ValueError):
+        return False
+    return any(name.startswith(f"{module.name}.") for name in names)
 
 
 def _missing_part(folders: list[Path], modules: list[str]) -> str:
@@ -421,9 +430,9 @@ def _missing_part(folders: list[Path], modules: list[str]) -> str:
     before folders without.
     """
     first = modules[0]
-    holders = [folder for folder in folders if (folder / first / "__init__.py").is_file()][:1]
-    holders = holders or [folder for folder in folders if (folder / first).is_dir()]
-    if any(any(folder.glob(f"{first}.*")) for folder in folders):
+    holders = [folder for folder in folders if os.path.isfile(folder / first / "__init__.py")][:1]
+    holders = holders or [folder for folder in folders if os.path.isdir(folder / first)]
+    if any(_is_there(folder / first) for folder in folders):
         return ""
     missing = [_lacking(folder, modules) for folder in holders]
     return missing[0] if missing and all(missing) else ""
@@ -431,11 +440,11 @@ def _missing_part(folders: list[Path], modules: list[str]) -> str:
 
 def _lacking(folder: Path, modules: list[str]) -> str:
     for place, part in enumerate(modules):
-        if not part.isidentifier() or any(folder.glob(f"{part}.*")):
+        if not part.isidentifier() or _is_there(folder / part):
             return ""
-        if not (folder / part).is_dir():
+        if not os.path.isdir(folder / part):
             inside = folder / "__init__.py"
-            is_known = inside.is_file() and part in read_text(inside)
+            is_known = os.path.isfile(inside) and part in read_text(inside)
             return "" if is_known or not place else "/".join((*modules[:place], f"{part}.py"))
         folder = folder / part
     return ""
@@ -455,7 +464,7 @@ _FROM_PACKAGES = frozenset({"ptvs_virtualenv_proxy", "django", "flask", "bottle"
 
 def _importable(folders: list[Path], module: str) -> bool:
     return module in _FROM_PACKAGES or any(
-        (folder / module).is_dir() or any(folder.glob(f"{module}.*")) for folder in folders
+        os.path.isdir(folder / module) or _is_there(folder / module) for folder in folders
     )
 
 

@@ -6,6 +6,7 @@ start that failed.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from itertools import combinations
@@ -91,7 +92,7 @@ def _of_section(member: Member) -> Iterator[Finding]:
 def _is_source(member: Member) -> bool:
     """Whether a project's sources lie there, which are published before a server has them."""
     folder = Path(member.application.path)
-    return any(True for _ in folder.glob("*.*proj")) or (folder / "Program.cs").is_file()
+    return any(True for _ in folder.glob("*.*proj")) or os.path.isfile(folder / "Program.cs")
 
 
 def _of_pools(members: list[Member]) -> Iterator[Finding]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 from itertools import chain
@@ -27,9 +28,10 @@ def of_file(site: Hosting, file: ConfigFile) -> list[Effective]:
 def holds_files(folder: Path) -> bool:
     """Whether a folder holds more than configuration, as one does that is a site already."""
     try:
-        return any(
-            entry.is_file() and entry.suffix.lower() != ".config" for entry in folder.iterdir()
-        )
+        with os.scandir(folder) as entries:
+            return any(
+                entry.is_file() and not entry.name.lower().endswith(".config") for entry in entries
+            )
     except OSError:
         return False
 

@@ -107,10 +107,11 @@ def _near_page(folder: Path, path: str) -> str:
     almost the same name in its own; "" for none.
     """
     name = os.path.basename(path)
-    for place in chain(folder.glob(name), folder.glob(f"*/{name}"), folder.glob(f"*/*/{name}")):
-        return str(place.relative_to(folder)).replace(os.sep, "\\")
+    for place in chain([folder], folder.glob("*/"), folder.glob("*/*/")):
+        if os.path.isfile(place / name):
+            return str((place / name).relative_to(folder)).replace(os.sep, "\\")
     own = folder / os.path.dirname(path)
-    names = [one.name for one in own.iterdir() if one.is_file()] if own.is_dir() else []
+    names = [one.name for one in own.iterdir() if one.is_file()] if os.path.isdir(own) else []
     near = get_close_matches(name, names, 1)
     return "".join(near)
 

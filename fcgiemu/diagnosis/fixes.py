@@ -184,8 +184,11 @@ class _Document:
         if place is None or parts is None:
             return []
         inner, attribute, renames, _, parent, value = parts.groups()
-        if inner and (place := place.first(inner)) is None:
-            return []
+        if inner:
+            named = [part for part in place.inside if part.tag == inner]
+            if len(named) != 1:
+                return []  # two of them are a mistake of their own
+            place = named[0]
         if attribute:
             return self._attribute(place, attribute, value)
         if parent:
@@ -201,7 +204,8 @@ class _Document:
             return [self._insert(place, tag[0][: tag.end(1)], f' {name}="{_escaped(value)}"')]
         start = place.start + self._size(tag[0][: tag.start(1) + there.start(2) + 1])
         end = start + self._size(there[2][1:-1])
-        return [(start, end, self._bytes(_escaped(value, there[2][0])))]
+        text = self._bytes(_escaped(value, there[2][0]))
+        return [(start, end, text)] if text != self._data[start:end] else []
 
     def _insert(self, place: _Place, behind: str, text: str) -> Edit:
         at = place.start + self._size(behind)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 import re
 from keyword import iskeyword
 from pathlib import Path
@@ -36,7 +37,7 @@ def meant(text: str, folder: Path) -> str:
 def _owner(name: str, folder: Path) -> str:
     """The dotted name of an application that a module of the site calls so; "" where none does."""
     for file in sorted(folder.glob("*.py")) if name.isidentifier() else ():
-        text = read_text(file) if file.is_file() else ""
+        text = read_text(file) if os.path.isfile(file) else ""
         if re.search(rf"^{name}\s*(?::[^=\n]+)?=[^=]|^def {name}\(", text, re.MULTILINE):
             return f"{file.stem}.{name}"
     return ""
@@ -50,7 +51,7 @@ def _dotted(text: str, folder: Path) -> str:
             (
                 "/".join(names[start:])
                 for start in range(1, len(names))
-                if (folder / "/".join(names[start:])).exists()
+                if os.path.exists(folder / "/".join(names[start:]))
             ),
             names[-1],
         )
@@ -62,11 +63,7 @@ def _file_of(name: str, folder: Path) -> Path | None:
     """The file of a module, where the whole of ``name`` is one."""
     path = folder / name.replace(".", "/")
     return next(
-        (
-            file
-            for file in (path.with_name(f"{path.name}.py"), path / "__init__.py")
-            if file.is_file()
-        ),
+        (file for file in (Path(f"{path}.py"), path / "__init__.py") if os.path.isfile(file)),
         None,
     )
 
@@ -129,7 +126,7 @@ def near_module(folder: Path, name: str, attributes: int = 0) -> str:
     modules = parts[: len(parts) - attributes]
     for place, part in enumerate(modules):
         known = _modules(folder)
-        if part not in known and not (folder / part).is_dir():
+        if part not in known and not os.path.isdir(folder / part):
             near = _nearest(part, known)
             if not near:
                 return ""
@@ -158,9 +155,9 @@ def missing_part(folder: Path, name: str) -> tuple[str, str] | None:
     """
     parts = name.split(".")
     for place, part in enumerate(parts):
-        if (folder / f"{part}.py").is_file():
+        if os.path.isfile(folder / f"{part}.py"):
             return None
-        if not (folder / part).is_dir():
+        if not os.path.isdir(folder / part):
             return ("/".join(parts[:place]), ".".join(parts[place:])) if place else None
         folder = folder / part
     return None

@@ -175,7 +175,7 @@ def _reloader(
         return
     script = (_words(settings.arguments) or [""])[0]
     file = Path(paths.below(str(application.path), script)) if script.endswith(".py") else None
-    if file is not None and file.is_file():
+    if file is not None and os.path.isfile(file):
         if match := _DEBUGS.search(text_if_readable(file)):
             word = f"{match[1]}=True"
             yield finding("platform-reloader/script", span, word=word, script=script)
@@ -269,7 +269,7 @@ def _deaf(
     script = (_words(settings.arguments) or [""])[0]
     local = paths.map_path(script, path_pairs(site)) if paths.is_windows(script) else ""
     path = Path(local or paths.below(str(application.path), script))
-    if not script.endswith(".py") or not path.is_file():
+    if not script.endswith(".py") or not os.path.isfile(path):
         return
     code = read_text(path)
     if _LISTENS.search(code) and not _READS.search(code):
@@ -288,7 +288,7 @@ def _forks(
         return
     for word in parts[1:2]:
         script = Path(paths.below(str(application.path), word))
-        text = read_text(script) if word.endswith(".py") and script.is_file() else ""
+        text = read_text(script) if word.endswith(".py") and os.path.isfile(script) else ""
         if match := _NO_FORK.search(text):
             yield finding("platform-fork/script", span, script=word, name=match[0])
 

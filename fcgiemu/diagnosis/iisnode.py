@@ -177,7 +177,7 @@ def _scripts(site: Site, effective: Effective, folder: str, item: Node) -> Itera
     entry = Path(paths.below(str(local), path))
     if "*" in path:
         scripts = sorted(_matching(local, path))
-    elif entry.is_file():
+    elif os.path.isfile(entry):
         scripts = [entry]
     else:
         scripts = []
@@ -212,7 +212,7 @@ def _no_script(item: Node, folder: Path) -> Finding:
 def _matching(folder: Path, path: str) -> Iterator[Path]:
     if "/" not in path:
         for entry in folder.glob("*"):
-            if entry.is_file() and fnmatch.fnmatch(entry.name.lower(), path.lower()):
+            if os.path.isfile(entry) and fnmatch.fnmatch(entry.name.lower(), path.lower()):
                 yield entry
 
 
@@ -245,7 +245,7 @@ def _loaded(root: Path, entry: Path) -> Iterator[Script]:
         for name in javascript.requires(code):
             found = path.parent / name
             places = [found, *(Path(f"{found}{end}") for end in (".js", ".cjs", "/index.js"))]
-            waiting += [place for place in places if place.is_file()][:1]
+            waiting += [place for place in places if os.path.isfile(place)][:1]
 
 
 def _span(script: Script, position: int) -> Span:

@@ -32,7 +32,7 @@ def shadowed(text: str, of_worker: bool, application: Application) -> Iterator[F
     name = (match[1] or match[2]) if match else ""
     if match is None:
         return
-    files = [file for file in (f"{name}.py", f"{name}/") if (application.path / file).exists()]
+    files = [file for file in (f"{name}.py", f"{name}/") if os.path.exists(application.path / file)]
     if not files:
         return
     form = "hidden" if of_worker or match[2] is not None else "hides"
@@ -113,7 +113,7 @@ def elsewhere(application: Application, dotted: str) -> Iterator[Finding]:
         if spelled is not None and spelled != file:
             right = spelled.removesuffix(".py")
             yield finding("error-module-elsewhere/case", None, file=spelled, name=right)
-    if rest and (application.path / module).is_dir():
+    if rest and os.path.isdir(application.path / module):
         yield from _part(application, dotted)
         return
     near = near_module(application.path, dotted)
@@ -145,7 +145,7 @@ def _folders_with(folder: Path, module: str, depth: int = _DEPTH) -> Iterator[Pa
     """
     below = [entry for entry in _entries(folder) if entry.is_dir() and not _is_left_out(entry)]
     for entry in below:
-        if (entry / f"{module}.py").is_file() or (entry / module / "__init__.py").is_file():
+        if any(map(os.path.isfile, (entry / f"{module}.py", entry / module / "__init__.py"))):
             yield entry
     for entry in below if depth > 1 else ():
         yield from _folders_with(entry, module, depth - 1)

@@ -7,6 +7,7 @@ this machine has a finding of its own in this file.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 
@@ -143,7 +144,7 @@ def _of_program(
         )
     if not program.is_wfastcgi and program.version is not None and program.arguments:
         script = program.arguments[0]
-        is_here = (application.path / script).exists() or not holds_files(application.path)
+        is_here = os.path.exists(application.path / script) or not holds_files(application.path)
         if script.endswith(".py") and not is_here:
             example = f'scriptProcessor="{wfastcgi_for(split_processor(processor)[0])}".'
             yield finding("handler-missing-script", span, script=script, example=example)
@@ -175,7 +176,11 @@ def _of_activate_this(site: Site, application: Application) -> Iterator[Finding]
     if folder is None or not value.lower().endswith("activate_this.py"):
         return
     files = [folder / place / "activate_this.py" for place in ("bin", "Scripts")]
-    if folder.is_dir() and not any(file.exists() for file in files) and not site.settings.strict:
+    if (
+        os.path.isdir(folder)
+        and not any(os.path.exists(file) for file in files)
+        and not site.settings.strict
+    ):
         yield finding("settings-activate-this", span, value=value)
 
 

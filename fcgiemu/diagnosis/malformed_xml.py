@@ -90,7 +90,7 @@ def _remedy(data: bytes, line: int, column: int, reason: str) -> str:
             return _said(form)
     if not begin.startswith("<"):
         return _said("before" if "<configuration" in text else "text")
-    lines = text.split("\n")
+    lines = re.split(r"\r\n|\r|\n", text)  # as XML has them
     return _of_structure(text, lines, line, column, reason) or _of_place(lines, line, column)
 
 
@@ -103,7 +103,7 @@ def _decoded(data: bytes) -> str | None:
         encoding = named[1].decode("ascii")
     try:
         return data.decode(encoding)
-    except (UnicodeDecodeError, LookupError):
+    except (UnicodeError, LookupError):
         return None
 
 
@@ -183,7 +183,7 @@ def _mismatched(text: str, here: str, column: int) -> str:
 
 
 def _of_place(lines: list[str], number: int, column: int) -> str:
-    line = lines[number - 1].rstrip("\r") if number <= len(lines) else ""
+    line = lines[number - 1] if number <= len(lines) else ""
     if re.search(r"=\s*[\u2018-\u201f]", line):
         return _said("curly")
     if 0 < column <= len(line) and ord(line[column - 1]) < 32:

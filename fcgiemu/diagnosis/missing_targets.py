@@ -24,19 +24,27 @@ from .rule_kinds import is_fallback
 _FILE = re.compile(r"/?[\w./-]*[\w-]+\.\w{2,5}")
 #: Folders from which a server sends files; elsewhere a build may put a page where it is missing.
 _SERVED = re.compile(r"(?i)(?:public|public_html|wwwroot|www|web|htdocs|html)")
+#: Rules whose targets are asked for, at most: each request goes through all rules.
+_MOST_ASKED = 100
 #: Folders that are looked into, at most.
 _MOST = 200
 
 
 def findings(site: Site, own: Sequence[Rule]) -> Iterator[Finding]:
     """Findings about the rules ``own`` of a file."""
+    asked = 0
     for rule in own:
         url = rule.action.url.source.strip() if rule.action.url is not None else ""
         path = url.partition("?")[0].removesuffix("/{R:1}").removesuffix("/{R:0}")
         if rule.action.type != "Rewrite" or rule.page_rule or not _FILE.fullmatch(path):
             continue
         full = normpath(path if path.startswith("/") else f"{rule.base}/{path}")
-        if site.find(full) is None and _is_not_found(site, full):
+        if site.find(full) is not None:
+            continue
+        asked += 1
+        if asked > _MOST_ASKED:
+            return
+        if _is_not_found(site, full):
             yield from _near(site, rule, url, full)
 
 

@@ -7,6 +7,7 @@ with the other's at the first request.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -79,12 +80,13 @@ def _named(folder: Path, server: str, named: str, span: Span | None) -> Iterator
         return
     place = folder.joinpath(*module.split("."))
     file = next(
-        (one for one in (place.with_suffix(".py"), place / "__init__.py") if one.is_file()), None
+        (one for one in (place.with_suffix(".py"), place / "__init__.py") if os.path.isfile(one)),
+        None,
     )
     if file is None and module.partition(".")[0] == "django":
         return  # waitress-serve --call django.core.wsgi:get_wsgi_application
     if file is None:
-        if any(folder.glob("*.py")) and not (folder / module.partition(".")[0]).exists():
+        if any(folder.glob("*.py")) and not os.path.exists(folder / module.partition(".")[0]):
             near = _near_module(folder, name)
             yield finding(
                 f"platform-application{'/near' if near else ''}",

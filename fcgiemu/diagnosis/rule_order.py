@@ -14,17 +14,19 @@ from ..rewrite.rule import Condition, Rule
 from . import sample_requests
 from .rule_kinds import SAME, is_universal, stops
 
+#: What a condition asks, as far as conditions are compared; () for nothing.
+_Asked = tuple[str | bool, ...]
 #: Rules without an effect that are remembered, at most.
 _MOST_IDLE = 20
 
 
 class Before:
-    """The rules before one that stop, by what every URL begins with that they take, and the
-    rewrites that do not stop.
+    """The rules before one that stop, by what every URL begins with that they take and by what else
+    they ask, and the rewrites that do not stop.
     """
 
     def __init__(self) -> None:
-        self._stopping: dict[tuple[str, str], list[tuple[int, Rule]]] = {}
+        self._stopping: dict[tuple[str, str, _Asked], list[tuple[int, Rule]]] = {}
         self._bases: set[str] = set()
         self._rewriting: list[Rule] = []
         self._idle: list[Rule] = []
@@ -36,15 +38,18 @@ class Before:
         replaces = rule.action.type == "Rewrite" and is_universal(rule) and not rule.conditions
         if not replaces or "{R:" in url or "{URL}" in url or rule.page_rule is not None:
             return
-        for earlier in self._rewriting:
-            if rule.base.startswith(earlier.base):
-                yield finding(
-                    "rewrite-overwritten",
-                    earlier.span,
-                    rule=earlier.name,
-                    later=rule.name,
-                    where=rule.span,
-                )
+        waiting, self._rewriting = self._rewriting, []
+        for earlier in waiting:
+            if not rule.base.startswith(earlier.base):
+                self._rewriting.append(earlier)
+                continue  # the others are said once, for the first rule that replaces them
+            yield finding(
+                "rewrite-overwritten",
+                earlier.span,
+                rule=earlier.name,
+                later=rule.name,
+                where=rule.span,
+            )
 
     def idle(self, rule: Rule) -> Iterator[Finding]:
         """Rules before this one that do nothing, and let it take the URLs that they are for."""
@@ -79,7 +84,7 @@ class Before:
         if rule.action.type == "Rewrite" and not rule.stop_processing:
             self._rewriting.append(rule)
         if stops(rule):
-            key = (rule.base, "" if rule.negate else rule.prefix.lower())
+            key = (rule.base, "" if rule.negate else rule.prefix.lower(), _need(rule))
             self._stopping.setdefault(key, []).append((self._count, rule))
             self._bases.add(rule.base)
 
@@ -108,11 +113,13 @@ class Before:
     def _candidates(self, rule: Rule, text: str) -> list[Rule]:
         """Earlier rules that may take a URL path, in order."""
         found: list[tuple[int, Rule]] = []
+        asked = {(), *map(_asked, () if rule.match_any else rule.conditions)}
         for base in self._bases:
             if rule.base.startswith(base):
                 below = f"{rule.base}/{text}"[len(base) + 1 :].lower()
                 for end in range(len(below) + 1):
-                    found += self._stopping.get((base, below[:end]), ())
+                    for need in asked:
+                        found += self._stopping.get((base, below[:end], need), ())
         return [earlier for _, earlier in sorted(found, key=itemgetter(0))]
 
 
@@ -162,12 +169,25 @@ def _same(one: Condition, other: Condition) -> bool:
             == ((second(value) is not None) != other.negate)
             for value in ("on", "off")
         )
-    return (one.match_type, one.pattern, one.ignore_case, one.negate) == (
-        other.match_type,
-        other.pattern,
-        other.ignore_case,
-        other.negate,
-    )
+    return _asked(one) == _asked(other)
+
+
+def _need(rule: Rule) -> _Asked:
+    """What a rule asks that no URL path answers: its first such condition. A later rule is taken by
+    it only where it asks the same.
+    """
+    for condition in () if rule.match_any else rule.conditions:
+        if condition.match_type == "Pattern" and sample_requests.path_holds(condition, "") is None:
+            return _asked(condition)
+    return ()
+
+
+def _asked(condition: Condition) -> _Asked:
+    """What a condition asks; the same for all that may be the same (``_same``)."""
+    name = condition.input.source.strip().upper()
+    if name == "{HTTPS}":
+        return (name,)
+    return name, condition.match_type, condition.pattern, condition.ignore_case, condition.negate
 
 
 def _excludes_files(rule: Rule) -> bool:

@@ -4,6 +4,7 @@ whether that speaks FastCGI.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Container, Iterator
 
@@ -85,7 +86,7 @@ def scripts(site: Hosting, application: Application) -> Iterator[Finding]:
         ):
             continue
         file = next(iter(sorted(application.path.glob(script[2]))), None)
-        text = text_if_readable(file) if file is not None and file.is_file() else None
+        text = text_if_readable(file) if file is not None and os.path.isfile(file) else None
         if text is not None and not _FASTCGI.search(text) and not _speaks_http(program, arguments):
             module = script[2].removesuffix(".py")
             yield finding(

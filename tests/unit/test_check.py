@@ -395,6 +395,62 @@ def test_many_rules_ask_a_large_map_in_time(tmp_path: Path) -> None:
     assert codes(tmp_path, config) == set()
 
 
+#: Configuration, and the finding that comes of it, "" for none. None may end check.
+ODD = {
+    "a module's name too long for a file": (
+        f'<configuration><appSettings><add key="WSGI_HANDLER" value="{"x" * 300}" /></appSettings>'
+        "</configuration>",
+        "settings-handler-name",
+    ),
+    "a module's name too long for a file, and an application": (
+        f'<configuration><appSettings><add key="WSGI_HANDLER" value="{"x" * 300}.app" />'
+        "</appSettings></configuration>",
+        "settings-missing-module",
+    ),
+    "dots for a module": (
+        '<configuration><appSettings><add key="WSGI_HANDLER" value=".." /></appSettings>'
+        "</configuration>",
+        "",
+    ),
+    **{
+        f"{page[:9]} as an error page": (
+            '<httpErrors errorMode="Custom"><remove statusCode="404" />'
+            f'<error statusCode="404" path="{page}" /></httpErrors>',
+            "errors-page",
+        )
+        for page in ("errors/", ".", "..", "**x", "x" * 300)
+    },
+    "line ends of the old Mac": (
+        "<configuration>\r<a>\r\r\r<b x=>\r</configuration>",
+        "config-malformed-xml",
+    ),
+    "an encoding that is for names": (
+        "<configuration><a b=\"<?xml encoding='punycode'\" /></configuration>",
+        "config-malformed-xml",
+    ),
+}
+
+
+@pytest.mark.parametrize(("config", "code"), ODD.values(), ids=list(ODD))
+def test_odd_values_are_findings(tmp_path: Path, config: str, code: str) -> None:
+    assert code in {"", *codes(tmp_path, config)}
+
+
+def test_a_key_that_cannot_be_read_is_not_a_duplicate(tmp_path: Path) -> None:
+    pages = '<error statusCode="x" path="a" /><error statusCode="y" path="b" />'
+    assert "config-duplicate-entry" not in codes(tmp_path, f"<httpErrors>{pages}</httpErrors>")
+
+
+def test_what_later_rules_replace_is_said_once(tmp_path: Path) -> None:
+    many = "".join(
+        f'<rule name="{number}"><match url=".*" /><action type="Rewrite" url="/x{number}" /></rule>'
+        for number in range(50)
+    )
+    write(tmp_path, {"web.config": rules(many)})
+    found = [one for one in check(Site(tmp_path)) if one.code == "rewrite-overwritten"]
+    assert len(found) == len({one.span for one in found}) == 49
+
+
 def test_a_folder_without_web_config(tmp_path: Path) -> None:
     (tmp_path / "index.html").touch()
     result = CliRunner().invoke(main, ["check", str(tmp_path)])

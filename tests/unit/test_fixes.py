@@ -124,6 +124,16 @@ def test_encodings_and_line_ends_stay(tmp_path: Path, encoding: str, ends: str) 
     assert not check(Site(tmp_path))
 
 
+@pytest.mark.parametrize(
+    "inner",
+    ['<match url="a" /><match url="b" />', '<x><match url="a" /></x>', '<match url="meant" />'],
+    ids=["two", "deeper", "already so"],
+)
+def test_no_change_where_the_element_is_not_the_one_that_was_meant(inner: str) -> None:
+    span = catalogue.Span("web.config", 1, 1)
+    assert fixes.edits(f"<rule>{inner}</rule>".encode(), "match/@url=meant", span) == []
+
+
 def test_a_file_that_has_changed_is_left_alone(tmp_path: Path) -> None:
     rule = '<rule name="r"><match url="^/x" /><action type="None" /></rule>'
     write(tmp_path, {"web.config": rules(rule)})
