@@ -133,7 +133,7 @@ def _of_file(site: Site, file: ConfigFile) -> Iterator[Finding]:
     for effective in configuration_files.of_file(site, file):
         yield from _of_configuration(site, effective, file)
     yield from _unknown_codes(file)
-    yield from source_text.findings(file)
+    yield from source_text.findings(file, site.path)
     if not any(known.severity == "error" for known in file.findings):
         unsaved = site.settings.unsaved.get(str(path))
         yield from stray_text.findings(file.name, path, unsaved)

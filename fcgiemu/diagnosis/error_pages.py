@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 from itertools import chain
 from pathlib import Path
@@ -28,6 +28,7 @@ def findings(site: Site, effective: Effective, file: ConfigFile) -> Iterator[Fin
     """Findings about the pages that ``file`` gives to a configuration."""
     section = effective.section(_ERRORS)
     default = section.text("defaultResponseMode")
+    absolute: list[Node] = []
     yield from _unused_pages(effective, file)
     for item in section.items:
         if item.file is not file or item.span is None or not item.text("path"):
@@ -50,7 +51,7 @@ def findings(site: Site, effective: Effective, file: ConfigFile) -> Iterator[Fin
             yield finding("errors-page/slash", item.span, status=status, path=path, meant=meant)
         elif mode == "File" and re.match(r"(?i)[a-z]:\\", path):
             if not section.flag("allowAbsolutePathsWhenDelegated"):
-                yield finding("errors-absolute-path", item.span, section=_ERRORS, path=path)
+                absolute.append(item)
         elif mode == "File" and not prefix:  # it is the folder
             yield from _missing(site, file, item, path.replace("\\", "/"))
         elif mode == "ExecuteURL" and path.startswith("/"):
@@ -60,6 +61,17 @@ def findings(site: Site, effective: Effective, file: ConfigFile) -> Iterator[Fin
             yield finding("errors-page/relative", item.span, status=status, path=path, meant=meant)
         elif mode == "Redirect" and status >= 400:
             yield finding("errors-redirect", item.span, status=status, path=path)
+    if absolute:
+        yield _absolute(absolute)
+
+
+def _absolute(items: Sequence[Node]) -> Finding:
+    """That absolute paths are not allowed: one finding for all that a file has."""
+    form = "/several" if len(items) > 1 else ""
+    path, more = items[0].text("path"), len(items) - 1
+    return finding(
+        f"errors-absolute-path{form}", items[0].span, section=_ERRORS, path=path, more=more
+    )
 
 
 def _is_before_prefix(site: Site, file: ConfigFile, path: str, prefix: str) -> bool:

@@ -15,7 +15,7 @@ from ..config.tree import Effective
 from ..hosting import Hosting
 from ..modules import asp_net_core, http_platform, iisnode, loaded_modules, pipeline
 from ..modules.handlers import SECTION, lack, path_matcher, pre_condition_holds, table
-from ..programs.interpreters import EXAMPLE
+from ..programs.interpreters import EXAMPLE, EXAMPLE_PHP
 from . import script_processor
 from .configuration_files import of_file
 from .windows_variables import is_of_windows
@@ -67,7 +67,7 @@ def findings(effective: Effective, file: ConfigFile) -> Iterator[Finding]:
                 item.span,
                 handler=item.text("name"),
                 processor=item.text("scriptProcessor"),
-                example=EXAMPLE,
+                example=_example(item.text("scriptProcessor")),
             )
         yield from _unmatched(item)
         kind = item.text("resourceType")
@@ -82,6 +82,13 @@ def findings(effective: Effective, file: ConfigFile) -> Iterator[Finding]:
 
 #: Words of a scriptProcessor that stand for a path, in instructions that were copied.
 _STANDS_FOR = re.compile(r"[<>\[\]{}]|(?i:\bpath[\\/ _-]?to\b|\byour[-_ ])")
+
+
+def _example(processor: str) -> str:
+    """How the scriptProcessor of such a program may read: PHP's, or Python's."""
+    return EXAMPLE_PHP if re.search(r"(?i)\bphp", processor) else EXAMPLE
+
+
 #: How paths of handlers are written by mistake: (pattern, form, what replaces it).
 _PATHS = (
     (re.compile(r"^(?:~|\.)[\\/]"), "start", ""),

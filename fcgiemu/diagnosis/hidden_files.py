@@ -16,7 +16,7 @@ from ..files import UNWATCHED, read_bounded
 from ..http.request import make_request
 from ..http.url import UrlRefused, encode_path
 from ..modules import handlers as handler_mappings
-from ..modules import static_file
+from ..modules import http_platform, static_file
 from ..programs import iisnode
 from ..rewrite import targets
 from ..rewrite.compiler import inbound
@@ -55,7 +55,12 @@ def findings(site: Site) -> Iterator[Finding]:
             without.append(path)
         elif "StaticFileModule" not in chosen[0].modules:
             # without any rule it would not be served as a file either
-            if chosen[0].path == "*" and chosen[0].origin and not _sends_files(chosen[0]):
+            if (
+                chosen[0].path == "*"
+                and chosen[0].origin
+                and not _sends_files(chosen[0])
+                and not (_OF_NODE.match(path) and _runs_node(effective, chosen[0]))
+            ):
                 taken.setdefault(chosen[0].name, (chosen[0].origin, effective, []))[2].append(path)
         elif rule := _hiding(site, path, site.decide(request, Trace())):
             hidden.setdefault(str(rule.span), (rule, []))[1].append(path)
@@ -69,6 +74,14 @@ def findings(site: Site) -> Iterator[Finding]:
 def _sends_files(handler: Handler) -> bool:
     """Whether what a handler runs sends the files by itself: ASP.NET Core does, from wwwroot."""
     return any(module.startswith("AspNetCoreModule") for module in handler.modules)
+
+
+def _runs_node(effective: Effective, handler: Handler) -> bool:
+    """Whether what a handler runs is Node, whose programs send the files of their folders."""
+    program = effective.section(http_platform.SECTION).text("processPath")
+    return "httpPlatformHandler" in handler.modules and bool(
+        re.search(r"(?i)(?:^|[\\/])node(?:\.exe)?$", program)
+    )
 
 
 #: Names of scripts that are to be run: where one is sent as a file, that is what has to be said.
@@ -224,7 +237,7 @@ def _begins_with_a_folder(site: Site, path: str, names: Sequence[str]) -> bool:
     into = _BELOW.match(first.action.url.source)
     folder = into[1].replace("\\", "/").strip("/") if into else ""
     entry = site.find(f"{first.base}/{folder}") if folder else None
-    return entry is not None and entry.is_directory
+    return bool(folder) and is_universal(first) or entry is not None and entry.is_directory
 
 
 def _is_of_its_log(site: Site, path: str, action: CallIisnode) -> bool:

@@ -65,8 +65,8 @@ def _near(site: Site, rule: Rule, url: str, path: str) -> Iterator[Finding]:
     index = f"index.{name.rpartition('.')[2]}"
     near = near or [other for other in beside if other.lower() == index and is_fallback(rule)]
     place = f"{folder}/{near[0]}" if near else _elsewhere(site, name)
-    if not place:
-        return
+    if not place or place == f"{rule.base}/{name}" and site.find(folder) is None:
+        return  # the site's place may be that folder of another one
     is_sure = bool(near) or name.endswith(".php") or _SERVED.fullmatch(place.split("/")[1])
     meant = place if url.startswith("/") else place.removeprefix(f"{rule.base}/")
     yield finding(

@@ -7,10 +7,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from difflib import get_close_matches
+from pathlib import Path
 
 from ..catalogue import finding
 from ..catalogue.findings import Finding
 from ..config.reader import Element
+from .configuration_files import holds_files
 
 #: Headers that browsers and caches act on; one that is almost called so is misspelt.
 _KNOWN = {
@@ -36,8 +38,8 @@ _OF_OTHERS = {
 }
 
 
-def findings(section: Element, root: Element) -> Iterator[Finding]:
-    """Findings about a section of a file."""
+def findings(section: Element, root: Element, folder: Path) -> Iterator[Finding]:
+    """Findings about a section of a file of the site in ``folder``."""
     adds = [add for add in section.children if add.tag == "add"]
     values = {
         add.attributes.get("name", "").lower(): add.attributes.get("value", "").strip()
@@ -48,7 +50,7 @@ def findings(section: Element, root: Element) -> Iterator[Finding]:
         yield from _name(add, name)
         yield from _value(add, name, value.strip())
         yield from _cors(add, name.lower(), value, values)
-    yield from _removed(section, root, values)
+    yield from _removed(section, root, values, folder)
 
 
 def _name(add: Element, name: str) -> Iterator[Finding]:
@@ -203,7 +205,9 @@ def _cors(add: Element, name: str, value: str, values: dict[str, str]) -> Iterat
 # -- headers of others -----------------------------------------------------------------------------
 
 
-def _removed(section: Element, root: Element, values: dict[str, str]) -> Iterator[Finding]:
+def _removed(
+    section: Element, root: Element, values: dict[str, str], folder: Path
+) -> Iterator[Finding]:
     """<remove> of a header that this list does not add: it stays."""
     for child in section.children:
         name = child.attributes.get("name", "")
@@ -211,8 +215,21 @@ def _removed(section: Element, root: Element, values: dict[str, str]) -> Iterato
         is_empty = child.tag == "add" and not child.attributes.get("value", "").strip()
         if not form or not (child.tag == "remove" or is_empty) or _is_done(form, root):
             continue
+        if form != "server" and holds_files(folder) and not _runs_asp_net(folder):
+            continue  # nothing adds it: no header to take away
         if child.tag == "add" or name.lower() not in values:
             yield finding(f"static-header-stays/{form}", child.span, name=name)
+
+
+#: Files and folders in the root of a site of ASP.NET.
+_ASP_NET = re.compile(
+    r"(?i).*\.(?:as[pcmh]x|asax|cshtml|vbhtml|csproj|vbproj|sln)|bin|app_\w+|views|controllers"
+)
+
+
+def _runs_asp_net(folder: Path) -> bool:
+    """Whether the root of a site holds what ASP.NET runs."""
+    return any(_ASP_NET.fullmatch(entry.name) for entry in folder.iterdir())
 
 
 def _is_done(form: str, root: Element) -> bool:

@@ -14,7 +14,7 @@ from ..rewrite.pattern import capture_count
 from ..rewrite.regex import PatternError
 from ..rewrite.rule import Condition, Rule
 from . import rule_patterns
-from .rule_kinds import SAME, is_universal, stops_for
+from .rule_kinds import SAME, is_universal, stops_for, stops_for_dots
 from .rule_order import Before
 
 
@@ -39,7 +39,7 @@ def findings(everything: Sequence[Rule], own: Sequence[Rule]) -> list[Finding]:
             found += before.overwritten(rule)
             found += before.idle(rule)
         before.add(rule)
-        leaves_files = leaves_files or stops_for(rule, "IsFile")
+        leaves_files = leaves_files or stops_for(rule, "IsFile") or stops_for_dots(rule)
     return found
 
 

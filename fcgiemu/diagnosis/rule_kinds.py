@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from ..rewrite.rule import Rule
@@ -60,6 +61,24 @@ def stops_for(rule: Rule, test: str) -> bool:
     tests = [one for one in rule.conditions if one.match_type == test and not one.negate]
     decides = rule.match_any or len(rule.conditions) == 1
     return bool(tests) and decides and is_universal(rule) and stops(rule)
+
+
+#: Patterns that every URL with a dot matches, as those of files have one.
+_DOTS = re.compile(r"\^?(?:\(?\.[*+]\)?)?(?:\\\.|\[\.\])(?:\(?\.[*+]\)?)?\$?")
+
+
+def stops_for_dots(rule: Rule) -> bool:
+    """Whether no rule behind this one is asked for a URL with a dot."""
+    pattern = (rule.pattern or "").strip()
+    is_open = not pattern.startswith("^") or "." in pattern[:3]
+    return (
+        rule.pattern_syntax == "ECMAScript"
+        and not rule.negate
+        and not rule.conditions
+        and stops(rule)
+        and is_open
+        and _DOTS.fullmatch(pattern) is not None
+    )
 
 
 def is_left_before(rule: Rule, rules: Sequence[Rule], test: str) -> bool:

@@ -45,8 +45,14 @@ def findings(rule: Rule) -> Iterator[Finding]:
         yield finding("rewrite-fragment", rule.span, rule=rule.name, pattern=pattern)
     if is_regex and _is_wildcard(pattern):
         meant = f"^{as_regex(pattern.lstrip('/'))}$"
+        takes_all = pattern == "/*" and not rule.negate
         yield finding(
-            "rewrite-wildcard-as-regex", rule.span, rule=rule.name, pattern=pattern, meant=meant
+            f"rewrite-wildcard-as-regex{'/all' if takes_all else ''}",
+            rule.span,
+            severity="info" if takes_all else "",
+            rule=rule.name,
+            pattern=pattern,
+            meant=meant,
         )
     yield from _syntax(rule, pattern)
 
@@ -102,8 +108,9 @@ def _syntax(rule: Rule, pattern: str) -> Iterator[Finding]:
         for text, span in [(pattern, rule.span), *texts]:
             if rewrite_patterns.is_regex(text) or form and "*" in text:
                 lossy = not form and not rewrite_patterns.has_wildcard(text)
+                kept = "" if form or not _has_wildcards(rule, pattern) else "/kept"
                 yield finding(
-                    f"rewrite-regex-as-wildcard{'/none' if lossy else form}",
+                    f"rewrite-regex-as-wildcard{'/none' if lossy else form or kept}",
                     span,
                     rule=rule.name,
                     pattern=text,
@@ -125,6 +132,12 @@ def _syntax(rule: Rule, pattern: str) -> Iterator[Finding]:
         yield from _unanchored(rule, pattern)
     for text, span in [(pattern, rule.span), *texts]:
         yield from _branches(rule, text.strip(), span)
+
+
+def _has_wildcards(rule: Rule, pattern: str) -> bool:
+    """Whether a pattern of a rule is one with wildcards, which is none as a regular expression."""
+    texts = (pattern, *(condition.pattern for condition in rule.conditions))
+    return any(text.startswith("*") for text in texts)
 
 
 def _is_inside(condition: Condition, rule: Rule) -> bool:

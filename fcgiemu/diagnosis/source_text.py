@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from difflib import get_close_matches
+from pathlib import Path
 
 from ..catalogue import finding
 from ..catalogue.findings import Finding
@@ -32,8 +33,8 @@ _TOP = {
 }
 
 
-def findings(file: ConfigFile) -> Iterator[Finding]:
-    """Findings about the elements of a file."""
+def findings(file: ConfigFile, folder: Path) -> Iterator[Finding]:
+    """Findings about the elements of a file of the site in ``folder``."""
     if file.root is None:
         return
     for holder in (file.root, *file.root.iter("location")):
@@ -49,7 +50,7 @@ def findings(file: ConfigFile) -> Iterator[Finding]:
             yield from _taken_away(element)
     yield from _aspnet(file.root)
     for element in known.get("customHeaders", ()):
-        yield from response_headers.findings(element, file.root)
+        yield from response_headers.findings(element, file.root, folder)
     for element in known.get("requestFiltering", ()):
         yield from _filtering(element)
         yield from _allowed(element, file.directory)

@@ -95,6 +95,7 @@ _BRINGS = {
 
 #: A scriptProcessor as it may stand in web.config.
 EXAMPLE = f'scriptProcessor="{processor_of(ON_SERVER)}".'
+EXAMPLE_PHP = r'scriptProcessor="C:\Program Files\PHP\php-cgi.exe".'
 
 
 class ProgramMissing(Exception):

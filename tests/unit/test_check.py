@@ -157,6 +157,34 @@ def test_the_percent_signs_of_cgi_are_no_placeholders(tmp_path: Path) -> None:
     assert "handler-placeholder" not in found
 
 
+@pytest.mark.parametrize(("name", "told"), [("Global.asax", True), ("index.php", False)])
+def test_headers_of_asp_net_stay_where_it_runs(tmp_path: Path, name: str, told: bool) -> None:
+    inner = '<remove name="X-AspNet-Version" /><remove name="X-AspNetMvc-Version" />'
+    config = web_config(f"<httpProtocol><customHeaders>{inner}</customHeaders></httpProtocol>")
+    write(tmp_path, {name: "", "web.config": config})
+    found = [one for one in check(Site(tmp_path)) if one.code == "static-header-stays"]
+    assert len(found) == (2 if told else 0)
+
+
+@pytest.mark.parametrize(("program", "told"), [("node", False), ("python.exe", True)])
+def test_node_sends_the_files_of_its_folders(tmp_path: Path, program: str, told: bool) -> None:
+    config = web_config(
+        '<handlers><add name="h" path="*" verb="*" modules="httpPlatformHandler" /></handlers>'
+        f'<httpPlatform processPath="{program}" arguments="app.js %HTTP_PLATFORM_PORT%" />'
+    )
+    write(tmp_path, {"public/site.css": "", "web.config": config})
+    codes_found = {one.code for one in check(Site(tmp_path)) if "site.css" in one.message}
+    assert codes_found == ({"handler-takes-files"} if told else set())
+
+
+def test_a_placeholder_of_php_has_an_example_of_php(tmp_path: Path) -> None:
+    processor = "{php_path}\\php-cgi.exe|-c {site_path}\\php.ini"
+    add = f'<add name="P" path="*.php" verb="*" modules="FastCgiModule" scriptProcessor="{processor}" />'
+    write(tmp_path, {"web.config": web_config(f"<handlers>{add}</handlers>")})
+    (found,) = (one for one in check(Site(tmp_path)) if one.code == "handler-placeholder")
+    assert "php-cgi.exe" in found.hint and "python" not in found.hint
+
+
 def test_nothing_is_said_of_a_rule_that_a_handler_makes_idle(tmp_path: Path) -> None:
     found = codes(tmp_path, web_config(_EVERYTHING, {"WSGI_HANDLER": "app.app"}))
     assert "azure-page-static-rule" not in found
@@ -269,7 +297,7 @@ def test_what_is_not_a_mistake_is_not_a_warning(
 REMEDIES = [
     (
         '<rule name="r"><match url="/*" /><action type="None" /></rule>',
-        "Write '^.*$', or",
+        "Write '^.*$', which",
     ),
     (
         '<rule name="r"><match url="/api/*" /><action type="None" /></rule>',

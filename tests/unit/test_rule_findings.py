@@ -118,6 +118,24 @@ RIGHT: dict[str, tuple[Mapping[str, str], str]] = {
         rule(r"^sitemap\.xml$", rewrite("sitemap.php")),
     ),
     "the root under two names": ({}, rule("^$|^home$", redirect("/start"))),
+    "every URL, as a wildcard would have it": (
+        {},
+        rule("/*", rewrite("main.py"), NO_FILE),
+    ),
+    "sources beside what is public": (
+        {"build/index.js": "", "index.js": ""},
+        '<rule name="static"><action type="Rewrite" url="public{REQUEST_URI}" appendQueryString="false" /></rule>'
+        + rule(".*", rewrite("index.js"), NO_FILE),
+    ),
+    "every URL behind a rule that stops for dots": (
+        {},
+        '<rule name="files" stopProcessing="true"><match url=".*\\..*" /></rule>'
+        + rule(".*", rewrite("/index.html")),
+    ),
+    "a site whose place is a folder of another": (
+        PAGE,
+        rule(".*", rewrite("/shop/index.html"), NO_FILE + NO_FOLDER),
+    ),
     "rules of Apache in a comment, and beside": (
         {".htaccess": "RewriteEngine On\nRewriteRule ^old$ /new [R=301,L]\n"},
         "<!--\nRewriteRule ^old$ /new [R]\n-->" + rule("^old$", redirect("/new")),
