@@ -442,7 +442,7 @@ class _Merger:
         is_served = self.section == "system.webServer/httpCompression"  # measured: it fails none
         self.findings.append(
             catalogue.finding(
-                "config-duplicate-entry",
+                f"config-duplicate-entry{'' if rules.remove else '/whole'}",
                 element.span,
                 severity="info" if is_served else "",
                 hresult=E_INVALID_DATA

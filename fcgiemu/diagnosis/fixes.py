@@ -184,6 +184,8 @@ class _Document:
         if place is None or parts is None:
             return []
         inner, attribute, renames, _, parent, value = parts.groups()
+        if re.search(r"[\x00-\x1f]", value):
+            return []  # XML has no way to write most of them
         if inner:
             named = [part for part in place.inside if part.tag == inner]
             if len(named) != 1:

@@ -31,6 +31,8 @@ from ..rewrite.rule import Condition, Rule
 _WORDS = ("sample", "1", "a-b", "2024")
 #: Characters for sets, the commonest first.
 _COMMON = "a1-_./A bz9"
+#: Characters of a pattern for which a text is looked for, at most.
+_LONGEST = 20_000
 
 
 def example(pattern: str, word: str, turn: int = 0) -> str | None:
@@ -39,6 +41,8 @@ def example(pattern: str, word: str, turn: int = 0) -> str | None:
 
     A lone dot is most often meant as a dot.
     """
+    if len(pattern) > _LONGEST:
+        return None
     try:
         text = _of(parse(pattern).part, word, turn)
         found = text is not None and compile_pattern(pattern, False).search(text) is not None

@@ -134,6 +134,23 @@ def test_no_change_where_the_element_is_not_the_one_that_was_meant(inner: str) -
     assert fixes.edits(f"<rule>{inner}</rule>".encode(), "match/@url=meant", span) == []
 
 
+def test_a_value_that_xml_cannot_hold_is_not_written() -> None:
+    span = catalogue.Span("web.config", 1, 1)
+    assert fixes.edits(b'<match url="%00" />', "@url=\0", span) == []
+
+
+def test_an_entry_of_a_list_without_remove_gets_none(tmp_path: Path) -> None:
+    """Such as the variables of a rule: a <remove> there is an error of its own."""
+    twice = '<set name="HTTP_X" value="1" />' * 2
+    rule = (
+        '<rule name="r"><match url="a" /><action type="Rewrite" url="b" />'
+        f"<serverVariables>{twice}</serverVariables></rule>"
+    )
+    write(tmp_path, {"web.config": rules(rule)})
+    found = [one for one in check(Site(tmp_path)) if one.code == "config-duplicate-entry"]
+    assert found and not any("<remove" in one.hint or one.fix for one in found)
+
+
 def test_a_file_that_has_changed_is_left_alone(tmp_path: Path) -> None:
     rule = '<rule name="r"><match url="^/x" /><action type="None" /></rule>'
     write(tmp_path, {"web.config": rules(rule)})
