@@ -56,6 +56,28 @@ def _of_rule(site: Hosting, rule: Rule) -> Iterator[Finding]:
         yield from _of_folder(site, rule)
         for condition in rule.conditions:
             yield from _condition(rule, condition)
+    elif rule.base and _is_of_a_site(site, rule):
+        yield from _leaves_for_the_root(site, rule)
+
+
+#: Folders that a build fills, or that a server has as its root: the page beside them is a source.
+_BUILT = re.compile(r"(?i)(?:dist|build|public|www|wwwroot|out|static|web|htdocs|src|deploy)")
+
+
+def _is_of_a_site(site: Hosting, rule: Rule) -> bool:
+    """Whether the folder of a rule lies in a site that has a page of its own."""
+    folder = rule.base.rpartition("/")[2]
+    return site.find("/index.html") is not None and not _BUILT.fullmatch(folder)
+
+
+def _leaves_for_the_root(site: Hosting, rule: Rule) -> Iterator[Finding]:
+    """A folder's rule for all that is not a file, with the page of the root as its target."""
+    url = rule.action.url.source if rule.action.url is not None else ""
+    if rule.action.type == "Rewrite" and url == "/" and _has_page(site, rule):
+        meant = f"{rule.base}/"
+        yield finding(
+            "rewrite-leaves-folder/root", rule.span, rule=rule.name, folder=rule.base, meant=meant
+        )
 
 
 def _of_folder(site: Hosting, rule: Rule) -> Iterator[Finding]:
@@ -64,11 +86,8 @@ def _of_folder(site: Hosting, rule: Rule) -> Iterator[Finding]:
         yield finding("rewrite-folder-in-pattern", rule.span, rule=rule.name, pattern=rule.pattern)
     elif rule.action.type not in ("Rewrite", "Redirect"):
         return
-    elif rule.action.type == "Rewrite" and url == "/" and _has_page(site, rule):
-        meant = f"{rule.base}/"
-        yield finding(
-            "rewrite-leaves-folder/root", rule.span, rule=rule.name, folder=rule.base, meant=meant
-        )
+    elif rule.action.type == "Rewrite" and url == "/":
+        yield from _leaves_for_the_root(site, rule)
     elif url.startswith("/") and _is_here(site, rule.base, url):
         yield finding(
             "rewrite-leaves-folder/file", rule.span, rule=rule.name, url=url, folder=rule.base
@@ -76,7 +95,16 @@ def _of_folder(site: Hosting, rule: Rule) -> Iterator[Finding]:
     elif rule.action.type == "Redirect" and re.match(
         rf"(?:https?://{'[^/]+' if _is_to_https(rule) else _SAME_HOST})?/\{{R:[01]\}}", url
     ):
-        yield finding("rewrite-leaves-folder", rule.span, rule=rule.name, url=url, folder=rule.base)
+        form = "/host" if "://" in url else ""
+        meant = url.replace("/{R:", f"{rule.base}/{{R:", 1)
+        yield finding(
+            f"rewrite-leaves-folder{form}",
+            rule.span,
+            rule=rule.name,
+            url=url,
+            folder=rule.base,
+            meant=meant,
+        )
 
 
 #: The host of the request.

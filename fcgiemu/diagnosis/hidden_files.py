@@ -198,8 +198,14 @@ def _remedies(site: Site, rule: Rule, path: str) -> list[Remedy]:
         found.append(Remedy(f"{code}/any", {}, ((group, rule.span),)))
     for condition in tests:
         if not condition.negate:
-            changes = (("@negate=true", condition.span), (group, rule.span))
-            found.append(Remedy(f"{code}/inverted", {}, changes))
+            folders = [
+                other
+                for other in rule.conditions
+                if other.match_type == "IsDirectory" and not other.negate
+            ]
+            turned = [("@negate=true", other.span) for other in (condition, *folders)]
+            form = "both" if folders else "inverted"
+            found.append(Remedy(f"{code}/{form}", {}, (*turned, (group, rule.span))))
     if not rule.match_any and not any(condition.negate for condition in tests):
         found.append(Remedy(code, {}, ((add, rule.span),)))
     names = site.decide(make_request(encode_path(path))).rules

@@ -96,7 +96,8 @@ def _captures(rule: Rule, numbers: list[int]) -> Iterator[Finding]:
     if not counts:
         yield finding("rewrite-bad-reference/negated", rule.span, rule=rule.name, number=highest)
     elif rule.match_any and not highest <= min(counts):
-        yield finding("rewrite-bad-reference/any", rule.span, rule=rule.name, number=highest)
+        form = "any" if highest <= max(counts) else "alternatives"
+        yield finding(f"rewrite-bad-reference/{form}", rule.span, rule=rule.name, number=highest)
     elif not rule.match_any:
         groups = sum(counts) if rule.track_all_captures else counts[-1]
         if highest > groups:

@@ -194,8 +194,8 @@ def _files(rule: Rule, url: str) -> Iterator[Finding]:
 
 
 def _forwarded(rule: Rule, url: str) -> Iterator[Finding]:
-    """A redirect to the same host that looks at the header of a proxy alone, and holds without
-    one.
+    """A redirect to the same host that looks at the header of a proxy alone, or at it or the
+    scheme, and holds without one.
     """
     if (
         rule.action.type == "Redirect"
@@ -204,10 +204,14 @@ def _forwarded(rule: Rule, url: str) -> Iterator[Finding]:
             condition.matcher and (condition.matcher("") is not None) != condition.negate
             for condition in _tests(rule, "{HTTP_X_FORWARDED_PROTO}")
         )
-        and not _tests(rule, "{HTTPS}")
         and not _tests(rule, "{SERVER_PORT_SECURE}")
     ):
-        yield finding("redirect-proxy-header", rule.span, rule=rule.name)
+        if not _tests(rule, "{HTTPS}"):
+            yield finding("redirect-proxy-header", rule.span, rule=rule.name)
+        elif rule.match_any and url.lower().startswith("https") and is_universal(rule):
+            yield finding(
+                "redirect-proxy-header/any", rule.span, severity="warning", rule=rule.name
+            )
 
 
 def _slash(effective: Effective, rule: Rule, url: str) -> Iterator[Finding]:

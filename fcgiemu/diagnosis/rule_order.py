@@ -101,6 +101,8 @@ class Before:
             if form is not None:
                 if not form and _takes(rule, earlier, list(sample_requests.paths(earlier))) == "":
                     form = "/same"
+                if not form and earlier.span.file != rule.span.file:
+                    form = "/parent"
                 yield finding(
                     f"rewrite-never-reached{form}",
                     rule.span,

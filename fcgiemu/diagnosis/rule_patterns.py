@@ -46,13 +46,15 @@ def findings(rule: Rule) -> Iterator[Finding]:
     if is_regex and _is_wildcard(pattern):
         meant = f"^{as_regex(pattern.lstrip('/'))}$"
         takes_all = pattern == "/*" and not rule.negate
+        form = "/all" if takes_all else "/slash" if pattern.startswith("/") else ""
         yield finding(
-            f"rewrite-wildcard-as-regex{'/all' if takes_all else ''}",
+            f"rewrite-wildcard-as-regex{form}",
             rule.span,
             severity="info" if takes_all else "",
             rule=rule.name,
             pattern=pattern,
             meant=meant,
+            plain=pattern.lstrip("/"),
         )
     yield from _syntax(rule, pattern)
 
@@ -167,6 +169,8 @@ def _wildcards(rule: Rule) -> Iterator[Finding]:
 
 def _unanchored(rule: Rule, pattern: str) -> Iterator[Finding]:
     """Patterns that match where they are not meant to."""
+    if _is_wildcard(pattern):
+        return  # said, with the slash
     if re.match(r"\\?/[\w-]+/", pattern) or re.fullmatch(r"\\?/(?:[\w-]+)?\$?", pattern):
         rest = pattern.lstrip("\\")[1:].rstrip("$")
         meant = f"^{pattern[pattern.index('/') + 1 :]}" if rest else "^$"

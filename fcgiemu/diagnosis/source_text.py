@@ -53,7 +53,7 @@ def findings(file: ConfigFile, folder: Path) -> Iterator[Finding]:
         yield from response_headers.findings(element, file.root, folder)
     for element in known.get("requestFiltering", ()):
         yield from _filtering(element)
-        yield from _allowed(element, file.directory)
+        yield from _allowed(element, file.directory, folder)
     for element in known.get("staticContent", ()):
         yield from _removed_maps(element)
         yield from mime_maps.findings(element)
@@ -267,7 +267,7 @@ _HIDDEN = re.compile(
 )
 
 
-def _allowed(section: Element, directory: str) -> Iterator[Finding]:
+def _allowed(section: Element, directory: str, root: Path) -> Iterator[Finding]:
     """URLs of alwaysAllowedUrls with a wildcard, or not below the folder of their file."""
     for allowed in section.iter("alwaysAllowedUrls"):
         for add in allowed.iter("add"):
@@ -278,8 +278,13 @@ def _allowed(section: Element, directory: str) -> Iterator[Finding]:
                 yield finding(f"filtering-allowed-url/{form}", add.span, url=url, segment=hidden)
             elif directory and url and not f"{url}/".lower().startswith(f"{directory}/".lower()):
                 meant = f"{directory}/{url.lstrip('/')}"
+                is_there = (root / url.lstrip("/")).exists()
                 yield finding(
-                    "filtering-allowed-url", add.span, url=url, folder=directory, meant=meant
+                    f"filtering-allowed-url{'/there' if is_there else ''}",
+                    add.span,
+                    url=url,
+                    folder=directory,
+                    meant=meant,
                 )
 
 

@@ -156,14 +156,22 @@ def _values(rule: Rule, kind: str, number: int) -> Iterator[str]:
     with_query = condition.input.source.strip().upper() in _WITH_QUERY
     for text in ("/x/y?a=1" if with_query else "/x/y", *_examples(condition)):
         assert condition.matcher is not None
-        if text.startswith("/") and (captured := condition.matcher(text)):
-            yield from captured[number : number + 1]
+        if text.startswith("/") and _is_asked(rule, text):
+            if captured := condition.matcher(text):
+                yield from captured[number : number + 1]
 
 
-def _examples(condition: Condition) -> Iterator[str]:
-    text = sample_requests.example(condition.pattern, "x")
-    if text:
-        yield text
+def _examples(condition: Condition, *words: str) -> Iterator[str]:
+    for word in words or ("x", "/x"):
+        text = sample_requests.example(condition.pattern, word)
+        if text:
+            yield text
+
+
+def _is_asked(rule: Rule, text: str) -> bool:
+    """Whether a rule is asked its conditions for a URL, as far as its pattern is concerned."""
+    path = text.partition("?")[0][1:]
+    return rule.matcher is None or (rule.matcher(path) is not None) != rule.negate
 
 
 def _filling(rule: Rule) -> Condition | None:
@@ -202,10 +210,13 @@ def holds_query(rule: Rule, url: str) -> bool:
     if condition is None or condition.input.source.strip().upper() not in _WITH_QUERY:
         return False
     assert condition.matcher is not None
-    captured = condition.matcher("/x/y?a=1")
-    numbers = map(int, re.findall(r"\{C:(\d)\}", url))
-    return captured is not None and any(
-        "?a=1" in text for number in numbers for text in captured[number : number + 1]
+    numbers = list(map(int, re.findall(r"\{C:(\d)\}", url)))
+    texts = ("/x/y?a=1", *_examples(condition, "x?a=1", "/x?a=1"))
+    return any(
+        "?a=1" in value
+        for captured in map(condition.matcher, texts)
+        for number in numbers
+        for value in (captured or ())[number : number + 1]
     )
 
 

@@ -118,6 +118,14 @@ RIGHT: dict[str, tuple[Mapping[str, str], str]] = {
         rule(r"^sitemap\.xml$", rewrite("sitemap.php")),
     ),
     "the root under two names": ({}, rule("^$|^home$", redirect("/start"))),
+    "the rest of a path with its slash, of the whole URL": (
+        {},
+        rule(
+            "^blog(/.*)?$",
+            redirect("https://blog.example.org{C:1}") + ' appendQueryString="false"',
+            '<add input="{REQUEST_URI}" pattern="^/blog(.*)$" />',
+        ),
+    ),
     "every URL, as a wildcard would have it": (
         {},
         rule("/*", rewrite("main.py"), NO_FILE),
@@ -178,6 +186,31 @@ def test_a_folder_with_a_file_of_its_own_may_be_the_site(
     write(tmp_path, {**root, "shop/web.config": own, "shop/index.html": ""})
     found = {one.code for one in check(Site(tmp_path))}
     assert ("rewrite-impossible-condition" in found) == told
+
+
+@pytest.mark.parametrize(("folder", "told"), [("shop", True), ("dist", False)])
+def test_the_root_is_no_page_of_a_folder(tmp_path: Path, folder: str, told: bool) -> None:
+    own = rules(rule(".*", rewrite("/"), NO_FILE + NO_FOLDER))
+    write(tmp_path, PAGE | {f"{folder}/web.config": own, f"{folder}/index.html": ""})
+    found = {one.code: one.hint for one in check(Site(tmp_path))}
+    assert found.get("rewrite-leaves-folder") == (f"Write /{folder}/." if told else None)
+
+
+def test_a_rule_of_a_folder_moves_into_the_file_of_the_rule_that_takes_its_urls(
+    tmp_path: Path,
+) -> None:
+    root = rules(rule("^(.*)$", rewrite("public/{R:1}")))
+    own = rules(rule(".*", rewrite("index.html"), NO_FILE))
+    write(tmp_path, {"web.config": root, "public/web.config": own, "public/index.html": ""})
+    (never,) = (one for one in check(Site(tmp_path)) if one.code == "rewrite-never-reached")
+    assert never.hint.startswith("Move this rule into the file of the other")
+
+
+def test_the_query_of_a_whole_url(tmp_path: Path) -> None:
+    whole = '<add input="{REQUEST_URI}" pattern="^/blog(.*)$" />'
+    config = rules(rule("^blog(/.*)?$", redirect("https://blog.example.org{C:1}"), whole))
+    write(tmp_path, {"web.config": config})
+    assert [one.code for one in check(Site(tmp_path))] == ["rewrite-query-twice"]
 
 
 def test_a_redirect_to_the_own_host_is_a_note_where_the_site_may_have_moved(
