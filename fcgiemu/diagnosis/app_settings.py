@@ -71,6 +71,7 @@ def findings(site: Site) -> Iterator[Finding]:
     roots = {application.url.strip("/").lower() for application in site.layout.applications}
     for file in site.tree.files():
         yield from _secrets(file)
+        yield from _entries(file)
         if file.directory.strip("/").lower() not in roots:
             yield from _unread(file)
 
@@ -136,6 +137,8 @@ def _folders(site: Site, application: Application, value: str, span: Span) -> It
         yield finding("settings-pythonpath-colon/comma", span, value=value)
         return
     for part in filter(None, map(str.strip, value.split(";"))):
+        if _UNIX.match(part):
+            continue  # said
         if "%" in part and not part.upper().startswith("%HOME%"):
             continue
         text = re.sub(r"(?i)^%HOME%", r"D:\\home", part)
@@ -494,6 +497,24 @@ def _unread(file: ConfigFile) -> Iterator[Finding]:
             if add.attributes.get("key", "").upper() == "WSGI_HANDLER":
                 url = f"/{file.directory.strip('/')}"
                 yield finding("settings-not-application", add.span, url=url)
+
+
+#: A folder of Linux.
+_UNIX = re.compile(r"/(?:home|usr|opt|var|app|srv|mnt|root)(?:/[^;:]*)?")
+
+
+def _entries(file: ConfigFile) -> Iterator[Finding]:
+    """Settings without a name, and folders of Linux as PYTHONPATH."""
+    if file.root is None:
+        return
+    for section, key in (("appSettings", "key"), ("environmentVariables", "name")):
+        for group in file.root.iter(section):
+            for add in group.children:
+                name, value = add.attributes.get(key), add.attributes.get("value", "")
+                if section == "appSettings" and add.tag == "add" and name == "":
+                    yield finding("settings-key/empty", add.span, severity="warning", value=value)
+                elif (name or "").upper() == "PYTHONPATH" and (unix := _UNIX.match(value)):
+                    yield finding("settings-pythonpath-colon/unix", add.span, value=unix[0])
 
 
 def _secrets(file: ConfigFile) -> Iterator[Finding]:

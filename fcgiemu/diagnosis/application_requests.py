@@ -5,7 +5,8 @@ URLs, and those with the methods that its code answers.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from fnmatch import fnmatch
 from pathlib import Path
 
 from ..applications import Application
@@ -16,7 +17,10 @@ from ..decision import Action, CallFastCgi, CallHttpPlatform, Redirect, Respond
 from ..files import text_if_readable
 from ..modules.custom_error import error_pages
 from ..modules.handlers import SECTION
+from ..rewrite.compiler import inbound
+from ..rewrite.rule import Rule
 from ..site import Site
+from . import rewrite_patterns
 from .decisions import decided
 
 _PROTOCOL = "system.webServer/httpProtocol"
@@ -57,7 +61,8 @@ def findings(site: Site) -> Iterator[Finding]:
         yield from _bodies(site, application, own[0])
         reached = [_answered(site, f"{application.url}/{path}") for path in _PLAIN]
         if not any(map(_reaches, reached)):
-            yield from _never(own, reached, application)
+            if not any(_leads_to(rule, own) for rule in _rules(site, application)):
+                yield from _never(own, reached, application)
         else:
             yield from _methods(site, application, own[0])
 
@@ -77,6 +82,19 @@ def _answered(site: Site, url: str, method: str = "GET") -> Action | None:
 
 def _reaches(action: Action | None) -> bool:
     return isinstance(action, CallFastCgi | CallHttpPlatform)
+
+
+def _rules(site: Site, application: Application) -> Sequence[Rule]:
+    return site.effective(application.url or "/").view(inbound).rules
+
+
+def _leads_to(rule: Rule, own: list[Node]) -> bool:
+    """Whether a rule gives some URLs, not all, to the path of a handler."""
+    url = rule.action.url.source if rule.action.url is not None else ""
+    target = url.partition("?")[0].strip("/").lower()
+    first = rewrite_patterns.begins(rule.pattern or "")
+    paths = (item.text("path").strip("/").lower() for item in own)
+    return bool(first) and "/" not in first and any(fnmatch(target, path) for path in paths)
 
 
 def _never(

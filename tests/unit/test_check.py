@@ -166,6 +166,28 @@ def test_headers_of_asp_net_stay_where_it_runs(tmp_path: Path, name: str, told: 
     assert len(found) == (2 if told else 0)
 
 
+@pytest.mark.parametrize(("pattern", "told"), [("^download/(.*)$", False), ("^/(.*)$", True)])
+def test_a_script_with_urls_of_its_own(tmp_path: Path, pattern: str, told: bool) -> None:
+    rule = f'<rule name="r"><match url="{pattern}" /><action type="Rewrite" url="fetch.py?f={{R:1}}" /></rule>'
+    rewrite = f"<rewrite><rules>{rule}</rules></rewrite>"
+    config = web_config(python_handler("fetch.py") + rewrite, {"WSGI_HANDLER": "fetch.app"})
+    write(tmp_path, {"fetch.py": "app = print", "web.config": config})
+    assert ("handler-few-urls" in {one.code for one in check(Site(tmp_path))}) == told
+
+
+@pytest.mark.parametrize(
+    ("value", "told"), [("/home/site/wwwroot", True), ("D:\\home\\site\\wwwroot", False)]
+)
+def test_folders_of_linux_in_environment_variables(tmp_path: Path, value: str, told: bool) -> None:
+    variable = f'<environmentVariable name="PYTHONPATH" value="{value}" />'
+    config = web_config(
+        '<handlers><add name="h" path="*" verb="*" modules="httpPlatformHandler" /></handlers>'
+        f'<httpPlatform processPath="python" arguments="-m uvicorn app:app --port %HTTP_PLATFORM_PORT%">'
+        f"<environmentVariables>{variable}</environmentVariables></httpPlatform>"
+    )
+    assert ("settings-pythonpath-colon" in codes(tmp_path, config)) == told
+
+
 @pytest.mark.parametrize(("program", "told"), [("node", False), ("python.exe", True)])
 def test_node_sends_the_files_of_its_folders(tmp_path: Path, program: str, told: bool) -> None:
     config = web_config(

@@ -24,7 +24,8 @@ PLATFORM = (
 
 
 def handler(module: str) -> str:
-    add = f'<add name="Own" path="*" verb="*" modules="{module}" resourceType="Unspecified" />'
+    program = ' scriptProcessor="C:\\Python311\\python.exe"' if module == "CgiModule" else ""
+    add = f'<add name="Own" path="*" verb="*" modules="{module}" resourceType="Unspecified"{program} />'
     return web_config(f"<handlers>{add}</handlers>")
 
 
@@ -62,7 +63,7 @@ def test_an_encoded_mark_in_a_path_is_said(
 
 
 def test_handlers_of_folders_and_locations_are_named_too(make_site: Callable[..., Site]) -> None:
-    cgi = '<add name="Perl" path="*.cgi" verb="*" modules="CgiModule" scriptProcessor="C:\\perl.exe %s %s" />'
+    cgi = '<add name="Cgi" path="*.cgi" verb="*" modules="CgiModule" scriptProcessor="C:\\python.exe %s %s" />'
     location = (
         f'<location path="deep"><system.webServer><handlers>{cgi}</handlers></system.webServer>'
         "</location></configuration>"
