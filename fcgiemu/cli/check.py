@@ -133,13 +133,13 @@ class _Run:
             found = [shown for _, _, shown in self._found(self._parts())]
         except SystemExit:
             self._before = None
-            return
-        if found == self._before:
-            if sys.stderr.isatty():
-                click.echo("Checked again: nothing has changed.", err=True)
-            return
-        self._before = found
-        self._show(found)
+        else:
+            if found == self._before:
+                if sys.stderr.isatty():
+                    click.echo("Checked again: nothing has changed.", err=True)
+                return
+            self._before = found
+            self._show(found)
         click.echo(f"Watching {self.site}; Ctrl-C ends.", err=True)
 
     def changed(self, write: bool) -> int:
