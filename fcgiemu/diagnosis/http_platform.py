@@ -149,10 +149,10 @@ def _program(settings: HttpPlatform, span: Span | None) -> Iterator[Finding]:
     path = settings.process_path.strip().strip('"')
     words = re.fullmatch(r"(?i)(.*?\.exe\"?)\s+(\S.*)", path)
     if path.startswith("/") or re.search(r"(?i)(?:^|/)\.?v?env/bin/", path.replace("\\", "/")):
-        form = "venv" if "env/bin/" in path.replace("\\", "/").lower() else "unix"
+        form = "" if path.startswith("/") else "/venv"
         meant = re.sub(r"(?i)[\\/]bin[\\/](python)[\d.]*$", r"\\Scripts\\\1.exe", path)
         meant = meant.replace("/", "\\")
-        yield finding(f"platform-program/{form}", span, path=path, meant=meant)
+        yield finding(f"platform-unix-program{form}", span, path=path, meant=meant)
     elif words is not None:
         yield finding("platform-program", span, path=path, program=words[1], rest=words[2])
 

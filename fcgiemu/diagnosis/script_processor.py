@@ -45,7 +45,7 @@ def lacks(item: Node, misspelt: Container[Span | None]) -> Iterator[Finding]:
         )
     elif program.startswith("/") or re.match(r"(?i)/(?:usr|home|opt|var)/", arguments):
         yield finding(
-            "handler-no-processor/unix",
+            "handler-unix-program",
             item.span,
             handler=name,
             processor=processor,

@@ -278,6 +278,10 @@ def configurations() -> Iterator[tuple[str, bytes]]:
                 yield name, (text if is_whole else web_config(text)).encode()
 
 
+#: Findings about text between elements, which a schema refuses.
+TEXT = {"config-text", "rewrite-foreign-rules"}
+
+
 def test_what_check_accepts_is_accepted(xml_schema: etree.XMLSchema) -> None:
     tried = 0
     for name, data in configurations():
@@ -285,6 +289,8 @@ def test_what_check_accepts_is_accepted(xml_schema: etree.XMLSchema) -> None:
         if any(finding.severity == "error" for finding in loaded.findings):
             continue
         if b"configSections" in data:  # sections of other modules: XSD 1.0 cannot say that
+            continue
+        if name.partition("/")[0] in TEXT:
             continue
         tried += 1
         assert xml_schema.validate(etree.fromstring(data)), (name, xml_schema.error_log)
