@@ -157,6 +157,8 @@ class _Loader:
             elif child.tag == "system.applicationHost":
                 if not self.file.is_host:
                     self.locked(child, "system.applicationHost", fatal=self.policy.strict_locks)
+            elif child.tag == "configuration":
+                self.report("config-misplaced-section/nested", child.span)
             elif child.tag in _MISPLACED:
                 self.report(
                     "config-misplaced-section",

@@ -51,7 +51,7 @@ _SECRET_SHAPE = re.compile(
 _PLACEHOLDER = re.compile(
     r"(?i)|[<{\[#%@].*|\$[({].*|.*[>}\]#%]|_+[a-z0-9_]+_+|x{3,}|\*{3,}|change[-_"
     r" ]?(?:me|this|it).*|"
-    r"your[-_ ].*|replace[-_ ].*|insert[-_ ].*|set[-_"
+    r"your[-_ ].*|(?:paste|put|enter)[-_ ].*|.*[-_ ]here|replace[-_ ].*|insert[-_ ].*|set[-_"
     r" ].*|todo|example|placeholder.*|dummy|none|null|"
     r"true|false|\d{1,4}|https?://[^@]*"
 )

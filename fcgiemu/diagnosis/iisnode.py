@@ -200,12 +200,14 @@ def _no_script(item: Node, folder: Path) -> Finding:
     names = [entry.name for entry in folder.glob("*.*js")]
     usual = [name for name in ("server.js", "app.js", "index.js") if name in names]
     near = get_close_matches(path, names, 1, 0.7) or usual
+    is_behind = "/" in path and (folder / path.partition("/")[0]).is_file()
     return finding(
-        f"iisnode-no-script/{'near' if near else 'none'}",
+        f"iisnode-no-script/{'behind' if is_behind else 'near' if near else 'none'}",
         item.span,
         handler=item.text("name"),
         path=path,
         near=near[0] if near else "",
+        script=path.partition("/")[0],
     )
 
 

@@ -205,7 +205,9 @@ def _slashes(rule: Rule, url: str) -> Iterator[Finding]:
 
 
 def holds_query(rule: Rule, url: str) -> bool:
-    """Whether a {C:n} of a target holds the whole URL with its query."""
+    """Whether a {C:n} of a target holds the URL to its end, with its query: where another group
+    follows, that one takes the query.
+    """
     condition = _filling(rule)
     if condition is None or condition.input.source.strip().upper() not in _WITH_QUERY:
         return False
@@ -214,9 +216,10 @@ def holds_query(rule: Rule, url: str) -> bool:
     texts = ("/x/y?a=1", *_examples(condition, "x?a=1", "/x?a=1"))
     return any(
         "?a=1" in value
-        for captured in map(condition.matcher, texts)
+        for captured in filter(None, map(condition.matcher, texts))
         for number in numbers
-        for value in (captured or ())[number : number + 1]
+        for value in captured[number : number + 1]
+        if number in (0, len(captured) - 1)
     )
 
 
