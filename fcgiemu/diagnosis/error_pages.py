@@ -15,6 +15,7 @@ from ..config.file import ConfigFile
 from ..config.merge import Node
 from ..config.tree import Effective
 from ..decision import CallFastCgi, CallHttpPlatform, Respond, ServeFile
+from ..modules import custom_error
 from ..site import Site
 from .configuration_files import holds_files
 from .decisions import decided
@@ -39,7 +40,10 @@ def findings(site: Site, effective: Effective, file: ConfigFile) -> Iterator[Fin
         mode = item.text("responseMode") if item.has("responseMode") else default
         status = item.integer("statusCode")
         prefix = item.text("prefixLanguageFilePath") if item.has("prefixLanguageFilePath") else ""
-        if prefix and mode == "File" and _is_before_prefix(site, file, path, prefix):
+        if mode == "File" and custom_error.absolute_path(item):
+            if not section.flag("allowAbsolutePathsWhenDelegated"):
+                absolute.append(item)
+        elif prefix and mode == "File" and _is_before_prefix(site, file, path, prefix):
             yield finding("errors-page/prefix", item.span, status=status, path=path, prefix=prefix)
         elif mode != "Redirect" and re.match(r"(?i)https?:|//", path):
             yield finding("errors-page/outside", item.span, status=status, path=path, mode=mode)
@@ -49,9 +53,6 @@ def findings(site: Site, effective: Effective, file: ConfigFile) -> Iterator[Fin
         elif mode == "File" and path.startswith("/"):
             meant = path.lstrip("/").replace("/", "\\")
             yield finding("errors-page/slash", item.span, status=status, path=path, meant=meant)
-        elif mode == "File" and re.match(r"(?i)[a-z]:\\", path):
-            if not section.flag("allowAbsolutePathsWhenDelegated"):
-                absolute.append(item)
         elif mode == "File" and not prefix:  # it is the folder
             yield from _missing(site, file, item, path.replace("\\", "/"))
         elif mode == "ExecuteURL" and path.startswith("/"):
@@ -68,7 +69,7 @@ def findings(site: Site, effective: Effective, file: ConfigFile) -> Iterator[Fin
 def _absolute(items: Sequence[Node]) -> Finding:
     """That absolute paths are not allowed: one finding for all that a file has."""
     form = "/several" if len(items) > 1 else ""
-    path, more = items[0].text("path"), len(items) - 1
+    path, more = custom_error.absolute_path(items[0]), len(items) - 1
     return finding(
         f"errors-absolute-path{form}", items[0].span, section=_ERRORS, path=path, more=more
     )

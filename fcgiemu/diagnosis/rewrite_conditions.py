@@ -37,7 +37,7 @@ _URLS = frozenset({"URL", "REQUEST_URI", "PATH_INFO", "SCRIPT_NAME", "UNENCODED_
 #: Those of them that hold the query.
 _WITH_QUERY = frozenset({"REQUEST_URI", "UNENCODED_URL"})
 #: A set of letters that holds one twice, as nobody writes who means a set.
-_SET = re.compile(r"\[\^?([A-Za-z]{3,})\]")
+_SET = re.compile(r"\[\^?([A-Za-z]{3,})(?:\\?\.)?\]")
 #: A set that holds alternatives or a group, as nobody writes who means a set.
 _CHOICE = re.compile(r"\[\^?(\([A-Za-z|]{2,}\)|[A-Za-z]{2,}(?:\|[A-Za-z]{2,})+)\]")
 

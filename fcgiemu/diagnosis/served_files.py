@@ -18,7 +18,7 @@ from ..config.tree import Effective
 from ..decision import Redirect, Respond, ServeFile
 from ..files import UNWATCHED, read_bounded
 from ..http.request import make_request
-from ..http.url import UrlRefused
+from ..http.url import UrlRefused, encode_path
 from ..modules import handlers, static_file
 from ..site import Site
 from . import error_pages, refused_files
@@ -75,7 +75,7 @@ def findings(site: Site) -> Iterator[Finding]:
 def of_configuration(site: Site, effective: Effective, file: ConfigFile) -> Iterator[Finding]:
     """Findings about what ``file`` says of error pages and redirects."""
     yield from error_pages.findings(site, effective, file)
-    yield from _whole_redirect(site, effective, file)
+    yield from _whole_redirects(site, file)
 
 
 # -- files -----------------------------------------------------------------------------------------
@@ -231,12 +231,20 @@ def _root(site: Site) -> Iterator[Finding]:
 # -- httpRedirect ----------------------------------------------------------------------------------
 
 
-def _whole_redirect(site: Site, effective: Effective, file: ConfigFile) -> Iterator[Finding]:
-    """<httpRedirect> that leads to a URL which it redirects again."""
-    instance = next(iter(file.instances(_REDIRECT)), None)
-    if instance is None or instance.location or not effective.section(_REDIRECT).flag("enabled"):
-        return
-    hops = [f"{file.directory}/sample"]
+#: Sections that are followed, at most: each takes some decisions.
+_MAX_REDIRECTS = 20
+
+
+def _whole_redirects(site: Site, file: ConfigFile) -> Iterator[Finding]:
+    """<httpRedirect> of a file or of a <location> that leads to a URL which it redirects again."""
+    for instance in islice(file.instances(_REDIRECT), _MAX_REDIRECTS):
+        folder = "/".join(filter(None, (file.directory.strip("/"), instance.location.strip("/"))))
+        if "," not in folder and site.effective(f"/{folder}").section(_REDIRECT).flag("enabled"):
+            yield from _whole_redirect(site, file, instance.element.span, f"/{folder}".rstrip("/"))
+
+
+def _whole_redirect(site: Site, file: ConfigFile, span: Span, folder: str) -> Iterator[Finding]:
+    hops = [encode_path(f"{folder}/sample")]
     for _ in range(MAX_HOPS):
         try:
             decision = site.decide(make_request(hops[-1]))
@@ -250,7 +258,7 @@ def _whole_redirect(site: Site, effective: Effective, file: ConfigFile) -> Itera
         hops.append(target)
         if target in hops[:-1]:
             break
-    yield _endless(site, file, instance.element.span, hops)
+    yield _endless(site, file, span, hops)
 
 
 def _endless(site: Site, file: ConfigFile, span: Span, hops: Sequence[str]) -> Finding:

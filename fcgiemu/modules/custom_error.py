@@ -107,9 +107,9 @@ def error_pages(effective: Effective) -> Errors:
             continue  # the file has its own error
         shipped = item.file is None or item.file.is_shipped
         delegated = item.file is not None and not item.file.is_host
-        if delegated and not may_be_absolute and _is_absolute_file(item):
+        if delegated and not may_be_absolute and (path := absolute_path(item)):
             invalid = invalid or catalogue.finding(
-                "errors-absolute-path", item.span, section=SECTION, path=item.text("path")
+                "errors-absolute-path", item.span, section=SECTION, path=path
             )
         entries[item.integer("statusCode"), item.integer("subStatusCode")] = ErrorPage(
             item.text("responseMode"),
@@ -131,8 +131,12 @@ def error_pages(effective: Effective) -> Errors:
     return Errors(mode, existing, entries, default, invalid)
 
 
-def _is_absolute_file(item: Node) -> bool:
-    return item.text("responseMode") == "File" and paths.is_windows(item.text("path"))
+def absolute_path(item: Node) -> str:
+    """The absolute path that an <error> names, of its page or of the folder of languages, or ""."""
+    if item.text("responseMode") != "File":
+        return ""
+    named = (item.text("prefixLanguageFilePath"), item.text("path"))
+    return next((path for path in named if paths.is_windows(path) or path.startswith("%")), "")
 
 
 def errors(effective: Effective) -> list[Finding]:

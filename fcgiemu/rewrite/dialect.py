@@ -250,7 +250,9 @@ class _Parser:
         low, high = counts
         lazy = "?" if self.take("?") else ""
         if self.peek() and self.peek() in "*+?{":
-            self.fail("error_badrepeat", self.position, "One quantifier after another.")
+            self.fail(
+                "error_badrepeat", self.position, "One quantifier after another: leave one of them."
+            )
         suffix = {(0, None): "*", (1, None): "+", (0, 1): "?"}.get((low, high))
         if suffix is None:
             suffix = f"{{{low}}}" if low == high else f"{{{low},{'' if high is None else high}}}"
@@ -356,7 +358,8 @@ class _Parser:
             self.fail(
                 "error_escape",
                 start,
-                f"\\{char} has no meaning in this dialect; write {char} for the letter.",
+                f"\\{char} has no meaning in this dialect; write {char} for the letter, and / "
+                "between folders.",
             )
         return char
 

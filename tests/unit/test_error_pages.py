@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
+from fcgiemu.diagnosis.check import check
 from fcgiemu.settings import Settings
 from fcgiemu.site import Site
 
@@ -20,10 +23,16 @@ ALLOWED = (
 )
 
 
+@pytest.mark.parametrize(
+    "names",
+    ['path="C:\\pages\\gone.txt"', 'path="gone.txt" prefixLanguageFilePath="%SystemDrive%\\p"'],
+)
 def test_an_absolute_path_in_web_config_fails_error_responses(
-    make_site: Callable[..., Site],
+    make_site: Callable[..., Site], names: str
 ) -> None:
-    site = make_site({"web.config": web_config(ABSOLUTE), "a.txt": "a"})
+    config = web_config(ABSOLUTE.replace('path="C:\\pages\\gone.txt"', names))
+    site = make_site({"web.config": config, "a.txt": "a"})
+    assert [found.code for found in check(site)] == ["errors-absolute-path"]
     missing = site.explain("/missing")["outcome"]
     assert (missing["status"], missing["substatus"], missing["hresult"]) == (500, 19, "0x80070032")
     assert "Use relative path instead" in str(missing["message"])

@@ -449,3 +449,11 @@ def test_remedies_are_tried_for_the_first_findings_only(make_site: Callable[...,
     found = check(make_site({"web.config": rules("".join(looping))}))
     hints = [known.hint for known in found if known.code == "redirect-loop"]
     assert [hint.startswith("Add <add") for hint in hints] == [True] * MOST + [False]
+
+
+def test_a_location_that_redirects_into_itself(make_site: Callable[..., Site]) -> None:
+    section = '<httpRedirect enabled="true" destination="/docs/v2" />'
+    location = f'<location path="docs"><system.webServer>{section}</system.webServer></location>'
+    found = check(make_site({"web.config": f"<configuration>{location}</configuration>"}))
+    hints = [known.hint for known in found if known.code == "redirect-loop"]
+    assert len(hints) == 1 and '<location path="docs/v2">' in hints[0]
