@@ -262,6 +262,7 @@ def test_a_process_that_ends_is_replaced_and_reload_restarts_it(
     first = server.get("/").headers["x-pid"]
     assert server.get("/").headers["x-pid"] == first
     assert server.get("/die").status == 502
+    server.wait_for("ended with exit code 9")  # until then a request may still be for that process
     second = server.get("/").headers["x-pid"]
     assert second != first
     write(tmp_path, {"other.py": ""})
