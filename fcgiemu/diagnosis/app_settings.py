@@ -236,23 +236,9 @@ def _modules(
                 file = os.path.relpath(own, application.path)
                 yield finding("settings-server-at-import", span, file=file, line=line)
             if near := _near_attribute(application, value):
-                yield finding(
-                    "settings-missing-module/attribute",
-                    span,
-                    name=name,
-                    value=value,
-                    missing=value.rpartition(".")[2],
-                    near=near,
-                )
+                yield _missing_attribute(name, value, near, span)
         elif name != "DJANGO_SETTINGS_MODULE" and (near := _near_attribute(application, value)):
-            yield finding(
-                "settings-missing-module/attribute",
-                span,
-                name=name,
-                value=value,
-                missing=value.rpartition(".")[2],
-                near=near,
-            )
+            yield _missing_attribute(name, value, near, span)
         elif has_python(application) and first.isidentifier() and not _importable(folders, first):
             near = near_module(application.path, value, len(parts) - len(inner))
             place = folder_with(application.path, first)
@@ -394,6 +380,17 @@ def _handler_name(name: str, value: str, span: Span, folder: Path) -> Finding | 
         return None
     code = f"settings-handler-name/{form}"
     return finding(code, span, name=name, value=value, meant=meant(value, folder))
+
+
+def _missing_attribute(name: str, value: str, near: str, span: Span | None) -> Finding:
+    return finding(
+        "settings-missing-module/attribute",
+        span,
+        name=name,
+        value=value,
+        missing=value.rpartition(".")[2],
+        near=near,
+    )
 
 
 def _near_attribute(application: Application, value: str) -> str:

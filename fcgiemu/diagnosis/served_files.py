@@ -244,6 +244,7 @@ def _whole_redirects(site: Site, file: ConfigFile) -> Iterator[Finding]:
 
 
 def _whole_redirect(site: Site, file: ConfigFile, span: Span, folder: str) -> Iterator[Finding]:
+    """The redirects of one section, followed from a request below its ``folder``."""
     hops = [encode_path(f"{folder}/sample")]
     for _ in range(MAX_HOPS):
         try:

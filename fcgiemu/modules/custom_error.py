@@ -132,7 +132,10 @@ def error_pages(effective: Effective) -> Errors:
 
 
 def absolute_path(item: Node) -> str:
-    """The absolute path that an <error> names, of its page or of the folder of languages, or ""."""
+    """The absolute path that an <error> names, of its page or of the folder of languages, or "".
+
+    IIS's message is the same for both (reported by users; not measured).
+    """
     if item.text("responseMode") != "File":
         return ""
     named = (item.text("prefixLanguageFilePath"), item.text("path"))
