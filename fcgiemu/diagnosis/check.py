@@ -178,7 +178,8 @@ def _of_configuration(site: Site, effective: Effective, file: ConfigFile) -> Ite
     bad = effective.view(handler_mappings.table).bad_pre_condition
     found += [bad] if bad is not None else []
     own = [rule for rule in compiled.rules if rule.span.file == file.name]
-    found += rewrite_rules.findings(compiled.rules, own)
+    outside = folder_rules.outside(site, effective, file) if own else ()
+    found += rewrite_rules.findings(compiled.rules, own, outside) if own else []
     known = {variable.name.upper() for rule in compiled.rules for variable in rule.variables}
     for rule in own:
         if rule.page_rule is None:
@@ -188,7 +189,7 @@ def _of_configuration(site: Site, effective: Effective, file: ConfigFile) -> Ite
                 *rewrite_targets.findings(site, effective, rule),
                 *htaccess.findings(rule),
             ]
-    found += folder_rules.findings(site, effective, file, own)
+    found += folder_rules.findings(site, effective, file, own, outside)
     found += served_files.of_configuration(site, effective, file)
     if not (compiled.errors or any(finding.severity == "error" for finding in found)):
         found += redirects.findings(site, effective, own)

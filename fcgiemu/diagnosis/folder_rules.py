@@ -10,10 +10,10 @@ reference says otherwise).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 
-from ..catalogue import finding
-from ..catalogue.findings import Finding
+from ..catalogue import filled, finding
+from ..catalogue.findings import Finding, Span
 from ..config.file import ConfigFile
 from ..config.tree import Effective
 from ..hosting import Hosting
@@ -29,69 +29,71 @@ _PATHS = frozenset(
 
 
 def findings(
-    site: Hosting, effective: Effective, file: ConfigFile, own: Sequence[Rule]
+    site: Hosting,
+    effective: Effective,
+    file: ConfigFile,
+    own: Sequence[Rule],
+    outside: Container[Span],
 ) -> Iterator[Finding]:
-    """Findings about the rules ``own`` of ``file``, as they are in ``effective``."""
-    place = _location(site, effective, file)
-    outside = {rule.span for rule in _rules_of(site, file)} if place else ()
+    """Findings about the rules ``own`` of ``file``, as they are in ``effective``; ``outside`` are
+    those that it has from the file's folder.
+    """
+    place = _location(effective, file)
     for rule in own:
         yield from _of_rule(site, rule)
         if place and rule.span not in outside:
             yield from _of_location(rule, place)
 
 
-def _location(site: Hosting, effective: Effective, file: ConfigFile) -> str:
+def outside(site: Hosting, effective: Effective, file: ConfigFile) -> Container[Span]:
+    """The places of the rules that a <location> of a file inherits from the file's folder; none
+    where ``effective`` is that of the folder.
+    """
+    if not _location(effective, file):
+        return ()
+    return {rule.span for rule in site.effective(file.directory or "/").view(inbound).rules}
+
+
+def _location(effective: Effective, file: ConfigFile) -> str:
     """The path of the <location> of ``file`` whose configuration this is; "" for none."""
     level = effective.levels[-1]
     return level.locations[-1].strip("/.") if level.file is file and level.locations else ""
 
 
-def _rules_of(site: Hosting, file: ConfigFile) -> Sequence[Rule]:
-    """The rules that act in the folder of a file."""
-    return site.effective(file.directory or "/").view(inbound).rules
-
-
 def _of_rule(site: Hosting, rule: Rule) -> Iterator[Finding]:
-    if rule.base and site.tree.file_of("") is not None:  # else the folder may be the site
-        yield from _of_folder(site, rule)
-        for condition in rule.conditions:
-            yield from _condition(rule, condition)
-    elif rule.base and _is_of_a_site(site, rule):
-        yield from _leaves_for_the_root(site, rule)
+    is_folder = bool(rule.base) and site.tree.file_of("") is not None
+    if is_folder or rule.base and _is_of_a_site(site, rule):  # else the folder may be the site
+        yield from _of_folder(site, rule, is_folder)
+    for condition in rule.conditions if is_folder else ():
+        yield from _condition(rule, condition)
 
 
 #: Folders that a build fills, or that a server has as its root: the page beside them is a source.
 _BUILT = re.compile(r"(?i)(?:dist|build|public|www|wwwroot|out|static|web|htdocs|src|deploy)")
+#: Names of folders that URLs of an application begin with as well.
+_OF_APPLICATIONS = re.compile(r"(?i)(?:api|app|server|client|backend|frontend)s?")
+#: Pages that a site has at its root.
+_PAGES = ("index.html", "index.htm", "default.html", "default.htm", "index.php", "default.aspx")
 
 
 def _is_of_a_site(site: Hosting, rule: Rule) -> bool:
     """Whether the folder of a rule lies in a site that has a page of its own."""
     folder = rule.base.rpartition("/")[2]
-    return site.find("/index.html") is not None and not _BUILT.fullmatch(folder)
+    has_page = any(site.find(f"/{page}") is not None for page in _PAGES)
+    return has_page and not _BUILT.fullmatch(folder)
 
 
-def _leaves_for_the_root(site: Hosting, rule: Rule) -> Iterator[Finding]:
-    """A folder's rule for all that is not a file, with the page of the root as its target."""
-    url = rule.action.url.source if rule.action.url is not None else ""
-    if rule.action.type == "Rewrite" and url == "/" and _has_page(site, rule):
-        meant = f"{rule.base}/"
-        yield finding(
-            "rewrite-leaves-folder/root", rule.span, rule=rule.name, folder=rule.base, meant=meant
-        )
-
-
-def _of_folder(site: Hosting, rule: Rule) -> Iterator[Finding]:
-    url = rule.action.url.source if rule.action.url is not None else ""
-    if _names(rule, rule.base.strip("/")):
-        yield finding("rewrite-folder-in-pattern", rule.span, rule=rule.name, pattern=rule.pattern)
-    elif rule.action.type not in ("Rewrite", "Redirect"):
-        return
-    elif rule.action.type == "Rewrite" and url == "/":
-        yield from _leaves_for_the_root(site, rule)
-    elif url.startswith("/") and _is_here(site, rule.base, url):
-        yield finding(
-            "rewrite-leaves-folder/file", rule.span, rule=rule.name, url=url, folder=rule.base
-        )
+def _of_folder(site: Hosting, rule: Rule, is_sure: bool) -> Iterator[Finding]:
+    """``is_sure`` = the folder is not a site by itself, whatever its name is."""
+    url, folder = _target(rule), rule.base.rpartition("/")[2]
+    may_be_named = is_sure or not _OF_APPLICATIONS.fullmatch(folder)
+    if _names(rule, rule.base.strip("/")) and may_be_named:
+        if site.find(f"{rule.base}/{folder}") is None:
+            yield finding(
+                "rewrite-folder-in-pattern", rule.span, rule=rule.name, pattern=rule.pattern
+            )
+    elif rule.action.type == "Rewrite":
+        yield from _leaves(site, rule, url)
     elif rule.action.type == "Redirect" and re.match(
         rf"(?:https?://{'[^/]+' if _is_to_https(rule) else _SAME_HOST})?/\{{R:[01]\}}", url
     ):
@@ -105,6 +107,50 @@ def _of_folder(site: Hosting, rule: Rule) -> Iterator[Finding]:
             folder=rule.base,
             meant=meant,
         )
+
+
+def _target(rule: Rule) -> str:
+    return rule.action.url.source if rule.action.url is not None else ""
+
+
+def _leaves(site: Hosting, rule: Rule, url: str) -> Iterator[Finding]:
+    """Rewrites that end outside the folder, or in a folder of its name below it."""
+    values = {"rule": rule.name, "url": url, "folder": rule.base, "meant": f"{rule.base}{url}"}
+    page = url.partition("?")[0].partition("{")[0].rstrip("/")
+    form = ""
+    if doubled := doubles_folder(site, rule):
+        written = (rule.pattern or "").strip()
+        pattern = written if is_universal(rule) else rewrite_patterns.whole(written)
+        form = "twice" if pattern == written else "twice-part"
+        values |= {"made": f"{doubled}{rule.base}/", "meant": f"{doubled}/{{R:0}}"}
+        values["pattern"] = pattern
+    elif url == "/":
+        form = "root" if _has_page(site, rule, "/index.html") else ""
+    elif url.startswith("/") and _is_here(site, rule.base, url):
+        form = "file"
+    elif page.startswith("/") and _has_page(site, rule, page) and _is_file(site, page):
+        form = "both"
+    if form:
+        yield filled(f"rewrite-leaves-folder/{form}", values, rule.span)
+
+
+#: A folder and the whole path of the URL behind it.
+_WHOLE = re.compile(
+    r"(?i)([\w./-]*[\w-])/?\{(?:REQUEST_URI|URL|PATH_INFO|SCRIPT_NAME|UNENCODED_URL)\}"
+)
+
+
+def doubles_folder(site: Hosting, rule: Rule) -> str:
+    """The folder of a target that holds the whole path, with that of the rule's file, where no such
+    folder is below it; "" for none.
+    """
+    whole = _WHOLE.match(_target(rule)) if rule.base and rule.action.type == "Rewrite" else None
+    if whole is None:
+        return ""
+    place = whole[1] if whole[1].startswith("/") else f"{rule.base}/{whole[1]}"
+    entry = site.find(place)
+    is_folder = entry is not None and entry.is_directory
+    return whole[1] if is_folder and site.find(f"{place}{rule.base}") is None else ""
 
 
 #: The host of the request.
@@ -123,14 +169,19 @@ def _names(rule: Rule, folder: str) -> bool:
     return re.match(starts, rule.pattern or "") is not None and not rule.negate
 
 
-def _has_page(site: Hosting, rule: Rule) -> bool:
-    """Whether a rule for all that is not a file stands in a folder with a page of its own."""
+def _has_page(site: Hosting, rule: Rule, page: str) -> bool:
+    """Whether a rule for all that is not a file stands in a folder with a page of that name."""
     tests = [condition for condition in rule.conditions if condition.match_type == "IsFile"]
     return (
         is_universal(rule)
         and any(condition.negate for condition in tests)
-        and site.find(f"{rule.base}/index.html") is not None
+        and _is_file(site, f"{rule.base}{page}")
     )
+
+
+def _is_file(site: Hosting, path: str) -> bool:
+    entry = site.find(path)
+    return entry is not None and not entry.is_directory
 
 
 def _is_here(site: Hosting, base: str, url: str) -> bool:

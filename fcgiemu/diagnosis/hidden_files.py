@@ -23,7 +23,7 @@ from ..rewrite.compiler import inbound
 from ..rewrite.rule import Rule
 from ..site import Site
 from ..trace import Trace
-from . import file_handlers
+from . import file_handlers, folder_rules
 from .rewrite_conditions import is_always
 from .rewrite_targets import is_inverted
 from .rule_kinds import is_universal, stops
@@ -108,6 +108,10 @@ def _hiding(site: Site, path: str, decision: Decision) -> Rule | None:
     rule = _named(site, path, decision.rules[-1])
     if rule is None or not _may_hide(rule) or _is_for_another(site, rule, path):
         return None
+    if rule.base and _is_served_elsewhere(site, path, rule.base):
+        return None
+    if folder_rules.doubles_folder(site, rule):
+        return None  # said, with what is meant
     return rule
 
 
@@ -219,11 +223,14 @@ def _remedies(site: Site, rule: Rule, path: str) -> list[Remedy]:
     return [*found, Remedy(f"{code}/other")]
 
 
-def _is_served_elsewhere(site: Site, path: str) -> bool:
-    """Whether another URL serves the file: a rule leads to its folder, as public{REQUEST_URI}."""
-    entry, parts = site.find(path), path.strip("/").split("/")
+def _is_served_elsewhere(site: Site, path: str, base: str = "") -> bool:
+    """Whether another URL below ``base`` serves the file: a rule leads to its folder, as
+    public{REQUEST_URI}.
+    """
+    entry, parts = site.find(path), path[len(base) + 1 :].split("/")
     for start in range(1, len(parts)):
-        other = site.decide(make_request(encode_path("/" + "/".join(parts[start:])))).action
+        url = f"{base}/{'/'.join(parts[start:])}"
+        other = site.decide(make_request(encode_path(url))).action
         if isinstance(other, ServeFile) and entry is not None and other.entry.path == entry.path:
             return True
     return False

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from xml.sax.saxutils import quoteattr
 
 from ..rewrite.rule import Condition, Rule
+from .rewrite_patterns import escaped
 from .tried_remedies import Remedy
 
 #: A pattern that is a host name, with or without its anchors and backslashes.
@@ -62,7 +63,7 @@ def _of_condition(rule: Rule, condition: Condition, scheme: str, host: str) -> I
         if plain and rule.pattern_syntax == "ECMAScript":
             bare = plain[1].replace("\\", "")
             bare = host if condition.negate and host.endswith(bare) else bare
-            yield _changed(condition, name, "pattern", f"^{_escaped(bare)}$")
+            yield _changed(condition, name, "pattern", f"^{escaped(bare)}$")
         if not condition.negate and condition.matcher(host) is not None:
             yield _changed(condition, name, "negate", "true")
 
@@ -80,7 +81,7 @@ def _exceptions(rule: Rule, first: str, scheme: str, host: str) -> Iterator[Reme
     if scheme == "https" and first.startswith("http://"):
         yield _added(rule, "{HTTPS}", "^off$", negate=False)
     if host and "{" not in (urlsplit(url).netloc or "{"):
-        yield _added(rule, "{HTTP_HOST}", f"^{_escaped(host)}$")
+        yield _added(rule, "{HTTP_HOST}", f"^{escaped(host)}$")
     path, _, query = re.sub(r"^https?://[^/]*", "", url).partition("?")
     path = path if path.startswith("/") or not path else f"{rule.base}/{path}"
     start, reference, _ = path.partition("{")
@@ -88,11 +89,11 @@ def _exceptions(rule: Rule, first: str, scheme: str, host: str) -> Iterator[Reme
     if path and not reference:
         if query and "{" not in query:
             yield _added(rule, "{QUERY_STRING}", f"(^|&){re.escape(query)}(&|$)")
-        yield _added(rule, "{URL}", f"^{_escaped(path)}$")
+        yield _added(rule, "{URL}", f"^{escaped(path)}$")
     elif start.rpartition("/")[0]:
-        yield _added(rule, "{URL}", f"^{_escaped(start)}")
+        yield _added(rule, "{URL}", f"^{escaped(start)}")
     if reference and end:
-        yield _added(rule, "{URL}", f"{_escaped(end)}$")
+        yield _added(rule, "{URL}", f"{escaped(end)}$")
 
 
 def _added(rule: Rule, variable: str, pattern: str, *, negate: bool = True) -> Remedy:
@@ -107,8 +108,3 @@ def _added(rule: Rule, variable: str, pattern: str, *, negate: bool = True) -> R
     condition = f"<add input={quoteattr(variable)} pattern={quoteattr(text)}{mark} />"
     change = f"inside(conditions)={condition}"
     return Remedy("redirect-loop/exception", {"condition": condition}, ((change, rule.span),))
-
-
-def _escaped(text: str) -> str:
-    """A text as a pattern that matches it, no more escaped than people write it."""
-    return re.sub(r"([.+*?^$()\[\]{}|\\])", r"\\\1", text)

@@ -183,6 +183,20 @@ def with_first(pattern: str, sign: str) -> str:
     )
 
 
+def whole(pattern: str) -> str:
+    """An ECMAScript pattern that matches the same texts, each to its end."""
+    ways = branches(pattern)
+    inner = pattern if len(ways) == 1 else f"(?:{pattern})"
+    begun = all(way.startswith("^") for way in ways)
+    start = "" if begun else "^" if inner.startswith(".*") else "^.*"
+    return start + inner + ("" if inner.endswith("$") and not inner.endswith("\\$") else ".*$")
+
+
+def escaped(text: str) -> str:
+    """A text as a pattern that matches it, no more escaped than people write it."""
+    return re.sub(r"([.+*?^$()\[\]{}|\\])", r"\\\1", text)
+
+
 def branches(pattern: str) -> list[str]:
     """The alternatives of a pattern."""
     found, depth, start = [], 0, 0

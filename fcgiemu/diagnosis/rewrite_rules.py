@@ -5,10 +5,10 @@ not be set, conditions without a variable, rules that take too much.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 
 from ..catalogue import finding
-from ..catalogue.findings import Finding
+from ..catalogue.findings import Finding, Span
 from ..rewrite import targets
 from ..rewrite.pattern import capture_count
 from ..rewrite.regex import PatternError
@@ -18,13 +18,15 @@ from .rule_kinds import SAME, is_universal, stops_for, stops_for_dots
 from .rule_order import Before
 
 
-def findings(everything: Sequence[Rule], own: Sequence[Rule]) -> list[Finding]:
+def findings(
+    everything: Sequence[Rule], own: Sequence[Rule], outside: Container[Span] = ()
+) -> list[Finding]:
     """Findings about the rules ``own`` of one file, which stand among ``everything`` that its
-    folder has.
+    folder has; ``outside`` are the places of those that a <location> of it inherits.
     """
     found = []
     mine = set(map(id, own))
-    before, leaves_files = Before(), False
+    before, leaves_files = Before(outside), False
     for rule in everything:
         if id(rule) in mine:
             if rule.page_rule is None:

@@ -5,13 +5,15 @@ those that do nothing because they do not stop.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from operator import itemgetter
+from xml.sax.saxutils import quoteattr
 
-from ..catalogue import finding
-from ..catalogue.findings import Finding
+from ..catalogue import filled, finding
+from ..catalogue.findings import Finding, Span
+from ..rewrite import targets
 from ..rewrite.rule import Condition, Rule
-from . import sample_requests
+from . import rewrite_patterns, sample_requests
 from .rule_kinds import SAME, is_universal, stops
 
 #: What a condition asks, as far as conditions are compared; () for nothing.
@@ -22,10 +24,12 @@ _MOST_IDLE = 20
 
 class Before:
     """The rules before one that stop, by what every URL begins with that they take and by what else
-    they ask, and the rewrites that do not stop.
+    they ask, and the rewrites that do not stop. ``outside`` are the places of those that a
+    <location> inherits from the rest of its file.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, outside: Container[Span] = ()) -> None:
+        self._outside = outside
         self._stopping: dict[tuple[str, str, _Asked], list[tuple[int, Rule]]] = {}
         self._bases: set[str] = set()
         self._rewriting: list[Rule] = []
@@ -101,16 +105,29 @@ class Before:
             if form is not None:
                 if not form and _takes(rule, earlier, list(sample_requests.paths(earlier))) == "":
                     form = "/same"
-                if not form and earlier.span.file != rule.span.file:
-                    form = "/parent"
-                yield finding(
-                    f"rewrite-never-reached{form}",
-                    rule.span,
-                    rule=rule.name,
-                    earlier=earlier.name,
-                    where=earlier.span,
-                )
+                yield self._never_reached(rule, earlier, form)
                 return
+
+    def _never_reached(self, rule: Rule, earlier: Rule, form: str) -> Finding:
+        """That ``earlier`` takes the URLs of ``rule``. Nothing stands before a rule that is
+        inherited: the folder has to remove it, unless it is what leads into the folder.
+        """
+        values = {"rule": rule.name, "earlier": earlier.name, "where": str(earlier.span)}
+        own, into = (
+            one.action.url.source if one.action.url is not None else "" for one in (rule, earlier)
+        )
+        is_of_location = earlier.span in self._outside and rule.span not in self._outside
+        folder = rule.base[len(earlier.base) + 1 :]
+        if folder and into.lstrip("/").lower().startswith(f"{folder}/{{".lower()):
+            form = "/into"
+            is_absolute = own.startswith("/") or targets.is_foreign(own) or not own
+            values["url"] = own if is_absolute else f"{folder}/{own}"
+            values["pattern"] = _below_a_folder(rule, folder)
+        elif form != "/same" and (earlier.span.file != rule.span.file or is_of_location):
+            form = "/files-parent" if form == "/files" else "/parent"
+            remove = f"<remove name={quoteattr(earlier.name)} />"
+            values["element"] = remove if earlier.name else "<clear />"
+        return filled(f"rewrite-never-reached{form}", values, rule.span)
 
     def _candidates(self, rule: Rule, text: str) -> list[Rule]:
         """Earlier rules that may take a URL path, in order."""
@@ -123,6 +140,17 @@ class Before:
                     for need in asked:
                         found += self._stopping.get((base, below[:end], need), ())
         return [earlier for _, earlier in sorted(found, key=itemgetter(0))]
+
+
+def _below_a_folder(rule: Rule, folder: str) -> str:
+    """The pattern of a rule as it is in the file of a folder above its own."""
+    pattern = (rule.pattern or ".*").strip()
+    if rule.pattern_syntax != "ECMAScript":
+        return f"{folder}/{pattern}"
+    start = rewrite_patterns.escaped(f"{folder}/")
+    if all(branch.startswith("^") for branch in rewrite_patterns.branches(pattern)):
+        return rewrite_patterns.with_first(pattern, start)
+    return f"^{start}{pattern}" if is_universal(rule) else f"^{start}.*(?:{pattern})"
 
 
 def _takes(earlier: Rule, rule: Rule, texts: Sequence[str]) -> str | None:

@@ -8,7 +8,9 @@ from zlib import crc32
 
 import pytest
 
+from fcgiemu.decision import ServeFile
 from fcgiemu.diagnosis.check import check
+from fcgiemu.http.request import make_request
 from fcgiemu.settings import Settings
 from fcgiemu.site import Site
 
@@ -196,14 +198,130 @@ def test_the_root_is_no_page_of_a_folder(tmp_path: Path, folder: str, told: bool
     assert found.get("rewrite-leaves-folder") == (f"Write /{folder}/." if told else None)
 
 
-def test_a_rule_of_a_folder_moves_into_the_file_of_the_rule_that_takes_its_urls(
-    tmp_path: Path,
-) -> None:
-    root = rules(rule("^(.*)$", rewrite("public/{R:1}")))
-    own = rules(rule(".*", rewrite("index.html"), NO_FILE))
-    write(tmp_path, {"web.config": root, "public/web.config": own, "public/index.html": ""})
-    (never,) = (one for one in check(Site(tmp_path)) if one.code == "rewrite-never-reached")
-    assert never.hint.startswith("Move this rule into the file of the other")
+def hints(site: Path) -> dict[str, str]:
+    """Code -> hint of the warnings and errors of a site."""
+    return {found.code: found.hint for found in check(Site(site)) if found.severity != "info"}
+
+
+def served(site: Path, url: str) -> str:
+    """The file that a URL is answered with, as a path of the site; "" for none."""
+    action = Site(site).decide(make_request(url)).action
+    return str(Path(action.entry.path).relative_to(site)) if isinstance(action, ServeFile) else ""
+
+
+def test_a_rule_behind_one_that_leads_into_its_folder(tmp_path: Path) -> None:
+    into = rule("^(.*)$", rewrite("public/{R:1}"))
+    own = rule("^(.*)$", rewrite("index.html"), NO_FILE)
+    pages = {"public/index.html": "", "public/site.css": ""}
+    write(tmp_path, pages | {"web.config": rules(into), "public/web.config": rules(own)})
+    told = hints(tmp_path)["rewrite-never-reached"]
+    assert "the pattern '^public/(.*)$' and the target 'public/index.html'" in told
+    moved = rule("^public/(.*)$", rewrite("public/index.html"), NO_FILE)
+    going_on = into.replace('stopProcessing="true"', 'stopProcessing="false"')
+    write(tmp_path, {"web.config": rules(going_on + moved), "public/web.config": web_config()})
+    assert hints(tmp_path) == {}
+    assert served(tmp_path, "/page") == "public/index.html"
+    assert served(tmp_path, "/site.css") == "public/site.css"
+
+
+SPA = rule(".*", rewrite("/index.html"), NO_FILE + NO_FOLDER)
+POST = rule("^post/(\\d+)$", rewrite("post.html?id={R:1}"))
+
+
+def located(path: str, inner: str) -> str:
+    return f'<location path="{path}"><system.webServer><rewrite><rules>{inner}</rules></rewrite></system.webServer></location></configuration>'
+
+
+def test_a_rule_that_stands_behind_an_inherited_one(tmp_path: Path) -> None:
+    """In a folder's own file, or in a <location>: nothing there comes before it."""
+    name = SPA.split('"')[1]
+    remove = f'<remove name="{name}" />'
+    write(tmp_path, PAGE | {"blog/post.html": "", "web.config": rules(SPA)})
+    for inner, told in ((POST, True), (remove + POST, False)):
+        write(tmp_path, {"blog/web.config": rules(inner)})
+        found = hints(tmp_path)
+        assert (f"Write {remove} before" in found.get("rewrite-never-reached", "")) == told, found
+        assert served(tmp_path, "/blog/post/3") == ("index.html" if told else "blog/post.html")
+    (tmp_path / "blog/web.config").unlink()
+    inside = POST.replace("^post", "^blog/post").replace("post.html", "blog/post.html")
+    for inner, told in ((inside, True), (remove + inside, False)):
+        config = rules(SPA).replace("</configuration>", located("blog", inner))
+        write(tmp_path, {"web.config": config})
+        found = hints(tmp_path)
+        assert (f"Write {remove} before" in found.get("rewrite-never-reached", "")) == told, found
+        assert served(tmp_path, "/blog/post/3") == ("index.html" if told else "blog/post.html")
+
+
+IN_BLOG = "blog/web.config"
+#: Files of a site, the rule of blog/web.config, and the words of its remedy; "" where it is right.
+OF_FOLDERS: dict[str, tuple[Mapping[str, str], str, str]] = {
+    "its own name": (
+        PAGE,
+        rule("^blog/(\\d+)$", redirect("p?id={R:1}")),
+        "Remove the folder's name",
+    ),
+    "its own name, of PHP": ({"index.php": ""}, rule("^blog/", redirect("new")), "Remove the"),
+    "its own name, where it may be the site": ({}, rule("^blog/", redirect("new")), ""),
+    "its own name, of a folder in it": (
+        PAGE | {"blog/blog/x.txt": ""},
+        rule("^blog/old$", redirect("new")),
+        "",
+    ),
+    "the root's page": (
+        PAGE | {"blog/index.html": ""},
+        SPA,
+        "Write '/blog/index.html'.",
+    ),
+    "the root's script": (
+        {"index.php": "", "blog/index.php": "", "blog/x.txt": ""},
+        rule("(.*)", rewrite("/index.php/{R:1}"), NO_FILE),
+        "Write '/blog/index.php/{R:1}'.",
+    ),
+    "the root's page, which is the only one": (PAGE | {"blog/main.js": ""}, SPA, ""),
+    "its own page": (PAGE | {"blog/index.html": ""}, SPA.replace('"/index', '"/blog/index'), ""),
+    "one page of the root": (
+        PAGE | {"blog/index.html": ""},
+        rule("^old$", rewrite("/index.html"), NO_FILE),
+        "",
+    ),
+    "the whole path below a folder": (
+        PAGE | {"blog/public/site.css": ""},
+        rule("\\.(css|js)$", rewrite("public{REQUEST_URI}") + ' appendQueryString="false"'),
+        "Write 'public/{R:0}', and '^.*\\.(css|js)$' as the pattern",
+    ),
+    "the whole path below a folder, of alternatives": (
+        PAGE | {"blog/public/css/site.css": ""},
+        rule("^css/|^js/", rewrite("/blog/public{URL}")),
+        "Write '/blog/public/{R:0}', and '(?:^css/|^js/).*$' as",
+    ),
+    "every path below a folder": (
+        PAGE | {"blog/public/site.css": ""},
+        rule("(.*)", rewrite("public{PATH_INFO}")),
+        "Write 'public/{R:0}'.",
+    ),
+    "a part of the path below a folder": (
+        PAGE | {"blog/public/site.css": ""},
+        rule("(.*\\.css)", rewrite("public/{R:1}")),
+        "",
+    ),
+    "the whole path below the folder of its name": (
+        PAGE | {"blog/public/blog/site.css": ""},
+        rule("\\.(css|js)$", rewrite("public{URL}")),
+        "",
+    ),
+    "the whole path behind a script": (
+        PAGE | {"blog/index.php": ""},
+        rule("(.*)", rewrite("index.php{PATH_INFO}"), NO_FILE),
+        "",
+    ),
+}
+
+
+@pytest.mark.parametrize(("files", "inner", "told"), OF_FOLDERS.values(), ids=list(OF_FOLDERS))
+def test_rules_of_a_folder(tmp_path: Path, files: Mapping[str, str], inner: str, told: str) -> None:
+    write(tmp_path, {**files, IN_BLOG: rules(inner)})
+    found = hints(tmp_path)
+    assert len(found) == bool(told) and told in "".join(found.values()), found
 
 
 def test_the_query_of_a_whole_url(tmp_path: Path) -> None:
