@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import sys
@@ -69,6 +70,7 @@ class _Lazy(click.Group):
 def main(context: click.Context) -> None:
     """A local emulator of IIS and its FastCGI module for Python sites."""
     context.color = shared_options.colour()
+    gc.set_threshold(10_000)  # reading configuration makes many objects, and hardly any garbage
     try:
         os.getcwd()
     except FileNotFoundError:

@@ -20,7 +20,6 @@ from .. import catalogue
 from ..catalogue.findings import E_DUPLICATE, E_INVALID_DATA, Finding, Span
 from . import schema, values
 from .model import (
-    SHIPPED_POLICY,
     ConfigFile,
     Entries,
     LockPolicy,
@@ -95,6 +94,14 @@ class Node:
         self.children = {}
         self.items = ()
         self.locks = ()
+
+    def copy(self) -> Node:
+        """A node of the same parts, to lay another level over."""
+        made = Node(self.schema)
+        made.span, made.file, made.location = self.span, self.file, self.location
+        made.values, made.children = self.values, self.children
+        made.items, made.locks = self.items, self.locks
+        return made
 
     def text(self, name: str) -> str:
         """A string or enum attribute, else its default; "" where there is neither."""
@@ -268,19 +275,25 @@ class Level:
         return [part for place in ("", *covering) for part in places.get(place, ())]
 
 
-def merge_section(
-    path: str,
-    parts: Iterable[tuple[ConfigFile, SectionInstance]],
-    policy: LockPolicy = SHIPPED_POLICY,
-) -> tuple[Node, list[Finding]]:
-    """The effective section ``path`` and the errors that only show when levels meet (duplicates,
-    locks). ``parts`` come from the server's file down.
+#: A section, and what its merging brought up.
+Merged = tuple[Node, list[Finding]]
+
+
+def nothing_merged(path: str, policy: LockPolicy) -> Merged:
+    """The section ``path`` before any level says something."""
+    return Node(schema.section(path, policy.modules)), []
+
+
+def merge_level(
+    path: str, above: Merged, file: ConfigFile, instance: SectionInstance, policy: LockPolicy
+) -> Merged:
+    """The section ``path`` of one level more than ``above``, which stays as it is, and the errors
+    that only show when levels meet (duplicates, locks).
     """
-    node = Node(schema.section(path, policy.modules))
     merger = _Merger(path, policy.strict_locks)
-    for file, instance in parts:
-        merger.apply(node, instance.element, file, instance.location)
-    return node, merger.findings
+    node = above[0].copy()
+    merger.apply(node, instance.element, file, instance.location)
+    return node, above[1] + merger.findings
 
 
 class _Merger:
@@ -301,9 +314,9 @@ class _Merger:
         if element.children:
             node.children = children = dict(node.children)
             for child in element.children:
-                target = children.get(child.schema.name)
-                if target is None:
-                    target = children[child.schema.name] = Node(child.schema)
+                above = children.get(child.schema.name)
+                target = Node(child.schema) if above is None else above.copy()
+                children[child.schema.name] = target
                 self.apply(target, child, file, location)
         if element.directives:
             self.collection(node, element.directives, file, location)

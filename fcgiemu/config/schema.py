@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from importlib import resources
 
 WEB_SERVER = "system.webServer/"
@@ -121,7 +121,7 @@ class ElementSchema:
     support: str = "emulated"
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(eq=False)
 class CollectionSchema:
     """A collection: the entry (``add``), and the words of <remove> and <clear> where it has
     them.
@@ -133,8 +133,9 @@ class CollectionSchema:
     prepend: bool
     replace: bool
 
-    @property
+    @cached_property
     def keys(self) -> list[Attribute]:
+        """The attributes that identify an entry; asked for once its schema is complete."""
         return [attribute for attribute in self.entry.attributes.values() if attribute.is_key]
 
 

@@ -34,14 +34,12 @@ from ..catalogue.findings import Finding, Span
 from ..files import VirtualDirectory, read_bounded
 from . import file as config_file
 from .locks import overrides
-from .merge import Level, Node, merge_section
+from .merge import Level, Merged, Node, merge_level, nothing_merged
 from .model import SHIPPED_POLICY, ConfigFile, LockPolicy
 from .reader import MAX_BYTES
 from .xdt.findings import Transformed, transformed
 
 T = TypeVar("T")
-#: A section, and what its merging brought up.
-Merged = tuple[Node, list[Finding]]
 
 #: Sections that every request consumes: an error in one of them fails every request below the
 #: file (measured).
@@ -73,10 +71,11 @@ class Effective:
         levels: tuple[Level, ...],
         providers: Mapping[str, Callable[[str], str]],
         policy: LockPolicy = SHIPPED_POLICY,
-        merged: dict[object, Merged] | None = None,
+        merged: dict[object, tuple[Node, Any]] | None = None,
     ) -> None:
         self.levels = levels
-        #: Sections by what they are merged from, shared by all configurations of a tree.
+        #: Sections by what they are merged from, each with what merging found, and by what is built
+        #: of one; shared by all configurations of a tree.
         self._merged = {} if merged is None else merged
         self._policy = policy
         #: Python callables that stand in for rewrite providers, by name.
@@ -90,14 +89,24 @@ class Effective:
         """The effective section at ``path``, such as ``system.webServer/handlers``."""
         node = self._sections.get(path)
         if node is None:
-            parts = [(level.file, part) for level in self.levels for part in level.instances(path)]
-            key = (path, *[id(value) for part in parts for value in part])
-            known = self._merged.get(key)
-            if known is None:
-                known = self._merged[key] = merge_section(path, parts, self._policy)
-            node, self._merge_findings[path] = known
+            node, self._merge_findings[path] = self._merge(path)
             self._sections[path] = node
         return node
+
+    def _merge(self, path: str) -> Merged:
+        """A section level by level; what the levels above say together is merged once."""
+        parts = [(level.file, part) for level in self.levels for part in level.instances(path)]
+        key: tuple[object, ...] = (path,)
+        merged = self._merged.get(key)
+        if merged is None:
+            merged = self._merged[key] = nothing_merged(path, self._policy)
+        for file, instance in parts:
+            key = (*key, id(file), id(instance))
+            known = self._merged.get(key)
+            if known is None:
+                known = self._merged[key] = merge_level(path, merged, file, instance, self._policy)
+            merged = known
+        return merged
 
     def view(self, build: Callable[[Effective], T]) -> T:
         """What ``build`` makes of this configuration, built once."""
@@ -106,6 +115,16 @@ class Effective:
         except KeyError:
             made = self._views[build] = build(self)
             return made
+
+    def view_of(self, section: str, build: Callable[[Node], T]) -> T:
+        """What ``build`` makes of one section, built once for all configurations that share it."""
+        node = self.section(section)
+        key = (build, id(node))  # the node is kept beside
+        known = self._merged.get(key)
+        if known is None:
+            known = self._merged[key] = node, build(node)
+        made: T = known[1]
+        return made
 
     def errors(self, section: str) -> list[Finding]:
         """The errors that the modules which read ``section`` run into; "" = those that fail
@@ -251,7 +270,7 @@ class ConfigTree:
         self.epoch += 1
         self._stamps: dict[str, int | None] = {}
         self._effective: dict[tuple[object, ...], Effective] = {}
-        self._merged: dict[object, Merged] = {}
+        self._merged: dict[object, tuple[Node, Any]] = {}
         self._of_path: dict[str, Effective] = {}
         for directory in self.directories.values():
             directory.view.forget()

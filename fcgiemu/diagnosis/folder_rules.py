@@ -162,11 +162,17 @@ def _is_to_https(rule: Rule) -> bool:
     return any(one.input.source.strip().upper() == "{HTTPS}" for one in rule.conditions)
 
 
+#: What stands before and after a folder's name in a pattern for the folder.
+_BEFORE_NAME = re.compile(r"^\^?(?:/\?)?\(?")
+_AFTER_NAME = re.compile(r"\)?(?:\\?/|\(|\$|\*|\?|\.\*)")
+
+
 def _names(rule: Rule, folder: str) -> bool:
     """Whether a rule's pattern begins with the path of a folder, or with its last name."""
-    last = re.escape(folder.rpartition("/")[2])
-    starts = rf"\^?(?:/\?)?\(?(?:{re.escape(folder)}|{last})\)?(?:\\?/|\(|\$|\*|\?|\.\*)"
-    return re.match(starts, rule.pattern or "") is not None and not rule.negate
+    text = _BEFORE_NAME.sub("", rule.pattern or "")
+    names = (re.escape(folder), re.escape(folder.rpartition("/")[2]))
+    begins = any(text.startswith(name) and _AFTER_NAME.match(text, len(name)) for name in names)
+    return begins and not rule.negate
 
 
 def _has_page(site: Hosting, rule: Rule, page: str) -> bool:

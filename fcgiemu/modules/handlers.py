@@ -83,7 +83,10 @@ class HandlerTable:
 
 def table(effective: Effective) -> HandlerTable:
     """Compile <handlers> of a configuration. A view: see Effective.view."""
-    section = effective.section(SECTION)
+    return effective.view_of(SECTION, _compiled)
+
+
+def _compiled(section: Node) -> HandlerTable:
     entries: list[tuple[Handler, PathMatch]] = []
     bad = None
     for node in section.items:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from math import log2
 from typing import NoReturn
 
@@ -78,6 +79,7 @@ class Parsed:
     ways: float
 
 
+@lru_cache(maxsize=64)  # the engine and the findings of check ask one after the other
 def parse(source: str) -> Parsed:
     """Parse a pattern, characters beyond the BMP written as two. Raises PatternError."""
     parser = _Parser(source)
