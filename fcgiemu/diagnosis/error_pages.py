@@ -49,7 +49,10 @@ def findings(site: Site, effective: Effective, file: ConfigFile) -> Iterator[Fin
             yield finding("errors-page/outside", item.span, status=status, path=path, mode=mode)
         elif path.startswith("~"):
             meant = path[1:] if mode == "ExecuteURL" else path[2:].replace("/", "\\")
-            yield finding("errors-page/tilde", item.span, status=status, path=path, meant=meant)
+            form = "tilde"
+            if mode == "ExecuteURL" and not file.directory and _is_static(site, meant):
+                form, meant = "tilde-file", path[2:].replace("/", "\\")
+            yield finding(f"errors-page/{form}", item.span, status=status, path=path, meant=meant)
         elif mode == "File" and path.startswith("/"):
             meant = path.lstrip("/").replace("/", "\\")
             yield finding("errors-page/slash", item.span, status=status, path=path, meant=meant)
@@ -156,6 +159,12 @@ def _executed(site: Site, item: Node, path: str) -> Iterator[Finding]:
         and not _leads_to_a_file(site, path.partition("?")[0])
     ):
         yield finding("errors-page/url", item.span, status=status, path=path)
+
+
+def _is_static(site: Site, path: str) -> bool:
+    """Whether a URL path is answered with a file, and so with 200."""
+    decision = decided(site, path.partition("?")[0])
+    return decision is not None and isinstance(decision.action, ServeFile)
 
 
 def _leads_to_a_file(site: Site, path: str) -> bool:

@@ -19,25 +19,59 @@ from .rule_kinds import is_fallback, is_universal
 _NAMED_FILE = re.compile(r"[^?]*\.\w+(?:\?|$)")
 
 
+#: Texts that no rule for certain URLs is for.
+_ANY = ("sample", "a/b/c.d")
+
+
 def findings(site: Site, effective: Effective, own: Sequence[Rule]) -> Iterator[Finding]:
-    """Rules of a file whose result a later fallback takes for the URL of no file. Where the later
-    one has no condition, ``rules`` has said so; one for every URL prepares it for the fallback.
+    """Rules of a file whose result a later one replaces that is for every URL: a fallback takes it
+    for the URL of no file, or it is a file, and the conditions of the other hold for it too. Where
+    the later one has no condition, ``rules`` has said so; one for every URL prepares it for the
+    fallback.
     """
-    everything = effective.view(inbound).rules
-    fallbacks = {rule.name: rule for rule in everything if is_fallback(rule) and is_universal(rule)}
-    for rule in own if fallbacks else ():
+    later_ones = {
+        rule.name: rule
+        for rule in effective.view(inbound).rules
+        if rule.action.type == "Rewrite" and rule.conditions and _is_for_any(rule)
+    }
+    for rule in own if later_ones else ():
         is_prepared = is_universal(rule) or rule.page_rule is not None
-        if rule.action.url is not None and _NAMED_FILE.match(rule.action.url.source):
-            continue
         if rule.action.type != "Rewrite" or rule.stop_processing or is_prepared:
+            continue
+        url = rule.action.url.source if rule.action.url is not None else ""
+        file = _file(site, rule, url)
+        if not file and _NAMED_FILE.match(url):
             continue
         request = next(sample_requests.requests(rule), None)
         applied = site.decide(request).rules if request is not None else ()
-        if rule.name in applied[:-1] and (later := fallbacks.get(applied[-1])):
-            yield finding(
-                "rewrite-overwritten/fallback",
-                rule.span,
-                rule=rule.name,
-                later=later.name,
-                where=later.span,
-            )
+        later = later_ones.get(applied[-1]) if rule.name in applied[:-1] else None
+        if later is None or not (file and _replaces(site, later, file) or is_fallback(later)):
+            continue
+        yield finding(
+            f"rewrite-overwritten/{'file' if file else 'fallback'}",
+            rule.span,
+            rule=rule.name,
+            later=later.name,
+            where=later.span,
+            url=url,
+        )
+
+
+def _is_for_any(rule: Rule) -> bool:
+    """Whether a rule's pattern takes URLs that have nothing in common."""
+    matcher = rule.matcher
+    return matcher is None or all((matcher(text) is not None) != rule.negate for text in _ANY)
+
+
+def _file(site: Site, rule: Rule, url: str) -> str:
+    """The URL path of the file that a target is; "" for another target."""
+    path = url.partition("?")[0]
+    full = path if path.startswith("/") else f"{rule.base}/{path}"
+    entry = site.find(full) if "{" not in path else None
+    return full if entry is not None and not entry.is_directory else ""
+
+
+def _replaces(site: Site, later: Rule, file: str) -> bool:
+    """Whether the target of a later rule is another file, whatever the URL is."""
+    url = later.action.url.source if later.action.url is not None else ""
+    return _file(site, later, url) not in ("", file)

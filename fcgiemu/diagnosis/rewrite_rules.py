@@ -80,13 +80,33 @@ def _references(rule: Rule) -> Iterator[Finding]:
                 rule=rule.name,
             )
         elif rule.conditions:
-            yield from _captures(rule, [int(n) for n in re.findall(r"\{C:(\d{1,2})\}", text)])
+            yield from _captures(rule, text)
 
 
-def _captures(rule: Rule, numbers: list[int]) -> Iterator[Finding]:
-    """{C:n} that the conditions cannot fill: only one that is not negated and compares with a
-    pattern has groups, and without trackAllCaptures the last of them counts.
+#: A host in a target, or the end of one, that a condition is to fill.
+_HOST = re.compile(r"(?i)(https?://)([\w.-]*)\{C:\d\}(?=[/:?#{]|$)")
+
+
+def _with_host(rule: Rule, text: str) -> str:
+    """A target with {HTTP_HOST} for what a negated condition on it was to fill; "" where that host
+    is not one which the condition leaves out: it would be a loop.
     """
+    host = _HOST.match(text)
+    fits = host is not None and any(
+        condition.input.source.strip().upper() in ("{HTTP_HOST}", "{SERVER_NAME}")
+        and condition.matcher is not None
+        and condition.negate
+        and condition.matcher(f"{host[2]}example.org") is not None
+        for condition in rule.conditions
+    )
+    return _HOST.sub(r"\g<1>\g<2>{HTTP_HOST}", text) if fits else ""
+
+
+def _captures(rule: Rule, text: str) -> Iterator[Finding]:
+    """{C:n} of a text that the conditions cannot fill: only one that is not negated and compares
+    with a pattern has groups, and without trackAllCaptures the last of them counts.
+    """
+    numbers = [int(number) for number in re.findall(r"\{C:(\d{1,2})\}", text)]
     if not numbers:
         return
     counts = [
@@ -96,7 +116,15 @@ def _captures(rule: Rule, numbers: list[int]) -> Iterator[Finding]:
     ]
     highest = max(numbers)
     if not counts:
-        yield finding("rewrite-bad-reference/negated", rule.span, rule=rule.name, number=highest)
+        meant = _with_host(rule, text)
+        form = "host" if meant else "negated"
+        yield finding(
+            f"rewrite-bad-reference/{form}",
+            rule.span,
+            rule=rule.name,
+            number=highest,
+            meant=meant,
+        )
     elif rule.match_any and not highest <= min(counts):
         form = "any" if highest <= max(counts) else "alternatives"
         yield finding(f"rewrite-bad-reference/{form}", rule.span, rule=rule.name, number=highest)

@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 from ..catalogue import finding
 from ..catalogue.findings import Finding, Span
+from ..rewrite.pattern_errors import with_slashes
 from ..rewrite.rule import Condition, Rule
 from . import rewrite_patterns
 from .rule_kinds import UNIVERSAL
@@ -39,6 +40,8 @@ def findings(rule: Rule) -> Iterator[Finding]:
         yield finding(
             "rewrite-encoded-pattern", rule.span, rule=rule.name, pattern=pattern, meant=meant
         )
+    if is_regex and (meant := with_slashes(pattern)) and _BACKSLASH.search(pattern):
+        yield finding("rewrite-backslash", rule.span, rule=rule.name, pattern=pattern, meant=meant)
     if rule.negate and (rule.pattern or "").strip() in UNIVERSAL | {"*"}:
         yield finding("rewrite-negated-all", rule.span, rule=rule.name, pattern=pattern)
     if re.search(r"(?<!\[)#", pattern) and not rule.negate and is_regex:
@@ -76,6 +79,14 @@ def decoded(pattern: str) -> str:
     """
     text = re.sub(r"(?:%[0-9A-Fa-f]{2})+", lambda found: unquote(found[0]), pattern)
     return "" if text == pattern or "\ufffd" in text or "%" in text else text
+
+
+#: A backslash that is no part of a regular expression anybody means: before a line's end or a
+#: control character, or before a word that folders are called.
+_BACKSLASH = re.compile(
+    r"(?<=[\w-]{2})\\(?:[bcfnrtuvwx][a-z]|s(?:tatic|cripts?|tyles?|rc|ites?|erver|hop|earch|ervices?)\b"
+    r"|d(?:ocs?|ata|ist|ownloads?|ev|emos?|efault|ashboard)\b)"
+)
 
 
 #: Top-level domains that no file name ends with.

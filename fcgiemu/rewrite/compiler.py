@@ -15,6 +15,7 @@ from ..config.tree import Effective
 from . import page_rules, providers
 from .inferred_behaviours import POLICY
 from .pattern import Matcher, compile_matcher, required_prefix
+from .pattern_errors import with_slashes
 from .regex import PatternError
 from .rule import Condition, Rule, RuleAction, RuleList, SetVariable, never_holds
 from .state import RewriteState
@@ -25,6 +26,8 @@ OUTBOUND = SECTION + "/outboundRules"
 GLOBAL = SECTION + "/globalRules"
 #: An expansion in two pairs of braces, as templates of JavaScript have them.
 _DOUBLED = re.compile(r"\{(\{\w+(?::\w+)?\})\}")
+#: Variables that hold a path of the disk.
+_OF_DISK = re.compile(r"(?i)FILENAME|PHYSICAL|TRANSLATED|DOCUMENT_ROOT")
 _NOTHING = compile_template("", {})
 _REDIRECT_STATUS = {"Permanent": 301, "Found": 302, "SeeOther": 303, "Temporary": 307}
 
@@ -114,14 +117,26 @@ class Compiler:
             return compile_template("", {})
 
     def matcher(
-        self, pattern: str, syntax: str, ignore_case: bool, span: Span, what: str
+        self,
+        pattern: str,
+        syntax: str,
+        ignore_case: bool,
+        span: Span,
+        what: str,
+        *,
+        of_disk: bool = False,
     ) -> Matcher:
+        """The compiled pattern; of one that is not valid, which is reported, one that matches
+        nothing. ``of_disk`` = it is for paths of the disk, which have backslashes.
+        """
         try:
             return compile_matcher(pattern, syntax, ignore_case)
         except PatternError as error:
+            meant = "" if of_disk else with_slashes(pattern)
             self.report(
-                "rewrite-bad-pattern",
+                f"rewrite-bad-pattern{'/backslash' if meant else ''}",
                 span,
+                meant=meant,
                 what=what,
                 pattern=pattern,
                 position=error.position + 1,
@@ -217,7 +232,12 @@ def condition(compiler: Compiler, node: Node, syntax: str, scope: str, what: str
     matcher = None
     if match_type == "Pattern":
         matcher = compiler.matcher(
-            pattern, syntax, node.flag("ignoreCase"), node.span, f"{what}, condition"
+            pattern,
+            syntax,
+            node.flag("ignoreCase"),
+            node.span,
+            f"{what}, condition",
+            of_disk=_OF_DISK.search(node.text("input")) is not None,
         )
     elif scope != "Distributed":
         compiler.report("rewrite-file-test-out-of-place", node.span, what=what, test=match_type)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 #: Category -> the text Microsoft documents for it (cpp-docs, regex_constants::error_type).
 MESSAGES = {
     "error_badbrace": "The expression contained an invalid count in a { } expression.",
@@ -33,3 +35,16 @@ class PatternError(ValueError):
         self.category = category
         self.position = position
         self.hint = hint
+
+
+#: A backslash between two folders: a word before it, and a word, any number of dots or a group of
+#: anything behind it.
+_SEPARATOR = re.compile(
+    r"(?<=[\w-]{2})\\(?=[A-Za-z][\w-]*[A-Za-z][\w-]*(?:[\\/$(.]|$)|\.[*+]|\(\.[*+]\))"
+)
+
+
+def with_slashes(pattern: str) -> str:
+    """A pattern that has backslashes between folders as it was meant; "" for another one."""
+    meant = _SEPARATOR.sub("/", pattern)
+    return meant if meant != pattern else ""

@@ -217,8 +217,9 @@ def test_a_rule_behind_one_that_leads_into_its_folder(tmp_path: Path) -> None:
     told = hints(tmp_path)["rewrite-never-reached"]
     assert "the pattern '^public/(.*)$' and the target 'public/index.html'" in told
     moved = rule("^public/(.*)$", rewrite("public/index.html"), NO_FILE)
-    going_on = into.replace('stopProcessing="true"', 'stopProcessing="false"')
-    write(tmp_path, {"web.config": rules(going_on + moved), "public/web.config": web_config()})
+    write(
+        tmp_path, {"web.config": rules(going_on(into) + moved), "public/web.config": web_config()}
+    )
     assert hints(tmp_path) == {}
     assert served(tmp_path, "/page") == "public/index.html"
     assert served(tmp_path, "/site.css") == "public/site.css"
@@ -322,6 +323,141 @@ def test_rules_of_a_folder(tmp_path: Path, files: Mapping[str, str], inner: str,
     write(tmp_path, {**files, IN_BLOG: rules(inner)})
     found = hints(tmp_path)
     assert len(found) == bool(told) and told in "".join(found.values()), found
+
+
+NO_IMAGES = '<add input="{REQUEST_URI}" pattern="\\.(png|svg)$" negate="true" />'
+PAGES = PAGE | {"product.html": ""}
+PRODUCT = "^product/(\\d+)$", rewrite("product.html?id={R:1}")
+
+
+def going_on(text: str) -> str:
+    """A rule that does not stop."""
+    return text.replace('stopProcessing="true"', 'stopProcessing="false"', 1)
+
+
+def no_host(pattern: str, url: str) -> str:
+    """A redirect for other hosts than ``pattern``."""
+    return rule("(.*)", redirect(url), host(pattern, ' negate="true"'))
+
+
+#: Files of a site, rules, the code that they get, and the words of its remedy; "" for none.
+MEANT: dict[str, tuple[Mapping[str, str], str, str, str]] = {
+    "a page that a rule with a condition replaces": (
+        PAGES,
+        going_on(rule(*PRODUCT)) + rule(".*", rewrite("index.html"), NO_IMAGES),
+        "rewrite-overwritten",
+        'stopProcessing="true"',
+    ),
+    "a page that a rule replaces for all but one folder": (
+        PAGES,
+        going_on(rule(*PRODUCT))
+        + rule(
+            "^(?!api/).*$", rewrite("/index.html"), '<add input="{REQUEST_METHOD}" pattern="GET" />'
+        ),
+        "rewrite-overwritten",
+        'stopProcessing="true"',
+    ),
+    "a page that a rule for no file leaves alone": (
+        PAGES,
+        going_on(rule(*PRODUCT)) + rule(".*", rewrite("index.html"), NO_FILE),
+        "rewrite-overwritten",
+        "",
+    ),
+    "a page that is the same": (
+        PAGE,
+        going_on(rule("^p/(\\d+)$", rewrite("index.html?p={R:1}")))
+        + rule(".*", rewrite("index.html"), NO_IMAGES),
+        "rewrite-overwritten",
+        "",
+    ),
+    "a page that is passed on": (
+        PAGES | {"public/product.html": ""},
+        going_on(rule(*PRODUCT)) + rule("(.*)", rewrite("public/{R:1}"), NO_IMAGES),
+        "rewrite-overwritten",
+        "",
+    ),
+    "the host without www": (
+        {},
+        no_host(r"^www\.(.+)$", "https://www.{C:1}/{R:1}"),
+        "rewrite-bad-reference",
+        "Write 'https://www.{HTTP_HOST}/{R:1}'.",
+    ),
+    "the host, of which the second group is meant": (
+        {},
+        no_host(r"^(www|blog)\.(.*)$", "https://www.{C:2}{URL}"),
+        "rewrite-bad-reference",
+        "Write 'https://www.{HTTP_HOST}{URL}'.",
+    ),
+    "the host, to which it would come back": (
+        {},
+        no_host(r"^(www\.example\.org)$", "https://{C:1}/{R:1}"),
+        "rewrite-bad-reference",
+        "Use {R:n}, or test",
+    ),
+    "backslashes that are refused": (
+        {},
+        rule(r"^\.well-known\acme-challenge\.*$", 'type="None"'),
+        "rewrite-bad-pattern",
+        r"Write '^\.well-known/acme-challenge/.*$':",
+    ),
+    "backslashes before letters with a meaning": (
+        {},
+        rule(r"^files\docs\news\old.txt$", redirect("/new")),
+        "rewrite-backslash",
+        r"Write '^files/docs/news/old.txt$'.",
+    ),
+    "backslashes before a group": (
+        {},
+        rule(r"^static\(.*)$", redirect("/new")),
+        "rewrite-bad-pattern",
+        r"Write '^static/(.*)$':",
+    ),
+    "digits and blanks": (
+        {},
+        rule(r"^item\s\d+\sof\d$", redirect("/new")),
+        "rewrite-backslash",
+        "",
+    ),
+    "an escape that is only unusual": (
+        {},
+        rule(r"^a\-b\/c\.html$", redirect("/new")),
+        "rewrite-backslash",
+        "",
+    ),
+    "backslashes of the disk": (
+        {},
+        rule(".*", redirect("/new"), '<add input="{REQUEST_FILENAME}" pattern="wwwroot\\area$" />'),
+        "rewrite-bad-pattern",
+        "no meaning in this dialect",
+    ),
+}
+
+
+@pytest.mark.parametrize(("files", "inner", "code", "told"), MEANT.values(), ids=list(MEANT))
+def test_what_a_rule_was_meant_to_be(
+    tmp_path: Path, files: Mapping[str, str], inner: str, code: str, told: str
+) -> None:
+    write(tmp_path, {**files, "web.config": rules(inner)})
+    found = {one.code: one.hint for one in check(Site(tmp_path))}
+    assert (code in found) == bool(told) and told in found.get(code, ""), found
+
+
+PAGE_404 = '<httpErrors errorMode="Custom"><remove statusCode="404" />{}</httpErrors>'
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        ("~/errors/404.html", 'Write path="errors\\404.html" with responseMode="File"'),
+        ("~/gone", "Write '/gone'."),
+    ],
+)
+def test_a_tilde_before_an_error_page(tmp_path: Path, path: str, told: str) -> None:
+    """A file is not to be executed: it would answer 200."""
+    page = f'<error statusCode="404" path="{path}" responseMode="ExecuteURL" />'
+    config = web_config(PAGE_404.format(page))
+    write(tmp_path, {"errors/404.html": "", "web.config": config})
+    assert told in hints(tmp_path)["errors-page"]
 
 
 def test_the_query_of_a_whole_url(tmp_path: Path) -> None:
