@@ -84,8 +84,8 @@ def decoded(pattern: str) -> str:
 #: A backslash that is no part of a regular expression anybody means: before a line's end or a
 #: control character, or before a word that folders are called.
 _BACKSLASH = re.compile(
-    r"(?<=[\w-]{2})\\(?:[bcfnrtuvwx][a-z]|s(?:tatic|cripts?|tyles?|rc|ites?|erver|hop|earch|ervices?)\b"
-    r"|d(?:ocs?|ata|ist|ownloads?|ev|emos?|efault|ashboard)\b)"
+    r"(?<=[\w-]{2})\\(?=[bcfnrtuvwx][a-z]|(?:static|scripts?|styles?|src|sites?|server|shop|search"
+    r"|services?|docs?|data|dist|downloads?|dev|demos?|default|dashboard)\b)"
 )
 
 
