@@ -1,15 +1,19 @@
-"""The configurations that a file has a part in, or that a site has none at all, and why."""
+"""The configurations that a file has a part in, what else a folder holds, or that a site has no
+configuration at all, and why.
+"""
 
 from __future__ import annotations
 
 import os
 import re
 import shlex
+from collections.abc import Collection
 from itertools import chain
 from pathlib import Path
 
 from ..app_service.home import last_failure
 from ..app_service.versioned_configs import versioned_configs
+from ..applications import Application
 from ..catalogue import finding
 from ..catalogue.findings import Finding
 from ..config.file import ConfigFile
@@ -34,6 +38,14 @@ def holds_files(folder: Path) -> bool:
             )
     except OSError:
         return False
+
+
+def has_python(application: Application, others: Collection[Path] = ()) -> bool:
+    """Whether the folder holds an application at all, and not its web.config alone; what lies in
+    the folders of ``others`` does not count.
+    """
+    files = chain(*map(application.path.glob, ("*.py", "*/*.py", "*/*/__init__.py")))
+    return any(not any(map(file.is_relative_to, others)) for file in files)
 
 
 def missing(folder: Path) -> Finding | None:

@@ -19,8 +19,8 @@ from ..modules import handlers, iisnode
 from ..modules.asp_net_core import MODULES
 from ..site import Site
 from . import first_page, iisnode_process, python_applications, trial_runs
-from .app_settings import has_python
 from .check import check
+from .configuration_files import has_python
 from .doctor_steps import DoctorStep
 
 

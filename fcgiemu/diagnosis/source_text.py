@@ -13,7 +13,7 @@ from ..catalogue import finding
 from ..catalogue.findings import Finding
 from ..config.file import ConfigFile
 from ..config.reader import Element
-from . import client_cache, mime_maps, response_headers
+from . import client_cache, mime_maps, response_headers, written_secrets
 
 #: Elements of the top level whose names people write in another case, and lose all that they hold.
 _TOP = {
@@ -67,9 +67,7 @@ def findings(file: ConfigFile, folder: Path) -> Iterator[Finding]:
         yield from _redirect(element, len(known["httpRedirect"]) == 1)
     for element in known.get("ipSecurity", ()):
         yield from _addresses(element)
-    for tag in ("system.web", "system.net"):
-        for element in known.get(tag, ()):
-            yield from _secrets(element)
+    yield from written_secrets.findings(file.root)
     yield from _places(file.root)
 
 
@@ -139,22 +137,6 @@ def _addresses(section: Element) -> Iterator[Finding]:
             yield finding(
                 "filtering-address/mask", add.span, text=text, address=address, mask=parts
             )
-
-
-#: Attributes that hold a secret wherever they stand.
-_SECRET_ATTRIBUTES = ("password", "validationKey", "decryptionKey")
-_NO_SECRET = re.compile(
-    r"(?i)|AutoGenerate.*|[$%{#\[<@*_].*|.*[}%\]>]|x+|your.*|change.*|password|\*+"
-)
-
-
-def _secrets(place: Element) -> Iterator[Finding]:
-    """Passwords and keys in <system.web> or <system.net>: of machineKey, mail servers, users."""
-    for tag in ("machineKey", "network", "identity", "user"):
-        for element in place.iter(tag):
-            for name in _SECRET_ATTRIBUTES:
-                if not _NO_SECRET.fullmatch(element.attributes.get(name, "")):
-                    yield finding("settings-secret", element.span, name=f"<{tag} {name}>")
 
 
 def _near(root: Element, child: Element) -> Iterator[Finding]:
