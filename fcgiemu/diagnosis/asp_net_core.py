@@ -16,8 +16,10 @@ from typing import NamedTuple
 from ..applications import Application
 from ..catalogue import finding
 from ..catalogue.findings import Finding, Span
+from ..files import text_if_readable
 from ..modules import handlers
 from ..modules.asp_net_core import (
+    FIRST,
     MODULES,
     PORT_VARIABLE,
     SECTION,
@@ -28,6 +30,7 @@ from ..modules.asp_net_core import (
 from ..programs.asp_net_core import EXAMPLE, command_line
 from ..programs.interpreters import ProgramMissing
 from ..site import Site
+from ..worker import paths
 from .causes import causes, in_words
 from .http_platform import by_hand
 
@@ -42,6 +45,11 @@ class Member(NamedTuple):
     application: Application
     settings: AspNetCore
     span: Span | None
+
+    @property
+    def program(self) -> str:
+        """The program of the process, without quotation marks."""
+        return self.settings.process_path.strip().strip('"')
 
 
 def findings(site: Site) -> Iterator[Finding]:
@@ -59,6 +67,10 @@ def findings(site: Site) -> Iterator[Finding]:
             continue
         members.append(member)
         yield from _of_section(member)
+        if _OTHER.search(member.program):
+            yield from _of_program(member)
+        elif module == FIRST:
+            yield finding("aspnetcore-first-version", _handler_span(site, application))
     yield from _of_pools(members)
 
 
@@ -87,6 +99,36 @@ def _of_section(member: Member) -> Iterator[Finding]:
                 example=EXAMPLE,
             )
             return
+
+
+def _handler_span(site: Site, application: Application) -> Span | None:
+    """Where the first handler stands that names the module."""
+    items = site.effective(application.url or "/").section(handlers.SECTION).items
+    return next((item.span for item in items if item.text("modules") in MODULES), None)
+
+
+#: Programs that are not of .NET.
+_OTHER = re.compile(
+    r"(?i)(?:^|[\\/])(?:pythonw?[\d.]*|py|uvicorn|hypercorn|waitress-serve|flask|streamlit|node|npm"
+    r"|java)(?:\.exe|\.cmd)?$"
+)
+
+
+def _of_program(member: Member) -> Iterator[Finding]:
+    """A program that is not of .NET: within IIS it cannot run, and outside it has to listen on the
+    port of the module, which is told by a name of its own.
+    """
+    settings = member.settings
+    if settings.in_process:
+        yield finding("aspnetcore-not-dotnet/within", member.span, program=member.program)
+        return
+    texts = [settings.arguments, *(value for _, value in settings.environment)]
+    scripts = re.findall(r"[^\s\"]+\.(?:py|m?js)\b", settings.arguments)[:1]
+    files = [Path(paths.below(str(member.application.path), name)) for name in scripts]
+    code = [text_if_readable(file) for file in files if os.path.isfile(file)]
+    is_known = not scripts or bool(code) or "HTTP_PLATFORM_PORT" in settings.arguments.upper()
+    if is_known and not any(PORT_VARIABLE in text.upper() for text in (*texts, *code)):
+        yield finding("aspnetcore-not-dotnet/port", member.span, program=member.program)
 
 
 def _is_source(member: Member) -> bool:

@@ -16,6 +16,7 @@ from ..config.merge import Node
 from ..config.tree import Effective
 from ..decision import CallFastCgi, CallHttpPlatform, Respond, ServeFile
 from ..modules import custom_error
+from ..modules.handlers import SECTION
 from ..site import Site
 from .configuration_files import holds_files
 from .decisions import decided
@@ -30,7 +31,7 @@ def findings(site: Site, effective: Effective, file: ConfigFile) -> Iterator[Fin
     section = effective.section(_ERRORS)
     default = section.text("defaultResponseMode")
     absolute: list[Node] = []
-    yield from _unused_pages(effective, file)
+    yield from _details(effective, file)
     for item in section.items:
         if item.file is not file or item.span is None or not item.text("path"):
             continue
@@ -88,14 +89,21 @@ def _is_before_prefix(site: Site, file: ConfigFile, path: str, prefix: str) -> b
     )
 
 
-def _unused_pages(effective: Effective, file: ConfigFile) -> Iterator[Finding]:
-    """Pages of a file that nobody gets to see: everybody is sent the details."""
+def _details(effective: Effective, file: ConfigFile) -> Iterator[Finding]:
+    """That everybody is sent the details of errors: the pages of a file are never seen then."""
     section = effective.section(_ERRORS)
-    own = [item for item in section.items if item.file is file and item.text("path")]
-    if not own or own[0].span is None:
+    if section.text("errorMode") != "Detailed":
         return
-    if section.text("errorMode") == "Detailed":
+    own = [item for item in section.items if item.file is file and item.text("path")]
+    if own and own[0].span is not None:
         yield finding("errors-unused", own[0].span)
+    elif section.file is file and section.text("existingResponse") != "PassThrough":
+        runs = any(_RUNS.search(item.text("modules")) for item in effective.section(SECTION).items)
+        yield finding(f"errors-detailed{'/program' if runs else ''}", section.span)
+
+
+#: Modules behind which a program answers, with errors of its own.
+_RUNS = re.compile(r"(?i)fastcgimodule|httpplatformhandler|iisnode|aspnetcoremodule")
 
 
 def _missing(site: Site, file: ConfigFile, item: Node, path: str) -> Iterator[Finding]:

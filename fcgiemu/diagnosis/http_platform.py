@@ -7,6 +7,7 @@ listens on the port that IIS gives it.
 
 from __future__ import annotations
 
+import ast
 import difflib
 import itertools
 import os
@@ -158,9 +159,9 @@ def _program(settings: HttpPlatform, span: Span | None) -> Iterator[Finding]:
 
 
 #: What has a server watch its files: a second process that IIS does not know.
-_RELOADS = re.compile(r"(?:^|\s)--reload\b|\brunserver\b(?!.*--noreload)|\bflask\b.*--debug\b")
-_DEBUGS = re.compile(
-    r"\.run\((?:[^()]|\([^()]*\))*\b(debug|reload)\s*=\s*True(?!.*use_reloader\s*=\s*False)"
+_RELOADS = re.compile(
+    r"(?:^|\s)--reload(?!\S)|(?<!\S)runserver(?!\S)(?!.*--noreload)"
+    r"|\bflask\b(?!.*--no-reload).*--debug(?!\S)"
 )
 
 
@@ -176,9 +177,23 @@ def _reloader(
     script = (_words(settings.arguments) or [""])[0]
     file = Path(paths.below(str(application.path), script)) if script.endswith(".py") else None
     if file is not None and os.path.isfile(file):
-        if match := _DEBUGS.search(text_if_readable(file)):
-            word = f"{match[1]}=True"
+        if word := _reloads(text_if_readable(file)):
             yield finding("platform-reloader/script", span, word=word, script=script)
+
+
+def _reloads(code: str) -> str:
+    """The argument with which a script has its server watch files; "" where none does."""
+    try:
+        nodes = ast.walk(ast.parse(code))
+    except (SyntaxError, ValueError, RecursionError):
+        return ""
+    for node in nodes:
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            given = {part.arg: ast.unparse(part.value) for part in node.keywords}
+            words = [name for name in ("debug", "reload") if given.get(name) == "True"]
+            if node.func.attr == "run" and words and given.get("use_reloader") != "False":
+                return f"{words[0]}=True"
+    return ""
 
 
 def _words(text: str) -> list[str]:

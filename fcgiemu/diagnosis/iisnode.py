@@ -97,6 +97,9 @@ def _configuration(site: Site, effective: Effective, folder: str, item: Node) ->
     if replaced and "CustomErrorModule" not in effective.view(modules_not_loaded):
         yield finding("iisnode-error-bodies", item.span)
     yield from _debugger(site, effective, folder)
+    section = effective.section(iisnode.SECTION)
+    for name in ("nodeProcessCommandLine", "interceptor", "devErrorsEnabled"):
+        yield from _setting(name, str(section.values.get(name, "")), section.span)
     if "WebSocketModule" in effective.view(modules_not_loaded):
         return
     if effective.section("system.webServer/webSocket").flag("enabled"):
@@ -104,6 +107,26 @@ def _configuration(site: Site, effective: Effective, folder: str, item: Node) ->
             if name in _SOCKETS:
                 yield finding("iisnode-web-socket", item.span, package=name)
                 return
+
+
+#: Programs beside Node that are scripts of the shell on Windows (npm.cmd).
+_SHELL = re.compile(r"(?i)(?:npm|npx|yarn|pnpm|nodemon|pm2|forever|ts-node|tsx)(?:\.cmd)?(?:\s|$)")
+
+
+def _setting(name: str, value: str, span: Span | None, form: str = "") -> Iterator[Finding]:
+    """What a value of <iisnode> does otherwise than it was meant; ``form`` is "/yml" where it
+    stands in iisnode.yml.
+    """
+    text = value.strip().lstrip("\"'")
+    if name == "devErrorsEnabled":
+        if text.lower() == "true":
+            yield finding(f"iisnode-dev-errors{form}", span)
+    elif re.match(r"(?i)%WEBSITE_NODE_DEFAULT_VERSION%[\\/]", text):
+        yield finding("iisnode-command/version", span, name=name)
+    elif text.startswith("/"):
+        yield finding("iisnode-command/unix", span, name=name, value=value)
+    elif name == "nodeProcessCommandLine" and (shell := _SHELL.match(text)):
+        yield finding("iisnode-command/shell", span, program=shell[0].strip())
 
 
 def _debugger(site: Site, effective: Effective, folder: str) -> Iterator[Finding]:
@@ -153,7 +176,9 @@ def _yml(site: Site, effective: Effective, folder: str) -> Iterator[Finding]:
                 key=key.strip(),
                 near=known[near[0]].name if near else "",
             )
-        elif attribute.type == "uint" and not re.fullmatch(r"\s*[0-9]+", text):
+            continue
+        yield from _setting(attribute.name, text, span, "/yml")
+        if attribute.type == "uint" and not re.fullmatch(r"\s*[0-9]+", text):
             value = iisnode_yml.number(text)
             yield finding("iisnode-yml-value/number", span, key=key, text=text, value=value)
         elif attribute.type != "string":

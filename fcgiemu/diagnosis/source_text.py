@@ -49,6 +49,7 @@ def findings(file: ConfigFile, folder: Path) -> Iterator[Finding]:
         for element in known.get(tag, ()):
             yield from _taken_away(element)
     yield from _aspnet(file.root)
+    yield from _request_length(file.root)
     for element in known.get("customHeaders", ()):
         yield from response_headers.findings(element, file.root, folder)
     for element in known.get("requestFiltering", ()):
@@ -174,11 +175,7 @@ def _aspnet(root: Element) -> Iterator[Finding]:
     """<authorization> of ASP.NET beside a handler for Python, which it guards only where managed
     modules run for all requests (documented).
     """
-    is_python = any(
-        re.search(r"(?i)fastcgimodule|httpplatformhandler", add.attributes.get("modules", ""))
-        for handlers in root.iter("handlers")
-        for add in handlers.iter("add")
-    )
+    is_python = _runs_programs(root)
     is_managed = any(
         modules.attributes.get("runAllManagedModulesForAllRequests", "").lower() == "true"
         for modules in root.iter("modules")
@@ -193,13 +190,37 @@ def _aspnet(root: Element) -> Iterator[Finding]:
                 yield finding("config-aspnet-setting/errors", child.span)
             elif child.tag == "identity" and child.attributes.get("impersonate") == "true":
                 yield finding("config-aspnet-setting/identity", child.span)
-            elif child.tag == "httpRuntime" and "maxRequestLength" in child.attributes:
-                if next(root.iter("requestLimits"), None) is None:
-                    value = child.attributes["maxRequestLength"]
-                    length = int(value) * 1024 if value.isdecimal() else 0
-                    yield finding(
-                        "config-aspnet-setting/length", child.span, value=value, length=length
-                    )
+
+
+def _runs_programs(root: Element) -> bool:
+    """Whether a file has a handler that gives requests to Python, PHP or another program."""
+    return any(
+        re.search(r"(?i)fastcgimodule|httpplatformhandler", add.attributes.get("modules", ""))
+        for handlers in root.iter("handlers")
+        for add in handlers.iter("add")
+    )
+
+
+#: Bytes that request filtering lets a request have where nothing is said.
+_DEFAULT_LENGTH = 30_000_000
+#: A number up to this one is meant in kilobytes: 2 GB.
+_MOST_KILOBYTES = 0x200000
+
+
+def _request_length(root: Element) -> Iterator[Finding]:
+    """maxRequestLength of ASP.NET, in kilobytes, beyond maxAllowedContentLength of request
+    filtering, in bytes, which refuses longer requests before ASP.NET gets them (documented).
+    """
+    limits = [part.attributes.get("maxAllowedContentLength") for part in root.iter("requestLimits")]
+    given = [int(text) for text in limits if text is not None and text.isdecimal()]
+    for runtime in root.iter("httpRuntime"):
+        value = runtime.attributes.get("maxRequestLength", "")
+        length = min(int(value) * 1024, 0xFFFFFFFF) if value.isdecimal() else 0
+        if not given and length > 1.1 * _DEFAULT_LENGTH:
+            form = "/program" if _runs_programs(root) else ""
+            yield finding(f"filtering-short{form}", runtime.span, value=value, length=length)
+        elif given and length and int(value) == max(given) and int(value) <= _MOST_KILOBYTES:
+            yield finding("filtering-short/unit", runtime.span, value=value, length=length)
 
 
 #: Collections whose entries people take away again: tag of the collection -> tag of an entry, and
