@@ -17,8 +17,9 @@ A form whose hint leaves no choice has a *fix*, the same as a change that ``chec
 the element at the finding's place: ``@url=$meant`` writes an attribute, ``match/@url=$meant`` that
 of the first element of the name below it, ``name()=$meant`` another name for the element,
 ``before()=<remove … />`` an element before it, and ``inside(conditions)=<add … />`` one at the end
-of <conditions> below it, which is made where there is none. Values are as they are meant, not as
-XML has them; elements are as XML has them.
+of <conditions> below it, which is made where there is none; ``without(@negate)=`` takes an
+attribute out, ``without()=`` the element. Values are as they are meant, not as XML has them;
+elements are as XML has them.
 """
 
 from __future__ import annotations

@@ -12,7 +12,8 @@ from itertools import combinations, permutations
 from ..catalogue import finding
 from ..catalogue.findings import Finding
 from ..rewrite.rule import Condition, Rule
-from . import sample_requests
+from . import condition_remedies, sample_requests
+from .rule_kinds import SAME
 
 #: Words that stand for what is arbitrary in a pattern.
 _WORDS = ("sample", "1", "a-b", "x/y.html")
@@ -50,7 +51,9 @@ def _file_tests(rule: Rule) -> Iterator[Finding]:
     ]
     inputs = {_name(condition) for condition in tests}
     if len(inputs) == 1 and {condition.match_type for condition in tests} == _TESTS:
-        form = "exists" if rule.action.type == "None" else "file-and-folder"
+        url = rule.action.url.source if rule.action.url is not None else ""
+        passes = rule.action.type == "None" or url in SAME
+        form = "exists" if passes else "file-and-folder"
         yield finding(f"rewrite-impossible-condition/{form}", rule.span, rule=rule.name)
 
 
@@ -67,14 +70,17 @@ def _pair(rule: Rule, one: Condition, other: Condition) -> Finding:
             one=one.pattern,
             pattern=other.pattern,
         )
+    are_alternatives = all(_name(condition) == _name(one) for condition in rule.conditions)
     return finding(
-        "rewrite-impossible-condition/both",
-        other.span,
+        f"rewrite-impossible-condition/{'both' if are_alternatives else 'merge'}",
+        rule.span if are_alternatives else other.span,
         rule=rule.name,
         variable=_name(one),
         one=one.pattern,
         pattern=other.pattern,
-        meant=f"{one.pattern}|{other.pattern}",
+        meant=condition_remedies.attributes(pattern=f"{one.pattern}|{other.pattern}"),
+        first=condition_remedies.written(one),
+        second=condition_remedies.written(other),
     )
 
 

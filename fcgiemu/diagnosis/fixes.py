@@ -27,7 +27,9 @@ Edit = tuple[int, int, bytes]
 _TAG = re.compile(r"<[^\s/>]+((?:\s+[^\s=/>]+\s*=\s*(?:\"[^\"]*\"|'[^']*'))*)\s*/?>")
 _ATTRIBUTE = re.compile(r"\s+([^\s=/>]+)\s*=\s*(\"[^\"]*\"|'[^']*')")
 _FIX = re.compile(
-    r"(?:([\w.]+)/)?(?:@([\w.]+)|(name\(\))|(before\(\))|inside\(([\w.]+)\))=(.*)", re.DOTALL
+    r"(?:([\w.]+)/)?(?:@([\w.]+)|(name\(\))|(before\(\))|inside\(([\w.]+)\)|(without\()@?([\w.]*)\))"
+    r"=(.*)",
+    re.DOTALL,
 )
 
 
@@ -99,6 +101,11 @@ def applied(data: bytes, changes: Iterable[tuple[str, Span]]) -> bytes | None:
     document = _Document(data)
     made = [document.edit(fix, span) for fix, span in changes]
     return _edited(data, (edit for part in made for edit in part)) if all(made) else None
+
+
+def source(data: bytes, span: Span) -> str:
+    """The element at ``span`` as it is written in a file; "" where there is none."""
+    return _Document(data).source(span)
 
 
 def _change(path: Path, name: str, before: bytes, findings: Iterable[Finding]) -> FileChange:
@@ -183,7 +190,7 @@ class _Document:
         place = self._places.get((span.line, span.column)) if span is not None else None
         if place is None or parts is None:
             return []
-        inner, attribute, renames, _, parent, value = parts.groups()
+        inner, attribute, renames, _, parent, removes, removed, value = parts.groups()
         if re.search(r"[\x00-\x1f]", value):
             return []  # XML has no way to write most of them
         if inner:
@@ -195,6 +202,8 @@ class _Document:
             return self._attribute(place, attribute, value)
         if parent:
             return self._inside(place, parent, value)
+        if removes:
+            return self._without(place, removed)
         return list(self._renamed(place, value) if renames else self._before(place, value))
 
     def _attribute(self, place: _Place, name: str, value: str) -> list[Edit]:
@@ -235,6 +244,37 @@ class _Document:
             at = place.start + self._size(tag[0][:-2])
             return [(at, at + self._size("/>"), self._bytes(f">{element}</{place.tag}>"))]
         return [(place.end, place.end, self._bytes(element))]
+
+    def _without(self, place: _Place, attribute: str) -> list[Edit]:
+        """An element gone, or an attribute of it."""
+        tag = _TAG.match(self._text(place.start))
+        if tag is None:
+            return []
+        if not attribute:
+            return [(place.start, self._behind(place, tag[0]), b"")]
+        there = next((part for part in _ATTRIBUTE.finditer(tag[1]) if part[1] == attribute), None)
+        if there is None:
+            return []
+        start, end = (
+            place.start + self._size(tag[0][: tag.start(1) + at])
+            for at in (there.start(), there.end())
+        )
+        return [(start, end, b"")]
+
+    def _behind(self, place: _Place, tag: str) -> int:
+        """The byte behind an element that begins with ``tag``."""
+        if tag.endswith("/>"):
+            return place.start + self._size(tag)
+        return place.end + self._size(self._text(place.end).partition(">")[0] + ">")
+
+    def source(self, span: Span) -> str:
+        """An element as it is written; "" where there is none."""
+        place = self._places.get((span.line, span.column))
+        tag = _TAG.match(self._text(place.start)) if place is not None else None
+        if place is None or tag is None:
+            return ""
+        data = self._data[place.start : self._behind(place, tag[0])]
+        return data.decode(self._encoding, "replace")
 
     def _before(self, place: _Place, element: str) -> Iterator[Edit]:
         """An element before another one: on a line of its own where that one has its own."""

@@ -19,7 +19,7 @@ from ..config.tree import Effective
 from ..hosting import Hosting
 from ..rewrite.compiler import inbound
 from ..rewrite.rule import Condition, Rule
-from . import rewrite_patterns, sample_requests
+from . import pattern_remedies, rewrite_patterns, sample_requests
 from .rule_kinds import is_universal
 
 #: Variables that hold the whole path.
@@ -89,9 +89,10 @@ def _of_folder(site: Hosting, rule: Rule, is_sure: bool) -> Iterator[Finding]:
     may_be_named = is_sure or not _OF_APPLICATIONS.fullmatch(folder)
     if _names(rule, rule.base.strip("/")) and may_be_named:
         if site.find(f"{rule.base}/{folder}") is None:
-            yield finding(
-                "rewrite-folder-in-pattern", rule.span, rule=rule.name, pattern=rule.pattern
-            )
+            pattern = rule.pattern or ""
+            meant = pattern_remedies.below_folder(pattern, rule.base.strip("/"))
+            code = f"rewrite-folder-in-pattern{'' if meant else '/other'}"
+            yield finding(code, rule.span, rule=rule.name, pattern=pattern, meant=meant)
     elif rule.action.type == "Rewrite":
         yield from _leaves(site, rule, url)
     elif rule.action.type == "Redirect" and re.match(

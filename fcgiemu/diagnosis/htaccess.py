@@ -18,6 +18,7 @@ from ..rewrite.pattern import capture_count
 from ..rewrite.regex import PatternError
 from ..rewrite.rule import Rule
 from ..site import Site
+from .condition_remedies import attributes
 
 #: $1, %1 (but no encoded character), %{NAME}.
 _EXPANSION = re.compile(
@@ -43,10 +44,15 @@ def findings(rule: Rule) -> Iterator[Finding]:
         yield finding(
             "rewrite-apache-syntax/target", rule.span, rule=rule.name, text=url, meant=meant
         )
-    if flags := _FLAGS.search(rule.pattern or "") or _FLAGS.search(url):
-        yield finding(
-            "rewrite-apache-syntax/flags", rule.span, rule=rule.name, text=flags[0].strip()
-        )
+    for text, place in ((rule.pattern or "", "match"), (url, "action")):
+        if flags := _FLAGS.search(text):
+            yield finding(
+                "rewrite-apache-syntax/flags",
+                rule.span,
+                rule=rule.name,
+                text=flags[0].strip(),
+                meant=f"{attributes(url=text[: flags.start()])} in <{place}>",
+            )
     for condition in rule.conditions:
         pattern = condition.pattern.strip()
         test = _TESTS.get(pattern.lstrip("!"))
@@ -75,6 +81,7 @@ def findings(rule: Rule) -> Iterator[Finding]:
                 condition.span,
                 rule=rule.name,
                 text=flags[0].strip(),
+                meant=attributes(pattern=pattern[: flags.start()]),
             )
 
 

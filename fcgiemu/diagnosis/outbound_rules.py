@@ -14,7 +14,7 @@ from ..rewrite.outbound import OutboundRule, outbound
 from ..rewrite.pattern import capture_count
 from ..rewrite.regex import PatternError
 from ..rewrite.rule import Rule
-from . import rewrite_conditions
+from . import reference_remedies, rewrite_conditions
 
 
 def findings(effective: Effective) -> Iterator[Finding]:
@@ -46,7 +46,9 @@ def _references(rule: OutboundRule) -> Iterator[Finding]:
                 rule.span,
                 rule=rule.name,
                 number=number,
-                groups=groups,
+                meant=reference_remedies.of_outbound(
+                    rule.pattern, rule.value.source, number, groups
+                ),
             )
 
 

@@ -23,10 +23,12 @@ def near_map(finding: Finding, names: Iterable[str]) -> Finding:
     if finding.code != "rewrite-bad-template" or missing is None:
         return finding
     known = {name.lower(): name for name in names}
+    known |= {name.lower(): name for name in ("ToLower", "UrlEncode", "UrlDecode")}
     near = get_close_matches(missing[1].lower(), known, 1)
     if near:
-        return replace(finding, hint=hint("rewrite-bad-template/near", near=known[near[0]]))
-    return replace(finding, hint=hint("rewrite-bad-template/map"))
+        text = hint("rewrite-bad-template/near", near=known[near[0]], missing=missing[1])
+        return replace(finding, hint=text)
+    return replace(finding, hint=hint("rewrite-bad-template/map", missing=missing[1]))
 
 
 def of_host_only(finding: Finding) -> Finding:

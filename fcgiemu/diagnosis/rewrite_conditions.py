@@ -12,7 +12,7 @@ from xml.sax.saxutils import quoteattr
 from ..catalogue import finding
 from ..catalogue.findings import Finding, Span
 from ..rewrite.rule import Condition, Rule
-from . import rewrite_patterns
+from . import condition_remedies, rewrite_patterns
 from .rule_patterns import decoded
 
 #: Server variables that people test, of IIS's documented list; HTTP_* are request headers.
@@ -78,13 +78,15 @@ def _host_and_path(rule: Rule, condition: Condition) -> Iterator[Finding]:
     is_host = pattern[:1] + pattern[-1:] == "^$" and re.fullmatch(r"\^(?:[\w-]|\\?\.)+\$", pattern)
     scheme = re.match(r"\^?(?:https?\??|\(https?\|https?\)|\(https\?\)):", pattern)
     if is_host or scheme:
+        form = "host-alone" if is_host else "scheme"
+        made = condition_remedies.meant(form, condition, rule.pattern_syntax)
         yield finding(
-            f"rewrite-impossible-condition/{'host-alone' if is_host else 'scheme'}",
+            f"rewrite-impossible-condition/{form}",
             condition.span,
             rule=rule.name,
             pattern=condition.pattern,
             variable=condition.input.source.strip(),
-            meant=f"{pattern[:-1]}/" if is_host else "",
+            meant=f"{pattern[:-1]}/" if is_host else made,
             effect="always holds" if condition.negate else "never holds",
         )
 
@@ -108,7 +110,7 @@ def _impossible(name: str, condition: Condition, syntax: str, rule: str) -> Iter
             rule=rule,
             pattern=condition.pattern,
             variable=name,
-            meant=misfit[1],
+            meant=misfit[1] or condition_remedies.meant(misfit[0], condition, syntax),
             effect="always holds" if condition.negate else "never holds",
         )
 

@@ -10,10 +10,9 @@ from collections.abc import Container, Iterator, Sequence
 from ..catalogue import finding
 from ..catalogue.findings import Finding, Span
 from ..rewrite import targets
-from ..rewrite.pattern import capture_count
-from ..rewrite.regex import PatternError
-from ..rewrite.rule import Condition, Rule
-from . import rule_patterns
+from ..rewrite.rule import Rule
+from . import reference_remedies, rule_patterns
+from .condition_remedies import written
 from .rule_kinds import SAME, is_universal, stops_for, stops_for_dots
 from .rule_order import Before
 
@@ -53,14 +52,7 @@ def _references(rule: Rule) -> Iterator[Finding]:
         if template
     ]
     texts += [variable.value.source for variable in rule.variables]
-    try:
-        groups = (
-            0
-            if rule.negate
-            else capture_count(rule.pattern or "", rule.pattern_syntax, rule.ignore_case)
-        )
-    except PatternError:
-        groups = 99  # no count: that the pattern is not valid is said already
+    groups = 0 if rule.negate else reference_remedies.count(rule.pattern or "", rule)
     inputs = [condition.input.source for condition in rule.conditions]
     for text in [*texts, *inputs]:
         for number in map(int, re.findall(r"\{R:(\d{1,2})\}", text)):
@@ -70,7 +62,7 @@ def _references(rule: Rule) -> Iterator[Finding]:
                     rule.span,
                     rule=rule.name,
                     number=number,
-                    groups=groups,
+                    meant=reference_remedies.of_rule(rule, text, number, groups),
                 )
     for text in texts:
         if re.search(r"\{C:\d{1,2}\}", text) and not rule.conditions:
@@ -78,6 +70,7 @@ def _references(rule: Rule) -> Iterator[Finding]:
                 "rewrite-bad-reference/condition",
                 rule.span,
                 rule=rule.name,
+                meant=reference_remedies.of_pattern(rule, text),
             )
         elif rule.conditions:
             yield from _captures(rule, text)
@@ -110,7 +103,7 @@ def _captures(rule: Rule, text: str) -> Iterator[Finding]:
     if not numbers:
         return
     counts = [
-        _groups(condition, rule.pattern_syntax)
+        reference_remedies.count(condition.pattern, rule)
         for condition in rule.conditions
         if condition.match_type == "Pattern" and not condition.negate
     ]
@@ -118,30 +111,19 @@ def _captures(rule: Rule, text: str) -> Iterator[Finding]:
     if not counts:
         meant = _with_host(rule, text)
         form = "host" if meant else "negated"
-        yield finding(
-            f"rewrite-bad-reference/{form}",
-            rule.span,
-            rule=rule.name,
-            number=highest,
-            meant=meant,
-        )
+        meant = meant or reference_remedies.of_pattern(rule, text)
     elif rule.match_any and not highest <= min(counts):
-        form = "any" if highest <= max(counts) else "alternatives"
-        yield finding(f"rewrite-bad-reference/{form}", rule.span, rule=rule.name, number=highest)
-    elif not rule.match_any:
-        groups = sum(counts) if rule.track_all_captures else counts[-1]
-        if highest > groups:
-            form = "last" if not rule.track_all_captures and highest <= max(counts) else "groups"
-            yield finding(
-                f"rewrite-bad-reference/{form}", rule.span, rule=rule.name, number=highest
-            )
-
-
-def _groups(condition: Condition, syntax: str) -> int:
-    try:
-        return capture_count(condition.pattern, syntax, condition.ignore_case)
-    except PatternError:
-        return 99  # no count: that the pattern is not valid is said already
+        meant = reference_remedies.of_conditions(rule, text, highest, counts)
+        form = "alternatives" if highest > max(counts) else "any" if meant else "each"
+    elif not rule.match_any and highest > (sum(counts) if rule.track_all_captures else counts[-1]):
+        is_last = not rule.track_all_captures and highest <= max(counts)
+        meant = reference_remedies.of_conditions(rule, text, highest, counts)
+        form = "last" if is_last else "groups" if meant else "more"
+    else:
+        return
+    yield finding(
+        f"rewrite-bad-reference/{form}", rule.span, rule=rule.name, number=highest, meant=meant
+    )
 
 
 #: Request headers as variables, without the HTTP_ that makes them one.
@@ -154,7 +136,7 @@ def _variables(rule: Rule) -> Iterator[Finding]:
         if meant != variable.name.upper() or _HEADER.fullmatch(meant):
             meant = meant if meant.startswith("HTTP_") or "{" in variable.name else f"HTTP_{meant}"
             yield finding(
-                "rewrite-variable-name",
+                f"rewrite-variable-name{'' if variable.allowed else '/alone'}",
                 variable.span,
                 rule=rule.name,
                 variable=variable.name,
@@ -208,6 +190,7 @@ def _conditions(rule: Rule) -> Iterator[Finding]:
             pattern=condition.pattern,
             effect=effect,
             name=value.strip("{}%"),
+            condition=written(condition),
         )
 
 

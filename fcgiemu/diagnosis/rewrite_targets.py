@@ -16,7 +16,7 @@ from ..modules import application_request_routing, iisnode
 from ..rewrite import targets
 from ..rewrite.compiler import SECTION, inbound
 from ..rewrite.rule import Condition, Rule
-from . import target_texts
+from . import map_remedies, target_texts
 from .rule_kinds import is_left_before, is_universal
 
 #: Inputs of map look-ups that begin with a slash, and those that do not.
@@ -301,7 +301,11 @@ _TWICE = re.compile(r"(?i)\{([\w .-]+):\{(?:REQUEST_URI|UNENCODED_URL)\}\?\{QUER
 
 def _look_up(rule: Rule, text: str, span: Span, known: Mapping[str, _Keys]) -> Iterator[Finding]:
     for name in _TWICE.findall(text):
-        yield finding("rewrite-map-keys/twice", span, rule=rule.name, map=name)
+        old = re.search(rf"(?i)\{{{re.escape(name)}:\{{\w+\}}\?\{{QUERY_STRING\}}\}}", text)
+        meant = map_remedies.written(
+            rule, text, old[0] if old else "", f"{{{name}:{{REQUEST_URI}}}}"
+        )
+        yield finding("rewrite-map-keys/twice", span, rule=rule.name, map=name, meant=meant)
     for name, slash, function, asked in _LOOK_UP.findall(text):
         keys, argument = known.get(name.lower()), f"{{{asked.upper()}}}"
         if keys is None:
@@ -309,13 +313,22 @@ def _look_up(rule: Rule, text: str, span: Span, known: Mapping[str, _Keys]) -> I
         if argument == "{REQUEST_URI}" and keys.any_slash and not keys.any_query:
             yield finding("rewrite-map-query", span, rule=rule.name, map=name)
         if form := _misfit(keys, slash + argument, function):
+            key = keys.encoded if form == "encoded" else keys.first
+            meant = map_remedies.asked(rule, form, argument, key)
+            if meant:
+                outer = f"{slash}{{{function}:{argument}}}" if form == "function" else argument
+                meant = map_remedies.written(rule, text, outer, meant)
+            else:
+                meant = map_remedies.meant_key(form, key)
+                form = "bare" if form == "slash" else form
             yield finding(
                 f"rewrite-map-keys/{form}",
                 span,
                 rule=rule.name,
                 map=name,
                 argument=slash + argument,
-                key=keys.encoded if form == "encoded" else keys.first,
+                key=key,
+                meant=meant,
             )
 
 

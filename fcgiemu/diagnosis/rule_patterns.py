@@ -12,7 +12,8 @@ from ..catalogue import finding
 from ..catalogue.findings import Finding, Span
 from ..rewrite.pattern_errors import with_slashes
 from ..rewrite.rule import Condition, Rule
-from . import rewrite_patterns
+from . import pattern_remedies, rewrite_patterns
+from .reference_remedies import texts
 from .rule_kinds import UNIVERSAL
 
 _REGEX_SIGNS = re.compile(r"[\[\](){}+?|^$\\]|\.\*")
@@ -30,12 +31,7 @@ def findings(rule: Rule) -> Iterator[Finding]:
             "rewrite-leading-slash", rule.span, rule=rule.name, pattern=pattern, meant=meant
         )
     if re.search(r"\\\?[\w-]+=|^\^?\(?https?\??\)?:", pattern) and not rule.negate:
-        yield finding(
-            "rewrite-query-in-pattern",
-            rule.span,
-            rule=rule.name,
-            pattern=pattern,
-        )
+        yield _more_than_path(rule, pattern)
     if not rule.negate and (meant := decoded(pattern)):
         yield finding(
             "rewrite-encoded-pattern", rule.span, rule=rule.name, pattern=pattern, meant=meant
@@ -47,7 +43,7 @@ def findings(rule: Rule) -> Iterator[Finding]:
     if re.search(r"(?<!\[)#", pattern) and not rule.negate and is_regex:
         yield finding("rewrite-fragment", rule.span, rule=rule.name, pattern=pattern)
     if is_regex and _is_wildcard(pattern):
-        meant = f"^{as_regex(pattern.lstrip('/'))}$"
+        meant = f"^{as_regex(pattern.lstrip('/'), _uses_groups(rule, 'R'))}$"
         takes_all = pattern == "/*" and not rule.negate
         form = "/all" if takes_all else "/slash" if pattern.startswith("/") else ""
         yield finding(
@@ -62,15 +58,29 @@ def findings(rule: Rule) -> Iterator[Finding]:
     yield from _syntax(rule, pattern)
 
 
+def _more_than_path(rule: Rule, pattern: str) -> Finding:
+    """A pattern that holds a query or a host."""
+    meant = pattern_remedies.in_conditions(rule, pattern)
+    code = f"rewrite-query-in-pattern{'' if meant else '/other'}"
+    return finding(code, rule.span, rule=rule.name, pattern=pattern, meant=meant)
+
+
 def _is_wildcard(pattern: str) -> bool:
     """Whether a regular expression was meant as a wildcard pattern."""
     is_plain = _REGEX_SIGNS.search(pattern) is None
     return is_plain and re.search(r"(?:^|[\w/.-]{2}|/)\*", pattern) is not None
 
 
-def as_regex(wildcard: str) -> str:
-    """The regular expression for a wildcard pattern, without anchors."""
-    return wildcard.replace(".", "\\.").replace("*", ".*")
+def as_regex(wildcard: str, with_groups: bool = False) -> str:
+    """The regular expression for a wildcard pattern, without anchors, each star of which is a group
+    there too where that is asked for.
+    """
+    return wildcard.replace(".", "\\.").replace("*", "(.*)" if with_groups else ".*")
+
+
+def _uses_groups(rule: Rule, kind: str) -> bool:
+    """Whether a rule uses {R:1} or {C:1}, and further ones."""
+    return any(f"{{{kind}:{n}}}" in text for text, _ in texts(rule) for n in range(1, 10))
 
 
 def decoded(pattern: str) -> str:
@@ -116,7 +126,7 @@ def _syntax(rule: Rule, pattern: str) -> Iterator[Finding]:
     texts = [(condition.pattern, condition.span) for condition in rule.conditions]
     if rule.pattern_syntax != "ECMAScript":
         if not rule.negate and _HOST.match(f"{pattern.partition('*')[0].partition('/')[0]}/"):
-            yield finding("rewrite-query-in-pattern", rule.span, rule=rule.name, pattern=pattern)
+            yield _more_than_path(rule, pattern)
         form = "" if rule.pattern_syntax == "Wildcard" else "/exact"
         for text, span in [(pattern, rule.span), *texts]:
             if rewrite_patterns.is_regex(text) or form and "*" in text:
@@ -168,7 +178,7 @@ def _wildcards(rule: Rule) -> Iterator[Finding]:
         text, name = condition.pattern, condition.input.source.strip().upper()
         if condition.match_type == "Pattern" and name in _OF_URLS and _is_wildcard(text):
             start = "^/" if name not in ("{HTTP_HOST}", "{SERVER_NAME}") else "^"
-            meant = f"{start}{as_regex(text.lstrip('/'))}$"
+            meant = f"{start}{as_regex(text.lstrip('/'), _uses_groups(rule, 'C'))}$"
             yield finding(
                 "rewrite-wildcard-as-regex",
                 condition.span,
@@ -189,7 +199,7 @@ def _unanchored(rule: Rule, pattern: str) -> Iterator[Finding]:
             "rewrite-slash-inside", rule.span, rule=rule.name, pattern=pattern, meant=meant
         )
     elif _HOST.match(pattern) or re.search(r"[?&][\w-]+=", pattern):
-        yield finding("rewrite-query-in-pattern", rule.span, rule=rule.name, pattern=pattern)
+        yield _more_than_path(rule, pattern)
     elif word := _WORD.match(pattern):
         form, text = ("", word[0]) if word[0].endswith("/") else ("/word", word[1])
         yield finding(

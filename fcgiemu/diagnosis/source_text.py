@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from difflib import get_close_matches
 from pathlib import Path
+from xml.sax.saxutils import quoteattr
 
 from ..catalogue import finding
 from ..catalogue.findings import Finding
@@ -117,7 +118,16 @@ def _redirect(section: Element, is_alone: bool) -> Iterator[Finding]:
     elif enabled == "true" and not target and is_alone and not section.children:
         yield finding("redirect-section/nowhere", section.span)
     if found := re.search(r"\{(?:[RC]:\d|[A-Z_]+)\}", target):
-        yield finding("redirect-section/reference", section.span, reference=found[0])
+        exact = section.attributes.get("exactDestination", "").lower() == "true"
+        meant = re.sub(r"/?\??(?:\w+=)?\{[^{}]*\}.*", "$V$Q" if exact else "", target)
+        effect = "$V is the path and $Q the query" if exact else "it appends the path by itself"
+        yield finding(
+            "redirect-section/reference",
+            section.span,
+            reference=found[0],
+            meant=f"destination={quoteattr(meant)}",
+            effect=effect,
+        )
     elif re.match(r"(?i)(?:www\.|[\w-]+\.(?:com|org|net|io|de|eu|uk)(?:/|$))", target):
         meant = f"https://{target}"
         yield finding("redirect-section/scheme", section.span, target=target, meant=meant)

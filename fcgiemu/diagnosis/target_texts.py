@@ -13,7 +13,8 @@ from ..catalogue import finding
 from ..catalogue.findings import Finding
 from ..rewrite import targets
 from ..rewrite.rule import Condition, Rule
-from . import sample_requests
+from . import pattern_remedies, sample_requests
+from .condition_remedies import attributes
 from .rule_kinds import is_universal
 
 #: Variables that begin with a slash.
@@ -82,6 +83,7 @@ def _part(rule: Rule, url: str) -> Iterator[Finding]:
             path=longer,
             value=value,
             meant=f"{whole[1]}{{URL}}",
+            target=attributes(url=f"{whole[1]}{{URL}}"),
         )
 
 
@@ -117,7 +119,9 @@ def _glued(rule: Rule, url: str) -> Iterator[Finding]:
         return
     meant = f"{url[: glued.end(1)]}/{url[glued.end(1) :]}"
     made = f"{glued[1]}{ends[0]}"
-    form = "/some" if _may_begin_with_slash(rule, glued[3].upper(), int(glued[4])) else ""
+    slashed = pattern_remedies.with_slash(rule.pattern or "")
+    may_begin = _may_begin_with_slash(rule, glued[3].upper(), int(glued[4]))
+    form = "" if not may_begin else "/some" if slashed else "/inside"
     yield finding(
         f"rewrite-target-glued{form}",
         rule.span,
@@ -126,6 +130,7 @@ def _glued(rule: Rule, url: str) -> Iterator[Finding]:
         made=made,
         meant=meant,
         pattern=rule.pattern,
+        slashed=attributes(url=slashed),
     )
 
 

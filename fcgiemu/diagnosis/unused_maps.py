@@ -10,6 +10,7 @@ from ..catalogue import finding
 from ..catalogue.findings import Finding
 from ..config.file import ConfigFile
 from ..config.reader import Element
+from . import map_remedies
 
 _ASKED = re.compile(r"\{([^{}:]+):")
 #: What of a rule may hold a look-up.
@@ -39,7 +40,16 @@ def findings(files: Sequence[ConfigFile], host: Sequence[ConfigFile]) -> Iterato
     for found in maps:
         name = found.attributes.get("name", "")
         if name and name.strip().lower() not in asked | misspelt:
-            yield finding("rewrite-map-unused", found.span, map=name)
+            yield _unused(name, found)
+
+
+def _unused(name: str, found: Element) -> Finding:
+    pairs = [
+        (part.attributes.get("key", ""), part.attributes.get("value", "")) for part in found.parts
+    ]
+    element = map_remedies.rule_for(name, pairs, found.span.file.rpartition("/")[0])
+    code = f"rewrite-map-unused{'' if element else '/other'}"
+    return finding(code, found.span, map=name, element=element)
 
 
 def _is_elsewhere(root: Element) -> bool:

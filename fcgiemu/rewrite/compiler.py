@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from xml.sax.saxutils import quoteattr
 
 from .. import catalogue
 from ..catalogue.findings import Finding, Span
@@ -17,6 +18,7 @@ from .inferred_behaviours import POLICY
 from .pattern import Matcher, compile_matcher, required_prefix
 from .pattern_errors import with_slashes
 from .regex import PatternError
+from .repaired_patterns import repaired
 from .rule import Condition, Rule, RuleAction, RuleList, SetVariable, never_holds
 from .state import RewriteState
 from .template import Lookup, Template, TemplateError, compile_template
@@ -104,7 +106,8 @@ class Compiler:
                 entries[key] = item.text("value")
                 continue
             assert item.span is not None
-            self.report("rewrite-map-duplicate-key", item.span, key=item.text("key"))
+            form = "/same" if entries[key] == item.text("value") else ""
+            self.report(f"rewrite-map-duplicate-key{form}", item.span, key=item.text("key"))
         return entries
 
     def template(self, source: str, span: Span, what: str) -> Template:
@@ -113,7 +116,14 @@ class Compiler:
         except TemplateError as error:
             meant = _DOUBLED.sub(r"\1", source)
             form = "/doubled" if meant != source else ""
-            self.report(f"rewrite-bad-template{form}", span, what=what, reason=error, meant=meant)
+            self.report(
+                f"rewrite-bad-template{form}",
+                span,
+                what=what,
+                reason=error,
+                source=source,
+                meant=meant,
+            )
             return compile_template("", {})
 
     def matcher(
@@ -132,9 +142,10 @@ class Compiler:
         try:
             return compile_matcher(pattern, syntax, ignore_case)
         except PatternError as error:
-            meant = "" if of_disk else with_slashes(pattern)
+            slashes = "" if of_disk else with_slashes(pattern)
+            meant = slashes or repaired(pattern)
             self.report(
-                f"rewrite-bad-pattern{'/backslash' if meant else ''}",
+                f"rewrite-bad-pattern{'/backslash' if slashes else '/meant' if meant else ''}",
                 span,
                 meant=meant,
                 what=what,
@@ -192,7 +203,8 @@ def _rule(compiler: Compiler, node: Node, scope: str, allowed: set[str] | None) 
         matcher = compiler.matcher(pattern, syntax, ignore_case, span, what)
         prefix = compiler.prefix(pattern, syntax, ignore_case)
         if syntax == "Wildcard" and "?" in pattern:
-            compiler.report("rewrite-wildcard-question-mark", span, what=what)
+            meant = f"url={quoteattr(pattern.replace('?', '*'))}"
+            compiler.report("rewrite-wildcard-question-mark", span, what=what, meant=meant)
     conditions = node.child("conditions")
     rule = Rule(
         name=name,

@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from xml.sax.saxutils import quoteattr
 
 from ..catalogue.findings import Finding, Span
 from ..config.merge import Node
@@ -138,11 +139,17 @@ def _rule(
     variable = match.text("serverVariable")
     header = _header_name(variable)
     if variable and not header:
-        compiler.report("rewrite-not-a-response-header", span, what=what, variable=variable)
+        meant = re.sub(r"^(?:HTTP_|RESPONSE-?)", "", variable.upper()).replace("-", "_")
+        compiler.report(
+            "rewrite-not-a-response-header", span, what=what, variable=variable, header=meant
+        )
         return None
     whole_body = not tags and not header
     if whole_body and syntax == "Wildcard":
-        compiler.report("rewrite-wildcard-body", node.span, what=what)
+        meant = ".*".join(map(re.escape, pattern.split("*")))
+        compiler.report(
+            "rewrite-wildcard-body", node.span, what=what, meant=f"pattern={quoteattr(meant)}"
+        )
     conditions = node.child("conditions")
     return (
         OutboundRule(

@@ -1,4 +1,6 @@
-"""What check says was meant: values of headers and attributes, and files that are not XML."""
+"""What check says was meant: values of headers and attributes, files that are not XML; and what a
+reader gets who follows the remedy of a finding to the letter.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +8,16 @@ from pathlib import Path
 
 import pytest
 
+from fcgiemu import catalogue
+from fcgiemu.catalogue import Example
 from fcgiemu.config import schema, values
 from fcgiemu.diagnosis.check import check
 from fcgiemu.site import Site
+from fcgiemu.testing import expectations
+from fcgiemu.testing.client import Client
 
-from ..sites import web_config, write
+from ..remedies import followed
+from ..sites import example_site, web_config, write
 
 #: A header, its value, and what is meant; "" where the value is right, or nothing is known.
 HEADERS = [
@@ -101,3 +108,57 @@ def test_files_that_are_something_else(tmp_path: Path, text: str, words: str) ->
     (tmp_path / "web.config").write_text(text, "utf-8")
     found = check(Site(tmp_path))
     assert found[0].severity == "error" and words in found[0].hint
+
+
+#: Examples whose remedy no test can follow, and why.
+NOT_FOLLOWED = {
+    "rewrite-query-in-pattern/other": "How the conditions are joined has to change: a choice.",
+    "rewrite-bad-reference/each": "What is to be made without the group is the author's.",
+    "rewrite-bad-reference/more": "What each group is to hold is the author's.",
+    "rewrite-variable-not-allowed": "It belongs into applicationHost.config.",
+    "rewrite-variable-name/alone": "It belongs into applicationHost.config.",
+    "rewrite-bad-pattern": "A pattern of another engine that this one has nothing like.",
+    "rewrite-bad-template/map": "The keys of the map are the author's.",
+    "rewrite-missing-url": "Where the rule leads is the author's.",
+    "rewrite-file-test-out-of-place": "Inbound rules do something else: it has to be thought out.",
+    "rewrite-folder-in-pattern/other": "The numbers of the groups change.",
+    "rewrite-user-variable": "The application has to do it.",
+    "rewrite-client-principal": "The application has to do it.",
+    "rewrite-map-unused/other": "What the map is for is the author's.",
+    "rewrite-target-glued/inside": "The group is in the middle of a pattern.",
+    "rewrite-fragment": "A script of the page has to do it.",
+    "rewrite-foreign-rules": "The rules have to be translated.",
+    "rewrite-foreign-rules/file": "The rules have to be translated.",
+    "rewrite-unknown-variable/none": "A note: the header may exist.",
+    "redirect-section/nowhere": "Where it leads is the author's.",
+}
+#: Findings that a remedy may bring, because what it makes work has a mistake of its own.
+NEXT = {"rewrite-to-source": {"iisnode-error-bodies"}}
+FOLLOWED = [
+    pytest.param(kind.code, example, id=name)
+    for kind in catalogue.kinds()
+    if kind.severity != "info" and kind.code.startswith(("rewrite-", "redirect-", "azure-"))
+    for name, example in kind.examples()
+    if name not in NOT_FOLLOWED and kind.needs in ("configuration", "files")
+]
+
+
+@pytest.mark.parametrize(("code", "example"), FOLLOWED)
+def test_remedies_do_what_they_promise(tmp_path: Path, code: str, example: Example) -> None:
+    """The finding goes, no other comes but notes, and a request gets what was meant."""
+    site = example_site(tmp_path, example, example.before)
+    before = check(site)
+    followed(site, next(found for found in before if found.code == code))
+    now = Site(tmp_path)
+    after = {found.code for found in check(now) if found.severity != "info"}
+    assert code not in after
+    assert after <= {found.code for found in before} | NEXT.get(code, set())
+    if example.expects:
+        lines = list(expectations.parse([example.expects[1]], code))
+        results = expectations.judge(Client(now).open, lines)
+        assert [result.differences for result in results] == [[]]
+
+
+def test_what_is_not_followed_exists() -> None:
+    names = {name for kind in catalogue.kinds() for name, _ in kind.examples()}
+    assert names >= set(NOT_FOLLOWED)

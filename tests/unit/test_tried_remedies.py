@@ -89,7 +89,7 @@ LOOPS = {
     "capitals": (redirect("{ToLower:{URL}}", 'url=".*[A-Z].*"'), 'ignoreCase="false"'),
     "two rules": (
         redirect("/docs/", 'url="^docs$"') + redirect("/docs", 'url="^docs/$"', name="back"),
-        "Remove one of the two: 'back'",
+        "Remove this rule, or 'back'",
     ),
     "two hosts": (
         redirect(WWW, conditions=test("HTTP_HOST", "^example\\.org$"))
@@ -98,7 +98,7 @@ LOOPS = {
             conditions=test("HTTP_HOST", "^www\\.example\\.org$"),
             name="back",
         ),
-        "Remove one of the two: 'back'",
+        "Remove this rule, or 'back'",
     ),
     "nothing that is known": (
         redirect("/{R:1}", any_of=test("HTTPS", "off") + test("REQUEST_METHOD", "GET")),

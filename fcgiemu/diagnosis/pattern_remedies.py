@@ -1,0 +1,99 @@
+"""What a pattern was meant to be that asks for more than the path: the query and the host are
+conditions of their own, and groups in them are {C:n}.
+"""
+
+from __future__ import annotations
+
+import re
+
+from ..rewrite.pattern import capture_count
+from ..rewrite.regex import PatternError
+from ..rewrite.rule import Rule
+from .condition_remedies import SCHEME, attributes
+
+#: Where the query begins in a pattern.
+_MARK = re.compile(r"\\\?|\[\?\]|[?&](?=[\w-]+=)")
+#: A host at the start of a pattern, up to its slash.
+_HOST = re.compile(r"\^?((?:\([^()]*\)[?]?|[^/()\\]|\\[^/])+?)(?:\\?/|\$?$)")
+
+
+def in_conditions(rule: Rule, pattern: str) -> str:
+    """The attributes and the condition of a rule whose pattern holds a query or a host; "" where
+    that is not known.
+    """
+    is_regex = rule.pattern_syntax == "ECMAScript"
+    url = rule.action.url.source if rule.action.url is not None else ""
+    if rule.match_any and rule.conditions or "{C:" in url:
+        return ""
+    mark = _MARK.search(pattern) if is_regex else re.search(r"\?", pattern)
+    if mark is not None:
+        before, behind = pattern[: mark.start()], pattern[mark.end() :]
+        name, tested = "{QUERY_STRING}", f"^{behind}" if is_regex else behind
+        path = f"{before}$" if is_regex else before
+        first = _count(before, rule)
+    else:
+        rest = SCHEME.sub("", pattern)
+        host = _HOST.match(rest)
+        if host is None:
+            return ""
+        name, tested = "{HTTP_HOST}", _anchored(host[1]) if is_regex else host[1]
+        left = rest[host.end() :] if host[0].endswith("/") else ""
+        path = (f"^{left}" if left else "^(.*)$") if is_regex else left or "*"
+        first = -1
+    moved = _count(tested, rule)
+    if first is None or moved is None or _count(path, rule) is None:
+        return ""
+    made = _renumbered(url, first, moved)
+    changed = {"url": made} if made != url else {}
+    if name == "{QUERY_STRING}" and rule.action.type == "Redirect":
+        changed["appendQueryString"] = "false"
+    action = f"{attributes(**changed)} in <action>, " if changed else ""
+    condition = f"<add {attributes(input=name, pattern=tested)} />"
+    return f"{attributes(url=path)} in <match>, {action}and add {condition} as a condition"
+
+
+def _anchored(host: str) -> str:
+    return "^" + re.sub(r"(?<!\\)\.(?![*+])", r"\\.", host) + "$"
+
+
+def _count(pattern: str, rule: Rule) -> int | None:
+    """The groups of a part of a pattern; None where it is not a pattern."""
+    try:
+        return capture_count(pattern, rule.pattern_syntax, rule.ignore_case)
+    except PatternError:
+        return None
+
+
+def _renumbered(url: str, first: int, moved: int) -> str:
+    """A target whose {R:n} are those of a pattern from which ``moved`` groups have gone: behind the
+    ``first`` ones, or at its start (-1).
+    """
+
+    def other(found: re.Match[str]) -> str:
+        number = int(found[1])
+        if first < 0:
+            return f"{{C:{number}}}" if 0 < number <= moved else f"{{R:{max(number - moved, 0)}}}"
+        return f"{{C:{number - first}}}" if first < number <= first + moved else found[0]
+
+    return re.sub(r"\{R:(\d)\}", other, url)
+
+
+def below_folder(pattern: str, folder: str) -> str:
+    """A pattern of a folder's own file without the name of that folder; "" where that is not
+    known. ``folder`` is its path.
+    """
+    last = folder.rpartition("/")[2]
+    names = "|".join(map(re.escape, {folder, last}))
+    found = re.match(rf"(?i)(\^?)(?:/\?)?(?:{names})(?:\\?/)?(?:(?<=/)\?)?", pattern)
+    if found is None:
+        return ""
+    rest = re.sub(r"^\(\\?/\.([*+])\)\?", r"(.\1)", pattern[found.end() :])
+    return found[1] + rest if not rest.startswith(("*", "?", "+")) or pattern == "*" else ""
+
+
+def with_slash(pattern: str) -> str:
+    """A pattern that ends with a group for the rest of a path, which begins with a slash or is
+    empty; "" for another one.
+    """
+    found = re.fullmatch(r"(.*[\w)])\(\.([*+])\)\$?", pattern)
+    return f"{found[1]}(/.*)?$" if found else ""

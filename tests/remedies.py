@@ -1,0 +1,357 @@
+"""What a person gets who follows a printed remedy to the letter, and nothing but the letter.
+
+A hint is a sentence of a few shapes ("Write pattern="^a$".", "Add <add … /> as a condition."). Each
+shape has its function here, which finds the place as a reader does: it is in the element that the
+finding is about, and what a message quotes is what is replaced. A remedy of several sentences, or
+with a choice, is read up to the first that says something: that has to be the right one.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from xml.parsers import expat
+
+from fcgiemu.catalogue.findings import Finding, Span
+from fcgiemu.diagnosis import fixes
+from fcgiemu.site import Site
+
+#: A change of the file: as a fix of the catalogue, and its place.
+Change = tuple[str, Span]
+
+
+@dataclass(slots=True)
+class Element:
+    """An element of a file."""
+
+    tag: str
+    attributes: dict[str, str]
+    span: Span
+    parent: Element | None
+    inside: list[Element] = field(default_factory=list)
+
+    def all(self) -> Iterator[Element]:
+        """This element and those below it."""
+        yield self
+        for element in self.inside:
+            yield from element.all()
+
+    def around(self) -> Iterator[Element]:
+        """The elements around this one, the nearest first."""
+        if self.parent is not None:
+            yield self.parent
+            yield from self.parent.around()
+
+
+def elements(file: str, data: bytes) -> list[Element]:
+    """The elements of a file, in its order; none where it is not XML."""
+    found: list[Element] = []
+    opened: list[Element] = []
+    parser = expat.ParserCreate()
+
+    def start(tag: str, attributes: dict[str, str]) -> None:
+        span = Span(file, parser.CurrentLineNumber, parser.CurrentColumnNumber + 1)
+        element = Element(tag, attributes, span, opened[-1] if opened else None)
+        for outer in opened[-1:]:
+            outer.inside.append(element)
+        opened.append(element)
+        found.append(element)
+
+    def end(_tag: str) -> None:
+        opened.pop()
+
+    parser.StartElementHandler = start
+    parser.EndElementHandler = end
+    try:
+        parser.Parse(data, True)
+    except expat.ExpatError:
+        return []
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """A finding, as its reader sees it beside the file."""
+
+    finding: Finding
+    everything: list[Element]
+    data: bytes
+
+    @property
+    def element(self) -> Element:
+        """The element that the finding is about."""
+        span = self.finding.span
+        return next(one for one in self.everything if one.span == span)
+
+    def holder(self, name: str) -> Element:
+        """The element that has an attribute, or may have it."""
+        near = [*self.element.all(), *self.element.around()]
+        known = next((one for one in near if name in one.attributes), None)
+        place = _PLACES.get(name)
+        return known or next((one for one in near if one.tag == place), self.element)
+
+    def quoted(self) -> tuple[Element, str]:
+        """The attribute whose value the message quotes. Raises Unclear where there is none."""
+        said = self.finding.message
+        for element in [*self.element.all(), *self.element.around()]:
+            for name, value in element.attributes.items():
+                if name != "name" and value.strip() and f"'{value.strip()}'" in said:
+                    return element, name
+        for element in self.element.all():
+            for name, value in element.attributes.items():
+                if name != "name" and value.strip() and value.strip() in said:
+                    return element, name
+        raise Unclear(said)
+
+    def first(self, tag: str, name: str = "") -> Element:
+        """The element of a name that a reader takes: in the one that the finding is about, around
+        it, then the first of the file. Raises Unclear where there is none.
+        """
+        near = [*self.element.all(), *self.element.around(), *self.everything]
+        found = next(
+            (one for one in near if one.tag == tag and name in ("", one.attributes.get("name"))),
+            None,
+        )
+        if found is None:
+            raise Unclear(f"no <{tag}>")
+        return found
+
+    def called(self, name: str) -> Element:
+        """The rule or handler of a name. Raises Unclear where there is none."""
+        for one in self.everything:
+            if one.attributes.get("name") == name:
+                return one
+        raise Unclear(f"nothing is called {name}")
+
+
+class Unclear(Exception):
+    """A remedy that cannot be followed as it is written."""
+
+
+#: Attributes -> the elements that take them, where the element of the finding does not.
+_PLACES = {
+    "logicalGrouping": "conditions",
+    "trackAllCaptures": "conditions",
+    "appendQueryString": "action",
+    "redirectType": "action",
+    "statusCode": "action",
+}
+
+
+def _value(reader: Reader, text: str) -> list[Change]:
+    element, name = reader.quoted()
+    return [(f"@{name}={text}", element.span)]
+
+
+def _writes(reader: Reader, text: str) -> list[Change]:
+    """Attributes with the place of each, and elements: ``a="b" in <match> and c="d" in <action>,
+    and add <add … /> as a condition``.
+    """
+    made: list[Change] = []
+    while part := _PART.match(text):
+        if part["element"]:
+            made += (
+                _condition(reader, part["element"])
+                if part["kind"]
+                else _into(reader, part["element"], f"<{part['into']}> in <{part['outer']}>")
+            )
+        else:
+            made += _attributes(reader, part["attributes"], part["place"] or "")
+        text = text[part.end() :]
+    return made
+
+
+#: A part of what is to be written.
+_PART = re.compile(
+    r"(?:,? and |, |Write )*(?:(?P<attributes>[\w.]+=\"[^\"]*\"(?: [\w.]+=\"[^\"]*\")*)"
+    r"(?: in (?P<place>the condition <add .*?>|<[\w.]+(?: name=\"[^\"]*\")?>"
+    r"|(?:rule|the handler) '.*?'(?= |[.,:]|$)))?"
+    r"|add (?P<element><add .*?/>) (?:as a (?P<kind>condition)|to <(?P<into>[\w.]+)> in <(?P<outer>[\w.]+)>))"
+)
+
+
+def _attributes(reader: Reader, text: str, place: str) -> list[Change]:
+    if place.startswith("<"):
+        tag, name = re.findall(r'<([\w.]+)(?: name="([^"]*)")?', place)[0]
+        element = reader.first(tag, html.unescape(name))
+    elif called := re.search(r"(?:rule|handler) '(.*)'", place):
+        element = reader.called(called[1])
+    elif place:
+        element = _tested(reader, place)
+    else:
+        return [(f"@{n}={html.unescape(v)}", reader.holder(n).span) for n, v in _PAIR.findall(text)]
+    return [(f"@{n}={html.unescape(v)}", element.span) for n, v in _PAIR.findall(text)]
+
+
+#: An attribute in a text.
+_PAIR = re.compile(r"([\w.]+)=\"([^\"]*)\"")
+
+
+def _tested(reader: Reader, text: str) -> Element:
+    """The condition that a remedy names by its attributes."""
+    wanted = {name: html.unescape(value) for name, value in _PAIR.findall(text)}
+    for one in [*reader.element.all(), *reader.element.around(), *reader.everything]:
+        if wanted.items() <= one.attributes.items():
+            return one
+    raise Unclear(f"there is no {text}")
+
+
+def _condition(reader: Reader, element: str, rule: str = "") -> list[Change]:
+    place = reader.called(rule) if rule else _rule(reader)
+    return [(f"inside(conditions)={element}", place.span)]
+
+
+def _rule(reader: Reader) -> Element:
+    return next(one for one in [reader.element, *reader.element.around()] if one.tag == "rule")
+
+
+def _put(reader: Reader, element: str, before: str = "") -> list[Change]:
+    place = reader.called(before) if before else _rule(reader)
+    return [(f"before()={element}", place.span)]
+
+
+def _move(reader: Reader, earlier: str) -> list[Change]:
+    there = re.search(r"\(([\w./-]+):(\d+):(\d+)\)", reader.finding.message)
+    if there is None:
+        raise Unclear("before what?")
+    span = Span(there[1], int(there[2]), int(there[3]))
+    text = fixes.source(reader.data, reader.element.span)
+    return [(f"before()={text}", span), ("without()=", reader.element.span)]
+
+
+def _into(reader: Reader, element: str, places: str) -> list[Change]:
+    """An element to the end of the innermost of ``places``, which are made where they are not."""
+    named = [
+        tag
+        for part in reversed(re.split(r" (?:in|of) ", places))
+        for tag in re.findall(r"<([\w.]+)", part)
+    ]
+    known = {one.tag for one in _near(reader)}
+    inner = element
+    while named:
+        tag = named.pop()
+        if tag in known:
+            return [(f"inside({tag})={inner}", reader.first(tag).span)]
+        inner = f"<{tag}>{inner}</{tag}>"
+    if inner.startswith("<appSettings"):
+        return [(f"inside(configuration)={inner}", reader.everything[0].span)]
+    return [(f"inside(system.webServer)={inner}", reader.first("system.webServer").span)]
+
+
+def _near(reader: Reader) -> list[Element]:
+    return [*reader.element.all(), *reader.element.around(), *reader.everything]
+
+
+def _key(reader: Reader, new: str, old: str) -> list[Change]:
+    return [
+        (f"@key={new}", one.span) for one in reader.everything if one.attributes.get("key") == old
+    ]
+
+
+def _remove(reader: Reader, *_: str) -> list[Change]:
+    return [("without()=", reader.element.span)]
+
+
+def _remove_attribute(reader: Reader, name: str, value: str = "", place: str = "") -> list[Change]:
+    element = _tested(reader, place) if place else reader.holder(name)
+    return [(f"without(@{name})=", element.span)]
+
+
+def _replaced(reader: Reader, new: str, old: str) -> list[Change]:
+    """A text for another, wherever the rule has it."""
+    return [
+        (f"@{name}={value.replace(old, new)}", one.span)
+        for one in reader.element.all()
+        for name, value in one.attributes.items()
+        if old in value
+    ]
+
+
+def _name(reader: Reader, tag: str) -> list[Change]:
+    return [(f"name()={tag}", reader.element.span)]
+
+
+def _tests(reader: Reader, text: str, tests: str) -> list[Change]:
+    """Attributes of the file tests of a rule, and how its conditions are joined."""
+    made = [
+        change
+        for one in _rule(reader).all()
+        if one.attributes.get("matchType", "?") in tests
+        for change in [(f"@{name}={value}", one.span) for name, value in _PAIR.findall(text)]
+    ]
+    joined = 'under logicalGrouping="MatchAll"' in reader.finding.hint
+    return made + ([("conditions/@logicalGrouping=MatchAll", _rule(reader).span)] if joined else [])
+
+
+def _merge(reader: Reader, text: str, first: str, second: str) -> list[Change]:
+    return [
+        *_attributes(reader, text, first.replace("<add", "")),
+        ("without()=", _tested(reader, second).span),
+    ]
+
+
+SHAPES: list[tuple[str, Callable[..., list[Change]]]] = [
+    (
+        r"Write ([\w.]+=\"[^\"]*\") in its (IsFile|IsDirectory|IsFile and IsDirectory) conditions?",
+        _tests,
+    ),
+    (r"Write (pattern=\"[^\"]*\") in the condition (<add .*?>), and remove (<add .*?>)\.$", _merge),
+    (r"Write '(.*?)'(?=[.:,;]|$| in )", _value),
+    (r"Write key=\"(.*?)\" for key=\"(.*?)\"", _key),
+    (
+        r"((?:Write|Did you mean) [\w.]+=\".*)",
+        lambda r, t: _writes(r, t.replace("Did you mean", "Write")),
+    ),
+    (r"Write <[\w.]+ ((?:[\w]+=\"[^\"]*\" ?)+)>\.", lambda r, t: _attributes(r, t, "")),
+    (r"Write ([^\s\"<]+) for ([^\s\"<]+?)[.:](?: |$)", _replaced),
+    (r"Add (<add .*?/>) as a condition to rule '(.*?)' \(", _condition),
+    (r"Add (<add .*?/>) as a condition", _condition),
+    (r"Put (<rule .*?</rule>) before rule '(.*?)'(?=[.:]|$)", _put),
+    (r"Put (<rule .*?</rule>) before it", _put),
+    (r"(Put this (?:rule|handler) before it)", _move),
+    (
+        r"Add (<.*?>) (?:with its keys )?(?:at the end of|to|after it|after) ((?:<[\w.]+>(?: in )?)+)",
+        _into,
+    ),
+    (
+        r"Add (<location .*</location>) to <configuration>",
+        lambda r, e: [(f"inside(configuration)={e}", r.everything[0].span)],
+    ),
+    (r"Add (<add key=.*?/>) to appSettings", lambda r, e: _into(r, e, "<appSettings>")),
+    (
+        r"(?:Leave out|Remove) (\w+)=\"(\w+)\"(?: in (<add .*?>|<rewriteMap .*?>))?",
+        _remove_attribute,
+    ),
+    (r"Remove (?:rule|the handler) '(.*?)'", lambda r, name: [("without()=", r.called(name).span)]),
+    (
+        r"Remove <add .*?/> \(([\w./-]+):(\d+):(\d+)\)",
+        lambda r, *at: [("without()=", Span(at[0], int(at[1]), int(at[2])))],
+    ),
+    (r"Remove (<add .*?>)(?=[.:])", lambda r, text: [("without()=", _tested(r, text).span)]),
+    (r"Remove (?:it|this|the entry|the section|the handler)\b", _remove),
+    (r"(?:Write|Did you mean) <(\w+)>(?: for <\w+>.*)?[.?]", _name),
+    (r"(?:Write|Did you mean) ([^\s<'\"].*?)[.?]$", _value),
+]
+
+
+def followed(site: Site, finding: Finding) -> None:
+    """Change the files of a site as the remedy of a finding says. Raises Unclear where it does not
+    say it so that a reader can do it.
+    """
+    assert finding.span is not None
+    name = finding.span.file
+    path = Path(site.path, *name.split("/"))
+    data = path.read_bytes()
+    reader = Reader(finding, elements(name, data), data)
+    for shape, follow in SHAPES:
+        found = re.match(shape, finding.hint)
+        if found:
+            changed = fixes.applied(data, follow(reader, *filter(None, found.groups())))
+            if changed is None:
+                raise Unclear(f"cannot be done: {finding.hint}")
+            path.write_bytes(changed)
+            return
+    raise Unclear(finding.hint)
