@@ -182,7 +182,7 @@ def _attributes(reader: Reader, text: str, place: str) -> list[Change]:
     elif place:
         element = _tested(reader, place)
     else:
-        return [(f"@{n}={html.unescape(v)}", reader.holder(n).span) for n, v in _PAIR.findall(text)]
+        element = reader.holder(_PAIR.findall(text)[0][0])
     return [(f"@{n}={html.unescape(v)}", element.span) for n, v in _PAIR.findall(text)]
 
 
@@ -311,6 +311,7 @@ SHAPES: list[tuple[str, Callable[..., list[Change]]]] = [
     (r"Add (<add .*?/>) as a condition", _condition),
     (r"Put (<rule .*?</rule>) before rule '(.*?)'(?=[.:]|$)", _put),
     (r"Put (<rule .*?</rule>) before it", _put),
+    (r"Write (<remove .*?/>) before this rule", _put),
     (r"(Put this (?:rule|handler) before it)", _move),
     (
         r"Add (<.*?>) (?:with its keys )?(?:at the end of|to|after it|after) ((?:<[\w.]+>(?: in )?)+)",

@@ -20,6 +20,7 @@ from ..hosting import Hosting
 from ..rewrite.compiler import inbound
 from ..rewrite.rule import Condition, Rule
 from . import pattern_remedies, rewrite_patterns, sample_requests
+from .condition_remedies import attributes
 from .rule_kinds import is_universal
 
 #: Variables that hold the whole path.
@@ -124,7 +125,7 @@ def _leaves(site: Hosting, rule: Rule, url: str) -> Iterator[Finding]:
         pattern = written if is_universal(rule) else rewrite_patterns.whole(written)
         form = "twice" if pattern == written else "twice-part"
         values |= {"made": f"{doubled}{rule.base}/", "meant": f"{doubled}/{{R:0}}"}
-        values["pattern"] = pattern
+        values |= {"target": attributes(url=values["meant"]), "whole": attributes(url=pattern)}
     elif url == "/":
         form = "root" if _has_page(site, rule, "/index.html") else ""
     elif url.startswith("/") and _is_here(site, rule.base, url):

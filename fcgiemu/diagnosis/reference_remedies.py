@@ -61,15 +61,15 @@ def of_rule(rule: Rule, text: str, number: int, groups: int) -> str:
 
 def of_pattern(rule: Rule, text: str) -> str:
     """What to write for the ``{C:n}`` of a text where no condition has groups: those of the rule's
-    own pattern, or the host where they are the host of a target.
+    own pattern; "" where they are the host of a target.
     """
     groups = 0 if rule.negate else count(rule.pattern or "", rule)
     made = text
     for number in sorted(set(re.findall(r"\{C:(\d)\}", text))):
         name = f"{{C:{number}}}"
         if re.search(_IS_HOST.format(f"C:{number}"), made):
-            made = made.replace(name, "{HTTP_HOST}")
-        elif rule.negate:
+            return ""
+        if rule.negate:
             made = _as_url(made, name)
         else:
             made = made.replace(name, f"{{R:{min(int(number), groups)}}}")

@@ -66,11 +66,12 @@ def _references(rule: Rule) -> Iterator[Finding]:
                 )
     for text in texts:
         if re.search(r"\{C:\d{1,2}\}", text) and not rule.conditions:
+            meant = reference_remedies.of_pattern(rule, text)
             yield finding(
-                "rewrite-bad-reference/condition",
+                f"rewrite-bad-reference/{'no-condition' if meant else 'condition'}",
                 rule.span,
                 rule=rule.name,
-                meant=reference_remedies.of_pattern(rule, text),
+                meant=meant,
             )
         elif rule.conditions:
             yield from _captures(rule, text)
@@ -110,8 +111,10 @@ def _captures(rule: Rule, text: str) -> Iterator[Finding]:
     highest = max(numbers)
     if not counts:
         meant = _with_host(rule, text)
-        form = "host" if meant else "negated"
-        meant = meant or reference_remedies.of_pattern(rule, text)
+        form = "host"
+        if not meant:
+            meant = reference_remedies.of_pattern(rule, text)
+            form = "all-negated" if meant else "negated"
     elif rule.match_any and not highest <= min(counts):
         meant = reference_remedies.of_conditions(rule, text, highest, counts)
         form = "alternatives" if highest > max(counts) else "any" if meant else "each"

@@ -45,7 +45,8 @@ def findings(files: Sequence[ConfigFile], host: Sequence[ConfigFile]) -> Iterato
 
 def _unused(name: str, found: Element) -> Finding:
     pairs = [
-        (part.attributes.get("key", ""), part.attributes.get("value", "")) for part in found.parts
+        (part.attributes.get("key", ""), part.attributes.get("value", ""))
+        for part in found.children
     ]
     element = map_remedies.rule_for(name, pairs, found.span.file.rpartition("/")[0])
     code = f"rewrite-map-unused{'' if element else '/other'}"

@@ -143,7 +143,7 @@ class Compiler:
             return compile_matcher(pattern, syntax, ignore_case)
         except PatternError as error:
             slashes = "" if of_disk else with_slashes(pattern)
-            meant = slashes or repaired(pattern)
+            meant = slashes or ("" if of_disk else repaired(pattern))
             self.report(
                 f"rewrite-bad-pattern{'/backslash' if slashes else '/meant' if meant else ''}",
                 span,

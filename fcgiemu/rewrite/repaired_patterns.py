@@ -70,9 +70,8 @@ _KNOWN = "bBdDsSwWcfnrtvxu"
 
 
 def _sets(pattern: str) -> str:
-    """Ranges that end before they begin, and hyphens that are no range."""
-    text = pattern.replace("A-z", "A-Za-z").replace("a-Z", "a-zA-Z")
-    return re.sub(r"(\[[^\]]*?)(\\[wds])-(?=[^\]])([^\]]*)\]", r"\1\2\3-]", text)
+    """Ranges that end before they begin."""
+    return pattern.replace("A-z", "A-Za-z").replace("a-Z", "a-zA-Z")
 
 
 def _brackets(pattern: str) -> str:

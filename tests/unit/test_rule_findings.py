@@ -259,9 +259,9 @@ OF_FOLDERS: dict[str, tuple[Mapping[str, str], str, str]] = {
     "its own name": (
         PAGE,
         rule("^blog/(\\d+)$", redirect("p?id={R:1}")),
-        "Remove the folder's name",
+        "Write '^(\\d+)$'.",
     ),
-    "its own name, of PHP": ({"index.php": ""}, rule("^blog/", redirect("new")), "Remove the"),
+    "its own name, of PHP": ({"index.php": ""}, rule("^blog/", redirect("new")), "Write '^'"),
     "its own name, where it may be the site": ({}, rule("^blog/", redirect("new")), ""),
     "its own name, of a folder in it": (
         PAGE | {"blog/blog/x.txt": ""},
@@ -288,12 +288,12 @@ OF_FOLDERS: dict[str, tuple[Mapping[str, str], str, str]] = {
     "the whole path below a folder": (
         PAGE | {"blog/public/site.css": ""},
         rule("\\.(css|js)$", rewrite("public{REQUEST_URI}") + ' appendQueryString="false"'),
-        "Write 'public/{R:0}', and '^.*\\.(css|js)$' as the pattern",
+        'Write url="public/{R:0}" in <action> and url="^.*\\.(css|js)$" in <match>',
     ),
     "the whole path below a folder, of alternatives": (
         PAGE | {"blog/public/css/site.css": ""},
         rule("^css/|^js/", rewrite("/blog/public{URL}")),
-        "Write '/blog/public/{R:0}', and '(?:^css/|^js/).*$' as",
+        'Write url="/blog/public/{R:0}" in <action> and url="(?:^css/|^js/).*$" in <match>',
     ),
     "every path below a folder": (
         PAGE | {"blog/public/site.css": ""},
@@ -380,13 +380,13 @@ MEANT: dict[str, tuple[Mapping[str, str], str, str, str]] = {
         {},
         no_host(r"^www\.(.+)$", "https://www.{C:1}/{R:1}"),
         "rewrite-bad-reference",
-        "Write 'https://www.{HTTP_HOST}/{R:1}'.",
+        'Write url="https://www.{HTTP_HOST}/{R:1}" in <action>.',
     ),
     "the host, of which the second group is meant": (
         {},
         no_host(r"^(www|blog)\.(.*)$", "https://www.{C:2}{URL}"),
         "rewrite-bad-reference",
-        "Write 'https://www.{HTTP_HOST}{URL}'.",
+        'Write url="https://www.{HTTP_HOST}{URL}" in <action>.',
     ),
     "the host, to which it would come back": (
         {},

@@ -1,0 +1,38 @@
+"""Patterns that IIS refuses, and what was meant."""
+
+from __future__ import annotations
+
+import pytest
+
+from fcgiemu.rewrite.regex import PatternError, compile_pattern
+from fcgiemu.rewrite.repaired_patterns import repaired
+
+#: A pattern that is refused, and what was meant; "" where that is not known.
+PATTERNS = [
+    ("*", "^(.*)$"),
+    ("^*$", "^(.*)$"),
+    ("*.php", r"^(.*)\.php$"),
+    ("(*)", "(.*)"),
+    ("a**", "^a(.*)$"),
+    ("^(.**)$", "^(.*)$"),
+    ("^(.*$", "^(.*)$"),
+    ("^([a-z]+$", "^([a-z]+)$"),
+    ("^[a-z$", "^[a-z]$"),
+    ("^a)b$", "^ab$"),
+    ("(?i)^old$", "^old$"),
+    (r"(?<name>\d+)", r"(\d+)"),
+    ("^(?P<id>[0-9]+)/$", "^([0-9]+)/$"),
+    ("[a-Z]+", "[a-zA-Z]+"),
+    (r"[\w-.]+", r"[\w.-]+"),
+    (r"^blog\(.*)", "^blog/(.*)"),
+    ("^x{id}$", r"^x\{id\}$"),
+    ("^(?<!x)y", ""),
+    ("^/{C:1}", ""),
+]
+
+
+@pytest.mark.parametrize(("pattern", "meant"), PATTERNS)
+def test_what_was_meant(pattern: str, meant: str) -> None:
+    with pytest.raises(PatternError):
+        compile_pattern(pattern, ignore_case=True)
+    assert repaired(pattern) == meant
