@@ -255,6 +255,14 @@ def _remove(reader: Reader, *_: str) -> list[Change]:
     return [("without()=", reader.element.span)]
 
 
+def _named(reader: Reader, new: str) -> list[Change]:
+    """A name for the one in quotation marks."""
+    old = re.search(r"\"([^\"]+)\"", reader.finding.message)
+    if old is None:
+        return _value(reader, new)
+    return _replaced(reader, new, old[1])
+
+
 def _remove_attribute(reader: Reader, name: str, value: str = "", place: str = "") -> list[Change]:
     element = _tested(reader, place) if place else reader.holder(name)
     return [(f"without(@{name})=", element.span)]
@@ -333,6 +341,7 @@ SHAPES: list[tuple[str, Callable[..., list[Change]]]] = [
     ),
     (r"Remove (<add .*?>)(?=[.:])", lambda r, text: [("without()=", _tested(r, text).span)]),
     (r"Remove (?:it|this|the entry|the section|the handler)\b", _remove),
+    (r"Did you mean ([\w-]+)\?", _named),
     (r"(?:Write|Did you mean) <(\w+)>(?: for <\w+>.*)?[.?]", _name),
     (r"(?:Write|Did you mean) ([^\s<'\"].*?)[.?]$", _value),
 ]

@@ -26,8 +26,7 @@ def near_map(finding: Finding, names: Iterable[str]) -> Finding:
     known |= {name.lower(): name for name in ("ToLower", "UrlEncode", "UrlDecode")}
     near = get_close_matches(missing[1].lower(), known, 1)
     if near:
-        text = hint("rewrite-bad-template/near", near=known[near[0]], missing=missing[1])
-        return replace(finding, hint=text)
+        return replace(finding, hint=hint("rewrite-bad-template/near", near=known[near[0]]))
     return replace(finding, hint=hint("rewrite-bad-template/map", missing=missing[1]))
 
 

@@ -334,7 +334,7 @@ REMEDIES = [
     (
         '<rule name="one" stopProcessing="true"><match url=".*" /><action type="None" /></rule>'
         '<rule name="two"><match url="(.*)" /><action type="None" /></rule>',
-        "Remove one of the two",
+        "Remove rule 'one'",
     ),
 ]
 
@@ -723,7 +723,11 @@ def test_hidden_files_need_a_handler_that_would_serve_them(make_site: Callable[.
         (["--select", "nonsense"], 2, "No finding has the code 'nonsense'"),
         (["--ignore", "rewrite-leading-slahs"], 2, "Did you mean rewrite-leading-slash?"),
         (["--explain", "redirect-loop"], 0, "redirects for ever"),
-        (["--explain", "azure-page-static-rule"], 0, '> Give the rule that follows <add input="{'),
+        (
+            ["--explain", "azure-page-static-rule"],
+            0,
+            '> Write input="{REQUEST_FILENAME}" matchType=',
+        ),
         (["--explain", "redirect-lop"], 2, "Did you mean redirect-loop?"),
     ],
 )
