@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from xml.sax.saxutils import quoteattr
+from html import escape
 
 from .. import catalogue
 from ..catalogue.findings import Finding, Span
@@ -203,7 +203,7 @@ def _rule(compiler: Compiler, node: Node, scope: str, allowed: set[str] | None) 
         matcher = compiler.matcher(pattern, syntax, ignore_case, span, what)
         prefix = compiler.prefix(pattern, syntax, ignore_case)
         if syntax == "Wildcard" and "?" in pattern:
-            meant = f"url={quoteattr(pattern.replace('?', '*'))}"
+            meant = f'url="{escape(pattern.replace("?", "*"))}"'
             compiler.report("rewrite-wildcard-question-mark", span, what=what, meant=meant)
     conditions = node.child("conditions")
     rule = Rule(

@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from xml.sax.saxutils import quoteattr
+from html import escape
 
 from ..catalogue.findings import Finding, Span
 from ..config.merge import Node
@@ -148,7 +148,7 @@ def _rule(
     if whole_body and syntax == "Wildcard":
         meant = ".*".join(map(re.escape, pattern.split("*")))
         compiler.report(
-            "rewrite-wildcard-body", node.span, what=what, meant=f"pattern={quoteattr(meant)}"
+            "rewrite-wildcard-body", node.span, what=what, meant=f'pattern="{escape(meant)}"'
         )
     conditions = node.child("conditions")
     return (
