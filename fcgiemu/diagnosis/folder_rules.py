@@ -21,7 +21,7 @@ from ..rewrite.compiler import inbound
 from ..rewrite.rule import Condition, Rule
 from . import pattern_remedies, rewrite_patterns, sample_requests
 from .condition_remedies import attributes
-from .rule_kinds import is_universal
+from .rule_kinds import is_universal, leads_into
 
 #: Variables that hold the whole path.
 _PATHS = frozenset(
@@ -37,11 +37,14 @@ def findings(
     outside: Container[Span],
 ) -> Iterator[Finding]:
     """Findings about the rules ``own`` of ``file``, as they are in ``effective``; ``outside`` are
-    those that it has from the file's folder.
+    those that it has from the file's folder. A folder that a rule of the root leads every URL into
+    is the root for its visitors.
     """
     place = _location(effective, file)
+    led = set(map(leads_into, effective.view(inbound).rules)) if own else ()
     for rule in own:
-        yield from _of_rule(site, rule)
+        if rule.base.lower() not in led:
+            yield from _of_rule(site, rule)
         if place and rule.span not in outside:
             yield from _of_location(rule, place)
 
@@ -70,7 +73,7 @@ def _of_rule(site: Hosting, rule: Rule) -> Iterator[Finding]:
 
 
 #: Folders that a build fills, or that a server has as its root: the page beside them is a source.
-_BUILT = re.compile(r"(?i)(?:dist|build|public|www|wwwroot|out|static|web|htdocs|src|deploy)")
+BUILT = re.compile(r"(?i)(?:dist|build|public|www|wwwroot|out|static|web|htdocs|src|deploy)")
 #: Names of folders that URLs of an application begin with as well.
 _OF_APPLICATIONS = re.compile(r"(?i)(?:api|app|server|client|backend|frontend)s?")
 #: Pages that a site has at its root.
@@ -81,7 +84,7 @@ def _is_of_a_site(site: Hosting, rule: Rule) -> bool:
     """Whether the folder of a rule lies in a site that has a page of its own."""
     folder = rule.base.rpartition("/")[2]
     has_page = any(site.find(f"/{page}") is not None for page in _PAGES)
-    return has_page and not _BUILT.fullmatch(folder)
+    return has_page and not BUILT.fullmatch(folder)
 
 
 def _of_folder(site: Hosting, rule: Rule, is_sure: bool) -> Iterator[Finding]:

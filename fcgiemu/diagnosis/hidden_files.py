@@ -26,7 +26,7 @@ from ..trace import Trace
 from . import file_handlers, folder_rules
 from .rewrite_conditions import is_always
 from .rewrite_targets import is_inverted
-from .rule_kinds import is_universal, stops
+from .rule_kinds import DOWN, is_universal, stops
 from .tried_remedies import Remedy, first_that_works
 
 #: Files that people link to; a rule that takes them away is worth a word.
@@ -258,10 +258,6 @@ def _is_of_its_log(site: Site, path: str, action: CallIisnode) -> bool:
     return Path(site.local_path(path)).is_relative_to(iisnode.log_folder(site, action))
 
 
-#: Pages that stand for a whole site while it is down.
-_DOWN = re.compile(r"(?i)maint|offline|down|wartung|construct|soon|503|closed|unavailable")
-
-
 def _is_meant(path: str, served: str) -> bool:
     """Whether a file is served in the place of another that is meant to stand for it: of the same
     name, in another folder or format.
@@ -278,7 +274,7 @@ def _may_hide(rule: Rule) -> bool:
     if (
         is_inverted(rule)
         or is_always(rule)
-        or _DOWN.search(rule.action.url.source if rule.action.url else "")
+        or DOWN.search(rule.action.url.source if rule.action.url else "")
     ):
         return False  # said already, or on purpose
     is_foreign = rule.action.url and targets.is_foreign(rule.action.url.source)

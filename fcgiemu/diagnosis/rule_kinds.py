@@ -1,11 +1,14 @@
-"""What kind of rule one is: for every URL, a fallback for what is not a file, one that stops."""
+"""What kind of rule one is: for every URL, a fallback for what is not a file, one that stops, one
+that leads into a folder.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 
-from ..rewrite.rule import Rule
+from ..rewrite import targets
+from ..rewrite.rule import Condition, Rule
 
 #: Patterns that every URL matches, as people write them.
 UNIVERSAL = frozenset(
@@ -30,6 +33,15 @@ UNIVERSAL = frozenset(
 
 #: Targets that leave a URL as it is: such a rule only stops, or sets variables.
 SAME = frozenset({"{R:0}", "{R:1}", "{URL}", "/{R:0}", "/{R:1}"})
+
+#: Pages that stand for a whole site while it is down.
+DOWN = re.compile(r"(?i)maint|offline|down|wartung|construct|soon|503|closed|unavailable")
+
+
+def is_for_maintenance(rule: Rule) -> bool:
+    """Whether a rule puts a page, or a 503, in the place of the whole site."""
+    is_answer = rule.action.type == "CustomResponse" and rule.action.status == 503
+    return is_universal(rule) and (is_answer or DOWN.search(target(rule)) is not None)
 
 
 def is_universal(rule: Rule) -> bool:
@@ -96,3 +108,55 @@ def is_fallback(rule: Rule) -> bool:
             condition.match_type != "Pattern" and condition.negate for condition in rule.conditions
         )
     )
+
+
+def target(rule: Rule) -> str:
+    """The target of a rule; "" for none."""
+    return rule.action.url.source if rule.action.url is not None else ""
+
+
+def goes_to(rule: Rule) -> str:
+    """The target of a rewrite within the site as a path from its root; "" for others."""
+    url = target(rule).replace("\\", "/")
+    if rule.action.type != "Rewrite" or targets.is_foreign(url) or not url:
+        return ""
+    return url if url.startswith("/") else f"{rule.base}/{url}"
+
+
+#: A target that is the whole URL below a folder.
+_BELOW = re.compile(r"(?i)(/[^{?]+?)(?:/\{R:[01]\}|/?\{(?:REQUEST_URI|URL|PATH_INFO)\})")
+#: A pattern for every URL but some.
+_ALL_BUT = re.compile(r"\^?\(\?!(?:[^()]|\([^()]*\))*\)\(?\.[*+]\)?\$?")
+#: Variables by which a rule leaves out the URLs of a folder.
+_EXCEPTIONS = frozenset({"{REQUEST_URI}", "{URL}", "{PATH_INFO}"})
+
+
+def leads_into(rule: Rule) -> str:
+    """The folder that a rule leads every URL into, in lower case; "" for none. A condition may ask
+    for files, or leave out the folder itself.
+    """
+    below = _BELOW.fullmatch(goes_to(rule))
+    return below[1].lower() if below and _is_for_nearly_all(rule) else ""
+
+
+def _is_for_nearly_all(rule: Rule) -> bool:
+    """Whether a rule takes every URL but those of some folders."""
+    pattern = _ALL_BUT.fullmatch(rule.pattern or "") if not rule.negate else None
+    is_for_all = is_universal(rule) or pattern is not None
+    return is_for_all and not rule.match_any and all(map(_leaves, rule.conditions))
+
+
+def _leaves(condition: Condition) -> bool:
+    """Whether a condition holds for the URLs that a folder is meant for."""
+    name = condition.input.source.strip().upper()
+    if condition.match_type == "Pattern":
+        return condition.negate and name in _EXCEPTIONS
+    return condition.negate or "{DOCUMENT_ROOT}" in name or "{APPL_PHYSICAL_PATH}" in name
+
+
+def page_of(rule: Rule) -> str:
+    """The folder above which a rule answers every URL with one page of it, in lower case."""
+    place = goes_to(rule).partition("?")[0].rpartition("/")[0].lower()
+    is_above = place != rule.base.lower() and "{" not in place
+    is_for_it = rule.prefix.lower().startswith(f"{place[len(rule.base) + 1 :]}/")
+    return place if is_above and (is_for_it or _is_for_nearly_all(rule)) else ""

@@ -1,20 +1,27 @@
 """Rules in order: those that an earlier one never lets act, those that a later one undoes, and
-those that do nothing because they do not stop.
+those that do nothing because they do not stop. ``order_remedies`` knows what is to be done.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Container, Iterator, Sequence
+from dataclasses import replace
 from operator import itemgetter
-from xml.sax.saxutils import quoteattr
 
-from ..catalogue import filled, finding
+from ..catalogue import filled, finding, hint
 from ..catalogue.findings import Finding, Span
-from ..rewrite import targets
 from ..rewrite.rule import Condition, Rule
-from . import rewrite_patterns, sample_requests
-from .rule_kinds import SAME, is_universal, stops
+from . import order_remedies, sample_requests
+from .rule_kinds import (
+    SAME,
+    goes_to,
+    is_for_maintenance,
+    is_universal,
+    leads_into,
+    page_of,
+    stops,
+)
 
 #: What a condition asks, as far as conditions are compared; () for nothing.
 _Asked = tuple[str | bool, ...]
@@ -34,6 +41,8 @@ class Before:
         self._bases: set[str] = set()
         self._rewriting: list[Rule] = []
         self._idle: list[Rule] = []
+        self._leading: dict[str, Rule] = {}
+        self._with_page: set[str] = set()
         self._count = 0
 
     def overwritten(self, rule: Rule) -> Iterator[Finding]:
@@ -83,6 +92,10 @@ class Before:
         self._count += 1
         if rule.page_rule is not None:
             return
+        if folder := leads_into(rule):
+            self._leading.setdefault(folder, rule)
+        elif folder := page_of(rule):
+            self._with_page.add(folder)
         if rule.action.type == "None" and not (rule.stop_processing or rule.variables):
             self._idle = [*self._idle[-_MOST_IDLE:], rule]
         if rule.action.type == "Rewrite" and not rule.stop_processing:
@@ -93,41 +106,46 @@ class Before:
             self._bases.add(rule.base)
 
     def findings(self, rule: Rule) -> Iterator[Finding]:
-        """That an earlier rule takes every URL this one would match."""
+        """That an earlier rule takes every URL this one would match, or leads all into the folder
+        of its file.
+        """
+        leading = self._leading.get(rule.base.lower()) if rule.page_rule is None else None
+        if leading is not None and leading.base != rule.base:
+            yield from self._led(rule, leading)
+            return
         paths = sample_requests.paths(rule)
         first = next(paths, None) if self._stopping and rule.page_rule is None else None
         candidates = self._candidates(rule, first) if first is not None else []
         texts = [first or "", *paths] if candidates else []
         for earlier in candidates:
             form = _takes(earlier, rule, texts)
-            if form == "/files" and not any(texts):
+            if form is None or form == "/files" and not any(texts):
                 continue  # for the root alone, which is a folder
-            if form is not None:
-                if not form and _takes(rule, earlier, list(sample_requests.paths(earlier))) == "":
-                    form = "/same"
-                yield self._never_reached(rule, earlier, form)
-                return
+            is_same = (
+                earlier.span.file != rule.span.file and goes_to(earlier) == goes_to(rule) != ""
+            )
+            if not (is_same or is_for_maintenance(earlier)):
+                inherited = [
+                    one
+                    for one in candidates
+                    if self._is_inherited(rule, one) and _takes(one, rule, texts) is not None
+                ]
+                yield _never_reached(rule, earlier, form, _remedy(rule, earlier, inherited))
+            return
 
-    def _never_reached(self, rule: Rule, earlier: Rule, form: str) -> Finding:
-        """That ``earlier`` takes the URLs of ``rule``. Nothing stands before a rule that is
-        inherited: the folder has to remove it, unless it is what leads into the folder.
+    def _led(self, rule: Rule, leading: Rule) -> Iterator[Finding]:
+        """That a rule of a folder's file is not asked for what is led into the folder; nothing
+        where the file above has a page of the folder for every URL.
         """
-        values = {"rule": rule.name, "earlier": earlier.name, "where": str(earlier.span)}
-        own, into = (
-            one.action.url.source if one.action.url is not None else "" for one in (rule, earlier)
+        is_of_files = rule.action.type == "None" and all(
+            condition.match_type != "Pattern" for condition in rule.conditions
         )
+        if rule.base.lower() not in self._with_page and not is_of_files:
+            yield _never_reached(rule, leading, "/led", order_remedies.moved_up(rule, leading))
+
+    def _is_inherited(self, rule: Rule, earlier: Rule) -> bool:
         is_of_location = earlier.span in self._outside and rule.span not in self._outside
-        folder = rule.base[len(earlier.base) + 1 :]
-        if folder and into.lstrip("/").lower().startswith(f"{folder}/{{".lower()):
-            form = "/into"
-            is_absolute = own.startswith("/") or targets.is_foreign(own) or not own
-            values["url"] = own if is_absolute else f"{folder}/{own}"
-            values["pattern"] = _below_a_folder(rule, folder)
-        elif form != "/same" and (earlier.span.file != rule.span.file or is_of_location):
-            form = "/files-parent" if form == "/files" else "/parent"
-            remove = f"<remove name={quoteattr(earlier.name)} />"
-            values["element"] = remove if earlier.name else "<clear />"
-        return filled(f"rewrite-never-reached{form}", values, rule.span)
+        return earlier.span.file != rule.span.file or is_of_location
 
     def _candidates(self, rule: Rule, text: str) -> list[Rule]:
         """Earlier rules that may take a URL path, in order."""
@@ -142,15 +160,23 @@ class Before:
         return [earlier for _, earlier in sorted(found, key=itemgetter(0))]
 
 
-def _below_a_folder(rule: Rule, folder: str) -> str:
-    """The pattern of a rule as it is in the file of a folder above its own."""
-    pattern = (rule.pattern or ".*").strip()
-    if rule.pattern_syntax != "ECMAScript":
-        return f"{folder}/{pattern}"
-    start = rewrite_patterns.escaped(f"{folder}/")
-    if all(branch.startswith("^") for branch in rewrite_patterns.branches(pattern)):
-        return rewrite_patterns.with_first(pattern, start)
-    return f"^{start}{pattern}" if is_universal(rule) else f"^{start}.*(?:{pattern})"
+def _remedy(rule: Rule, earlier: Rule, inherited: Sequence[Rule]) -> order_remedies.Remedy:
+    is_twice = rule.action.type == earlier.action.type == "Redirect"
+    takes_it = _takes(rule, earlier, list(sample_requests.paths(earlier))) == ""
+    if earlier in inherited and not (is_twice and takes_it):
+        return order_remedies.removed(inherited)
+    if page := order_remedies.page_behind(rule, earlier):
+        return page
+    if takes_it:
+        return order_remedies.in_place_of(rule, earlier)
+    return order_remedies.before(rule, earlier)
+
+
+def _never_reached(rule: Rule, earlier: Rule, form: str, remedy: order_remedies.Remedy) -> Finding:
+    name, more = remedy
+    values = {"rule": rule.name, "earlier": earlier.name, "where": str(earlier.span)} | more
+    found = filled(f"rewrite-never-reached{form}", values, rule.span)
+    return replace(found, hint=hint(f"rewrite-never-reached/{name}", **values)) if name else found
 
 
 def _takes(earlier: Rule, rule: Rule, texts: Sequence[str]) -> str | None:

@@ -209,20 +209,143 @@ def served(site: Path, url: str) -> str:
     return str(Path(action.entry.path).relative_to(site)) if isinstance(action, ServeFile) else ""
 
 
-def test_a_rule_behind_one_that_leads_into_its_folder(tmp_path: Path) -> None:
-    into = rule("^(.*)$", rewrite("public/{R:1}"))
-    own = rule("^(.*)$", rewrite("index.html"), NO_FILE)
-    pages = {"public/index.html": "", "public/site.css": ""}
-    write(tmp_path, pages | {"web.config": rules(into), "public/web.config": rules(own)})
+#: A target that leads every URL into public, or nearly every one, and the rule's pattern and
+#: conditions.
+LEADS = [
+    ("public/{R:1}", "^(.*)$", ""),
+    ("/public/{R:0}", "^(?!public/)(.*)$", ""),
+    ("public{REQUEST_URI}", ".*", ""),
+    ("public/{R:1}", "(.*)", '<add input="{URL}" pattern="^/public/" negate="true" />'),
+]
+#: The page and the style sheet of a site that is in public.
+IN_PUBLIC = {"public/index.html": "", "public/site.css": ""}
+
+
+@pytest.mark.parametrize("going_on", [False, True])
+@pytest.mark.parametrize(("url", "pattern", "conditions"), LEADS)
+def test_a_page_of_a_folder_that_every_url_is_led_into(
+    tmp_path: Path, url: str, pattern: str, conditions: str, going_on: bool
+) -> None:
+    """The remedy is pasted, with the folder's own rule left as it is."""
+    into = rule(pattern, rewrite(url) + ' appendQueryString="false"', conditions)
+    if going_on:
+        into = into.replace(' stopProcessing="true"', "")
+    own = rule("^(.*)$", rewrite("index.html"), NO_FILE + NO_FOLDER)
+    write(tmp_path, IN_PUBLIC | {"web.config": rules(into), "public/web.config": rules(own)})
+    assert served(tmp_path, "/page") == ""
     told = hints(tmp_path)["rewrite-never-reached"]
-    assert "the pattern '^public/(.*)$' and the target 'public/index.html'" in told
-    moved = rule("^public/(.*)$", rewrite("public/index.html"), NO_FILE)
-    write(
-        tmp_path, {"web.config": rules(going_on(into) + moved), "public/web.config": web_config()}
-    )
+    element = told.removeprefix("Write ").partition(" in the place of ")[0]
+    write(tmp_path, {"web.config": rules(element)})
     assert hints(tmp_path) == {}
-    assert served(tmp_path, "/page") == "public/index.html"
+    assert served(tmp_path, "/page") == served(tmp_path, "/") == "public/index.html"
     assert served(tmp_path, "/site.css") == "public/site.css"
+
+
+def test_other_rules_of_a_folder_that_every_url_is_led_into(tmp_path: Path) -> None:
+    """Moved up they are for the URLs that clients ask for; with a page above, nothing is said."""
+    into = rule("^(.*)$", rewrite("public/{R:1}"))
+    old = rule("^old$", rewrite("/site.css"))
+    host = rule("(.*)", redirect("https://{HTTP_HOST}/{R:1}"), OFF)
+    slash = rule("^(.*[^/])$", redirect("/{R:1}/"), NO_FILE + NO_FOLDER)
+    for own, remedy in (
+        (old, ", before it, with the target 'public/site.css'."),
+        (host, ", before it."),
+        (slash, ", and ask there for {DOCUMENT_ROOT}/public/{R:0} instead of {REQUEST_FILENAME}."),
+    ):
+        config = {"web.config": rules(into), "public/web.config": rules(own)}
+        write(tmp_path, IN_PUBLIC | config)
+        found = hints(tmp_path)
+        assert list(found) == ["rewrite-never-reached"]
+        assert found["rewrite-never-reached"].endswith(remedy)
+    moved = rule("^old$", rewrite("public/site.css"))
+    write(tmp_path, {"web.config": rules(moved + into), "public/web.config": web_config()})
+    assert hints(tmp_path) == {} and served(tmp_path, "/old") == "public/site.css"
+    page = into.replace("<action", f"<conditions>{BELOW}</conditions><action")
+    page += rule("^(.*)$", rewrite("public/index.html"))
+    write(tmp_path, {"web.config": rules(page), "public/web.config": rules(old + host)})
+    assert hints(tmp_path) == {}
+
+
+#: The condition for files of public.
+BELOW = '<add input="{DOCUMENT_ROOT}/public/{R:0}" matchType="IsFile" />'
+FALLBACK = rule(".*", rewrite("/index.html"), NO_FILE + NO_FOLDER)
+EVERY = rule(".*", rewrite("/index.html"))
+INTO = rule("^(.*)$", rewrite("public/{R:1}"))
+#: Two rules of one file, and the remedy for the second; "" where nothing is wrong.
+ORDER: dict[str, tuple[str, str, str]] = {
+    "an API": (FALLBACK, rule("^api/", rewrite("http://localhost:1/{R:0}")), FIRST := "Put this"),
+    "HTTPS": (FALLBACK, rule("(.*)", redirect("https://{HTTP_HOST}/{R:1}"), OFF), FIRST),
+    "one that goes on": (
+        EVERY,
+        rule("^api/", 'type="None"').replace(' stopProcessing="true"', ""),
+        'Put this rule before it, with stopProcessing="true".',
+    ),
+    "one that leads to a file": (
+        FALLBACK,
+        rule("^api/", rewrite("api.php")).replace(' stopProcessing="true"', ""),
+        "Put this rule before it.",
+    ),
+    "a second application": (
+        FALLBACK,
+        rule(".*", rewrite("/admin/index.html"), NO_FILE + NO_FOLDER),
+        "such as '^admin(/.*)?$', and put it before",
+    ),
+    "an API for every URL": (
+        FALLBACK,
+        rule("(.*)", rewrite("http://localhost:1/{R:1}")),
+        "such as '^api/(.*)$', and put it before",
+    ),
+    "the page of what is built": (
+        FALLBACK,
+        rule(".*", rewrite("/dist/index.html"), NO_FILE + NO_FOLDER),
+        "Remove one of the two",
+    ),
+    "files of a folder": (
+        FALLBACK,
+        rule("^(.*)$", rewrite("public/{R:1}")),
+        f"Add {BELOW} as a condition of this rule",
+    ),
+    "a page behind what leads to it": (
+        INTO,
+        rule("^(.*)$", rewrite("public/index.html"), NO_FILE + NO_FOLDER),
+        f"Add {BELOW} as a condition of",
+    ),
+    "the site has moved": (
+        FALLBACK,
+        rule("(.*)", redirect("https://www.example.org/{R:1}")),
+        "Put this rule in the place of",
+    ),
+    "maintenance": (
+        FALLBACK,
+        DOWN := rule(
+            ".*",
+            rewrite("/offline.html"),
+            '<add input="{URL}" pattern="^/offline" negate="true" />',
+        ),
+        FIRST,
+    ),
+    "behind maintenance": (DOWN, FALLBACK, ""),
+    "behind a 503": (rule(".*", 'type="CustomResponse" statusCode="503"'), FALLBACK, ""),
+}
+
+
+@pytest.mark.parametrize(("first", "second", "remedy"), ORDER.values(), ids=ORDER)
+def test_what_is_said_of_the_order(tmp_path: Path, first: str, second: str, remedy: str) -> None:
+    write(tmp_path, PAGE | {"web.config": rules(first + second)})
+    told = hints(tmp_path).get("rewrite-never-reached", "")
+    assert remedy in told and bool(told) == bool(remedy), told
+
+
+def test_two_sites_of_which_one_is_in_a_folder_of_the_other(tmp_path: Path) -> None:
+    pages = {"index.html": "", "blog/index.html": ""}
+    inner = FALLBACK.replace('name="', 'name="blog ').replace("/index", "index")
+    name = FALLBACK.split('"')[1]
+    remove = f'<remove name="{name}" />'
+    write(tmp_path, pages | {"web.config": rules(FALLBACK), "blog/web.config": rules(inner)})
+    assert served(tmp_path, "/blog/post") == "index.html"
+    assert hints(tmp_path)["rewrite-never-reached"].startswith(f"Write {remove} before this rule")
+    write(tmp_path, {"blog/web.config": rules(remove + inner)})
+    assert hints(tmp_path) == {} and served(tmp_path, "/blog/post") == "blog/index.html"
 
 
 SPA = rule(".*", rewrite("/index.html"), NO_FILE + NO_FOLDER)
