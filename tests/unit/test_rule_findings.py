@@ -298,7 +298,7 @@ ORDER: dict[str, tuple[str, str, str]] = {
     "the page of what is built": (
         FALLBACK,
         rule(".*", rewrite("/dist/index.html"), NO_FILE + NO_FOLDER),
-        "Remove one of the two",
+        ", or this one: they are for the same URLs",
     ),
     "files of a folder": (
         FALLBACK,
