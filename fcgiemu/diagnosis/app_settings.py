@@ -14,6 +14,7 @@ from ..applications import Application
 from ..catalogue import finding
 from ..catalogue.findings import Finding, Span
 from ..config.file import ConfigFile
+from ..config.reader import Element
 from ..hosting import WINDOWS_ROOT
 from ..modules import handlers
 from ..programs.windows_paths import is_ours, path_pairs
@@ -37,6 +38,7 @@ def findings(site: Site) -> Iterator[Finding]:
     roots = {application.url.strip("/").lower() for application in site.layout.applications}
     for file in site.tree.files():
         yield from _entries(file)
+        yield from _repeated(file)
         if file.directory.strip("/").lower() not in roots:
             yield from _unread(file)
 
@@ -237,6 +239,39 @@ def _unread(file: ConfigFile) -> Iterator[Finding]:
             if add.attributes.get("key", "").upper() == "WSGI_HANDLER":
                 url = f"/{file.directory.strip('/')}"
                 yield finding("settings-not-application", add.span, url=url)
+
+
+def _repeated(file: ConfigFile) -> Iterator[Finding]:
+    """Settings that are there twice: the last counts, for wfastcgi as for .NET, which takes no two
+    connection strings of a name.
+    """
+    for section, key in (("appSettings", "key"), ("connectionStrings", "name")):
+        for group in file.root.iter(section) if file.root is not None else ():
+            seen: dict[str, Element] = {}
+            for part in group.children:
+                name = part.attributes.get(key, "").lower()
+                if part.tag == "clear":
+                    seen.clear()
+                earlier = seen.pop(name, None) if name else None
+                if part.tag != "add" or not name:
+                    continue
+                seen[name] = part
+                if earlier is not None and earlier.span != part.span:
+                    yield _twice(section, key, earlier, part)
+
+
+def _twice(section: str, key: str, earlier: Element, later: Element) -> Finding:
+    name = earlier.attributes[key]
+    if section == "connectionStrings":
+        return finding("settings-twice/connection", later.span, name=name, where=earlier.span)
+    is_same = earlier.attributes.get("value") == later.attributes.get("value")
+    return finding(
+        f"settings-twice{'/same' if is_same else ''}",
+        earlier.span,
+        severity="info" if is_same else "",
+        name=name,
+        where=later.span,
+    )
 
 
 #: A folder of Linux.

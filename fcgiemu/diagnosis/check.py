@@ -38,6 +38,7 @@ from . import (
     malformed_xml,
     mime_maps,
     missing_targets,
+    origin_patterns,
     outbound_rules,
     redirects,
     remedies,
@@ -186,6 +187,7 @@ def _of_configuration(site: Site, effective: Effective, file: ConfigFile) -> Ite
             found += [
                 *rewrite_conditions.findings(rule, known),
                 *condition_sets.findings(rule),
+                *origin_patterns.of_inbound(rule),
                 *rewrite_targets.findings(site, effective, rule),
                 *htaccess.findings(rule),
             ]

@@ -14,7 +14,7 @@ from ..rewrite.outbound import OutboundRule, outbound
 from ..rewrite.pattern import capture_count
 from ..rewrite.regex import PatternError
 from ..rewrite.rule import Rule
-from . import reference_remedies, rewrite_conditions
+from . import origin_patterns, reference_remedies, rewrite_conditions
 
 
 def findings(effective: Effective) -> Iterator[Finding]:
@@ -22,6 +22,7 @@ def findings(effective: Effective) -> Iterator[Finding]:
     rules = effective.view(outbound).rules
     for rule in rules:
         yield from _references(rule)
+        yield from origin_patterns.of_outbound(rule)
         before = rule.pre_condition.conditions if rule.pre_condition is not None else ()
         for condition in (*before, *rule.conditions):
             yield from rewrite_conditions.outbound(rule.name, condition)

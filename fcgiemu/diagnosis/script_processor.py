@@ -15,7 +15,7 @@ from ..config.merge import Node
 from ..files import text_if_readable
 from ..hosting import Hosting
 from ..modules.handlers import SECTION
-from ..programs.interpreters import EXAMPLE, split_processor, wfastcgi_for
+from ..programs.interpreters import EXAMPLE, EXAMPLE_PHP, split_processor, wfastcgi_for
 
 _PYTHON = r"(?i)(?:^|[\\/])pythonw?[\d.]*(?:\.exe)?\"?$"
 #: Programs that are web servers, or start one: they speak HTTP.
@@ -27,6 +27,13 @@ _SPEAK_HTTP = frozenset(
 _FASTCGI = re.compile(r"(?i)fastcgi|fcgi|flup")
 
 
+#: Programs by their name alone, or by a path from somewhere on.
+_RELATIVE = re.compile(
+    r"(?i)(?:\.{1,2}[\\/])?(?:[\w. -]+[\\/])*(?:pythonw?[\d.]*|py|php(?:-cgi)?|perl|ruby"
+    r"|[\w-]+\.exe)(?:\.exe)?"
+)
+
+
 def lacks(item: Node, misspelt: Container[Span | None]) -> Iterator[Finding]:
     """What a scriptProcessor lacks by its text; of one that is ``misspelt`` that has been said."""
     name, processor = item.text("name"), item.text("scriptProcessor")
@@ -35,6 +42,19 @@ def lacks(item: Node, misspelt: Container[Span | None]) -> Iterator[Finding]:
         return
     if not program:
         yield finding("handler-no-processor", item.span, handler=name, example=EXAMPLE)
+    elif _RELATIVE.fullmatch(program):
+        example = EXAMPLE_PHP if "php" in program.lower() else EXAMPLE
+        yield finding(
+            "handler-relative-program",
+            item.span,
+            handler=name,
+            program=program,
+            example=example,
+        )
+    elif processor.startswith('"') and '"' not in processor.partition("|")[0][1:]:
+        quoted = f'"{arguments.strip(chr(34))}"' if " " in arguments else arguments.strip('"')
+        meant = f"{program}|{quoted}" if arguments else program
+        yield finding("handler-quoted-program", item.span, handler=name, meant=meant)
     elif not arguments and re.search(_PYTHON, program):
         yield finding(
             "handler-python-alone",

@@ -50,6 +50,7 @@ def findings(file: ConfigFile, folder: Path) -> Iterator[Finding]:
         for element in known.get(tag, ()):
             yield from _taken_away(element)
     yield from _aspnet(file.root)
+    yield from _integrated(file.root)
     yield from _request_length(file.root)
     for element in known.get("customHeaders", ()):
         yield from response_headers.findings(element, file.root, folder)
@@ -198,8 +199,26 @@ def _aspnet(root: Element) -> Iterator[Finding]:
                 child.find("error") is not None or "defaultRedirect" in child.attributes
             ):
                 yield finding("config-aspnet-setting/errors", child.span)
-            elif child.tag == "identity" and child.attributes.get("impersonate") == "true":
-                yield finding("config-aspnet-setting/identity", child.span)
+
+
+#: Elements of <system.web> that a pool in Integrated mode refuses (documented), and by what.
+_CLASSIC = {"httpHandlers": "handlers", "httpModules": "modules", "identity": "identity"}
+
+
+def _integrated(root: Element) -> Iterator[Finding]:
+    """Settings of ASP.NET for Classic mode: in Integrated mode, the default of pools, they fail
+    every request, unless <validation> is off.
+    """
+    if any(
+        part.attributes.get("validateIntegratedModeConfiguration", "").lower() == "false"
+        for part in root.iter("validation")
+    ):
+        return
+    for web in root.iter("system.web"):
+        for child in web.children:
+            impersonates = child.attributes.get("impersonate", "").lower() == "true"
+            if child.tag in _CLASSIC and (impersonates or child.find("add") is not None):
+                yield finding(f"config-integrated-mode/{_CLASSIC[child.tag]}", child.span)
 
 
 def _runs_programs(root: Element) -> bool:

@@ -202,7 +202,6 @@ PYTHONS = [
     ("C:\\site\\env\\Scripts\\python.exe", "C:\\site\\env\\Lib\\site-packages\\wfastcgi.py"),
     ("D:\\home\\python364x64\\python.exe", "D:\\home\\python364x64\\wfastcgi.py"),
     ("C:\\Program Files\\Py\\python.exe", "&quot;C:\\Program Files\\Py\\Lib\\site-packages\\wfastcgi.py&quot;"),
-    ("python", "-m wfastcgi"),
 ]  # fmt: skip
 
 

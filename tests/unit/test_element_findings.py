@@ -207,3 +207,177 @@ def test_secrets(tmp_path: Path, name: str, value: str, words: str) -> None:
     write(tmp_path, {"web.config": web_config("", {name: value})})
     known = [one.message for one in check(Site(tmp_path)) if one.code == "settings-secret"]
     assert len(known) == bool(words) and all(words in message for message in known)
+
+
+_CORS = (
+    '<rewrite><outboundRules><rule name="cors"><match serverVariable="{}" pattern=".*" /><conditions>'
+    '<add input="{{HTTP_ORIGIN}}" pattern="{}" /></conditions><action type="Rewrite" value="{{C:0}}" />'
+    "</rule></outboundRules></rewrite>"
+)
+
+#: A pattern for origins, and the remedy; "" where it lets nobody else in.
+ORIGINS = [
+    (r"^https://www\.a\.example$", ""),
+    (r"^https?://(?:[\w-]+\.)?a\.example$", ""),
+    (r"^https://(.+\.)?a\.example(:\d+)?$", ""),
+    (r"^https://www\.a\.example$|^https://b\.example$", ""),
+    (".*", ""),
+    ("^https?://localhost:3000", ""),
+    (r"https://www\.a\.example", r"^https://www\.a\.example$"),
+    (r"^https://www\.a\.example", r"^https://www\.a\.example$"),
+    (r"a\.example$", r"^https?://(?:[\w-]+\.)*a\.example$"),
+    (r"(https:\/\/((.+\.)?(one|two)\.(com|org)))", r"^(https:\/\/((.+\.)?(one|two)\.(com|org)))$"),
+    (
+        r"https://a\.example|https://b\.example$",
+        r"^(?:https://a\.example|https://b\.example$)$",
+    ),
+    (r"^https://[\w.-]*(?:shop|news)\.example$", "Begin the pattern"),
+]
+
+
+@pytest.mark.parametrize(("pattern", "remedy"), ORIGINS)
+def test_patterns_of_origins(tmp_path: Path, pattern: str, remedy: str) -> None:
+    config = web_config(_CORS.format("RESPONSE_Access-Control-Allow-Origin", pattern))
+    known = found(tmp_path, {"web.config": config})
+    assert ("rewrite-origin-pattern" in known) is bool(remedy)
+    assert remedy in known.get("rewrite-origin-pattern", "")
+    other = web_config(_CORS.format("RESPONSE_X-Origin", pattern))
+    assert "rewrite-origin-pattern" not in found(tmp_path, {"web.config": other})
+
+
+#: Extension, type, and the type that is meant; "" where it is right, or may be.
+TYPES = [
+    (".webp", "image/webp", ""),
+    (".webp", "text/html", "image/webp"),
+    (".webp", "application/octet-stream", ""),
+    (".jpg", "image/jpg", ""),
+    (".jpg", "images/jpeg", "image/jpeg"),
+    (".png", "text/plain", "image/png"),
+    (".png", "application/json", "image/png"),
+    (".mp4", "audio/mp4", ""),
+    (".mp4", "text/html; charset=utf-8", "video/mp4"),
+    (".woff", "application/x-font-woff", ""),
+    (".woff2", "font/x-woff2", ""),
+    (".woff2", "text/css", "font/woff2"),
+    (".eot", "application/vnd.ms-fontobject", ""),
+    (".eot", "font/eot", ""),
+    (".json", "text/plain", ""),
+    (".json", "text/html", "application/json"),
+    (".pdf", "application/octet-stream", ""),
+    (".pdf", "text/html", "application/pdf"),
+    (".md", "text/markdown", ""),
+    (".usdz", "model/vnd.usdz+zip", ""),
+    (".xyz", "chemical/x-xyz", ""),
+    (".ice", "x-conference/x-cooltalk", ""),
+    (".md", "txt/markdown", "text/markdown"),
+    (".geojson", "aplication/geo+json", "application/geo+json"),
+]
+
+
+@pytest.mark.parametrize(("extension", "mime_type", "meant"), TYPES)
+def test_mime_types(tmp_path: Path, extension: str, mime_type: str, meant: str) -> None:
+    entry = f'<mimeMap fileExtension="{extension}" mimeType="{mime_type}" />'
+    inner = f'<staticContent><remove fileExtension="{extension}" />{entry}</staticContent>'
+    known = found(tmp_path, {"web.config": web_config(inner)})
+    assert known.get("static-mime-type") == (f'Write mimeType="{meant}".' if meant else None)
+
+
+_PHP = (
+    '<handlers><add name="PHP" path="*.php" verb="*" modules="FastCgiModule" '
+    'scriptProcessor="C:\\PHP\\php-cgi.exe" resourceType="Either" /></handlers>'
+)
+_AT_A_FILE = python_handler("handler.fcgi")
+
+
+@pytest.mark.parametrize(
+    ("extension", "handlers", "told"),
+    [
+        (".php", "", True),
+        (".php", _PHP, False),
+        (".php", python_handler(), False),
+        (".phtml", _PHP, True),
+        (".jsp", "", True),
+        (".py", "", False),
+        (".py", _AT_A_FILE, True),
+        (".py", python_handler(), False),
+        (".txt", "", False),
+    ],
+)
+def test_sources_that_are_sent(tmp_path: Path, extension: str, handlers: str, told: bool) -> None:
+    entry = f'<mimeMap fileExtension="{extension}" mimeType="text/plain" />'
+    config = web_config(f"{handlers}<staticContent>{entry}</staticContent>")
+    assert ("static-source" in found(tmp_path, {"web.config": config})) is told
+
+
+#: A scriptProcessor, and the code that is found; "" where nothing is wrong.
+PROCESSORS = [
+    (r"C:\Py\python.exe|C:\Py\wfastcgi.py", ""),
+    (r"&quot;C:\Program Files\Py\python.exe&quot;|&quot;C:\Program Files\Py\wfastcgi.py&quot;", ""),
+    (r"%SystemDrive%\Py\python.exe|%SystemDrive%\Py\wfastcgi.py", ""),
+    (r"\\server\share\python.exe|\\server\share\wfastcgi.py", ""),
+    ("python.exe|wfastcgi.py", "handler-relative-program"),
+    ("python|-m wfastcgi", "handler-relative-program"),
+    ("python", "handler-relative-program"),
+    (r".\env\Scripts\python.exe|.\wfastcgi.py", "handler-relative-program"),
+    (r"env\Scripts\python.exe|-m wfastcgi", "handler-relative-program"),
+    ("php-cgi.exe", "handler-relative-program"),
+    ("&quot;php-cgi.exe&quot;", "handler-relative-program"),
+    (r"&quot;C:\Py\python.exe|C:\Py\wfastcgi.py&quot;", "handler-quoted-program"),
+]
+
+
+@pytest.mark.parametrize(("processor", "code"), PROCESSORS)
+def test_programs_of_handlers(tmp_path: Path, processor: str, code: str) -> None:
+    handler = (
+        '<handlers><add name="Py" path="*" verb="*" modules="FastCgiModule" '
+        f'scriptProcessor="{processor}" resourceType="Unspecified" /></handlers>'
+    )
+    known = found(tmp_path, {"web.config": web_config(handler, {"WSGI_HANDLER": "app.app"})})
+    assert [one for one in known if one.startswith("handler-")] == ([code] if code else [])
+
+
+_ADD = '<add name="X" verb="*" path="*.x" type="Site.X" />'
+_OFF = '<validation validateIntegratedModeConfiguration="false" />'
+
+
+@pytest.mark.parametrize(
+    ("web", "inner", "told"),
+    [
+        (f"<httpHandlers>{_ADD}</httpHandlers>", "", True),
+        (f"<httpModules>{_ADD}</httpModules>", "", True),
+        ('<identity impersonate="true" />', "", True),
+        ('<identity impersonate="false" />', "", False),
+        ('<httpHandlers><remove verb="*" path="*.asmx" /></httpHandlers>', "", False),
+        ("<httpModules />", "", False),
+        (f"<httpHandlers>{_ADD}</httpHandlers>", _OFF, False),
+        ('<compilation debug="true" />', "", False),
+    ],
+)
+def test_settings_of_classic_mode(tmp_path: Path, web: str, inner: str, told: bool) -> None:
+    config = web_config(inner).replace(
+        "<system.webServer>", f"<system.web>{web}</system.web><system.webServer>"
+    )
+    assert ("config-integrated-mode" in found(tmp_path, {"web.config": config})) is told
+
+
+def _settings(tag: str, key: str, value: str, *pairs: tuple[str, str]) -> str:
+    adds = (f'<add {key}="{name}" {value}="{text}" />' for name, text in pairs)
+    return f"<configuration><{tag}>{''.join(adds)}</{tag}></configuration>"
+
+
+@pytest.mark.parametrize(
+    ("pairs", "told"),
+    [
+        ([("A", "1"), ("B", "1")], False),
+        ([("A", "1"), ("B", "1"), ("a", "2")], True),
+        ([("A", "1"), ("A", "1")], False),
+    ],
+)
+def test_settings_that_are_there_twice(
+    tmp_path: Path, pairs: list[tuple[str, str]], told: bool
+) -> None:
+    config = _settings("appSettings", "key", "value", *pairs)
+    assert ("settings-twice" in found(tmp_path, {"web.config": config})) is told
+    config = _settings("connectionStrings", "name", "connectionString", *pairs)
+    is_there = len({name.lower() for name, _ in pairs}) < len(pairs)
+    assert ("settings-twice" in found(tmp_path, {"web.config": config})) is is_there
