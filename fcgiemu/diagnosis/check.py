@@ -30,6 +30,7 @@ from . import (
     followed_rules,
     handlers,
     hidden_files,
+    hidden_folders,
     htaccess,
     identities,
     iis_modules,
@@ -160,6 +161,7 @@ def _of_site(site: Site, files: list[ConfigFile]) -> Iterator[Finding]:
     yield from iisnode.findings(site, files)
     yield from transforms.findings(site)
     yield from hidden_files.findings(site)
+    yield from hidden_folders.findings(site)
     yield from served_files.findings(site)
     yield from application_requests.findings(site)
     yield from identities.findings(site, files)

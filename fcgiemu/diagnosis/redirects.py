@@ -48,6 +48,7 @@ def findings(site: Site, effective: Effective, own: Sequence[Rule]) -> list[Find
         request, (hops, loops) = _worst(site, effective, rule, hosts)
         if not loops:
             found += _at_its_target(site, rule, hosts)
+            found += [*_to_http(rule), *_over_http(site, effective, rule, hosts)]
         if hops:
             if loops and request is not None:
                 found.append(_loop(site, rule, request, hops, hosts, earlier=len(found)))
@@ -150,6 +151,49 @@ def _at_its_target(site: Site, rule: Rule, hosts: Sequence[Condition]) -> Iterat
             return
 
 
+def _to_http(rule: Rule) -> Iterator[Finding]:
+    """A redirect of every URL from HTTPS to HTTP."""
+    url = rule.action.url.source if rule.action.url is not None else ""
+    tested = [one for one in rule.conditions if one.input.source.strip().upper() == "{HTTPS}"]
+    if not (is_universal(rule) and len(tested) == 1 == len(rule.conditions)):
+        return
+    matcher, negate = tested[0].matcher, tested[0].negate
+    is_of_https = matcher is not None and [
+        (matcher(value) is not None) != negate for value in ("on", "off")
+    ] == [True, False]
+    if is_of_https and re.match(r"(?i)http://\{(?:HTTP_HOST|SERVER_NAME)\}", url):
+        word = "on" if negate else "off"
+        pattern = f"^{word}$" if rule.pattern_syntax == "ECMAScript" else word
+        meant = f"https{url[4:]}"
+        yield finding("redirect-to-http", rule.span, rule=rule.name, meant=meant, pattern=pattern)
+
+
+def _over_http(
+    site: Site, effective: Effective, rule: Rule, hosts: Sequence[Condition]
+) -> Iterator[Finding]:
+    """A redirect to HTTP, which another rule redirects to HTTPS again."""
+    url = rule.action.url.source if rule.action.url is not None else ""
+    if not url.lower().startswith("http://"):
+        return
+    for request in sample_requests.requests(rule):
+        secure = _at(request, request.authority, "https")
+        hops, _ = _follow(site, secure, rule, hosts) if secure is not None else ([], False)
+        if len(hops) > 2 and hops[2] == f"https{hops[1][4:]}":
+            order = effective.view(inbound).rules
+            names = site.decide(make_request(hops[1])).rules
+            other = next(one for one in order if one.name == names[-1])
+            is_behind = rule.span.file == other.span.file and order.index(other) < order.index(rule)
+            yield finding(
+                f"redirect-to-http/{'behind' if is_behind else 'again'}",
+                rule.span,
+                rule=rule.name,
+                hops=_listed(hops),
+                other=other.name,
+                meant=f"https{url[4:]}",
+            )
+            return
+
+
 def _is_of_case(rule: Rule) -> bool:
     """Whether a rule looks for capitals with a pattern that takes small letters too."""
     url = rule.action.url.source if rule.action.url is not None else ""
@@ -188,10 +232,11 @@ def _names(hosts: Sequence[Condition]) -> dict[str, None]:
     return {name: None for name in names if name and "." in name}
 
 
-def _at(request: Request, host: str) -> Request | None:
-    """A request for another host."""
+def _at(request: Request, host: str, scheme: str = "") -> Request | None:
+    """A request for another host, or with another scheme."""
     try:
-        return make_request(f"{request.scheme}://{host}{request.target.raw}", request.method)
+        url = f"{scheme or request.scheme}://{host}{request.target.raw}"
+        return make_request(url, request.method)
     except (UrlRefused, ValueError):
         return None
 

@@ -11,7 +11,7 @@ from ..catalogue import finding
 from ..catalogue.findings import Finding, Span
 from ..rewrite import targets
 from ..rewrite.rule import Rule
-from . import reference_remedies, rule_patterns
+from . import reference_remedies, route_patterns, rule_patterns
 from .condition_remedies import written
 from .rule_kinds import SAME, is_universal, stops_for, stops_for_dots
 from .rule_order import Before
@@ -31,6 +31,7 @@ def findings(
             if rule.page_rule is None:
                 found += [
                     *rule_patterns.findings(rule),
+                    *route_patterns.findings(rule),
                     *_conditions(rule),
                     *_references(rule),
                     *_variables(rule),

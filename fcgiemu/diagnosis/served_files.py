@@ -19,7 +19,7 @@ from ..decision import Redirect, Respond, ServeFile
 from ..files import UNWATCHED, read_bounded
 from ..http.request import make_request
 from ..http.url import UrlRefused, encode_path
-from ..modules import handlers, static_file
+from ..modules import handlers, http_redirection, static_file
 from ..site import Site
 from . import error_pages, refused_files
 from .configuration_files import holds_files
@@ -76,6 +76,7 @@ def of_configuration(site: Site, effective: Effective, file: ConfigFile) -> Iter
     """Findings about what ``file`` says of error pages and redirects."""
     yield from error_pages.findings(site, effective, file)
     yield from _whole_redirects(site, file)
+    yield from _wildcards(effective, file)
 
 
 # -- files -----------------------------------------------------------------------------------------
@@ -282,3 +283,39 @@ def _endless(site: Site, file: ConfigFile, span: Span, hops: Sequence[str]) -> F
     chosen = first_that_works(site, [*known, Remedy("redirect-loop/itself")], ends)
     shown = " -> ".join(hops[:4])
     return filled(chosen.form, {"hops": shown, **chosen.values}, span)
+
+
+#: What a star may stand for.
+_STARS = ("", "sample", "x/y.z")
+#: Entries of one section that are compared, at most.
+_MOST_WILDCARDS = 200
+
+
+def _wildcards(effective: Effective, file: ConfigFile) -> Iterator[Finding]:
+    """Entries of <httpRedirect> that are never asked: the first that fits a URL counts, and only
+    where the section has no destination of its own.
+    """
+    section = effective.section(_REDIRECT)
+    items = [item for item in section.items if item.file is file and item.span is not None]
+    if not items or not section.flag("enabled"):
+        return
+    if target := section.text("destination"):
+        yield finding("redirect-wildcard/destination", items[0].span, target=target)
+        return
+    redirect = effective.view(http_redirection.http_redirection)
+    patterns = [pattern for pattern, _ in redirect.wildcards] if redirect is not None else []
+    everything = list(zip(section.items, patterns, strict=True))[:_MOST_WILDCARDS]
+    for number, (item, _) in enumerate(everything):
+        texts = [item.text("wildcard").replace("*", star) for star in _STARS]
+        for earlier, pattern in everything[:number] if item in items else ():
+            if earlier in items and all(
+                pattern.fullmatch(text) or pattern.fullmatch(text.lstrip("/")) for text in texts
+            ):
+                yield finding(
+                    "redirect-wildcard",
+                    item.span,
+                    wildcard=item.text("wildcard"),
+                    earlier=earlier.text("wildcard"),
+                    where=earlier.span,
+                )
+                break

@@ -16,7 +16,7 @@ from ..config.tree import Effective
 from . import page_rules, providers
 from .inferred_behaviours import POLICY
 from .pattern import Matcher, compile_matcher, required_prefix
-from .pattern_errors import with_slashes
+from .pattern_errors import with_groups, with_slashes
 from .regex import PatternError
 from .repaired_patterns import repaired
 from .rule import Condition, Rule, RuleAction, RuleList, SetVariable, never_holds
@@ -143,9 +143,11 @@ class Compiler:
             return compile_matcher(pattern, syntax, ignore_case)
         except PatternError as error:
             slashes = "" if of_disk else with_slashes(pattern)
-            meant = slashes or ("" if of_disk else repaired(pattern))
+            groups = with_groups(pattern)
+            meant = slashes or groups or ("" if of_disk else repaired(pattern))
+            form = "backslash" if slashes else "placeholder" if groups else "meant"
             self.report(
-                f"rewrite-bad-pattern{'/backslash' if slashes else '/meant' if meant else ''}",
+                f"rewrite-bad-pattern{f'/{form}' if meant else ''}",
                 span,
                 meant=meant,
                 what=what,

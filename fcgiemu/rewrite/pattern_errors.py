@@ -1,4 +1,6 @@
-"""Why IIS's engine refuses a pattern: categories of Microsoft's TR1 library."""
+"""Why IIS's engine refuses a pattern: categories of Microsoft's TR1 library; and what was meant by
+patterns in the syntax of something else.
+"""
 
 from __future__ import annotations
 
@@ -47,4 +49,25 @@ _SEPARATOR = re.compile(
 def with_slashes(pattern: str) -> str:
     """A pattern that has backslashes between folders as it was meant; "" for another one."""
     meant = _SEPARATOR.sub("/", pattern)
+    return meant if meant != pattern else ""
+
+
+#: Names between brackets that are no set of letters.
+_NAMES = "id|slug|name|page|category|user|username|token|code|lang|locale"
+#: A segment that is a placeholder: :id of Express, {id} of ASP.NET, <int:id> of Flask, [id] of
+#: Next.js. A star, three dots or "path" = it is the rest of the path.
+PLACEHOLDER = re.compile(
+    r"(?<=[/^])(?:"
+    r":(?P<a>[A-Za-z]\w*)(?:[*+?]|\(\.\*\))?"
+    r"|\{\*{0,2}(?P<b>[A-Za-z]\w*)(?::\w+)?\??\}"
+    r"|<(?:\w+:)?(?P<c>[a-z]\w*)>"
+    rf"|\[(?:\.\.\.)?(?P<d>{_NAMES})\]"
+    r")(?=[/$.-]|$)"
+)
+_REST = re.compile(r"\*|\.\.\.|path:")
+
+
+def with_groups(pattern: str) -> str:
+    """A pattern with groups in the place of a route's placeholders; "" for one that has none."""
+    meant = PLACEHOLDER.sub(lambda one: "(.*)" if _REST.search(one[0]) else "([^/]+)", pattern)
     return meant if meant != pattern else ""

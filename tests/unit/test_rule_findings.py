@@ -555,6 +555,136 @@ MEANT: dict[str, tuple[Mapping[str, str], str, str, str]] = {
     ),
 }
 
+HTTPS_ON = '<add input="{HTTPS}" pattern="on" />'
+WWW = host(r"^www\.example\.org$", ' negate="true"')
+TO_HTTPS = rule("(.*)", redirect("https://{HTTP_HOST}/{R:1}"), OFF)
+LISTED = '<add input="{REQUEST_URI}" pattern="css|js|png" negate="true" />'
+MEANT |= {
+    "every URL to HTTP": (
+        {},
+        rule("(.*)", redirect("http://{HTTP_HOST}/{R:1}"), HTTPS_ON),
+        "redirect-to-http",
+        "write pattern=\"^off$\" in the condition, and 'https://{HTTP_HOST}/{R:1}'",
+    ),
+    "every URL to HTTP, of a negated condition": (
+        {},
+        rule(
+            ".*",
+            redirect("http://{HTTP_HOST}{REQUEST_URI}") + ' appendQueryString="false"',
+            OFF.replace("/>", 'negate="true" />'),
+        ),
+        "redirect-to-http",
+        'write pattern="^on$"',
+    ),
+    "all but one folder to HTTP": (
+        {},
+        rule(
+            "(.*)",
+            redirect("http://{HTTP_HOST}/{R:1}"),
+            HTTPS_ON + '<add input="{URL}" pattern="^/shop/" negate="true" />',
+        ),
+        "redirect-to-http",
+        "",
+    ),
+    "another host that has HTTP only": (
+        {},
+        rule("(.*)", redirect("http://old.example.org/{R:1}"), HTTPS_ON),
+        "redirect-to-http",
+        "",
+    ),
+    "the canonical host by HTTP, before HTTPS": (
+        {},
+        rule("(.*)", redirect("http://www.example.org/{R:1}"), WWW) + TO_HTTPS,
+        "redirect-to-http",
+        "Write 'https://www.example.org/{R:1}'.",
+    ),
+    "the canonical host by HTTP, behind HTTPS": (
+        {},
+        TO_HTTPS + rule("(.*)", redirect("http://www.example.org/{R:1}"), WWW),
+        "redirect-to-http",
+        "and put this rule before",
+    ),
+    "the canonical host by HTTP, of a site without HTTPS": (
+        {},
+        rule("(.*)", redirect("http://www.example.org/{R:1}"), WWW),
+        "redirect-to-http",
+        "",
+    ),
+    "extensions without their dot": (
+        {},
+        rule(".*", rewrite("main.py"), LISTED),
+        "rewrite-extensions",
+        r"Write '\.(?:css|js|png)(?:\?|$)'.",
+    ),
+    "extensions at the end of a pattern": (
+        {},
+        rule("(jpg|png|gif)$", redirect("/none")),
+        "rewrite-extensions",
+        r"Write '\.(?:jpg|png|gif)$'.",
+    ),
+    "extensions with their dot": (
+        {},
+        rule(r"\.(jpg|png|gif)$", redirect("/none")),
+        "rewrite-extensions",
+        "",
+    ),
+    "folders": ({}, rule("css|js|json", redirect("/none")), "rewrite-extensions", ""),
+    "extensions in a query": (
+        {},
+        rule(".*", redirect("/none"), LISTED.replace("REQUEST_URI", "QUERY_STRING")),
+        "rewrite-extensions",
+        "",
+    ),
+    "a dot between two words": (
+        {},
+        rule(r"^v1/([\w-]+).([a-z]+)$", rewrite("main.py?e={R:1}&amp;f={R:2}")),
+        "rewrite-dot-cuts",
+        r"Write '^v1/([\w-]+)\.([a-z]+)$', and",
+    ),
+    "a dot between a word and an extension": (
+        {},
+        rule(r"^v1/([\w-]+).(json|xml)$", rewrite("main.py?e={R:1}&amp;f={R:2}")),
+        "rewrite-dot-cuts",
+        "",
+    ),
+    "a dot between words that is one": (
+        {},
+        rule(r"^v1/([\w-]+)\.([a-z]+)$", rewrite("main.py?e={R:1}&amp;f={R:2}")),
+        "rewrite-dot-cuts",
+        "",
+    ),
+    "a placeholder of Express": (
+        {},
+        rule("^(en|de)/p/:id/:name$", redirect("/{R:1}/page/:name?id=:id")),
+        "rewrite-placeholder",
+        "Write '^(en|de)/p/([^/]+)/([^/]+)$', and '/{R:1}/page/{R:3}?id={R:2}' as the target.",
+    ),
+    "a placeholder of Flask": (
+        {},
+        rule("^p/&lt;int:id>$", redirect("/page/{R:1}")),
+        "rewrite-placeholder",
+        "Write '^p/([^/]+)$'",
+    ),
+    "a placeholder of Next.js": (
+        {},
+        rule(r"^blog/[slug]$", redirect("/post/{R:1}")),
+        "rewrite-placeholder",
+        "Write '^blog/([^/]+)$'",
+    ),
+    "a placeholder that is refused": (
+        {},
+        rule("^p/{id:int}/{*rest}$", redirect("/page/{R:1}")),
+        "rewrite-bad-pattern",
+        "Write '^p/([^/]+)/(.*)$'",
+    ),
+    "a colon in a path, and sets of letters": (
+        {},
+        rule("^wiki/(Talk:|User:)?[abc]/([a-z]{2})$", redirect("/w/{R:1}")),
+        "rewrite-placeholder",
+        "",
+    ),
+}
+
 
 @pytest.mark.parametrize(("files", "inner", "code", "told"), MEANT.values(), ids=list(MEANT))
 def test_what_a_rule_was_meant_to_be(
@@ -563,6 +693,61 @@ def test_what_a_rule_was_meant_to_be(
     write(tmp_path, {**files, "web.config": rules(inner)})
     found = {one.code: one.hint for one in check(Site(tmp_path))}
     assert (code in found) == bool(told) and told in found.get(code, ""), found
+
+
+INDEX = {"index.html": "", "docs/index.html": ""}
+TO_PAGE = rule(".*", rewrite("/index.html"), NO_FILE)
+
+
+@pytest.mark.parametrize(
+    ("files", "inner", "told"),
+    [
+        (INDEX, TO_PAGE, True),
+        (
+            {"index.php": "", "wp-admin/index.php": ""},
+            rule("(.*)", rewrite("index.php/{R:1}"), NO_FILE),
+            True,
+        ),
+        (INDEX, rule(".*", rewrite("/index.html"), NO_FILE + NO_FOLDER), False),
+        (INDEX, rule("^docs/", 'type="None"') + TO_PAGE, False),
+        ({"index.html": "", "src/index.html": "", "docs/a.html": ""}, TO_PAGE, False),
+        (INDEX, rule(".*", rewrite("handler.fcgi/{R:0}"), NO_FILE), False),
+        (INDEX, rule(".*", rewrite("docs/index.html"), NO_FILE), False),
+    ],
+    ids=["page", "php", "both tests", "left", "sources", "program", "its own page"],
+)
+def test_a_fallback_hides_the_pages_of_folders(
+    tmp_path: Path, files: Mapping[str, str], inner: str, told: bool
+) -> None:
+    php = "<defaultDocument><files><add value='index.php' /></files></defaultDocument>"
+    config = rules(inner).replace("<rewrite>", f"{php}<rewrite>")
+    write(tmp_path, {**files, "web.config": config})
+    assert ("rewrite-hides-folder" in hints(tmp_path)) == told
+
+
+@pytest.mark.parametrize(
+    ("inner", "told"),
+    [
+        (
+            '"><add wildcard="/news*" destination="/n" /><add wildcard="/news/*.asp" destination="/o" />',
+            "Put",
+        ),
+        (
+            '"><add wildcard="/news/*.asp" destination="/o" /><add wildcard="/news*" destination="/n" />',
+            "",
+        ),
+        (
+            '"><add wildcard="*.asp" destination="/o" /><add wildcard="*.php" destination="/n" />',
+            "",
+        ),
+        ('" destination="/x"><add wildcard="*.asp" destination="/o" />', "Remove destination"),
+    ],
+)
+def test_entries_of_http_redirect(tmp_path: Path, inner: str, told: str) -> None:
+    section = f'<httpRedirect enabled="true{inner}</httpRedirect>'
+    write(tmp_path, {"web.config": web_config(section)})
+    found = hints(tmp_path).get("redirect-wildcard", "")
+    assert found.startswith(told) and bool(found) == bool(told)
 
 
 PAGE_404 = '<httpErrors errorMode="Custom"><remove statusCode="404" />{}</httpErrors>'
