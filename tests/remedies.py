@@ -320,7 +320,7 @@ SHAPES: list[tuple[str, Callable[..., list[Change]]]] = [
     (r"Put (<rule .*?</rule>) before rule '(.*?)'(?=[.:]|$)", _put),
     (r"Put (<rule .*?</rule>) before it", _put),
     (r"Write (<remove .*?/>) before this rule", _put),
-    (r"(Put this (?:rule|handler) before it)", _move),
+    (r"(Put this (?:rule|handler|entry) before it)", _move),
     (
         r"Add (<.*?>) (?:with its keys )?(?:at the end of|to|after it|after) ((?:<[\w.]+>(?: in )?)+)",
         _into,
@@ -331,7 +331,7 @@ SHAPES: list[tuple[str, Callable[..., list[Change]]]] = [
     ),
     (r"Add (<add key=.*?/>) to appSettings", lambda r, e: _into(r, e, "<appSettings>")),
     (
-        r"(?:Leave out|Remove) (\w+)=\"(\w+)\"(?: in (<add .*?>|<rewriteMap .*?>))?",
+        r"(?:Leave out|Remove) (\w+)=\"([^\"]*)\"(?: in (<add .*?>|<rewriteMap .*?>))?",
         _remove_attribute,
     ),
     (r"Remove (?:rule|the handler) '(.*?)'", lambda r, name: [("without()=", r.called(name).span)]),

@@ -19,6 +19,7 @@ from ..rewrite.compiler import SECTION, inbound
 from ..rewrite.rule import Condition, Rule
 from ..site import Site
 from . import loop_remedies, sample_requests
+from .condition_remedies import attributes, written
 from .configuration_files import holds_files
 from .rule_kinds import is_universal
 from .tried_remedies import first_that_works
@@ -164,8 +165,14 @@ def _to_http(rule: Rule) -> Iterator[Finding]:
     if is_of_https and re.match(r"(?i)http://\{(?:HTTP_HOST|SERVER_NAME)\}", url):
         word = "on" if negate else "off"
         pattern = f"^{word}$" if rule.pattern_syntax == "ECMAScript" else word
-        meant = f"https{url[4:]}"
-        yield finding("redirect-to-http", rule.span, rule=rule.name, meant=meant, pattern=pattern)
+        yield finding(
+            "redirect-to-http",
+            rule.span,
+            rule=rule.name,
+            target=attributes(url=f"https{url[4:]}"),
+            pattern=attributes(pattern=pattern),
+            tested=written(tested[0]),
+        )
 
 
 def _over_http(
@@ -190,6 +197,7 @@ def _over_http(
                 hops=_listed(hops),
                 other=other.name,
                 meant=f"https{url[4:]}",
+                target=attributes(url=f"https{url[4:]}"),
             )
             return
 

@@ -13,6 +13,7 @@ from ..rewrite.dialect import parse
 from ..rewrite.pattern_errors import PLACEHOLDER, PatternError, with_groups
 from ..rewrite.rule import Rule
 from . import sample_requests
+from .condition_remedies import attributes
 
 
 def findings(rule: Rule) -> Iterator[Finding]:
@@ -49,8 +50,8 @@ def _placeholders(rule: Rule, pattern: str) -> Iterator[Finding]:
         rule.span,
         rule=rule.name,
         pattern=pattern,
-        meant=meant,
-        target=target,
+        meant=attributes(url=meant),
+        target=attributes(url=target),
     )
 
 

@@ -22,6 +22,7 @@ from ..http.url import UrlRefused, encode_path
 from ..modules import handlers, http_redirection, static_file
 from ..site import Site
 from . import error_pages, refused_files
+from .condition_remedies import attributes
 from .configuration_files import holds_files
 from .decisions import decided
 from .tried_remedies import Remedy, first_that_works
@@ -300,7 +301,8 @@ def _wildcards(effective: Effective, file: ConfigFile) -> Iterator[Finding]:
     if not items or not section.flag("enabled"):
         return
     if target := section.text("destination"):
-        yield finding("redirect-wildcard/destination", items[0].span, target=target)
+        text = attributes(destination=target)
+        yield finding("redirect-wildcard/destination", section.span, target=target, text=text)
         return
     redirect = effective.view(http_redirection.http_redirection)
     patterns = [pattern for pattern, _ in redirect.wildcards] if redirect is not None else []

@@ -564,7 +564,7 @@ MEANT |= {
         {},
         rule("(.*)", redirect("http://{HTTP_HOST}/{R:1}"), HTTPS_ON),
         "redirect-to-http",
-        "write pattern=\"^off$\" in the condition, and 'https://{HTTP_HOST}/{R:1}'",
+        'Write url="https://{HTTP_HOST}/{R:1}" in <action> and pattern="^off$" in the condition <add',
     ),
     "every URL to HTTP, of a negated condition": (
         {},
@@ -574,7 +574,7 @@ MEANT |= {
             OFF.replace("/>", 'negate="true" />'),
         ),
         "redirect-to-http",
-        'write pattern="^on$"',
+        'and pattern="^on$"',
     ),
     "all but one folder to HTTP": (
         {},
@@ -596,7 +596,7 @@ MEANT |= {
         {},
         rule("(.*)", redirect("http://www.example.org/{R:1}"), WWW) + TO_HTTPS,
         "redirect-to-http",
-        "Write 'https://www.example.org/{R:1}'.",
+        'Write url="https://www.example.org/{R:1}" in <action>.',
     ),
     "the canonical host by HTTP, behind HTTPS": (
         {},
@@ -657,19 +657,19 @@ MEANT |= {
         {},
         rule("^(en|de)/p/:id/:name$", redirect("/{R:1}/page/:name?id=:id")),
         "rewrite-placeholder",
-        "Write '^(en|de)/p/([^/]+)/([^/]+)$', and '/{R:1}/page/{R:3}?id={R:2}' as the target.",
+        'Write url="^(en|de)/p/([^/]+)/([^/]+)$" in <match> and url="/{R:1}/page/{R:3}?id={R:2}" in',
     ),
     "a placeholder of Flask": (
         {},
         rule("^p/&lt;int:id>$", redirect("/page/{R:1}")),
         "rewrite-placeholder",
-        "Write '^p/([^/]+)$'",
+        'Write url="^p/([^/]+)$"',
     ),
     "a placeholder of Next.js": (
         {},
         rule(r"^blog/[slug]$", redirect("/post/{R:1}")),
         "rewrite-placeholder",
-        "Write '^blog/([^/]+)$'",
+        'Write url="^blog/([^/]+)$"',
     ),
     "a placeholder that is refused": (
         {},
@@ -740,7 +740,10 @@ def test_a_fallback_hides_the_pages_of_folders(
             '"><add wildcard="*.asp" destination="/o" /><add wildcard="*.php" destination="/n" />',
             "",
         ),
-        ('" destination="/x"><add wildcard="*.asp" destination="/o" />', "Remove destination"),
+        (
+            '" destination="/x"><add wildcard="*.asp" destination="/o" />',
+            'Remove destination="/x";',
+        ),
     ],
 )
 def test_entries_of_http_redirect(tmp_path: Path, inner: str, told: str) -> None:
