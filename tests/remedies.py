@@ -213,13 +213,24 @@ def _put(reader: Reader, element: str, before: str = "") -> list[Change]:
     return [(f"before()={element}", place.span)]
 
 
-def _move(reader: Reader, earlier: str) -> list[Change]:
+def _move(reader: Reader, _: str, more: str = "") -> list[Change]:
+    """The rule or handler before the one that the message names, with what is to be changed."""
     there = re.search(r"\(([\w./-]+):(\d+):(\d+)\)", reader.finding.message)
     if there is None:
         raise Unclear("before what?")
     span = Span(there[1], int(there[2]), int(there[3]))
     text = fixes.source(reader.data, reader.element.span)
+    if match := re.match(r"(url=\"[^\"]*\") in <match>", more):
+        text = re.sub(r"(<match) url=\"[^\"]*\"", rf"\1 {match[1]}", text)
+    elif condition := re.match(r"<add .*? />", more):
+        text = text.replace("<action", f"<conditions>{condition[0]}</conditions><action")
+    elif more:
+        text = text.replace("<rule", f"<rule {more}", 1)
     return [(f"before()={text}", span), ("without()=", reader.element.span)]
+
+
+def _instead(reader: Reader, earlier: str) -> list[Change]:
+    return [("without()=", reader.called(earlier).span)]
 
 
 def _into(reader: Reader, element: str, places: str) -> list[Change]:
@@ -320,7 +331,11 @@ SHAPES: list[tuple[str, Callable[..., list[Change]]]] = [
     (r"Put (<rule .*?</rule>) before rule '(.*?)'(?=[.:]|$)", _put),
     (r"Put (<rule .*?</rule>) before it", _put),
     (r"Write (<remove .*?/>) before this rule", _put),
-    (r"(Put this (?:rule|handler|entry) before it)", _move),
+    (
+        r"(Put this (?:rule|handler|entry) before it)(?:, with (.*?(?<!/))(?: as a condition)?[.:](?: |$))?",
+        _move,
+    ),
+    (r"Put this rule in the place of '(.*?)'", _instead),
     (
         r"Add (<.*?>) (?:with its keys )?(?:at the end of|to|after it|after) ((?:<[\w.]+>(?: in )?)+)",
         _into,

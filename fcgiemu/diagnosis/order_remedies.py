@@ -114,13 +114,17 @@ def in_place_of(rule: Rule, earlier: Rule) -> Remedy:
         is_last = earlier.action.type == "Rewrite" and is_universal(rule) and not rule.conditions
         return "instead" if is_last else "same", {}
     if targets.is_foreign(url):
-        return "narrow", {"pattern": "^api/(.*)$" if is_regex else "api/*"}
+        return "narrow", _match("^api/(.*)$" if is_regex else "api/*")
     if re.search(r"^[\w-]+/\{R:[01]\}$", url) and is_universal(rule):
         return "below", {"condition": _is_file_of(rule.base, folder)}
     if "/" in url and differs and is_universal(rule) and re.fullmatch(r"[\w-]+", folder):
         if not BUILT.fullmatch(folder):
-            return "narrow", {"pattern": f"^{folder}(/.*)?$" if is_regex else f"{folder}/*"}
+            return "narrow", _match(f"^{folder}(/.*)?$" if is_regex else f"{folder}/*")
     return "same", {}
+
+
+def _match(pattern: str) -> dict[str, str]:
+    return {"match": f"url={quoteattr(pattern)}"}
 
 
 def _is_file_of(base: str, folder: str) -> str:

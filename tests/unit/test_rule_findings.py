@@ -288,12 +288,12 @@ ORDER: dict[str, tuple[str, str, str]] = {
     "a second application": (
         FALLBACK,
         rule(".*", rewrite("/admin/index.html"), NO_FILE + NO_FOLDER),
-        "such as '^admin(/.*)?$', and put it before",
+        'url="^admin(/.*)?$" in <match>',
     ),
     "an API for every URL": (
         FALLBACK,
         rule("(.*)", rewrite("http://localhost:1/{R:1}")),
-        "such as '^api/(.*)$', and put it before",
+        'url="^api/(.*)$" in <match>',
     ),
     "the page of what is built": (
         FALLBACK,
@@ -303,12 +303,12 @@ ORDER: dict[str, tuple[str, str, str]] = {
     "files of a folder": (
         FALLBACK,
         rule("^(.*)$", rewrite("public/{R:1}")),
-        f"Add {BELOW} as a condition of this rule",
+        f"before it, with {BELOW} as a condition",
     ),
     "a page behind what leads to it": (
         INTO,
         rule("^(.*)$", rewrite("public/index.html"), NO_FILE + NO_FOLDER),
-        f"Add {BELOW} as a condition of",
+        f"Add {BELOW} as a condition to rule",
     ),
     "the site has moved": (
         FALLBACK,
