@@ -48,6 +48,7 @@ from . import (
     rewrite_rules,
     rewrite_targets,
     served_files,
+    sets_of_letters,
     sign_in,
     source_text,
     stray_text,
@@ -183,6 +184,7 @@ def _of_configuration(site: Site, effective: Effective, file: ConfigFile) -> Ite
     own = [rule for rule in compiled.rules if rule.span.file == file.name]
     outside = folder_rules.outside(site, effective, file) if own else ()
     found += rewrite_rules.findings(compiled.rules, own, outside) if own else []
+    at_root = configuration_files.names(site.path) if own else ()
     known = {variable.name.upper() for rule in compiled.rules for variable in rule.variables}
     for rule in own:
         if rule.page_rule is None:
@@ -190,6 +192,7 @@ def _of_configuration(site: Site, effective: Effective, file: ConfigFile) -> Ite
                 *rewrite_conditions.findings(rule, known),
                 *condition_sets.findings(rule),
                 *origin_patterns.of_inbound(rule),
+                *sets_of_letters.findings(rule, at_root),
                 *rewrite_targets.findings(site, effective, rule),
                 *htaccess.findings(rule),
             ]

@@ -40,6 +40,14 @@ def holds_files(folder: Path) -> bool:
         return False
 
 
+def names(folder: Path) -> frozenset[str]:
+    """The names of a folder's files and folders in lower case."""
+    try:
+        return frozenset(name.lower() for name in os.listdir(folder))
+    except OSError:
+        return frozenset()
+
+
 def has_python(application: Application, others: Collection[Path] = ()) -> bool:
     """Whether the folder holds an application at all, and not its web.config alone; what lies in
     the folders of ``others`` does not count.

@@ -7,12 +7,11 @@ from __future__ import annotations
 import re
 from collections.abc import Container, Iterator
 from difflib import get_close_matches
-from xml.sax.saxutils import quoteattr
 
 from ..catalogue import finding
 from ..catalogue.findings import Finding, Span
 from ..rewrite.rule import Condition, Rule
-from . import condition_remedies, rewrite_patterns
+from . import condition_remedies, rewrite_patterns, sample_requests
 from .rule_patterns import decoded
 
 #: Server variables that people test, of IIS's documented list; HTTP_* are request headers.
@@ -36,10 +35,7 @@ _USERS = frozenset({"REMOTE_USER", "LOGON_USER", "AUTH_USER", "AUTH_TYPE"})
 _URLS = frozenset({"URL", "REQUEST_URI", "PATH_INFO", "SCRIPT_NAME", "UNENCODED_URL"})
 #: Those of them that hold the query.
 _WITH_QUERY = frozenset({"REQUEST_URI", "UNENCODED_URL"})
-#: A set of letters that holds one twice, as nobody writes who means a set.
-_SET = re.compile(r"\[\^?([A-Za-z]{3,})(?:\\?\.)?\]")
-#: A set that holds alternatives or a group, as nobody writes who means a set.
-_CHOICE = re.compile(r"\[\^?(\([A-Za-z|]{2,}\)|[A-Za-z]{2,}(?:\|[A-Za-z]{2,})+)\]")
+_QUERY = frozenset({"QUERY_STRING"})
 
 
 def findings(rule: Rule, known: Container[str]) -> Iterator[Finding]:
@@ -63,7 +59,6 @@ def findings(rule: Rule, known: Container[str]) -> Iterator[Finding]:
     yield from _names(rule)
     yield from _any_of_negated(rule)
     yield from _any_of_exclusions(rule)
-    yield from _letters(rule)
 
 
 #: The host and the path behind it, as one input.
@@ -234,6 +229,11 @@ def _misfit(name: str, condition: Condition, syntax: str) -> tuple[str, str] | N
         )
         rest = re.sub(r"^(\^?).*\\\?", r"\1", meant) if is_regex else meant
         return "query", rest
+    if name == "QUERY_STRING" and is_regex and (meant := _from_first(condition, written)):
+        return "query-first", meant
+    asked = _MARK_BEFORE_QUERY.search(written) if is_regex and name in _URLS | _QUERY else None
+    if asked and (marked := _with_mark(condition, written, asked, name)):
+        return marked
     if name in _URLS:
         if re.search(r"(?i)https?\??:|://", written) or _HOST.match(written):
             return "url-host", ""
@@ -278,6 +278,49 @@ def _misfit(name: str, condition: Condition, syntax: str) -> tuple[str, str] | N
     if name == "REQUEST_FILENAME" and rewrite_patterns.needs(pattern, "/"):
         return "filename", ""
     return None
+
+
+#: A question mark or an ampersand: what a parameter stands behind in a whole URL.
+_SEPARATOR = re.compile(
+    r"\^?(?:\[(?=[^\]]*\?)(?=[^\]]*&)(?:\\?[?&|;/])+\]"
+    r"|(\((?:\?:)?)(?:\^?(?:\\\?|\[\?\])\|\[?&\]?|&\|(?:\\\?|\[\?\]))\))(?![?*{])"
+)
+
+
+def _from_first(condition: Condition, pattern: str) -> str:
+    """A pattern that looks for a parameter behind a question mark or an ampersand, as one that also
+    finds it at the start of a query; "" for another pattern, and for one that finds it already.
+    """
+    meant = _SEPARATOR.sub(lambda found: f"{found[1] or '(?:'}^|&)", pattern)
+    meant = meant.replace("((?:^|&))", "(^|&)")
+    query = re.sub(r"^\^?(?:\.\*\??|\(\.\*\??\))", "", meant)
+    text = sample_requests.example(query, "x") if meant != pattern else None
+    is_new = text is not None and condition.matcher is not None and not condition.matcher(text)
+    return meant if is_new else ""
+
+
+#: A question mark behind a path and before a parameter, or behind the extension of a script and
+#: before a word.
+_MARK_BEFORE_QUERY = re.compile(
+    r"(?<=[\w/)*+\]])\?(?=\(?\[?[\w.-]+\]?[*+]?=)|(?<=\.php|html|aspx|\.jsp|\.asp|\.cgi)\?(?=[\w(])"
+)
+
+
+def _with_mark(
+    condition: Condition, pattern: str, found: re.Match[str], name: str
+) -> tuple[str, str] | None:
+    """As ``_misfit``, for a pattern whose question mark, ``found``, says that the character before
+    it may be missing; None where it matches a URL with a query all the same.
+    """
+    meant = f"{pattern[: found.start()]}\\{pattern[found.start() :]}"
+    text = sample_requests.example(meant, "x")
+    if text is None or condition.matcher is None or condition.matcher(text):
+        return None
+    if name == "QUERY_STRING":
+        if not re.search(r"/$|\.\w+$", pattern[: found.start()]):
+            return None  # two spellings of a parameter
+        return "query", "^" * pattern.startswith("^") + pattern[found.end() :]
+    return "query-mark" if name in _WITH_QUERY else "path-query", meant
 
 
 def _switch(name: str, condition: Condition, is_regex: bool) -> tuple[str, str] | None:
@@ -441,65 +484,3 @@ def _any_of_exclusions(rule: Rule) -> Iterator[Finding]:
         and not is_always(rule)
     ):
         yield finding("rewrite-any-of-negated/exceptions", rule.span, rule=rule.name)
-
-
-def _is_word(letters: str) -> bool:
-    """Whether the letters of a set are meant as a word: one twice, or vowels among others in no
-    order.
-    """
-    if not letters.isalpha() or len(set(letters)) < len(letters):
-        return True
-    vowels = set(letters) & set("aeiou")
-    return len(letters) > 3 and 0 < len(vowels) < len(letters) and list(letters) != sorted(letters)
-
-
-def _letters(rule: Rule) -> Iterator[Finding]:
-    """Sets of letters that are meant as words, such as [^www]."""
-    if rule.pattern_syntax != "ECMAScript":
-        return
-    patterns = [(rule.pattern or "", "url", rule.negate, rule.span)]
-    for condition in rule.conditions:
-        if condition.match_type == "Pattern":
-            name = condition.input.source.strip().upper()
-            patterns.append((condition.pattern, name, condition.negate, condition.span))
-    for pattern, name, negate, span in patterns:
-        for found in [*_SET.finditer(pattern), *_CHOICE.finditer(pattern)]:
-            if _is_word(found[1].lower()):
-                meant = quoteattr(_with_words(pattern, found, name))
-                meant = f"{'url' if name == 'url' else 'pattern'}={meant}"
-                meant += _negation(found[0], negate)
-                yield finding(
-                    "rewrite-set-of-letters",
-                    span,
-                    rule=rule.name,
-                    set=found[0],
-                    word=found[1],
-                    meant=meant,
-                )
-                return
-
-
-def _negation(letters: str, negate: bool) -> str:
-    """What a set of all other letters becomes, which a word cannot be."""
-    return f' negate="{str(not negate).lower()}"' if letters.startswith("[^") else ""
-
-
-#: Extensions of files, as people list them.
-_EXTENSION = re.compile(
-    r"(?i)jpe?g|png|gif|bmp|ico|svg|webp|css|js|mjs|map|json|xml|txt|pdf|zip|html?|php|aspx?|axd"
-    r"|woff2?|ttf|eot|otf|mp[34]|webm"
-)
-_QUANTIFIER = re.compile(r"(?:[+*?]|\{\d*,?\d*\})\??")
-
-
-def _with_words(pattern: str, found: re.Match[str], name: str) -> str:
-    """A pattern with the words that a set of letters was meant to be."""
-    words = found[1].strip("()").split("|")
-    head, tail = pattern[: found.start()], pattern[found.end() :]
-    tail = _QUANTIFIER.sub("", tail, count=1) if _QUANTIFIER.match(tail) else tail
-    if all(map(_EXTENSION.fullmatch, words)):
-        head = re.sub(r"\\?\.\??$", "", head) + r"\."
-        tail = tail or "$"
-    elif name in ("{HTTP_HOST}", "{SERVER_NAME}") and len(words) == 1:
-        tail = r"\."
-    return head + (words[0] if len(words) == 1 else f"(?:{'|'.join(words)})") + tail

@@ -59,7 +59,7 @@ def _references(rule: Rule) -> Iterator[Finding]:
         for number in map(int, re.findall(r"\{R:(\d{1,2})\}", text)):
             if number > groups:
                 yield finding(
-                    "rewrite-bad-reference/rule",
+                    f"rewrite-bad-reference/{'not' if rule.negate else 'rule'}",
                     rule.span,
                     rule=rule.name,
                     number=number,

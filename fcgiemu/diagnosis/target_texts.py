@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from ..catalogue import finding
 from ..catalogue.findings import Finding
 from ..rewrite import targets
+from ..rewrite.pattern import capture_count
 from ..rewrite.rule import Condition, Rule
 from . import pattern_remedies, sample_requests
 from .condition_remedies import attributes
@@ -181,14 +182,28 @@ def _is_asked(rule: Rule, text: str) -> bool:
 
 def _filling(rule: Rule) -> Condition | None:
     """The condition that {C:n} is about: the last one with captures; None where several may be."""
+    able = _all_filling(rule)
+    return able[0][0] if len(able) == 1 else None
+
+
+def _all_filling(rule: Rule) -> list[tuple[Condition, int]]:
+    """The conditions that {C:n} may be about, each with how many groups are counted before its
+    own.
+    """
     able = [
         condition
         for condition in rule.conditions
         if condition.match_type == "Pattern" and not condition.negate and condition.matcher
     ]
-    if not able or rule.match_any or rule.track_all_captures and len(able) > 1:
-        return None
-    return able[-1]
+    if rule.match_any or not able:
+        return [(condition, 0) for condition in able]
+    if not rule.track_all_captures:
+        return [(able[-1], 0)]
+    counts = [
+        capture_count(condition.pattern, rule.pattern_syntax, condition.ignore_case)
+        for condition in able
+    ]
+    return [(condition, sum(counts[:number])) for number, condition in enumerate(able)]
 
 
 def _slashes(rule: Rule, url: str) -> Iterator[Finding]:
@@ -213,19 +228,25 @@ def holds_query(rule: Rule, url: str) -> bool:
     """Whether a {C:n} of a target holds the URL to its end, with its query: where another group
     follows, that one takes the query.
     """
-    condition = _filling(rule)
-    if condition is None or condition.input.source.strip().upper() not in _WITH_QUERY:
-        return False
-    assert condition.matcher is not None
-    numbers = list(map(int, re.findall(r"\{C:(\d)\}", url)))
-    texts = ("/x/y?a=1", *_examples(condition, "x?a=1", "/x?a=1"))
+    numbers = set(map(int, re.findall(r"\{C:(\d)\}", url)))
     return any(
-        "?a=1" in value
-        for captured in filter(None, map(condition.matcher, texts))
+        "?a=1" in captured[number - before]
+        for condition, before in (_all_filling(rule) if numbers else ())
+        if condition.matcher and condition.input.source.strip().upper() in _WITH_QUERY
+        for captured in filter(None, map(condition.matcher, _whole_urls(condition)))
         for number in numbers
-        for value in captured[number : number + 1]
-        if number in (0, len(captured) - 1)
+        if number == before == 0 or 0 < number - before == len(captured) - 1
     )
+
+
+def _whole_urls(condition: Condition) -> Iterator[str]:
+    """URLs with a query that a condition on the whole URL may hold for."""
+    yield "/x/y?a=1"
+    for word in ("x?a=1", "/x?a=1"):
+        for turn in (0, 1):  # without and with what may be missing
+            text = sample_requests.example(condition.pattern, word, turn)
+            if text:
+                yield text
 
 
 def _query(rule: Rule, url: str) -> Iterator[Finding]:
