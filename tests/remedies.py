@@ -305,6 +305,21 @@ def _tests(reader: Reader, text: str, tests: str) -> list[Change]:
     return made + ([("conditions/@logicalGrouping=MatchAll", _rule(reader).span)] if joined else [])
 
 
+def _other_syntax(reader: Reader, texts: str) -> list[Change]:
+    """Patterns of a rule in another syntax, each in place of what it was."""
+    pairs = {
+        old: new for new, old in re.findall(r"'(.*?)' in place of '(.*?)'(?= and |, |\.|:)", texts)
+    }
+    made = [
+        (f"@{name}={pairs[value]}", one.span)
+        for one in _rule(reader).all()
+        for name, value in one.attributes.items()
+        if value in pairs and name in ("url", "pattern")
+    ]
+    is_removed = texts.startswith("Remove patternSyntax")
+    return made + ([("without(@patternSyntax)=", _rule(reader).span)] if is_removed else [])
+
+
 def _merge(reader: Reader, text: str, first: str, second: str) -> list[Change]:
     return [
         *_attributes(reader, text, first.replace("<add", "")),
@@ -313,6 +328,10 @@ def _merge(reader: Reader, text: str, first: str, second: str) -> list[Change]:
 
 
 SHAPES: list[tuple[str, Callable[..., list[Change]]]] = [
+    (
+        r"((?:Remove patternSyntax=\"Wildcard\", and write|Write) '.*?' in place of '.*)",
+        _other_syntax,
+    ),
     (
         r"Write ([\w.]+=\"[^\"]*\") in its (IsFile|IsDirectory|IsFile and IsDirectory) conditions?",
         _tests,

@@ -60,7 +60,7 @@ def findings(site: Site, effective: Effective, file: ConfigFile) -> Iterator[Fin
         elif mode == "File" and not prefix:  # it is the folder
             yield from _missing(site, file, item, path.replace("\\", "/"))
         elif mode == "ExecuteURL" and path.startswith("/"):
-            yield from _executed(site, item, path)
+            yield from _executed(site, file, item, path)
         elif mode == "ExecuteURL":
             meant = "/" + path.replace("\\", "/")
             yield finding("errors-page/relative", item.span, status=status, path=path, meant=meant)
@@ -144,14 +144,29 @@ def _near_page(folder: Path, path: str) -> str:
 _OF_PROGRAMS = re.compile(r"(?i)\.(?:php\d?|aspx?|ashx|cshtml|cfm|jsp)(?:[/?]|$)")
 
 
-def _executed(site: Site, item: Node, path: str) -> Iterator[Finding]:
+#: Names of pages that say of an error, and of nothing else.
+_OF_ERRORS = re.compile(
+    r"(?i)(?:^|[^a-z0-9])(?:4\d\d|5\d\d)(?:[^0-9]|$)|error|not[-_ ]?found|forbidden|denied|oops"
+)
+
+
+def _executed(site: Site, file: ConfigFile, item: Node, path: str) -> Iterator[Finding]:
     """A page that is executed: as a file it is answered 200, and it may not be there."""
     status = item.integer("statusCode")
     decision = decided(site, path.partition("?")[0])
     action = decision.action if decision is not None else None
     if decision is not None and isinstance(action, ServeFile) and status >= 400:
         if not decision.rules and not path.endswith("/"):  # else a page for other URLs as well
-            yield finding("errors-soft", item.span, status=status, path=path)
+            is_of_errors = _OF_ERRORS.search(path.rpartition("/")[2])
+            below = path.removeprefix(f"{file.directory}/") if file.directory else path
+            yield finding(
+                "errors-soft",
+                item.span,
+                severity="warning" if is_of_errors else "",  # else a page that answers on purpose
+                status=status,
+                path=path,
+                meant=below.lstrip("/").replace("/", "\\"),
+            )
     elif isinstance(action, CallFastCgi | CallHttpPlatform) and status >= 500:
         yield finding("errors-own-program", item.span, status=status, path=path)
     elif (

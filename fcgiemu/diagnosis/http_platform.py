@@ -322,6 +322,10 @@ def _log_folder(
     )
     if re.search(r"__[A-Z]\w*__", settings.stdout_log or ""):
         return  # a script writes the path when the site is published
+    if re.match(r"/\w", settings.stdout_log or "") and not Path(folder).is_relative_to(site.path):
+        if local:
+            yield finding("platform-log-folder/unix", span, name=settings.stdout_log)
+        return
     if (
         local
         and _holds_only(folder, os.path.basename(local))

@@ -92,10 +92,7 @@ def versions(
 
 
 def _configuration(site: Site, effective: Effective, folder: str, item: Node) -> Iterator[Finding]:
-    errors = effective.view(error_pages)
-    replaced = errors.existing == "Auto" and errors.mode != "Detailed"
-    if replaced and "CustomErrorModule" not in effective.view(modules_not_loaded):
-        yield finding("iisnode-error-bodies", item.span)
+    yield from _error_bodies(effective, item)
     yield from _debugger(site, effective, folder)
     section = effective.section(iisnode.SECTION)
     for name in ("nodeProcessCommandLine", "interceptor", "devErrorsEnabled"):
@@ -127,6 +124,22 @@ def _setting(name: str, value: str, span: Span | None, form: str = "") -> Iterat
         yield finding("iisnode-command/unix", span, name=name, value=value)
     elif name == "nodeProcessCommandLine" and (shell := _SHELL.match(text)):
         yield finding("iisnode-command/shell", span, program=shell[0].strip())
+
+
+def _error_bodies(effective: Effective, item: Node) -> Iterator[Finding]:
+    """IIS's pages in place of the application's: not those that the site has itself."""
+    errors = effective.view(error_pages)
+    replaced = errors.existing == "Auto" and errors.mode != "Detailed"
+    if not replaced or "CustomErrorModule" in effective.view(modules_not_loaded):
+        return
+    section = effective.section("system.webServer/httpErrors")
+    if any(page.file is not None and not page.file.is_host for page in section.items):
+        return
+    place = section.span
+    if place is not None and section.file is item.file:
+        yield finding("iisnode-error-bodies/there", item.span, line=place.line)
+    else:
+        yield finding("iisnode-error-bodies", item.span)
 
 
 def _debugger(site: Site, effective: Effective, folder: str) -> Iterator[Finding]:

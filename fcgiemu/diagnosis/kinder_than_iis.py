@@ -186,7 +186,7 @@ def _of_activate_this(site: Site, application: Application) -> Iterator[Finding]
 
 def _removed(site: Site, file: ConfigFile) -> Iterator[Finding]:
     """``<remove name>`` of a handler that no level above has."""
-    if file.root is None:
+    if file.root is None or not _is_parent_known(site, file):
         return
     above = _names_above(site, file)
     for group in file.root.iter("handlers"):
@@ -201,6 +201,13 @@ def _removed(site: Site, file: ConfigFile) -> Iterator[Finding]:
                 if name.lower() not in known and not _OF_SERVERS.fullmatch(name):
                     yield finding("handler-removes-nothing", element.span, name=name)
                 known.discard(name.lower())
+
+
+def _is_parent_known(site: Site, file: ConfigFile) -> bool:
+    """Whether the levels above a file are here: handlers of a site whose root has no web.config
+    are often made in IIS Manager, and a folder takes them away.
+    """
+    return not file.directory or any(not other.directory for other in site.tree.files())
 
 
 def _names_above(site: Site, file: ConfigFile) -> set[str]:

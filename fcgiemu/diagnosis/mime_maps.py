@@ -71,20 +71,14 @@ def findings(section: Element) -> Iterator[Finding]:
     for element in section.iter("mimeMap"):
         extension = element.attributes.get("fileExtension", "")
         mime_type = element.attributes.get("mimeType", "")
-        if mime_type.startswith(".") and "/" in extension:
+        if "/" in extension and mime_type and "/" not in mime_type:
+            meant = f".{mime_type.lstrip('.')}"
+            yield finding("static-mime-dot/swapped", element.span, written=extension, meant=meant)
+        elif len(parts := re.findall(r"[\w-]+", extension)) > 1 and _SEPARATOR.search(extension):
             yield finding(
-                "static-mime-dot/swapped", element.span, written=extension, mime_type=mime_type
+                "static-mime-dot/several", element.span, written=extension, first=f".{parts[0]}"
             )
-        elif len(parts := re.findall(r"\.[\w-]+", extension)) > 1 and re.search(
-            r"[;,|\s]", extension
-        ):
-            yield finding(
-                "static-mime-dot/several", element.span, written=extension, first=parts[0]
-            )
-        elif extension and not extension.startswith(".") and extension != "*":
-            bare = extension.lstrip("*.")
-            yield finding("static-mime-dot", element.span, written=extension, extension=bare)
-        else:
+        elif not _has_no_dot(extension):
             yield from _type(element, extension.lower(), mime_type.strip())
 
 
@@ -150,15 +144,38 @@ def _has_program(effective: Effective) -> bool:
     return any(re.search(r"(?i)fastcgi|httpplatform", text) for text in modules)
 
 
+def _has_no_dot(extension: str) -> bool:
+    """Whether a text of fileExtension is one extension without its dot, or with a star for it."""
+    several = _SEPARATOR.search(extension)
+    return bool(extension) and not extension.startswith(".") and extension != "*" and not several
+
+
+#: What stands between the extensions of a list.
+_SEPARATOR = re.compile(r"[;,|\s/]")
+
+
 def of_configuration(effective: Effective, file: ConfigFile) -> Iterator[Finding]:
-    """Maps of ``file`` whose extensions request filtering refuses all the same, or whose files a
-    program should run.
+    """Maps of ``file`` without a dot, and those whose extensions request filtering refuses all the
+    same, or whose files a program should run.
     """
     if static_file.SECTION not in file.by_path:
         return
     filtering = effective.view(request_filter)
-    for item in effective.section(static_file.SECTION).items:
+    items = effective.section(static_file.SECTION).items
+    known = {item.text("fileExtension").lower(): item for item in items}
+    for item in items:
         extension = item.text("fileExtension").lower()
+        if item.file is file and _has_no_dot(extension):
+            bare = extension.lstrip("*.")
+            other = known.get(f".{bare}")
+            yield finding(
+                f"static-mime-dot{'/known' if other is not None else ''}",
+                item.span,
+                severity="info" if other is not None else "",
+                written=item.text("fileExtension"),
+                extension=bare,
+                type=other.text("mimeType") if other is not None else "",
+            )
         if item.file is file and filtering.extensions.get(extension) is False:
             yield finding("static-mime-blocked", item.span, extension=extension)
         elif item.file is file and _source(effective, extension):

@@ -91,9 +91,20 @@ def below_folder(pattern: str, folder: str) -> str:
     return found[1] + rest if not rest.startswith(("*", "?", "+")) or pattern == "*" else ""
 
 
-def with_slash(pattern: str) -> str:
+#: A pattern that ends with a group for everything, behind a word. What follows an extension, or
+#: one letter, is seldom a path.
+_OPEN = re.compile(r"(.*(?<!\\)(?:\w\w|\)))(?<!\.\w\w\w)(?<!\.\w{4})\(\.([*+])\)\$?")
+
+
+def with_slash(pattern: str, begins: str = "/") -> str:
     """A pattern that ends with a group for the rest of a path, which begins with a slash or is
-    empty; "" for another one.
+    empty; "" for another one. ``begins`` is the pattern for that slash.
     """
-    found = re.fullmatch(r"(.*[\w)])\(\.([*+])\)\$?", pattern)
-    return f"{found[1]}(/.*)?$" if found else ""
+    found = _OPEN.fullmatch(pattern)
+    return f"{found[1]}({begins}.*)?$" if found else ""
+
+
+def behind_slash(pattern: str, _: str = "") -> str:
+    """As ``with_slash``, of a group that begins behind the slash."""
+    found = _OPEN.fullmatch(pattern)
+    return f"{found[1]}/?(.{found[2]})$" if found else ""

@@ -214,7 +214,7 @@ def _misfit(name: str, condition: Condition, syntax: str) -> tuple[str, str] | N
     meant; None for one that can match.
     """
     written = condition.pattern.strip()
-    if syntax == "Wildcard" and rewrite_patterns.is_regex(written):
+    if syntax != "ECMAScript" and rewrite_patterns.is_regex(written):
         return None  # that has been said
     pattern = rewrite_patterns.as_regex(written, syntax)
     is_regex = syntax == "ECMAScript"
@@ -419,6 +419,16 @@ def _near(name: str, known: Container[str]) -> str:
     return "".join(get_close_matches(name, VARIABLES, 1, 0.8))
 
 
+def _with_variable(rule: Rule, url: str, name: str, near: str) -> str:
+    """A target with the variable that was meant: one slash before the path, the query once."""
+    head, _, tail = url.partition(f"{{{name}}}")
+    if near in _WITH_QUERY and rule.action.append_query_string and "?" not in head:
+        near = "URL"
+    if near in _URLS and head.endswith("/") and not head.endswith("//"):
+        head = head[:-1]
+    return f"{head}{{{near}}}{tail}"
+
+
 #: What the names of variables begin with that nobody has listed.
 _OPEN = (
     *("HTTP_", "HEADER_", "CERT_", "RESPONSE_", "GEOIP_", "IIS_", "MANAGED_"),
@@ -430,12 +440,15 @@ def _variables(rule: Rule, text: str, span: Span, known: Container[str]) -> Iter
     """Names that no server variable has, where one is near."""
     for name in _VARIABLE.findall(text):
         if near := _near(name.upper(), known):
+            is_target = rule.action.url is not None and text == rule.action.url.source
             yield finding(
-                "rewrite-unknown-variable",
+                f"rewrite-unknown-variable{'/target' if is_target else ''}",
                 span,
                 rule=rule.name,
                 variable=name,
                 near=near,
+                url=text,
+                meant=_with_variable(rule, text, name, near) if is_target else "",
             )
         elif not name.upper().startswith(_OPEN) and name.upper() not in VARIABLES:
             if name.upper() not in known and not name.isdecimal():

@@ -311,7 +311,8 @@ def _look_up(rule: Rule, text: str, span: Span, known: Mapping[str, _Keys]) -> I
         if keys is None:
             continue
         if argument == "{REQUEST_URI}" and keys.any_slash and not keys.any_query:
-            yield finding("rewrite-map-query", span, rule=rule.name, map=name)
+            severity = "warning" if rule.action.type == "Rewrite" else ""
+            yield finding("rewrite-map-query", span, severity=severity, rule=rule.name, map=name)
         if form := _misfit(keys, slash + argument, function):
             key = keys.encoded if form == "encoded" else keys.first
             meant = map_remedies.asked(rule, form, argument, key)

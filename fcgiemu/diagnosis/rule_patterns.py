@@ -5,7 +5,7 @@ kind, and those that match where they are not meant to.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from urllib.parse import unquote, urlsplit
 
 from ..catalogue import finding
@@ -127,18 +127,7 @@ def _syntax(rule: Rule, pattern: str) -> Iterator[Finding]:
     if rule.pattern_syntax != "ECMAScript":
         if not rule.negate and _HOST.match(f"{pattern.partition('*')[0].partition('/')[0]}/"):
             yield _more_than_path(rule, pattern)
-        form = "" if rule.pattern_syntax == "Wildcard" else "/exact"
-        for text, span in [(pattern, rule.span), *texts]:
-            if rewrite_patterns.is_regex(text) or form and "*" in text:
-                lossy = not form and not rewrite_patterns.has_wildcard(text)
-                kept = "" if form or not _has_wildcards(rule, pattern) else "/kept"
-                yield finding(
-                    f"rewrite-regex-as-wildcard{'/none' if lossy else form or kept}",
-                    span,
-                    rule=rule.name,
-                    pattern=text,
-                    meant=rewrite_patterns.as_wildcard(text),
-                )
+        yield from _other_syntax(rule, [(pattern, rule.span), *texts])
         return
     yield from _wildcards(rule)
     hosts = [
@@ -157,10 +146,51 @@ def _syntax(rule: Rule, pattern: str) -> Iterator[Finding]:
         yield from _branches(rule, text.strip(), span)
 
 
-def _has_wildcards(rule: Rule, pattern: str) -> bool:
-    """Whether a pattern of a rule is one with wildcards, which is none as a regular expression."""
-    texts = (pattern, *(condition.pattern for condition in rule.conditions))
-    return any(text.startswith("*") for text in texts)
+def _other_syntax(rule: Rule, texts: Sequence[tuple[str, Span]]) -> Iterator[Finding]:
+    """Regular expressions in a rule of another syntax: one finding a rule, whose remedy is right
+    for all of its patterns.
+    """
+    is_exact = rule.pattern_syntax != "Wildcard"
+    found = [
+        (text, span)
+        for text, span in texts
+        if rewrite_patterns.is_regex(text) or is_exact and "*" in text
+    ]
+    if not found:
+        return
+    wild = [text for text, _ in texts if "*" in text and text not in dict(found)]
+    has_form = all(rewrite_patterns.has_wildcard(text) for text, _ in found)
+    if is_exact:
+        form, meant = "/exact", ""
+    elif not wild:
+        form = "" if has_form and len(found) == 1 else "/removed"
+        meant = rewrite_patterns.as_wildcard(found[0][0])
+    elif has_form:
+        form, meant = "/kept", _in_place_of(dict(found), rewrite_patterns.as_wildcard)
+    else:
+        form, meant = "/none", _in_place_of(wild, _anchored)
+    yield finding(
+        f"rewrite-regex-as-wildcard{form}",
+        found[0][1],
+        rule=rule.name,
+        patterns=_listed([f"'{text}'" for text, _ in found]),
+        meant=meant,
+    )
+
+
+def _anchored(wildcard: str) -> str:
+    """The regular expression for a wildcard pattern."""
+    return ".*" if wildcard == "*" else f"^{as_regex(wildcard)}$"
+
+
+def _in_place_of(texts: Iterable[str], meant: Callable[[str], str]) -> str:
+    """What to write in place of each of some texts."""
+    return _listed([f"'{meant(text)}' in place of '{text}'" for text in dict.fromkeys(texts)])
+
+
+def _listed(parts: list[str]) -> str:
+    """Parts of a sentence as a list with "and"."""
+    return " and ".join(filter(None, (", ".join(parts[:-1]), parts[-1])))
 
 
 def _is_inside(condition: Condition, rule: Rule) -> bool:

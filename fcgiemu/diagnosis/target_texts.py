@@ -7,15 +7,15 @@ What a group holds is tried with a text that its pattern matches.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from ..catalogue import finding
 from ..catalogue.findings import Finding
 from ..rewrite import targets
-from ..rewrite.pattern import capture_count
+from ..rewrite.pattern import Matcher, capture_count
 from ..rewrite.rule import Condition, Rule
 from . import pattern_remedies, sample_requests
-from .condition_remedies import attributes
+from .condition_remedies import attributes, written
 from .rule_kinds import is_universal
 
 #: Variables that begin with a slash.
@@ -120,9 +120,10 @@ def _glued(rule: Rule, url: str) -> Iterator[Finding]:
         return
     meant = f"{url[: glued.end(1)]}/{url[glued.end(1) :]}"
     made = f"{glued[1]}{ends[0]}"
-    slashed = pattern_remedies.with_slash(rule.pattern or "")
-    may_begin = _may_begin_with_slash(rule, glued[3].upper(), int(glued[4]))
-    form = "" if not may_begin else "/some" if slashed else "/inside"
+    kind, number = glued[3].upper(), int(glued[4])
+    pattern, _ = _pattern(rule, kind) or ("", None)
+    slashed = _changed(rule, kind, pattern_remedies.with_slash)
+    form = "" if not _may_begin(rule, kind, number) else "/some" if slashed else "/inside"
     yield finding(
         f"rewrite-target-glued{form}",
         rule.span,
@@ -130,18 +131,45 @@ def _glued(rule: Rule, url: str) -> Iterator[Finding]:
         url=url,
         made=made,
         meant=meant,
-        pattern=rule.pattern,
-        slashed=attributes(url=slashed),
+        pattern=pattern,
+        slashed=slashed,
     )
 
 
-def _may_begin_with_slash(rule: Rule, kind: str, number: int) -> bool:
-    """Whether the group of a rule's pattern may hold the rest of a path with its slash."""
-    if kind != "R" or not number or rule.pattern is None or rule.matcher is None:
-        return False
-    text = sample_requests.example(rule.pattern, "/x")
-    captured = rule.matcher(text) if text and not text.startswith("/") else None
-    return captured is not None and captured[number : number + 1] == ("/x",)
+def _may_begin(rule: Rule, kind: str, number: int) -> bool:
+    """Whether {R:n} or {C:n} may hold the rest of a path with the slash at its start, behind
+    something else that the pattern matches.
+    """
+    source = _pattern(rule, kind)
+    text = sample_requests.example(source[0], "/x") if source and number else None
+    captured = source[1](text) if source and text and text != "/x" else None
+    is_path = text is not None and text.startswith("/") == (kind == "C")
+    return is_path and captured is not None and captured[number : number + 1] == ("/x",)
+
+
+def _changed(rule: Rule, kind: str, change: Callable[[str, str], str]) -> str:
+    """The pattern of {R:n} or {C:n} after a change, as a remedy has it: attribute and place. ""
+    where it is not to be changed. The change is told what paths and their queries begin with.
+    """
+    condition = _filling(rule) if kind == "C" else None
+    if condition is None:
+        meant = change(rule.pattern or "", "/")
+        return f"{attributes(url=meant)} in <match>" if meant else ""
+    with_query = condition.input.source.strip().upper() in _WITH_QUERY
+    meant = change(condition.pattern, "[/?]" if with_query else "/")
+    return f"{attributes(pattern=meant)} in the condition {written(condition)}" if meant else ""
+
+
+def _pattern(rule: Rule, kind: str) -> tuple[str, Matcher] | None:
+    """The pattern that {R:n} or {C:n} is about, where that is one of paths."""
+    if kind == "R":
+        if rule.pattern is None or rule.matcher is None or rule.negate:
+            return None
+        return rule.pattern, rule.matcher
+    condition = _filling(rule)
+    if condition is None or condition.input.source.strip().upper() not in _OF_PATHS:
+        return None
+    return (condition.pattern, condition.matcher) if condition.matcher else None
 
 
 def _values(rule: Rule, kind: str, number: int) -> Iterator[str]:
@@ -160,15 +188,16 @@ def _values(rule: Rule, kind: str, number: int) -> Iterator[str]:
     if condition is None or condition.input.source.strip().upper() not in _OF_PATHS:
         return
     with_query = condition.input.source.strip().upper() in _WITH_QUERY
-    for text in ("/x/y?a=1" if with_query else "/x/y", *_examples(condition)):
+    for text in ("/x/y?a=1" if with_query else "/x/y", *_examples(condition, "x")):
         assert condition.matcher is not None
-        if text.startswith("/") and _is_asked(rule, text):
-            if captured := condition.matcher(text):
+        path = f"/{text.removeprefix('/')}"  # as every URL begins
+        if _is_asked(rule, path):
+            if captured := condition.matcher(path):
                 yield from captured[number : number + 1]
 
 
 def _examples(condition: Condition, *words: str) -> Iterator[str]:
-    for word in words or ("x", "/x"):
+    for word in words:
         text = sample_requests.example(condition.pattern, word)
         if text:
             yield text
@@ -214,14 +243,34 @@ def _slashes(rule: Rule, url: str) -> Iterator[Finding]:
     for doubled in _DOUBLED.finditer(path):
         if path[: doubled.start()].endswith(("/", ":")):
             continue
-        begins = bool(doubled[1])
-        if doubled[2]:
-            values = list(_values(rule, doubled[2].upper(), int(doubled[3])))
-            begins = bool(values) and all(value.startswith("/") for value in values)
-        if begins:
-            meant = url[: doubled.start()] + url[doubled.end() :]
+        meant = url[: doubled.start()] + url[doubled.end() :]
+        if doubled[1]:
             yield finding("rewrite-double-slash", rule.span, rule=rule.name, url=url, meant=meant)
             return
+        kind, number = doubled[2].upper(), int(doubled[3])
+        values = list(_values(rule, kind, number))
+        pattern, _ = _pattern(rule, kind) or ("", None)
+        if values and all(value.startswith("/") for value in values):
+            form = "" if number <= 1 and _FIRST.match(pattern) else "/group"
+            yield finding(
+                f"rewrite-double-slash{form}", rule.span, rule=rule.name, url=url, meant=meant
+            )
+            return
+        changed = _changed(rule, kind, pattern_remedies.behind_slash)
+        if changed and _may_begin(rule, kind, number):
+            yield finding(
+                "rewrite-double-slash/some",
+                rule.span,
+                rule=rule.name,
+                pattern=pattern,
+                url=url,
+                meant=changed,
+            )
+            return
+
+
+#: A pattern whose first group begins with the slash that its input begins with.
+_FIRST = re.compile(r"\^?\((?:\\?/|\.[*+]\)\$?$)")
 
 
 def holds_query(rule: Rule, url: str) -> bool:

@@ -329,7 +329,7 @@ REMEDIES = [
         '<rule name="r" patternSyntax="Wildcard"><match url="*" /><conditions>'
         '<add input="{HTTP_COOKIE}" pattern="^.*(one|two).*$" negate="true" /></conditions>'
         '<action type="None" /></rule>',
-        "where a pattern of the rule is '*'",
+        "'.*' in place of '*'",
     ),
     (
         '<rule name="one" stopProcessing="true"><match url=".*" /><action type="None" /></rule>'

@@ -59,6 +59,61 @@ def test_values_of_headers(tmp_path: Path, name: str, value: str, meant: str) ->
     assert [known.hint for known in found] == ([f'Write value="{meant}".'] if meant else [])
 
 
+#: An entry of <staticContent>, what else is there, and the severity and words of its finding.
+MAPS = [
+    ("avif", "", "warning", 'Write fileExtension=".avif".'),
+    ("*.avif", "", "warning", 'Write fileExtension=".avif".'),
+    (
+        "woff",
+        "",
+        "info",
+        'Remove the line; for another type write <remove fileExtension=".woff" />',
+    ),
+    ("woff", '<remove fileExtension=".woff" />', "warning", 'Write fileExtension=".woff".'),
+    ("avif", '<mimeMap fileExtension=".avif" mimeType="image/avif" />', "info", "Remove the line;"),
+    ("avif;jxl", "", "warning", 'the first with fileExtension=".avif"'),
+    (".avif", "", "", ""),
+    ("*", "", "", ""),
+]
+
+
+@pytest.mark.parametrize(("written", "more", "severity", "words"), MAPS)
+def test_extensions_without_a_dot(
+    tmp_path: Path, written: str, more: str, severity: str, words: str
+) -> None:
+    entry = f'<mimeMap fileExtension="{written}" mimeType="image/avif" />'
+    write(tmp_path, {"web.config": web_config(f"<staticContent>{more}{entry}</staticContent>")})
+    found = [one for one in check(Site(tmp_path)) if one.code == "static-mime-dot"]
+    assert [one.severity for one in found] == ([severity] if severity else [])
+    assert words in "".join(one.hint for one in found)
+
+
+#: A page that is executed, and the severity and words of its finding.
+SOFT = [
+    ("/404.html", "warning", 'Write path="404.html" responseMode="File".'),
+    (
+        "/errors/not-found.html",
+        "warning",
+        'Write path="errors\\not-found.html" responseMode="File".',
+    ),
+    ("/error.htm", "warning", 'path="error.htm"'),
+    ("/index.html", "info", 'path="index.html"'),
+    ("/page1404.html", "info", 'path="page1404.html"'),
+]
+
+
+@pytest.mark.parametrize(("page", "severity", "words"), SOFT)
+def test_pages_that_are_executed(tmp_path: Path, page: str, severity: str, words: str) -> None:
+    error = f'<error statusCode="404" path="{page}" responseMode="ExecuteURL" />'
+    inner = f'<httpErrors errorMode="Custom"><remove statusCode="404" />{error}</httpErrors>'
+    write(tmp_path, {"web.config": web_config(inner), page[1:]: ""})
+    found = [one for one in check(Site(tmp_path)) if one.code == "errors-soft"]
+    assert [one.severity for one in found] == [severity] and words in found[0].hint
+    fixed = inner.replace(f'path="{page}" responseMode="ExecuteURL"', found[0].hint[6:-1])
+    write(tmp_path, {"web.config": web_config(fixed)})
+    assert not check(Site(tmp_path))
+
+
 #: A section, an attribute, a text that it does not take, and the value that is meant.
 VALUES = [
     ("httpErrors", "errorMode", "On", "Custom"),

@@ -180,11 +180,31 @@ def test_scripts_of_a_site(
     assert codes(site) == found
 
 
+#: An error page that the site has itself.
+OWN_PAGE = '<remove statusCode="404" /><error statusCode="404" path="app.js" responseMode="File" />'
+
+
+@pytest.mark.parametrize(
+    ("inner", "hint"),
+    [
+        ("", "Write <httpErrors"),
+        ('\n<httpErrors errorMode="Custom" />', "Add existingResponse="),
+        ("\n<httpErrors></httpErrors>", "Add existingResponse="),
+    ],
+)
+def test_where_errors_are_left_alone(make_site: Callable[..., Site], inner: str, hint: str) -> None:
+    site = make_site({"web.config": node_config("", inner), "server.js": ""})
+    found = [one.hint for one in check(site) if one.code == "iisnode-error-bodies"]
+    assert len(found) == 1 and found[0].startswith(hint), found
+
+
 @pytest.mark.parametrize(
     ("inner", "package", "found"),
     [
         ("", "{}", {"iisnode-error-bodies"}),
         ('<httpErrors errorMode="Detailed" />', "{}", set()),
+        ('<httpErrors errorMode="Custom" />', "{}", {"iisnode-error-bodies"}),
+        (f'<httpErrors errorMode="Custom">{OWN_PAGE}</httpErrors>', "{}", set()),
         ('<httpErrors existingResponse="Replace" />', "{}", set()),
         (
             '<httpErrors existingResponse="PassThrough" />',

@@ -44,6 +44,7 @@ ROWS = [
     (platform("python", "-X x C:\\Program Files\\My App\\run.py --a b"), "platform-unquoted-blank", "hold 'C:\\Program Files\\My App\\run.py'", "&quot;"),
     (platform("python", "--log=C:\\My Logs\\w.log app.py"), "platform-unquoted-blank", "hold 'C:\\My Logs\\w.log'", "&quot;"),
     (platform("python", "app.py", 'stdoutLogEnabled="true" stdoutLogFile=".\\logs\\x"'), "platform-log-folder", "the server does not", "mkdir -p"),
+    (platform("python", "app.py", 'stdoutLogEnabled="true" stdoutLogFile="/home/LogFiles/x"'), "platform-log-folder", "a path of Unix", "Write a path below the site"),
     (wsgi_site(SCRIPT_NAME="/shop/"), "settings-script-name", "ends with a slash", "Write /shop."),
     (wsgi_site(SCRIPT_NAME="shop"), "settings-script-name", "does not begin with a slash", "Write /shop."),
     (wsgi_site(SCRIPT_NAME="/"), "settings-script-name", "takes the slash off every path", "Remove it"),
@@ -58,6 +59,21 @@ def test_what_check_says(tmp_path: Path, config: str, code: str, words: str, hin
     write(tmp_path, {"web.config": config, "forks.py": "import os\nos.fork()\n", "src/app.py": ""})
     found = [finding for finding in check(Site(tmp_path)) if finding.code == code]
     assert len(found) == 1 and words in found[0].message and hint in found[0].hint, found
+
+
+@pytest.mark.parametrize(
+    ("files", "told"),
+    [
+        ({}, False),
+        ({"web.config": web_config("")}, True),
+        ({"web.config": web_config('<handlers><add name="X" path="x" verb="*" modules="StaticFileModule" /></handlers>')}, False),
+    ],
+)  # fmt: skip
+def test_handlers_that_a_folder_removes(tmp_path: Path, files: dict[str, str], told: bool) -> None:
+    inner = web_config('<handlers><remove name="X" /></handlers>')
+    write(tmp_path, {**files, "static/web.config": inner, "app.py": ""})
+    found = [one for one in check(Site(tmp_path)) if one.code == "handler-removes-nothing"]
+    assert bool(found) == told
 
 
 @pytest.mark.parametrize(

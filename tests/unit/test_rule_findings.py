@@ -164,6 +164,9 @@ def test_no_warning_of_rules_that_are_right(
 MAP = '<rewriteMaps><rewriteMap name="Pages"><add key="/a" value="/b" /></rewriteMap></rewriteMaps>'
 
 
+REWRITE = "<rewrite><rules>{}</rules>{}</rewrite>"
+
+
 def test_a_map_that_the_server_asks_is_in_use(tmp_path: Path) -> None:
     site = write(tmp_path / "site", {"web.config": web_config(f"<rewrite>{MAP}</rewrite>")})
     assert "rewrite-map-unused" in {found.code for found in check(Site(site))}
@@ -463,6 +466,14 @@ def no_host(pattern: str, url: str) -> str:
     return rule("(.*)", redirect(url), host(pattern, ' negate="true"'))
 
 
+def path(pattern: str, more: str = "") -> str:
+    return f'<add input="{{URL}}" pattern="{pattern}"{more} />'
+
+
+def whole(pattern: str) -> str:
+    return f'<add input="{{REQUEST_URI}}" pattern="{pattern}" />'
+
+
 #: Files of a site, rules, the code that they get, and the words of its remedy; "" for none.
 MEANT: dict[str, tuple[Mapping[str, str], str, str, str]] = {
     "a page that a rule with a condition replaces": (
@@ -552,6 +563,123 @@ MEANT: dict[str, tuple[Mapping[str, str], str, str, str]] = {
         rule(".*", redirect("/new"), '<add input="{REQUEST_FILENAME}" pattern="wwwroot\\area$" />'),
         "rewrite-bad-pattern",
         "no meaning in this dialect",
+    ),
+    "slashes that the first of two groups has": (
+        {},
+        rule("(.*)", redirect("{C:1}/{C:2}"), path(r"^(.*)\/services\/(.*)$")),
+        "rewrite-double-slash",
+        "",
+    ),
+    "slashes of a host and the first group": (
+        {},
+        rule("(.*)", redirect("https://www.example.org/{C:1}/{C:2}"), path("^(.*)/en/(.*)$")),
+        "rewrite-double-slash",
+        "Write 'https://www.example.org{C:1}/{C:2}'.",
+    ),
+    "the whole path of a condition": (
+        {},
+        rule("(.*)", redirect("https://www.example.org/{C:1}"), path("^(.*)$")),
+        "rewrite-double-slash",
+        "Write 'https://www.example.org{C:1}'.",
+    ),
+    "what is below a folder": (
+        {},
+        rule("^advice(.*)$", redirect("https://www.example.org/advice/{R:1}")),
+        "rewrite-double-slash",
+        'Write url="^advice/?(.*)$" in <match>.',
+    ),
+    "what is below a folder, in a condition": (
+        {},
+        rule("^advice", redirect("https://www.example.org/{C:1}"), path("^/advice(.*)$")),
+        "rewrite-double-slash",
+        'Write pattern="^/advice/?(.*)$" in the condition <add input="{URL}" pattern="^/advice(.*)$">.',
+    ),
+    "what is below a folder, with its slash": (
+        {},
+        rule("^advice/(.*)$", redirect("https://www.example.org/advice/{R:1}")),
+        "rewrite-double-slash",
+        "",
+    ),
+    "the rest of a name": (
+        {},
+        rule("^dist/v(.*)", redirect("https://cdn.example.org/{R:1}")),
+        "rewrite-double-slash",
+        "",
+    ),
+    "the rest of an item": (
+        {},
+        rule("^item-(.*)", redirect("https://cdn.example.org/{R:1}")),
+        "rewrite-double-slash",
+        "",
+    ),
+    "a folder at the end of a host": (
+        {},
+        rule("^bline(.*)$", redirect("https://www.example.org{R:1}")),
+        "rewrite-target-glued",
+        'Write url="^bline(/.*)?$" in <match>.',
+    ),
+    "a part of a folder at the end of a host": (
+        {},
+        rule("^bline", redirect("https://www.example.org{C:1}"), whole("^/bline(.*)$")),
+        "rewrite-target-glued",
+        'Write pattern="^/bline([/?].*)?$" in the condition',
+    ),
+    "the slash that a group may have": (
+        {},
+        rule("^bline(/.*)?$", redirect("https://www.example.org{R:1}")),
+        "rewrite-target-glued",
+        "",
+    ),
+    "a variable that is the path": (
+        {},
+        rule("(.*)", redirect("https://{HTTP_HOST}/{REQUEST_URL}"), OFF),
+        "rewrite-unknown-variable",
+        "Write 'https://{HTTP_HOST}{URL}'.",
+    ),
+    "a variable that is the path with its query": (
+        {},
+        rule(
+            "(.*)",
+            redirect("https://{HOST}/x") + ' appendQueryString="false"',
+            OFF,
+        ),
+        "rewrite-unknown-variable",
+        "Write 'https://{HTTP_HOST}/x'.",
+    ),
+    "a variable of a query": (
+        {},
+        rule("^a$", redirect("/b?from={REQUEST_URL}") + ' appendQueryString="false"'),
+        "rewrite-unknown-variable",
+        "Write '/b?from={REQUEST_URI}'.",
+    ),
+    "one regular expression among wildcards": (
+        {},
+        rule("*", redirect("/new"), path(r"/pages*\.php"), more=' patternSyntax="Wildcard"'),
+        "rewrite-regex-as-wildcard",
+        r"Write '/pages*.php' in place of '/pages*\.php':",
+    ),
+    "several regular expressions among wildcards": (
+        {},
+        rule(
+            "*.html",
+            redirect("/new"),
+            path("[^/]$", ' negate="true"') + '<add input="{QUERY_STRING}" pattern=".*=.*" />',
+            more=' patternSyntax="Wildcard"',
+        ),
+        "rewrite-regex-as-wildcard",
+        r"""Remove patternSyntax="Wildcard", and write '^.*\.html$' in place of '*.html'.""",
+    ),
+    "regular expressions alone": (
+        {},
+        rule("^a/(.*)$", redirect("/new"), path("^/a/b.*$"), more=' patternSyntax="Wildcard"'),
+        "rewrite-regex-as-wildcard",
+        'Remove patternSyntax="Wildcard".',
+    ),
+    "wildcards alone": (
+        {},
+        rule("*.html", redirect("/new"), path("/a/*"), more=' patternSyntax="Wildcard"'),
+        "rewrite-regex-as-wildcard",
+        "",
     ),
 }
 
@@ -776,6 +904,33 @@ def test_the_query_of_a_whole_url(tmp_path: Path) -> None:
     config = rules(rule("^blog(/.*)?$", redirect("https://blog.example.org{C:1}"), whole))
     write(tmp_path, {"web.config": config})
     assert [one.code for one in check(Site(tmp_path))] == ["rewrite-query-twice"]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "condition", "url", "fixed"),
+    [
+        ("(.*)", path("^(.*)$"), "https://www.example.org/{C:1}", True),
+        ("^(.*)$", OFF, "https://{HTTP_HOST}/{URL}", True),
+        ("^([a-z]+)(/.*)$", "", "https://www.example.org/{R:1}/{R:2}", False),
+        ("^advice(.*)$", "", "https://www.example.org/{R:1}", False),
+    ],
+)
+def test_only_slashes_that_are_certain_are_fixed(
+    tmp_path: Path, pattern: str, condition: str, url: str, fixed: bool
+) -> None:
+    write(tmp_path, {"web.config": rules(rule(pattern, redirect(url), condition))})
+    found = [one for one in check(Site(tmp_path)) if one.code == "rewrite-double-slash"]
+    assert [bool(one.fix) for one in found] == [fixed]
+
+
+@pytest.mark.parametrize(
+    ("action", "severity"), [(rewrite("{C:1}"), "warning"), (redirect("{C:1}"), "info")]
+)
+def test_a_map_that_is_asked_with_the_query(tmp_path: Path, action: str, severity: str) -> None:
+    asked = '<add input="{Pages:{REQUEST_URI}}" pattern="(.+)" />'
+    write(tmp_path, {"web.config": web_config(REWRITE.format(rule("(.*)", action, asked), MAP))})
+    found = [one.severity for one in check(Site(tmp_path)) if one.code == "rewrite-map-query"]
+    assert found == [severity]
 
 
 def test_a_redirect_to_the_own_host_is_a_note_where_the_site_may_have_moved(
