@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
+from functools import cache
 
 from . import schema
 from .reader import Element
@@ -96,6 +97,32 @@ def homes(element: Element, prefix: str) -> str:
     nearest = sorted(names for names in found if len(names) == min(map(len, found)))
     texts = ["".join(f"<{name}>" for name in names) for names in nearest]
     return " or ".join(texts) if len(texts) <= _HOMES else ""
+
+
+def in_another_case(element: Element) -> Iterator[str]:
+    """The names of elements and attributes below one of <system.webServer> that are written in
+    another case there, as they should be.
+    """
+    known = _spellings()
+    for part in element.children:
+        for name in (part.tag, *part.attributes):
+            right = known.get(name.lower(), {name})
+            if name not in right:
+                yield next(iter(right))
+        yield from in_another_case(part)
+
+
+@cache
+def _spellings() -> dict[str, set[str]]:
+    """Each name of the schema in lower case -> as it is written."""
+    found: dict[str, set[str]] = {}
+    for path, section in schema.sections().items():
+        names = [*path.split("/"), *section.attributes]
+        for place, part in _inside(section):
+            names += [place[-1], *part.attributes]
+        for name in names:
+            found.setdefault(name.lower(), set()).add(name)
+    return found
 
 
 def _remove(holder: str, kind: str, words: Iterable[str]) -> str:

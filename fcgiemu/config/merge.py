@@ -455,7 +455,8 @@ class _Merger:
         is_served = self.section == "system.webServer/httpCompression"  # measured: it fails none
         self.findings.append(
             catalogue.finding(
-                f"config-duplicate-entry{'' if rules.remove else '/whole'}",
+                "config-duplicate-entry"
+                + ("/served" if is_served else "" if rules.remove else "/whole"),
                 element.span,
                 severity="info" if is_served else "",
                 hresult=E_INVALID_DATA

@@ -22,6 +22,7 @@ from ..rewrite.rule import Rule
 from ..site import Site
 from . import rewrite_patterns
 from .decisions import decided
+from .python_files import python_files
 
 _PROTOCOL = "system.webServer/httpProtocol"
 _PROGRAMS = re.compile(r"(?i)fastcgimodule|httpplatformhandler")
@@ -35,18 +36,6 @@ _METHODS = re.compile(
     r"|request\.method\s*==\s*[\"'](POST|PUT|PATCH|DELETE)[\"']",
     re.MULTILINE,
 )
-#: Files that are looked at for them.
-_MAX_FILES = 200
-_PASSED_OVER = {
-    "env",
-    "venv",
-    ".venv",
-    "antenv",
-    "node_modules",
-    "site-packages",
-    "tests",
-    "migrations",
-}
 
 
 def findings(site: Site) -> Iterator[Finding]:
@@ -166,7 +155,7 @@ def _bodies(site: Site, application: Application, item: Node) -> Iterator[Findin
     if errors.existing == "Replace":
         yield finding("errors-own-bodies", item.span)
     elif errors.existing == "Auto" and errors.mode != "Detailed":
-        for file in _sources(application.path):
+        for file in python_files(application.path):
             if match := _ERROR_HANDLERS.search(text := text_if_readable(file)):
                 line = text.count("\n", 0, match.start()) + 1
                 place = f"{file.relative_to(application.path).as_posix()}:{line}"
@@ -183,7 +172,7 @@ def _cors(site: Site, application: Application) -> Iterator[Finding]:
     section = site.effective(application.url or "/").section(_PROTOCOL).child("customHeaders")
     for item in section.items:
         if item.text("name").lower() == "access-control-allow-origin" and item.span is not None:
-            for file in _sources(application.path):
+            for file in python_files(application.path):
                 if match := _CORS.search(text_if_readable(file)):
                     place = file.relative_to(application.path).as_posix()
                     yield finding("static-cors-twice", item.span, library=match[0], file=place)
@@ -200,7 +189,7 @@ def _removes_dav(site: Site, application: Application) -> bool:
 def _used(folder: Path) -> dict[str, str]:
     """The methods that code of a folder answers -> the file and line of the first that does."""
     found: dict[str, str] = {}
-    for file in _sources(folder):
+    for file in python_files(folder):
         text = text_if_readable(file)
         for match in _METHODS.finditer(text):
             line = text.count("\n", 0, match.start()) + 1
@@ -209,12 +198,3 @@ def _used(folder: Path) -> dict[str, str]:
                     place = f"{file.relative_to(folder).as_posix()}:{line}"
                     found.setdefault(method.upper(), place)
     return found
-
-
-def _sources(folder: Path) -> Iterator[Path]:
-    count = 0
-    for pattern in ("*.py", "*/*.py", "*/*/*.py"):
-        for file in sorted(folder.glob(pattern)):
-            if count < _MAX_FILES and not _PASSED_OVER.intersection(file.relative_to(folder).parts):
-                count += 1
-                yield file

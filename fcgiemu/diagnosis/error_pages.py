@@ -31,6 +31,7 @@ def findings(site: Site, effective: Effective, file: ConfigFile) -> Iterator[Fin
     section = effective.section(_ERRORS)
     default = section.text("defaultResponseMode")
     absolute: list[Node] = []
+    executed: dict[str, list[Node]] = {}
     yield from _details(effective, file)
     for item in section.items:
         if item.file is not file or item.span is None or not item.text("path"):
@@ -60,12 +61,25 @@ def findings(site: Site, effective: Effective, file: ConfigFile) -> Iterator[Fin
         elif mode == "File" and not prefix:  # it is the folder
             yield from _missing(site, file, item, path.replace("\\", "/"))
         elif mode == "ExecuteURL" and path.startswith("/"):
-            yield from _executed(site, file, item, path)
+            if status >= 400 and _is_static(site, path):
+                executed.setdefault(path, []).append(item)
+            else:
+                yield from _executed(site, item, path)
         elif mode == "ExecuteURL":
             meant = "/" + path.replace("\\", "/")
             yield finding("errors-page/relative", item.span, status=status, path=path, meant=meant)
         elif mode == "Redirect" and status >= 400:
-            yield finding("errors-redirect", item.span, status=status, path=path)
+            is_page = path.startswith("/") and _is_static(site, path)
+            yield finding(
+                f"errors-redirect{'' if is_page else '/elsewhere'}",
+                item.span,
+                severity="" if is_page else "info",
+                status=status,
+                path=path,
+                meant=_as_file(file, path),
+            )
+    for path, items in executed.items():
+        yield from _soft(site, file, items, path)
     if absolute:
         yield _absolute(absolute)
 
@@ -147,27 +161,16 @@ _OF_PROGRAMS = re.compile(r"(?i)\.(?:php\d?|aspx?|ashx|cshtml|cfm|jsp)(?:[/?]|$)
 #: Names of pages that say of an error, and of nothing else.
 _OF_ERRORS = re.compile(
     r"(?i)(?:^|[^a-z0-9])(?:4\d\d|5\d\d)(?:[^0-9]|$)|error|not[-_ ]?found|forbidden|denied|oops"
+    r"|lost"
 )
 
 
-def _executed(site: Site, file: ConfigFile, item: Node, path: str) -> Iterator[Finding]:
-    """A page that is executed: as a file it is answered 200, and it may not be there."""
+def _executed(site: Site, item: Node, path: str) -> Iterator[Finding]:
+    """A page that is executed, and that may not be there."""
     status = item.integer("statusCode")
     decision = decided(site, path.partition("?")[0])
     action = decision.action if decision is not None else None
-    if decision is not None and isinstance(action, ServeFile) and status >= 400:
-        if not decision.rules and not path.endswith("/"):  # else a page for other URLs as well
-            is_of_errors = _OF_ERRORS.search(path.rpartition("/")[2])
-            below = path.removeprefix(f"{file.directory}/") if file.directory else path
-            yield finding(
-                "errors-soft",
-                item.span,
-                severity="warning" if is_of_errors else "",  # else a page that answers on purpose
-                status=status,
-                path=path,
-                meant=below.lstrip("/").replace("/", "\\"),
-            )
-    elif isinstance(action, CallFastCgi | CallHttpPlatform) and status >= 500:
+    if isinstance(action, CallFastCgi | CallHttpPlatform) and status >= 500:
         yield finding("errors-own-program", item.span, status=status, path=path)
     elif (
         isinstance(action, Respond) and _leads_to_a_file(site, path) and action.status in (403, 404)
@@ -182,6 +185,37 @@ def _executed(site: Site, file: ConfigFile, item: Node, path: str) -> Iterator[F
         and not _leads_to_a_file(site, path.partition("?")[0])
     ):
         yield finding("errors-page/url", item.span, status=status, path=path)
+
+
+def _soft(site: Site, file: ConfigFile, items: Sequence[Node], path: str) -> Iterator[Finding]:
+    """A file that is executed as the page for some errors: it is answered 200. The site's first
+    page may be meant so, for an application in the browser that has paths of its own.
+    """
+    decision = decided(site, path.partition("?")[0])
+    if decision is None or decision.rules or path.endswith("/"):
+        return  # a page for other URLs as well
+    first, own = decided(site, "/"), decision.action
+    is_first = (
+        first is not None
+        and isinstance(first.action, ServeFile)
+        and isinstance(own, ServeFile)
+        and first.action.entry.path == own.entry.path
+    )
+    is_of_errors = _OF_ERRORS.search(path.rpartition("/")[2])
+    yield finding(
+        f"errors-soft{'/first' if is_first and not is_of_errors else ''}",
+        items[0].span,
+        severity="" if is_of_errors else "info",  # else a page that answers on purpose
+        status=", ".join(str(item.integer("statusCode")) for item in items),
+        path=path,
+        meant=_as_file(file, path),
+    )
+
+
+def _as_file(file: ConfigFile, path: str) -> str:
+    """The path of a page as responseMode="File" takes it: from the folder of its web.config on."""
+    below = path.removeprefix(f"{file.directory}/").lstrip("/")
+    return below.replace("/", "\\")
 
 
 def _is_static(site: Site, path: str) -> bool:

@@ -4,6 +4,7 @@ files that no handler is left for.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from functools import partial
 from xml.sax.saxutils import quoteattr
@@ -13,10 +14,12 @@ from ..catalogue.findings import Finding, Span
 from ..config.merge import Node
 from ..config.tree import Effective
 from ..decision import Respond, ServeFile
+from ..files import text_if_readable
 from ..http.request import make_request
 from ..http.url import UrlRefused, encode_path
 from ..modules import handlers as handler_mappings
 from ..site import Site
+from .python_files import python_files
 from .tried_remedies import Remedy, first_that_works
 
 _STATIC = (
@@ -32,11 +35,36 @@ def taken(
     """That the handler ``name`` for every path also gets the requests for files."""
     for item in effective.section(handler_mappings.SECTION).items:
         if item.text("name") == name and str(item.span) == origin and item.span is not None:
+            code = _code(site, paths[0])
+            if _SENDS_FILES.search(code):
+                return  # it is meant
+            is_missed = _OF_DJANGO.search(code) is not None
             path = max(paths, key=lambda path: path.count("/") > 1)  # one in a folder, if there is
             remedies = _of_folder(site, name, path) or _of_file(item, item.span, path)
             chosen = first_that_works(site, remedies, partial(is_served, path))
+            why = ", which Django does not send" if is_missed else ""
             values = {"handler": name, "path": item.text("path"), "files": listed(paths)}
-            yield filled(chosen.form, {**values, **chosen.values}, item.span)
+            yield filled(
+                chosen.form,
+                {**values, **chosen.values, "why": why},
+                item.span,
+                severity="warning" if is_missed else "",
+            )
+
+
+#: How code has files sent by the application itself.
+_SENDS_FILES = re.compile(
+    r"(?i)whitenoise|\bStaticFiles\(|send_from_directory\(|\bstatic_file\(|dj_static|staticfiles_urlpatterns"
+    r"|\bstatic\(\s*settings|views\.static\b|SharedDataMiddleware|add_static|StaticFileHandler"
+)
+#: Django, which sends files with runserver alone (documented).
+_OF_DJANGO = re.compile(r"\bget_[aw]sgi_application\b")
+
+
+def _code(site: Site, path: str) -> str:
+    """The sources of the application that a URL path is of."""
+    folder = site.application(path).path
+    return "\n".join(text_if_readable(file) for file in python_files(folder))
 
 
 def _of_folder(site: Site, name: str, path: str) -> list[Remedy]:

@@ -57,6 +57,8 @@ def findings(effective: Effective, file: ConfigFile) -> Iterator[Finding]:
                     module=module,
                     near="".join(near),
                 )
+        if (lack_of := _without_module(item, file)) is not None:
+            yield lack_of
         if "FastCgiModule" in item.text("modules"):
             yield from script_processor.lacks(item, misspelt)
         names = re.findall(r"%(\w[\w().-]*)%", item.text("scriptProcessor").partition("|")[0])
@@ -78,6 +80,31 @@ def findings(effective: Effective, file: ConfigFile) -> Iterator[Finding]:
         if earlier is not None:
             never.append((item, earlier))
     yield from _never_reached(never)
+
+
+def _without_module(item: Node, file: ConfigFile) -> Finding | None:
+    """That an entry names no module, and no type of .NET."""
+    if item.has("modules") or item.text("type"):
+        return None
+    processor, name = item.text("scriptProcessor"), item.text("name")
+    meant = _module_for(processor.strip('"'), f"{name} {item.text('path')}", file)
+    form = "" if meant else "/unknown"
+    return finding(f"handler-no-module{form}", item.span, handler=name, meant=meant)
+
+
+def _module_for(processor: str, words: str, file: ConfigFile) -> str:
+    """The module that a scriptProcessor is for, or else the words and the sections of a file; "" if
+    that cannot be told.
+    """
+    if processor:
+        is_cgi, is_isapi = "%s" in processor, processor.lower().endswith(".dll")
+        return "CgiModule" if is_cgi else "IsapiModule" if is_isapi else "FastCgiModule"
+    known = ("iisnode", "httpPlatformHandler", "AspNetCoreModuleV2", "StaticFileModule")
+    for module, section in zip(known, ("iisnode", "httpPlatform", "aspNetCore", ""), strict=True):
+        is_named = module.lower().removesuffix("module").removesuffix("modulev2") in words.lower()
+        if is_named or section and any(file.instances(f"system.webServer/{section}")):
+            return module
+    return ""
 
 
 #: Words of a scriptProcessor that stand for a path, in instructions that were copied.
@@ -159,8 +186,15 @@ def not_emulated(effective: Effective) -> Iterator[Finding]:
         for item in effective.section(SECTION).items
         if item.file is not None and not item.file.is_host
     }
+    nameless = {
+        item.text("name")
+        for item in effective.section(SECTION).items
+        if not item.has("modules") and not item.text("type")
+    }
     for handler, _ in effective.view(table).entries if spans else ():
         module = next(iter(handler.modules), "")
+        if handler.name in nameless:
+            continue
         if handler.name in spans and module in pipeline.FOREIGN_MODULES:
             yield lack(handler, module, spans[handler.name])
 

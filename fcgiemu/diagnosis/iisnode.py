@@ -24,6 +24,8 @@ from ..modules import handlers, iisnode, iisnode_yml
 from ..modules.custom_error import error_pages
 from ..modules.loaded_modules import modules_not_loaded
 from ..programs.node import Version, package, satisfies, version_name, wanted
+from ..rewrite.compiler import inbound
+from ..rewrite.rule import Rule
 from ..site import Site
 from ..worker import paths
 from . import javascript
@@ -221,7 +223,7 @@ def _scripts(site: Site, effective: Effective, folder: str, item: Node) -> Itera
         scripts = []
         is_built = path.replace("\\", "/").partition("/")[0].lower() in _BUILT
         if not any(_named(local, path)) and holds_files(local) and not is_built:
-            yield _no_script(item, local)
+            yield _no_script(item, local, effective)
     for script in scripts:
         loaded = list(_loaded(site.path, script))
         if not loaded or ("*" in path and not javascript.names_port(loaded[0].code)):
@@ -233,8 +235,10 @@ def _scripts(site: Site, effective: Effective, folder: str, item: Node) -> Itera
             yield from _forwarded(loaded)
 
 
-def _no_script(item: Node, folder: Path) -> Finding:
+def _no_script(item: Node, folder: Path, effective: Effective) -> Finding:
+    """That there is no script of the handler's path; rules name it too."""
     path = item.text("path")
+    rules = [rule.name for rule in effective.view(inbound).rules if _names(rule, path)]
     names = [entry.name for entry in folder.glob("*.*js")]
     usual = [name for name in ("server.js", "app.js", "index.js") if name in names]
     near = get_close_matches(path, names, 1, 0.7) or usual
@@ -246,7 +250,14 @@ def _no_script(item: Node, folder: Path) -> Finding:
         path=path,
         near=near[0] if near else "",
         script=path.partition("/")[0],
+        more=f", and in the rules {', '.join(rules)} as well" if rules else "",
     )
+
+
+def _names(rule: Rule, path: str) -> bool:
+    """Whether a rule names a script, in its pattern or its target."""
+    url = rule.action.url.source if rule.action.url is not None else ""
+    return path.lower() in url.lower() or path.lower() in (rule.pattern or "").lower()
 
 
 def _matching(folder: Path, path: str) -> Iterator[Path]:

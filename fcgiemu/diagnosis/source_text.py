@@ -12,6 +12,7 @@ from xml.sax.saxutils import quoteattr
 
 from ..catalogue import finding
 from ..catalogue.findings import Finding
+from ..config import meant_names
 from ..config.file import ConfigFile
 from ..config.reader import Element
 from . import client_cache, mime_maps, response_headers, written_secrets
@@ -42,7 +43,16 @@ def findings(file: ConfigFile, folder: Path) -> Iterator[Finding]:
         for child in holder.children:
             meant = _TOP.get(child.tag.lower(), child.tag)
             if child.tag != meant:
-                yield finding("config-element-case", child.span, tag=child.tag, meant=meant)
+                inner = meant_names.in_another_case(child) if meant == "system.webServer" else ()
+                names = ", ".join(dict.fromkeys(inner))
+                form = "/inner" if names else ""
+                yield finding(
+                    f"config-element-case{form}",
+                    child.span,
+                    tag=child.tag,
+                    meant=meant,
+                    names=names,
+                )
             elif child.tag not in _TOP.values():
                 yield from _near(file.root, child)
     known = _by_tag(file.root)

@@ -187,6 +187,7 @@ NOT_FOLLOWED = {
     "rewrite-foreign-rules": "The rules have to be translated.",
     "rewrite-foreign-rules/file": "The rules have to be translated.",
     "rewrite-unknown-variable/none": "A note: the header may exist.",
+    "rewrite-origin-pattern/unknown": "Which hosts are meant is the author's.",
     "redirect-section/nowhere": "Where it leads is the author's.",
 }
 #: Findings that a remedy may bring, because what it makes work has a mistake of its own.

@@ -381,3 +381,93 @@ def test_settings_that_are_there_twice(
     config = _settings("connectionStrings", "name", "connectionString", *pairs)
     is_there = len({name.lower() for name, _ in pairs}) < len(pairs)
     assert ("settings-twice" in found(tmp_path, {"web.config": config})) is is_there
+
+
+_EXECUTED = (
+    '<defaultDocument><files><clear /><add value="index.html" /></files></defaultDocument>'
+    '<httpErrors errorMode="Custom"><remove statusCode="404" /><remove statusCode="500" />'
+    '<error statusCode="404" path="{0}" responseMode="{1}" /><error statusCode="500" path="{0}" '
+    'responseMode="{1}" /></httpErrors>'
+)
+
+
+@pytest.mark.parametrize(
+    ("path", "mode", "code", "count"),
+    [
+        ("/errors/lost.html", "ExecuteURL", "errors-soft", 1),
+        ("/index.html", "ExecuteURL", "", 0),  # for an application in the browser
+        ("/errors/lost.html", "Redirect", "errors-redirect", 2),
+        ("https://www.a.example/lost", "Redirect", "", 0),
+        ("errors\\lost.html", "File", "", 0),
+    ],
+)
+def test_pages_that_are_no_errors(
+    tmp_path: Path, path: str, mode: str, code: str, count: int
+) -> None:
+    files = {"errors/lost.html": "lost", "index.html": "hello"}
+    write(tmp_path, {**files, "web.config": web_config(_EXECUTED.format(path, mode))})
+    known = [one for one in check(Site(tmp_path)) if one.severity != "info"]
+    assert [one.code for one in known] == [code] * count
+    assert all(one.hint == 'Write path="errors\\lost.html" responseMode="File".' for one in known)
+
+
+_DJANGO = "from django.core.wsgi import get_wsgi_application\napplication = get_wsgi_application()"
+
+
+@pytest.mark.parametrize(
+    ("code", "severity"),
+    [
+        (_DJANGO, "warning"),
+        (_DJANGO + "\nMIDDLEWARE = ['whitenoise.middleware.WhiteNoiseMiddleware']", ""),
+        (_DJANGO + "\nurlpatterns += static(settings.STATIC_URL, document_root=ROOT)", ""),
+        ("app = FastAPI()\napp.mount('/static', StaticFiles(directory='static'))", ""),
+        ("app = Flask(__name__)", "info"),
+    ],
+)
+def test_who_sends_files(tmp_path: Path, code: str, severity: str) -> None:
+    config = web_config(python_handler(), {"WSGI_HANDLER": "app.app"})
+    write(tmp_path, {"app.py": code, "static/site.css": "", "web.config": config})
+    known = [one.severity for one in check(Site(tmp_path)) if one.code == "handler-takes-files"]
+    assert known == ([severity] if severity else [])
+
+
+#: An entry of <handlers>, more of <system.webServer>, and the remedy; "" where it is right.
+NO_MODULES = [
+    ('path="*.php" scriptProcessor="C:\\PHP\\php-cgi.exe"', "", 'modules="FastCgiModule"'),
+    ('path="*.py" scriptProcessor="C:\\Py\\python.exe %s %s"', "", 'modules="CgiModule"'),
+    ('path="*.x" scriptProcessor="C:\\x\\x.dll"', "", 'modules="IsapiModule"'),
+    ('path="server.js"', '<iisnode watchedFiles="*.js" />', 'modules="iisnode"'),
+    ('path="*"', '<httpPlatform processPath="python" />', 'modules="httpPlatformHandler"'),
+    ('path="*.x"', "", 'modules="…"'),
+    ('path="*.axd" type="Site.Handler"', "", ""),
+    ('path="*.txt" modules="StaticFileModule"', "", ""),
+]
+
+
+@pytest.mark.parametrize(("attributes", "more", "remedy"), NO_MODULES)
+def test_handlers_without_a_module(tmp_path: Path, attributes: str, more: str, remedy: str) -> None:
+    config = web_config(f'<handlers><add name="X" verb="*" {attributes} /></handlers>{more}')
+    known = found(tmp_path, {"web.config": config})
+    assert ("handler-no-module" in known) is bool(remedy)
+    assert remedy in known.get("handler-no-module", "")
+
+
+def test_a_script_that_rules_name_too(tmp_path: Path) -> None:
+    rule = '<rule name="all"><match url=".*" /><action type="Rewrite" url="index.js" /></rule>'
+    inner = (
+        _NODE.format("").replace("server.js", "index.js")
+        + f"<rewrite><rules>{rule}</rules></rewrite>"
+    )
+    known = found(tmp_path, {"app.js": "", "web.config": web_config(inner)})
+    assert known["iisnode-no-script"].endswith('path="app.js", and in the rules all as well.')
+
+
+def test_names_in_another_case_below(tmp_path: Path) -> None:
+    errors = '<httperrors errormode="Custom"><remove statuscode="404" /></httperrors>'
+    for inner, names in (
+        (errors, ", and below it httpErrors, errorMode, statusCode: case counts in all names."),
+        ("<httpErrors />", "."),
+    ):
+        config = f"<configuration><system.webserver>{inner}</system.webserver></configuration>"
+        known = found(tmp_path, {"web.config": config})
+        assert known["config-element-case"] == f"Write <system.webServer>{names}"
