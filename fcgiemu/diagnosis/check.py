@@ -59,7 +59,10 @@ from . import (
 _IGNORE = re.compile(r"fcgiemu:\s*ignore\[([^\]]*)\]")
 MAPS = "system.webServer/rewrite/rewriteMaps"
 #: A code -> the code that says the same of an element, and more exactly.
-_SAID_BY = {"rewrite-catch-all": "rewrite-hides-file"}
+_SAID_BY = {
+    "rewrite-catch-all": "rewrite-hides-file",
+    "rewrite-unanchored": "rewrite-takes-files",
+}
 _ORDER = {"error": 0, "warning": 1, "info": 2}
 
 

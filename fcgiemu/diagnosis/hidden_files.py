@@ -11,7 +11,7 @@ from pathlib import Path
 from ..catalogue import filled
 from ..catalogue.findings import Finding
 from ..config.tree import Effective
-from ..decision import CallIisnode, Decision, Handler, Respond, ServeFile
+from ..decision import CallIisnode, Decision, Handler, Redirect, Respond, ServeFile
 from ..files import UNWATCHED, read_bounded
 from ..http.request import make_request
 from ..http.url import UrlRefused, encode_path
@@ -42,6 +42,7 @@ def findings(site: Site) -> Iterator[Finding]:
     handler; handlers that do, and files that have none.
     """
     hidden: dict[str, tuple[Rule, list[str]]] = {}
+    redirected: dict[str, tuple[Rule, list[str]]] = {}
     taken: dict[str, tuple[str, Effective, list[str]]] = {}
     without = []
     for path in linked_files(site):
@@ -62,10 +63,17 @@ def findings(site: Site) -> Iterator[Finding]:
                 and not (_OF_NODE.match(path) and _runs_node(effective, chosen[0]))
             ):
                 taken.setdefault(chosen[0].name, (chosen[0].origin, effective, []))[2].append(path)
-        elif rule := _hiding(site, path, site.decide(request, Trace())):
-            hidden.setdefault(str(rule.span), (rule, []))[1].append(path)
+        else:
+            decision = site.decide(request, Trace())
+            if rule := _hiding(site, path, decision):
+                hidden.setdefault(str(rule.span), (rule, []))[1].append(path)
+            elif rule := _redirecting(site, path, decision):
+                redirected.setdefault(str(rule.span), (rule, []))[1].append(path)
     for number, (rule, paths) in enumerate(hidden.values()):
         yield _hides(site, rule, paths, number)
+    for rule, paths in redirected.values():
+        values = {"rule": rule.name, "pattern": rule.pattern, "files": file_handlers.listed(paths)}
+        yield filled("rewrite-takes-files", values, rule.span)
     for name, (origin, effective, paths) in taken.items():
         yield from file_handlers.taken(site, name, origin, effective, paths)
     yield from file_handlers.without(site, without)
@@ -113,6 +121,21 @@ def _hiding(site: Site, path: str, decision: Decision) -> Rule | None:
     if folder_rules.doubles_folder(site, rule):
         return None  # said, with what is meant
     return rule
+
+
+#: A pattern that begins with the letters of a word.
+_WORD = re.compile(r"[A-Za-z][\w-]*")
+
+
+def _redirecting(site: Site, path: str, decision: Decision) -> Rule | None:
+    """The rule that redirects a file because its pattern is found further inside of the path."""
+    rule = _named(site, path, decision.rules[-1]) if decision.rules else None
+    if rule is None or not isinstance(decision.action, Redirect) or rule.matcher is None:
+        return None
+    word = _WORD.match(rule.pattern or "")
+    below = path[len(rule.base) + 1 :]
+    is_inside = word is not None and not below.lower().startswith(word[0].lower())
+    return rule if is_inside and rule.pattern_syntax == "ECMAScript" and not rule.negate else None
 
 
 def _is_for_another(site: Site, rule: Rule, path: str) -> bool:

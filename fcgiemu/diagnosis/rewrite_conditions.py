@@ -55,6 +55,7 @@ def findings(rule: Rule, known: Container[str]) -> Iterator[Finding]:
             yield finding("rewrite-user-variable", condition.span, rule=rule.name, variable=name)
         else:
             yield from _impossible(name, condition, rule.pattern_syntax, rule.name)
+            yield from _any_port(name, rule, condition)
     yield from _users(rule)
     yield from _names(rule)
     yield from _any_of_negated(rule)
@@ -84,6 +85,30 @@ def _host_and_path(rule: Rule, condition: Condition) -> Iterator[Finding]:
             meant=f"{pattern[:-1]}/" if is_host else made,
             effect="always holds" if condition.negate else "never holds",
         )
+
+
+#: Any port at the end of a host, which a pattern demands.
+_PORT = re.compile(r"(\(?):(\(?)(?:\[0-9\]|\\d)(?:\+|\{[\d,]+\})(\)?)(\)?)(?=\$?$)")
+
+
+def _any_port(name: str, rule: Rule, condition: Condition) -> Iterator[Finding]:
+    """A host that has to come with its port, which clients leave out where it is the default one. A
+    redirect may be there to remove it.
+    """
+    port = _PORT.search(condition.pattern.strip())
+    is_sure = name == "HTTP_HOST" and rule.action.type == "Rewrite" and not condition.negate
+    if port is None or not is_sure or rule.match_any or rule.pattern_syntax != "ECMAScript":
+        return
+    start, rest = condition.pattern.strip()[: port.start()], condition.pattern.strip()[port.end() :]
+    start = re.sub(r"\.([*+])(\)?)$", r".\1?\2", start)  # else it would hold the port
+    demanded = port[0] if port[0].startswith("(") and port[0].endswith(")") else f"(?:{port[0]})"
+    yield finding(
+        "rewrite-impossible-condition/any-port",
+        condition.span,
+        rule=rule.name,
+        pattern=condition.pattern,
+        meant=condition_remedies.attributes(pattern=f"{start}{demanded}?{rest}"),
+    )
 
 
 def outbound(name: str, condition: Condition) -> Iterator[Finding]:

@@ -44,6 +44,8 @@ def findings(rule: Rule) -> Iterator[Finding]:
         yield finding("rewrite-fragment", rule.span, rule=rule.name, pattern=pattern)
     if is_regex and _is_wildcard(pattern):
         meant = f"^{as_regex(pattern.lstrip('/'), _uses_groups(rule, 'R'))}$"
+        if not pattern.startswith("/"):  # it takes the folder itself as well now
+            meant = re.sub(r"(?<=\w)/\.\*\$$", "(?:/.*)?$", meant)
         takes_all = pattern == "/*" and not rule.negate
         form = "/all" if takes_all else "/slash" if pattern.startswith("/") else ""
         yield finding(
