@@ -85,6 +85,8 @@ class _Loader:
         #: The overrideMode of the <location> that is being read: True = Allow.
         self.mode: bool | None = None
         self.declared: set[str] = set()
+        #: Sections and groups of the file's own, for programs.
+        self.own: set[str] = set()
         self.seen: set[tuple[str, str]] = set()
         #: The <location> path that is being read, "" outside of one.
         self.place = ""
@@ -159,11 +161,12 @@ class _Loader:
                     self.locked(child, "system.applicationHost", fatal=self.policy.strict_locks)
             elif child.tag == "configuration":
                 self.report("config-misplaced-section/nested", child.span)
-            elif child.tag in _MISPLACED:
+            elif child.tag in _MISPLACED and child.tag not in self.own:
                 self.report(
                     "config-misplaced-section",
                     child.span,
                     tag=child.tag,
+                    parent=parent.tag,
                     place=_MISPLACED[child.tag],
                 )
 
@@ -203,6 +206,8 @@ class _Loader:
     def config_sections(self, element: Element, index: int) -> None:
         if index:
             self.report("config-sections-position", element.span)
+        for tag in ("section", "sectionGroup"):
+            self.own |= {part.attributes.get("name", "") for part in element.iter(tag)}
         for group in element.iter("sectionGroup"):
             if group.attributes.get("name") == "system.webServer":
                 self.declared |= {str(part.attributes.get("name")) for part in group.children}
@@ -232,6 +237,9 @@ class _Loader:
                 self.section(prefix + child.tag, child, location, inherit)
             elif relative.partition("/")[0] in schema.TOLERATED | self.declared:
                 continue
+            elif prefix == schema.WEB_SERVER and child.tag in schema.OF_OTHERS:
+                module = schema.OF_OTHERS[child.tag]
+                self.report("config-other-module", child.span, element=child.tag, module=module)
             else:
                 self.unknown_section(prefix, child)
 
@@ -249,7 +257,7 @@ class _Loader:
         self.file.unknown_names += 1
         near = (
             get_close_matches(child.tag, [*known, *schema.GROUPS], 1)
-            if self.file.unknown_names <= MAX_HINTS and child.tag not in _OF_OTHERS
+            if self.file.unknown_names <= MAX_HINTS
             else []
         )
         elsewhere = [path for path in schema.sections() if path.endswith("/" + child.tag)]
@@ -263,6 +271,10 @@ class _Loader:
                 f"Install {module} on the server, and say here that it is: --module {module}. Or"
                 " remove the section."
             )
+        elif child.tag == "system.webServer":
+            remedy = "Remove this <system.webServer> and its end, and keep what is between them."
+        elif child.tag in schema.GROUPS and prefix != schema.WEB_SERVER:
+            remedy = "This section belongs in system.webServer."
         elif child.tag in _OF_ROOT:
             remedy = f"Move <{child.tag}> out of here, directly into <configuration>."
         elif child.tag in _OF_SYSTEM_WEB:
@@ -362,14 +374,12 @@ class _Loader:
         return root
 
 
-#: Sections that modules of others bring, and that are not misspelt.
-_OF_OTHERS = frozenset(
-    {"ModSecurity", "heliconZoo", "Helicon.Ape", "urlScan", "wincache", "imageflow"}
-)
 #: What stands directly under <configuration>.
 _TOP_LEVEL = frozenset({"system.web", "appSettings", "connectionStrings", "location"})
 #: What people put into <system.webServer>, and belongs directly under <configuration>.
-_OF_ROOT = frozenset({"appSettings", "connectionStrings", "system.web", "location", "runtime"})
+_OF_ROOT = frozenset(
+    {"appSettings", "connectionStrings", "system.web", "location", "runtime", "elmah"}
+)
 #: Sections of <system.web> that people put into <system.webServer>.
 _OF_SYSTEM_WEB = frozenset(
     """assemblies compilation customErrors globalization healthMonitoring httpCookies httpHandlers
@@ -382,7 +392,7 @@ _MISPLACED = {
     for path in schema.sections()
     if path.startswith("system.webServer/")
 } | {
+    **dict.fromkeys(_OF_SYSTEM_WEB, "<system.web>"),
     "rules": "<rewrite> of <system.webServer>",
     "requestFiltering": "<security> of <system.webServer>",
-    "customErrors": "<system.web>",
 }

@@ -27,6 +27,8 @@ _OF_OTHER_VERSIONS = {
         ' Remove it, and write <httpErrors existingResponse="PassThrough" />.'
     ),
 }
+#: What stands directly under <configuration>.
+_OF_ROOT = frozenset({"system.webServer", "system.web", "connectionStrings", "appSettings"})
 #: Names that are listed at most.
 _LISTED = 8
 #: Places that are listed at most.
@@ -73,10 +75,16 @@ def of_element(section: str, element: Element, known: ElementSchema) -> str:
     places = [path for path, part in _inside(known) if _takes(part, element)]
     if places:
         return f"Put it into <{'><'.join(places[0])}>."
-    root = schema.sections().get(section, known)
-    places = [path for path, part in _inside(root) if _takes(part, element)]
+    roots = [
+        part for path, part in schema.sections().items() if f"{path}/".startswith(f"{section}/")
+    ]
+    places = [path for root in roots for path, part in _inside(root) if _takes(part, element)]
     if places and places[0][-1] != holder:
         return f"Move it: its place is in <{places[0][-1]}>."
+    if element.tag in schema.GROUPS:
+        return "Move it: its place is in <system.webServer>."
+    if element.tag in _OF_ROOT:
+        return "Move it: its place is in <configuration>."
     above = [path for path in schema.sections() if path.endswith(f"/{element.tag}")]
     if above:
         return f"Move it: its place is in <{above[0].split('/')[-2]}>."

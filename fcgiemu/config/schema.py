@@ -76,8 +76,17 @@ TOLERATED = {
     "diskCache",
     "runtime",
     "wdeploy",
-    "heliconZoo",
     "dotNetCore",
+}
+
+#: Sections that modules of others bring -> these modules.
+OF_OTHERS = {
+    "Helicon.Ape": "Helicon Ape",
+    "ModSecurity": "ModSecurity",
+    "heliconZoo": "Helicon Zoo",
+    "imageflow": "Imageflow",
+    "urlScan": "UrlScan",
+    "wincache": "WinCache",
 }
 
 

@@ -98,14 +98,33 @@ def _places(root: Element) -> Iterator[Finding]:
     for web in root.iter("system.web"):
         for child in web.children:
             if child.tag in _OF_IIS:
-                yield finding("config-misplaced-section/web", child.span, tag=child.tag)
+                place = f"{_OF_IIS[child.tag]}<system.webServer>"
+                yield finding(
+                    "config-misplaced-section/web", child.span, tag=child.tag, place=place
+                )
+    for holder in (root, *root.iter("location")):
+        for outer in holder.children:
+            for inner in outer.iter("system.webServer") if outer.tag in _UNREAD else ():
+                yield finding("config-misplaced-section/inside", inner.span, parent=outer.tag)
 
 
-#: Sections of <system.webServer> that <system.web> has nothing like.
-_OF_IIS = frozenset(
-    """rewrite handlers staticContent defaultDocument httpErrors httpRedirect httpProtocol
-    aspNetCore httpPlatform iisnode directoryBrowse urlCompression httpCompression""".split()
+#: Sections that IIS does not look into.
+_UNREAD = frozenset(
+    """system.web connectionStrings runtime system.net system.serviceModel system.codedom
+    entityFramework system.diagnostics applicationSettings""".split()
 )
+#: Sections of <system.webServer> that <system.web> has nothing like -> what they are in there.
+_OF_IIS = dict.fromkeys(
+    """rewrite handlers staticContent defaultDocument httpErrors httpRedirect httpProtocol
+    aspNetCore httpPlatform iisnode directoryBrowse urlCompression httpCompression security
+    modules webSocket""".split(),
+    "",
+) | {
+    "requestFiltering": "<security> of ",
+    "rules": "<rewrite> of ",
+    "rewriteMaps": "<rewrite> of ",
+    "outboundRules": "<rewrite> of ",
+}
 
 
 def _by_tag(root: Element) -> dict[str, list[Element]]:

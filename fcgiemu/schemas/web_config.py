@@ -99,7 +99,7 @@ class _Schema:
                 continue
             place, _, name = path.removeprefix(schema.WEB_SERVER).rpartition("/")
             self._element(self._group(groups, place), section, name)
-        for name in sorted(schema.TOLERATED):
+        for name in sorted({*schema.TOLERATED, *schema.OF_OTHERS}):
             _document(_add(top, "element", name=name), "Of a module that fcgiemu does not know.")
 
     def _group(self, groups: dict[str, etree._Element], path: str) -> etree._Element:
