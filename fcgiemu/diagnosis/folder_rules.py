@@ -19,7 +19,7 @@ from ..config.tree import Effective
 from ..hosting import Hosting
 from ..rewrite.compiler import inbound
 from ..rewrite.rule import Condition, Rule
-from . import pattern_remedies, rewrite_patterns, sample_requests
+from . import folder_names, rewrite_patterns, sample_requests
 from .condition_remedies import attributes
 from .rule_kinds import is_universal, leads_into
 
@@ -91,12 +91,10 @@ def _of_folder(site: Hosting, rule: Rule, is_sure: bool) -> Iterator[Finding]:
     """``is_sure`` = the folder is not a site by itself, whatever its name is."""
     url, folder = _target(rule), rule.base.rpartition("/")[2]
     may_be_named = is_sure or not _OF_APPLICATIONS.fullmatch(folder)
-    if _names(rule, rule.base.strip("/")) and may_be_named:
+    named = _named(rule, rule.base.strip("/")) if may_be_named else None
+    if named is not None:
         if site.find(f"{rule.base}/{folder}") is None:
-            pattern = rule.pattern or ""
-            meant = pattern_remedies.below_folder(pattern, rule.base.strip("/"))
-            code = f"rewrite-folder-in-pattern{'' if meant else '/other'}"
-            yield finding(code, rule.span, rule=rule.name, pattern=pattern, meant=meant)
+            yield _with_name(rule, named)
     elif rule.action.type == "Rewrite":
         yield from _leaves(site, rule, url)
     elif rule.action.type == "Redirect" and re.match(
@@ -112,6 +110,20 @@ def _of_folder(site: Hosting, rule: Rule, is_sure: bool) -> Iterator[Finding]:
             folder=rule.base,
             meant=meant,
         )
+
+
+def _with_name(rule: Rule, named: folder_names.FolderName) -> Finding:
+    """A pattern that begins with the name of its file's folder."""
+    pattern, url = folder_names.without(named, rule, rule.base.strip("/"))
+    form = "" if not url else "/target"
+    changed = f"{attributes(url=pattern)} in <match> and {attributes(url=url)} in <action>"
+    return finding(
+        f"rewrite-folder-in-pattern{form if pattern else '/other'}",
+        rule.span,
+        rule=rule.name,
+        pattern=rule.pattern,
+        meant=changed if url else pattern,
+    )
 
 
 def _target(rule: Rule) -> str:
@@ -167,17 +179,11 @@ def _is_to_https(rule: Rule) -> bool:
     return any(one.input.source.strip().upper() == "{HTTPS}" for one in rule.conditions)
 
 
-#: What stands before and after a folder's name in a pattern for the folder.
-_BEFORE_NAME = re.compile(r"^\^?(?:/\?)?\(?")
-_AFTER_NAME = re.compile(r"\)?(?:\\?/|\(|\$|\*|\?|\.\*)")
-
-
-def _names(rule: Rule, folder: str) -> bool:
-    """Whether a rule's pattern begins with the path of a folder, or with its last name."""
-    text = _BEFORE_NAME.sub("", rule.pattern or "")
-    names = (re.escape(folder), re.escape(folder.rpartition("/")[2]))
-    begins = any(text.startswith(name) and _AFTER_NAME.match(text, len(name)) for name in names)
-    return begins and not rule.negate
+def _named(rule: Rule, folder: str) -> folder_names.FolderName | None:
+    """The path of a folder, or its last name, at the start of a rule's pattern."""
+    if rule.negate or rule.pattern is None:
+        return None
+    return folder_names.start(rule.pattern.strip(), folder, rule.pattern_syntax)
 
 
 def _has_page(site: Hosting, rule: Rule, page: str) -> bool:
@@ -246,7 +252,7 @@ def _of_location(rule: Rule, path: str) -> Iterator[Finding]:
     pattern, matcher = (rule.pattern or "").strip(), rule.matcher
     if matcher is None or rule.negate or rule.pattern_syntax != "ECMAScript":
         return
-    if _names(rule, path):
+    if _named(rule, path):
         yield finding(
             "rewrite-location-named",
             rule.span,

@@ -15,10 +15,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from xml.sax.saxutils import quoteattr
 
 from ..rewrite import targets
 from ..rewrite.rule import Condition, Rule
+from .condition_remedies import attributes
 from .folder_rules import BUILT
 from .rule_kinds import (
     SAME,
@@ -73,25 +73,27 @@ def _with(rule: Rule, name: str, url: str, condition: str = "") -> str:
     """The XML of a rule for the URLs of another, with one condition more."""
     conditions = "".join(map(_written, rule.conditions)) + condition
     inner = f"<conditions>{conditions}</conditions>" if conditions else ""
-    match = f"<match url={quoteattr(rule.pattern or '.*')} />"
     return (
-        f'<rule name={quoteattr(name)} stopProcessing="true">{match}{inner}'
-        f'<action type="Rewrite" url={quoteattr(url)} /></rule>'
+        f"<rule {attributes(name=name, stopProcessing='true')}>"
+        f"<match {attributes(url=rule.pattern or '.*')} />{inner}"
+        f"<action {attributes(type='Rewrite', url=url)} /></rule>"
     )
 
 
 def _written(condition: Condition) -> str:
     """The XML of a condition."""
-    name, value = ("pattern", condition.pattern)
-    if condition.match_type != "Pattern":
-        name, value = "matchType", condition.match_type
-    mark = ' negate="true"' if condition.negate else ""
-    return f"<add input={quoteattr(condition.input.source)} {name}={quoteattr(value)}{mark} />"
+    asked = {"input": condition.input.source}
+    asked |= (
+        {"pattern": condition.pattern}
+        if condition.match_type == "Pattern"
+        else {"matchType": condition.match_type}
+    )
+    return f"<add {attributes(**asked, **({'negate': 'true'} if condition.negate else {}))} />"
 
 
 def removed(inherited: Sequence[Rule]) -> Remedy:
     """The remedy for a rule that comes behind inherited ones."""
-    elements = [f"<remove name={quoteattr(one.name)} />" for one in inherited if one.name]
+    elements = [f"<remove {attributes(name=one.name)} />" for one in inherited if one.name]
     return "parent", {"element": "".join(elements) or "<clear />"}
 
 
@@ -124,7 +126,7 @@ def in_place_of(rule: Rule, earlier: Rule) -> Remedy:
 
 
 def _match(pattern: str) -> dict[str, str]:
-    return {"match": f"url={quoteattr(pattern)}"}
+    return {"match": attributes(url=pattern)}
 
 
 def _is_file_of(base: str, folder: str) -> str:

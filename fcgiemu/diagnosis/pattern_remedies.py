@@ -78,19 +78,6 @@ def _renumbered(url: str, first: int, moved: int) -> str:
     return re.sub(r"\{R:(\d)\}", other, url)
 
 
-def below_folder(pattern: str, folder: str) -> str:
-    """A pattern of a folder's own file without the name of that folder; "" where that is not
-    known. ``folder`` is its path.
-    """
-    last = folder.rpartition("/")[2]
-    names = "|".join(map(re.escape, {folder, last}))
-    found = re.match(rf"(?i)(\^?)(?:/\?)?(?:{names})(?:\\?/)?(?:(?<=/)\?)?", pattern)
-    if found is None:
-        return ""
-    rest = re.sub(r"^\(\\?/\.([*+])\)\?", r"(.\1)", pattern[found.end() :])
-    return found[1] + rest if not rest.startswith(("*", "?", "+")) or pattern == "*" else ""
-
-
 #: A pattern that ends with a group for everything, behind a word. What follows an extension, or
 #: one letter, is seldom a path.
 _OPEN = re.compile(r"(.*(?<!\\)(?:\w\w|\)))(?<!\.\w\w\w)(?<!\.\w{4})\(\.([*+])\)\$?")

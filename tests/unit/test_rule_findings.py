@@ -379,6 +379,32 @@ def test_a_rule_that_stands_behind_an_inherited_one(tmp_path: Path) -> None:
         assert served(tmp_path, "/blog/post/3") == ("index.html" if told else "blog/post.html")
 
 
+#: A pattern in my-blog/web.config, and what is to be written instead; "" where nothing is wrong.
+NAMES = [
+    (r"^my-blog/([\w-]+/)?admin$", r"Write '^([\w-]+/)?admin$'."),
+    (r"^my\-blog\/x$", "Write '^x$'."),
+    ("^My-Blog[/]x$", "Write '^x$'."),
+    ("^/?my-blog/x$", "Write '^x$'."),
+    ("^(?:my-blog)/x$", "Write '^x$'."),
+    ("^(?:my-blog/)(.*)$", "Write '^(.*)$'."),
+    ("^my-blog(?:/(.*))?$", "Write '^(.*)$'."),
+    ("^my-blog/?$", "Write '^$'."),
+    ("my-blog/x$", "Write 'x$'."),
+    ("^(my-blog)/(x.*)$", 'Write url="^(x.*)$" in <match> and url="/my-blog" in <action>.'),
+    ("^(my-blog/)?x$", ""),
+    ("^my-blog-2/x$", ""),
+    ("^my-blogs/x$", ""),
+    ("^(.*/)?my-blog/x$", ""),
+]
+
+
+@pytest.mark.parametrize(("pattern", "remedy"), NAMES)
+def test_names_of_folders_in_patterns(tmp_path: Path, pattern: str, remedy: str) -> None:
+    config = rules(rule(pattern, redirect("/{R:1}" if "(" in pattern else "/new")))
+    write(tmp_path, PAGE | {"my-blog/web.config": config, "web.config": web_config()})
+    assert hints(tmp_path).get("rewrite-folder-in-pattern", "") == remedy
+
+
 IN_BLOG = "blog/web.config"
 #: Files of a site, the rule of blog/web.config, and the words of its remedy; "" where it is right.
 OF_FOLDERS: dict[str, tuple[Mapping[str, str], str, str]] = {
