@@ -26,6 +26,7 @@ from . import (
     application_requests,
     condition_sets,
     configuration_files,
+    consequences,
     folder_rules,
     followed_rules,
     handlers,
@@ -216,7 +217,7 @@ def _of_configuration(site: Site, effective: Effective, file: ConfigFile) -> Ite
     bad_templates = {finding.span for finding in found if finding.code == "rewrite-bad-template"}
     served_as_files = handlers.serve_files(effective)
     lost = any(known.code in ("config-unreadable", "config-source") for known in file.findings)
-    for finding in found:
+    for finding in consequences.left_out(found, own):
         if finding.span is None or finding.span.file != file.name:
             continue
         if finding.code == "rewrite-literal-condition" and finding.span in bad_templates:

@@ -24,6 +24,7 @@ from ..rewrite.rule import Rule
 from ..site import Site
 from ..trace import Trace
 from . import file_handlers, folder_rules
+from .consequences import is_impossible
 from .rewrite_conditions import is_always
 from .rewrite_targets import is_inverted
 from .rule_kinds import DOWN, is_universal, stops
@@ -70,7 +71,8 @@ def findings(site: Site) -> Iterator[Finding]:
             elif rule := _redirecting(site, path, decision):
                 redirected.setdefault(str(rule.span), (rule, []))[1].append(path)
     for number, (rule, paths) in enumerate(hidden.values()):
-        yield _hides(site, rule, paths, number)
+        if not is_impossible(rule):
+            yield _hides(site, rule, paths, number)
     for rule, paths in redirected.values():
         values = {"rule": rule.name, "pattern": rule.pattern, "files": file_handlers.listed(paths)}
         yield filled("rewrite-takes-files", values, rule.span)

@@ -1,0 +1,62 @@
+"""Findings that follow from another one of the same rule: when that is corrected they are gone, so
+they are not said beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from ..catalogue.findings import Finding
+from ..rewrite.rule import Rule
+from . import condition_sets, rewrite_conditions
+
+#: A condition that never holds, or always.
+_IMPOSSIBLE = "rewrite-impossible-condition"
+#: What a rule does that has one.
+_OF_IMPOSSIBLE = frozenset(
+    {
+        "redirect-chain",
+        "redirect-loop",
+        "rewrite-catch-all",
+        "rewrite-hides-file",
+        "rewrite-inverted-test",
+        "rewrite-takes-files",
+    }
+)
+#: What is said of the parts of a pattern that is refused as a whole.
+_OF_REFUSED = frozenset(
+    {
+        "rewrite-anchor",
+        "rewrite-backslash",
+        "rewrite-leading-slash",
+        "rewrite-set-of-letters",
+        "rewrite-slash-inside",
+        "rewrite-unanchored",
+        "rewrite-unescaped-dot",
+        "rewrite-wildcard-as-regex",
+    }
+)
+
+
+def left_out(found: Sequence[Finding], rules: Sequence[Rule]) -> Iterator[Finding]:
+    """The findings of a file with these rules, without those that follow from others."""
+    refused = {one.span for one in found if one.code == "rewrite-bad-pattern"}
+    impossible = {one.span for one in found if one.code == _IMPOSSIBLE}
+    followed = {
+        span
+        for rule in (rules if impossible else ())
+        for spans in [{rule.span, *(condition.span for condition in rule.conditions)}]
+        if spans & impossible
+        for span in spans
+    }
+    for one in found:
+        is_of_refused = one.code in _OF_REFUSED and one.span in refused
+        is_of_impossible = one.code in _OF_IMPOSSIBLE and one.span in followed
+        if one.span is None or not (is_of_refused or is_of_impossible):
+            yield one
+
+
+def is_impossible(rule: Rule) -> bool:
+    """Whether a condition of a rule never holds, or always, and what it does follows from that."""
+    found = [*rewrite_conditions.findings(rule, ()), *condition_sets.findings(rule)]
+    return any(one.code == _IMPOSSIBLE for one in found)
