@@ -10,8 +10,10 @@ from difflib import get_close_matches
 
 from ..catalogue import finding
 from ..catalogue.findings import Finding, Span
+from ..rewrite import targets
 from ..rewrite.rule import Condition, Rule
 from . import condition_remedies, rewrite_patterns, sample_requests
+from .rule_kinds import target
 from .rule_patterns import decoded
 
 #: Server variables that people test, of IIS's documented list; HTTP_* are request headers.
@@ -31,7 +33,7 @@ VARIABLES = frozenset(
 )
 _VARIABLE = re.compile(r"\{([A-Za-z][A-Za-z0-9_-]*)\}")
 #: Empty in rules, which run before anybody is authenticated.
-_USERS = frozenset({"REMOTE_USER", "LOGON_USER", "AUTH_USER", "AUTH_TYPE"})
+_USERS = frozenset({"REMOTE_USER", "LOGON_USER", "AUTH_USER", "AUTH_TYPE", "UNMAPPED_REMOTE_USER"})
 _URLS = frozenset({"URL", "REQUEST_URI", "PATH_INFO", "SCRIPT_NAME", "UNENCODED_URL"})
 #: Those of them that hold the query.
 _WITH_QUERY = frozenset({"REQUEST_URI", "UNENCODED_URL"})
@@ -149,10 +151,14 @@ def _texts(rule: Rule) -> list[tuple[str, Span]]:
 
 def _users(rule: Rule) -> Iterator[Finding]:
     """Variables about the user in targets and in variables that the rule sets."""
+    form = "redirect" if rule.action.type == "Redirect" else "sent"
+    if rule.action.type == "Rewrite" and targets.is_foreign(target(rule)):
+        form = "front"
+    code = f"rewrite-user-variable/{form}"
     for text, span in _made(rule):
         for name in _VARIABLE.findall(text):
             if name.upper() in _USERS:
-                yield finding("rewrite-user-variable", span, rule=rule.name, variable=name.upper())
+                yield finding(code, span, rule=rule.name, variable=name.upper())
 
 
 #: Variables that people write without their braces.
