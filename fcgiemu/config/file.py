@@ -134,6 +134,8 @@ class _Loader:
             if tag.lower() == "configuration"
             else "page"
             if tag.lower() == "html"
+            else "rules"
+            if tag == "rewrite" and root.find("rule") is not None
             else ""
             if place is not None or tag in _TOP_LEVEL
             else "other"

@@ -22,7 +22,7 @@ from ..site import Site
 from ..worker import paths
 from . import named_modules
 from .configuration_files import has_python
-from .handler_names import likely_handler
+from .handler_names import UNKNOWN, likely_handler
 from .remedies import folder_of_the_site
 
 
@@ -159,7 +159,7 @@ def _worker(
         name = next((key for key in found if [key.upper()] == near), "")
         place = found[name][1] if name else handler
         likely = likely_handler(application.path)
-        form = "/near" if name else ""
+        form = "/near" if name else "/unknown" if likely == UNKNOWN else ""
         yield finding(f"settings-no-handler{form}", place, name=name, likely=likely)
     yield from _misspelt(site, application, found, handler)
     if named_django(found) and not site.worker_setting("DJANGO_SETTINGS_MODULE", application):

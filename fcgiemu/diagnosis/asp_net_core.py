@@ -70,7 +70,7 @@ def findings(site: Site) -> Iterator[Finding]:
         if _OTHER.search(member.program):
             yield from _of_program(member)
         elif module == FIRST:
-            yield finding("aspnetcore-first-version", _handler_span(site, application))
+            yield from _first_version(member, _handler_span(site, application))
     yield from _of_pools(members)
 
 
@@ -105,6 +105,24 @@ def _handler_span(site: Site, application: Application) -> Span | None:
     """Where the first handler stands that names the module."""
     items = site.effective(application.url or "/").section(handlers.SECTION).items
     return next((item.span for item in items if item.text("modules") in MODULES), None)
+
+
+#: The version of .NET in a project, and in what publishing it makes.
+_FRAMEWORK = re.compile(
+    r"<TargetFramework>\s*(?:netcoreapp|net)(\d+)\.\d|\"tfm\":\s*\"(?:netcoreapp|net)(\d+)\."
+)
+
+
+def _first_version(member: Member, span: Span | None) -> Iterator[Finding]:
+    """The first version of the module: right for the versions of .NET that it came with, and a note
+    where the version is not known.
+    """
+    folder = Path(member.application.path)
+    files = [*folder.glob("*.*proj"), *folder.glob("*.runtimeconfig.json")]
+    found = (_FRAMEWORK.search(text_if_readable(file)) for file in files)
+    version = next((int(one[1] or one[2]) for one in found if one), None)
+    if version is None or version > 2:
+        yield finding("aspnetcore-first-version", span, severity="" if version else "info")
 
 
 #: Programs that are not of .NET.

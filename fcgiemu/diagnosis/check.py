@@ -136,7 +136,8 @@ def _of_file(site: Site, file: ConfigFile) -> Iterator[Finding]:
     path = Path(site.local_path(file.directory), file.name.rpartition("/")[2])
     unsaved = site.settings.unsaved.get(str(path))
     for known in file.findings:
-        yield remedies.of_host_only(malformed_xml.explained(known, path, unsaved))
+        if not _concerns_nothing(known, path.parent):
+            yield remedies.of_host_only(malformed_xml.explained(known, path, unsaved))
     for effective in configuration_files.of_file(site, file):
         yield from _of_configuration(site, effective, file)
     yield from _unknown_codes(file)
@@ -145,6 +146,12 @@ def _of_file(site: Site, file: ConfigFile) -> Iterator[Finding]:
         unsaved = site.settings.unsaved.get(str(path))
         yield from stray_text.findings(file.name, path, unsaved)
     yield from htaccess.lines(file.name, _text(path, unsaved))
+
+
+def _concerns_nothing(finding: Finding, folder: Path) -> bool:
+    """Whether a lock is that of a <location> which no URL is in: that has been said."""
+    is_lock = finding.code == "config-locked-section"
+    return is_lock and source_text.is_of_site(finding.location, folder)
 
 
 def _text(path: Path, unsaved: bytes | None) -> str:
@@ -219,6 +226,8 @@ def _of_configuration(site: Site, effective: Effective, file: ConfigFile) -> Ite
     lost = any(known.code in ("config-unreadable", "config-source") for known in file.findings)
     for finding in consequences.left_out(found, own):
         if finding.span is None or finding.span.file != file.name:
+            continue
+        if _concerns_nothing(finding, Path(site.local_path(file.directory))):
             continue
         if finding.code == "rewrite-literal-condition" and finding.span in bad_templates:
             continue  # a template that cannot be used is empty: that has been said

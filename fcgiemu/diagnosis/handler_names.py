@@ -16,7 +16,7 @@ _NAMES = ("application", "app", "wsgi_app", "server", "wsgi", "api")
 _FACTORIES = ("create_app", "make_app", "get_app", "get_wsgi_application")
 _PROXY = "ptvs_virtualenv_proxy"
 #: The application of a folder that nothing is known of.
-_UNKNOWN = "module.application"
+UNKNOWN = "module.application"
 
 
 def meant(text: str, folder: Path) -> str:
@@ -31,7 +31,7 @@ def meant(text: str, folder: Path) -> str:
     if "." in name:
         return name
     likely = _owner(name, folder) or likely_handler(folder)
-    return likely if likely != _UNKNOWN else f"{name or 'app'}.app"
+    return likely if likely != UNKNOWN else f"{name or 'app'}.app"
 
 
 def _owner(name: str, folder: Path) -> str:
@@ -93,7 +93,7 @@ def likely_handler(folder: Path) -> str:
             if name and file.name != "manage.py":
                 module = file.relative_to(folder).with_suffix("")
                 return f"{'.'.join(module.parts)}.{name}"
-    return _UNKNOWN
+    return UNKNOWN
 
 
 def near_name(file: Path, name: str) -> str:

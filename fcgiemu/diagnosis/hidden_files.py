@@ -111,6 +111,7 @@ def _hiding(site: Site, path: str, decision: Decision) -> Rule | None:
         or _is_served_elsewhere(site, path)
         or path.lower().endswith((".ts", ".mts"))  # TypeScript, which has the type of a video
         or _begins_with_a_folder(site, path, decision.rules)
+        or _is_page_of_another(site, path, decision.rules[0])
         or isinstance(action, CallIisnode)
         and _is_of_node(site, path, action)
     ):
@@ -276,6 +277,19 @@ def _begins_with_a_folder(site: Site, path: str, names: Sequence[str]) -> bool:
     folder = into[1].replace("\\", "/").strip("/") if into else ""
     entry = site.find(f"{first.base}/{folder}") if folder else None
     return bool(folder) and is_universal(first) or entry is not None and entry.is_directory
+
+
+def _is_page_of_another(site: Site, path: str, name: str) -> bool:
+    """Whether a file is the first page of a folder whose rules have the first page of a folder
+    below it in its place: public/index.php for index.html, which is a source then.
+    """
+    rule, parent = _named(site, path, name), path.rpartition("/")[0]
+    into = _BELOW.match(rule.action.url.source) if rule and rule.action.url else None
+    if rule is None or into is None or _stem(path) != "index" or parent != rule.base:
+        return False
+    first = site.decide(make_request(encode_path(f"{parent}/")))
+    below = f"{rule.base}/{into[1].strip('/')}/"
+    return bool(first.rules) and first.path.startswith(below)
 
 
 def _is_of_its_log(site: Site, path: str, action: CallIisnode) -> bool:

@@ -152,6 +152,10 @@ def _at_its_target(site: Site, rule: Rule, hosts: Sequence[Condition]) -> Iterat
             return
 
 
+#: Names of rules that say what they do: "Redirect to HTTP", "no ssl".
+_ON_PURPOSE = re.compile(r"(?i)\b(?:to|force|only|non?)[\W_]*(?:http\b|ssl\b)|http[\W_]*only")
+
+
 def _to_http(rule: Rule) -> Iterator[Finding]:
     """A redirect of every URL from HTTPS to HTTP."""
     url = rule.action.url.source if rule.action.url is not None else ""
@@ -168,6 +172,7 @@ def _to_http(rule: Rule) -> Iterator[Finding]:
         yield finding(
             "redirect-to-http",
             rule.span,
+            severity="info" if _ON_PURPOSE.search(rule.name) else "",
             rule=rule.name,
             target=attributes(url=f"https{url[4:]}"),
             pattern=attributes(pattern=pattern),

@@ -18,6 +18,10 @@ _OPEN = re.compile(r"(?:\\[dwDW]|\[[^\]]*\]|\.)[*+]\??")
 _IS_HOST = r"(?i)://(?:www\.)?\{{{}\}}"
 
 
+#: Names of variables about the user, whom no part of a URL names.
+_OF_USERS = re.compile(r"(?i)user|auth|login|logon|account|principal")
+
+
 def with_groups(pattern: str, syntax: str) -> str:
     """A pattern with a group around each open part that is in none; "" where a group comes before
     those that it has, so that their numbers would change.
@@ -61,8 +65,10 @@ def of_rule(rule: Rule, text: str, number: int, groups: int) -> str:
 
 def of_pattern(rule: Rule, text: str) -> str:
     """What to write for the ``{C:n}`` of a text where no condition has groups: those of the rule's
-    own pattern; "" where they are the host of a target.
+    own pattern; "" where they are the host of a target, or a variable about the user.
     """
+    if any(one.value.source == text and _OF_USERS.search(one.name) for one in rule.variables):
+        return ""
     groups = 0 if rule.negate else count(rule.pattern or "", rule)
     made = text
     for number in sorted(set(re.findall(r"\{C:(\d)\}", text))):

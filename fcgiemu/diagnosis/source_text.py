@@ -4,6 +4,7 @@ values that hold what stands elsewhere.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from difflib import get_close_matches
@@ -39,7 +40,8 @@ def findings(file: ConfigFile, folder: Path) -> Iterator[Finding]:
     """Findings about the elements of a file of the site in ``folder``."""
     if file.root is None:
         return
-    for holder in (file.root, *file.root.iter("location")):
+    is_whole = file.root.tag.rpartition("}")[2].lower() == "configuration"
+    for holder in (file.root, *file.root.iter("location")) if is_whole else ():
         for child in holder.children:
             meant = _TOP.get(child.tag.lower(), child.tag)
             if child.tag != meant:
@@ -81,10 +83,22 @@ def findings(file: ConfigFile, folder: Path) -> Iterator[Finding]:
     for element in known.get("ipSecurity", ()):
         yield from _addresses(element)
     yield from written_secrets.findings(file.root)
-    yield from _places(file.root)
+    yield from _places(file.root, Path(folder, file.directory.strip("/")))
 
 
-def _places(root: Element) -> Iterator[Finding]:
+#: The name that IIS gives its first site.
+_SITE = re.compile(r"(?i)(default web site)(?:/(.*))?")
+
+
+def is_of_site(path: str, folder: Path) -> bool:
+    """Whether the path of a <location> begins with the name of the site, as in a server's
+    configuration, where the web.config lies in ``folder``.
+    """
+    name = _SITE.fullmatch(path)
+    return name is not None and name[1].lower() not in map(str.lower, os.listdir(folder))
+
+
+def _places(root: Element, folder: Path) -> Iterator[Finding]:
     """<location> paths that no URL has, and sections of IIS in <system.web>."""
     for element in root.iter("location"):
         path = element.attributes.get("path", "")
@@ -93,6 +107,9 @@ def _places(root: Element) -> Iterator[Finding]:
             yield finding("config-location-path/star", element.span, path=path)
         elif re.match(r"(?i)[a-z]:[\\/]|\\\\|https?:", path):
             yield finding("config-location-path/absolute", element.span, path=path)
+        elif is_of_site(path, folder):
+            rest = path.partition("/")[2] or "."
+            yield finding("config-location-path/site", element.span, path=path, meant=rest)
         elif meant != path and meant:
             yield finding("config-location-path", element.span, path=path, meant=meant)
     for web in root.iter("system.web"):

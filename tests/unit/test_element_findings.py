@@ -109,7 +109,6 @@ _NET = (
 NET = [
     ("V2", "dotnet", r".\App.dll", "", "", ""),
     ("V2", r".\App.exe", "", 'hostingModel="InProcess"', "", ""),
-    ("", "dotnet", r".\App.dll", "", "", "aspnetcore-first-version"),
     ("V2", r"C:\Py\python.exe", "app.py", "", "serve(app)", "aspnetcore-not-dotnet"),
     ("V2", "python", "app.py", "", "serve(port=environ['ASPNETCORE_PORT'])", ""),
     ("V2", "python", "-m waitress --port %ASPNETCORE_PORT% app:app", "", "", ""),
@@ -133,6 +132,56 @@ def test_asp_net_core(
     config = web_config(_NET.format(version, program, arguments, more))
     known = found(tmp_path, {"app.py": code, "web.config": config})
     assert list(known) == ([wanted] if wanted else [])
+
+
+#: A file beside the configuration, and the severity of naming the first version of the module.
+FIRST = [
+    ("App.csproj", "<TargetFramework>netcoreapp2.1</TargetFramework>", ""),
+    ("App.csproj", "<TargetFramework>netcoreapp3.1</TargetFramework>", "warning"),
+    ("App.csproj", "<TargetFramework>net8.0</TargetFramework>", "warning"),
+    ("App.runtimeconfig.json", '{"runtimeOptions": {"tfm": "net6.0"}}', "warning"),
+    ("App.runtimeconfig.json", '{"runtimeOptions": {"tfm": "netcoreapp2.0"}}', ""),
+    ("App.csproj", "<TargetFramework>net472</TargetFramework>", "info"),
+    ("Program.cs", "", "info"),
+]
+
+
+@pytest.mark.parametrize(("name", "text", "severity"), FIRST)
+def test_the_first_version_of_asp_net_core(
+    tmp_path: Path, name: str, text: str, severity: str
+) -> None:
+    config = web_config(_NET.format("", "dotnet", r".\App.dll", ""))
+    write(tmp_path, {"web.config": config, name: text})
+    found = [one for one in check(Site(tmp_path)) if one.code == "aspnetcore-first-version"]
+    assert [one.severity for one in found] == ([severity] if severity else [])
+
+
+#: Files, the path of a <location>, and what is meant; "" where the path may be right.
+PATHS = [
+    ({}, "Default Web Site", "."),
+    ({}, "Default Web Site/static", "static"),
+    ({}, "default web site/a/b", "a/b"),
+    ({"Default Web Site/index.html": ""}, "Default Web Site", ""),
+    ({}, "Default Web Sites", ""),
+    ({"static/a.txt": ""}, "static", ""),
+]
+
+
+@pytest.mark.parametrize(("files", "path", "meant"), PATHS)
+def test_the_name_of_the_site_in_a_path(
+    tmp_path: Path, files: Mapping[str, str], path: str, meant: str
+) -> None:
+    section = '<system.webServer><serverSideInclude ssiExecDisable="false" /></system.webServer>'
+    config = f'<configuration><location path="{path}">{section}</location></configuration>'
+    known = found(tmp_path, {**files, "web.config": config})
+    told = {"config-location-path": f'Write path="{meant}".'}
+    assert known == told if meant else list(known) == ["config-locked-section"]
+
+
+def test_rules_that_stand_alone(tmp_path: Path) -> None:
+    rule = '<rule name="r"><match url="^a$" /><action type="None" /></rule>'
+    known = found(tmp_path, {"web.config": f"<rewrite>{rule}{rule}</rewrite>"})
+    assert list(known) == ["config-root"] and "<rewrite><rules>" in known["config-root"]
 
 
 #: The content of <system.webServer>, and what the remedy says; "" where nothing is wrong.

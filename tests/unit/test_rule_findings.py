@@ -167,6 +167,42 @@ MAP = '<rewriteMaps><rewriteMap name="Pages"><add key="/a" value="/b" /></rewrit
 REWRITE = "<rewrite><rules>{}</rules>{}</rewrite>"
 
 
+@pytest.mark.parametrize(
+    ("name", "severity"),
+    [
+        ("HTTP to HTTPS", "warning"),
+        ("Force HTTPS", "warning"),
+        ("Redirect to HTTP", "info"),
+        ("https-to-http", "info"),
+        ("No SSL", "info"),
+    ],
+)
+def test_a_redirect_to_http_that_its_name_tells(tmp_path: Path, name: str, severity: str) -> None:
+    on = '<add input="{HTTPS}" pattern="^on$" />'
+    inner = rule("(.*)", redirect("http://{HTTP_HOST}/{R:1}"), on)
+    inner = inner.replace('name="', f'name="{name} ', 1)
+    write(tmp_path, {"web.config": rules(inner)})
+    found = [one.severity for one in check(Site(tmp_path)) if one.code == "redirect-to-http"]
+    assert found == [severity]
+
+
+@pytest.mark.parametrize(
+    ("inner", "told"),
+    [
+        (rule("^$", rewrite("public/")) + rule("^([^/]+)$", rewrite("public/{R:1}")), False),
+        (rule("^([^/]+)$", rewrite("public/{R:1}")), True),
+        (rule("^$", rewrite("public/")) + rule("^(.*)$", rewrite("other.py")), True),
+    ],
+)
+def test_the_first_page_of_a_folder_in_place_of_another(
+    tmp_path: Path, inner: str, told: bool
+) -> None:
+    files = {"index.html": "", "public/index.php": ""}
+    write(tmp_path, {**files, "web.config": rules(inner)})
+    found = [one.message for one in check(Site(tmp_path)) if one.code == "rewrite-hides-file"]
+    assert any("/index.html" in message for message in found) == told, found
+
+
 def test_a_map_that_the_server_asks_is_in_use(tmp_path: Path) -> None:
     site = write(tmp_path / "site", {"web.config": web_config(f"<rewrite>{MAP}</rewrite>")})
     assert "rewrite-map-unused" in {found.code for found in check(Site(site))}
@@ -714,6 +750,15 @@ WWW = host(r"^www\.example\.org$", ' negate="true"')
 TO_HTTPS = rule("(.*)", redirect("https://{HTTP_HOST}/{R:1}"), OFF)
 LISTED = '<add input="{REQUEST_URI}" pattern="css|js|png" negate="true" />'
 MEANT |= {
+    "a user who is no group of the URL": (
+        {},
+        rule("(.*)", rewrite("http://localhost:8080/{R:1}")).replace(
+            "</rule>",
+            '<serverVariables><set name="HTTP_X_AUTH_USER" value="{C:1}" /></serverVariables></rule>',
+        ),
+        "rewrite-bad-reference",
+        "Use {R:n}",
+    ),
     "every URL to HTTP": (
         {},
         rule("(.*)", redirect("http://{HTTP_HOST}/{R:1}"), HTTPS_ON),
