@@ -22,6 +22,12 @@ class Span:
     line: int
     column: int
 
+    @classmethod
+    def at(cls, file: str, text: str, position: int) -> Span:
+        """The place of a position in the text of a file."""
+        line = text.count("\n", 0, position) + 1
+        return cls(file, line, position - text.rfind("\n", 0, position))
+
     def __str__(self) -> str:
         return f"{self.file}:{self.line}:{self.column}"
 

@@ -118,27 +118,33 @@ class _Run:
     settings: dict[str, Any]
     #: What is read in the place of web.config; None for the file itself.
     text: bytes | None = None
-    #: What --watch has shown last.
-    _before: list[Finding] | None = None
+    #: What --watch has shown last: findings, or that the site cannot be read.
+    _before: list[Finding] | str | None = None
 
     def status(self) -> int:
         """Show what is found; the exit status."""
-        return self._show(shown for _, _, shown in self._found(self._parts()))
+        try:
+            return self._show(shown for _, _, shown in self._found(self._parts()))
+        except SiteError as error:
+            fail(error, error.hint)
 
     def watched(self) -> None:
         """As ``status``, for one of many times: a site that cannot be read is one message, and what
         was said already is not said again: the output may lie in the site itself.
         """
+        found: list[Finding] | str
         try:
             found = [shown for _, _, shown in self._found(self._parts())]
-        except SystemExit:
-            self._before = None
+        except SiteError as error:
+            found = f"fcgiemu: {error} {error.hint}".rstrip()
+        if found == self._before:
+            if sys.stderr.isatty():
+                click.echo("Checked again: nothing has changed.", err=True)
+            return
+        self._before = found
+        if isinstance(found, str):
+            click.echo(found, err=True)
         else:
-            if found == self._before:
-                if sys.stderr.isatty():
-                    click.echo("Checked again: nothing has changed.", err=True)
-                return
-            self._before = found
             self._show(found)
         click.echo(f"Watching {self.site}; Ctrl-C ends.", err=True)
 
@@ -151,11 +157,11 @@ class _Run:
         try:
             for _ in range(_MAX_ROUNDS):
                 found = list(self._found(self._parts()))
-                changes = [
+                changes = _once(
                     change
                     for part, those in groupby(found, itemgetter(0))
                     for change in fixes.changes(part.site, [finding for _, finding, _ in those])
-                ]
+                )
                 if not write:
                     click.echo("".join(map(_patch, changes)), nl=False)
                     if not changes:
@@ -179,8 +185,7 @@ class _Run:
         opened = self._open(self.site)
         files = opened.tree.load_all(is_passed_over)
         if not files:
-            lack = _no_configuration(opened.path, missing(opened.path))
-            fail(lack, lack.hint)
+            raise _no_configuration(opened.path, missing(opened.path))
         folders = _sites_below(opened, [file.directory.strip("/") for file in files])
         if not folders:
             return [_Part("", opened)]
@@ -189,18 +194,15 @@ class _Run:
         return [_Part(folder, self._open(self.site / folder)) for folder in folders]
 
     def _open(self, folder: Path) -> Site:
-        try:
-            settings = settings_of(folder, **self.settings)
-            if self.text is not None:
-                own = Path(os.path.abspath(folder))
-                file = find(own, "web.config") or own / "web.config"
-                settings = replace(settings, unsaved={str(file): self.text})
-            opened = Site(folder, settings)
-            # what a signed-in user gets is looked at
-            opened.settings = replace(opened.settings, easy_auth=None)
-            return opened
-        except SiteError as error:
-            fail(error, error.hint)
+        settings = settings_of(folder, **self.settings)
+        if self.text is not None:
+            own = Path(os.path.abspath(folder))
+            file = find(own, "web.config") or own / "web.config"
+            settings = replace(settings, unsaved={str(file): self.text})
+        opened = Site(folder, settings)
+        # what a signed-in user gets is looked at
+        opened.settings = replace(opened.settings, easy_auth=None)
+        return opened
 
     def _found(self, parts: Sequence[_Part]) -> Iterator[tuple[_Part, Finding, Finding]]:
         """Findings with their site, as it names their files and as SITE does."""
@@ -210,14 +212,11 @@ class _Run:
             for finding in stream(part.site, self.ignored)
             if self.selected is None or finding.code in self.selected
         )
-        try:
-            if self.baseline is not None:
-                found = list(found)
-                new = {id(shown) for shown in _new(self.baseline, [shown for *_, shown in found])}
-                found = [one for one in found if id(one[2]) in new]
-            yield from found
-        except SiteError as error:
-            fail(error, error.hint)
+        if self.baseline is not None:
+            found = list(found)
+            new = {id(shown) for shown in _new(self.baseline, [shown for *_, shown in found])}
+            found = [one for one in found if id(one[2]) in new]
+        yield from found
 
     def _show(self, found: Iterable[Finding]) -> int:
         """Show findings, as text one by one; the exit status."""
@@ -285,6 +284,14 @@ def _noted(found: Iterable[Finding], shown: list[Finding]) -> Iterator[Finding]:
         yield finding
 
 
+def _once(changes: Iterable[FileChange]) -> list[FileChange]:
+    """Changes of files that have several names, by links, under the shortest of these."""
+    by_file: dict[Path, FileChange] = {}
+    for change in sorted(changes, key=lambda change: len(str(change.path))):
+        by_file.setdefault(change.path.resolve(), change)
+    return sorted(by_file.values(), key=lambda change: change.name)
+
+
 def _counted(fixed: Sequence[Finding]) -> str:
     counts = Counter(finding.code for finding in fixed)
     return "fixed " + ", ".join(f"{code} ({count})" for code, count in counts.items())
@@ -310,17 +317,15 @@ def _no_configuration(site: Path, lack: Finding | None) -> SiteError:
 
 
 def _new(path: Path, found: list[Finding]) -> list[Finding]:
-    """What a baseline does not hold; writes the baseline where there is none."""
+    """What a baseline does not hold; writes the baseline where there is none. Raises SiteError."""
     from ..report import known_findings
 
     try:
         if path.exists():
             return known_findings.new(path, found)
         known_findings.write(path, found)
-    except SiteError as error:
-        fail(error, error.hint)
     except OSError as error:
-        fail(error, "Name a file that can be written.")
+        raise SiteError(f"{path}: {error.strerror}.", "Name a file that can be written.") from error
     click.echo(f"{path} holds the {len(found)} findings of today.", err=True)
     return []
 

@@ -363,7 +363,13 @@ class _Loader:
         name = (self.file.name.rpartition("/")[0] + "/" + relative).lstrip("/")
         entry = FileView(str(self.folder)).find(relative)
         if entry is None or entry.is_directory:
-            self.report("config-unreadable", Span(name, 1, 1), reason=os.strerror(errno.ENOENT))
+            self.report(
+                "config-unreadable/source",
+                Span(name, 1, 1),
+                reason=os.strerror(errno.ENOENT),
+                source=source,
+                where=element.span,
+            )
             return None
         try:
             root = read_file(Path(entry.path), name).root

@@ -98,10 +98,10 @@ def lines(name: str, text: str) -> Iterator[Finding]:
     """The first line of another server's rules in the ``text`` of a configuration file."""
     if "Rewrite" not in text and "try_files" not in text and "rewrite ^" not in text:
         return
-    bare = _COMMENT.sub(lambda comment: "\n" * comment[0].count("\n"), text)
+    bare = _COMMENT.sub(lambda comment: re.sub(r"[^\n]", " ", comment[0]), text)
     if found := _LINE.search(bare):
-        line = bare.count("\n", 0, found.start(1)) + 1
-        yield finding("rewrite-foreign-rules", Span(name, line, 1), text=found[1].strip())
+        place = Span.at(name, bare, found.start(1))
+        yield finding("rewrite-foreign-rules", place, text=found[1].strip())
 
 
 #: What a .htaccess file says that is more than switching mod_rewrite on.

@@ -300,7 +300,7 @@ def _loaded(root: Path, entry: Path) -> Iterator[Script]:
 
 
 def _span(script: Script, position: int) -> Span:
-    return Span(script.name, javascript.line_of(script.code, position), 1)
+    return Span.at(script.name, script.code, position)
 
 
 def _port(loaded: list[Script]) -> Iterator[Finding]:

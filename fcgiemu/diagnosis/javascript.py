@@ -42,11 +42,6 @@ def without_comments(text: str) -> str:
     return _TOKENS.sub(blank, text)
 
 
-def line_of(text: str, position: int) -> int:
-    """The line of a position, from 1 on."""
-    return text.count("\n", 0, position) + 1
-
-
 def requires(code: str) -> Iterator[str]:
     """The files of its own that a script loads, as it names them."""
     for match in re.finditer(

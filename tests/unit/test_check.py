@@ -5,6 +5,7 @@ finding.
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -26,7 +27,7 @@ from fcgiemu.report import findings as report
 from fcgiemu.site import Site
 from fcgiemu.version import DOCUMENTATION
 
-from ..sites import python_handler, rules, web_config, write
+from ..sites import POSIX_ONLY, python_handler, rules, web_config, write
 
 
 def codes(folder: Path, config: str) -> set[str]:
@@ -880,6 +881,33 @@ def test_watching_says_a_thing_once(
     assert CliRunner().invoke(main, ["check", str(tmp_path), "--watch"]).exit_code == 0
     result = CliRunner().invoke(main, ["check", str(tmp_path), "--watch"])
     assert result.output.count("nothing found") == 1
+
+
+def test_watching_says_once_that_a_site_cannot_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def thrice(_root: Path, once: Callable[[], None]) -> None:
+        once()
+        once()
+        write(tmp_path, {"web.config": web_config()})
+        once()
+
+    monkeypatch.setattr("fcgiemu.cli.check.again", thrice)
+    result = CliRunner().invoke(main, ["check", str(tmp_path), "--watch"])
+    assert result.exit_code == 0
+    assert result.output.count("is empty") == result.output.count("nothing found") == 1
+    assert result.output.count("Ctrl-C ends") == 2
+
+
+@POSIX_ONLY
+def test_a_file_that_has_two_names_is_fixed_once(tmp_path: Path) -> None:
+    entry = '<mimeMap fileExtension=".json" mimeType="application/json" />'
+    write(tmp_path, {"web.config": web_config(f"<staticContent>{entry}</staticContent>")})
+    os.symlink(tmp_path, tmp_path / "itself")
+    result = CliRunner().invoke(main, ["check", str(tmp_path), "--fix"])
+    assert result.exit_code == 0 and result.output.count("fixed") == 1
+    text = (tmp_path / "web.config").read_text("utf-8")
+    assert text.count('<remove fileExtension=".json" />') == 1
 
 
 def test_standard_input_is_the_web_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

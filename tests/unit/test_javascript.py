@@ -149,12 +149,12 @@ def codes(site: Site) -> dict[str, str]:
         (
             {"server.js": "require('./bin/www');", "bin/www": "\nx.listen(+process.env.PORT)"},
             "server.js",
-            {"iisnode-port-number": "bin/www:2:1"},
+            {"iisnode-port-number": "bin/www:2:10"},
         ),
         (
             {"server.js": "require('./lib')", "lib/index.js": "x.listen(8080)"},
             "server.js",
-            {"iisnode-port-number": "lib/index.js:1:1"},
+            {"iisnode-port-number": "lib/index.js:1:2"},
         ),
         ({"server.js": "x.listen(config.port)"}, "server.js", {}),
         ({"sub/server.js": "x"}, "server.js", {}),
@@ -162,7 +162,7 @@ def codes(site: Site) -> dict[str, str]:
         (
             {"a.js": "x.listen(+process.env.PORT)", "b.js": "x"},
             "*.js",
-            {"iisnode-port-number": "a.js:1:1"},
+            {"iisnode-port-number": "a.js:1:10"},
         ),
         (
             {"server.js": "import 'x';", "package.json": '{"type": "module"}'},
