@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from itertools import islice
+from functools import partial
 from urllib.parse import urlsplit
 
 from ..catalogue import filled, finding
@@ -14,11 +14,11 @@ from ..catalogue.findings import Finding
 from ..config.tree import Effective
 from ..decision import Redirect
 from ..http.request import Request, make_request
-from ..http.url import UrlRefused, encode_path
-from ..rewrite.compiler import SECTION, inbound
+from ..http.url import UrlRefused
+from ..rewrite.compiler import inbound
 from ..rewrite.rule import Condition, Rule
 from ..site import Site
-from . import loop_remedies, sample_requests
+from . import loop_remedies, redirect_chains, sample_requests
 from .condition_remedies import attributes, written
 from .configuration_files import holds_files
 from .rule_kinds import is_universal
@@ -26,8 +26,6 @@ from .tried_remedies import first_that_works
 
 #: Headers that a proxy in front sets, and sets otherwise after the redirect.
 _PROXY = re.compile(r"(?i)forwarded|_ssl|proto|scheme|visitor|front_end")
-#: The maps that are asked for the path.
-_LOOK_UP = re.compile(r"\{([\w .-]+):/?(?:\{ToLower:)?\{(?:URL|REQUEST_URI|PATH_INFO|R:[01])\}")
 #: More redirects than this are a loop for every browser.
 MAX_HOPS = 10
 
@@ -54,16 +52,9 @@ def findings(site: Site, effective: Effective, own: Sequence[Rule]) -> list[Find
             if loops and request is not None:
                 found.append(_loop(site, rule, request, hops, hosts, earlier=len(found)))
             elif len(hops) > 2:
-                found.append(
-                    finding(
-                        "redirect-chain",
-                        rule.span,
-                        rule=rule.name,
-                        count=len(hops) - 1,
-                        hops=_listed(hops),
-                        last=hops[-1],
-                    )
-                )
+                assert request is not None
+                follow = partial(_follow, request=request, rule=rule, hosts=hosts)
+                found.append(redirect_chains.found(site, effective, rule, hops, follow))
     return found
 
 
@@ -227,11 +218,13 @@ def _worst(
         (request, _follow(site, request, rule, hosts)) for request in sample_requests.requests(rule)
     )
     first = next(((request, way) for request, way in own if way[0]), None)
-    others = list(_of_maps(rule, effective))
+    others = list(redirect_chains.of_maps(rule, effective))
     if first is not None and not any(
         "HTTP_HOST" in condition.input.source for condition in rule.conditions
     ):
         others += filter(None, (_at(first[0], name) for name in _names(hosts)))
+    own_hosts = [first[0], *others] if first is not None else others
+    others += redirect_chains.variants(effective, own_hosts[: MAX_REQUESTS // 2])
     ways = [(request, _follow(site, request, rule, hosts)) for request in others[:MAX_REQUESTS]]
     ways += [first] if first is not None else []
     return max(ways, key=lambda way: (way[1][1], len(way[1][0])), default=(None, ([], False)))
@@ -252,31 +245,6 @@ def _at(request: Request, host: str, scheme: str = "") -> Request | None:
         return make_request(url, request.method)
     except (UrlRefused, ValueError):
         return None
-
-
-def _of_maps(rule: Rule, effective: Effective) -> Iterator[Request]:
-    """Requests for the keys of a map that a rule asks for the path, whose values are keys too."""
-    texts = [condition.input.source for condition in rule.conditions]
-    texts += [rule.action.url.source] if rule.action.url is not None else []
-    for name in {name.lower(): None for text in texts for name in _LOOK_UP.findall(text)}:
-        for key in effective.view(_chained_keys).get(name, ()):
-            try:
-                yield make_request(f"http://localhost{encode_path('/' + key)}")
-            except (UrlRefused, ValueError):
-                continue
-
-
-def _chained_keys(effective: Effective) -> dict[str, list[str]]:
-    """Map name -> at most MAX_REQUESTS keys whose values are keys too. A view: Effective.view."""
-    found = {}
-    for node in effective.section(SECTION + "/rewriteMaps").items:
-        pairs = {
-            item.text("key").strip("/").lower(): item.text("value").strip("/").lower()
-            for item in node.items
-        }
-        chained = (key for key, value in pairs.items() if value in pairs)
-        found[node.text("name").lower()] = list(islice(chained, MAX_REQUESTS))
-    return found
 
 
 def _follow(
