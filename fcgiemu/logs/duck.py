@@ -8,125 +8,157 @@ many requests as there are lines. Where one of these is not so, line_counting.py
 
 from __future__ import annotations
 
+import itertools
 import os
 import tempfile
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
-import duckdb
-
-from .entry import (
-    ANY_QUERY,
-    APPENDED_PATTERN,
-    ASP_ERROR_PATTERN,
-    CUT,
-    SOME_QUERY,
-    NotARequest,
-)
-from .line_counting import Stretch, Tally, W3cCounter, skip_all, stretches
-from .sources import BLOCK, Unreadable, as_utf8, line_ends, whole_lines
+from .duck_queries import LONGEST_LINE, LogLines, grouping, pieces, sums
+from .entry import NotARequest
+from .line_counting import Stretch, Tally, W3cCounter, is_cut, skip_all, stretches
+from .sources import BLOCK, Unreadable, as_utf8, line_ends, number_of, whole_lines
 from .store import SECTIONS, Nowhere
 from .w3c_fields import FIELDS_LINE, NO_FIELDS, NO_STEM, FieldLayout, full
 
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
 #: Bytes of text that are counted at once, and where DuckDB is idle: it reads into buffers of 32 MB.
-CHUNK, LEAST_CHUNK = 128 << 20, 32 << 20
+CHUNK, LEAST_CHUNK = 64 << 20, 32 << 20
+#: Where more than a quarter of a chunk's requests are different, as much more is counted at once:
+#: most of them are in the next chunk too.
+_MANY, _TIMES = 0.25, 2
 #: A larger plain file is counted in chunks, so that its different requests fit into memory.
 LARGEST_PLAIN = 2 << 30
 #: A narrower layout could take a comment for a request.
 _NARROWEST = 10
-_LONGEST_LINE = 1 << 20
+_MEMORY_OF_TWO = 512 << 20
 _ROWS = 10_000
 #: White space beside the blank, where ``bytes.split`` would cut as well, and what IIS never writes.
 _ODD_BYTES = (b"\t", b"\x0b", b"\x0c", b"\x1f", b"\0")
 
-Rows = Iterator[tuple[str, ...]]
+#: Bytes of a chunk that say what its other lines are like.
+_SAMPLE = 1 << 16
+
+Rows = Iterator[tuple[Any, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Grouped:
+    """A table that DuckDB has made of lines: ``key``, ``status`` and ``n`` of requests that are
+    plain, ``columns`` and ``n`` of ``others``. ``rows`` of it, and ``requests``, the sum of ``n``.
+    """
+
+    table: str
+    rows: int = 0
+    requests: int = 0
+    others: int = 0
 
 
 class DuckDbEngine:
-    """A DuckDB connection and what it may use: ``threads``, ``memory`` in bytes, a folder."""
+    """A DuckDB database in memory and what it may use: ``threads``, ``memory`` in bytes, a
+    folder.
+    """
 
     def __init__(self, threads: int, memory: int, folder: Path) -> None:
         self.folder = folder
-        self.connection = duckdb.connect(
-            config={
-                "threads": threads,
-                "memory_limit": f"{max(memory >> 20, 128)}MB",
-                "temp_directory": str(folder / "duckdb"),
-                "preserve_insertion_order": False,
-            }
-        )
-        # the bar of a query that takes two seconds would stand in the report
-        self.connection.execute("SET enable_progress_bar = false")
-        self.connection.execute("CREATE TEMP TABLE counted (key VARCHAR, status INTEGER, n BIGINT)")
-        #: Rows and requests in it.
-        self._held = self._kept = 0
-        #: DuckDB counts while the next stretch is unpacked.
-        self.pool = ThreadPoolExecutor(1)
+        #: DuckDB groups lines while the next ones are unpacked, and others are handed on.
+        self.side_by_side = 2 if threads > 1 and memory >= _MEMORY_OF_TWO else 1
+        self.pool = ThreadPoolExecutor(self.side_by_side)
+        self._connected = self.pool.submit(_connect, threads, memory, folder)
+        self._grouping: set[DuckDBPyConnection] = set()
+        self._numbers = itertools.count()
+        #: What is to be handed over. Plain requests never become objects of Python.
+        self._kept: list[_Grouped] = []
+
+    @property
+    def connection(self) -> DuckDBPyConnection:
+        """The one that the others are made of."""
+        return self._connected.result()
 
     def close(self) -> None:
         """Give everything back; what is being counted is given up."""
-        self.connection.interrupt()
-        self.pool.shutdown()
+        self.give_up()
+        self.pool.shutdown(cancel_futures=True)
         self.connection.close()
 
-    def group(self, path: Path, layout: FieldLayout, counter: W3cCounter) -> int | None:
-        """Count the requests of a file into the table ``found``. Returns how many there are, None
-        where DuckDB cannot read it.
-        """
-        try:
-            self.connection.execute(
-                f"CREATE OR REPLACE TEMP TABLE found AS {_query(path, layout, counter)}"
-            )
-            found = self.connection.execute("SELECT sum(found.n)::BIGINT FROM found").fetchone()
-        except duckdb.Error:  # given up (close, count_file), or not what DuckDB can read
-            return None
-        return int(found[0]) if found is not None and found[0] is not None else 0
+    def give_up(self) -> None:
+        """Let ``group`` end with None."""
+        for cursor in tuple(self._grouping):
+            cursor.interrupt()
 
-    def keep(self, counter: W3cCounter) -> int:
-        """Keep the plain ones of what ``group`` has found, to be handed over with those of other
-        stretches: they never become objects of Python. Returns how many requests that are.
+    def group(self, lines: LogLines, counter: W3cCounter) -> _Grouped | None:
+        """Count the requests of a file. Returns None where DuckDB cannot read it."""
+        from duckdb import Error  # _connect
+
+        table = f"counted{next(self._numbers)}"
+        cursor = self.connection.cursor()
+        self._grouping.add(cursor)
+        try:
+            cursor.execute(f"CREATE TABLE {table} AS {grouping(lines, counter)}")
+            numbers = "count(*), coalesce(sum(n), 0)::BIGINT, count(columns)"
+            found = cursor.execute(f"SELECT {numbers} FROM {table}").fetchall()
+        except Error:  # given up, or not what DuckDB can read
+            return None
+        finally:
+            self._grouping.discard(cursor)
+        return _Grouped(table, *found[0])
+
+    def drop(self, grouped: _Grouped | None) -> None:
+        """Forget what DuckDB has counted."""
+        if grouped is not None:
+            self.connection.execute(f"DROP TABLE {grouped.table}")
+
+    def keep(self, grouped: _Grouped) -> Rows:
+        """Keep the plain requests, to be handed over with those of other lines. Returns the columns
+        of the other ones, with their numbers.
         """
-        key, status, is_plain = _as_key(counter)
-        ((number,),) = self.connection.execute(
-            f"INSERT INTO counted SELECT {key}, {status}, n FROM found WHERE {is_plain}"
-        ).fetchall()
-        before = self._kept
-        ((self._kept,),) = self.connection.execute(
-            "SELECT coalesce(sum(n), 0)::BIGINT FROM counted"
-        ).fetchall()
-        self._held += number
-        return self._kept - before
+        self._kept.append(grouped)
+        if grouped.others:
+            others = self.connection.cursor().execute(
+                f"SELECT columns, n FROM {grouped.table} WHERE columns IS NOT NULL"
+            )
+            while rows := others.fetchmany(_ROWS):
+                yield from rows
 
     def hand_over_if_full(self, tally: Tally) -> None:
-        """Hand over where more is kept than the writer may hold."""
-        if self._held > tally.writer.limit:
+        """Hand over where more is kept than the writer may hold, and it is not the same again."""
+        if self._rows > tally.writer.limit:
+            self._merge()
+        if self._rows > tally.writer.limit // 2:
             self.hand_over(tally)
+
+    @property
+    def _rows(self) -> int:
+        return sum(grouped.rows for grouped in self._kept)
+
+    def _merge(self) -> None:
+        """Make one table of those that are kept."""
+        table = f"counted{next(self._numbers)}"
+        kept = sums(grouped.table for grouped in self._kept)
+        ((rows,),) = self.connection.execute(f"CREATE TABLE {table} AS {kept}").fetchall()
+        for grouped in self._kept:
+            self.drop(grouped)
+        self._kept = [_Grouped(table, rows)]
 
     def hand_over(self, tally: Tally) -> None:
         """Hand the requests that are kept here to the writer, so many at a time as it may hold."""
         steps = 1
-        while self._held > steps * tally.writer.limit and steps < SECTIONS:
+        while self._rows > steps * tally.writer.limit and steps < SECTIONS:
             steps *= 2
-        for step in range(steps):
-            pieces = self.connection.execute(_pieces(step, steps))
-            while piece := pieces.fetchone():
+        for step in range(steps if self._kept else 0):
+            tables = [grouped.table for grouped in self._kept]
+            found = self.connection.execute(pieces(tables, step, steps))
+            while piece := found.fetchone():
                 tally.writer.add_piece(*piece)
-        self.connection.execute("TRUNCATE counted")
-        self._held = self._kept = 0
-
-    def others(self, counter: W3cCounter) -> Rows:
-        """The other ones, with their counts as the last column."""
-        is_plain = _as_key(counter)[2]
-        for rows in self._fetched(f"SELECT * FROM found WHERE NOT ({is_plain})"):
-            yield from rows
-
-    def _fetched(self, query: str) -> Iterator[list[Any]]:
-        result = self.connection.execute(query)
-        while rows := result.fetchmany(_ROWS):
-            yield rows
+        for grouped in self._kept:
+            self.drop(grouped)
+        self._kept.clear()
 
     def count_file(self, tally: Tally, path: Path) -> bool:
         """Count a file as it lies there, if DuckDB can, while the preflight says whether it can be
@@ -136,16 +168,17 @@ class DuckDbEngine:
         if layout is None:
             return False
         trial = W3cCounter(Tally(Nowhere(), tally.wanted), layout)
-        grouped = self.pool.submit(self.group, path, layout, trial)
+        future = self.pool.submit(self.group, _lines_of(path), trial)
         lines = preflight(path, layout)
         if not lines:
-            self.connection.interrupt()
-        if grouped.result() != lines or not lines:
+            self.give_up()
+        grouped = future.result()
+        if not lines or grouped is None or grouped.requests != lines:
+            self.drop(grouped)
             return False
         counter = W3cCounter(tally, layout)
         tally.facts.formats["W3C"] = tally.facts.formats.get("W3C", 0) + 1
-        plain = self.keep(counter)
-        hand_on(counter, self, lines - plain, plain, lambda: _stretches_of(path))
+        hand_on(self, grouped, counter, lambda: _stretches_of(path))
         return True
 
     def count(self, tally: Tally, file: str, blocks: Iterable[bytes]) -> None:
@@ -153,86 +186,21 @@ class DuckDbEngine:
         _Streamed(self, tally).count(file, blocks)
 
 
-def _query(path: Path, layout: FieldLayout, counter: W3cCounter) -> str:
-    width = layout.width
-    names = ", ".join(f"'c{number}': 'VARCHAR'" for number in range(width + 1))
-    chosen = ", ".join(
-        (_simplified(f"c{position}", counter.tally) if name == "query" else f"c{position}")
-        + f' AS "{name}"'
-        for name, position in zip(counter.columns, layout.positions(counter.columns), strict=True)
+def _connect(threads: int, memory: int, folder: Path) -> DuckDBPyConnection:
+    """A database in memory. DuckDB is loaded here, while the first lines are unpacked."""
+    import duckdb
+
+    connection = duckdb.connect(
+        config={
+            "threads": threads,
+            "memory_limit": f"{max(memory >> 20, 128)}MB",
+            "temp_directory": str(folder / "duckdb"),
+            "preserve_insertion_order": False,
+        }
     )
-    file = str(path).replace("'", "''")
-    return (
-        f"SELECT {chosen}, count(*) AS n FROM read_csv('{file}', delim=' ', header=false, quote='',"
-        f" escape='', comment='', columns={{{names}}}, auto_detect=false, null_padding=true,"
-        f" ignore_errors=false, strict_mode=false, max_line_size={_LONGEST_LINE})"
-        f" WHERE c{width} IS NULL AND c{width - 1} IS NOT NULL AND c0 NOT LIKE '#%'"
-        " GROUP BY ALL"
-    )
-
-
-def _simplified(column: str, tally: Tally) -> str:
-    """SQL for tally.simplified."""
-    sent = (
-        f"CASE WHEN contains({column}, 'X-A') OR contains({column}, 'SERVER-')"
-        f" OR contains({column}, '|') THEN coalesce(nullif(regexp_replace(regexp_replace("
-        f"regexp_replace({column}, '{APPENDED_PATTERN}', '', 'g'), '^&', ''),"
-        f" '{ASP_ERROR_PATTERN}', ''), ''), '-') ELSE {column} END"
-    )
-    if tally.wanted.query:
-        return sent
-    return (
-        f"CASE WHEN {sent} IN ('-', '{CUT}') THEN {sent}"
-        f" WHEN strlen({sent}) <= {tally.wanted.long_query} THEN '{SOME_QUERY}' ELSE {sent} END"
-    )
-
-
-#: Column -> what it is like in nearly all lines; keyed() takes it as it stands then.
-_PLAIN = {
-    "method": "[A-Z]+",
-    "stem": "/[A-Za-z0-9/._~-]*",
-    "host": "-|[a-z0-9.-]+",
-    "port": "[0-9]{1,4}",
-    "status": "[0-9]{3}",
-}
-_ABSENT = {"method": "GET", "port": "80"}
-
-
-def _as_key(counter: W3cCounter) -> tuple[str, str, str]:
-    """SQL for the key and the status of plain requests, and for whether one is plain: what keyed()
-    does, for most.
-    """
-    present, wanted = counter.columns, counter.tally.wanted
-    tests = [
-        f"regexp_full_match(\"{name}\", '{pattern}')"
-        for name, pattern in _PLAIN.items()
-        if name in present
-    ]
-    if "query" in present:
-        allowed = f"query <> '{CUT}'" if wanted.query else f"query IN ('-', '{SOME_QUERY}')"
-        tests.append(allowed)
-    texts = []
-    for name in ("method", "host", "port", "stem", "query", "agent", "referer", "cookie", "client"):
-        if name not in present:
-            texts.append(f"'{_ABSENT.get(name, '')}'")
-        elif name == "query" and not wanted.query:
-            texts.append(f"CASE query WHEN '-' THEN '' ELSE '{ANY_QUERY}' END")
-        else:
-            texts.append(f"CASE \"{name}\" WHEN '-' THEN '' ELSE \"{name}\" END")
-    key = " || chr(31) || ".join(texts)
-    return key, "status::INTEGER" if "status" in present else "0", " AND ".join(tests)
-
-
-def _pieces(step: int, steps: int) -> str:
-    """SQL for what Writer.add_piece takes, of the sections of one step out of a power of two."""
-    section = f"('0x' || md5(key)[1:2])::INTEGER & {SECTIONS - 1}"  # store.section_of
-    chosen = f"WHERE {section} & {steps - 1} = {step}" if steps > 1 else ""
-    row = "key || chr(31) || status || chr(31) || n"
-    return (
-        f"SELECT section, string_agg({row}, chr(10)), count(*) FROM"
-        f" (SELECT {section} AS section, key, status, sum(n)::BIGINT AS n FROM counted"
-        f" {chosen} GROUP BY ALL) GROUP BY section"
-    )
+    # the bar of a query that takes two seconds would stand in the report
+    connection.execute("SET enable_progress_bar = false")
+    return connection
 
 
 @dataclass(slots=True)
@@ -248,11 +216,14 @@ class _Chunk:
     lines: int = 0
     size: int = 0
     is_odd: bool = False
+    sample: bytes = b""
 
     def put(self, stretch: Stretch) -> None:
         """Append the lines of a stretch, which are complete."""
         data = stretch.data
         self.stream.write(data)
+        if not self.pieces:
+            self.sample = data[:_SAMPLE]
         self.pieces.append((stretch.file, stretch.line, len(data)))
         self.lines += stretch.ends
         self.size += len(data)
@@ -280,7 +251,7 @@ def _blocks(stream: IO[bytes], size: int) -> Iterator[bytes]:
 
 def is_odd(data: bytes, lines: int) -> bool:
     """Whether lines hold what DuckDB and the reader by lines could take differently."""
-    if b"\r" in data and data.count(b"\r") != lines:
+    if number_of(b"\r", data) not in (0, lines):
         return True
     return any(byte in data for byte in _ODD_BYTES)
 
@@ -291,7 +262,9 @@ class _Streamed:
     def __init__(self, engine: DuckDbEngine, tally: Tally) -> None:
         self.engine, self.tally = engine, tally
         self.chunks: dict[FieldLayout, _Chunk] = {}
-        self.running: tuple[_Chunk, W3cCounter, Future[int | None]] | None = None
+        self.times = 1
+        #: Those that are counted, or waited for.
+        self.running: deque[tuple[_Chunk, W3cCounter, Future[_Grouped | None]]] = deque()
         #: Files of chunks that are counted: to write over them costs half of a new file.
         self.spare: list[Path] = []
 
@@ -303,11 +276,11 @@ class _Streamed:
                     continue
                 chunk = self.chunks.get(layout) or self._begin(layout)
                 chunk.put(self._but_the_tail(layout, stretch))
-                if chunk.size >= CHUNK or (chunk.size >= LEAST_CHUNK and self._is_idle()):
+                if self._is_due(chunk):
                     self._submit(self.chunks.pop(layout))
             while self.chunks:
                 self._submit(self.chunks.popitem()[1])
-            self._collect()
+            self._collect(0)
         finally:
             self._drop()
 
@@ -331,49 +304,56 @@ class _Streamed:
         chunk = self.chunks[layout] = _Chunk(layout, path, stream)
         return chunk
 
-    def _is_idle(self) -> bool:
-        return self.running is None or self.running[2].done()
+    def _is_due(self, chunk: _Chunk) -> bool:
+        """Whether a chunk is large enough to be counted."""
+        if chunk.size >= LEAST_CHUNK:
+            at_work = sum(not future.done() for _, _, future in self.running)
+            if at_work < self.engine.side_by_side:
+                return True
+        return chunk.size >= CHUNK * self.times
 
     def _submit(self, chunk: _Chunk) -> None:
+        """Let a chunk be counted; the ones before it are waited for."""
         chunk.stream.truncate()
         chunk.stream.close()
-        self._collect()
         counter = W3cCounter(self.tally, chunk.layout)
-        future = self.engine.pool.submit(_group, self.engine, chunk, counter)
-        self.running = chunk, counter, future
-
-    def _collect(self) -> None:
-        """Hand on what the last chunk has brought."""
-        if self.running is None:
-            return
-        chunk, counter, future = self.running
-        plain = future.result()
-        if plain is None:
+        if chunk.is_odd:
             _by_lines(counter, chunk.stretches())
-        else:
-            hand_on(counter, self.engine, chunk.lines - plain, plain, chunk.stretches)
-        self.running = None
-        self.spare.append(chunk.path)
+            self.spare.append(chunk.path)
+            return
+        lines = LogLines(chunk.path, chunk.sample)
+        future = self.engine.pool.submit(self.engine.group, lines, counter)
+        self.running.append((chunk, counter, future))
+        self._collect(self.engine.side_by_side)
+
+    def _collect(self, left: int) -> None:
+        """Hand on what the chunks have brought but for the last ``left``."""
+        while len(self.running) > left:
+            chunk, counter, future = self.running[0]
+            grouped = future.result()
+            if grouped is None or grouped.requests != chunk.lines:
+                self.engine.drop(grouped)
+                _by_lines(counter, chunk.stretches())
+            else:
+                if grouped.rows > _MANY * grouped.requests:
+                    self.times = _TIMES
+                hand_on(self.engine, grouped, counter, chunk.stretches)
+            self.running.popleft()
+            self.spare.append(chunk.path)
 
     def _drop(self) -> None:
         """Nothing stays behind, neither after an error."""
-        if self.running is not None:
-            self.running[2].exception()
-            self.spare.append(self.running[0].path)
+        if self.running:
+            self.engine.give_up()
+        for chunk, _, future in self.running:
+            if not future.cancel():
+                future.exception()
+            self.spare.append(chunk.path)
         for chunk in self.chunks.values():
             chunk.stream.close()
             self.spare.append(chunk.path)
         for path in self.spare:
             path.unlink(missing_ok=True)
-
-
-def _group(engine: DuckDbEngine, chunk: _Chunk, counter: W3cCounter) -> int | None:
-    """Count a chunk and keep what is plain of it: how many requests that are. None where DuckDB
-    does not agree about the lines.
-    """
-    if chunk.is_odd or engine.group(chunk.path, chunk.layout, counter) != chunk.lines:
-        return None
-    return engine.keep(counter)
 
 
 def _by_lines(counter: W3cCounter, found: Iterable[Stretch]) -> None:
@@ -386,22 +366,24 @@ def _by_lines(counter: W3cCounter, found: Iterable[Stretch]) -> None:
 
 
 def hand_on(
-    counter: W3cCounter,
     engine: DuckDbEngine,
-    others: int,
-    plain: int,
+    grouped: _Grouped,
+    counter: W3cCounter,
     again: Callable[[], Iterable[Stretch]],
 ) -> None:
-    """Account for the ``plain`` requests that DuckDB has kept, and take the ``others`` that it has
-    counted. For requests that are none, the lines are looked at ``again``, to name the first.
+    """Let the engine keep plain requests, and take the other ones. For requests that are none, the
+    lines are looked at ``again``, to name the first.
     """
-    counter.tally.facts.requests += plain
     bad: dict[str, int] = {}
-    for *raw, count in engine.others(counter) if others else ():
+    plain = grouped.requests
+    for values, number in engine.keep(grouped):
+        plain -= number
+        raw = tuple(value or "" for value in values)
         try:
-            counter.tally.add(full(counter.columns, tuple(raw)), int(count))
+            counter.tally.add(full(counter.columns, raw), number)
         except NotARequest as error:
-            bad[str(error)] = bad.get(str(error), 0) + int(count)
+            bad[str(error)] = bad.get(str(error), 0) + number
+    counter.tally.facts.requests += plain
     if bad:
         _name(counter, bad, again)
     engine.hand_over_if_full(counter.tally)
@@ -423,13 +405,13 @@ def _first_cut(counter: W3cCounter, found: Iterable[Stretch]) -> tuple[str, int]
     columns = [name for name in ("stem", "query") if name in counter.columns]
     positions = counter.layout.positions(tuple(columns))
     for stretch in found:
-        at = stretch.data.find(b" ... ")
+        at = stretch.data.find(b" ...")
         while at >= 0:
             start = stretch.data.rfind(b"\n", 0, at) + 1
-            values = stretch.data[start : stretch.data.find(b"\n", at)].split()
-            if any(values[position] == b"..." for position in positions):
+            values = counter.layout.values(stretch.data[start : stretch.data.find(b"\n", at)])
+            if values and any(is_cut(values[position]) for position in positions):
                 return stretch.file, stretch.line + stretch.data.count(b"\n", 0, start)
-            at = stretch.data.find(b" ... ", at + 4)
+            at = stretch.data.find(b" ...", at + 4)
     return None
 
 
@@ -443,11 +425,21 @@ def _first_layout(path: Path) -> FieldLayout | None:
     if not 0 < path.stat().st_size <= LARGEST_PLAIN:
         return None
     with path.open("rb") as stream:
-        while (line := stream.readline(_LONGEST_LINE)).startswith(b"#"):
+        while (line := stream.readline(LONGEST_LINE)).startswith(b"#"):
             if line.startswith(FIELDS_LINE):
                 layout = FieldLayout.parse(line)
                 return layout if layout.has_requests and layout.width >= _NARROWEST else None
     return None
+
+
+def _lines_of(path: Path) -> LogLines:
+    """The lines of a file, with some from its head, its middle and its end."""
+    size, sample = path.stat().st_size, b""
+    with path.open("rb") as stream:
+        for start in (0, size // 2, max(size - _SAMPLE, 0)):
+            stream.seek(start)
+            sample += stream.read(_SAMPLE)
+    return LogLines(path, sample, has_comments=True)
 
 
 def preflight(path: Path, layout: FieldLayout) -> int | None:

@@ -97,7 +97,7 @@ _ASP_ERROR = re.compile(ASP_ERROR_PATTERN)
 def sent_query(logged: str) -> str:
     """The query that the client has sent."""
     if "X-A" in logged or "SERVER-" in logged:
-        logged = _APPENDED.sub("", logged).removeprefix("&")
+        logged = _APPENDED.sub("", logged).lstrip("&")
     if "|" in logged:
         logged = _ASP_ERROR.sub("", logged)
     return logged
@@ -152,7 +152,7 @@ class Wanted(NamedTuple):
 
 def keyed(raw: Columns, wanted: Wanted, decoded: bool = True) -> Keyed:
     """The key of a request. Raises NotARequest."""
-    stem, query, method = raw.stem, raw.query, raw.method or "GET"
+    stem, query, method = raw.stem, sent_query(raw.query), raw.method or "GET"
     if CUT in (stem, query):
         raise NotARequest("the URL was longer than the log keeps (...)")
     if not stem.startswith("/") and stem != "*":
@@ -160,7 +160,7 @@ def keyed(raw: Columns, wanted: Wanted, decoded: bool = True) -> Keyed:
     if not _METHOD.fullmatch(method):
         raise NotARequest("the method is not one")
     names = wanted.names
-    query = "" if query == NONE else sent_query(query)
+    query = "" if query == NONE else query
     if query and "query" not in names and len(query) <= wanted.long_query:
         query = ANY_QUERY
     return Keyed(

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from .entry import (
     APPENDED_MARKS,
     CUT,
+    SEPARATOR,
     SOME_QUERY,
     Columns,
     NotARequest,
@@ -27,6 +28,7 @@ from .w3c_fields import FIELDS_LINE, NO_FIELDS, NO_STEM, ODD_WIDTH, FieldLayout,
 
 #: Different lines that are held before they become counted requests.
 _HELD = 100_000
+_SEPARATOR = SEPARATOR.encode()
 _MARKS = tuple(mark.encode() for mark in APPENDED_MARKS)
 
 
@@ -104,12 +106,13 @@ class W3cCounter:
 
     def _count_plain(self, stretch: Stretch) -> None:
         counts, pick, width = self._counts, self.layout.picker(self.columns), self.layout.width
+        values_of = self.layout.values
         number = stretch.line - 1
         for line in stretch.data.split(b"\n"):
             number += 1
             values = line.split()
-            if len(values) != width:
-                self._odd(stretch.file, number, values)
+            if len(values) != width and not (values := values_of(line)):
+                self._odd(stretch.file, number, line)
                 continue
             raw = pick(values)
             if raw in counts:
@@ -120,14 +123,15 @@ class W3cCounter:
 
     def _count_simplified(self, stretch: Stretch) -> None:
         counts, pick, width = self._counts, self.layout.picker(self.columns), self.layout.width
+        values_of = self.layout.values
         position = self.layout.positions(("query",))[0]
         whole, long = self.tally.wanted.query, self.tally.wanted.long_query
         number = stretch.line - 1
         for line in stretch.data.split(b"\n"):
             number += 1
             values = line.split()
-            if len(values) != width:
-                self._odd(stretch.file, number, values)
+            if len(values) != width and not (values := values_of(line)):
+                self._odd(stretch.file, number, line)
                 continue
             query = values[position]
             if query != b"-":
@@ -141,11 +145,14 @@ class W3cCounter:
 
     def _watch(self, raw: tuple[bytes, ...], file: str, number: int) -> None:
         """Remember where something was seen that may be no request."""
-        if b"..." in raw or not raw[self.columns.index("stem")].startswith(b"/"):
+        is_usual = raw[self.columns.index("stem")].startswith(b"/") and b"..." not in raw
+        if self.columns[0] == "method":
+            is_usual = is_usual and raw[0].isalpha()
+        if not is_usual or any(_SEPARATOR in value for value in raw):
             self._seen.setdefault(raw, (file, number))
 
-    def _odd(self, file: str, number: int, values: list[bytes]) -> None:
-        if values:
+    def _odd(self, file: str, number: int, line: bytes) -> None:
+        if line.strip():
             self.tally.skip(file, number, ODD_WIDTH)
 
     def flush(self) -> None:
@@ -170,9 +177,14 @@ def simplified(query: bytes, whole: bool, long: int) -> bytes:
     """
     if any(mark in query for mark in _MARKS):
         query = sent_query(query.decode()).encode() or b"-"
-    if whole or query == b"-" or query == CUT.encode() or len(query) > long:
+    if whole or query in (b"", b"-", CUT.encode()) or len(query) > long:
         return query
     return SOME_QUERY.encode()
+
+
+def is_cut(value: bytes) -> bool:
+    """Whether a path or a query was longer than the log keeps."""
+    return simplified(value, True, 0) == CUT.encode()
 
 
 def stretches(file: str, blocks: Iterable[bytes]) -> Iterator[tuple[FieldLayout | None, Stretch]]:

@@ -65,6 +65,17 @@ class FieldLayout:
     def width(self) -> int:
         return len(self.names)
 
+    def values(self, line: bytes) -> list[bytes]:
+        """The values of a line, none where it has more or fewer. White space separates them; some
+        may be empty where the single blanks between them stand.
+        """
+        values, width = line.split(), self.width
+        if len(values) < width and (text := line.rstrip(b"\r")):
+            values = text.split(b" ")
+            if not any(values[width:]):
+                del values[width:]
+        return values if len(values) == width else []
+
     def picker(self, columns: tuple[str, ...]) -> Callable[[list[bytes]], Raw]:
         """Takes the values of ``columns`` out of the values of a line."""
         positions = self.positions(columns)

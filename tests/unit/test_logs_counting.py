@@ -81,6 +81,14 @@ LINE = b"2026-11-22 10:00:00 10.0.0.4 GET /a x=1 80 - 203.0.113.7 A+(b) - 200 0 
         (HEAD + LINE.replace(b" ", b"\t") + LINE, 2, 0),
         (HEAD + LINE.replace(b" GET ", b"  GET ") + LINE, 2, 0),
         (HEAD + LINE.replace(b"31", b"31 ") + LINE, 2, 0),
+        (HEAD + LINE.replace(b" - 203", b"  203") + LINE, 2, 0),
+        (HEAD + LINE.replace(b"GET", b"") + LINE.replace(b"x=1", b""), 2, 0),
+        (HEAD + LINE.replace(b"/a", b"") + LINE.replace(b"200", b""), 1, 1),
+        (HEAD + LINE.replace(b"31\n", b"  \r\n") + LINE.replace(b"\n", b"\r\n"), 2, 0),
+        (HEAD + b" " * 14 + b"\n" + b" " * 13 + b"\n" + LINE, 1, 1),
+        (HEAD + LINE.replace(b"GET", b"G(T") + LINE.replace(b" 80 ", b" 0443 "), 1, 1),
+        (HEAD + LINE.replace(b"x=1", b"...&X-ARR-LOG-ID=1") + LINE.replace(b"x=1", b"..."), 0, 2),
+        (HEAD + LINE.replace(b"x=1", b"X-ARR-LOG-ID=1&&b=X-A") + LINE.replace(b"200", b"0"), 2, 0),
         (HEAD + b"\n\r\n  \n" + LINE, 1, 0),
         (HEAD + LINE.replace(b"A+(b)", b'"A#b') + LINE, 2, 0),
         (HEAD + LINE.replace(b"A+(b)", b"#'\\x,;") + LINE, 2, 0),
@@ -121,12 +129,45 @@ def test_a_stream_is_counted_in_chunks(
     same(path, tmp_path / "work")
 
 
+@pytest.mark.parametrize("sample", [1 << 16, 0])
+def test_queries_are_simplified_by_line_or_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sample: int
+) -> None:
+    """Where the sample of a chunk shows nothing appended, the different queries are simplified."""
+    monkeypatch.setattr(duck, "_SAMPLE", sample)
+    path = tmp_path / "u_ex.log"
+    path.write_bytes(HEAD + LINE * 50 + LINE.replace(b"x=1", b"x=1&X-ARR-LOG-ID=7") * 3)
+    for wanted in (Wanted(), Wanted(frozenset())):
+        counts, _ = same(path, tmp_path / "work", wanted)
+        assert list(counts.values()) == [[(200, 53)]]
+
+
+def test_the_same_requests_again_are_one_row_of_the_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the chunks of a log have in common is merged before it is handed over."""
+    monkeypatch.setattr(duck, "CHUNK", 40_000)
+    monkeypatch.setattr(sources, "BLOCK", 10_000)
+    path = tmp_path / "u_ex.log.gz"
+    lines = [LINE.replace(b"/a", b"/%d" % number) for number in range(450)]
+    path.write_bytes(gzip.compress(HEAD + b"".join(lines) * 10))
+    counted(path, "duckdb", tmp_path / "work", memory=1)
+    assert store.facts_of(tmp_path / "work" / "duckdb.sqlite")[1] == 450
+
+
 def test_nothing_is_printed_beside_the_report(tmp_path: Path) -> None:
     """DuckDB would show a bar on standard output for a query that takes two seconds."""
     engine = duck.DuckDbEngine(1, 1 << 28, tmp_path)
     asked = engine.connection.execute("SELECT current_setting('enable_progress_bar')")
     assert asked.fetchall() == [(False,)]
     engine.close()
+
+
+def test_a_request_that_is_none_is_named_with_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "u_ex.log"
+    path.write_bytes(HEAD + LINE * 3 + LINE.replace(b"GET", b"G(T") + LINE)
+    _, facts = same(path, tmp_path / "work")
+    assert [(one["file"], one["line"]) for one in facts["problems"]] == [(str(path), 5)]  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("block", [b"", b"\n", b"a", b"a\n", b"a\r\n\nb\r", b"\n\n\n"])
