@@ -37,6 +37,7 @@ from . import (
     iis_modules,
     iisnode,
     kinder_than_iis,
+    lookaheads,
     malformed_xml,
     mime_maps,
     missing_targets,
@@ -202,6 +203,7 @@ def _of_configuration(site: Site, effective: Effective, file: ConfigFile) -> Ite
             found += [
                 *rewrite_conditions.findings(rule, known),
                 *condition_sets.findings(rule),
+                *lookaheads.findings(rule),
                 *origin_patterns.of_inbound(rule),
                 *sets_of_letters.findings(rule, at_root),
                 *rewrite_targets.findings(site, effective, rule),

@@ -167,7 +167,7 @@ def without_first(pattern: str, sign: str) -> str:
         return "|".join(without_first(way, sign) for way in ways)
     head, rest = ("^", pattern[1:]) if pattern.startswith("^") else ("", pattern)
     group = re.match(r"\((?!\?)|\(\?:", rest)
-    if group and (end := _closing(rest)):
+    if group and (end := closing(rest)):
         inner = without_first(rest[group.end() : end], sign)
         return f"{head}{group[0]}{inner}{rest[end:]}"
     for form in (f"\\{sign}", f"[{sign}]", sign):
@@ -208,7 +208,7 @@ def branches(pattern: str) -> list[str]:
     return [*found, pattern[start:]]
 
 
-def _closing(pattern: str) -> int:
+def closing(pattern: str) -> int:
     """Where the group ends that a pattern begins with; 0 for nowhere."""
     depth = 0
     for at, sign in _signs(pattern):

@@ -182,6 +182,7 @@ NOT_FOLLOWED = {
     "rewrite-missing-url": "Where the rule leads is the author's.",
     "rewrite-file-test-out-of-place": "Inbound rules do something else: it has to be thought out.",
     "rewrite-folder-in-pattern/other": "The numbers of the groups change.",
+    "rewrite-look-ahead/nothing": "What is to be made of the empty one is the author's.",
     "rewrite-user-variable": "The application has to do it.",
     "rewrite-user-variable/sent": "The application has to do it.",
     "rewrite-user-variable/front": "How the application is started is the author's.",

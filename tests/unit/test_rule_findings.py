@@ -441,6 +441,33 @@ def test_names_of_folders_in_patterns(tmp_path: Path, pattern: str, remedy: str)
     assert hints(tmp_path).get("rewrite-folder-in-pattern", "") == remedy
 
 
+#: A pattern with a look-ahead, a target, and the pattern that was meant; "" where nothing is wrong.
+LOOKAHEADS = [
+    ("^(?!(a)&amp;?!(b))[/]?$", "/p?id={R:1}", "^(?!(?:a|b|p)[/]?$)(.+?)/?$"),
+    ("^(?!api)(?!admin)$", "/p", "^(?!(?:api|admin|p)$)(.+?)/?$"),
+    ("^(?!api)/?$", "/p", "^(?!(?:api|p)/?$)(.+?)/?$"),
+    ("^(.*)(?!\\.html)$", "/p?id={R:1}", "^(?!.*\\.html$)(.*)$"),
+    ("^.*(?!api).*$", "/p", "^(?!.*api).*$"),
+    ("x/(.*)(?!api)", "/p", "^(?!.*api).*x/(.*)$"),
+    ("^x/(?!api|y)$", "/p", "^x/(?!(?:api|y)$)(.+)$"),
+    ("^(?!(api)).*$", "/p?id={R:1}", "^(?!(?:api))(.*)$"),
+    ("^(?!(api|new)/)(.*)$", "/p?id={R:1}", "^(?!(?:api|new)/)(.*)$"),
+    ("^(?!(api|new)/)(.*)$", "/p?id={R:2}", ""),
+    ("^(?!(api)).*$", "/p?id={R:0}", ""),
+    ("^(?!api/?$)(.*)$", "/p?id={R:1}", ""),
+    ("^((?!api).)*$", "/p", ""),
+    ("^x/(?!api)", "/p", ""),
+    ("^x/(?!api)(.*)$", "/p?id={R:1}", ""),
+]
+
+
+@pytest.mark.parametrize(("pattern", "url", "meant"), LOOKAHEADS)
+def test_lookaheads(tmp_path: Path, pattern: str, url: str, meant: str) -> None:
+    write(tmp_path, PAGE | {"web.config": rules(rule(pattern, redirect(url)))})
+    told = hints(tmp_path).get("rewrite-look-ahead", "")
+    assert told == (f"Write '{meant}'." if meant else "")
+
+
 IN_BLOG = "blog/web.config"
 #: Files of a site, the rule of blog/web.config, and the words of its remedy; "" where it is right.
 OF_FOLDERS: dict[str, tuple[Mapping[str, str], str, str]] = {
