@@ -95,7 +95,10 @@ def is_of_site(path: str, folder: Path) -> bool:
     configuration, where the web.config lies in ``folder``.
     """
     name = _SITE.fullmatch(path)
-    return name is not None and name[1].lower() not in map(str.lower, os.listdir(folder))
+    if name is None:
+        return False
+    there = os.listdir(folder) if os.path.isdir(folder) else ()
+    return name[1].lower() not in map(str.lower, there)
 
 
 def _places(root: Element, folder: Path) -> Iterator[Finding]:

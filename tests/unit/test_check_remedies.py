@@ -91,11 +91,11 @@ def test_extensions_without_a_dot(
 
 #: A page that is executed, and the severity and words of its finding.
 SOFT = [
-    ("/404.html", "warning", 'Write path="404.html" responseMode="File".'),
+    ("/404.html", "warning", 'Write path="404.html" responseMode="File" for each status.'),
     (
         "/errors/not-found.html",
         "warning",
-        'Write path="errors\\not-found.html" responseMode="File".',
+        'Write path="errors\\not-found.html" responseMode="File" for each status.',
     ),
     ("/error.htm", "warning", 'path="error.htm"'),
     ("/index.html", "info", 'path="index.html"'),

@@ -457,7 +457,10 @@ def test_pages_that_are_no_errors(
     write(tmp_path, {**files, "web.config": web_config(_EXECUTED.format(path, mode))})
     known = [one for one in check(Site(tmp_path)) if one.severity != "info"]
     assert [one.code for one in known] == [code] * count
-    assert all(one.hint == 'Write path="errors\\lost.html" responseMode="File".' for one in known)
+    assert all(
+        one.hint == 'Write path="errors\\lost.html" responseMode="File" for each status.'
+        for one in known
+    )
 
 
 _DJANGO = "from django.core.wsgi import get_wsgi_application\napplication = get_wsgi_application()"
