@@ -35,8 +35,9 @@ def as_regex(pattern: str, syntax: str) -> str:
     return f"^{'.*'.join(map(re.escape, stars))}$"
 
 
-#: Signs that are special in regular expressions, as people write them for wildcards by mistake.
-_OF_REGEX = re.compile(r"[\^$()\\|\[]|\.[*+]")
+#: Signs that are special in regular expressions, as people write them for wildcards by mistake. A
+#: dot and a star behind a name are a wildcard pattern: index.*, 10.0.*.*, *.*
+_OF_REGEX = re.compile(r"[\^$()\\|\[]|\.\+|(?<![\w*-])\.\*")
 
 
 def is_regex(pattern: str) -> bool:

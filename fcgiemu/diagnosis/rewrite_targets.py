@@ -7,6 +7,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
+from urllib.parse import unquote
 
 from ..catalogue import finding
 from ..catalogue.findings import Finding, Span
@@ -254,6 +256,11 @@ class _Keys:
     has_default: bool
 
 
+def _is_encoded_alone(keys: frozenset[str], key: str) -> bool:
+    """Whether a key is encoded, and not among ``keys`` in the other form as well."""
+    return re.search("%[0-9A-Fa-f]{2}", key) is not None and unquote(key) not in keys
+
+
 def _keys(effective: Effective) -> dict[str, _Keys]:
     """The maps of a configuration that have keys, by name. A view: see Effective.view."""
     found = {}
@@ -273,7 +280,7 @@ def _keys(effective: Effective) -> dict[str, _Keys]:
                 all_capitals=not node.flag("ignoreCase")
                 and all(key != key.lower() for key in keys),
                 has_default=bool(node.text("defaultValue")),
-                encoded=next(filter(re.compile("%[0-9A-Fa-f]{2}").search, keys), ""),
+                encoded=next(filter(partial(_is_encoded_alone, frozenset(keys)), keys), ""),
             )
     return found
 

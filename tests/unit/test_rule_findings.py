@@ -203,6 +203,15 @@ def test_the_first_page_of_a_folder_in_place_of_another(
     assert any("/index.html" in message for message in found) == told, found
 
 
+@pytest.mark.parametrize(("more", "told"), [("", True), ('<add key="/ü" value="/b" />', False)])
+def test_keys_that_are_encoded_as_well(tmp_path: Path, more: str, told: bool) -> None:
+    asked = '<add input="{Pages:{URL}}" pattern="(.+)" />'
+    keys = MAP.replace('<add key="/a"', f'{more}<add key="/%C3%BC"')
+    config = web_config(REWRITE.format(rule("(.*)", redirect("{C:1}"), asked), keys))
+    write(tmp_path, {"web.config": config})
+    assert ("rewrite-map-keys" in hints(tmp_path)) == told
+
+
 def test_a_map_that_the_server_asks_is_in_use(tmp_path: Path) -> None:
     site = write(tmp_path / "site", {"web.config": web_config(f"<rewrite>{MAP}</rewrite>")})
     assert "rewrite-map-unused" in {found.code for found in check(Site(site))}
@@ -763,6 +772,28 @@ MEANT: dict[str, tuple[Mapping[str, str], str, str, str]] = {
         rule("^a/(.*)$", redirect("/new"), path("^/a/b.*$"), more=' patternSyntax="Wildcard"'),
         "rewrite-regex-as-wildcard",
         'Remove patternSyntax="Wildcard".',
+    ),
+    "wildcards behind dots": (
+        {},
+        rule(
+            "index.*",
+            redirect("/new"),
+            '<add input="{REMOTE_ADDR}" pattern="10.0.*.*" />' + host("*.example.*"),
+            more=' patternSyntax="Wildcard"',
+        ),
+        "rewrite-regex-as-wildcard",
+        "",
+    ),
+    "a query that is a regular expression": (
+        {},
+        rule(
+            "*",
+            redirect("/new"),
+            '<add input="{QUERY_STRING}" pattern=".*=1" />',
+            more=' patternSyntax="Wildcard"',
+        ),
+        "rewrite-regex-as-wildcard",
+        "Write '*=1' in place of '.*=1'",
     ),
     "wildcards alone": (
         {},
