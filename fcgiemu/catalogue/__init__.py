@@ -177,14 +177,27 @@ def filled(
     return Finding(
         code=found.code,
         severity=severity or found.severity,
-        message=Template(text.message).substitute(values),
+        message=_worded(text.message, values),
         span=span,
-        hint=Template(text.hint).substitute(values),
+        hint=_worded(text.hint, values),
         hresult=found.hresult if hresult is None else hresult,
         section=section,
         location=location,
         fix=Template(text.fix).substitute(values),
     )
+
+
+#: Values that are names of rules.
+_NAMES = ("rule", "earlier", "later", "other", "before")
+
+
+def _worded(text: str, values: Mapping[str, object]) -> str:
+    """A template with its values; a name that is empty is said to be none."""
+    for name in _NAMES:
+        if values.get(name) == "":
+            text = text.replace(f"ule '${name}'", "ule without a name")
+            text = text.replace(f"'${name}'", "the rule without a name")
+    return Template(text).substitute(values)
 
 
 @lru_cache(maxsize=256)

@@ -72,11 +72,14 @@ class Effective:
         providers: Mapping[str, Callable[[str], str]],
         policy: LockPolicy = SHIPPED_POLICY,
         merged: dict[object, tuple[Node, Any]] | None = None,
+        made: dict[tuple[object, ...], Any] | None = None,
     ) -> None:
         self.levels = levels
         #: Sections by what they are merged from, each with what merging found, and by what is built
         #: of one; shared by all configurations of a tree.
         self._merged = {} if merged is None else merged
+        #: What is made of parts that configurations share: see ``shared``.
+        self._made = {} if made is None else made
         self._policy = policy
         #: Python callables that stand in for rewrite providers, by name.
         self.providers = providers
@@ -124,6 +127,16 @@ class Effective:
         if known is None:
             known = self._merged[key] = node, build(node)
         made: T = known[1]
+        return made
+
+    def shared(self, key: tuple[object, ...], build: Callable[[], T]) -> T:
+        """What ``build`` makes, once for all configurations of a tree that ask with the same
+        ``key``: what it is made from, such as an entry that many folders inherit.
+        """
+        known = self._made.get(key)
+        if known is None:
+            known = self._made[key] = build()
+        made: T = known
         return made
 
     def errors(self, section: str) -> list[Finding]:
@@ -271,6 +284,7 @@ class ConfigTree:
         self._stamps: dict[str, int | None] = {}
         self._effective: dict[tuple[object, ...], Effective] = {}
         self._merged: dict[object, tuple[Node, Any]] = {}
+        self._made: dict[tuple[object, ...], Any] = {}
         self._of_path: dict[str, Effective] = {}
         for directory in self.directories.values():
             directory.view.forget()
@@ -371,7 +385,7 @@ class ConfigTree:
         effective = self._effective.get(key)
         if effective is None:
             effective = self._effective[key] = Effective(
-                levels, self.providers, self.policy, self._merged
+                levels, self.providers, self.policy, self._merged, self._made
             )
         return effective
 

@@ -144,6 +144,7 @@ class Typer:
         except values.BadValue as bad:
             meant = values.meant(attribute, text)
             form = "/near" if meant else "/time" if attribute.type == "timeSpan" else ""
+            form = form or ("" if text.strip() else "/empty")
             self.report(
                 f"config-bad-value{form}",
                 element.span,

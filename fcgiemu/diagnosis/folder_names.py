@@ -40,7 +40,10 @@ def start(pattern: str, folder: str, syntax: str) -> FolderName | None:
     """The name of ``folder``, a path without slashes around it, at the start of a pattern: the
     whole path or its last name. None where the pattern begins with another text.
     """
-    name = "|".join(map(_written, (folder, folder.rpartition("/")[2])))
+    names = [one for one in (folder, folder.rpartition("/")[2]) if _may_hold(pattern, one)]
+    if not names:
+        return None
+    name = "|".join(map(_written, names))
     if syntax != "ECMAScript":
         found = re.match(rf"(?i)(?:{name})(?:/|$|(?=\*))", pattern)
         return FolderName("", "", pattern[found.end() :]) if found else None
@@ -59,6 +62,13 @@ def start(pattern: str, folder: str, syntax: str) -> FolderName | None:
             group = f"{found['name']}{found['inner'][-1:]}".replace("\\", "")
             return FolderName(found["anchor"], group if opened == r"\((?!\?)" else "", rest)
     return None
+
+
+def _may_hold(pattern: str, name: str) -> bool:
+    """Whether the words of a name are in a pattern, which has room for all of it."""
+    text = pattern.lower()
+    words = re.findall(r"[^\W_]+", name.lower())
+    return len(name) <= len(pattern) and all(word in text for word in words)
 
 
 def _written(name: str) -> str:

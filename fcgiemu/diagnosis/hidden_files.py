@@ -22,7 +22,6 @@ from ..rewrite import targets
 from ..rewrite.compiler import inbound
 from ..rewrite.rule import Rule
 from ..site import Site
-from ..trace import Trace
 from . import file_handlers, folder_rules
 from .consequences import is_impossible
 from .rewrite_conditions import is_always
@@ -65,7 +64,7 @@ def findings(site: Site) -> Iterator[Finding]:
             ):
                 taken.setdefault(chosen[0].name, (chosen[0].origin, effective, []))[2].append(path)
         else:
-            decision = site.decide(request, Trace())
+            decision = site.decide(request)
             if rule := _hiding(site, path, decision):
                 hidden.setdefault(str(rule.span), (rule, []))[1].append(path)
             elif rule := _redirecting(site, path, decision):

@@ -207,7 +207,7 @@ def _is_parent_known(site: Site, file: ConfigFile) -> bool:
     """Whether the levels above a file are here: handlers of a site whose root has no web.config
     are often made in IIS Manager, and a folder takes them away.
     """
-    return not file.directory or any(not other.directory for other in site.tree.files())
+    return not file.directory or site.tree.file_of("") is not None
 
 
 def _names_above(site: Site, file: ConfigFile) -> set[str]:

@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
+from functools import partial
 from posixpath import normpath
 
 from ..catalogue import finding
@@ -91,13 +92,31 @@ def _in(site: Site, folder: str) -> list[str]:
 
 def _elsewhere(site: Site, name: str) -> str:
     """The URL path of the only file of that name in another folder of the site, or ""."""
-    root, found = str(site.path), []
-    for count, (folder, names, files) in enumerate(os.walk(root)):
-        names[:] = [
-            inner for inner in names if inner.lower() not in UNWATCHED and inner[0] not in "._"
-        ]
+    root = str(site.path)
+    places = site.effective("/").shared(("places of files", root), partial(_places, root))
+    found = places.get(name.lower(), [])
+    path = f"{found[0]}/{name}" if len(found) == 1 else ""
+    return path if path and site.find(path) is not None else ""
+
+
+def _places(root: str) -> dict[str, list[str]]:
+    """File name -> the folders that hold one, as URL paths; nothing where there are too many."""
+    found: dict[str, list[str]] = {}
+    waiting, count = [root], 0
+    while waiting:
+        folder = waiting.pop(0)
+        count += 1
         if count > _MOST:
-            return ""
-        if any(file.lower() == name.lower() for file in files):
-            found.append(folder[len(root) :].replace(os.sep, "/"))
-    return f"{found[0]}/{name}" if len(found) == 1 else ""
+            return {}
+        try:
+            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        except OSError:
+            continue
+        for entry in entries:
+            if not entry.is_dir():
+                path = folder[len(root) :].replace(os.sep, "/")
+                found.setdefault(entry.name.lower(), []).append(path)
+            elif entry.name.lower() not in UNWATCHED and entry.name[0] not in "._":
+                if not entry.is_symlink():
+                    waiting.append(entry.path)
+    return found

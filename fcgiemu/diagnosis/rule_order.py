@@ -38,7 +38,8 @@ class Before:
     def __init__(self, outside: Container[Span] = ()) -> None:
         self._outside = outside
         self._stopping: dict[tuple[str, str, _Asked], list[tuple[int, Rule]]] = {}
-        self._bases: set[str] = set()
+        #: Folder of rules that stop -> the lengths of what their URLs begin with.
+        self._lengths: dict[str, set[int]] = {}
         self._rewriting: list[Rule] = []
         self._idle: list[Rule] = []
         self._leading: dict[str, Rule] = {}
@@ -103,7 +104,7 @@ class Before:
         if stops(rule):
             key = (rule.base, "" if rule.negate else rule.prefix.lower(), _need(rule))
             self._stopping.setdefault(key, []).append((self._count, rule))
-            self._bases.add(rule.base)
+            self._lengths.setdefault(rule.base, set()).add(len(key[1]))
 
     def findings(self, rule: Rule) -> Iterator[Finding]:
         """That an earlier rule takes every URL this one would match, or leads all into the folder
@@ -151,12 +152,12 @@ class Before:
         """Earlier rules that may take a URL path, in order."""
         found: list[tuple[int, Rule]] = []
         asked = {(), *map(_asked, () if rule.match_any else rule.conditions)}
-        for base in self._bases:
+        for base, lengths in self._lengths.items():
             if rule.base.startswith(base):
                 below = f"{rule.base}/{text}"[len(base) + 1 :].lower()
-                for end in range(len(below) + 1):
-                    for need in asked:
-                        found += self._stopping.get((base, below[:end], need), ())
+                for length in lengths:
+                    for need in asked if length <= len(below) else ():
+                        found += self._stopping.get((base, below[:length], need), ())
         return [earlier for _, earlier in sorted(found, key=itemgetter(0))]
 
 

@@ -13,6 +13,7 @@ from email.utils import format_datetime
 from functools import lru_cache
 
 from .. import catalogue
+from ..config.merge import Node
 from ..config.tree import Effective
 from ..decision import Action, Redirect, Respond, ServeFile, configuration_error
 from ..files import FileEntry
@@ -115,7 +116,10 @@ def _courtesy_redirect(context: Context) -> Redirect | None:
 
 def static_content(effective: Effective) -> StaticContent:
     """Compile <staticContent> of a configuration. A view: see Effective.view."""
-    section = effective.section(SECTION)
+    return effective.view_of(SECTION, _compiled)
+
+
+def _compiled(section: Node) -> StaticContent:
     mime_types = {
         item.text("fileExtension").lower(): item.text("mimeType") for item in section.items
     }

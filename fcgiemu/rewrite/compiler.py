@@ -7,7 +7,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from html import escape
+from typing import TypeVar
 
 from .. import catalogue
 from ..catalogue.findings import Finding, Span
@@ -22,6 +24,8 @@ from .repaired_patterns import repaired
 from .rule import Condition, Rule, RuleAction, RuleList, SetVariable, never_holds
 from .state import RewriteState
 from .template import Lookup, Template, TemplateError, compile_template
+
+T = TypeVar("T")
 
 SECTION = "system.webServer/rewrite"
 OUTBOUND = SECTION + "/outboundRules"
@@ -64,6 +68,21 @@ class Compiler:
         (self.errors if found.severity == "error" else self.warnings).append(found)
         return found
 
+    def once(self, node: Node, build: Callable[[Compiler], T], *others: object) -> T:
+        """What ``build`` makes of an entry, compiled once for all folders that inherit it, and
+        reported for each. ``others`` is what it is, and what else it depends on.
+        """
+
+        def compiled() -> tuple[T, list[Finding], list[Finding]]:
+            own = Compiler(self.effective, self.section, self.lookups)
+            return build(own), own.errors, own.warnings
+
+        key = (self.section, id(node.file), node.span, *others)
+        made, errors, warnings = self.effective.shared(key, compiled)
+        self.errors += errors
+        self.warnings += warnings
+        return made
+
     def load_lookups(self) -> None:
         """Rewrite maps and providers that templates may name."""
         for node in self.effective.section(SECTION + "/providers").items:
@@ -80,7 +99,8 @@ class Compiler:
         for node in self.effective.section(
             SECTION + "/rewriteMaps"
         ).items:  # a map wins over a provider of its name
-            self.lookups[node.text("name").lower()] = self.map(node)
+            made = self.once(node, partial(Compiler.map, node=node), "map")
+            self.lookups[node.text("name").lower()] = made
 
     def map(self, node: Node) -> Lookup:
         """A rewrite map: whole key, default value; of keys that fold together the first counts
@@ -171,15 +191,30 @@ def inbound(effective: Effective) -> InboundRules:
     compiler = Compiler(effective, SECTION)
     compiler.load_lookups()
     globals_compiler = Compiler(effective, GLOBAL, compiler.lookups)
-    allowed = {
+    allowed = frozenset(
         node.text("name").upper()
         for node in effective.section(SECTION + "/allowedServerVariables").items
-    }
-    rules = effective.section(SECTION + "/rules")
-    global_rules = tuple(
-        _rule(globals_compiler, node, "Global", None) for node in effective.section(GLOBAL).items
     )
-    local = tuple(_rule(compiler, node, "Distributed", allowed) for node in rules.items)
+    rules = effective.section(SECTION + "/rules")
+    names = tuple(
+        id(effective.section(f"{SECTION}/{kind}")) for kind in ("rewriteMaps", "providers")
+    )
+    global_rules = [
+        globals_compiler.once(
+            node, partial(_rule, node=node, scope="Global", allowed=None), "rule", names
+        )
+        for node in effective.section(GLOBAL).items
+    ]
+    local = [
+        compiler.once(
+            node,
+            partial(_rule, node=node, scope="Distributed", allowed=allowed),
+            "rule",
+            names,
+            allowed,
+        )
+        for node in rules.items
+    ]
     return InboundRules(
         global_rules=RuleList(rule for rule in global_rules if rule is not None),
         rules=RuleList(rule for rule in local if rule is not None),
@@ -190,11 +225,13 @@ def inbound(effective: Effective) -> InboundRules:
     )
 
 
-def _rule(compiler: Compiler, node: Node, scope: str, allowed: set[str] | None) -> Rule | None:
+def _rule(
+    compiler: Compiler, node: Node, scope: str, allowed: frozenset[str] | None
+) -> Rule | None:
     """One rule; None for a disabled one, which must be valid all the same."""
     assert node.span is not None and node.file is not None
     name = node.text("name").strip()
-    what = f"Rule '{name}'"
+    what = f"Rule '{name}'" if name else "Rule without a name"
     syntax = node.text("patternSyntax")
     match = node.child("match")
     pattern = match.given("url")
@@ -266,7 +303,7 @@ def condition(compiler: Compiler, node: Node, syntax: str, scope: str, what: str
     )
 
 
-def _set(compiler: Compiler, node: Node, allowed: set[str] | None, what: str) -> SetVariable:
+def _set(compiler: Compiler, node: Node, allowed: frozenset[str] | None, what: str) -> SetVariable:
     assert node.span is not None
     name = node.text("name").strip()
     return SetVariable(

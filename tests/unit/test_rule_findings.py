@@ -1136,3 +1136,14 @@ def test_a_redirect_to_the_own_host_is_a_note_where_the_site_may_have_moved(
     assert {found.severity for found in check(Site(tmp_path))} == {"info"}
     write(tmp_path, PAGE)
     assert [found.severity for found in check(Site(tmp_path))] == ["error"]
+
+
+def test_a_rule_without_a_name(tmp_path: Path) -> None:
+    """No message quotes nothing."""
+    first = rule(".*", rewrite("/index.html"), NO_FILE).replace("<rule name", "<rule title")
+    second = rule("^x(", redirect("/y")).replace("<rule name", "<rule title")
+    config = rules(first + going_on(second) + rule("^old$", redirect("/new")))
+    write(tmp_path, PAGE | {"web.config": config})
+    said = [f"{found.message} {found.hint}" for found in check(Site(tmp_path))]
+    assert any("rule without a name" in text.lower() for text in said), said
+    assert not any("''" in text for text in said), said

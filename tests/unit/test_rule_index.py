@@ -1,4 +1,6 @@
-"""The index of a list of rules: whatever it leaves out would not have matched."""
+"""Long lists of rules: what the index leaves out would not have matched, and what folders inherit is
+compiled once.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from fcgiemu.rewrite.compiler import inbound
+from fcgiemu.rewrite.rule import Rule
 from fcgiemu.site import Site
+
+from ..sites import web_config, write
 
 RULES = """
 <rule name="exact" patternSyntax="ExactMatch"><match url="Sub/One" /><action type="None" /></rule>
@@ -47,3 +53,30 @@ def test_a_trace_and_no_trace_agree(tmp_path: Path, url: str, applied: list[str]
     assert site.explain(url, events=False)["rules"] == applied
     told = [event for event in answer["events"] if event["name"] == "RULE_EVALUATION_START"]
     assert len(told) == 10
+
+
+def inherited(tmp_path: Path, **folders: str) -> dict[str, Rule]:
+    """Folder -> the first rule that it inherits from a root that names a map."""
+    asks = (
+        '<rule name="r"><match url="(.*)" /><action type="Redirect" url="{M:{R:1}}{X:1}" /></rule>'
+    )
+    maps = '<rewriteMaps><rewriteMap name="M" defaultValue="a" /></rewriteMaps>'
+    write(tmp_path, {"web.config": web_config(f"<rewrite>{maps}<rules>{asks}</rules></rewrite>")})
+    for name, inner in folders.items():
+        write(tmp_path, {f"{name}/web.config": web_config(f"<rewrite>{inner}</rewrite>")})
+    site = Site(tmp_path)
+    compiled = {name: site.effective(f"/{name}/x").view(inbound) for name in folders}
+    # what is wrong with it is said in every folder, whoever compiled it
+    assert all(
+        [one.code for one in known.errors] == ["rewrite-bad-template"]
+        for known in compiled.values()
+    )
+    return {name: known.rules[0] for name, known in compiled.items()}
+
+
+def test_a_rule_that_folders_inherit_is_compiled_once(tmp_path: Path) -> None:
+    own = '<rules><rule name="own"><match url="x" /><action type="None" /></rule></rules>'
+    other = '<rewriteMaps><rewriteMap name="N" /></rewriteMaps>'
+    found = inherited(tmp_path, a=own, b=own, c=other)
+    assert found["a"] is found["b"]
+    assert found["a"] is not found["c"]  # the maps are others there
