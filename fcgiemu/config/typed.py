@@ -169,8 +169,8 @@ class Typer:
     def added(self, element: Element, known: ElementSchema) -> TypedElement:
         before = len(self.file.findings)
         typed = self.element(element, known)
-        if len(self.file.findings) > before and element.tag in _NAMED:
-            name = element.attributes.get("name", "")
+        name = element.attributes.get("name", "")
+        if len(self.file.findings) > before and element.tag in _NAMED and name:
             self.file.findings[before:] = [
                 replace(finding, hint=f"{finding.hint} (In {element.tag} '{name}'.)")
                 for finding in self.file.findings[before:]
