@@ -64,10 +64,17 @@ def findings(site: Site, effective: Effective, file: ConfigFile) -> Iterator[Fin
             if status >= 400 and _is_static(site, path):
                 executed.setdefault(path, []).append(item)
             else:
-                yield from _executed(site, item, path)
+                yield from _executed(site, file, item, path)
         elif mode == "ExecuteURL":
             meant = "/" + path.replace("\\", "/")
-            yield finding("errors-page/relative", item.span, status=status, path=path, meant=meant)
+            is_page = status >= 400 and _is_static(site, meant) and not meant.endswith("/")
+            yield finding(
+                f"errors-page/relative{'-file' if is_page else ''}",
+                item.span,
+                status=status,
+                path=path,
+                meant=_as_file(file, meant) if is_page else meant,
+            )
         elif mode == "Redirect" and status >= 400:
             is_page = path.startswith("/") and _is_static(site, path)
             yield finding(
@@ -165,13 +172,25 @@ _OF_ERRORS = re.compile(
 )
 
 
-def _executed(site: Site, item: Node, path: str) -> Iterator[Finding]:
+def _page_of_disk(site: Site, file: ConfigFile, status: int) -> str:
+    """A page of the site that is a file and named after a status, as responseMode="File" takes it;
+    "" for none.
+    """
+    folder = Path(site.local_path(file.directory))
+    known = (folder.glob(f"{place}{status}.htm*") for place in ("", "*/", "*/*/"))
+    page = next(chain.from_iterable(known), None)
+    return str(page.relative_to(folder)).replace(os.sep, "\\") if page is not None else ""
+
+
+def _executed(site: Site, file: ConfigFile, item: Node, path: str) -> Iterator[Finding]:
     """A page that is executed, and that may not be there."""
     status = item.integer("statusCode")
     decision = decided(site, path.partition("?")[0])
     action = decision.action if decision is not None else None
     if isinstance(action, CallFastCgi | CallHttpPlatform) and status >= 500:
-        yield finding("errors-own-program", item.span, status=status, path=path)
+        page = _page_of_disk(site, file, status)
+        form = "" if page else "/new"
+        yield finding(f"errors-own-program{form}", item.span, status=status, path=path, page=page)
     elif (
         isinstance(action, Respond) and _leads_to_a_file(site, path) and action.status in (403, 404)
     ):

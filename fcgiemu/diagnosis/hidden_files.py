@@ -27,6 +27,7 @@ from .consequences import is_impossible
 from .rewrite_conditions import is_always
 from .rewrite_targets import is_inverted
 from .rule_kinds import DOWN, is_universal, stops
+from .rule_patterns import anchored
 from .tried_remedies import Remedy, first_that_works
 
 #: Files that people link to; a rule that takes them away is worth a word.
@@ -73,7 +74,12 @@ def findings(site: Site) -> Iterator[Finding]:
         if not is_impossible(rule):
             yield _hides(site, rule, paths, number)
     for rule, paths in redirected.values():
-        values = {"rule": rule.name, "pattern": rule.pattern, "files": file_handlers.listed(paths)}
+        values = {
+            "rule": rule.name,
+            "pattern": rule.pattern,
+            "files": file_handlers.listed(paths),
+            "meant": anchored(rule) or f"^{rule.pattern}",
+        }
         yield filled("rewrite-takes-files", values, rule.span)
     for name, (origin, effective, paths) in taken.items():
         yield from file_handlers.taken(site, name, origin, effective, paths)

@@ -9,6 +9,7 @@ from xml.sax.saxutils import quoteattr
 
 from ..rewrite.rule import Condition, Rule
 from .rewrite_patterns import escaped
+from .rule_patterns import anchored
 from .tried_remedies import Remedy
 
 #: A pattern that is a host name, with or without its anchors and backslashes.
@@ -42,6 +43,8 @@ def _of_pattern(rule: Rule, look_alike: bool) -> Iterator[Remedy]:
     if rule.match_any and sum(condition.negate for condition in rule.conditions) > 1:
         change = "conditions/@logicalGrouping=MatchAll"
         yield Remedy("redirect-loop/grouping", {}, ((change, rule.span),))
+    if not rule.negate and (meant := anchored(rule)):
+        yield Remedy("redirect-loop/match", {"meant": meant}, ((f"match/@url={meant}", rule.span),))
     if _SLASH.match(url) and rule.pattern_syntax == "ECMAScript" and not rule.negate:
         meant = "^(.*[^/])$"
         yield Remedy("redirect-loop/match", {"meant": meant}, ((f"match/@url={meant}", rule.span),))

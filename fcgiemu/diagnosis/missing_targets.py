@@ -59,7 +59,12 @@ def _is_not_found(site: Site, path: str) -> bool:
 
 def _near(site: Site, rule: Rule, url: str, path: str) -> Iterator[Finding]:
     folder, _, name = path.rpartition("/")
-    beside = _in(site, folder or "/")
+    below = f"{rule.base}{path}" if rule.base and url.startswith("/") else ""
+    if below and site.find(below) is not None:
+        if _has_pages(site):  # else the site may be the rule's folder
+            yield _missing(rule, url, path, below, url.replace(path, path[1:], 1))
+        return
+    beside = [other for other in _in(site, folder or "/") if _type(other) == _type(name)]
     stem = name.rpartition(".")[0].lower()
     near = [other for other in beside if other.rpartition(".")[0].lower() == stem]
     near = near or get_close_matches(name, beside, 1, 0.85)
@@ -70,15 +75,35 @@ def _near(site: Site, rule: Rule, url: str, path: str) -> Iterator[Finding]:
         return  # the site's place may be that folder of another one
     is_sure = bool(near) or name.endswith(".php") or _SERVED.fullmatch(place.split("/")[1])
     meant = place if url.startswith("/") else place.removeprefix(f"{rule.base}/")
-    yield finding(
+    meant = url.replace(path if url.startswith("/") else path[len(rule.base) + 1 :], meant, 1)
+    yield _missing(rule, url, path, place, meant, "" if is_sure else "info")
+
+
+def _has_pages(site: Site) -> bool:
+    """Whether the root is that of a site: it has a configuration, or a first page."""
+    first = re.compile(r"(?i)web\.config|(?:index|default)\.\w+")
+    return any(map(first.fullmatch, _in(site, "/")))
+
+
+def _missing(rule: Rule, url: str, path: str, near: str, meant: str, severity: str = "") -> Finding:
+    """That the file of a target is not there; ``near`` is one that is, ``meant`` the target for
+    it.
+    """
+    return finding(
         "rewrite-target-missing",
         rule.span,
-        severity="" if is_sure else "info",
+        severity=severity,
         rule=rule.name,
         url=path,
-        near=place,
-        meant=url.replace(path if url.startswith("/") else path[len(rule.base) + 1 :], meant, 1),
+        near=near,
+        meant=meant,
     )
+
+
+def _type(name: str) -> str:
+    """The type of a file, by its extension: pages of HTML have two."""
+    extension = name.rpartition(".")[2].lower()
+    return "htm" if extension == "html" else extension
 
 
 def _in(site: Site, folder: str) -> list[str]:

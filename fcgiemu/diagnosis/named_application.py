@@ -120,12 +120,15 @@ def _defines(file: Path, name: str) -> bool:
 
 
 def _near_module(folder: Path, name: str) -> str:
-    """The module of a folder that has an application of this name; "" where not just one has."""
+    """The module of a folder that has an application of this name, or of another where none has
+    it; "" where not just one has.
+    """
     found = [
         file
         for file in sorted(folder.glob("*.py"))
         if re.search(rf"^{re.escape(name)}\s*(?::[^=\n]+)?=", text_if_readable(file), re.M)
     ]
+    found = found or [file for file in sorted(folder.glob("*.py")) if application_in(file, "")]
     return f"{found[0].stem}:{application_in(found[0])}" if len(found) == 1 else ""
 
 

@@ -18,7 +18,15 @@ from ..site import Site
 from ..worker import paths
 from . import named_application
 from .configuration_files import has_python
-from .handler_names import meant, module_file, near_module, near_name, settings_module
+from .handler_names import (
+    UNKNOWN,
+    likely_handler,
+    meant,
+    module_file,
+    near_module,
+    near_name,
+    settings_module,
+)
 from .import_errors import folder_with
 from .import_time import line_that_serves
 
@@ -82,6 +90,7 @@ def findings(
             yield _missing_attribute(name, value, near, span)
         elif has_python(application) and first.isidentifier() and not _importable(folders, first):
             near = near_module(application.path, value, len(parts) - len(inner))
+            near = near or (_likely(application) if name == "WSGI_HANDLER" else "")
             place = folder_with(application.path, first)
             form = "path" if place else "near" if near else "module"
             yield finding(
@@ -94,6 +103,12 @@ def findings(
                 folder=place.get("folder", ""),
                 path=place.get("value", ""),
             )
+
+
+def _likely(application: Application) -> str:
+    """The application that a site has under the usual name of one; "" where it has none."""
+    likely = likely_handler(application.path)
+    return "" if likely == UNKNOWN else likely
 
 
 def _handler_name(name: str, value: str, span: Span, folder: Path) -> Finding | None:

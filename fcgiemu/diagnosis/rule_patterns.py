@@ -235,8 +235,27 @@ def _unanchored(rule: Rule, pattern: str) -> Iterator[Finding]:
     elif word := _WORD.match(pattern):
         form, text = ("", word[0]) if word[0].endswith("/") else ("/word", word[1])
         yield finding(
-            f"rewrite-unanchored{form}", rule.span, rule=rule.name, pattern=pattern, text=text
+            f"rewrite-unanchored{form}",
+            rule.span,
+            rule=rule.name,
+            pattern=pattern,
+            text=text,
+            meant=anchored(rule),
         )
+
+
+def anchored(rule: Rule) -> str:
+    """The pattern that was meant by one that begins with a word and is looked for everywhere; ""
+    for another. A word alone that leads to one URL is the whole path.
+    """
+    pattern = (rule.pattern or "").strip()
+    if rule.pattern_syntax != "ECMAScript" or not _WORD.match(pattern):
+        return ""
+    url = rule.action.url.source if rule.action.url is not None else "{"
+    is_whole = (
+        rule.action.type == "Redirect" and "{" not in url and re.fullmatch(r"[\w-]+", pattern)
+    )
+    return f"^{pattern}/?$" if is_whole else f"^{pattern}"
 
 
 def _branches(rule: Rule, pattern: str, span: Span) -> Iterator[Finding]:

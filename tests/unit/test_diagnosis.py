@@ -273,6 +273,9 @@ NESTED = {"shop/manage.py": "", "shop/shop/__init__.py": "", "shop/shop/settings
         ({"src/shop/web.py": "app = 1\n"}, {"WSGI_HANDLER": "shop.web.app", "PYTHONPATH": ".\\src"}, None),
         ({"shop/conf/prod.py": ""}, {"DJANGO_SETTINGS_MODULE": "shop.conf.production"}, "Did you mean shop.conf.prod?"),
         ({"Shop/__init__.py": "", "Shop/web.py": "app = 1\n"}, {"WSGI_HANDLER": "shop.web.app"}, "Did you mean Shop.web.app?"),
+        ({"app.py": "app = 1\n"}, {"WSGI_HANDLER": "main.app"}, "Did you mean app.app?"),
+        ({"site_wsgi.py": "application = 1\n"}, {"WSGI_HANDLER": "main.app"}, "Did you mean site_wsgi.application?"),
+        ({"helpers.py": "x = 1\n"}, {"WSGI_HANDLER": "main.app"}, "Correct the name"),
     ],
 )  # fmt: skip
 def test_where_a_module_lies(

@@ -182,3 +182,23 @@ def test_words_as_sets_of_conditions(
 ) -> None:
     found = told(tmp_path, of_condition(variable, pattern), "rewrite-set-of-letters")
     assert found == (f"Write {meant}." if meant else "")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "url", "meant"),
+    [
+        ("login", "/account/login/", "^login/?$"),
+        ("login/(.*)", "/account/login/{R:1}", "^login/(.*)"),
+        ("login(.*)", "/account/login{R:1}", "^login(.*)"),
+        ("^login", "/login/new", ""),
+    ],
+)
+def test_a_word_that_is_looked_for_in_the_target(
+    tmp_path: Path, pattern: str, url: str, meant: str
+) -> None:
+    """A redirect leads back to itself because its pattern is found in its own target."""
+    inner = f'<rule name="r"><match url="PATTERN" /><action type="Redirect" url="{url}" /></rule>'
+    found = told(tmp_path, inner.replace("PATTERN", pattern), "redirect-loop")
+    assert found and (found == f'Write url="{meant}" in <match>.') == bool(meant)
+    if meant:
+        assert not told(tmp_path, inner.replace("PATTERN", meant), "redirect-loop")

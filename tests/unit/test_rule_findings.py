@@ -14,7 +14,7 @@ from fcgiemu.http.request import make_request
 from fcgiemu.settings import Settings
 from fcgiemu.site import Site
 
-from ..sites import rules, web_config, write
+from ..sites import python_handler, rules, web_config, write
 
 NO_FILE = '<add input="{REQUEST_FILENAME}" matchType="IsFile" negate="true" />'
 NO_FOLDER = NO_FILE.replace("IsFile", "IsDirectory")
@@ -962,7 +962,7 @@ MEANT |= {
         {"css/jazz.css": ""},
         rule("ZZ", redirect("/locations")),
         "rewrite-takes-files",
-        "Write '^ZZ'.",
+        "Write '^ZZ/?$'.",
     ),
     "a page below a folder": (
         {"index.html": "", "docs/index.html": ""},
@@ -1094,6 +1094,41 @@ def test_a_tilde_before_an_error_page(tmp_path: Path, path: str, told: str) -> N
     assert told in hints(tmp_path)["errors-page"]
 
 
+@pytest.mark.parametrize(
+    ("path", "files", "told"),
+    [
+        ("errors/404.html", ["errors/404.html"], 'path="errors\\404.html" responseMode="File"'),
+        ("errors\\404.html", ["errors/404.html"], 'path="errors\\404.html" responseMode="File"'),
+        ("errors/404.php", [], 'Write path="/errors/404.php".'),
+        ("gone", [], 'Write path="/gone".'),
+    ],
+)
+def test_an_executed_page_without_its_slash(
+    tmp_path: Path, path: str, files: list[str], told: str
+) -> None:
+    """A file is not to be executed: it would answer 200."""
+    page = f'<error statusCode="404" path="{path}" responseMode="ExecuteURL" />'
+    write(
+        tmp_path,
+        {**dict.fromkeys(files, ""), "web.config": web_config(PAGE_404.format(page))},
+    )
+    assert told in hints(tmp_path)["errors-page"]
+
+
+@pytest.mark.parametrize(
+    ("files", "told"),
+    [(["errors/500.html"], 'Write path="errors\\500.html"'), (["index.html"], "Write a page")],
+)
+def test_a_page_that_the_failing_program_makes(tmp_path: Path, files: list[str], told: str) -> None:
+    page = PAGE_404.replace("404", "500").format(
+        '<error statusCode="500" path="/error" responseMode="ExecuteURL" />'
+    )
+    config = web_config(python_handler() + page)
+    write(tmp_path, {**dict.fromkeys(files, ""), "web.config": config})
+    found = [one.hint for one in check(Site(tmp_path)) if one.code == "errors-own-program"]
+    assert [hint.startswith(told) for hint in found] == [True]
+
+
 def test_the_query_of_a_whole_url(tmp_path: Path) -> None:
     whole = '<add input="{REQUEST_URI}" pattern="^/blog(.*)$" />'
     config = rules(rule("^blog(/.*)?$", redirect("https://blog.example.org{C:1}"), whole))
@@ -1147,3 +1182,29 @@ def test_a_rule_without_a_name(tmp_path: Path) -> None:
     said = [f"{found.message} {found.hint}" for found in check(Site(tmp_path))]
     assert any("rule without a name" in text.lower() for text in said), said
     assert [text for text in said if "''" in text] == []
+
+
+@pytest.mark.parametrize(
+    ("files", "folder", "url", "told"),
+    [
+        (["api/index.php", "index.html"], "api", "/index.php/{R:1}", "index.php/{R:1}"),
+        (["api/index.php", "web.config"], "api", "/index.php?p={R:1}", "index.php?p={R:1}"),
+        (["api/v1/index.php", "index.html"], "api", "/v1/index.php", "v1/index.php"),
+        (["public/index.php", "composer.json"], "public", "/index.php/{R:1}", ""),
+        (["index.php", "api/index.php"], "api", "/index.php/{R:1}", ""),
+        (["index.html"], "", "/index.php/{R:1}", ""),
+        (["index.htm"], "", "/index.html", "/index.htm"),
+        (["app.js"], "", "/app.jsx", ""),
+        (["public/index.php", "index.html"], "", "/index.php", "/public/index.php"),
+    ],
+)
+def test_files_that_are_meant_are_of_the_type(
+    tmp_path: Path, files: list[str], folder: str, url: str, told: str
+) -> None:
+    """The file of that name below the rule's own folder comes first."""
+    config = rules(rule("^(.*)$", rewrite(url), NO_FILE))
+    write(
+        tmp_path,
+        {**dict.fromkeys(files, "<configuration />"), f"{folder}/web.config".lstrip("/"): config},
+    )
+    assert hints(tmp_path).get("rewrite-target-missing", "") == (told and f"Write '{told}'.")
