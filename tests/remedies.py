@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import html
 import re
+import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -84,7 +85,10 @@ class Reader:
     def element(self) -> Element:
         """The element that the finding is about."""
         span = self.finding.span
-        return next(one for one in self.everything if one.span == span)
+        if not self.everything:
+            raise Unclear("a change of the text")
+        found = (one for one in self.everything if one.span == span)
+        return next(found, self.everything[0])  # of a file of the site: the whole configuration
 
     def holder(self, name: str) -> Element:
         """The element that has an attribute, or may have it."""
@@ -167,18 +171,24 @@ def _writes(reader: Reader, text: str) -> list[Change]:
 #: A part of what is to be written.
 _PART = re.compile(
     r"(?:,? and |, |Write )*(?:(?P<attributes>[\w.]+=\"[^\"]*\"(?: [\w.]+=\"[^\"]*\")*)"
-    r"(?: in (?P<place>the condition <add .*?>|<[\w.]+(?: name=\"[^\"]*\")?>"
-    r"|(?:rule|the handler) '.*?'(?= |[.,:]|$)))?"
-    r"|add (?P<element><add .*?/>) (?:as a (?P<kind>condition)|to <(?P<into>[\w.]+)> in <(?P<outer>[\w.]+)>))"
+    r"(?: in (?P<place>the condition <add .*?>|<[\w.]+(?: name=\"[^\"]*\")?>(?: of <[\w.]+>)*"
+    r"|(?:rule|the handler) '.*?'(?= |[.,:]|$)|the handler(?=[.,])|this <add>))?"
+    r"|add (?P<element><add .*?/>) (?:as a (?P<kind>condition)|to <(?P<into>[\w.]+)> (?:in|of) <(?P<outer>[\w.]+)>))"
 )
 
 
 def _attributes(reader: Reader, text: str, place: str) -> list[Change]:
     if place.startswith("<"):
         tag, name = re.findall(r'<([\w.]+)(?: name="([^"]*)")?', place)[0]
+        if " of <" in place and tag not in {one.tag for one in _near(reader)}:
+            return _into(reader, f"<{tag} {text} />", place.partition(" of ")[2])
         element = reader.first(tag, html.unescape(name))
     elif called := re.search(r"(?:rule|handler) '(.*)'", place):
         element = reader.called(called[1])
+    elif place == "the handler":
+        element = next(one for one in reader.everything if "modules" in one.attributes)
+    elif place == "this <add>":
+        element = reader.element
     elif place:
         element = _tested(reader, place)
     else:
@@ -239,6 +249,7 @@ def _into(reader: Reader, element: str, places: str) -> list[Change]:
         tag
         for part in reversed(re.split(r" (?:in|of) ", places))
         for tag in re.findall(r"<([\w.]+)", part)
+        if tag not in ("configuration", "system.webServer")
     ]
     known = {one.tag for one in _near(reader)}
     inner = element
@@ -247,7 +258,10 @@ def _into(reader: Reader, element: str, places: str) -> list[Change]:
         if tag in known:
             return [(f"inside({tag})={inner}", reader.first(tag).span)]
         inner = f"<{tag}>{inner}</{tag}>"
-    if inner.startswith("<appSettings"):
+    if inner.startswith("<appSettings") or "<configuration>" in places:
+        return [(f"inside(configuration)={inner}", reader.everything[0].span)]
+    if "system.webServer" not in known:
+        inner = f"<system.webServer>{inner}</system.webServer>"
         return [(f"inside(configuration)={inner}", reader.everything[0].span)]
     return [(f"inside(system.webServer)={inner}", reader.first("system.webServer").span)]
 
@@ -266,12 +280,63 @@ def _remove(reader: Reader, *_: str) -> list[Change]:
     return [("without()=", reader.element.span)]
 
 
+def _in_its_place(reader: Reader, element: str, places: str) -> list[Change]:
+    return [*_into(reader, element, places), ("without()=", reader.element.span)]
+
+
+def _into_another(reader: Reader, places: str) -> list[Change]:
+    """The element itself, moved."""
+    return _in_its_place(reader, fixes.source(reader.data, reader.element.span), places)
+
+
+def _cases(reader: Reader, tag: str, inside: str) -> list[Change]:
+    """Names in another case, of an element and of what is in it."""
+    made = _name(reader, tag)
+    names = {name.lower(): name for name in inside.split(", ")}
+    for element in reader.element.all():
+        if element is not reader.element and element.tag.lower() in names:
+            made.append((f"name()={names[element.tag.lower()]}", element.span))
+        for name, value in element.attributes.items():
+            if names.get(name.lower(), name) != name:
+                made.append((f"@{names[name.lower()]}={value}", element.span))
+                made.append((f"without(@{name})=", element.span))
+    return made
+
+
+def _rules_too(reader: Reader, new: str) -> list[Change]:
+    """The script of a handler, and what the rules say of it."""
+    old = reader.element.attributes["path"]
+    rules = [
+        (f"@{name}={value.replace(old, new)}", one.span)
+        for rule in reader.everything
+        if rule.tag == "rule"
+        for one in rule.all()
+        for name, value in one.attributes.items()
+        if old in value
+    ]
+    return [(f"@path={new}", reader.element.span), *rules]
+
+
+def _platform(reader: Reader, modules: str, element: str, place: str) -> list[Change]:
+    """Another module for a handler, with the section that it reads."""
+    span = reader.element.span
+    return [
+        (f"@modules={modules}", span),
+        ("without(@scriptProcessor)=", span),
+        *_into(reader, element, place),
+    ]
+
+
 def _named(reader: Reader, new: str) -> list[Change]:
     """A name for the one in quotation marks."""
-    old = re.search(r"\"([^\"]+)\"", reader.finding.message)
-    if old is None:
-        return _value(reader, new)
-    return _replaced(reader, new, old[1])
+    message, element = reader.finding.message, reader.element
+    if unknown := re.match(r"Unrecognized (element|attribute) '(.*)'", message):
+        if unknown[1] == "element":
+            return _name(reader, new)
+        value = element.attributes[unknown[2]]
+        return [(f"@{new}={value}", element.span), (f"without(@{unknown[2]})=", element.span)]
+    old = re.search(r"\"([^\"]+)\"", message)
+    return _replaced(reader, new, old[1]) if old is not None else _value(reader, new)
 
 
 def _remove_attribute(reader: Reader, name: str, value: str = "", place: str = "") -> list[Change]:
@@ -327,11 +392,32 @@ def _merge(reader: Reader, text: str, first: str, second: str) -> list[Change]:
     ]
 
 
+def _run(command: str) -> None:
+    """A command that makes a folder with a file in it."""
+    words = shlex.split(command)
+    if words[:2] != ["mkdir", "-p"] or words[3:5] != ["&&", "touch"]:
+        raise Unclear(command)
+    Path(words[2]).mkdir(parents=True)
+    Path(words[5]).touch()
+
+
+def _earlier(reader: Reader, tag: str, where: str) -> list[Change]:
+    """The element that takes another one away, before that one."""
+    span = Span(*[int(part) if part.isdecimal() else part for part in where.split(":")])
+    text = fixes.source(reader.data, span)
+    return [(f"before()={text}", reader.element.span), ("without()=", span)]
+
+
 SHAPES: list[tuple[str, Callable[..., list[Change]]]] = [
     (
         r"((?:Remove patternSyntax=\"Wildcard\", and write|Write) '.*?' in place of '.*)",
         _other_syntax,
     ),
+    (
+        r"Write modules=\"(.*?)\" without scriptProcessor, and add (<.*?/>) to (<[\w.]+>)",
+        _platform,
+    ),
+    (r"Write path=\"([^\"]*)\", and in the rules .* as well", _rules_too),
     (
         r"Write ([\w.]+=\"[^\"]*\") in its (IsFile|IsDirectory|IsFile and IsDirectory) conditions?",
         _tests,
@@ -347,16 +433,29 @@ SHAPES: list[tuple[str, Callable[..., list[Change]]]] = [
     (r"Write ([^\s\"<]+) for ([^\s\"<]+?)[.:](?: |$)", _replaced),
     (r"Add (<add .*?/>) as a condition to rule '(.*?)' \(", _condition),
     (r"Add (<add .*?/>) as a condition", _condition),
+    (r"Put <(remove|clear)> of ([\w./-]+:\d+:\d+) before this (?:<add>|element)", _earlier),
     (r"Put (<rule .*?</rule>) before rule '(.*?)'(?=[.:]|$)", _put),
     (r"Put (<rule .*?</rule>) before it", _put),
+    (r"Write <([\w.]+)>, and below it (.*): case counts", _cases),
     (r"Write (<remove .*?/>) before this rule", _put),
     (
         r"(Put this (?:rule|handler|entry) before it)(?:, with (.*?(?<!/))(?: as a condition)?[.:](?: |$))?",
         _move,
     ),
     (r"Put this rule in the place of '(.*?)'", _instead),
+    (r"Put (<remove .*?/>) before this entry", lambda r, e: [(f"before()={e}", r.element.span)]),
     (
-        r"Add (<.*?>) (?:with its keys )?(?:at the end of|to|after it|after) ((?:<[\w.]+>(?: in )?)+)",
+        r"Add (<.*?/>) after it",
+        lambda r, e: [(f"inside({r.element.parent.tag})={e}", r.element.parent.span)],
+    ),
+    (r"Remove it, and add (<.*?/>) to ((?:<[\w.]+>(?: in | of )?)+)", _in_its_place),
+    (
+        r"Move it out of <[\w.]+>, directly into (<configuration>)",
+        _into_another,
+    ),
+    (r"Move it into ((?:<[\w.]+>(?: of )?)+)", _into_another),
+    (
+        r"Add (<.*?>) (?:with its keys )?(?:at the end of|to|after it|after) ((?:<[\w.]+>(?: in | of )?)+)",
         _into,
     ),
     (
@@ -375,8 +474,8 @@ SHAPES: list[tuple[str, Callable[..., list[Change]]]] = [
     ),
     (r"Remove (<add .*?>)(?=[.:])", lambda r, text: [("without()=", _tested(r, text).span)]),
     (r"Remove (?:it|this|the entry|the section|the handler)\b", _remove),
-    (r"Did you mean ([\w-]+)\?", _named),
-    (r"(?:Write|Did you mean) <(\w+)>(?: for <\w+>.*)?[.?]", _name),
+    (r"Did you mean '?([\w-]+)'?\?", _named),
+    (r"(?:Write|Did you mean) <([\w.]+)>(?: for <\w+>.*)?[.?]", _name),
     (r"(?:Write|Did you mean) ([^\s<'\"].*?)[.?]$", _value),
 ]
 
@@ -385,8 +484,10 @@ def followed(site: Site, finding: Finding) -> None:
     """Change the files of a site as the remedy of a finding says. Raises Unclear where it does not
     say it so that a reader can do it.
     """
-    assert finding.span is not None
-    name = finding.span.file
+    if command := re.match(r"Run: (.*)$", finding.hint):
+        _run(command[1])
+        return
+    name = finding.span.file if finding.span is not None else "web.config"
     path = Path(site.path, *name.split("/"))
     data = path.read_bytes()
     reader = Reader(finding, elements(name, data), data)

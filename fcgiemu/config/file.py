@@ -192,7 +192,8 @@ class _Loader:
         path = element.attributes.get("path", "").replace("\\", "/").strip("/")
         inherit = element.attributes.get("inheritInChildApplications", "true").lower() != "false"
         if {"overrideMode", "allowOverride"} <= set(element.attributes):
-            self.report("config-override-mode", element.span)
+            text = element.attributes["allowOverride"]
+            self.report("config-override-mode", element.span, text=text)
         if element.attributes.get("overrideMode", "Allow") not in ("Allow", "Deny", "Inherit"):
             self.report("config-bad-value/mode", element.span)
         mode = element.attributes.get("overrideMode", "Inherit")

@@ -46,6 +46,10 @@ def _only_texts(run: ElementRun, known: ElementSchema) -> bool:
     )
 
 
+#: What a required attribute mostly is, where one value is for everything.
+_LIKELY = {"path": "*", "verb": "*", "modules": "FastCgiModule"}
+
+
 class Typer:
     """Turns the elements of one section into typed ones and reports what the schema does not
     know.
@@ -184,6 +188,7 @@ class Typer:
                     section=self.names_section,
                     name=attribute.name,
                     tag=element.tag,
+                    meant=f'{attribute.name}="{_LIKELY.get(attribute.name, "…")}"',
                 )
         return typed
 

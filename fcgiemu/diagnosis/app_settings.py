@@ -8,6 +8,7 @@ import difflib
 import os
 import re
 from collections.abc import Iterator
+from html import escape
 from pathlib import Path
 
 from ..applications import Application
@@ -22,7 +23,7 @@ from ..site import Site
 from ..worker import paths
 from . import named_modules
 from .configuration_files import has_python
-from .handler_names import UNKNOWN, likely_handler
+from .handler_names import UNKNOWN, likely_handler, settings_module
 from .remedies import folder_of_the_site
 
 
@@ -57,7 +58,6 @@ def _value(
                     "settings-pythonpath-blank",
                     span,
                     part=part,
-                    meant=part.strip(),
                     whole=";".join(map(str.strip, value.split(";"))),
                 )
         return
@@ -98,10 +98,16 @@ def _value(
 def _folders(site: Site, application: Application, value: str, span: Span) -> Iterator[Finding]:
     """Folders of PYTHONPATH that are not in the site, where they should be."""
     if re.search(r"(?i)[^;]{2,}:(?:[a-z]:\\|/)|(?<=\w):(?:\.|%)", value):
-        yield finding("settings-pythonpath-colon", span, value=value)
+        plain = re.sub(r"(?i)(?<=[^;]{2}):(?=[a-z]:\\|/)|(?<=\w):(?=\.|%)", ";", value)
+        meant = escape(plain)
+        yield finding("settings-pythonpath-colon", span, value=value, meant=meant, plain=plain)
         return
     if re.search(r"(?i)[,|]\s*(?:[a-z]:\\|%|\.[\\/])", value):
-        yield finding("settings-pythonpath-colon/comma", span, value=value)
+        plain = re.sub(r"(?i)\s*[,|]\s*(?=[a-z]:\\|%|\.[\\/])", ";", value)
+        meant = escape(plain)
+        yield finding(
+            "settings-pythonpath-colon/comma", span, value=value, meant=meant, plain=plain
+        )
         return
     for part in filter(None, map(str.strip, value.split(";"))):
         if _UNIX.match(part):
@@ -164,7 +170,8 @@ def _worker(
     yield from _misspelt(site, application, found, handler)
     if named_django(found) and not site.worker_setting("DJANGO_SETTINGS_MODULE", application):
         value, place = found["WSGI_HANDLER"]
-        yield finding("settings-no-django", place, value=value)
+        settings = settings_module(application.path) or "project.settings"
+        yield finding("settings-no-django", place, value=value, settings=settings)
     activated, span = found.get("WSGI_ALT_VIRTUALENV_ACTIVATE_THIS", ("", None))
     runs_script = found.get("WSGI_HANDLER", ("", None))[0].endswith(".get_virtualenv_handler()")
     if runs_script and activated.lower().endswith(".exe"):

@@ -88,15 +88,23 @@ def findings(site: Site, effective: Effective, file: ConfigFile) -> Iterator[Fin
     for path, items in executed.items():
         yield from _soft(site, file, items, path)
     if absolute:
-        yield _absolute(absolute)
+        yield _absolute(site, file, absolute)
 
 
-def _absolute(items: Sequence[Node]) -> Finding:
+def _absolute(site: Site, file: ConfigFile, items: Sequence[Node]) -> Finding:
     """That absolute paths are not allowed: one finding for all that a file has."""
     form = "/several" if len(items) > 1 else ""
     path, more = custom_error.absolute_path(items[0]), len(items) - 1
+    parts = re.split(r"[\\/]+", path)
+    below = ("/".join(parts[start:]) for start in range(1, len(parts)))
+    there = (page for page in below if page and site.find(f"{file.directory}/{page}"))
     return finding(
-        f"errors-absolute-path{form}", items[0].span, section=_ERRORS, path=path, more=more
+        f"errors-absolute-path{form}",
+        items[0].span,
+        section=_ERRORS,
+        path=path,
+        more=more,
+        meant=custom_error.relative(items[0], next(there, parts[-1]).replace("/", "\\")),
     )
 
 

@@ -16,7 +16,7 @@ from ..hosting import Hosting
 from ..modules import asp_net_core, http_platform, iisnode, loaded_modules, pipeline
 from ..modules.handlers import SECTION, lack, path_matcher, pre_condition_holds, table
 from ..programs.interpreters import EXAMPLE, EXAMPLE_PHP
-from . import script_processor
+from . import rewrite_patterns, script_processor
 from .configuration_files import of_file
 from .windows_variables import is_of_windows
 
@@ -128,7 +128,8 @@ def _unmatched(item: Node) -> Iterator[Finding]:
     """A path or a verb that no request has."""
     path, verb, name = item.text("path"), item.text("verb"), item.text("name")
     if re.search(r"\^|\$$|\.\*|\(|\\\.", path):
-        yield finding("handler-path/regex", item.span, handler=name, path=path)
+        meant = rewrite_patterns.as_wildcard(path.lstrip("^/"))
+        yield finding("handler-path/regex", item.span, handler=name, path=path, meant=meant)
     else:
         for pattern, form, instead in _PATHS:
             if pattern.search(path):

@@ -14,6 +14,7 @@ import os
 import re
 import shlex
 from collections.abc import Iterator
+from html import escape
 from pathlib import Path
 
 from ..applications import Application
@@ -29,6 +30,7 @@ from ..worker import paths
 from . import named_application
 from .causes import causes
 from .configuration_files import holds_files
+from .handler_names import likely_handler
 from .remedies import folder_of_the_site
 from .windows_variables import undefined
 
@@ -112,7 +114,10 @@ def suspicions(
 ) -> Iterator[Finding]:
     """What is wrong with <httpPlatform>, by its attributes and the files of the site."""
     if not settings.process_path:
-        yield finding("platform-no-process", span)
+        named = likely_handler(application.path).rpartition(".")
+        arguments = f"-m waitress --port=%{PORT_VARIABLE}% {named[0]}:{named[2]}"
+        form = "/attribute" if settings.arguments else ""
+        yield finding(f"platform-no-process{form}", span, arguments=arguments)
         return
     if _STANDS_FOR.search(settings.process_path):
         yield finding("platform-no-process/words", span, path=settings.process_path)
@@ -172,7 +177,13 @@ def _reloader(
     if match := _RELOADS.search(settings.arguments):
         word = "runserver" if "runserver" in match[0] else match[0].split()[-1]
         form = "/runserver" if word == "runserver" else ""
-        yield finding(f"platform-reloader{form}", span, word=word)
+        plain = (
+            re.sub(r"(?<!\S)runserver(?!\S)", "runserver --noreload", settings.arguments)
+            if form
+            else re.sub(rf"\s*{re.escape(word)}(?!\S)", "", settings.arguments, count=1).strip()
+        )
+        meant = escape(plain)
+        yield finding(f"platform-reloader{form}", span, word=word, meant=meant, plain=plain)
         return
     script = (_words(settings.arguments) or [""])[0]
     file = Path(paths.below(str(application.path), script)) if script.endswith(".py") else None
@@ -249,8 +260,9 @@ def _fixed_port(settings: HttpPlatform, span: Span | None) -> Iterator[Finding]:
     if any("PLATFORM" in value.upper() and "PORT" in value.upper() for value in values):
         return
     if match:
-        meant = match[0].replace(match[1], f"%{PORT_VARIABLE}%")
-        yield finding("platform-fixed-port", span, port=match[1], meant=meant)
+        said = match[0].replace(match[1], f"%{PORT_VARIABLE}%")
+        plain = settings.arguments.replace(match[0], said)
+        yield finding("platform-fixed-port", span, port=match[1], meant=escape(plain), plain=plain)
         return
     for name, value in settings.environment:
         if _PORT_NAME.fullmatch(name) and value.strip().isdecimal():
@@ -265,9 +277,20 @@ def _fixed_port(settings: HttpPlatform, span: Span | None) -> Iterator[Finding]:
     line = f"{settings.process_path} {settings.arguments}"
     for pattern, name, port, option in _SERVERS:
         if pattern.search(line):
-            meant = option.replace("PORT", f"%{PORT_VARIABLE}%")
-            yield finding("platform-no-port", span, server=name, port=port, meant=meant)
+            option = option.replace("PORT", f"%{PORT_VARIABLE}%")
+            plain = _with_option(settings.arguments, name, option)
+            yield finding(
+                "platform-no-port", span, server=name, port=port, meant=escape(plain), plain=plain
+            )
             return
+
+
+def _with_option(arguments: str, server: str, option: str) -> str:
+    """Arguments with an option more: waitress takes those before the name of the application."""
+    if server != "waitress":
+        return f"{arguments} {option}"
+    own = re.match(r"\s*-m\s+waitress\b", arguments)
+    return f"{own[0]} {option}{arguments[own.end() :]}" if own else f"{option} {arguments}"
 
 
 #: Calls that start a server in a script, and what a script reads its port by.
@@ -299,13 +322,32 @@ def _forks(
     names = [re.split(r"[\\/]", word)[-1].lower().removesuffix(".exe") for word in parts]
     server = next((name for name in _FORKING if name in names), "")
     if server:
-        yield finding("platform-fork/server", span, name=server)
+        meant = _without_fork(settings, server)
+        yield finding("platform-fork/server", span, name=server, meant=meant)
         return
     for word in parts[1:2]:
         script = Path(paths.below(str(application.path), word))
         text = read_text(script) if word.endswith(".py") and os.path.isfile(script) else ""
         if match := _NO_FORK.search(text):
             yield finding("platform-fork/script", span, script=word, name=match[0])
+
+
+def _without_fork(settings: HttpPlatform, server: str) -> str:
+    """The attributes with which waitress, or uvicorn, runs what a server that forks is to run."""
+    words = _words(settings.arguments)
+    named = next((word for word in words if re.fullmatch(r"[A-Za-z_][\w.]*:[\w.]+", word)), "")
+    is_asgi = "uvicorn" in settings.arguments.lower()
+    port = f"%{PORT_VARIABLE}%"
+    module = "uvicorn" if is_asgi else "waitress"
+    rest = (
+        f"{named or 'app:app'} --port {port}" if is_asgi else f"--port={port} {named or 'app:app'}"
+    )
+    program = settings.process_path
+    if re.split(r"[\\/]", program)[-1].lower().startswith("python"):
+        return f'arguments="-m {module} {escape(rest)}"'
+    other = "uvicorn" if is_asgi else "waitress-serve"
+    program = re.sub(rf"(?i){re.escape(server)}(?=(?:\.exe)?\"?$)", other, program)
+    return f'processPath="{escape(program)}" arguments="{escape(rest)}"'
 
 
 def _log_folder(

@@ -243,8 +243,9 @@ def _no_script(item: Node, folder: Path, effective: Effective) -> Finding:
     usual = [name for name in ("server.js", "app.js", "index.js") if name in names]
     near = get_close_matches(path, names, 1, 0.7) or usual
     is_behind = "/" in path and (folder / path.partition("/")[0]).is_file()
+    form = "near" if near else "none"
     return finding(
-        f"iisnode-no-script/{'behind' if is_behind else 'near' if near else 'none'}",
+        f"iisnode-no-script/{'behind' if is_behind else form}",
         item.span,
         handler=item.text("name"),
         path=path,

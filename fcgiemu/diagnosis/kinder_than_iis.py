@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
+from html import escape
 
 from ..applications import Application
 from ..catalogue import finding
@@ -104,16 +105,19 @@ def _of_processor(
     blank = _UNQUOTED.search(arguments)
     if blank:
         path = blank[0]
-        yield finding("handler-unquoted-blank", span, path=path, start=path.partition(" ")[0])
+        meant = escape(processor.replace(path, f'"{path}"'))
+        start = path.partition(" ")[0]
+        yield finding("handler-unquoted-blank", span, path=path, start=start, meant=meant)
     elif not arguments and (
         match := re.match(r"(?i)(.+?\.exe)(?:\s+|\s*([;,])\s*)(\S.*)", full_path)
     ):
         yield finding(
             f"handler-no-bar{'/sign' if match[2] else ''}",
             span,
-            program=match[1],
             sign=match[2],
             arguments=match[3],
+            meant=escape(f"{match[1]}|{match[3]}"),
+            plain=f"{match[1]}|{match[3]}",
         )
     # Without arguments it is a placeholder of Visual Studio: see handlers.py.
     for name in undefined(site, processor) if "%" not in full_path or arguments else ():
@@ -146,7 +150,7 @@ def _of_program(
         script = program.arguments[0]
         is_here = os.path.exists(application.path / script) or not holds_files(application.path)
         if script.endswith(".py") and not is_here:
-            example = f'scriptProcessor="{wfastcgi_for(split_processor(processor)[0])}".'
+            example = f'scriptProcessor="{wfastcgi_for(split_processor(processor)[0])}"'
             yield finding("handler-missing-script", span, script=script, example=example)
 
 

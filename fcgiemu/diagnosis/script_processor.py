@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Container, Iterator
+from html import escape
 
 from ..applications import Application
 from ..catalogue import finding
@@ -16,6 +17,7 @@ from ..files import text_if_readable
 from ..hosting import Hosting
 from ..modules.handlers import SECTION
 from ..programs.interpreters import EXAMPLE, EXAMPLE_PHP, split_processor, wfastcgi_for
+from .condition_remedies import attributes
 
 _PYTHON = r"(?i)(?:^|[\\/])pythonw?[\d.]*(?:\.exe)?\"?$"
 #: Programs that are web servers, or start one: they speak HTTP.
@@ -54,7 +56,13 @@ def lacks(item: Node, misspelt: Container[Span | None]) -> Iterator[Finding]:
     elif processor.startswith('"') and '"' not in processor.partition("|")[0][1:]:
         quoted = f'"{arguments.strip(chr(34))}"' if " " in arguments else arguments.strip('"')
         meant = f"{program}|{quoted}" if arguments else program
-        yield finding("handler-quoted-program", item.span, handler=name, meant=meant)
+        yield finding(
+            "handler-quoted-program",
+            item.span,
+            handler=name,
+            meant=meant,
+            attribute=attributes(scriptProcessor=meant),
+        )
     elif not arguments and re.search(_PYTHON, program):
         yield finding(
             "handler-python-alone",
@@ -72,12 +80,30 @@ def lacks(item: Node, misspelt: Container[Span | None]) -> Iterator[Finding]:
             example=EXAMPLE,
         )
     elif _speaks_http(program, arguments):
-        yield finding("handler-no-fastcgi/server", item.span, handler=name, processor=processor)
+        element = _behind_platform(program, arguments)
+        yield finding(
+            "handler-no-fastcgi/server",
+            item.span,
+            handler=name,
+            processor=processor,
+            element=element,
+        )
     if re.search(r"\s\||\|\s|\|\|", processor):
         meant = re.sub(r"\s*\|[\s|]*", "|", processor)
         yield finding("handler-no-bar/blank", item.span, meant=meant)
     if re.search(r"(?i)\\Users\\", processor):
         yield finding("handler-user-profile", item.span, handler=name, processor=processor)
+
+
+def _behind_platform(program: str, arguments: str) -> str:
+    """The <httpPlatform> that runs a web server."""
+    port = "%HTTP_PLATFORM_PORT%"
+    made = re.sub(r"(--?p(?:ort)?[= ]|:)\d{2,5}\b", rf"\g<1>{port}", arguments.strip())
+    if port not in made:
+        is_runserver = re.search(r"\brunserver$", made)
+        made += f" 127.0.0.1:{port}" if is_runserver else f" --port {port}"
+    path = escape(program.strip().strip('"'))
+    return f'<httpPlatform processPath="{path}" arguments="{escape(made)}" />'
 
 
 def _speaks_http(program: str, arguments: str) -> bool:

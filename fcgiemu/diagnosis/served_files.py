@@ -227,7 +227,15 @@ def _root(site: Site) -> Iterator[Finding]:
     if _is_refused(site, "/", (403, 14)) and holds_files(Path(site.local_path(""))):
         names = ", ".join(item.text("value") for item in items)
         span = own[0].span
-        yield finding("static-no-default-document", span, names=names)
+        pages = [page for page in _pages(site) if page.endswith((".html", ".htm"))]
+        page = "".join(pages) if len(pages) == 1 else ""
+        form = "/there" if page else ""
+        yield finding(f"static-no-default-document{form}", span, names=names, page=page)
+
+
+def _pages(site: Site) -> list[str]:
+    """The names of the files in the root of a site."""
+    return [entry.name for entry in os.scandir(site.local_path("/")) if entry.is_file()]
 
 
 # -- httpRedirect ----------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ values that hold what stands elsewhere.
 
 from __future__ import annotations
 
+import mimetypes
 import os
 import re
 from collections.abc import Iterator
@@ -107,7 +108,9 @@ def _places(root: Element, folder: Path) -> Iterator[Finding]:
         path = element.attributes.get("path", "")
         meant = path.lstrip("~/\\")
         if "*" in path:
-            yield finding("config-location-path/star", element.span, path=path)
+            meant = path.partition("*")[0].strip("/")
+            form = "star" if meant else "everything"
+            yield finding(f"config-location-path/{form}", element.span, path=path, meant=meant)
         elif re.match(r"(?i)[a-z]:[\\/]|\\\\|https?:", path):
             yield finding("config-location-path/absolute", element.span, path=path)
         elif is_of_site(path, folder):
@@ -379,11 +382,20 @@ def _removed_maps(section: Element) -> Iterator[Finding]:
     for child in section.children:
         extension = child.attributes.get("fileExtension", "").lower()
         if child.tag == "remove" and extension and extension not in added:
-            yield finding("static-map-removed", child.span, extension=extension)
+            known = mimetypes.types_map.get(extension, "application/octet-stream")
+            yield finding("static-map-removed", child.span, extension=extension, type=known)
 
 
 #: A limit of so few bytes was meant in kilobytes or megabytes: a form has more.
 _FEW_BYTES = 8192
+
+
+def _denied(segment: str) -> str:
+    """What denies a hidden segment that is an extension, or a path."""
+    if extension := re.fullmatch(r"[/\\]?\*(\.\w+)", segment):
+        return f'<add fileExtension="{extension[1]}" allowed="false" /> to <fileExtensions>'
+    longest = max(segment.replace("\\", "/").split("*"), key=len).rstrip("/")
+    return f"<add sequence={quoteattr('/' + longest.lstrip('/'))} /> to <denyUrlSequences>"
 
 
 def _filtering(section: Element) -> Iterator[Finding]:
@@ -395,7 +407,9 @@ def _filtering(section: Element) -> Iterator[Finding]:
                 meant = segment.strip("/\\")
                 is_one = meant and not re.search(r"[/\\*]", meant)
                 code = f"filtering-segment{'' if is_one else '/several'}"
-                yield finding(code, add.span, segment=segment, meant=meant)
+                yield finding(
+                    code, add.span, segment=segment, meant=meant, element=_denied(segment)
+                )
     for verbs in section.iter("verbs"):
         for add in verbs.iter("add"):
             verb = add.attributes.get("verb", "")

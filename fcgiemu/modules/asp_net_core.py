@@ -81,7 +81,8 @@ def misuse(effective: Effective, module: str) -> Finding | None:
     if model and model.lower() not in _MODELS:
         return catalogue.finding("aspnetcore-hosting-model/unknown", section.span, model=model)
     if settings.in_process and settings.processes > 1:
-        return catalogue.finding("aspnetcore-hosting-model/processes", section.span)
+        count = settings.processes
+        return catalogue.finding("aspnetcore-hosting-model/processes", section.span, count=count)
     return None
 
 

@@ -109,7 +109,11 @@ def error_pages(effective: Effective) -> Errors:
         delegated = item.file is not None and not item.file.is_host
         if delegated and not may_be_absolute and (path := absolute_path(item)):
             invalid = invalid or catalogue.finding(
-                "errors-absolute-path", item.span, section=SECTION, path=path
+                "errors-absolute-path",
+                item.span,
+                section=SECTION,
+                path=path,
+                meant=relative(item, path.replace("/", "\\").rpartition("\\")[2]),
             )
         entries[item.integer("statusCode"), item.integer("subStatusCode")] = ErrorPage(
             item.text("responseMode"),
@@ -140,6 +144,15 @@ def absolute_path(item: Node) -> str:
         return ""
     named = (item.text("prefixLanguageFilePath"), item.text("path"))
     return next((path for path in named if paths.is_windows(path) or path.startswith("%")), "")
+
+
+def relative(item: Node, page: str) -> str:
+    """The attribute of an <error> that is absolute, as it has to be: its ``page``, or no folder of
+    languages.
+    """
+    prefix = item.text("prefixLanguageFilePath")
+    is_prefix = prefix and absolute_path(item) == prefix
+    return 'prefixLanguageFilePath=""' if is_prefix else f'path="{page}"'
 
 
 def errors(effective: Effective) -> list[Finding]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import lru_cache, partial
 
 from .. import catalogue
@@ -98,6 +99,7 @@ def _compiled(section: Node) -> HandlerTable:
                 node.span,
                 handler=handler.name,
                 text=handler.pre_condition,
+                meant=_near_pre_condition(handler.pre_condition),
             )
         elif holds:
             entries.append((handler, path_matcher(handler.path)))
@@ -133,6 +135,28 @@ def pre_condition_holds(text: str) -> bool | None:
         family = next(name for name in _FAMILIES if token.startswith(name))
         families[family] = families.get(family, False) or _PRE_CONDITIONS[token]
     return all(families.values())
+
+
+def _near_pre_condition(text: str) -> str:
+    """A preCondition with the tokens that are near the unknown ones."""
+    tokens = [part.strip() for part in text.split(",") if part.strip()]
+    near = [
+        token
+        if token.lower() in _PRE_CONDITIONS
+        else "".join(get_close_matches(token.lower(), _PRE_CONDITIONS, 1, 0.5))
+        for token in tokens
+    ]
+    return ",".join(_WRITTEN.get(token, token) for token in near if token)
+
+
+#: Tokens as they are written.
+_WRITTEN = {
+    "integratedmode": "integratedMode",
+    "classicmode": "classicMode",
+    "runtimeversionv4.0": "runtimeVersionv4.0",
+    "runtimeversionv2.0": "runtimeVersionv2.0",
+    "runtimeversionv1.1": "runtimeVersionv1.1",
+}
 
 
 def path_matcher(pattern: str) -> PathMatch:

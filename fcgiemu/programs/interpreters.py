@@ -94,8 +94,8 @@ _BRINGS = {
 }
 
 #: A scriptProcessor as it may stand in web.config.
-EXAMPLE = f'scriptProcessor="{processor_of(ON_SERVER)}".'
-EXAMPLE_PHP = r'scriptProcessor="C:\Program Files\PHP\php-cgi.exe".'
+EXAMPLE = f'scriptProcessor="{processor_of(ON_SERVER)}"'
+EXAMPLE_PHP = r'scriptProcessor="C:\Program Files\PHP\php-cgi.exe"'
 
 
 class ProgramMissing(Exception):
@@ -127,7 +127,7 @@ def find_program(processor: str, site: Hosting, application: Application | None 
     application = application or site.root
     full_path, arguments = split_processor(processor)
     if not full_path:
-        raise ProgramMissing("The handler has no scriptProcessor.", f"Write one: {EXAMPLE}")
+        raise ProgramMissing("The handler has no scriptProcessor.", f"Write one: {EXAMPLE}.")
     _check_map(full_path, site)
     pairs = path_pairs(site)
     parts = [word.strip('"') for word in re.findall(r'"[^"]*"|\S+', arguments)]
@@ -240,7 +240,7 @@ def _other(asked: PythonQuery, processor: str) -> Program:
         raise ProgramMissing(
             f"scriptProcessor is '{processor}': a placeholder that Visual Studio fills in when it"
             " publishes.",
-            f"Write its value: {EXAMPLE}",
+            f"Write its value: {EXAMPLE}.",
         )
     raise _no_program(asked, name)
 

@@ -68,11 +68,11 @@ MAPS = [
         "woff",
         "",
         "info",
-        'Remove the line; for another type write <remove fileExtension=".woff" />',
+        'Remove it; for another type write <remove fileExtension=".woff" />',
     ),
     ("woff", '<remove fileExtension=".woff" />', "warning", 'Write fileExtension=".woff".'),
-    ("avif", '<mimeMap fileExtension=".avif" mimeType="image/avif" />', "info", "Remove the line;"),
-    ("avif;jxl", "", "warning", 'the first with fileExtension=".avif"'),
+    ("avif", '<mimeMap fileExtension=".avif" mimeType="image/avif" />', "info", "Remove it;"),
+    ("avif;jxl", "", "warning", 'Write fileExtension=".avif"'),
     (".avif", "", "", ""),
     ("*", "", "", ""),
 ]
@@ -194,15 +194,117 @@ NOT_FOLLOWED = {
     "rewrite-foreign-rules": "The rules have to be translated.",
     "rewrite-foreign-rules/file": "The rules have to be translated.",
     "rewrite-unknown-variable/none": "A note: the header may exist.",
-    "rewrite-origin-pattern/unknown": "Which hosts are meant is the author's.",
     "redirect-section/nowhere": "Where it leads is the author's.",
+    "handler-never-reached/list": "Which entries the site needs is the author's.",
+    "handler-unknown-module/none": "The server's administrator has to do it.",
+    "handler-no-module/unknown": "Which module is meant is the author's.",
+    "handler-unknown-variable": "What the variable stands for is the author's.",
+    "filtering-allowed-url/there": "It belongs into another file.",
+    "filtering-allowed-url/star": "Which URLs are meant is the author's.",
+    "settings-missing-file": "A file is missing.",
+    "settings-missing-file/folder": "A folder is missing.",
+    "settings-interface": "A choice of the author's.",
+    "settings-no-handler": "What the application is called is the author's.",
+    "settings-server-at-import": "A change of the program.",
+    "settings-missing-module": "A file is missing.",
+    "settings-missing-module/part": "A file is missing.",
+    "settings-unexpanded-variable": "What the variable stands for is the author's.",
+    "static-source": "Which program runs them is the author's.",
+    "rewrite-origin-pattern/unknown": "Which hosts are meant is the author's.",
+    "platform-log-folder/unix": "Where the log is to lie is the author's.",
+    "config-integrated-mode/handlers": "The entries get names, and another form.",
+    "config-integrated-mode/modules": "The entries get names, and another form.",
+    "static-mime-blocked": "A choice between security and the files.",
+    "static-header-value/obsolete": "Which origins are meant is the author's.",
+    "static-header-stays/mvc": "A change of the program.",
+    "static-cors-origin": "Which origin is meant is the author's.",
+    "static-cors-origin/credentials": "Which origin is meant is the author's.",
+    "static-cors-origin/star": "Which names are meant is the author's.",
+    "aspnetcore-request-timeout": "How long it is to be is the author's.",
+    "aspnetcore-launcher": "The project has to be published.",
+    "aspnetcore-no-process": "The project has to be published.",
+    "aspnetcore-not-dotnet/port": "The section and its arguments become others.",
+    "aspnetcore-not-dotnet/within": "The section and its arguments become others.",
+    "auth-module-missing": "The server's administrator has to do it.",
+    "auth-remote-user-empty": "It belongs into applicationHost.config.",
+    "auth-windows-token": "A change of the program.",
+    "errors-soft/first": "It may be meant.",
+    "errors-redirect/elsewhere": "The page has to be one of the site.",
+    "errors-page/missing": "A file is missing.",
+    "errors-page/url": "A file is missing.",
+    "errors-page/refused": "The file has to lie elsewhere.",
+    "platform-missing-script": "A file is missing.",
+    "platform-no-port/script": "A change of the program.",
+    "platform-fork/script": "A change of the program.",
+    "platform-log-folder": "A folder is missing.",
+    "platform-unknown-variable/none": "What the variable stands for is the author's.",
+    "platform-windows-token": "A change of the program.",
+    "platform-below-root": "It belongs into another file.",
+    "platform-reloader/script": "A change of the program.",
+    "platform-application": "A file is missing.",
+    "platform-interface/dash": "A change of the program.",
+    "iisnode-no-script/none": "A file is missing.",
+    "config-bad-value": "Which value is meant is the author's.",
+    "config-bad-value/time": "How long it is to be is the author's.",
+    "config-duplicate-section": "What is in both has to be joined by the author.",
+    "config-duplicate-element": "What is in both has to be joined by the author.",
+    "config-host-only": "It belongs into applicationHost.config.",
+    "config-host-only/rules": "A choice: rules of the site, or of the server.",
+    "config-host-only/proxy": "It belongs into applicationHost.config.",
+    "config-locked-section": "It belongs into applicationHost.config.",
+    "config-misplaced-section/nested": "What changes is the text around the elements.",
+    "config-nested-location": "Where its content belongs is the author's.",
+    "config-location-path/absolute": "Which folder is meant is the author's.",
+    "config-sections-position": "A change of the text.",
+    "config-encrypted-section": "The server's administrator has to do it.",
+    "config-source": "The file has to lie elsewhere.",
+    "config-unreadable/source": "The account's rights have to change.",
+    "config-aspnet-authorization": "Its elements are written otherwise there: a choice.",
+    "check-unknown-code": "A comment.",
 }
-#: Findings that a remedy may bring, because what it makes work has a mistake of its own.
-NEXT = {"rewrite-to-source": {"iisnode-error-bodies"}}
+#: Kinds of which no test follows the remedy, and why.
+NOT_FOLLOWED_KINDS = {
+    "config-malformed-xml": "The file is not XML: what changes is its text.",
+    "config-root": "The file has another root: what changes is its text.",
+    "config-doctype": "What changes is the text before the root.",
+    "config-text": "What changes is the text between elements.",
+    "config-missing": "There is no file.",
+    "config-too-large": "A file of that size is split by its author.",
+    "settings-secret": "It is set on the server.",
+    "iisnode-yml-broken": "A line of iisnode.yml.",
+    "iisnode-yml-quoted": "A line of iisnode.yml.",
+    "iisnode-yml-value": "A line of iisnode.yml.",
+    "iisnode-yml-key": "A line of iisnode.yml.",
+    "iisnode-dev-errors": "A line of iisnode.yml.",
+    "iisnode-command": "An attribute that is the server's affair.",
+    "iisnode-port-number": "A change of the program.",
+    "iisnode-main-module": "A change of the program.",
+    "iisnode-es-module": "A change of the program.",
+    "xdt-no-match": "A transform file, whose path the author means.",
+    "xdt-taken-by-earlier": "The order of a transform file.",
+    "xdt-several-targets": "Which element is meant is the author's.",
+    "xdt-warning": "A word of a transform file.",
+    "xdt-failed": "A word of a transform file.",
+    "xdt-no-namespace": "The root of a transform file.",
+}
+#: Findings of a kind that an example has, at most.
+MOST_ROUNDS = 3
+#: Findings that a remedy may bring: what it makes work has a mistake, or a lack, of its own.
+NEXT = {
+    "rewrite-to-source": {"iisnode-error-bodies"},
+    "handler-removed": {"handler-few-urls"},
+    "config-element-case": {"redirect-loop"},
+    "handler-unknown-module": {"handler-python-alone", "handler-relative-program"},
+    "aspnetcore-hosting-model": {"aspnetcore-not-dotnet"},
+    "errors-absolute-path": {"errors-page"},
+    "platform-no-process": {"platform-application"},
+}
+#: Those that tell what the examples, which have no application, lack.
+NO_APPLICATION = {"settings-no-handler", "settings-missing-module"}
 FOLLOWED = [
     pytest.param(kind.code, example, id=name)
     for kind in catalogue.kinds()
-    if kind.severity != "info" and kind.code.startswith(("rewrite-", "redirect-", "azure-"))
+    if kind.severity != "info" and kind.code not in NOT_FOLLOWED_KINDS
     for name, example in kind.examples()
     if name not in NOT_FOLLOWED and kind.needs in ("configuration", "files")
 ]
@@ -211,13 +313,16 @@ FOLLOWED = [
 @pytest.mark.parametrize(("code", "example"), FOLLOWED)
 def test_remedies_do_what_they_promise(tmp_path: Path, code: str, example: Example) -> None:
     """The finding goes, no other comes but notes, and a request gets what was meant."""
-    site = example_site(tmp_path, example, example.before)
-    before = check(site)
-    followed(site, next(found for found in before if found.code == code))
+    before = {found.code for found in check(example_site(tmp_path, example, example.before))}
+    for _ in range(MOST_ROUNDS):
+        site = Site(tmp_path)
+        told = [one for one in check(site) if one.code == code]
+        for one in sorted(told, key=lambda one: one.span is None)[:1]:
+            followed(site, one)
     now = Site(tmp_path)
     after = {found.code for found in check(now) if found.severity != "info"}
     assert code not in after
-    assert after <= {found.code for found in before} | NEXT.get(code, set())
+    assert after <= before | NEXT.get(code, set()) | NO_APPLICATION
     if example.expects:
         lines = list(expectations.parse([example.expects[1]], code))
         results = expectations.judge(Client(now).open, lines)
@@ -227,3 +332,4 @@ def test_remedies_do_what_they_promise(tmp_path: Path, code: str, example: Examp
 def test_what_is_not_followed_exists() -> None:
     names = {name for kind in catalogue.kinds() for name, _ in kind.examples()}
     assert names >= set(NOT_FOLLOWED)
+    assert {kind.code for kind in catalogue.kinds()} >= set(NOT_FOLLOWED_KINDS)

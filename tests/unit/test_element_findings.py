@@ -511,7 +511,9 @@ def test_a_script_that_rules_name_too(tmp_path: Path) -> None:
         + f"<rewrite><rules>{rule}</rules></rewrite>"
     )
     known = found(tmp_path, {"app.js": "", "web.config": web_config(inner)})
-    assert known["iisnode-no-script"].endswith('path="app.js", and in the rules all as well.')
+    assert known["iisnode-no-script"].startswith(
+        'Write path="app.js", and in the rules all as well:'
+    )
 
 
 def test_names_in_another_case_below(tmp_path: Path) -> None:

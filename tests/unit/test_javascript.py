@@ -187,9 +187,9 @@ OWN_PAGE = '<remove statusCode="404" /><error statusCode="404" path="app.js" res
 @pytest.mark.parametrize(
     ("inner", "hint"),
     [
-        ("", "Write <httpErrors"),
-        ('\n<httpErrors errorMode="Custom" />', "Add existingResponse="),
-        ("\n<httpErrors></httpErrors>", "Add existingResponse="),
+        ("", "Add <httpErrors"),
+        ('\n<httpErrors errorMode="Custom" />', "Write existingResponse="),
+        ("\n<httpErrors></httpErrors>", "Write existingResponse="),
     ],
 )
 def test_where_errors_are_left_alone(make_site: Callable[..., Site], inner: str, hint: str) -> None:

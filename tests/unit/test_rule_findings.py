@@ -1082,7 +1082,7 @@ PAGE_404 = '<httpErrors errorMode="Custom"><remove statusCode="404" />{}</httpEr
 @pytest.mark.parametrize(
     ("path", "told"),
     [
-        ("~/errors/404.html", 'Write path="errors\\404.html" with responseMode="File"'),
+        ("~/errors/404.html", 'Write path="errors\\404.html" responseMode="File"'),
         ("~/gone", "Write '/gone'."),
     ],
 )
