@@ -21,6 +21,7 @@ from .rule_kinds import (
     leads_into,
     page_of,
     stops,
+    target,
 )
 
 #: What a condition asks, as far as conditions are compared; () for nothing.
@@ -42,21 +43,27 @@ class Before:
         self._lengths: dict[str, set[int]] = {}
         self._rewriting: list[Rule] = []
         self._idle: list[Rule] = []
+        self._changing: list[Rule] = []
         self._leading: dict[str, Rule] = {}
         self._with_page: set[str] = set()
         self._count = 0
 
     def overwritten(self, rule: Rule) -> Iterator[Finding]:
-        """That a rule for every URL replaces what earlier rewrites have made, which do not stop."""
-        url = rule.action.url.source if rule.action.url is not None else ""
+        """That a rule for every URL replaces what earlier rewrites have made, which do not stop; it
+        does not where both lead to one page, which gets both queries.
+        """
+        url = target(rule).partition("?")[0]
         replaces = rule.action.type == "Rewrite" and is_universal(rule) and not rule.conditions
         if not replaces or "{R:" in url or "{URL}" in url or rule.page_rule is not None:
             return
+        page = goes_to(rule).partition("?")[0] if rule.action.append_query_string else ""
         waiting, self._rewriting = self._rewriting, []
         for earlier in waiting:
             if not rule.base.startswith(earlier.base):
                 self._rewriting.append(earlier)
                 continue  # the others are said once, for the first rule that replaces them
+            if page and goes_to(earlier).partition("?")[0] == page:
+                continue
             yield finding(
                 "rewrite-overwritten",
                 earlier.span,
@@ -101,6 +108,7 @@ class Before:
             self._idle = [*self._idle[-_MOST_IDLE:], rule]
         if rule.action.type == "Rewrite" and not rule.stop_processing:
             self._rewriting.append(rule)
+            self._changing = [*self._changing[-_MOST_IDLE:], rule]
         if stops(rule):
             key = (rule.base, "" if rule.negate else rule.prefix.lower(), _need(rule))
             self._stopping.setdefault(key, []).append((self._count, rule))
@@ -115,9 +123,11 @@ class Before:
             yield from self._led(rule, leading)
             return
         paths = sample_requests.paths(rule)
-        first = next(paths, None) if self._stopping and rule.page_rule is None else None
+        is_behind = rule.page_rule is None and (self._stopping or self._changing)
+        first = next(paths, None) if is_behind else None
         candidates = self._candidates(rule, first) if first is not None else []
-        texts = [first or "", *paths] if candidates else []
+        is_asked = candidates or first is not None and self._changing
+        texts = [first or "", *paths] if is_asked else []
         for earlier in candidates:
             form = _takes(earlier, rule, texts)
             if form is None or form == "/files" and not any(texts):
@@ -132,6 +142,27 @@ class Before:
                     if self._is_inherited(rule, one) and _takes(one, rule, texts) is not None
                 ]
                 yield _never_reached(rule, earlier, form, _remedy(rule, earlier, inherited))
+            return
+        yield from self._changed(rule, texts)
+
+    def _changed(self, rule: Rule, texts: Sequence[str]) -> Iterator[Finding]:
+        """That a rewrite which goes on has made another URL of those that a rule is for."""
+        for earlier in self._changing if any(texts) else ():
+            form = _takes(earlier, rule, texts)
+            made = [_made(earlier, f"{rule.base}/{text}") for text in texts]
+            if form is None or None in made:
+                continue
+            url, is_twice = made[0] or "", rule.action.type == "Redirect" and is_universal(rule)
+            if not any(_matches(rule, path or "") for path in made):
+                form = "/changed"
+            elif (
+                is_twice and "{R:" in target(rule) and (leads_into(earlier) or made.count(url) > 1)
+            ):
+                form = "/rewritten"
+            else:
+                continue
+            inherited = [earlier] if self._is_inherited(rule, earlier) else []
+            yield _never_reached(rule, earlier, form, _remedy(rule, earlier, inherited), made=url)
             return
 
     def _led(self, rule: Rule, leading: Rule) -> Iterator[Finding]:
@@ -173,11 +204,31 @@ def _remedy(rule: Rule, earlier: Rule, inherited: Sequence[Rule]) -> order_remed
     return order_remedies.before(rule, earlier)
 
 
-def _never_reached(rule: Rule, earlier: Rule, form: str, remedy: order_remedies.Remedy) -> Finding:
+def _never_reached(
+    rule: Rule, earlier: Rule, form: str, remedy: order_remedies.Remedy, made: str = ""
+) -> Finding:
     name, more = remedy
-    values = {"rule": rule.name, "earlier": earlier.name, "where": str(earlier.span)} | more
+    values = {"rule": rule.name, "earlier": earlier.name, "where": str(earlier.span), "made": made}
+    values |= more
     found = filled(f"rewrite-never-reached{form}", values, rule.span)
     return replace(found, hint=hint(f"rewrite-never-reached/{name}", **values)) if name else found
+
+
+def _made(rule: Rule, path: str) -> str | None:
+    """The path that a rewrite makes of one that it takes; None where more decides."""
+    groups = rule.matcher(path[len(rule.base) + 1 :]) if rule.matcher is not None else None
+    url = goes_to(rule).partition("?")[0]
+    for number, text in enumerate(groups or ()):
+        url = url.replace(f"{{R:{number}}}", text or "")
+    return url if url and "{" not in url else None
+
+
+def _matches(rule: Rule, path: str) -> bool:
+    """Whether a rule is asked for a path, and its pattern fits."""
+    below = path[len(rule.base) + 1 :] if path.startswith(f"{rule.base}/") else None
+    if below is None or rule.matcher is None:
+        return below is not None
+    return (rule.matcher(below) is not None) != rule.negate
 
 
 def _takes(earlier: Rule, rule: Rule, texts: Sequence[str]) -> str | None:

@@ -363,6 +363,33 @@ ORDER: dict[str, tuple[str, str, str]] = {
         rule("(.*)", redirect("https://www.example.org/{R:1}")),
         "Put this rule in the place of",
     ),
+    "behind one that goes on": (
+        GOING_ON := FALLBACK.replace(' stopProcessing="true"', ""),
+        rule("^old$", redirect("/new")),
+        "Put this rule before it.",
+    ),
+    "HTTPS behind one that goes on": (
+        GOING_ON,
+        rule("(.*)", redirect("https://{HTTP_HOST}/{R:1}"), OFF),
+        "Put this rule before it.",
+    ),
+    "HTTPS by the whole URL behind one that goes on": (
+        GOING_ON,
+        rule(
+            "(.*)", redirect("https://{HTTP_HOST}{REQUEST_URI}") + ' appendQueryString="false"', OFF
+        ),
+        "",
+    ),
+    "one for what the first makes": (
+        rule("^shop/(.*)$", rewrite("store/{R:1}")).replace(' stopProcessing="true"', ""),
+        rule("^store/(\\d+)$", rewrite("index.html?id={R:1}")),
+        "",
+    ),
+    "without an extension, then the host": (
+        rule("^(.*)\\.html$", rewrite("{R:1}"), OFF).replace(' stopProcessing="true"', ""),
+        rule("(.*)", redirect("https://www.example.org/{R:1}"), host("^example")),
+        "",
+    ),
     "maintenance": (
         FALLBACK,
         DOWN := rule(
@@ -382,6 +409,22 @@ def test_what_is_said_of_the_order(tmp_path: Path, first: str, second: str, reme
     write(tmp_path, PAGE | {"web.config": rules(first + second)})
     told = hints(tmp_path).get("rewrite-never-reached", "")
     assert remedy in told and bool(told) == bool(remedy), told
+
+
+#: A rewrite that goes on, one for every URL behind it, and whether that replaces it.
+REPLACED = [
+    ("p.php?id={R:1}", "index.php?page={R:1}", True),
+    ("p.php?id={R:1}", "index.php", True),
+    ("index.php?id={R:1}", "/index.php", False),
+    ("p.php?id={R:1}", "app/{R:0}", False),
+]
+
+
+@pytest.mark.parametrize(("url", "later", "told"), REPLACED)
+def test_rewrites_that_are_replaced(tmp_path: Path, url: str, later: str, told: bool) -> None:
+    first = rule("^p/(.*)$", rewrite(url)).replace(' stopProcessing="true"', "")
+    write(tmp_path, {"web.config": rules(first + rule("^(.*)$", rewrite(later)))})
+    assert ("rewrite-overwritten" in hints(tmp_path)) == told
 
 
 def test_two_sites_of_which_one_is_in_a_folder_of_the_other(tmp_path: Path) -> None:
