@@ -361,7 +361,8 @@ class _Merger:
                 if element.kind == "remove":
                     self.check_item(item, element, file, location)
                 elif not rules.replace:
-                    if None not in key:  # a key that cannot be read is an error already
+                    # a key that cannot be read, or is not there, is an error already
+                    if None not in key and set(key) != {""}:
                         self.duplicate(rules, element, item)
                     continue
                 del index[key]
