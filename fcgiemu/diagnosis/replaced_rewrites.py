@@ -40,7 +40,7 @@ def findings(site: Site, effective: Effective, own: Sequence[Rule]) -> Iterator[
             continue
         url = rule.action.url.source if rule.action.url is not None else ""
         file = _file(site, rule, url)
-        if not file and _NAMED_FILE.match(url):
+        if not file and (_NAMED_FILE.match(url) or _may_be_a_file(site, rule, url)):
             continue
         request = next(sample_requests.requests(rule), None)
         applied = site.decide(request).rules if request is not None else ()
@@ -69,6 +69,20 @@ def _file(site: Site, rule: Rule, url: str) -> str:
     full = path if path.startswith("/") else f"{rule.base}/{path}"
     entry = site.find(full) if "{" not in path else None
     return full if entry is not None and not entry.is_directory else ""
+
+
+#: A target that is the rest of a URL below a folder: public/{R:0}.
+_BELOW = re.compile(r"([\w./-]+)\{(?:R:\d|REQUEST_URI|URL|PATH_INFO)\}")
+
+
+def _may_be_a_file(site: Site, rule: Rule, url: str) -> bool:
+    """Whether a target is in a folder that is there: files in it are found, and others are left to
+    the fallback.
+    """
+    below = _BELOW.fullmatch(url)
+    folder = below[1].rstrip("/") if below else ""
+    entry = site.find(folder if folder.startswith("/") else f"{rule.base}/{folder}")
+    return bool(folder) and entry is not None and entry.is_directory
 
 
 def _replaces(site: Site, later: Rule, file: str) -> bool:

@@ -638,6 +638,20 @@ MEANT: dict[str, tuple[Mapping[str, str], str, str, str]] = {
         "rewrite-overwritten",
         "",
     ),
+    "files of a folder, and all others": (
+        PAGE | {"public/a.css": ""},
+        going_on(rule(r"\.(?:css|js)$", rewrite("public/{R:0}")))
+        + rule(".*", rewrite("index.html"), NO_FILE),
+        "rewrite-overwritten",
+        "",
+    ),
+    "URLs of a program, and all others": (
+        PAGE | {"app.py": ""},
+        going_on(rule("^api/(.*)$", rewrite("app.py/{R:1}")))
+        + rule(".*", rewrite("index.html"), NO_FILE),
+        "rewrite-overwritten",
+        'stopProcessing="true"',
+    ),
     "a page that is the same": (
         PAGE,
         going_on(rule("^p/(\\d+)$", rewrite("index.html?p={R:1}")))
