@@ -13,7 +13,7 @@ from typing import Protocol
 from .entry import Columns, NotARequest
 from .line_counting import Tally, count_w3c
 from .records import folded, has_requests, request, requests
-from .sources import LogSource, LogStream, Unreadable, as_utf8, streams, whole_lines
+from .sources import LogSource, LogStream, Unreadable, as_utf8, is_packed, streams, whole_lines
 from .text_lines import iis, ncsa
 
 #: Bytes of a log that are looked at to tell its format.
@@ -75,14 +75,15 @@ def count(source: LogSource, tally: Tally, engine: Engine) -> None:
 
 def count_stream(stream: LogStream, tally: Tally, engine: Engine) -> None:
     """Count one text. Raises Unreadable."""
-    blocks = (as_utf8(block, tally.encoding) for block in whole_lines(stream.blocks))
+    blocks = whole_lines(stream.blocks)
     first = next(blocks, None)
     if first is None:
         return
     name = recognized(first[:_HEAD])
     tally.facts.formats[name] = tally.facts.formats.get(name, 0) + 1
     failures: list[Unreadable] = []
-    readable = _until_broken(chain((first,), blocks), failures)
+    whole = (as_utf8(block, tally.encoding) for block in chain((first,), blocks))
+    readable = _until_broken(whole, failures)
     if name == "W3C":
         engine.count(tally, stream.name, readable)
     else:
@@ -109,6 +110,10 @@ _NAME_OF_OTHERS = {
 
 def recognized(head: bytes) -> str:
     """The format of a log with this beginning. Raises Unreadable."""
+    if head[257:262] == b"ustar":
+        raise Unreadable("it is a tar archive: unpack it")
+    if is_packed(head):
+        raise Unreadable("it is packed twice: unpack it once")
     if b"\0" in head and not head.startswith(b"#"):  # a crash leaves some in text as well
         raise Unreadable("it is not text: binary logs of IIS (.ibl) are not read")
     lines = [line for line in head.decode("utf-8", "replace").splitlines() if line.strip()]
@@ -186,7 +191,7 @@ def _json(tally: Tally, file: str, blocks: Iterable[bytes]) -> None:
         _document(tally, file, chain((first,), lines))
         return
     for number, line in chain((first,), lines):
-        _line(tally, file, number, line)
+        _texts(tally, file, number, line, "it is not JSON")
 
 
 #: The first line of a JSON text over many: no more than brackets and the name of a list.
@@ -201,13 +206,35 @@ def _is_json(line: str) -> bool:
     return True
 
 
-def _line(tally: Tally, file: str, number: int, line: str) -> None:
-    try:
-        value = json.loads(line)
-    except (ValueError, RecursionError):
-        tally.skip(file, number, "it is not JSON")
-        return
-    _value(tally, file, number, value)
+_DECODER = json.JSONDecoder()
+_BETWEEN = re.compile(r"[\s,]*")
+
+
+def _texts(tally: Tally, file: str, number: int, text: str, message: str) -> None:
+    """Count the requests of the JSON texts that follow each other, with commas or without.
+    ``number`` is that of the first line.
+    """
+    at = 0
+    while True:
+        start = _end_of_gap(text, at)
+        number += text.count("\n", at, start)
+        if start == len(text):
+            return
+        try:
+            value, at = _DECODER.raw_decode(text, start)
+        except (ValueError, RecursionError) as error:
+            place = error.pos if isinstance(error, json.JSONDecodeError) else start
+            line = number + text.count("\n", start, place)
+            tally.skip(file, line, message, text.count("\n", start) + 1)
+            return
+        _value(tally, file, number, value)
+        number += text.count("\n", start, at)
+
+
+def _end_of_gap(text: str, at: int) -> int:
+    found = _BETWEEN.match(text, at)
+    assert found is not None
+    return found.end()
 
 
 def _document(tally: Tally, file: str, lines: Iterable[tuple[int, str]]) -> None:
@@ -218,13 +245,7 @@ def _document(tally: Tally, file: str, lines: Iterable[tuple[int, str]]) -> None
         size += len(line)
         if size > MAX_DOCUMENT:
             raise Unreadable("it is one JSON text of more than 128 MB: export JSON Lines")
-    try:
-        value = json.loads("\n".join(texts))
-    except (ValueError, RecursionError) as error:
-        place = error.lineno if isinstance(error, json.JSONDecodeError) else 1
-        tally.skip(file, place, "from here on it is not JSON", len(texts))
-        return
-    _value(tally, file, 1, value)
+    _texts(tally, file, 1, "\n".join(texts), "from here on it is not JSON")
 
 
 def _value(tally: Tally, file: str, number: int, value: object) -> None:
@@ -259,7 +280,7 @@ def _csv(tally: Tally, file: str, blocks: Iterable[bytes]) -> None:
             numbers.append(line)
             yield text + "\n"
 
-    rows = csv.reader(texts(), delimiter=_delimiter(head), strict=False)
+    rows = csv.reader(texts(), delimiter=_delimiter(head), skipinitialspace=True)
     while True:
         try:
             row = next(rows)

@@ -196,7 +196,7 @@ def stretches(file: str, blocks: Iterable[bytes]) -> Iterator[tuple[FieldLayout 
         while position < len(block):
             if block[position] == 0x23:  # '#'
                 end = block.find(b"\n", position) + 1 or len(block)
-                if block.startswith(FIELDS_LINE, position):
+                if block[position : position + len(FIELDS_LINE)].lower() == FIELDS_LINE.lower():
                     layout = FieldLayout.parse(block[position:end])
                 line += 1
             else:

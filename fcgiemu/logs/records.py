@@ -90,12 +90,14 @@ def request(values: Record) -> Found:
 
 def _number(value: object) -> int:
     try:
-        number = int(str(value))
+        number = float(str(value))
     except ValueError:
-        raise NotARequest("its count is not a number") from None
+        number = -0.5
+    if not number.is_integer():
+        raise NotARequest("its count is not a number")
     if number < 0:
         raise NotARequest("its count is negative")
-    return number
+    return int(number)
 
 
 def _text(values: Record, *names: str) -> str:

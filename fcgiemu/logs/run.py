@@ -175,9 +175,9 @@ def _weight(source: LogSource) -> int:
 def _groups(sources: Iterable[LogSource]) -> list[tuple[LogSource, ...]]:
     """Sources that are counted together: the same for any number of workers."""
     groups: list[list[LogSource]] = []
-    size = _GROUP
+    size = 0
     for source in sources:
-        if size + _weight(source) > _GROUP or source.name == STDIN:
+        if not groups or size + _weight(source) > _GROUP or source.name == STDIN:
             groups.append([])
             size = 0
         groups[-1].append(source)

@@ -7,6 +7,7 @@ through, so neither memory nor disk holds a log.
 from __future__ import annotations
 
 import bz2
+import codecs
 import glob
 import importlib
 import io
@@ -40,6 +41,8 @@ _DEFECTS = (OSError, EOFError, NotImplementedError, zipfile.BadZipFile, zlib.err
 _ERRORS_OF_EXTRAS = ("IsalError", "ZstdError")
 _DAMAGED = "its compression is damaged"
 _GZIP = b"\x1f\x8b"
+#: zip, with something in it and without.
+_ARCHIVES = (b"PK\x03\x04", b"PK\x05\x06")
 _URL = re.compile(r"[a-z][a-z0-9+.:-]*://")
 
 
@@ -249,7 +252,7 @@ def _unpacked(name: str, file: IO[bytes], depth: int) -> Iterator[LogStream]:
     for magic, message in _REFUSED.items():
         if head.startswith(magic):
             raise Unreadable(message)
-    if head.startswith(b"PK\x03\x04"):
+    if head.startswith(_ARCHIVES):
         if depth > 1:
             raise Unreadable("it is an archive in an archive in an archive: unpack it")
         yield from _members(name, _seekable(head, file), depth + 1)
@@ -277,6 +280,8 @@ def _seekable(head: bytes, file: IO[bytes]) -> IO[bytes]:
 def _members(name: str, file: IO[bytes], depth: int) -> Iterator[LogStream]:
     try:
         with zipfile.ZipFile(file) as archive:
+            if not archive.infolist():
+                raise Unreadable("the archive is empty")
             for member in sorted(archive.infolist(), key=lambda one: one.filename):
                 if not member.is_dir():
                     own = f"{name}/{member.filename}"
@@ -349,6 +354,11 @@ _REFUSED = {
 }
 
 
+def is_packed(head: bytes) -> bool:
+    """Whether a file with this beginning is to be unpacked."""
+    return head.startswith((*_UNPACKERS, *_ARCHIVES))
+
+
 def _texts(unpacker: Unpacker, data: bytes) -> Iterator[bytes]:
     """What packed bytes hold, in bounded pieces where the packer can do that."""
     if not isinstance(unpacker, bz2.BZ2Decompressor | lzma.LZMADecompressor):
@@ -393,14 +403,32 @@ def _expanded(head: bytes, file: IO[bytes], maker: Callable[[], Unpacker]) -> It
 # -- lines -----------------------------------------------------------------------------------------
 
 
+UTF8_MARK = b"\xef\xbb\xbf"
+_UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+
+
+def in_utf8(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """Blocks of a text, in UTF-8 where it is marked as UTF-16: ``>`` of Windows PowerShell writes
+    that.
+    """
+    decoder: codecs.IncrementalDecoder | None = None
+    for number, block in enumerate(blocks):
+        if number == 0 and block.startswith(_UTF16_MARKS):
+            decoder = codecs.getincrementaldecoder("utf-16")("replace")
+        yield decoder.decode(block).encode() if decoder else block
+
+
 def whole_lines(blocks: Iterable[bytes]) -> Iterator[bytes]:
     """Blocks cut behind the last line end, without the mark of UTF-8 at the head; the last one may
-    lack its line end.
+    lack its line end. Lines of the old Mac, which end with CR alone, get the usual end.
     """
-    rest, first = b"", True
-    for block in blocks:
+    rest, first, is_mac = b"", True, False
+    for block in in_utf8(blocks):
         if first:
-            block, first = block.removeprefix(b"\xef\xbb\xbf"), False
+            block, first = block.removeprefix(UTF8_MARK), False
+            is_mac = b"\n" not in block and b"\r" in block[:-1]
+        if is_mac:
+            block = block.replace(b"\r", b"\n")
         end = block.rfind(b"\n") + 1
         if not end:
             rest += block
@@ -424,11 +452,12 @@ def line_ends(block: bytes) -> int:
 
 
 def as_utf8(block: bytes, encoding: str) -> bytes:
-    """A block of lines in UTF-8: lines that are not are taken as ``encoding`` (an ANSI code
-    page).
+    """A block of lines in UTF-8: lines that are not are taken as ``encoding`` (an ANSI code page),
+    and marks of files that were joined are left out.
     """
     if block.isascii():
         return block
+    block = block.replace(b"\n" + UTF8_MARK, b"\n")
     try:
         block.decode()
     except UnicodeDecodeError:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from fcgiemu.logs import formats, sources, store
+from fcgiemu import Site
+from fcgiemu.logs import formats, run, sources, store
 from fcgiemu.logs.entry import OPTIONAL, Wanted
 from fcgiemu.logs.line_counting import Tally
 from fcgiemu.logs.sources import listed
@@ -182,6 +183,14 @@ def test_problems_have_the_line_of_the_file(tmp_path: Path) -> None:
         path.write_bytes(data)
         _, facts = same(path, tmp_path / "work")
         assert [problem["line"] for problem in facts["problems"]] == [502]  # type: ignore[attr-defined]
+
+
+def test_an_empty_log_is_no_reason_to_stop(tmp_path: Path) -> None:
+    for name, data in (("a.log", b""), ("b.log", HEAD + LINE)):
+        (tmp_path / name).write_bytes(data)
+    with run.place(run.Options()) as folder:
+        counted = run.count([str(tmp_path / "*.log")], [Site(tmp_path)], folder, run.Options())
+    assert (counted.complete, counted.facts.requests) == (True, 1)
 
 
 def test_counts_spill_to_disk(tmp_path: Path) -> None:

@@ -169,6 +169,8 @@ def test_w3c() -> None:
         (FIELDS + "1 2 GET a - 80 200\n", "x.log:2: the path does not begin with /"),
         (b"\0\1\2\3", "x.log: it is not text: binary logs of IIS"),
         ("#Software: Microsoft HTTP API 2.0\n", "x.log: it is HTTPERR"),
+        (b"\x1f\x8b", "x.log: it is packed twice"),
+        (b"a.log".ljust(257, b"\0") + b"ustar\x0000", "x.log: it is a tar archive"),
         ("hello\nworld\n", "x.log: no log format is known in it: it has no #Fields line"),
     ],
 )
@@ -181,6 +183,21 @@ def test_every_line_is_counted_or_skipped() -> None:
     found = read(text)[1]
     assert (found.requests, found.skipped) == (1, 3)
     assert [problem.line for problem in found.named()] == [3, 4, 6]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        (FIELDS + "1 2 GET /ä - 80 200\n" * 2).encode("utf-16"),
+        b"\xfe\xff" + (FIELDS + "1 2 GET /ä - 80 200\r\n" * 2).encode("utf-16-be"),
+        (FIELDS + "1 2 GET /ä - 80 200\n" * 2).replace("\n", "\r"),
+        FIELDS + f"1 2 GET /ä - 80 200\n\ufeff{FIELDS}1 2 GET /ä - 80 200\n",
+        FIELDS.replace("#Fields", "#FIELDS") + "1 2 GET /ä - 80 200\n" * 2,
+    ],
+)
+def test_files_that_other_programs_have_written(text: str | bytes) -> None:
+    assert urls(text) == ["GET :80/%C3%A4? 200 x2"]
+    assert not problems(text)
 
 
 def test_bytes_that_are_not_utf8() -> None:
@@ -252,10 +269,15 @@ NUMBERS = {**APP, "SPort": 443, "ScStatus": 200}
         json.dumps([APP, NUMBERS]),
         json.dumps([APP, NUMBERS], indent=1),
         "[" + json.dumps(APP) + ",\n" + json.dumps(APP) + "]",
+        json.dumps(APP) + ",\n" + json.dumps(APP) + ",\n",
+        json.dumps(APP) * 2,
+        json.dumps(APP, indent=1) + "\n" + json.dumps(NUMBERS, indent=1),
         json.dumps(
             {"tables": [{"columns": [{"name": n} for n in APP], "rows": [[*APP.values()]] * 2}]}
         ),
         json.dumps({**APP, "count_": "2"}),
+        json.dumps({**APP, "count_": "2.0"}),
+        ", ".join(APP) + "\n" + f"{', '.join(APP.values())}\n" * 2,
         "CsHost,CsMethod,CsUriStem,CsUriQuery,SPort,ScStatus,TimeGenerated [UTC],UserAgent\n"
         + 'www.example.org,GET,/item/7,page=2,443,200,"11/22/2026, 10:00",A ""(b)""\n' * 2,
         'CsHost;CsMethod;CsUriStem;CsUriQuery;SPort;ScStatus;"count_"\n'
@@ -306,6 +328,9 @@ def test_front_door_and_application_gateway() -> None:
         ('{\n"records": [\n{]}', "x.log:3: from here on it is not JSON (3 lines)"),
         ("[" * 100_000, "x.log:1: "),
         (json.dumps({**APP, "count_": "many"}), "x.log:1: its count is not a number"),
+        (json.dumps({**APP, "count_": "1.5"}), "x.log:1: its count is not a number"),
+        (json.dumps(APP) + " x", "x.log:1: it is not JSON"),
+        (f"{json.dumps(APP, indent=1)}\n{{\n}}\n{{\nx\n}}", "x.log:10: it has no CsUriStem"),
         ("CsMethod,CsUriStem\nGET\n", "x.log:2: it has other columns than the head line"),
         (json.dumps({**APP, "CsUriStem": "/a\ud800\nb"}), ""),
     ],
@@ -376,6 +401,7 @@ def test_packed_logs(tmp_path: Path) -> None:
             "LOG/LogFiles/a.log/LogFiles/b.log: it is an archive in an archive in an archive",
         ),
         (b"7z\xbc\xaf\x27\x1c", 0, "LOG: it is a 7z archive: unpack it"),
+        (_zipped(), 0, "LOG: the archive is empty"),
     ],
 )
 def test_damaged_logs(tmp_path: Path, data: bytes, count: int, said: str) -> None:
