@@ -54,6 +54,7 @@ from . import (
     sign_in,
     source_text,
     stray_text,
+    taken_paths,
     transforms,
     unused_maps,
 )
@@ -64,6 +65,7 @@ MAPS = "system.webServer/rewrite/rewriteMaps"
 _SAID_BY = {
     "rewrite-catch-all": "rewrite-hides-file",
     "rewrite-unanchored": "rewrite-takes-files",
+    "rewrite-unescaped-dot": "rewrite-takes-files",
 }
 _ORDER = {"error": 0, "warning": 1, "info": 2}
 
@@ -195,6 +197,7 @@ def _of_configuration(site: Site, effective: Effective, file: ConfigFile) -> Ite
     found += [bad] if bad is not None else []
     own = [rule for rule in compiled.rules if rule.span.file == file.name]
     outside = folder_rules.outside(site, effective, file) if own else ()
+    found += taken_paths.findings(site, own)
     found += rewrite_rules.findings(compiled.rules, own, outside) if own else []
     at_root = configuration_files.names(site.path) if own else ()
     known = {variable.name.upper() for rule in compiled.rules for variable in rule.variables}

@@ -114,7 +114,9 @@ _OF_URLS = frozenset(
 #: A dot that is most likely meant as one: in a host name, or before the extension of a file.
 _HOST_DOT = re.compile(r"(?<=[\w)?])(?<!\\)\.(?=[A-Za-z]{2,}(?:\.|\$|/|$))|(?<=www)\.(?=[\w(])")
 _FILE_DOT = re.compile(
-    r"(?<=^\^)\.(?=well-known|git\b|env\b)|(?<=\w)\.(?=(?:html?|php\d?|aspx?|jsp|css|js|xml|txt|json|py|cgi)(?:\$|$))"
+    r"(?<=^\^)\.(?=well-known|git\b|env\b)"
+    r"|(?<=[\w)\]*+(|])\.(?=(?:\((?:\?:)?)?(?:html?|php\d?|aspx?|jsp|css|js|xml|txt|json|py|cgi|png"
+    r"|jpe?g|gif|svg|ico)(?:[|)$]|$))"
 )
 
 
@@ -242,6 +244,15 @@ def _unanchored(rule: Rule, pattern: str) -> Iterator[Finding]:
             text=text,
             meant=anchored(rule),
         )
+
+
+def with_dots(rule: Rule) -> str:
+    """The pattern that was meant by one with a dot before an extension that is not escaped; "" for
+    another.
+    """
+    pattern = (rule.pattern or "").strip()
+    is_plain = rule.pattern_syntax == "ECMAScript" and not rule.negate
+    return _FILE_DOT.sub(r"\\.", pattern) if is_plain and _FILE_DOT.search(pattern) else ""
 
 
 def anchored(rule: Rule) -> str:

@@ -202,3 +202,25 @@ def test_a_word_that_is_looked_for_in_the_target(
     assert found and (found == f'Write url="{meant}" in <match>.') == bool(meant)
     if meant:
         assert not told(tmp_path, inner.replace("PATTERN", meant), "redirect-loop")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "files", "meant"),
+    [
+        ("^(.+).html$", ["guide/xhtml/index.html"], r"^(.+)\.html$"),
+        ("^.*.html$", ["guide/xhtml/index.html"], r"^.*\.html$"),
+        ("(.*).(html|htm)$", ["dhtm/index.html"], r"(.*)\.(html|htm)$"),
+        ("(.*)(.php|.html)$", ["docs/myphp/index.html"], r"(.*)(\.php|\.html)$"),
+        ("^([^/]+).js$", ["nodejs/index.html"], r"^([^/]+)\.js$"),
+        ("^(.+).html$", ["guide/html/index.html", "a.html"], r"^(.+)\.html$"),
+        ("^(.+).html$", ["guide/page.html"], ""),
+        (r"^(.+)\.html$", ["guide/xhtml/index.html"], ""),
+        ("^(.+)html$", ["guide/xhtml/index.html"], ""),
+    ],
+)
+def test_a_dot_that_takes_another_path(
+    tmp_path: Path, pattern: str, files: list[str], meant: str
+) -> None:
+    write(tmp_path, dict.fromkeys(files, ""))
+    inner = f'<rule name="r"><match url="{pattern}" /><action type="Redirect" url="/new" /></rule>'
+    assert told(tmp_path, inner, "rewrite-takes-files") == (meant and f"Write '{meant}'.")
