@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from functools import partial
+from pathlib import Path
 from xml.sax.saxutils import quoteattr
 
 from ..catalogue import filled
@@ -40,8 +41,13 @@ def taken(
                 return  # it is meant
             is_missed = _OF_DJANGO.search(code) is not None
             path = max(paths, key=lambda path: path.count("/") > 1)  # one in a folder, if there is
-            remedies = _of_folder(site, name, path) or _of_file(item, item.span, path)
-            chosen = first_that_works(site, remedies, partial(is_served, path))
+            remedies = _of_folder(site, name, [path]) or _of_file(item, item.span, path)
+            chosen = first_that_works(site, remedies, partial(are_served, [path]))
+            of_folders = list(_by_folder(site, paths).values())
+            if len(of_folders) > 1:
+                several = _of_folder(site, name, of_folders)
+                tried = first_that_works(site, several, partial(are_served, of_folders))
+                chosen = tried if tried.files else chosen
             why = ", which Django does not send" if is_missed else ""
             values = {"handler": name, "path": item.text("path"), "files": listed(paths)}
             yield filled(
@@ -67,22 +73,44 @@ def _code(site: Site, path: str) -> str:
     return "\n".join(text_if_readable(file) for file in python_files(folder))
 
 
-def _of_folder(site: Site, name: str, path: str) -> list[Remedy]:
-    """What a web.config in the folder of a file may say; nothing for a file in the root."""
+def _by_folder(site: Site, paths: Sequence[str]) -> dict[str, str]:
+    """The folders of the application's root that files are in and that hold no program and no
+    web.config -> the path of a file in each.
+    """
+    found: dict[str, str] = {}
+    for path in paths:
+        if folder := _top(site, path):
+            found.setdefault(folder, path)
+    return {
+        folder: path
+        for folder, path in found.items()
+        if site.tree.file_of(folder) is None and not any(Path(site.local_path(folder)).glob("*.py"))
+    }
+
+
+def _top(site: Site, path: str) -> str:
+    """The folder of the application's root that a file is in; "" for one in the root itself."""
     base = site.application(path).url
     first, below, _ = path.removeprefix(base).strip("/").partition("/")
-    folder = f"{base}/{first}"
-    if not below or not first:
+    return f"{base}/{first}" if first and below else ""
+
+
+def _of_folder(site: Site, name: str, paths: Sequence[str]) -> list[Remedy]:
+    """What a web.config in the folder of each of some files may say; nothing for one in the
+    root.
+    """
+    folders = [_top(site, path) for path in paths]
+    if not all(folders):
         return []
-    is_there = site.tree.file_of(folder) is not None
-    form = f"handler-takes-files{'/there' if is_there else ''}"
+    is_there = site.tree.file_of(folders[0]) is not None
+    form = f"handler-takes-files{'/several' if folders[1:] else '/there' if is_there else ''}"
     found = []
     for handlers in (f"<remove name={quoteattr(name)} />", f"<clear />{_STATIC}"):
         for more in ("", _NO_RULES):
             inner = f"<handlers>{handlers}</handlers>{more}"
             text = f"<configuration><system.webServer>{inner}</system.webServer></configuration>"
-            values = {"folder": folder, "inner": inner}
-            found.append(Remedy(form, values, files={folder: text.encode()}))
+            values = {"folder": ", ".join(folders), "inner": inner}
+            found.append(Remedy(form, values, files=dict.fromkeys(folders, text.encode())))
     return [*found, Remedy("handler-takes-files/other")]
 
 
@@ -93,6 +121,11 @@ def _of_file(item: Node, span: Span, path: str) -> list[Remedy]:
     change = f"before()={element}"
     root = Remedy("handler-takes-files/root", {"element": element}, ((change, span),))
     return [root, Remedy("handler-takes-files/other")]
+
+
+def are_served(paths: Sequence[str], site: Site) -> bool:
+    """Whether each of some URL paths is answered with the very file that it names."""
+    return all(is_served(path, site) for path in paths)
 
 
 def is_served(path: str, site: Site) -> bool:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 
 from fcgiemu.catalogue.findings import Span
+from fcgiemu.decision import ServeFile
 from fcgiemu.diagnosis import fixes
 from fcgiemu.diagnosis.check import check
 from fcgiemu.diagnosis.tried_remedies import MAX_BYTES, MOST, Remedy, first_that_works, with_remedy
+from fcgiemu.http.request import make_request
 from fcgiemu.site import Site
 
-from ..sites import python_handler, rules, web_config
+from ..sites import python_handler, rules, web_config, wsgi_site
 
 WWW = "https://www.example.org/{R:1}"
 
@@ -457,3 +460,18 @@ def test_a_location_that_redirects_into_itself(make_site: Callable[..., Site]) -
     found = check(make_site({"web.config": f"<configuration>{location}</configuration>"}))
     hints = [known.hint for known in found if known.code == "redirect-loop"]
     assert len(hints) == 1 and '<location path="docs/v2">' in hints[0]
+
+
+def test_all_folders_of_files_at_once(make_site: Callable[..., Site]) -> None:
+    """Each gets a web.config; one with a program in it does not."""
+    files = dict.fromkeys(
+        ("media/a.png", "static/css/a.css", "shop/img/a.png", "shop/views.py"), ""
+    )
+    site = make_site({"web.config": wsgi_site(), "app.py": "app = 1", **files})
+    hint = next(known.hint for known in check(site) if known.code == "handler-takes-files")
+    found = re.fullmatch(r"Give each of the folders (.*) a web.config of its own: (<.*>)", hint)
+    assert found is not None and found[1] == "/media, /static"
+    own = {f"{folder[1:]}/web.config": found[2] for folder in found[1].split(", ")}
+    site = make_site({"web.config": wsgi_site(), "app.py": "app = 1", **files, **own})
+    for path in ("/media/a.png", "/static/css/a.css"):
+        assert isinstance(site.decide(make_request(path)).action, ServeFile)
