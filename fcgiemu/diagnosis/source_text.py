@@ -170,7 +170,9 @@ def _redirect(section: Element, is_alone: bool) -> Iterator[Finding]:
         yield finding("redirect-section", section.span, target=target)
     elif enabled == "true" and not target and is_alone and not section.children:
         yield finding("redirect-section/nowhere", section.span)
-    if found := re.search(r"\{(?:[RC]:\d|[A-Z_]+)\}", target):
+    if host := re.match(r"(?i)https?://[\w.-]*(\{[^{}]*\})", target):
+        yield finding("redirect-section/host", section.span, reference=host[1])
+    elif found := re.search(r"\{(?:[RC]:\d|[A-Z_]+)\}", target):
         exact = section.attributes.get("exactDestination", "").lower() == "true"
         meant = re.sub(r"/?\??(?:\w+=)?\{[^{}]*\}.*", "$V$Q" if exact else "", target)
         effect = "$V is the path and $Q the query" if exact else "it appends the path by itself"

@@ -195,6 +195,7 @@ NOT_FOLLOWED = {
     "rewrite-foreign-rules/file": "The rules have to be translated.",
     "rewrite-unknown-variable/none": "A note: the header may exist.",
     "redirect-section/nowhere": "Where it leads is the author's.",
+    "redirect-section/host": "A rule takes the place of a section.",
     "handler-never-reached/list": "Which entries the site needs is the author's.",
     "handler-unknown-module/none": "The server's administrator has to do it.",
     "handler-no-module/unknown": "Which module is meant is the author's.",
