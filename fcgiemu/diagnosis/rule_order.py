@@ -150,7 +150,7 @@ class Before:
         for earlier in self._changing if any(texts) else ():
             form = _takes(earlier, rule, texts)
             made = [_made(earlier, f"{rule.base}/{text}") for text in texts]
-            if form is None or None in made:
+            if form is None or None in made or goes_to(earlier) == goes_to(rule) != "":
                 continue
             url, is_twice = made[0] or "", rule.action.type == "Redirect" and is_universal(rule)
             if not any(_matches(rule, path or "") for path in made):

@@ -44,7 +44,7 @@ ROWS = [
     (platform("python", "-X x C:\\Program Files\\My App\\run.py --a b"), "platform-unquoted-blank", "hold 'C:\\Program Files\\My App\\run.py'", "&quot;"),
     (platform("python", "--log=C:\\My Logs\\w.log app.py"), "platform-unquoted-blank", "hold 'C:\\My Logs\\w.log'", "&quot;"),
     (platform("python", "app.py", 'stdoutLogEnabled="true" stdoutLogFile=".\\logs\\x"'), "platform-log-folder", "the server does not", "mkdir -p"),
-    (platform("python", "app.py", 'stdoutLogEnabled="true" stdoutLogFile="/home/LogFiles/x"'), "platform-log-folder", "a path of Unix", "Write a path below the site"),
+    (platform("python", "app.py", 'stdoutLogEnabled="true" stdoutLogFile="/home/LogFiles/x"'), "platform-log-folder", "a path of Unix", "another path below the site"),
     (wsgi_site(SCRIPT_NAME="/shop/"), "settings-script-name", "ends with a slash", "Write /shop."),
     (wsgi_site(SCRIPT_NAME="shop"), "settings-script-name", "does not begin with a slash", "Write /shop."),
     (wsgi_site(SCRIPT_NAME="/"), "settings-script-name", "takes the slash off every path", "Remove it"),

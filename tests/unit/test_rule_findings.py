@@ -652,6 +652,20 @@ MEANT: dict[str, tuple[Mapping[str, str], str, str, str]] = {
         "rewrite-overwritten",
         'stopProcessing="true"',
     ),
+    "a script that an earlier rule leads to as well": (
+        PAGE | {"main.py": ""},
+        going_on(rule(r"^[\w-]+(/[\w-]+)?$", rewrite("main.py")))
+        + rule("^tools/fetch", rewrite("main.py")),
+        "rewrite-never-reached",
+        "",
+    ),
+    "a script that an earlier rule leads to otherwise": (
+        PAGE | {"main.py": ""},
+        going_on(rule(r"^[\w-]+(/[\w-]+)?$", rewrite("main.py?a=1")))
+        + rule("^tools/fetch", rewrite("main.py")),
+        "rewrite-never-reached",
+        "before it",
+    ),
     "a page that is the same": (
         PAGE,
         going_on(rule("^p/(\\d+)$", rewrite("index.html?p={R:1}")))
