@@ -26,7 +26,7 @@ from . import file_handlers, folder_rules
 from .consequences import is_impossible
 from .rewrite_conditions import is_always
 from .rewrite_targets import is_inverted
-from .rule_kinds import DOWN, is_universal, stops
+from .rule_kinds import DOWN, is_universal, leads_into, page_of, stops
 from .rule_patterns import anchored
 from .tried_remedies import Remedy, first_that_works
 
@@ -272,9 +272,13 @@ _BELOW = re.compile(r"(?i)([\w./\\ -]+)\{(?:REQUEST_URI|PATH_INFO|URL|R:[01])\}$
 
 
 def _begins_with_a_folder(site: Site, path: str, names: Sequence[str]) -> bool:
-    """Whether rules first lead every URL into the folder of what is public: files beside it are
-    hidden on purpose.
+    """Whether rules first lead every URL into the folder of what is public, or to a page of it:
+    files beside it are hidden on purpose.
     """
+    rules = site.effective(path).view(inbound).rules
+    last = _named(site, path, names[-1])
+    if last is not None and page_of(last) in set(filter(None, map(leads_into, rules))):
+        return True
     first = _named(site, path, names[0]) if len(names) > 1 else None
     if first is None or first.conditions or first.action.url is None:
         return False

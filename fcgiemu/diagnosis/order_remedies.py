@@ -20,6 +20,7 @@ from ..rewrite import targets
 from ..rewrite.rule import Condition, Rule
 from .condition_remedies import attributes
 from .folder_rules import BUILT
+from .rewrite_patterns import escaped
 from .rule_kinds import (
     SAME,
     goes_to,
@@ -58,6 +59,9 @@ def moved_up(rule: Rule, earlier: Rule) -> Remedy:
     folder, own = rule.base[len(earlier.base) + 1 :], target(rule).lstrip("/")
     is_full = own.lower().startswith(f"{folder}/".lower())
     url = own if is_full else f"{folder}/{own}"
+    public = leads_into(earlier)[len(earlier.base) + 1 :]
+    if len(public) < len(folder):
+        return "deeper", {"element": _deeper(rule, earlier.base, public, url)}
     if is_page_of_a_folder(rule):
         files = _with(earlier, earlier.name, f"{folder}/{{R:0}}", _is_file_of(earlier.base, folder))
         page = _with(earlier, f"{rule.name} ({folder})", url.replace("{R:1}", "{R:0}"))
@@ -67,6 +71,18 @@ def moved_up(rule: Rule, earlier: Rule) -> Remedy:
     form = "into" if goes_to(rule) else "up"
     values = {"url": url, "input": f"{{DOCUMENT_ROOT}}{earlier.base}/{folder}/{{R:0}}"}
     return f"{form}-tests" if is_of_files else form, values
+
+
+def _deeper(rule: Rule, base: str, public: str, url: str) -> str:
+    """The XML of a page below the folder that every URL is led into."""
+    folder = rule.base[len(base) + 1 :]
+    path = escaped(folder[len(public) + 1 :])
+    test = _is_file_of(base, public).replace(" />", ' negate="true" />')
+    return (
+        f"<rule {attributes(name=f'{rule.name} ({folder})', stopProcessing='true')}>"
+        f"<match {attributes(url=f'^{path}(?:/(.*))?$')} /><conditions>{test}</conditions>"
+        f"<action {attributes(type='Rewrite', url=url.replace('{R:0}', '{R:1}'))} /></rule>"
+    )
 
 
 def _with(rule: Rule, name: str, url: str, condition: str = "") -> str:

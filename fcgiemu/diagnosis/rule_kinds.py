@@ -156,7 +156,9 @@ def _leaves(condition: Condition) -> bool:
 
 def page_of(rule: Rule) -> str:
     """The folder above which a rule answers every URL with one page of it, in lower case."""
-    place = goes_to(rule).partition("?")[0].rpartition("/")[0].lower()
-    is_above = place != rule.base.lower() and "{" not in place
-    is_for_it = rule.prefix.lower().startswith(f"{place[len(rule.base) + 1 :]}/")
+    path = goes_to(rule).partition("?")[0].lower()
+    place = path.rpartition("/")[0]
+    is_above = place != rule.base.lower() and "{" not in path
+    begin = rule.prefix.lower().rstrip("/")
+    is_for_it = bool(begin) and f"{place}/".endswith(f"/{begin}/")
     return place if is_above and (is_for_it or _is_for_nearly_all(rule)) else ""

@@ -118,8 +118,7 @@ class Before:
         """That an earlier rule takes every URL this one would match, or leads all into the folder
         of its file.
         """
-        leading = self._leading.get(rule.base.lower()) if rule.page_rule is None else None
-        if leading is not None and leading.base != rule.base:
+        if leading := self._leads(rule):
             yield from self._led(rule, leading)
             return
         paths = sample_requests.paths(rule)
@@ -132,10 +131,7 @@ class Before:
             form = _takes(earlier, rule, texts)
             if form is None or form == "/files" and not any(texts):
                 continue  # for the root alone, which is a folder
-            is_same = (
-                earlier.span.file != rule.span.file and goes_to(earlier) == goes_to(rule) != ""
-            )
-            if not (is_same or is_for_maintenance(earlier)):
+            if not (_is_the_same(rule, earlier) or is_for_maintenance(earlier)):
                 inherited = [
                     one
                     for one in candidates
@@ -165,6 +161,18 @@ class Before:
             yield _never_reached(rule, earlier, form, _remedy(rule, earlier, inherited), made=url)
             return
 
+    def _leads(self, rule: Rule) -> Rule | None:
+        """The rule of a file above that leads every URL into the folder of one, or for a page of a
+        folder into one around it.
+        """
+        place = rule.base.lower() if rule.page_rule is None and self._leading else ""
+        while place:
+            leading = self._leading.get(place)
+            if leading is not None and len(leading.base) < len(place):
+                return leading
+            place = place.rpartition("/")[0] if order_remedies.is_page_of_a_folder(rule) else ""
+        return None
+
     def _led(self, rule: Rule, leading: Rule) -> Iterator[Finding]:
         """That a rule of a folder's file is not asked for what is led into the folder; nothing
         where the file above has a page of the folder for every URL.
@@ -192,14 +200,21 @@ class Before:
         return [earlier for _, earlier in sorted(found, key=itemgetter(0))]
 
 
+def _is_the_same(rule: Rule, earlier: Rule) -> bool:
+    """Whether a rule of a folder does what the earlier one of another file does."""
+    if earlier.span.file == rule.span.file or rule.action.type != earlier.action.type:
+        return False
+    if rule.action.type == "Redirect":
+        return target(rule) == target(earlier)
+    return goes_to(earlier) == goes_to(rule) != ""
+
+
 def _remedy(rule: Rule, earlier: Rule, inherited: Sequence[Rule]) -> order_remedies.Remedy:
-    is_twice = rule.action.type == earlier.action.type == "Redirect"
-    takes_it = _takes(rule, earlier, list(sample_requests.paths(earlier))) == ""
-    if earlier in inherited and not (is_twice and takes_it):
+    if earlier in inherited:
         return order_remedies.removed(inherited)
     if page := order_remedies.page_behind(rule, earlier):
         return page
-    if takes_it:
+    if _takes(rule, earlier, list(sample_requests.paths(earlier))) == "":
         return order_remedies.in_place_of(rule, earlier)
     return order_remedies.before(rule, earlier)
 

@@ -314,6 +314,33 @@ def test_other_rules_of_a_folder_that_every_url_is_led_into(tmp_path: Path) -> N
     assert hints(tmp_path) == {}
 
 
+def test_a_page_below_the_folder_that_every_url_is_led_into(tmp_path: Path) -> None:
+    """With its remedy, and that of the folder; pages beside the folder are hidden on purpose."""
+    into = rule("^(.*)$", rewrite("public/{R:1}"))
+    own = rules(rule(".*", rewrite("index.html"), NO_FILE + NO_FOLDER))
+    inner = {"public/admin/index.html": "", "public/admin/web.config": own}
+    write(tmp_path, PAGE | IN_PUBLIC | inner | {"web.config": rules(into)})
+    told = hints(tmp_path)["rewrite-never-reached"]
+    element = told.removeprefix("Put ").partition(" before rule")[0]
+    page = into.replace("<action", f"<conditions>{BELOW}</conditions><action")
+    page += rule("^(.*)$", rewrite("public/index.html"))
+    for outer in (into, page):
+        write(tmp_path, {"web.config": rules(element + outer)})
+        assert hints(tmp_path) == {}
+        assert served(tmp_path, "/admin/x") == "public/admin/index.html"
+        assert served(tmp_path, "/site.css") == "public/site.css"
+
+
+def test_a_redirect_that_a_folder_has_as_well(tmp_path: Path) -> None:
+    """The inherited one does the same."""
+    own = redirect("https://www.example.org/{R:1}")
+    config = {"web.config": rules(rule("(.*)", own, OFF)), "blog/web.config": ""}
+    for url, told in ((own, False), (redirect("https://blog.example.org/{R:1}"), True)):
+        inner = rule("^(.*)$", url, OFF)
+        write(tmp_path, config | {"blog/web.config": rules(inner)})
+        assert ("rewrite-never-reached" in hints(tmp_path)) == told
+
+
 #: The condition for files of public.
 BELOW = '<add input="{DOCUMENT_ROOT}/public/{R:0}" matchType="IsFile" />'
 FALLBACK = rule(".*", rewrite("/index.html"), NO_FILE + NO_FOLDER)
