@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from urllib.parse import urlsplit
+from itertools import islice
+from urllib.parse import unquote, urlsplit
 from xml.sax.saxutils import quoteattr
 
+from ..config.tree import Effective
+from ..rewrite.compiler import SECTION
 from ..rewrite.rule import Condition, Rule
+from .condition_remedies import attributes
 from .rewrite_patterns import escaped
 from .rule_patterns import anchored
 from .tried_remedies import Remedy
@@ -32,7 +36,44 @@ def remedies(
     for condition in rule.conditions:
         found += _of_condition(rule, condition, target.scheme, target.hostname or "")
     found += _exceptions(rule, hops[0], target.scheme, target.hostname or "")
-    return [*found, Remedy("redirect-loop")]
+    return [*found, Remedy("redirect-loop", {"target": hops[-1]})]
+
+
+#: Entries of maps that remedies are made for, at most.
+_MOST_ENTRIES = 16
+
+
+def of_maps(effective: Effective, rule: Rule, hops: Sequence[str]) -> Iterator[Remedy]:
+    """Changes of the maps that a rule asks: of how their keys are compared where a key and its
+    value differ by case alone, of the entry that leads back, the last one first.
+    """
+    texts = [condition.input.source for condition in rule.conditions]
+    texts += [rule.action.url.source] if rule.action.url is not None else []
+    visited = unquote(" ".join(hops)).lower()
+    for node in effective.section(SECTION + "/rewriteMaps").items:
+        name = node.text("name")
+        if node.span is None or not any(f"{{{name}:".lower() in text.lower() for text in texts):
+            continue
+        pairs = [
+            (item.text("key"), item.text("value"), item.span)
+            for item in node.items
+            if item.span is not None
+        ]
+        if any(key != value and key.lower() == value.lower() for key, value, _ in pairs):
+            yield Remedy(
+                "redirect-loop/map",
+                {"map": attributes(name=name)},
+                (("@ignoreCase=false", node.span),),
+            )
+        entries = (
+            pair for pair in reversed(pairs) if all(text.lower() in visited for text in pair[:2])
+        )
+        for key, value, span in islice(entries, _MOST_ENTRIES):
+            yield Remedy(
+                "redirect-loop/entry",
+                {"entry": f"<add {attributes(key=key, value=value)}>", "map": name},
+                (("without()=", span),),
+            )
 
 
 def _of_pattern(rule: Rule, look_alike: bool) -> Iterator[Remedy]:
@@ -71,11 +112,30 @@ def _of_condition(rule: Rule, condition: Condition, scheme: str, host: str) -> I
             yield _changed(condition, name, "negate", "true")
 
 
-def _changed(condition: Condition, name: str, attribute: str, meant: str) -> Remedy:
+def of_proxy(rule: Rule, condition: Condition, other: str) -> Iterator[Remedy]:
+    """Changes of a condition that a client with the scheme of the target fulfils, so that one with
+    the ``other`` scheme does.
+    """
+    form, name = "redirect-loop/proxy", condition.input.source
+    exact = f"^{other}$" if rule.pattern_syntax == "ECMAScript" else other
+    fits_both = condition.matcher is not None and condition.matcher(other) is not None
+    if fits_both and not condition.negate:
+        yield _changed(condition, name, "pattern", exact, form)
+    yield _changed(condition, name, "negate", "false" if condition.negate else "true", form)
+    yield _changed(condition, name, "pattern", exact, form)
+
+
+def _changed(
+    condition: Condition,
+    name: str,
+    attribute: str,
+    meant: str,
+    form: str = "redirect-loop/condition",
+) -> Remedy:
     tested = f"<add input={quoteattr(name)} pattern={quoteattr(condition.pattern)}>"
     values = {"attribute": attribute, "meant": meant, "tested": tested}
     change = f"@{attribute}={meant}"
-    return Remedy("redirect-loop/condition", values, ((change, condition.span),))
+    return Remedy(form, values, ((change, condition.span),))
 
 
 def _exceptions(rule: Rule, first: str, scheme: str, host: str) -> Iterator[Remedy]:

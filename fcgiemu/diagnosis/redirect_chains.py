@@ -86,7 +86,7 @@ def _chained_keys(effective: Effective) -> dict[str, tuple[str, dict[str, str]]]
             while _bare(value) in pairs and _bare(value) not in seen:
                 seen.add(_bare(value))
                 value = pairs[_bare(value)]
-            if len(seen) > 1:
+            if len(seen) > 1 or _bare(value) in seen:
                 chained[item.text("key")] = value
         found[node.text("name").lower()] = node.text("name"), chained
     return found

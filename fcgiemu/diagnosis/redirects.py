@@ -18,7 +18,7 @@ from ..http.url import UrlRefused
 from ..rewrite.compiler import inbound
 from ..rewrite.rule import Condition, Rule
 from ..site import Site
-from . import loop_remedies, redirect_chains, sample_requests
+from . import loop_remedies, proxied_redirects, redirect_chains, sample_requests
 from .condition_remedies import attributes, written
 from .configuration_files import holds_files
 from .rule_kinds import is_universal
@@ -40,9 +40,10 @@ def findings(site: Site, effective: Effective, own: Sequence[Rule]) -> list[Find
         if condition.input.source.strip().upper() == "{HTTP_HOST}" and condition.matcher is not None
     ]
     for rule in own:
-        if rule.action.type != "Redirect" or any(
-            _PROXY.search(condition.input.source) for condition in rule.conditions
-        ):
+        if rule.action.type != "Redirect":
+            continue
+        if any(_PROXY.search(condition.input.source) for condition in rule.conditions):
+            found += proxied_redirects.findings(site, rule)
             continue
         request, (hops, loops) = _worst(site, effective, rule, hosts)
         if not loops:
@@ -50,7 +51,7 @@ def findings(site: Site, effective: Effective, own: Sequence[Rule]) -> list[Find
             found += [*_to_http(rule), *_over_http(site, effective, rule, hosts)]
         if hops:
             if loops and request is not None:
-                found.append(_loop(site, rule, request, hops, hosts, earlier=len(found)))
+                found.append(_loop(site, effective, rule, request, hops, hosts, len(found)))
             elif len(hops) > 2:
                 assert request is not None
                 follow = partial(_follow, request=request, rule=rule, hosts=hosts)
@@ -64,6 +65,7 @@ def _listed(hops: Sequence[str]) -> str:
 
 def _loop(
     site: Site,
+    effective: Effective,
     rule: Rule,
     request: Request,
     hops: Sequence[str],
@@ -78,9 +80,15 @@ def _loop(
         now, loops = _follow(changed, request, rule, hosts)
         return not loops and (len(now) > 1 or bool(now) and hops[0] in hops[1:])
 
+    def leaves(changed: Site) -> bool:
+        return not _follow(changed, request, rule, hosts)[1]
+
     others = _rules_of(site, rule, hops)
     known = loop_remedies.remedies(rule, hops, others, _is_of_case(rule))
-    chosen = first_that_works(site, known, ends, earlier)
+    of_maps = loop_remedies.of_maps(effective, rule, hops)
+    chosen = first_that_works(site, [*of_maps, known[-1]], leaves, earlier)
+    if chosen is known[-1]:
+        chosen = first_that_works(site, known, ends, earlier)
     values = {"rule": rule.name, "hops": _listed(hops), **chosen.values}
     return filled(chosen.form, values, rule.span)
 

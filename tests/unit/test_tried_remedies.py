@@ -109,6 +109,84 @@ LOOPS = {
     ),
 }
 
+#: (entries of a map, how it is asked, what the remedy says; "" for none)
+MAPS = {
+    "case": ({"/About": "/about", "/team": "/about"}, "{M:{URL}}", 'ignoreCase="false"'),
+    "case, without slashes": ({"About": "about"}, "{M:{R:0}}", 'ignoreCase="false"'),
+    "two": ({"/a": "/b", "/b": "/a"}, "{M:{URL}}", 'Remove <add key="/b" value="/a">'),
+    "three": (
+        {"/a": "/b", "/b": "/c", "/c": "/a", "/x": "/y"},
+        "{M:{URL}}",
+        'Remove <add key="/c" value="/a">',
+    ),
+    "itself": ({"/x": "/y", "/a": "/a"}, "{M:{URL}}", 'Remove <add key="/a" value="/a">'),
+    "with the query": ({"/a?b": "/c", "/c": "/c"}, "{M:{REQUEST_URI}}", 'key="/c" value="/c"'),
+    "a chain": ({"/a": "/b", "/b": "/c"}, "{M:{URL}}", ""),
+}
+
+
+@pytest.mark.parametrize(("entries", "asked", "remedy"), MAPS.values(), ids=MAPS)
+@pytest.mark.parametrize("url", ["{C:1}", "https://{HTTP_HOST}{C:1}"])
+def test_loops_of_maps(
+    make_site: Callable[..., Site], entries: Mapping[str, str], asked: str, remedy: str, url: str
+) -> None:
+    pairs = "".join(f'<add key="{key}" value="{value}" />' for key, value in entries.items())
+    url = url.replace("}{C", "}/{C") if asked == "{M:{R:0}}" else url
+    rule = redirect(url, conditions=f'<add input="{asked}" pattern="(.+)" />')
+    maps = f'<rewriteMaps><rewriteMap name="M">{pairs}</rewriteMap></rewriteMaps>'
+    text = rules(rule).replace("<rules>", f"{maps}<rules>")
+    hints = [
+        one.hint for one in check(make_site({"web.config": text})) if one.code == "redirect-loop"
+    ]
+    assert len(hints) == bool(remedy) and remedy in "".join(hints)
+
+
+PROTO = "HTTP_X_FORWARDED_PROTO"
+HERE = "https://{HTTP_HOST}/{R:1}"
+#: (rules of a site behind a proxy, what the remedy says; "" for none)
+PROXIES = {
+    "not negated": (redirect(HERE, conditions=test(PROTO, "^https$")), 'negate="true"'),
+    "another header": (
+        redirect(HERE, conditions=test("HTTP_X_FORWARDED_SCHEME", "https")),
+        'negate="true"',
+    ),
+    "with the path": (
+        redirect(
+            "https://{HTTP_HOST}{REQUEST_URI}",
+            conditions=test("HTTPS", "off") + test(PROTO, "https"),
+        ),
+        'negate="true" in the condition <add input="{HTTP_X_FORWARDED_PROTO}" pattern="https">',
+    ),
+    "both schemes begin so": (redirect(HERE, conditions=test(PROTO, "http")), 'pattern="^http$"'),
+    "all but HTTP": (
+        redirect(HERE, conditions=test(PROTO, "^http$", NEGATED)),
+        'negate="false"',
+    ),
+    "right": (redirect(HERE, conditions=test(PROTO, "^https$", NEGATED)), ""),
+    "of HTTP": (redirect(HERE, conditions=test(PROTO, "^http$")), ""),
+    "both": (
+        redirect(
+            "http://{HTTP_HOST}/{R:1}", conditions=test("HTTPS", "off") + test(PROTO, "https")
+        ),
+        "",
+    ),
+    "to www": (
+        redirect(WWW, conditions=test(PROTO, "https") + test("HTTP_HOST", "^example.org$")),
+        "",
+    ),
+    "of another folder": (
+        redirect("https://{HTTP_HOST}/app/", conditions=test(PROTO, "https")),
+        "",
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "remedy"), PROXIES.values(), ids=PROXIES)
+def test_loops_behind_a_proxy(make_site: Callable[..., Site], text: str, remedy: str) -> None:
+    found = check(make_site({"web.config": rules(text)}))
+    hints = [one.hint for one in found if one.code == "redirect-loop"]
+    assert len(hints) == bool(remedy) and remedy in "".join(hints)
+
 
 @pytest.mark.parametrize(("text", "remedy"), LOOPS.values(), ids=LOOPS)
 def test_loops(make_site: Callable[..., Site], text: str, remedy: str) -> None:
