@@ -732,9 +732,9 @@ MEANT: dict[str, tuple[Mapping[str, str], str, str, str]] = {
     ),
     "backslashes before letters with a meaning": (
         {},
-        rule(r"^files\docs\news\old.txt$", redirect("/new")),
+        rule(r"^files\docs\news\test.txt$", redirect("/new")),
         "rewrite-backslash",
-        r"Write '^files/docs/news/old.txt$'.",
+        r"Write '^files/docs/news/test.txt$'.",
     ),
     "backslashes before a group": (
         {},
