@@ -209,6 +209,7 @@ class _Loader:
     def config_sections(self, element: Element, index: int) -> None:
         if index:
             self.report("config-sections-position", element.span)
+        self.declarations(element)
         for tag in ("section", "sectionGroup"):
             self.own |= {part.attributes.get("name", "") for part in element.iter(tag)}
         for group in element.iter("sectionGroup"):
@@ -216,6 +217,19 @@ class _Loader:
                 self.declared |= {str(part.attributes.get("name")) for part in group.children}
                 if self.file.is_host:
                     self.section_modes(group, schema.WEB_SERVER)
+
+    def declarations(self, element: Element) -> None:
+        """What stands in <configSections> is declarations alone."""
+        for part in element.children:
+            if part.tag == "sectionGroup":
+                self.declarations(part)
+            elif part.tag not in ("section", "remove", "clear"):
+                self.report(
+                    "config-unknown-element",
+                    part.span,
+                    name=part.tag,
+                    remedy="Move it out of <configSections>, directly into <configuration>.",
+                )
 
     def section_modes(self, group: Element, prefix: str) -> None:
         """overrideModeDefault of the <section> elements of a server's own configuration."""

@@ -40,6 +40,13 @@ _DUPLICATE_IS_INVALID_DATA = {
 #: two).
 _KEEPS_PLACE = {"system.webServer/handlers", "system.webServer/modules"}
 
+#: Sections whose entries may have any name: a second one of a name was meant as one of its own.
+_NAMES_ARE_FREE = {
+    "system.webServer/handlers",
+    "system.webServer/rewrite/rules",
+    "system.webServer/rewrite/outboundRules",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Lock:
@@ -454,10 +461,12 @@ class _Merger:
         if self.section == "system.webServer/httpProtocol":
             owner = ""  # measured: a duplicate custom header fails every request
         is_served = self.section == "system.webServer/httpCompression"  # measured: it fails none
+        same_file = present.span is not None and present.span.file == element.span.file
+        is_name = same_file and self.section in _NAMES_ARE_FREE
+        form = "/served" if is_served else "/name" if is_name else "" if rules.remove else "/whole"
         self.findings.append(
             catalogue.finding(
-                "config-duplicate-entry"
-                + ("/served" if is_served else "" if rules.remove else "/whole"),
+                f"config-duplicate-entry{form}",
                 element.span,
                 severity="info" if is_served else "",
                 hresult=E_INVALID_DATA
@@ -468,6 +477,7 @@ class _Merger:
                 keys=what,
                 where=present.span,
                 remove=_remove(rules, element),
+                name=shown[0],
             )
         )
 

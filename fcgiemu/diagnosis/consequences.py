@@ -7,8 +7,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ..catalogue.findings import Finding
-from ..rewrite.pattern import capture_count
-from ..rewrite.pattern_errors import PatternError
 from ..rewrite.rule import Rule
 from . import condition_sets, rewrite_conditions
 
@@ -31,6 +29,7 @@ _OF_REFUSED = frozenset(
         "rewrite-anchor",
         "rewrite-backslash",
         "rewrite-leading-slash",
+        "rewrite-set-of-letters",
         "rewrite-slash-inside",
         "rewrite-unanchored",
         "rewrite-unescaped-dot",
@@ -42,7 +41,6 @@ _OF_REFUSED = frozenset(
 def left_out(found: Sequence[Finding], rules: Sequence[Rule]) -> Iterator[Finding]:
     """The findings of a file with these rules, without those that follow from others."""
     refused = {one.span for one in found if one.code == "rewrite-bad-pattern"}
-    refused |= {rule.span for rule in (rules if refused else ()) if not _is_valid(rule)}
     impossible = {one.span for one in found if one.code == _IMPOSSIBLE}
     followed = {
         span
@@ -56,15 +54,6 @@ def left_out(found: Sequence[Finding], rules: Sequence[Rule]) -> Iterator[Findin
         is_of_impossible = one.code in _OF_IMPOSSIBLE and one.span in followed
         if one.span is None or not (is_of_refused or is_of_impossible):
             yield one
-
-
-def _is_valid(rule: Rule) -> bool:
-    """Whether the pattern of a rule itself is one that IIS takes."""
-    try:
-        capture_count(rule.pattern or "", rule.pattern_syntax, rule.ignore_case)
-    except PatternError:
-        return False
-    return True
 
 
 def is_impossible(rule: Rule) -> bool:

@@ -165,8 +165,10 @@ def _near_page(folder: Path, path: str) -> str:
             return str((place / name).relative_to(folder)).replace(os.sep, "\\")
     own = folder / os.path.dirname(path)
     names = [one.name for one in own.iterdir() if one.is_file()] if os.path.isdir(own) else []
+    statuses = set(re.findall(r"[45]\d\d", name))
+    names = [one for one in names if set(re.findall(r"[45]\d\d", one)) <= statuses]
     near = get_close_matches(name, names, 1)
-    return "".join(near)
+    return "".join(str((own / one).relative_to(folder)).replace(os.sep, "\\") for one in near)
 
 
 #: Scripts that a server may have a handler for, for all of its sites.

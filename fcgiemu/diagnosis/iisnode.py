@@ -219,6 +219,17 @@ def _scripts(site: Site, effective: Effective, folder: str, item: Node) -> Itera
         scripts = sorted(_matching(local, path))
     elif os.path.isfile(entry):
         scripts = [entry]
+        same = _named(local, path) if "/" not in item.text("path") else ()
+        if taken := next(filter(_is_for_browsers, same), None):
+            file = taken.relative_to(site.path).as_posix()
+            yield finding(
+                "iisnode-takes-file",
+                item.span,
+                handler=item.text("name"),
+                path=path,
+                file=file,
+                meant=f"{folder}/{path}",
+            )
     else:
         scripts = []
         is_built = path.replace("\\", "/").partition("/")[0].lower() in _BUILT
@@ -243,7 +254,8 @@ def _no_script(item: Node, folder: Path, effective: Effective) -> Finding:
     usual = [name for name in ("server.js", "app.js", "index.js") if name in names]
     near = get_close_matches(path, names, 1, 0.7) or usual
     is_behind = "/" in path and (folder / path.partition("/")[0]).is_file()
-    form = "near" if near else "none"
+    is_static = not names and not (folder / "package.json").exists()
+    form = "near" if near else "static" if is_static else "none"
     return finding(
         f"iisnode-no-script/{'behind' if is_behind else form}",
         item.span,
@@ -252,6 +264,7 @@ def _no_script(item: Node, folder: Path, effective: Effective) -> Finding:
         near=near[0] if near else "",
         script=path.partition("/")[0],
         more=f", and in the rules {', '.join(rules)} as well" if rules else "",
+        rules=f" and the rules {', '.join(rules)}" if rules else "",
     )
 
 
@@ -277,6 +290,15 @@ def _named(folder: Path, name: str) -> Iterator[Path]:
         yield from (Path(place, file) for file in files if file.lower() == name.lower())
         if seen > _MAX_FILES or "/" in name:
             return
+
+
+#: Folders whose scripts run in the browser.
+_OF_BROWSERS = frozenset("public static assets dist js www client wwwroot scripts".split())
+
+
+def _is_for_browsers(file: Path) -> bool:
+    """Whether a script lies in a folder of what browsers load."""
+    return not _OF_BROWSERS.isdisjoint(part.lower() for part in file.parts[-4:-1])
 
 
 def _loaded(root: Path, entry: Path) -> Iterator[Script]:

@@ -60,6 +60,7 @@ def findings(
             and (missing := _missing_part(folders, [first, *inner]))
         ):
             near = near_module(application.path, value, len(parts) - len(inner))
+            near = near or _moved(application, value if name != "DJANGO_SETTINGS_MODULE" else "")
             is_wsgi = missing.endswith("/wsgi.py")
             settings = settings_module(application.path) if is_wsgi else ""
             place = folder_with(application.path, ".".join([first, *inner]))
@@ -111,6 +112,15 @@ def _likely(application: Application) -> str:
     return "" if likely == UNKNOWN else likely
 
 
+def _moved(application: Application, value: str) -> str:
+    """A handler of the same module, in a folder above the one that is named; "" where there is
+    none.
+    """
+    parts = value.split(".")
+    shorter = (".".join(parts[start:]) for start in range(1, len(parts) - 1))
+    return next((one for one in shorter if _own_file(one.rpartition(".")[0], application.path)), "")
+
+
 def _handler_name(name: str, value: str, span: Span, folder: Path) -> Finding | None:
     """What is wrong with the dotted name of a handler, if anything."""
     if value != value.strip():
@@ -124,9 +134,6 @@ def _handler_name(name: str, value: str, span: Span, folder: Path) -> Finding | 
             plain = value.removesuffix("()")
             return finding("settings-handler-name/call", span, name=name, value=value, meant=plain)
         return None
-    plain = re.sub(r"\.{2,}", ".", value.strip(".\"'"))
-    if plain != value and re.fullmatch(r"\w+(?:\.\w+)+(?:\(\))?", plain):
-        return finding("settings-handler-name/sign", span, name=name, value=value, meant=plain)
     module, _, function = value.rpartition(".")
     if value in _PACKAGED_FACTORIES:
         return finding(

@@ -7,12 +7,12 @@ import re
 from collections.abc import Iterator
 
 from ..catalogue import finding
-from ..catalogue.findings import Finding
+from ..catalogue.findings import Finding, Span
 from ..decision import Respond
 from ..files import text_if_readable
-from ..modules.request_filtering import request_filter
+from ..modules.request_filtering import SECTION, request_filter
 from ..site import Site
-from .decisions import decided
+from .decisions import decided_at_last
 
 #: Extensions of what a page consists of.
 _OF_PAGES = frozenset(
@@ -32,7 +32,8 @@ def findings(site: Site, paths: Iterator[str]) -> Iterator[Finding]:
             pages.append(path)
         if extension not in _OF_PAGES:
             continue
-        action = decision.action if (decision := decided(site, path)) is not None else None
+        decision = decided_at_last(site, path)
+        action = decision.action if decision is not None else None
         if isinstance(action, Respond) and action.status == 404 and action.substatus:
             refused.append((path, action.substatus, extension))
     text = "\n".join(_text(site, page) for page in pages) if refused else ""
@@ -47,22 +48,31 @@ def findings(site: Site, paths: Iterator[str]) -> Iterator[Finding]:
             continue  # it is listed, on purpose too
         if form := {7: "extension", 8: "segment", 11: "escape"}.get(reason):
             said.add((reason, about))
+            segment, span = _hidden(site, path, segments)
+            if segment and span is not None:
+                is_deep = segment != segments[0] and site.find(f"/{segment}") is not None
+                form = "deep-segment" if is_deep else "own-segment"
             yield finding(
                 f"static-refused/{form}",
-                None,
+                span,
                 path=path,
                 extension=extension,
-                segment=next(
-                    (part for part in segments if part.lower() in _HIDDEN), "".join(segments[:1])
-                ),
+                segment=segment,
+                top="".join(segments[:1]),
             )
 
 
-#: Folders that IIS hides by itself.
-_HIDDEN = frozenset(
-    """bin app_code app_data app_globalresources app_localresources app_webreferences
-    app_browsers""".split()
-)
+def _hidden(site: Site, path: str, segments: list[str]) -> tuple[str, Span | None]:
+    """The segment of a path that is hidden, and where the site says so; the server's have no
+    place.
+    """
+    section = site.effective(path).section(SECTION).child("hiddenSegments")
+    for item in section.items:
+        for segment in segments:
+            if segment.lower() == item.text("segment").lower():
+                is_own = item.file is not None and not item.file.is_host
+                return segment, item.span if is_own else None
+    return "", None
 
 
 def _text(site: Site, path: str) -> str:

@@ -30,8 +30,7 @@ def findings(rule: Rule) -> Iterator[Finding]:
         yield finding(
             "rewrite-leading-slash", rule.span, rule=rule.name, pattern=pattern, meant=meant
         )
-    needs_mark = is_regex and rewrite_patterns.needs(pattern, "?")
-    if not rule.negate and (needs_mark or _MORE.search(pattern)):
+    if re.search(r"\\\?[\w-]+=|^\^?\(?https?\??\)?:", pattern) and not rule.negate:
         yield _more_than_path(rule, pattern)
     if not rule.negate and (meant := decoded(pattern)):
         yield finding(
@@ -59,10 +58,6 @@ def findings(rule: Rule) -> Iterator[Finding]:
             plain=pattern.lstrip("/"),
         )
     yield from _syntax(rule, pattern)
-
-
-#: A query or a scheme in a pattern.
-_MORE = re.compile(r"\\\?[\w-]+=|\[\\?[?&]\\?[?&]\][\w-]+=|^\^?\(?https?\??\)?:")
 
 
 def _more_than_path(rule: Rule, pattern: str) -> Finding:
@@ -271,10 +266,7 @@ def anchored(rule: Rule) -> str:
     is_whole = (
         rule.action.type == "Redirect" and "{" not in url and re.fullmatch(r"[\w-]+", pattern)
     )
-    if not is_whole:
-        return f"^{pattern}"
-    is_own = urlsplit(url).path.strip("/").lower() == pattern.lower()
-    return f"^{pattern}$" if is_own else f"^{pattern}/?$"
+    return f"^{pattern}/?$" if is_whole else f"^{pattern}"
 
 
 def _branches(rule: Rule, pattern: str, span: Span) -> Iterator[Finding]:

@@ -24,7 +24,7 @@ from ..site import Site
 from . import error_pages, refused_files
 from .condition_remedies import attributes
 from .configuration_files import holds_files
-from .decisions import decided
+from .decisions import decided, decided_at_last
 from .tried_remedies import Remedy, first_that_works
 
 _DOCUMENTS = "system.webServer/defaultDocument"
@@ -34,8 +34,10 @@ _WEB = frozenset(
     """.webmanifest .avif .webp .mjs .geojson .wasm .woff2 .woff .json .glb .gltf .m3u8 .topojson
     .appcache .webapp
     .unityweb .vtt .opus .apk .ipa .usdz .pbf .mvt .cur .heic .jxl .php .dat .blat .dll .pdb .br .gz
-    """.split()
+    .""".split()
 )
+#: The folder of files that others look for by their names, which often have no extension.
+_WELL_KNOWN = "/.well-known/"
 #: The types of those that have one of their own.
 _MIME_TYPES = {
     ".webmanifest": "application/manifest+json",
@@ -58,6 +60,7 @@ _MIME_TYPES = {
     ".apk": "application/vnd.android.package-archive",
     ".heic": "image/heic",
     ".jxl": "image/jxl",
+    ".": "application/json",  # apple-app-site-association; browsers do not mind
 }
 #: Those of them that count only where pages of Blazor ask for them.
 _BLAZOR = frozenset({".dat", ".blat", ".dll", ".pdb", ".br", ".gz"})
@@ -93,6 +96,8 @@ def _mime_types(site: Site) -> Iterator[Finding]:
     }
     for path in _files(site):
         extension = os.path.splitext(path)[1].lower()
+        if not extension and path.startswith(_WELL_KNOWN):
+            extension = "."
         if extension in said or extension not in _WEB:
             continue
         if extension in _BLAZOR and "/_framework/" not in path and "/Build/" not in path:
@@ -106,9 +111,10 @@ def _mime_types(site: Site) -> Iterator[Finding]:
         if refused := next((url for url in urls if _is_refused(site, url, (404, 3))), None):
             said.add(extension)
             is_php = extension == ".php"
+            form = "/php" if is_php else "/nameless" if extension == "." else ""
             mime_type = _MIME_TYPES.get(extension, "application/octet-stream")
             yield finding(
-                f"static-no-mime-type{'/php' if is_php else ''}",
+                f"static-no-mime-type{form}",
                 None,
                 severity="info" if is_php else "",  # most servers with PHP map it for every site
                 path=refused,
@@ -166,7 +172,7 @@ def _secrets(site: Site) -> Iterator[Finding]:
             continue
         if extension in (".py", ".pyc", ".sql") and not is_python:
             continue  # pages run Python in the browser, and data may be there to be had
-        decision = decided(site, path)
+        decision = decided_at_last(site, path)
         if decision is not None and isinstance(decision.action, ServeFile):
             said.add(extension)
             yield finding("static-secret/file", None, path=path, name=name)
@@ -186,7 +192,7 @@ def _has_type(site: Site, path: str, extension: str) -> bool:
 
 def _is_refused(site: Site, path: str, status: tuple[int, int]) -> bool:
     """Whether a URL path is answered with an error."""
-    decision = decided(site, path)
+    decision = decided_at_last(site, path)
     action = decision.action if decision is not None else None
     return isinstance(action, Respond) and (action.status, action.substatus) == status
 
@@ -197,7 +203,9 @@ def _files(site: Site) -> Iterator[str]:
     for directory in site.layout.directories:
         for folder, names, files in os.walk(directory.view.root):
             names[:] = sorted(
-                name for name in names if name.lower() not in UNWATCHED and name[0] != "."
+                name
+                for name in names
+                if name.lower() not in UNWATCHED and (name[0] != "." or name == ".well-known")
             )
             base = directory.path + folder[len(directory.view.root) :].replace(os.sep, "/")
             for file in sorted(files):
