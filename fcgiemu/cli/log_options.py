@@ -107,7 +107,7 @@ _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9}
 def _bytes(text: str) -> int:
     found = re.fullmatch(r"(?i)(\d+(?:\.\d+)?)\s*([KMG]?)i?B?", text.strip())
     size = int(float(found[1]) * _UNITS[found[2].upper()]) if found else 0
-    if size < 64 << 20:
+    if size < 64 * _UNITS["M"]:
         raise SiteError(f"--memory {text} is not a size of 64 MB or more.", "Write --memory 2GB.")
     return size
 

@@ -37,7 +37,8 @@ _MANY, _TIMES = 0.25, 2
 LARGEST_PLAIN = 2 << 30
 #: A narrower layout could take a comment for a request.
 _NARROWEST = 10
-_MEMORY_OF_TWO = 512 << 20
+#: Of DuckDB, so that it can count two chunks at once.
+_MEMORY_OF_TWO = 400 << 20
 _ROWS = 10_000
 #: White space beside the blank, where ``bytes.split`` would cut as well, and what IIS never writes.
 _ODD_BYTES = (b"\t", b"\x0b", b"\x0c", b"\x1f", b"\0")
@@ -127,11 +128,13 @@ class DuckDbEngine:
                 yield from rows
 
     def hand_over_if_full(self, tally: Tally) -> None:
-        """Hand over where more is kept than the writer may hold, and it is not the same again."""
-        if self._rows > tally.writer.limit:
+        """Hand over where much more is kept than the writer may hold, and it is not the same
+        again.
+        """
+        if self._rows > 2 * tally.writer.limit:
             self._merge()
-        if self._rows > tally.writer.limit // 2:
-            self.hand_over(tally)
+            if self._rows > tally.writer.limit:
+                self.hand_over(tally)
 
     @property
     def _rows(self) -> int:

@@ -7,6 +7,7 @@ ready. Tasks write what they find to files of their own, so nothing large travel
 from __future__ import annotations
 
 import importlib.util
+import logging
 import multiprocessing
 import os
 import signal
@@ -131,6 +132,7 @@ class Dask:
                     processes=True,
                     host="127.0.0.1",
                     dashboard_address=None,
+                    silence_logs=logging.CRITICAL,  # what ends a task is raised here
                 )
         try:
             self._client: Any = distributed.Client(self._cluster or address, timeout="15s")

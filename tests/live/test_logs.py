@@ -225,6 +225,8 @@ def test_standard_input_and_wrong_use(folder: Path) -> None:
         (["--log", "-", "--part", "3"], b"--part 3 is not K/N"),
         (["--log", "-", "--part", "4/3"], b"--part 4/3 is not K/N"),
         (["--log", "-", "--memory", "1K"], b"--memory 1K is not a size"),
+        (["--log", "-", "--memory", "63.9MB"], b"--memory 63.9MB is not a size of 64 MB"),
+        (["--log", str(folder / "none"), "--memory", "64MB"], b"There is no log"),
         (["--log", "-", "--ignore-kind", "x"], b"--ignore-kind x is not OLD:NEW"),
         (["--log", "-", "--log-encoding", "no-such"], b"is not an encoding"),
     ):
