@@ -111,6 +111,8 @@ _HOST = re.compile(
 _OF_URLS = frozenset(
     {"{HTTP_HOST}", "{SERVER_NAME}", "{URL}", "{PATH_INFO}", "{REQUEST_URI}", "{UNENCODED_URL}"}
 )
+#: Those of them that hold the query as well.
+_WITH_QUERY = frozenset({"{REQUEST_URI}", "{UNENCODED_URL}"})
 #: A dot that is most likely meant as one: in a host name, or before the extension of a file.
 _HOST_DOT = re.compile(r"(?<=[\w)?])(?<!\\)\.(?=[A-Za-z]{2,}(?:\.|\$|/|$))|(?<=www)\.(?=[\w(])")
 _FILE_DOT = re.compile(
@@ -213,6 +215,8 @@ def _wildcards(rule: Rule) -> Iterator[Finding]:
         if condition.match_type == "Pattern" and name in _OF_URLS and _is_wildcard(text):
             start = "^/" if name not in ("{HTTP_HOST}", "{SERVER_NAME}") else "^"
             meant = f"{start}{as_regex(text.lstrip('/'), _uses_groups(rule, 'C'))}$"
+            ends = "(?:[/?].*)?$" if name in _WITH_QUERY else "(?:/.*)?$"
+            meant = re.sub(r"(?<=\w)/\.\*\$$", ends, meant)  # it takes the folder itself now
             yield finding(
                 "rewrite-wildcard-as-regex",
                 condition.span,

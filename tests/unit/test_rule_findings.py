@@ -693,6 +693,24 @@ MEANT: dict[str, tuple[Mapping[str, str], str, str, str]] = {
         "rewrite-never-reached",
         "before it",
     ),
+    "a wildcard for a folder and its query": (
+        {},
+        rule("(.*)", redirect("/new"), whole("/old/*")),
+        "rewrite-wildcard-as-regex",
+        "Write '^/old(?:[/?].*)?$'",
+    ),
+    "a wildcard for a folder": (
+        {},
+        rule("(.*)", redirect("/new"), path("/old/*")),
+        "rewrite-wildcard-as-regex",
+        "Write '^/old(?:/.*)?$'",
+    ),
+    "a wildcard whose star is used": (
+        {},
+        rule("(.*)", redirect("/new/{C:1}"), path("/old/*")),
+        "rewrite-wildcard-as-regex",
+        "Write '^/old/(.*)$'",
+    ),
     "a page that is the same": (
         PAGE,
         going_on(rule("^p/(\\d+)$", rewrite("index.html?p={R:1}")))
