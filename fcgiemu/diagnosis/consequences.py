@@ -4,6 +4,7 @@ they are not said beside it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 from ..catalogue.findings import Finding
@@ -23,6 +24,9 @@ _OF_IMPOSSIBLE = frozenset(
         "rewrite-takes-files",
     }
 )
+#: What comes of a target without a scheme: a path that holds an address, which is redirected again.
+_OF_SCHEME = frozenset({"redirect-chain", "redirect-loop"})
+_INSIDE = re.compile(r"://\S*://")
 #: What is said of the parts of a pattern that is refused as a whole.
 _OF_REFUSED = frozenset(
     {
@@ -49,10 +53,12 @@ def left_out(found: Sequence[Finding], rules: Sequence[Rule]) -> Iterator[Findin
         if spans & impossible
         for span in spans
     }
+    has_no_scheme = any(one.code == "rewrite-target-scheme" for one in found)
     for one in found:
+        is_of_scheme = has_no_scheme and one.code in _OF_SCHEME and _INSIDE.search(one.message)
         is_of_refused = one.code in _OF_REFUSED and one.span in refused
         is_of_impossible = one.code in _OF_IMPOSSIBLE and one.span in followed
-        if one.span is None or not (is_of_refused or is_of_impossible):
+        if one.span is None or not (is_of_refused or is_of_impossible or is_of_scheme):
             yield one
 
 

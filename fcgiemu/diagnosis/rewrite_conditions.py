@@ -453,6 +453,8 @@ def _near(name: str, known: Container[str]) -> str:
 def _with_variable(rule: Rule, url: str, name: str, near: str) -> str:
     """A target with the variable that was meant: one slash before the path, the query once."""
     head, _, tail = url.partition(f"{{{name}}}")
+    if near == "HTTPS" and not head and tail.startswith("://"):
+        return f"https{tail}"  # it is on or off, and no scheme
     if near in _WITH_QUERY and rule.action.append_query_string and "?" not in head:
         near = "URL"
     if near in _URLS and head.endswith("/") and not head.endswith("//"):

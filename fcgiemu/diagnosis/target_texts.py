@@ -41,6 +41,7 @@ _BROKEN_SCHEME = re.compile(r"(?i)^(https?)(?::/(?!/)|//|:(?![/\d])|;//|:///+|:\
 def findings(rule: Rule, url: str) -> Iterator[Finding]:
     """Findings about the target ``url`` of a rule that rewrites or redirects."""
     yield from _scheme(rule, url)
+    yield from _filled_scheme(rule, url)
     yield from _glued(rule, url)
     yield from _slashes(rule, url)
     yield from _query(rule, url)
@@ -107,6 +108,46 @@ def _scheme(rule: Rule, url: str) -> Iterator[Finding]:
         yield finding("rewrite-double-slash", rule.span, rule=rule.name, url=url, meant=meant)
     elif url.startswith("~/"):
         yield finding("rewrite-target-tilde", rule.span, rule=rule.name, url=url, meant=url[1:])
+
+
+#: A scheme that a condition or a variable is to fill.
+_FILLED_SCHEME = re.compile(r"(?i)\{(?:C:(\d)|SERVER_PROTOCOL|HTTP_VERSION|HTTPS)\}(?=://)")
+#: Variables that tell something of the connection -> what they hold.
+_OF_CONNECTIONS = {
+    "{SERVER_PROTOCOL}": ("HTTP/1.1",),
+    "{HTTP_VERSION}": ("HTTP/1.1",),
+    "{HTTPS}": ("on", "off"),
+}
+
+
+def _filled_scheme(rule: Rule, url: str) -> Iterator[Finding]:
+    """A scheme for a target from a variable that holds none."""
+    asked = _FILLED_SCHEME.match(url)
+    if asked is None:
+        return
+    name, captured = asked[0].upper(), None
+    for condition, before in _all_filling(rule) if asked[1] else ():
+        number, source = int(asked[1]) - before, condition.input.source.strip().upper()
+        if number < 0 or source not in _OF_CONNECTIONS or condition.matcher is None:
+            continue
+        for value in _OF_CONNECTIONS[source]:
+            groups = condition.matcher(value) or ()
+            for text in groups[number : number + 1]:
+                if source != "{HTTPS}" or (text or "").lower() not in ("http", "https"):
+                    name, captured = source, condition
+    if name not in _OF_CONNECTIONS:
+        return
+    meant = attributes(url=f"https{url[asked.end() :]}")
+    yield finding(
+        f"rewrite-target-scheme/{'captured' if captured else 'variable'}",
+        rule.span,
+        rule=rule.name,
+        variable=name,
+        url=url,
+        value=" or ".join(_OF_CONNECTIONS[name]),
+        meant=meant,
+        tested=written(captured) if captured else "",
+    )
 
 
 def _glued(rule: Rule, url: str) -> Iterator[Finding]:

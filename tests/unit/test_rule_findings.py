@@ -642,8 +642,69 @@ def whole(pattern: str) -> str:
     return f'<add input="{{REQUEST_URI}}" pattern="{pattern}" />'
 
 
+def of(variable: str, pattern: str, more: str = "") -> str:
+    """A condition."""
+    return f'<add input="{variable}" pattern="{pattern}"{more} />'
+
+
 #: Files of a site, rules, the code that they get, and the words of its remedy; "" for none.
 MEANT: dict[str, tuple[Mapping[str, str], str, str, str]] = {
+    "the protocol as a scheme": (
+        {},
+        rule(
+            ".*",
+            redirect("{C:1}://www.{HTTP_HOST}/{R:0}"),
+            host("^www\\.", ' negate="true"') + of("{SERVER_PROTOCOL}", "^(.*)(/.*)?$"),
+        ),
+        "rewrite-target-scheme",
+        'url="https://www.{HTTP_HOST}/{R:0}" in <action>',
+    ),
+    "a part of the protocol as a scheme": (
+        {},
+        rule(
+            ".*",
+            redirect("{C:1}://a.example/{R:0}"),
+            of("{SERVER_PROTOCOL}", "^([^/]+)/") + host("^www\\.", ' negate="true"'),
+        ),
+        "rewrite-target-scheme",
+        'pattern="^(https?):" in the condition <add input="{SERVER_PROTOCOL}"',
+    ),
+    "on and off as a scheme": (
+        {},
+        rule(".*", redirect("{C:1}://a.example/{R:0}"), of("{HTTPS}", "(.*)")),
+        "rewrite-target-scheme",
+        'url="https://a.example/{R:0}"',
+    ),
+    "a variable as a scheme": (
+        {},
+        rule("^old$", redirect("{HTTPS}://a.example/{R:0}")),
+        "rewrite-target-scheme",
+        'url="https://a.example/{R:0}"',
+    ),
+    "the scheme of another server": (
+        {},
+        rule("^old$", redirect("{REQUEST_SCHEME}://a.example/{R:0}")),
+        "rewrite-unknown-variable",
+        "https://a.example/{R:0}",
+    ),
+    "the scheme of the cache's URL": (
+        {},
+        rule("^old$", redirect("{C:1}://a.example/x"), of("{CACHE_URL}", "^(.+)://")),
+        "rewrite-target-scheme",
+        "",
+    ),
+    "the scheme that a proxy tells": (
+        {},
+        rule("^old$", redirect("{C:1}://a.example/x"), of("{HTTP_X_FORWARDED_PROTO}", "(.*)")),
+        "rewrite-target-scheme",
+        "",
+    ),
+    "the scheme by one letter": (
+        {},
+        rule("^old$", redirect("http{C:1}://a.example/x"), of("{HTTPS}s", "^on(s)|off")),
+        "rewrite-target-scheme",
+        "",
+    ),
     "a page that a rule with a condition replaces": (
         PAGES,
         going_on(rule(*PRODUCT)) + rule(".*", rewrite("index.html"), NO_IMAGES),
