@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from ..catalogue.findings import Finding
 from ..rewrite.rule import Rule
 from . import condition_sets, rewrite_conditions
+from .rule_kinds import is_for_start
 
 #: A condition that never holds, or always.
 _IMPOSSIBLE = "rewrite-impossible-condition"
@@ -44,6 +45,7 @@ _OF_REFUSED = frozenset(
 
 def left_out(found: Sequence[Finding], rules: Sequence[Rule]) -> Iterator[Finding]:
     """The findings of a file with these rules, without those that follow from others."""
+    starts = {one.span for one in found if one.code == "rewrite-start-page"}
     refused = {one.span for one in found if one.code == "rewrite-bad-pattern"}
     impossible = {one.span for one in found if one.code == _IMPOSSIBLE}
     followed = {
@@ -58,11 +60,17 @@ def left_out(found: Sequence[Finding], rules: Sequence[Rule]) -> Iterator[Findin
         is_of_scheme = has_no_scheme and one.code in _OF_SCHEME and _INSIDE.search(one.message)
         is_of_refused = one.code in _OF_REFUSED and one.span in refused
         is_of_impossible = one.code in _OF_IMPOSSIBLE and one.span in followed
-        if one.span is None or not (is_of_refused or is_of_impossible or is_of_scheme):
+        is_of_start = one.span in starts and one.code in _OF_IMPOSSIBLE | _OF_REFUSED
+        follows = is_of_refused or is_of_impossible or is_of_scheme or is_of_start
+        if one.span is None or not follows:
             yield one
 
 
 def is_impossible(rule: Rule) -> bool:
-    """Whether a condition of a rule never holds, or always, and what it does follows from that."""
+    """Whether a condition of a rule never holds, or always, or its pattern takes all in place of
+    the empty path, and what it does follows from that.
+    """
+    if is_for_start(rule):
+        return True
     found = [*rewrite_conditions.findings(rule, ()), *condition_sets.findings(rule)]
     return any(one.code == _IMPOSSIBLE for one in found)

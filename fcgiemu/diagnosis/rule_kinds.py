@@ -98,6 +98,30 @@ def is_left_before(rule: Rule, rules: Sequence[Rule], test: str) -> bool:
     return any(stops_for(earlier, test) for earlier in rules[: rules.index(rule)])
 
 
+#: Patterns that every URL matches, as those write them who mean the empty path.
+_EMPTY = re.compile(r"\^?\(?\^?(?:\\?/[?*]|\.\?)?\$?\)?")
+#: What is said of a start page: in the name of a rule, in that of the page.
+_START = re.compile(r"(?i)home|start(?!s?[ _-]?with)|landing|welcome|front.?page|main.?page")
+
+
+def is_for_start(rule: Rule) -> bool:
+    """Whether a rule is meant for the empty path, and its pattern matches every one."""
+    pattern, page = (rule.pattern or "").strip(), target(rule).partition("?")[0]
+    stem = page.rpartition("/")[2].partition(".")[0]
+    is_odd = _EMPTY.fullmatch(pattern) and rule.matcher and rule.matcher("a/b.c") is not None
+    return (
+        bool(is_odd and page and _START.search(f"{rule.name} {stem}"))
+        and rule.pattern_syntax == "ECMAScript"
+        and rule.action.type in ("Rewrite", "Redirect")
+        and not (rule.negate or "{" in page or targets.is_foreign(page) or DOWN.search(page))
+        and not re.search(r"(?i)\.[cm]?js$|\.fcgi$", page)
+        and all(
+            one.match_type == "Pattern" and not one.negate and "HTTP_HOST" in one.input.source
+            for one in rule.conditions
+        )
+    )
+
+
 def is_fallback(rule: Rule) -> bool:
     """Whether a rule takes every URL that is not an existing file or folder."""
     return (

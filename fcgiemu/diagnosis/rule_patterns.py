@@ -14,7 +14,7 @@ from ..rewrite.pattern_errors import with_slashes
 from ..rewrite.rule import Condition, Rule
 from . import pattern_remedies, rewrite_patterns
 from .reference_remedies import texts
-from .rule_kinds import UNIVERSAL
+from .rule_kinds import UNIVERSAL, is_for_start
 
 _REGEX_SIGNS = re.compile(r"[\[\](){}+?|^$\\]|\.\*")
 
@@ -30,6 +30,8 @@ def findings(rule: Rule) -> Iterator[Finding]:
         yield finding(
             "rewrite-leading-slash", rule.span, rule=rule.name, pattern=pattern, meant=meant
         )
+    if is_for_start(rule):
+        yield finding("rewrite-start-page", rule.span, rule=rule.name, pattern=pattern)
     if re.search(r"\\\?[\w-]+=|^\^?\(?https?\??\)?:", pattern) and not rule.negate:
         yield _more_than_path(rule, pattern)
     if not rule.negate and (meant := decoded(pattern)):

@@ -20,7 +20,7 @@ from .inferred_behaviours import POLICY
 from .pattern import Matcher, compile_matcher, required_prefix
 from .pattern_errors import with_groups, with_slashes
 from .regex import PatternError
-from .repaired_patterns import repaired
+from .repaired_patterns import repaired, with_reference
 from .rule import Condition, Rule, RuleAction, RuleList, SetVariable, never_holds
 from .state import RewriteState
 from .template import Lookup, Template, TemplateError, compile_template
@@ -154,18 +154,23 @@ class Compiler:
         span: Span,
         what: str,
         *,
-        of_disk: bool = False,
+        tested: str = "",
     ) -> Matcher:
         """The compiled pattern; of one that is not valid, which is reported, one that matches
-        nothing. ``of_disk`` = it is for paths of the disk, which have backslashes.
+        nothing. ``tested`` is the input of its condition.
         """
         try:
             return compile_matcher(pattern, syntax, ignore_case)
         except PatternError as error:
+            of_disk = _OF_DISK.search(tested) is not None  # those have backslashes
             slashes = "" if of_disk else with_slashes(pattern)
             groups = with_groups(pattern)
+            compared = with_reference(pattern, tested) if tested else None
             meant = slashes or groups or ("" if of_disk else repaired(pattern))
             form = "backslash" if slashes else "placeholder" if groups else "meant"
+            if compared is not None:
+                form = "reference"
+                meant = f'input="{escape(compared[0])}" pattern="{escape(compared[1])}"'
             self.report(
                 f"rewrite-bad-pattern{f'/{form}' if meant else ''}",
                 span,
@@ -288,7 +293,7 @@ def condition(compiler: Compiler, node: Node, syntax: str, scope: str, what: str
             node.flag("ignoreCase"),
             node.span,
             f"{what}, condition",
-            of_disk=_OF_DISK.search(node.text("input")) is not None,
+            tested=node.text("input"),
         )
     elif scope != "Distributed":
         compiler.report("rewrite-file-test-out-of-place", node.span, what=what, test=match_type)

@@ -59,7 +59,7 @@ _NAMES = "id|slug|name|page|category|user|username|token|code|lang|locale"
 PLACEHOLDER = re.compile(
     r"(?<=[/^])(?:"
     r":(?P<a>[A-Za-z]\w*)(?:[*+?]|\(\.\*\))?"
-    r"|\{\*{0,2}(?P<b>[A-Za-z]\w*)(?::\w+)?\??\}"
+    r"|\{(?![RC]:\d\})\*{0,2}(?P<b>[A-Za-z]\w*)(?::\w+)?\??\}"
     r"|<(?:\w+:)?(?P<c>[a-z]\w*)>"
     rf"|\[(?:\.\.\.)?(?P<d>{_NAMES})\]"
     r")(?=[/$.-]|$)"

@@ -22,6 +22,24 @@ def repaired(pattern: str) -> str:
     return ""
 
 
+#: What an input may hold, and a pattern may not: a group of another pattern, a variable.
+_REFERENCE = re.compile(r"\{(?:[RC]:\d|[A-Z]{3,}[A-Z_]*)\}")
+
+
+def with_reference(pattern: str, tested: str) -> tuple[str, str] | None:
+    """The input and the pattern of a condition on ``tested`` whose pattern holds one reference,
+    which is not replaced there: what it refers to stands before the text in the input, and a group
+    holds it. None for another pattern, and for one with groups, whose numbers would change.
+    """
+    known = set(_REFERENCE.findall(pattern))
+    rest = re.sub(r"^\^?", "", pattern)
+    if len(known) != 1 or re.search(r"(?<!\\)\((?!\?)", pattern):
+        return None
+    start = "" if pattern.startswith("^") else ".*"
+    made = f"^(.+)#{start}{_REFERENCE.sub(lambda _: chr(92) + '1', rest)}"
+    return (f"{known.pop()}#{tested}", made) if _is_valid(made) else None
+
+
 def _is_valid(pattern: str) -> bool:
     try:
         compile_pattern(pattern, ignore_case=True)

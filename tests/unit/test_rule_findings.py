@@ -649,6 +649,31 @@ def of(variable: str, pattern: str, more: str = "") -> str:
 
 #: Files of a site, rules, the code that they get, and the words of its remedy; "" for none.
 MEANT: dict[str, tuple[Mapping[str, str], str, str, str]] = {
+    **{
+        f"every URL for the empty one: '{pattern}'": (
+            PAGE | {"start.html": "", "faq.html": ""},
+            rule(pattern, action),
+            "rewrite-start-page",
+            told,
+        )
+        for pattern, action, told in [
+            ("^", rewrite("/start.html"), 'url="^$"'),
+            ("$", redirect("/home"), 'url="^$"'),
+            (".?", rewrite("home.aspx?id=1"), 'url="^$"'),
+            ("^/*", redirect("/app/home"), 'url="^$"'),
+            ("/?", redirect("/welcome.html"), 'url="^$"'),
+            ("^$", rewrite("/start.html"), ""),
+            (".*", rewrite("/start.html"), ""),
+            ("^", rewrite("/app.html"), ""),
+            ("^", rewrite("start.js"), ""),
+        ]
+    },
+    "every URL but files": (
+        PAGE,
+        rule("^", rewrite("home.php"), NO_FILE),
+        "rewrite-start-page",
+        "",
+    ),
     "the protocol as a scheme": (
         {},
         rule(
