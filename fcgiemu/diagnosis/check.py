@@ -64,6 +64,7 @@ MAPS = "system.webServer/rewrite/rewriteMaps"
 #: A code -> the code that says the same of an element, and more exactly.
 _SAID_BY = {
     "rewrite-catch-all": "rewrite-hides-file",
+    "rewrite-target-missing": "rewrite-leaves-folder",
     "rewrite-unanchored": "rewrite-takes-files",
     "rewrite-unescaped-dot": "rewrite-takes-files",
 }

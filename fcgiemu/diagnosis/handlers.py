@@ -26,6 +26,17 @@ MODULES = sorted({*loaded_modules.EMULATED, *pipeline.FOREIGN_MODULES, *pipeline
 _SPELLED = {name.lower(): name for name in MODULES}
 
 
+def _near(module: str) -> list[str]:
+    """The module that is meant by a name which none has: one with an ending of modules, or almost
+    of that name, in whatever case.
+    """
+    name = module.lower().removesuffix("module").removesuffix("handler")
+    ended = [_SPELLED.get(f"{name}{end}") for end in ("module", "handler", "modulev2", "")]
+    near = get_close_matches(module.lower(), _SPELLED, 1)
+    found = [one for one in ended if one is not None] or [_SPELLED[one] for one in near]
+    return found[:1]
+
+
 def findings(effective: Effective, file: ConfigFile) -> Iterator[Finding]:
     """Findings about the handlers that ``file`` declares."""
     if not any(item.file is file for item in effective.section(SECTION).items):
@@ -48,7 +59,7 @@ def findings(effective: Effective, file: ConfigFile) -> Iterator[Finding]:
         for module in filter(None, (part.strip() for part in item.text("modules").split(","))):
             right = _SPELLED.get(module.lower(), module)
             if (module.lower() not in known or module != right) and not item.text("type"):
-                near = [right] if right != module else get_close_matches(module, MODULES, 1)
+                near = [right] if right != module else _near(module)
                 is_whole = right != module and module == item.text("modules").strip()
                 yield finding(
                     f"handler-unknown-module/{'case' if is_whole else 'near' if near else 'none'}",

@@ -525,3 +525,195 @@ def test_names_in_another_case_below(tmp_path: Path) -> None:
         config = f"<configuration><system.webserver>{inner}</system.webserver></configuration>"
         known = found(tmp_path, {"web.config": config})
         assert known["config-element-case"] == f"Write <system.webServer>{names}"
+
+
+#: The attributes of a handler for Python, and the code of its error; "" where there is none.
+MODULES = [
+    (r'modules="FastCgiModule" scriptProcessor="C:\Py\python.exe|C:\Py\wfastcgi.py"', ""),
+    (
+        r'modules="CgiModule" scriptProcessor="C:\Py\python.exe|C:\Py\wfastcgi.py"',
+        "handler-other-module",
+    ),
+    (r'modules="CgiModule" scriptProcessor="C:\Py\python.exe -u &quot;%s&quot; %s"', ""),
+    (r'modules="CgiModule" scriptProcessor="C:\tools\count.exe"', ""),
+    (r'modules="FastCgiModule" scriptProcessor="C:\Py\python.exe %s %s"', "handler-other-module"),
+    (r'modules="IsapiModule" scriptProcessor="C:\PHP\php-cgi.exe"', "handler-other-module"),
+    (r'modules="FastCgiModule" scriptProcessor="C:\PHP\php5isapi.dll"', "handler-other-module"),
+    (r'modules="IsapiModule" scriptProcessor="%windir%\aspnet_isapi.dll"', ""),
+    (
+        r'modules="FastCgiModule" scriptProcessor="C:\Py\Lib\site-packages\wfastcgi.py"',
+        "handler-script-alone",
+    ),
+]
+
+
+@pytest.mark.parametrize(("attributes", "code"), MODULES)
+def test_modules_that_run_programs(tmp_path: Path, attributes: str, code: str) -> None:
+    handler = f'<add name="X" path="*" verb="*" resourceType="Unspecified" {attributes} />'
+    config = web_config(f"<handlers>{handler}</handlers>", {"WSGI_HANDLER": "app.app"})
+    known = found(tmp_path, {"app.py": "app = print", "web.config": config})
+    assert list(known) == ([code] if code else [])
+
+
+@pytest.mark.parametrize(
+    ("verb", "remedy"),
+    [
+        ("GET;POST", 'Write verb="GET,POST".'),
+        ("GET POST", 'Write verb="GET,POST".'),
+        ("get | post", 'Write verb="GET,POST".'),
+        ("GET, POST", ""),
+        ("*", ""),
+    ],
+)
+def test_separators_of_verbs(tmp_path: Path, verb: str, remedy: str) -> None:
+    handler = _PHP.replace('verb="*"', f'verb="{verb}"')
+    assert found(tmp_path, {"web.config": web_config(handler)}).get("handler-verb", "") == remedy
+
+
+_RUN = "from flask import Flask\napp = Flask(__name__)\napp.run(port=int({}))\n"
+_SET = '<environmentVariables><environmentVariable name="{}" value="%HTTP_PLATFORM_PORT%" /></environmentVariables>'
+
+#: processPath and arguments, run.py, variables, and the code that is found.
+PLATFORMS = [
+    (r"C:\Py\python.exe", "run.py", "os.environ.get('PORT', 5000)", "", "platform-no-port"),
+    (r"C:\Py\python.exe", "run.py", "os.environ.get('PORT', 5000)", "PORT", ""),
+    (r"C:\Py\python.exe", "run.py", "os.environ['HTTP_PLATFORM_PORT']", "", ""),
+    (
+        r"C:\Py\python.exe",
+        "run.py",
+        "os.getenv('PORT') or os.getenv('HTTP_PLATFORM_PORT')",
+        "",
+        "",
+    ),
+    (r"C:\Py\python.exe", "run.py %HTTP_PLATFORM_PORT%", "sys.argv[1]", "", ""),
+    (r"C:\Py\python.exe", "run.py", "config.port", "", ""),
+    (r"C:\site\run.py", "%HTTP_PLATFORM_PORT%", "sys.argv[1]", "", "platform-program"),
+    (r"C:\Py\python.exe", r"C:\Py\Lib\site-packages\wfastcgi.py", "1", "", "platform-wfastcgi"),
+    (r"C:\Py\python.exe", "-m wfastcgi", "1", "", "platform-wfastcgi"),
+]
+
+
+@pytest.mark.parametrize(("program", "arguments", "port", "variable", "code"), PLATFORMS)
+def test_programs_behind_http_platform(
+    tmp_path: Path, program: str, arguments: str, port: str, variable: str, code: str
+) -> None:
+    config = web_config(_PLATFORM.format(arguments).replace(r"C:\Py\python.exe", program))
+    if variable:
+        config = config.replace(
+            f'arguments="{arguments}" />',
+            f'arguments="{arguments}">{_SET.format(variable)}</httpPlatform>',
+        )
+    known = found(tmp_path, {"run.py": _RUN.format(port), "web.config": config})
+    assert list(known) == ([code] if code else [])
+
+
+@pytest.mark.parametrize("value", [".app.app", "app.app.", "app..app", "&quot;app.app&quot;"])
+def test_signs_around_the_name_of_a_handler(tmp_path: Path, value: str) -> None:
+    config = web_config(python_handler(), {"WSGI_HANDLER": value})
+    known = found(tmp_path, {"app.py": "app = print", "web.config": config})
+    assert known["settings-handler-name"] == "Write app.app."
+
+
+#: A header, its value, and what is meant; "" where it is right, or nothing is known.
+POLICIES = [
+    ("Permissions-Policy", "geolocation=(), camera=(self)", ""),
+    ("Permissions-Policy", 'fullscreen=(self "https://a.example"), payment=*', ""),
+    ("Permissions-Policy", "geolocation 'none'; camera 'self'", "geolocation=(), camera=(self)"),
+    ("Permissions-Policy", "geolocation=none", "geolocation=()"),
+    ("Permissions-Policy", "geolocation=(); camera=()", "geolocation=(), camera=()"),
+    (
+        "Permissions-Policy",
+        "payment 'self' https://a.example",
+        'payment=(self "https://a.example")',
+    ),
+    ("Content-Security-Policy", "upgrade-insecure-requests; block-all-mixed-content", ""),
+    ("Content-Security-Policy", "upgrade-insecure-request", "upgrade-insecure-requests"),
+    ("Content-Security-Policy", "scripts-src 'self'", "script-src 'self'"),
+    ("Content-Security-Policy", "img-src https//a.example", "img-src https://a.example"),
+    ("Cache-Control", "public, max-age=1y", "public, max-age=31536000"),
+    ("Cache-Control", "max-age=7days", "max-age=604800"),
+    ("Cache-Control", "max-age=86400", ""),
+    ("X-XSS-Protection", "0", ""),
+    ("X-XSS-Protection", "1; mode=block", ""),
+    ("X-XSS-Protection", "1;mode=block", ""),
+    ("X-XSS-Protection", "1 mode=block", "1; mode=block"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "meant"), POLICIES)
+def test_policies(tmp_path: Path, name: str, value: str, meant: str) -> None:
+    add = f'<add name="{name}" value="{value.replace(chr(34), "&quot;")}" />'
+    config = web_config(f"<httpProtocol><customHeaders>{add}</customHeaders></httpProtocol>")
+    known = found(tmp_path, {"web.config": config})
+    assert known.get("static-header-value", "") == (f'Write value="{meant}".' if meant else "")
+
+
+_TYPE = '<httpProtocol><customHeaders><add name="{}" value="x" /></customHeaders></httpProtocol>'
+
+
+@pytest.mark.parametrize(
+    ("name", "place", "told"),
+    [
+        ("Content-Type", "", True),
+        ("content-encoding", "", True),
+        ("X-Content-Type", "", False),
+        ("Content-Type", "docs", False),
+        ("Content-Type", ".", True),
+    ],
+)
+def test_headers_of_one_response(tmp_path: Path, name: str, place: str, told: bool) -> None:
+    inner = f"<system.webServer>{_TYPE.format(name)}</system.webServer>"
+    inner = f'<location path="{place}">{inner}</location>' if place else inner
+    config = f"<configuration>{inner}</configuration>"
+    assert ("static-header-everywhere" in found(tmp_path, {"web.config": config})) is told
+    below = {"web.config": web_config(), "docs/web.config": config}
+    assert "static-header-everywhere" not in found(tmp_path, below)
+
+
+_PAGES = '<customErrors mode="{}"><error statusCode="404" redirect="404.html" /></customErrors>'
+_CLOSED = '<authorization><deny users="?" /></authorization>'
+_SAME = (
+    '<httpErrors><remove statusCode="404" /><error statusCode="404" path="404.html" /></httpErrors>'
+)
+
+
+@pytest.mark.parametrize(
+    ("web", "inner", "files", "code"),
+    [
+        (_PAGES.format("On"), "", ["index.html"], "config-aspnet-setting"),
+        (_PAGES.format("Off"), "", ["index.html"], ""),
+        (_PAGES.format("On"), _SAME, ["index.html"], ""),
+        (_PAGES.format("On"), "", ["Default.aspx"], ""),
+        (_PAGES.format("On"), "", [], ""),
+        (_CLOSED, "", ["index.html"], "config-aspnet-authorization"),
+        (_CLOSED, "", ["index.html", "Global.asax"], ""),
+    ],
+)
+def test_settings_of_asp_net(
+    tmp_path: Path, web: str, inner: str, files: list[str], code: str
+) -> None:
+    config = web_config(inner).replace(
+        "<system.webServer>", f"<system.web>{web}</system.web><system.webServer>"
+    )
+    pages = dict.fromkeys([*files, "404.html"] if files else [], "")
+    known = found(tmp_path, {**pages, "web.config": config})
+    assert list(known) == ([code] if code else [])
+
+
+@pytest.mark.parametrize(
+    ("module", "meant"),
+    [
+        ("FastCGI", "FastCgiModule"),
+        ("FastCgiHandler", "FastCgiModule"),
+        ("httpPlatform", "httpPlatformHandler"),
+        ("StaticFile", "StaticFileModule"),
+        ("FastCGIModul", "FastCgiModule"),
+        ("Zebra", ""),
+    ],
+)
+def test_names_of_modules_that_are_near(tmp_path: Path, module: str, meant: str) -> None:
+    config = web_config(
+        f'<handlers><add name="h" path="*.x" verb="*" modules="{module}" /></handlers>'
+    )
+    hint = found(tmp_path, {"web.config": config})["handler-unknown-module"]
+    assert hint == (f"Did you mean {meant}?" if meant else "Install the module, or name another.")
