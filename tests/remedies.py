@@ -229,7 +229,7 @@ def _move(reader: Reader, _: str, more: str = "") -> list[Change]:
     if there is None:
         raise Unclear("before what?")
     span = Span(there[1], int(there[2]), int(there[3]))
-    text = fixes.source(reader.data, reader.element.span)
+    text = re.sub(r"\s*\n\s*", "", fixes.source(reader.data, reader.element.span))
     if match := re.match(r"(url=\"[^\"]*\") in <match>", more):
         text = re.sub(r"(<match) url=\"[^\"]*\"", rf"\1 {match[1]}", text)
     elif condition := re.match(r"<add .*? />", more):

@@ -2,7 +2,9 @@
 
 A look-ahead takes nothing. So where only the end follows one, ``^(?!api)/?$``, no path but the
 empty one matches; where it stands at the end, ``^(.*)(?!api)$``, nothing is left that it could
-refuse; and a group inside of a negative one holds nothing where the pattern matches.
+refuse; without ``^`` a search goes on behind the first character, ``(?!api).*``, where ``pi`` is
+not what was to be left out; and a group inside of a negative one holds nothing where the pattern
+matches.
 """
 
 from __future__ import annotations
@@ -40,6 +42,8 @@ def findings(rule: Rule) -> Iterator[Finding]:
         form, made = "", _without_end(pattern, rule)
         if not made:
             form, made = "/end", _before(pattern)
+        if not made:
+            form, made = "/anchor", _anchored(pattern)
         if made and _is_pattern(made):
             yield finding(
                 f"rewrite-look-ahead{form}", span, rule=rule.name, pattern=pattern, meant=made
@@ -117,6 +121,16 @@ def _before(pattern: str) -> str:
         return "^(.*[^/])$"
     is_open = not pattern.startswith("^") and not re.match(r"\(?\.[*+]", taken)
     return f"^(?!.*{held}{'$' * (behind == '$')}){'.*' * is_open}{taken}$"
+
+
+def _anchored(pattern: str) -> str:
+    """A pattern that begins with look-aheads at the start of what it is looked for in; "" for
+    others.
+    """
+    held, rest = _leading(pattern)
+    if not held or pattern.startswith("^") or rest.strip("()") not in _ALL:
+        return ""
+    return "^" + "".join(f"(?!{one.removeprefix('^')})" for one in held) + rest
 
 
 # -- groups of which nothing is left ---------------------------------------------------------------
