@@ -260,6 +260,8 @@ def _misfit(name: str, condition: Condition, syntax: str) -> tuple[str, str] | N
         )
         rest = re.sub(r"^(\^?).*\\\?", r"\1", meant) if is_regex else meant
         return "query", rest
+    if name == "QUERY_STRING" and is_regex and first == {"&"}:
+        return "query-between", re.sub(r"^\^&", "(?:^|&)", written)
     if name == "QUERY_STRING" and is_regex and (meant := _from_first(condition, written)):
         return "query-first", meant
     asked = _MARK_BEFORE_QUERY.search(written) if is_regex and name in _URLS | _QUERY else None

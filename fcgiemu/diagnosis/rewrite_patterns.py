@@ -7,6 +7,7 @@ Nothing is guessed: where a pattern is not anchored, or not valid, it asks for n
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import assert_never
 
 from ..rewrite.dialect import parse
@@ -156,6 +157,83 @@ def _needs(part: Part, sign: str) -> bool:
             return False
         case _:
             assert_never(part)
+
+
+# -- anchors that nothing fits ---------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where in a text a match may be: behind a character of it for sure, at its end for sure."""
+
+    is_behind: bool = False
+    is_at_end: bool = False
+
+
+def misses_anchors(pattern: str) -> bool:
+    """Whether an ECMAScript pattern matches no text, as something has to stand before its ``^`` or
+    behind its ``$``.
+    """
+    try:
+        return _passed(parse(pattern).part, _Place()) is None
+    except (PatternError, RecursionError):
+        return False
+
+
+def _passed(part: Part, place: _Place) -> _Place | None:
+    """The place behind a part that is matched at ``place``; None where it cannot be."""
+    match part:
+        case Characters() | Set():
+            return None if place.is_at_end else _Place(is_behind=True)
+        case Assertion():
+            if part.kind == "^" and place.is_behind:
+                return None
+            return _Place(place.is_behind, place.is_at_end or part.kind == "$")
+        case CapturingGroup():
+            return _passed(part.inner, place)
+        case Alternation():
+            ways = [way for branch in part.branches if (way := _passed(branch, place))]
+            return _either(ways) if ways else None
+        case Repeat():
+            once = _passed(part.inner, place)
+            if part.low:
+                return once
+            return place if once is None else _either([place, once])
+        case Sequence():
+            behind: _Place | None = place
+            for inner in part.parts:
+                behind = _passed(inner, behind) if behind is not None else None
+            return behind
+        case Look() | Reference():
+            return place
+        case _:
+            assert_never(part)
+
+
+def _either(ways: list[_Place]) -> _Place:
+    return _Place(all(way.is_behind for way in ways), all(way.is_at_end for way in ways))
+
+
+def with_anchors(pattern: str) -> str:
+    """The pattern that was meant by one which misses its anchors: each of several texts, or one
+    without the anchors inside of it; "" where that is not known.
+    """
+    parts = re.split(r"(?<!\\)\$[\s,;]*\^", pattern)
+    if len(parts) > 1:
+        inner = "|".join(part.strip("^$ ") for part in parts)
+        return f"^(?:{inner})$" if pattern.endswith("$") else f"^(?:{inner})"
+    signs = _signs(pattern)
+    inside = [
+        at
+        for at, sign in signs
+        if sign == "$"
+        and pattern[at + 1 : at + 2] not in ("", ")", "|")
+        or sign == "^"
+        and at
+        and pattern[at - 1] not in "(|:"
+    ]
+    meant = "".join(sign for at, sign in enumerate(pattern) if at not in inside)
+    return "" if not inside or misses_anchors(meant) else meant
 
 
 # -- the pattern that was meant --------------------------------------------------------------------

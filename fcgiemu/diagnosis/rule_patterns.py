@@ -152,6 +152,7 @@ def _syntax(rule: Rule, pattern: str) -> Iterator[Finding]:
         yield from _unanchored(rule, pattern)
     for text, span in [(pattern, rule.span), *texts]:
         yield from _branches(rule, text.strip(), span)
+        yield from _anchors(rule, text.strip(), span)
 
 
 def _other_syntax(rule: Rule, texts: Sequence[tuple[str, Span]]) -> Iterator[Finding]:
@@ -273,6 +274,13 @@ def anchored(rule: Rule) -> str:
         rule.action.type == "Redirect" and "{" not in url and re.fullmatch(r"[\w-]+", pattern)
     )
     return f"^{pattern}/?$" if is_whole else f"^{pattern}"
+
+
+def _anchors(rule: Rule, pattern: str, span: Span) -> Iterator[Finding]:
+    """A pattern with an anchor inside, which matches nothing."""
+    meant = rewrite_patterns.with_anchors(pattern)
+    if meant and rewrite_patterns.misses_anchors(pattern):
+        yield finding("rewrite-anchor-inside", span, rule=rule.name, pattern=pattern, meant=meant)
 
 
 def _branches(rule: Rule, pattern: str, span: Span) -> Iterator[Finding]:
