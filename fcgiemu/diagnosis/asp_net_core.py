@@ -121,8 +121,10 @@ def _first_version(member: Member, span: Span | None) -> Iterator[Finding]:
     files = [*folder.glob("*.*proj"), *folder.glob("*.runtimeconfig.json")]
     found = (_FRAMEWORK.search(text_if_readable(file)) for file in files)
     version = next((int(one[1] or one[2]) for one in found if one), None)
-    if version is None or version > 2:
-        yield finding("aspnetcore-first-version", span, severity="" if version else "info")
+    if version is None:
+        yield finding("aspnetcore-first-version/unknown", span, severity="info")
+    elif version > 2:
+        yield finding("aspnetcore-first-version", span)
 
 
 #: Programs that are not of .NET.

@@ -199,7 +199,8 @@ def _of_configuration(site: Site, effective: Effective, file: ConfigFile) -> Ite
     own = [rule for rule in compiled.rules if rule.span.file == file.name]
     outside = folder_rules.outside(site, effective, file) if own else ()
     found += taken_paths.findings(site, own)
-    found += rewrite_rules.findings(compiled.rules, own, outside) if own else []
+    above = folder_rules.above(site, file) if own else ()
+    found += rewrite_rules.findings(compiled.rules, own, outside, above) if own else []
     at_root = configuration_files.names(site.path) if own else ()
     known = {variable.name.upper() for rule in compiled.rules for variable in rule.variables}
     for rule in own:

@@ -48,6 +48,17 @@ def names(folder: Path) -> frozenset[str]:
         return frozenset()
 
 
+#: Files and folders in the root of a site of ASP.NET.
+_ASP_NET = re.compile(
+    r"(?i).*\.(?:as[pcmh]x|asax|cshtml|vbhtml|csproj|vbproj|sln)|bin|app_\w+|views|controllers"
+)
+
+
+def runs_asp_net(folder: Path) -> bool:
+    """Whether the root of a site holds what ASP.NET runs."""
+    return any(_ASP_NET.fullmatch(entry.name) for entry in folder.iterdir())
+
+
 def has_python(application: Application, others: Collection[Path] = ()) -> bool:
     """Whether the folder holds an application at all, and not its web.config alone; what lies in
     the folders of ``others`` does not count.

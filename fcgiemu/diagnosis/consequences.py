@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterator, Sequence
 
 from ..catalogue.findings import Finding
+from ..rewrite.pattern import capture_count
+from ..rewrite.pattern_errors import PatternError
 from ..rewrite.rule import Rule
 from . import condition_sets, rewrite_conditions
 from .rule_kinds import is_for_start
@@ -34,7 +36,6 @@ _OF_REFUSED = frozenset(
         "rewrite-anchor",
         "rewrite-backslash",
         "rewrite-leading-slash",
-        "rewrite-set-of-letters",
         "rewrite-slash-inside",
         "rewrite-unanchored",
         "rewrite-unescaped-dot",
@@ -47,6 +48,7 @@ def left_out(found: Sequence[Finding], rules: Sequence[Rule]) -> Iterator[Findin
     """The findings of a file with these rules, without those that follow from others."""
     starts = {one.span for one in found if one.code == "rewrite-start-page"}
     refused = {one.span for one in found if one.code == "rewrite-bad-pattern"}
+    refused |= {rule.span for rule in (rules if refused else ()) if not _is_valid(rule)}
     impossible = {one.span for one in found if one.code == _IMPOSSIBLE}
     followed = {
         span
@@ -64,6 +66,15 @@ def left_out(found: Sequence[Finding], rules: Sequence[Rule]) -> Iterator[Findin
         follows = is_of_refused or is_of_impossible or is_of_scheme or is_of_start
         if one.span is None or not follows:
             yield one
+
+
+def _is_valid(rule: Rule) -> bool:
+    """Whether the pattern of a rule itself is one that IIS takes."""
+    try:
+        capture_count(rule.pattern or "", rule.pattern_syntax, rule.ignore_case)
+    except PatternError:
+        return False
+    return True
 
 
 def is_impossible(rule: Rule) -> bool:

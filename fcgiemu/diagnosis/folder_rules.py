@@ -41,12 +41,20 @@ def findings(
     is the root for its visitors.
     """
     place = _location(effective, file)
-    led = set(map(leads_into, effective.view(inbound).rules)) if own else ()
+    rules = [*above(site, file), *effective.view(inbound).rules] if own else []
+    led = set(map(leads_into, rules))
     for rule in own:
         if rule.base.lower() not in led:
             yield from _of_rule(site, rule)
         if place and rule.span not in outside:
             yield from _of_location(rule, place)
+
+
+def above(site: Hosting, file: ConfigFile) -> Sequence[Rule]:
+    """The rules of the folder above that of a file."""
+    if not file.directory:
+        return ()
+    return site.effective(file.directory.rpartition("/")[0] or "/").view(inbound).rules
 
 
 def outside(site: Hosting, effective: Effective, file: ConfigFile) -> Container[Span]:

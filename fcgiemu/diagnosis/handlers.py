@@ -70,7 +70,10 @@ def findings(effective: Effective, file: ConfigFile) -> Iterator[Finding]:
                 )
         if (lack_of := _without_module(item, file)) is not None:
             yield lack_of
-        if "FastCgiModule" in item.text("modules"):
+        other = script_processor.other_module(item)
+        if other is not None:
+            yield other
+        elif "FastCgiModule" in item.text("modules"):
             yield from script_processor.lacks(item, misspelt)
         names = re.findall(r"%(\w[\w().-]*)%", item.text("scriptProcessor").partition("|")[0])
         stands_for = _STANDS_FOR.search(item.text("scriptProcessor")) is not None
@@ -108,8 +111,7 @@ def _module_for(processor: str, words: str, file: ConfigFile) -> str:
     that cannot be told.
     """
     if processor:
-        is_cgi, is_isapi = "%s" in processor, processor.lower().endswith(".dll")
-        return "CgiModule" if is_cgi else "IsapiModule" if is_isapi else "FastCgiModule"
+        return script_processor.module_for(processor)
     known = ("iisnode", "httpPlatformHandler", "AspNetCoreModuleV2", "StaticFileModule")
     for module, section in zip(known, ("iisnode", "httpPlatform", "aspNetCore", ""), strict=True):
         is_named = module.lower().removesuffix("module").removesuffix("modulev2") in words.lower()
@@ -149,7 +151,17 @@ def _unmatched(item: Node) -> Iterator[Finding]:
                     f"handler-path/{form}", item.span, handler=name, path=path, meant=meant
                 )
                 break
-    if verb != verb.upper():
+    if re.fullmatch(r"(?i)[a-z]+(?:\s*[;|/+ ]\s*[a-z]+)+", verb.strip()):
+        meant = ",".join(re.findall(r"[A-Z]+", verb.upper()))
+        yield finding(
+            "handler-verb/separator",
+            item.span,
+            severity="warning",
+            handler=name,
+            verb=verb,
+            meant=meant,
+        )
+    elif verb != verb.upper():
         meant = verb.upper()
         yield finding("handler-verb", item.span, handler=name, verb=verb, meant=meant)
 

@@ -22,7 +22,7 @@ from ..catalogue import finding
 from ..catalogue.findings import Finding, Span
 from ..files import read_text, text_if_readable
 from ..modules.http_platform import PORT_VARIABLE, HttpPlatform
-from ..programs.interpreters import Program
+from ..programs.interpreters import ON_SERVER, Program
 from ..programs.process_command import log_file
 from ..programs.windows_paths import inferred, is_ours, path_pairs
 from ..site import Site
@@ -147,6 +147,9 @@ def suspicions(
     yield from _fixed_port(settings, span)
     yield from _deaf(site, application, settings, span)
     yield from _forks(application, settings, span)
+    if re.search(r"(?i)\bwfastcgi\b", settings.arguments):
+        module, _, name = likely_handler(application.path).rpartition(".")
+        yield finding("platform-wfastcgi", span, application=f"{module}:{name}")
     yield from _log_folder(site, application, settings, span)
 
 
@@ -161,6 +164,18 @@ def _program(settings: HttpPlatform, span: Span | None) -> Iterator[Finding]:
         yield finding(f"platform-unix-program{form}", span, path=path, meant=meant)
     elif words is not None:
         yield finding("platform-program", span, path=path, program=words[1], rest=words[2])
+    elif runner := next((run for end, run in _RUNNERS if path.lower().endswith(end)), ""):
+        rest = f"{path} {settings.arguments}".strip()
+        yield finding("platform-program/script", span, path=path, program=runner, rest=rest)
+
+
+#: Scripts, which Windows does not start as it does programs -> what runs them.
+_RUNNERS = (
+    (".py", ON_SERVER + "\\python.exe"),
+    (".js", "node.exe"),
+    (".mjs", "node.exe"),
+    (".ps1", "powershell.exe"),
+)
 
 
 #: What has a server watch its files: a second process that IIS does not know.
@@ -312,6 +327,24 @@ def _deaf(
     code = read_text(path)
     if _LISTENS.search(code) and not _READS.search(code):
         yield finding("platform-no-port/script", span, script=script)
+    elif _LISTENS.search(code) and (name := _unset_port(code, settings)):
+        yield finding("platform-no-port/variable", span, script=script, name=name)
+
+
+#: A variable that a script reads.
+_VARIABLE = re.compile(r"(?:environ(?:\.get)?|getenv)\s*[\[(]\s*['\"](\w+)['\"]")
+
+
+def _unset_port(code: str, settings: HttpPlatform) -> str:
+    """The variable that a script reads its port from, where nothing sets it; "" where the port may
+    come otherwise.
+    """
+    names = {name.upper() for name in _VARIABLE.findall(code)}
+    asked = [name for name in sorted(names) if _PORT_NAME.fullmatch(name)]
+    given = {name.upper() for name, _ in settings.environment}
+    told = PORT_VARIABLE in settings.arguments.upper() or PORT_VARIABLE in code
+    is_known = told or given & set(asked) or re.search(r"argv|argparse|click|typer", code)
+    return "" if is_known or not asked else asked[0]
 
 
 def _forks(

@@ -108,8 +108,10 @@ def _of_processor(
         meant = escape(processor.replace(path, f'"{path}"'))
         start = path.partition(" ")[0]
         yield finding("handler-unquoted-blank", span, path=path, start=start, meant=meant)
-    elif not arguments and (
-        match := re.match(r"(?i)(.+?\.exe)(?:\s+|\s*([;,])\s*)(\S.*)", full_path)
+    elif (
+        not arguments
+        and "%s" not in full_path
+        and (match := re.match(r"(?i)(.+?\.exe)(?:\s+|\s*([;,])\s*)(\S.*)", full_path))
     ):
         yield finding(
             f"handler-no-bar{'/sign' if match[2] else ''}",

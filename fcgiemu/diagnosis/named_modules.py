@@ -134,6 +134,9 @@ def _handler_name(name: str, value: str, span: Span, folder: Path) -> Finding | 
             plain = value.removesuffix("()")
             return finding("settings-handler-name/call", span, name=name, value=value, meant=plain)
         return None
+    plain = re.sub(r"\.{2,}", ".", value.strip(".\"'"))
+    if plain != value and re.fullmatch(r"\w+(?:\.\w+)+(?:\(\))?", plain):
+        return finding("settings-handler-name/sign", span, name=name, value=value, meant=plain)
     module, _, function = value.rpartition(".")
     if value in _PACKAGED_FACTORIES:
         return finding(

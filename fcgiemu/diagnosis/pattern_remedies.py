@@ -12,7 +12,7 @@ from ..rewrite.rule import Rule
 from .condition_remedies import SCHEME, attributes
 
 #: Where the query begins in a pattern.
-_MARK = re.compile(r"\\\?|\[\?\]|[?&](?=[\w-]+=)")
+_MARK = re.compile(r"\\\?|\[(?:\\?[?&]){1,2}\]|[?&](?=[\w-]+=)")
 #: A host at the start of a pattern, up to its slash.
 _HOST = re.compile(r"\^?((?:\([^()]*\)[?]?|[^/()\\]|\\[^/])+?)(?:\\?/|\$?$)")
 

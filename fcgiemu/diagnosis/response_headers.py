@@ -12,7 +12,7 @@ from pathlib import Path
 from ..catalogue import finding
 from ..catalogue.findings import Finding
 from ..config.reader import Element
-from .configuration_files import holds_files
+from .configuration_files import holds_files, runs_asp_net
 
 #: Headers that browsers and caches act on; one that is almost called so is misspelt.
 _KNOWN = {
@@ -38,8 +38,18 @@ _OF_OTHERS = {
 }
 
 
-def findings(section: Element, root: Element, folder: Path) -> Iterator[Finding]:
-    """Findings about a section of a file of the site in ``folder``."""
+#: Headers that say of one response what it is: no two responses need the same.
+_OF_ONE = frozenset(
+    "content-type content-encoding content-length content-range transfer-encoding location".split()
+)
+
+
+def findings(
+    section: Element, root: Element, folder: Path, is_for_all: bool = False
+) -> Iterator[Finding]:
+    """Findings about a section of a file of the site in ``folder``; ``is_for_all``: whether it is
+    for every response of the site.
+    """
     adds = [add for add in section.children if add.tag == "add"]
     values = {
         add.attributes.get("name", "").lower(): add.attributes.get("value", "").strip()
@@ -50,6 +60,8 @@ def findings(section: Element, root: Element, folder: Path) -> Iterator[Finding]
         yield from _name(add, name)
         yield from _value(add, name, value.strip())
         yield from _cors(add, name.lower(), value, values)
+        if name.lower() in _OF_ONE and is_for_all:
+            yield finding("static-header-everywhere", add.span, name=name, value=value)
     yield from _removed(section, root, values, folder)
 
 
@@ -91,11 +103,29 @@ def _transport_security(value: str) -> str:
 _QUOTED = r"self|none|unsafe-inline|unsafe-eval|strict-dynamic|unsafe-hashes|wasm-unsafe-eval"
 
 
+#: The directives of a policy.
+_DIRECTIVES = """base-uri block-all-mixed-content child-src connect-src default-src fenced-frame-src
+    font-src form-action frame-ancestors frame-src img-src manifest-src media-src navigate-to
+    object-src plugin-types prefetch-src referrer reflected-xss report-to report-uri
+    require-sri-for require-trusted-types-for sandbox script-src script-src-attr script-src-elem
+    style-src style-src-attr style-src-elem trusted-types upgrade-insecure-requests
+    worker-src""".split()
+
+
+def _directive(part: str) -> str:
+    """A part of a policy with its directive spelled right, as far as a near one is known."""
+    name, blank, rest = part.partition(" ")
+    near = get_close_matches(name.lower(), _DIRECTIVES, 1, 0.8)
+    is_known = name.lower() in _DIRECTIVES or not near
+    return (name if is_known else near[0]) + blank + rest
+
+
 def _content_policy(value: str) -> str:
     parts = [
         part.strip() for part in re.split(r";|,(?=\s*[a-z]+-(?:src|uri|ancestors|action)\b)", value)
     ]
-    right = (re.sub(r"^([a-z-]+)\s*[:=]\s*", r"\1 ", part) for part in parts if part)
+    parted = (re.sub(r"^([a-z-]+)\s*[:=]\s*", r"\1 ", part) for part in parts if part)
+    right = (re.sub(r"(?<=\s)(https?|wss?)//", r"\1://", _directive(part)) for part in parted)
     made = [re.sub(rf"(?<=\s)(?:{_QUOTED})(?=\s|$)", r"'\g<0>'", part) for part in right]
     end = ";" if value.endswith(";") else ""
     return (
@@ -132,6 +162,8 @@ def _cache_control(value: str) -> str:
     for word, sign, text in words:
         near = get_close_matches(word.lower().replace("_", "-"), _CACHE_WORDS, 1, 0.8)
         name = word if word.lower() in _CACHE_WORDS or not near else near[0]
+        if name.lower() in ("max-age", "s-maxage"):
+            text = _seconds(text) or text
         made.append(f"{name}={text}" if sign else name)
     plain = [word + sign + text for word, sign, text in words]
     is_parted = re.search(r"[;]|[\w\"]\s+\w", value) is None
@@ -160,10 +192,37 @@ def _referrer_policy(value: str) -> str:
     )
 
 
-def _max_age(value: str) -> str:
-    found = re.fullmatch(r"(\d+)\s*([smhd])\w*", value.lower())
-    units = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+def _seconds(text: str) -> str:
+    """A number with a unit of time in seconds; "" for another text."""
+    found = re.fullmatch(r"(\d+)\s*(mo|[smhdwy])\w*", text.lower())
+    units = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800, "mo": 2592000, "y": 31536000}
     return str(int(found[1]) * units[found[2]]) if found else ""
+
+
+#: A feature and who may use it, as Permissions-Policy has them.
+_FEATURE = re.compile(r"[\w-]+=(?:\*|self|\([^()]*\))(?:;.*)?")
+
+
+def _permissions(value: str) -> str:
+    """A policy with the syntax of Feature-Policy, in that of Permissions-Policy."""
+    parts = [part.strip() for part in re.split(r"[;,](?![^(]*\))", value) if part.strip()]
+    if all(map(_FEATURE.fullmatch, parts)):
+        return ", ".join(parts) if ";" in value else value
+    made = []
+    for part in parts:
+        found = re.fullmatch(r"([a-z-]+)(?:\s*[=:]\s*|\s+)(.+)", part)
+        if found is None:
+            return ""
+        words = re.findall(r"\*|https?://[\w.*:-]+|\w+", found[2])
+        who = " ".join(f'"{word}"' if "://" in word else word for word in words if word != "none")
+        made.append(f"{found[1]}={'*' if who == '*' else f'({who})'}")
+    return ", ".join(made)
+
+
+def _protection(value: str) -> str:
+    found = re.fullmatch(r"(?i)1[\s,;]*(?:mode\s*[=:]\s*block)?;?", value)
+    is_right = re.fullmatch(r"(?i)[01]|1;\s*(?:mode=block|report=\S+);?|0;.*", value)
+    return "1; mode=block" if found and not is_right else ""
 
 
 _CORRECTED: dict[str, Callable[[str], str]] = {
@@ -176,7 +235,9 @@ _CORRECTED: dict[str, Callable[[str], str]] = {
     "access-control-allow-methods": _listed,
     "access-control-allow-headers": _listed,
     "access-control-expose-headers": _listed,
-    "access-control-max-age": _max_age,
+    "access-control-max-age": _seconds,
+    "permissions-policy": _permissions,
+    "x-xss-protection": _protection,
     "referrer-policy": _referrer_policy,
 }
 
@@ -215,21 +276,10 @@ def _removed(
         is_empty = child.tag == "add" and not child.attributes.get("value", "").strip()
         if not form or not (child.tag == "remove" or is_empty) or _is_done(form, root):
             continue
-        if form != "server" and holds_files(folder) and not _runs_asp_net(folder):
+        if form != "server" and holds_files(folder) and not runs_asp_net(folder):
             continue  # nothing adds it: no header to take away
         if child.tag == "add" or name.lower() not in values:
             yield finding(f"static-header-stays/{form}", child.span, name=name)
-
-
-#: Files and folders in the root of a site of ASP.NET.
-_ASP_NET = re.compile(
-    r"(?i).*\.(?:as[pcmh]x|asax|cshtml|vbhtml|csproj|vbproj|sln)|bin|app_\w+|views|controllers"
-)
-
-
-def _runs_asp_net(folder: Path) -> bool:
-    """Whether the root of a site holds what ASP.NET runs."""
-    return any(_ASP_NET.fullmatch(entry.name) for entry in folder.iterdir())
 
 
 def _is_done(form: str, root: Element) -> bool:

@@ -262,6 +262,8 @@ def _misfit(name: str, condition: Condition, syntax: str) -> tuple[str, str] | N
         return "query", rest
     if name == "QUERY_STRING" and is_regex and first == {"&"}:
         return "query-between", re.sub(r"^\^&", "(?:^|&)", written)
+    if name in _URLS | _QUERY and "&amp;" in written:
+        return "entity", written.replace("&amp;", "&")
     if name == "QUERY_STRING" and is_regex and (meant := _from_first(condition, written)):
         return "query-first", meant
     asked = _MARK_BEFORE_QUERY.search(written) if is_regex and name in _URLS | _QUERY else None
@@ -279,6 +281,8 @@ def _misfit(name: str, condition: Condition, syntax: str) -> tuple[str, str] | N
             if name not in _WITH_QUERY and rewrite_patterns.needs(pattern, "?")
             else None
         )
+    if name in ("HTTP_HOST", "SERVER_NAME") and _has_capitals(condition, written):
+        return "host-case", written.lower()
     if name in ("HTTP_HOST", "SERVER_NAME") and rewrite_patterns.needs(pattern, "/"):
         return "host", ""
     if name in ("HTTP_HOST", "SERVER_NAME") and re.search(r":(?:80|443)\$?$", pattern):
@@ -330,6 +334,14 @@ def _from_first(condition: Condition, pattern: str) -> str:
     text = sample_requests.example(query, "x") if meant != pattern else None
     is_new = text is not None and condition.matcher is not None and not condition.matcher(text)
     return meant if is_new else ""
+
+
+def _has_capitals(condition: Condition, pattern: str) -> bool:
+    """Whether a pattern for a host fits one in capitals alone."""
+    if condition.ignore_case or condition.matcher is None or not re.search("[A-Z]", pattern):
+        return False
+    text = sample_requests.example(pattern, "x") if not re.search(r"\\[A-Z]", pattern) else None
+    return text is not None and condition.matcher(text.lower()) is None
 
 
 #: A question mark behind a path and before a parameter, or behind the extension of a script and

@@ -18,14 +18,18 @@ from .rule_order import Before
 
 
 def findings(
-    everything: Sequence[Rule], own: Sequence[Rule], outside: Container[Span] = ()
+    everything: Sequence[Rule],
+    own: Sequence[Rule],
+    outside: Container[Span] = (),
+    above: Sequence[Rule] = (),
 ) -> list[Finding]:
     """Findings about the rules ``own`` of one file, which stand among ``everything`` that its
-    folder has; ``outside`` are the places of those that a <location> of it inherits.
+    folder has; ``outside`` are the places of those that a <location> of it inherits, ``above`` the
+    rules of the folder above.
     """
     found = []
     mine = set(map(id, own))
-    before, leaves_files = Before(outside), False
+    before, leaves_files = Before(outside, above), False
     for rule in everything:
         if id(rule) in mine:
             if rule.page_rule is None:

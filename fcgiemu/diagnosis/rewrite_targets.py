@@ -66,7 +66,7 @@ def _query(rule: Rule, url: str, to_node: bool) -> Iterator[Finding]:
         and _tests(rule, "{QUERY_STRING}")
         and not rule.conditions[-1].negate
         and rule.conditions[-1].input.source.strip().upper() == "{QUERY_STRING}"
-        and re.search(r"\?.*\{C:[1-9]\}", url)
+        and re.search(r"\?.*\{C:\d\}", url)
     )
     if re.search(r"\{(?:REQUEST_URI|UNENCODED_URL|HTTP_URL)\}", url) or re.search(
         r"\?.*\{QUERY_STRING\}", url

@@ -33,10 +33,11 @@ _MOST_IDLE = 20
 class Before:
     """The rules before one that stop, by what every URL begins with that they take and by what else
     they ask, and the rewrites that do not stop. ``outside`` are the places of those that a
-    <location> inherits from the rest of its file.
+    <location> inherits from the rest of its file. ``above`` are the rules of the folder above,
+    whether this one inherits or removes them.
     """
 
-    def __init__(self, outside: Container[Span] = ()) -> None:
+    def __init__(self, outside: Container[Span] = (), above: Sequence[Rule] = ()) -> None:
         self._outside = outside
         self._stopping: dict[tuple[str, str, _Asked], list[tuple[int, Rule]]] = {}
         #: Folder of rules that stop -> the lengths of what their URLs begin with.
@@ -47,6 +48,8 @@ class Before:
         self._leading: dict[str, Rule] = {}
         self._with_page: set[str] = set()
         self._count = 0
+        for rule in above:
+            self._lead(rule)
 
     def overwritten(self, rule: Rule) -> Iterator[Finding]:
         """That a rule for every URL replaces what earlier rewrites have made, which do not stop; it
@@ -100,10 +103,7 @@ class Before:
         self._count += 1
         if rule.page_rule is not None:
             return
-        if folder := leads_into(rule):
-            self._leading.setdefault(folder, rule)
-        elif folder := page_of(rule):
-            self._with_page.add(folder)
+        self._lead(rule)
         if rule.action.type == "None" and not (rule.stop_processing or rule.variables):
             self._idle = [*self._idle[-_MOST_IDLE:], rule]
         if rule.action.type == "Rewrite" and not rule.stop_processing:
@@ -113,6 +113,12 @@ class Before:
             key = (rule.base, "" if rule.negate else rule.prefix.lower(), _need(rule))
             self._stopping.setdefault(key, []).append((self._count, rule))
             self._lengths.setdefault(rule.base, set()).add(len(key[1]))
+
+    def _lead(self, rule: Rule) -> None:
+        if folder := leads_into(rule):
+            self._leading.setdefault(folder, rule)
+        elif folder := page_of(rule):
+            self._with_page.add(folder)
 
     def findings(self, rule: Rule) -> Iterator[Finding]:
         """That an earlier rule takes every URL this one would match, or leads all into the folder
@@ -325,11 +331,20 @@ _DENIES = re.compile(
 )
 
 
+#: Patterns for URLs of which none is that of a file.
+_OF_PROGRAMS = re.compile(
+    r"(?i)\^?\(?(?:api|graphql|odata|rest|signalr|hubs?|swagger|oauth|ws|socket\\?\.io)(?:\\?/|\(|\$|$)"
+)
+
+
 def _is_about_files(rule: Rule) -> bool:
     """Whether a rule may be meant for the URLs of existing files, as one that denies them, or does
     nothing.
     """
     url = rule.action.url.source if rule.action.url is not None else ""
+    tests = [one for one in rule.conditions if one.match_type != "Pattern"]
+    if is_for_maintenance(rule) or _OF_PROGRAMS.match(rule.pattern or "") and not tests:
+        return False
     return (
         rule.action.type in ("None", "CustomResponse", "AbortRequest")
         or url in SAME

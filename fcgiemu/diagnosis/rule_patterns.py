@@ -32,7 +32,8 @@ def findings(rule: Rule) -> Iterator[Finding]:
         )
     if is_for_start(rule):
         yield finding("rewrite-start-page", rule.span, rule=rule.name, pattern=pattern)
-    if re.search(r"\\\?[\w-]+=|^\^?\(?https?\??\)?:", pattern) and not rule.negate:
+    needs_mark = is_regex and rewrite_patterns.needs(pattern, "?")
+    if not rule.negate and (needs_mark or _MORE.search(pattern)):
         yield _more_than_path(rule, pattern)
     if not rule.negate and (meant := decoded(pattern)):
         yield finding(
@@ -60,6 +61,10 @@ def findings(rule: Rule) -> Iterator[Finding]:
             plain=pattern.lstrip("/"),
         )
     yield from _syntax(rule, pattern)
+
+
+#: A query or a scheme in a pattern.
+_MORE = re.compile(r"\\\?[\w-]+=|\[\\?[?&]\\?[?&]\][\w-]+=|^\^?\(?https?\??\)?:")
 
 
 def _more_than_path(rule: Rule, pattern: str) -> Finding:
@@ -273,7 +278,10 @@ def anchored(rule: Rule) -> str:
     is_whole = (
         rule.action.type == "Redirect" and "{" not in url and re.fullmatch(r"[\w-]+", pattern)
     )
-    return f"^{pattern}/?$" if is_whole else f"^{pattern}"
+    if not is_whole:
+        return f"^{pattern}"
+    is_own = urlsplit(url).path.strip("/").lower() == pattern.lower()
+    return f"^{pattern}$" if is_own else f"^{pattern}/?$"
 
 
 def _anchors(rule: Rule, pattern: str, span: Span) -> Iterator[Finding]:

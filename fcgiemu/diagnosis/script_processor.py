@@ -36,6 +36,42 @@ _RELATIVE = re.compile(
 )
 
 
+def module_for(processor: str) -> str:
+    """The module that a scriptProcessor is for: %s stands for the script of CGI, and .dll is the
+    suffix of ISAPI.
+    """
+    program, arguments = split_processor(processor)
+    if re.search(r"%[sS]\b", processor):
+        return "CgiModule"
+    is_isapi = not arguments and program.lower().endswith(".dll")
+    return "IsapiModule" if is_isapi else "FastCgiModule"
+
+
+def other_module(item: Node) -> Finding | None:
+    """That a scriptProcessor is for another of the three modules than the one that is named."""
+    module, processor = item.text("modules").strip(), item.text("scriptProcessor")
+    meant = module_for(processor)
+    is_fast = meant == "FastCgiModule"
+    if module not in ("FastCgiModule", "CgiModule", "IsapiModule") or meant == module:
+        return None
+    if not processor or is_fast and not re.search(r"(?i)\||wfastcgi|php-cgi", processor):
+        return None  # CGI without %s, and DLLs behind variables
+    return finding(
+        "handler-other-module",
+        item.span,
+        handler=item.text("name"),
+        module=module,
+        processor=processor,
+        meant=meant,
+    )
+
+
+def _run_by(program: str) -> str:
+    """The scriptProcessor that runs a wfastcgi.py with the Python that it is of."""
+    folder = re.match(r"(?i)(.+?)\\(?:Lib\\site-packages|Scripts)\\wfastcgi\.py$", program)
+    return f"{folder[1]}\\python.exe|{program}" if folder else EXAMPLE.split('"')[1]
+
+
 def lacks(item: Node, misspelt: Container[Span | None]) -> Iterator[Finding]:
     """What a scriptProcessor lacks by its text; of one that is ``misspelt`` that has been said."""
     name, processor = item.text("name"), item.text("scriptProcessor")
@@ -44,6 +80,9 @@ def lacks(item: Node, misspelt: Container[Span | None]) -> Iterator[Finding]:
         return
     if not program:
         yield finding("handler-no-processor", item.span, handler=name, example=EXAMPLE)
+    elif not arguments and re.search(r"(?i)\.pyw?$", program):
+        meant = _run_by(program)
+        yield finding("handler-script-alone", item.span, handler=name, program=program, meant=meant)
     elif _RELATIVE.fullmatch(program):
         example = EXAMPLE_PHP if "php" in program.lower() else EXAMPLE
         yield finding(

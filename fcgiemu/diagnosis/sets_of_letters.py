@@ -18,9 +18,9 @@ from .rewrite_patterns import escaped
 #: A set that holds one letter twice, as nobody writes who means a set.
 _SET = re.compile(r"\[\^?([A-Za-z]{3,})(?:\\?\.)?\]")
 #: A set that holds alternatives or a group, as nobody writes who means a set.
-_CHOICE = re.compile(r"\[\^?(\([A-Za-z|]{2,}\)|[A-Za-z]{2,}(?:\|[A-Za-z]{2,})+)\]")
+_CHOICE = re.compile(r"\[\^?(\([A-Za-z|]{2,}\)|\\?\.?[A-Za-z]{2,}(?:\|\\?\.?[A-Za-z]{2,})+)\]")
 #: A set of all but a word: a name, an extension, a path.
-_ALL_BUT = re.compile(r"\[\^((?:\\?[/.])?[A-Za-z]{2,}(?:\\?[./-][A-Za-z]{2,})*(?:\\?[/.*])?)\]")
+_ALL_BUT = re.compile(r"\[[\^!]((?:\\?[/.])?[A-Za-z]{2,}(?:\\?[./-][A-Za-z]{2,})*(?:\\?[/.*])?)\]")
 #: Words of URLs whose letters alone do not show that they are words.
 _WORDS = frozenset(
     """admin api app asp aspx auth bin blog cdn cgi css dev doc docs font fonts home html icon icons
@@ -66,7 +66,7 @@ def _meant(
             meant = _without_word(pattern, found, word, name)
             return word, found[0], f"{attribute}={quoteattr(meant)}"
     for found in [*_SET.finditer(pattern), *_CHOICE.finditer(pattern), *_ALL_BUT.finditer(pattern)]:
-        if _is_word(found[1].lower()) or _is_negated(found) and _is_path(found[1], names):
+        if _is_word(found[1].lower()) or _is_path(found[1], names):
             meant = f"{attribute}={quoteattr(_with_words(pattern, found, name))}"
             if _is_negated(found):  # a set of all other letters, which a word cannot be
                 meant += f' negate="{str(not negate).lower()}"'
@@ -126,7 +126,7 @@ def _without_word(pattern: str, found: re.Match[str], word: str, name: str) -> s
 
 def _with_words(pattern: str, found: re.Match[str], name: str) -> str:
     """A pattern with the words that a set of letters was meant to be."""
-    words = found[1].strip("()").split("|")
+    words = re.sub(r"[().\\]", "", found[1]).split("|")
     head, tail = pattern[: found.start()], pattern[found.end() :]
     tail = _QUANTIFIER.sub("", tail, count=1) if _QUANTIFIER.match(tail) else tail
     if all(map(_EXTENSION.fullmatch, words)):

@@ -18,6 +18,7 @@ from ..config import meant_names
 from ..config.file import ConfigFile
 from ..config.reader import Element
 from . import client_cache, mime_maps, response_headers, written_secrets
+from .configuration_files import holds_files, runs_asp_net
 
 #: Elements of the top level whose names people write in another case, and lose all that they hold.
 _TOP = {
@@ -62,11 +63,19 @@ def findings(file: ConfigFile, folder: Path) -> Iterator[Finding]:
     for tag in _COLLECTIONS:
         for element in known.get(tag, ()):
             yield from _taken_away(element)
-    yield from _aspnet(file.root)
+    yield from _aspnet(file.root, folder)
     yield from _integrated(file.root)
     yield from _request_length(file.root)
+    inside = [
+        part
+        for place in file.root.iter("location")
+        for part in place.iter("customHeaders")
+        if place.attributes.get("path", ".") not in ("", ".")
+    ]
     for element in known.get("customHeaders", ()):
-        yield from response_headers.findings(element, file.root, folder)
+        is_inside = any(part is element for part in inside)
+        for_all = not file.directory and not is_inside
+        yield from response_headers.findings(element, file.root, folder, for_all)
     for element in known.get("requestFiltering", ()):
         yield from _filtering(element)
         yield from _allowed(element, file.directory, folder)
@@ -236,21 +245,27 @@ _PLACES = {
 }
 
 
-def _aspnet(root: Element) -> Iterator[Finding]:
-    """<authorization> of ASP.NET beside a handler for Python, which it guards only where managed
-    modules run for all requests (documented).
+def _aspnet(root: Element, folder: Path) -> Iterator[Finding]:
+    """Settings of ASP.NET beside a handler for Python, or for files: they act there only where
+    managed modules run for all requests (documented).
     """
     is_python = _runs_programs(root)
+    is_foreign = is_python or holds_files(folder) and not runs_asp_net(folder)
+    has_pages = any(part.find("error") is not None for part in root.iter("httpErrors"))
     is_managed = any(
         modules.attributes.get("runAllManagedModulesForAllRequests", "").lower() == "true"
         for modules in root.iter("modules")
     )
-    for web in root.iter("system.web") if is_python and not is_managed else ():
+    for web in root.iter("system.web") if is_foreign and not is_managed else ():
         for child in web.children:
             if child.tag == "authorization" and child.find("deny") is not None:
-                yield finding("config-aspnet-authorization", child.span)
-            elif child.tag == "customErrors" and (
-                child.find("error") is not None or "defaultRedirect" in child.attributes
+                form = "" if is_python else "/files"
+                yield finding(f"config-aspnet-authorization{form}", child.span)
+            elif (
+                child.tag == "customErrors"
+                and (child.find("error") is not None or "defaultRedirect" in child.attributes)
+                and child.attributes.get("mode", "").lower() != "off"
+                and not has_pages
             ):
                 yield finding("config-aspnet-setting/errors", child.span)
 

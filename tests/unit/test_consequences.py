@@ -50,6 +50,11 @@ ALONE: dict[str, tuple[Mapping[str, str], str, list[str]]] = {
         rule('<add input="{HTTP_HOST}" pattern="*.example.com" />', SECURE),
         ["rewrite-bad-pattern"],
     ),
+    "a pattern of a rule that is refused": (
+        {},
+        '<rule name="r"><match url="*.php" /><action type="Redirect" url="/b" /></rule>',
+        ["rewrite-bad-pattern"],
+    ),
     "hidden files alone": (PAGE, rule("", REWRITE), ["rewrite-hides-file"]),
     "an inverted test alone": (PAGE, rule(FILE, REWRITE), ["rewrite-inverted-test"]),
     "a loop alone": (

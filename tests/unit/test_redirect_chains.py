@@ -104,3 +104,9 @@ def test_keys_whose_values_are_keys(
     found = chains(tmp_path, MOVED, f'<rewriteMap name="Moved">{entries}</rewriteMap>')
     assert [one.severity for one in found.values()] == ["warning"] * bool(told)
     assert all(one.hint.startswith(told) for one in found.values()), found
+
+
+def test_a_key_that_leads_to_itself(tmp_path: Path) -> None:
+    entries = '<add key="/a" value="/a" />'
+    assert not chains(tmp_path, MOVED, f'<rewriteMap name="Moved">{entries}</rewriteMap>')
+    assert "redirect-loop" in {one.code for one in check(Site(tmp_path))}

@@ -289,6 +289,18 @@ def test_a_page_of_a_folder_that_every_url_is_led_into(
     assert served(tmp_path, "/site.css") == "public/site.css"
 
 
+@pytest.mark.parametrize("first", ["<clear />", '<remove name="{}" />'])
+def test_a_page_of_a_folder_that_removes_what_leads_to_it(tmp_path: Path, first: str) -> None:
+    into = rule("^(.*)$", rewrite("public/{R:1}"))
+    own = first.format(into.split('"')[1]) + rule("^(.*)$", rewrite("index.html"), NO_FILE)
+    write(tmp_path, IN_PUBLIC | {"web.config": rules(into), "public/web.config": rules(own)})
+    assert served(tmp_path, "/page") == ""
+    told = hints(tmp_path)["rewrite-never-reached"]
+    element = told.removeprefix("Write ").partition(" in the place of ")[0]
+    write(tmp_path, {"web.config": rules(element)})
+    assert hints(tmp_path) == {} and served(tmp_path, "/page") == "public/index.html"
+
+
 def test_other_rules_of_a_folder_that_every_url_is_led_into(tmp_path: Path) -> None:
     """Moved up they are for the URLs that clients ask for; with a page above, nothing is said."""
     into = rule("^(.*)$", rewrite("public/{R:1}"))
@@ -426,6 +438,9 @@ ORDER: dict[str, tuple[str, str, str]] = {
         ),
         FIRST,
     ),
+    "a 503": (FALLBACK, rule(".*", 'type="CustomResponse" statusCode="503"'), FIRST),
+    "an API that is left alone": (FALLBACK, rule("^api/", 'type="None"'), FIRST),
+    "files that are left alone": (FALLBACK, rule("^assets/", 'type="None"'), ""),
     "behind maintenance": (DOWN, FALLBACK, ""),
     "behind a 503": (rule(".*", 'type="CustomResponse" statusCode="503"'), FALLBACK, ""),
 }
@@ -839,9 +854,9 @@ MEANT: dict[str, tuple[Mapping[str, str], str, str, str]] = {
     ),
     "backslashes before letters with a meaning": (
         {},
-        rule(r"^files\docs\news\old.txt$", redirect("/new")),
+        rule(r"^files\docs\news\test.txt$", redirect("/new")),
         "rewrite-backslash",
-        r"Write '^files/docs/news/old.txt$'.",
+        r"Write '^files/docs/news/test.txt$'.",
     ),
     "backslashes before a group": (
         {},
