@@ -116,7 +116,8 @@ def _mime_types(site: Site) -> Iterator[Finding]:
             yield finding(
                 f"static-no-mime-type{form}",
                 None,
-                severity="info" if is_php else "",  # most servers with PHP map it for every site
+                # most servers with PHP map it for every site; scripts may read data by a built name
+                severity="info" if is_php or _may_be_read(site, path, extension) else "",
                 path=refused,
                 extension=extension,
                 type=mime_type,
@@ -139,6 +140,15 @@ def _is_read_by_a_script(site: Site, path: str) -> bool:
     """
     name = path.rpartition("/")[2].encode()
     return _is_named(site, name, _SCRIPTS) and not _is_named(site, name, _PAGES)
+
+
+def _may_be_read(site: Site, path: str, extension: str) -> bool:
+    """Whether data is more likely read by a script of the server: there are some, and no page names
+    the file.
+    """
+    if extension not in _DATA or _is_named(site, path.rpartition("/")[2].encode(), _PAGES):
+        return False
+    return any(place.lower().endswith(_SCRIPTS) for place in _files(site))
 
 
 def _is_named(site: Site, name: bytes, suffixes: tuple[str, ...]) -> bool:
