@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 #: Bytes of text that are counted at once, and where DuckDB is idle: it reads into buffers of 32 MB.
-CHUNK, LEAST_CHUNK = 64 << 20, 32 << 20
+CHUNK, LEAST_CHUNK = 96 << 20, 32 << 20
 #: Where more than a quarter of a chunk's requests are different, as much more is counted at once:
 #: most of them are in the next chunk too.
 _MANY, _TIMES = 0.25, 2
@@ -40,6 +40,8 @@ _NARROWEST = 10
 #: Of DuckDB, so that it can count two chunks at once.
 _MEMORY_OF_TWO = 400 << 20
 _ROWS = 10_000
+#: How many requests in tables or texts take the memory of one that the writer holds, at least.
+_AS_TEXT = 2
 #: White space beside the blank, where ``bytes.split`` would cut as well, and what IIS never writes.
 _ODD_BYTES = (b"\t", b"\x0b", b"\x0c", b"\x1f", b"\0")
 
@@ -131,7 +133,7 @@ class DuckDbEngine:
         """Hand over where much more is kept than the writer may hold, and it is not the same
         again.
         """
-        if self._rows > 2 * tally.writer.limit:
+        if self._rows > _AS_TEXT * tally.writer.limit:
             self._merge()
             if self._rows > tally.writer.limit:
                 self.hand_over(tally)
@@ -152,7 +154,7 @@ class DuckDbEngine:
     def hand_over(self, tally: Tally) -> None:
         """Hand the requests that are kept here to the writer, so many at a time as it may hold."""
         steps = 1
-        while self._rows > steps * tally.writer.limit and steps < SECTIONS:
+        while self._rows > steps * _AS_TEXT * tally.writer.limit and steps < SECTIONS:
             steps *= 2
         for step in range(steps if self._kept else 0):
             tables = [grouped.table for grouped in self._kept]
