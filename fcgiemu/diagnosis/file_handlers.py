@@ -40,6 +40,8 @@ def taken(
             if _SENDS_FILES.search(code):
                 return  # it is meant
             is_missed = _OF_DJANGO.search(code) is not None
+            if is_missed and not (paths := _asked(site, paths, code)):
+                return  # sources of its packages, which collectstatic brings elsewhere
             path = max(paths, key=lambda path: path.count("/") > 1)  # one in a folder, if there is
             remedies = _of_folder(site, name, [path]) or _of_file(item, item.span, path)
             chosen = first_that_works(site, remedies, partial(are_served, [path]))
@@ -65,6 +67,17 @@ _SENDS_FILES = re.compile(
 )
 #: Django, which sends files with runserver alone (documented).
 _OF_DJANGO = re.compile(r"\bget_[aw]sgi_application\b")
+
+
+#: Where pages of Django ask for files.
+_URLS = re.compile(r"^(?:STATIC|MEDIA)_URL\s*=\s*['\"]/?([^'\"]+)['\"]", re.MULTILINE)
+
+
+def _asked(site: Site, paths: Sequence[str], code: str) -> list[str]:
+    """The files that pages of Django ask for by their URLs."""
+    urls = [f"/{url.strip('/')}/" for url in _URLS.findall(code)] or ["/static/"]
+    base = site.application(paths[0]).url
+    return [path for path in paths if path.startswith(tuple(f"{base}{url}" for url in urls))]
 
 
 def _code(site: Site, path: str) -> str:

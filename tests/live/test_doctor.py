@@ -86,7 +86,7 @@ def test_all_is_well(tmp_path: Path) -> None:
         (
             {"WSGI_HANDLER": "app:application"},
             "has a colon",
-            "expects a dot there: app.application",
+            'Write value="app.application": wfastcgi expects a dot',
         ),
         (
             {"WSGI_HANDLER": "ptvs_virtualenv_proxy.py"},
@@ -122,11 +122,15 @@ def test_all_is_well(tmp_path: Path) -> None:
             "of type int, which cannot be called",
             "Name the application itself",
         ),
-        ({"WSGI_HANDLER": "app.py"}, "is a file name", "Write a dotted name: app.application"),
+        (
+            {"WSGI_HANDLER": "app.py"},
+            "is a file name",
+            'Write value="app.application": a dotted name',
+        ),
         (
             {"WSGI_HANDLER": "D:\\home\\site\\wwwroot\\app.py"},
             "is a file name",
-            "Write a dotted name: app.application",
+            'Write value="app.application": a dotted name',
         ),
         ({"WSGI_HANDLER": "app"}, "has no dot", "app.application"),
         ({}, "WSGI_HANDLER is not set", "app.application"),
@@ -153,7 +157,7 @@ def test_all_is_well(tmp_path: Path) -> None:
         (
             {"WSGI_HANDLER": "app.application", "PYTHONPATH": "a; b"},
             "' b', which has blanks around it",
-            "Remove the blanks",
+            "blanks beside the semicolons",
         ),
         (
             {"WSGI_HANDLER": "app.application", "PYTHONPATH": "E:\\lib"},
@@ -262,7 +266,7 @@ def test_no_web_config_and_no_handler(tmp_path: Path) -> None:
                 )
             },
             "The handler 'Python' has no scriptProcessor",
-            "Write one",
+            "Write scriptProcessor=",
         ),
     ],
 )

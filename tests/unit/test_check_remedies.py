@@ -261,6 +261,8 @@ NOT_FOLLOWED = {
     "config-encrypted-section": "The server's administrator has to do it.",
     "config-source": "The file has to lie elsewhere.",
     "config-unreadable/source": "The account's rights have to change.",
+    "config-aspnet-authorization/files": "Its elements are written otherwise there: a choice.",
+    "config-aspnet-setting/errors": "The pages have to be named anew, in another way.",
     "config-aspnet-authorization": "Its elements are written otherwise there: a choice.",
     "check-unknown-code": "A comment.",
 }

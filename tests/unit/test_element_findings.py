@@ -474,6 +474,8 @@ _DJANGO = "from django.core.wsgi import get_wsgi_application\napplication = get_
         (_DJANGO + "\nurlpatterns += static(settings.STATIC_URL, document_root=ROOT)", ""),
         ("app = FastAPI()\napp.mount('/static', StaticFiles(directory='static'))", ""),
         ("app = Flask(__name__)", "info"),
+        (_DJANGO + "\nSTATIC_URL = 'static/'", "warning"),
+        (_DJANGO + "\nSTATIC_URL = '/files/'", ""),
     ],
 )
 def test_who_sends_files(tmp_path: Path, code: str, severity: str) -> None:
