@@ -80,7 +80,7 @@ def lacks(item: Node, misspelt: Container[Span | None]) -> Iterator[Finding]:
         return
     if not program:
         yield finding("handler-no-processor", item.span, handler=name, example=EXAMPLE)
-    elif not arguments and re.search(r"(?i)\.pyw?$", program):
+    elif not arguments and re.search(r"(?i)^(?!.*\.exe\b).*\.pyw?$", program):
         meant = _run_by(program)
         yield finding("handler-script-alone", item.span, handler=name, program=program, meant=meant)
     elif _RELATIVE.fullmatch(program):

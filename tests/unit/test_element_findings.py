@@ -546,6 +546,10 @@ MODULES = [
         r'modules="FastCgiModule" scriptProcessor="C:\Py\Lib\site-packages\wfastcgi.py"',
         "handler-script-alone",
     ),
+    (
+        r'modules="FastCgiModule" scriptProcessor="C:\Py\python.exe C:\Py\wfastcgi.py"',
+        "handler-no-bar",
+    ),
 ]
 
 
