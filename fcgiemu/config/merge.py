@@ -462,7 +462,8 @@ class _Merger:
             owner = ""  # measured: a duplicate custom header fails every request
         is_served = self.section == "system.webServer/httpCompression"  # measured: it fails none
         same_file = present.span is not None and present.span.file == element.span.file
-        is_name = same_file and self.section in _NAMES_ARE_FREE
+        is_own = rules.remove is not None and rules.entry.name in ("rule", "add")
+        is_name = same_file and is_own and self.section in _NAMES_ARE_FREE
         form = "/served" if is_served else "/name" if is_name else "" if rules.remove else "/whole"
         self.findings.append(
             catalogue.finding(
