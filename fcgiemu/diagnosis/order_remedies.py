@@ -20,7 +20,7 @@ from ..rewrite import targets
 from ..rewrite.rule import Condition, Rule
 from .condition_remedies import attributes
 from .folder_rules import BUILT
-from .rewrite_patterns import escaped
+from .rewrite_patterns import as_regex, escaped
 from .rule_kinds import (
     SAME,
     goes_to,
@@ -43,11 +43,11 @@ _OF_A_FILE = re.compile(r"[^?{]*\.\w+(?:\?|$)")
 
 def is_page_of_a_folder(rule: Rule) -> bool:
     """Whether a rule gives all that is no file of its folder to one page: a front controller."""
-    is_for_all = is_universal(rule) or _NOT_EMPTY.fullmatch((rule.pattern or "").strip())
+    is_regex = rule.pattern_syntax == "ECMAScript"
+    is_not_empty = is_regex and _NOT_EMPTY.fullmatch((rule.pattern or "").strip()) is not None
     return (
         goes_to(rule) != ""
-        and bool(is_for_all)
-        and rule.pattern_syntax == "ECMAScript"
+        and (is_universal(rule) or is_not_empty)
         and not (rule.match_any or rule.negate)
         and not re.search(r"\{(?:C:|R:[2-9])", target(rule))
         and all(one.match_type != "Pattern" and one.negate for one in rule.conditions)
@@ -56,7 +56,7 @@ def is_page_of_a_folder(rule: Rule) -> bool:
 
 def moved_up(rule: Rule, earlier: Rule) -> Remedy:
     """The remedy for a rule of the folder that ``earlier`` leads every URL into."""
-    folder, own = rule.base[len(earlier.base) + 1 :], target(rule).lstrip("/")
+    folder, own = rule.base[len(earlier.base) + 1 :], target(rule).replace("\\", "/").lstrip("/")
     is_full = own.lower().startswith(f"{folder}/".lower())
     url = own if is_full else f"{folder}/{own}"
     public = leads_into(earlier)[len(earlier.base) + 1 :]
@@ -87,20 +87,21 @@ def _deeper(rule: Rule, base: str, public: str, url: str) -> str:
 
 def _with(rule: Rule, name: str, url: str, condition: str = "") -> str:
     """The XML of a rule for the URLs of another, with one condition more."""
-    conditions = "".join(map(_written, rule.conditions)) + condition
+    conditions = "".join(_written(one, rule.pattern_syntax) for one in rule.conditions) + condition
+    pattern = rule.pattern or ".*" if rule.pattern_syntax == "ECMAScript" else "^(.*)$"
     inner = f"<conditions>{conditions}</conditions>" if conditions else ""
     return (
         f"<rule {attributes(name=name, stopProcessing='true')}>"
-        f"<match {attributes(url=rule.pattern or '.*')} />{inner}"
+        f"<match {attributes(url=pattern)} />{inner}"
         f"<action {attributes(type='Rewrite', url=url)} /></rule>"
     )
 
 
-def _written(condition: Condition) -> str:
-    """The XML of a condition."""
+def _written(condition: Condition, syntax: str) -> str:
+    """The XML of a condition of a rule, for one with regular expressions."""
     asked = {"input": condition.input.source}
     asked |= (
-        {"pattern": condition.pattern}
+        {"pattern": as_regex(condition.pattern, syntax)}
         if condition.match_type == "Pattern"
         else {"matchType": condition.match_type}
     )

@@ -289,6 +289,20 @@ def test_a_page_of_a_folder_that_every_url_is_led_into(
     assert served(tmp_path, "/site.css") == "public/site.css"
 
 
+def test_a_page_behind_a_wildcard_that_leads_to_it(tmp_path: Path) -> None:
+    """The remedy has regular expressions."""
+    test = '<add input="{URL}" pattern="/public/*" negate="true" />'
+    wild = ' patternSyntax="Wildcard"'
+    into = rule("*", rewrite("public\\{R:1}"), test, more=wild)
+    own = rule("*", rewrite("index.html"), NO_FILE, more=wild)
+    write(tmp_path, IN_PUBLIC | {"web.config": rules(into), "public/web.config": rules(own)})
+    told = hints(tmp_path)["rewrite-never-reached"]
+    element = told.removeprefix("Write ").partition(" in the place of ")[0]
+    write(tmp_path, {"web.config": rules(element)})
+    assert hints(tmp_path) == {} and served(tmp_path, "/page") == "public/index.html"
+    assert served(tmp_path, "/site.css") == "public/site.css"
+
+
 @pytest.mark.parametrize("first", ["<clear />", '<remove name="{}" />'])
 def test_a_page_of_a_folder_that_removes_what_leads_to_it(tmp_path: Path, first: str) -> None:
     into = rule("^(.*)$", rewrite("public/{R:1}"))
