@@ -17,7 +17,9 @@ from ..rewrite.rule import Condition
 #: A host name in a pattern, with or without backslashes.
 _HOST = re.compile(r"(?:(?:[\w-]+|\*)\\?\.)+[A-Za-z][\w-]*|localhost|\{C:\d\}")
 #: A scheme at the start of a pattern, as people write it.
-SCHEME = re.compile(r"^\^?(?:\(\?:|\()?https?\??\)?(?:\|https?\))?:?(?:\\?/){2}", re.IGNORECASE)
+SCHEME = re.compile(
+    r"^\^?(?:\(\?:|\()*https?\??\)?(?:\|https?\))?:?(?:\\?/){2}(?:\)\??)?", re.IGNORECASE
+)
 #: Numbers of one part of an address that a pattern lists, at most.
 _MOST_NUMBERS = 64
 
@@ -56,6 +58,8 @@ def _host(pattern: str, is_regex: bool) -> str:
 def _exact(host: str, is_regex: bool) -> str:
     if not is_regex:
         return host.replace("\\", "")
+    if host == "localhost":
+        return r"^localhost(?::\d+)?$"  # a server to develop with seldom has the default port
     return "^" + re.sub(r"(?<!\\)\.", r"\\.", host) + "$"
 
 

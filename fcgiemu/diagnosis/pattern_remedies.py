@@ -22,7 +22,7 @@ def in_conditions(rule: Rule, pattern: str) -> str:
     that is not known.
     """
     is_regex = rule.pattern_syntax == "ECMAScript"
-    url = rule.action.url.source if rule.action.url is not None else ""
+    url = written = rule.action.url.source if rule.action.url is not None else ""
     if rule.match_any and rule.conditions or "{C:" in url:
         return ""
     mark = _MARK.search(pattern) if is_regex else re.search(r"\?", pattern)
@@ -34,8 +34,10 @@ def in_conditions(rule: Rule, pattern: str) -> str:
     else:
         rest = SCHEME.sub("", pattern)
         host = _HOST.match(rest)
-        if host is None:
+        of_scheme = re.findall(r"\((?!\?)", pattern[: len(pattern) - len(rest)])
+        if host is None or of_scheme and "{R:1}" in url:
             return ""
+        url = re.sub(r"(?<=\{R:)[2-9]", lambda one: str(int(one[0]) - len(of_scheme)), url)
         name, tested = "{HTTP_HOST}", _anchored(host[1]) if is_regex else host[1]
         left = rest[host.end() :] if host[0].endswith("/") else ""
         path = (f"^{left}" if left else "^(.*)$") if is_regex else left or "*"
@@ -44,7 +46,7 @@ def in_conditions(rule: Rule, pattern: str) -> str:
     if first is None or moved is None or _count(path, rule) is None:
         return ""
     made = _renumbered(url, first, moved)
-    changed = {"url": made} if made != url else {}
+    changed = {"url": made} if made != written else {}
     if name == "{QUERY_STRING}" and rule.action.type == "Redirect":
         changed["appendQueryString"] = "false"
     action = f"{attributes(**changed)} in <action>, " if changed else ""

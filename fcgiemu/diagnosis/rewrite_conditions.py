@@ -228,7 +228,9 @@ def _file_test(rule: Rule, condition: Condition) -> Iterator[Finding]:
 
 #: A host name at the start of a pattern on the URL.
 _HOST = re.compile(
-    r"\^?\(?(?:www\\?\.|(?:[\w-]+\\?\.)+(?:com|org|net|edu|gov|io|dev|de|uk|eu)(?:/|\$|\)|$))"
+    r"\^?(?:\.\*|\(\.\*\))?\(?(?:\?:)?(?:www\\?\.|localhost(?::\S+)?(?:\$?$|/)|127\\?\.0\\?\.0\\?\.1"
+    r"|(?:[\w-]+\\?\.)+(?:com|org|net|edu|gov|io|info|biz|dev|de|uk|eu|fr|nl|ca|au|ch|at|dk|se|es|pl)"
+    r"(?:/|\$|\)|\(?\.\*|$))"
 )
 _METHODS = ("GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "CONNECT")
 #: Variables that have few values -> these values.

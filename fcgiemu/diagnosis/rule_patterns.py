@@ -64,7 +64,7 @@ def findings(rule: Rule) -> Iterator[Finding]:
 
 
 #: A query or a scheme in a pattern.
-_MORE = re.compile(r"\\\?[\w-]+=|\[\\?[?&]\\?[?&]\][\w-]+=|^\^?\(?https?\??\)?:")
+_MORE = re.compile(r"\\\?[\w-]+=|\[\\?[?&]\\?[?&]\][\w-]+=|^\^?(?:\((?:\?:)?)*https?\??\)?:")
 
 
 def _more_than_path(rule: Rule, pattern: str) -> Finding:
@@ -112,7 +112,7 @@ _BACKSLASH = re.compile(
 _DOMAINS = "com|org|net|edu|gov|io|info|eu|de|uk|fr|nl|us|ca|au|it|ch|at|biz|dev|app|local"
 #: A host name at the start of a pattern.
 _HOST = re.compile(
-    rf"\^?(?:[\w-]+(?:\\?\.[\w-]+)*\\?\.(?:{_DOMAINS})|www\\?\.[\w-]+(?:\\?\.[\w-]+)+)(?:/|\$|$)"
+    rf"\^?(?:\((?:\?:)?www\\?\.\)\??)?(?:[\w-]+(?:\\?\.[\w-]+)*\\?\.(?:{_DOMAINS})|www\\?\.[\w-]+(?:\\?\.[\w-]+)+)(?:/|\$|$)"
 )
 #: Variables that hold a part of the URL.
 _OF_URLS = frozenset(

@@ -682,6 +682,49 @@ def of(variable: str, pattern: str, more: str = "") -> str:
 #: Files of a site, rules, the code that they get, and the words of its remedy; "" for none.
 MEANT: dict[str, tuple[Mapping[str, str], str, str, str]] = {
     **{
+        f"a host where the path is tested: '{pattern}'": (
+            {},
+            rule("^old$", redirect("/new"), of("{REQUEST_URI}", pattern, ' negate="true"')),
+            "rewrite-impossible-condition",
+            told,
+        )
+        for pattern, told in [
+            ("localhost", r'input="{HTTP_HOST}" pattern="^localhost(?::\d+)?$"'),
+            ("^localhost:8080$", 'input="{HTTP_HOST}"'),
+            (r"127\.0\.0\.1", 'input="{HTTP_HOST}"'),
+            (r"www\.", 'input="{HTTP_HOST}"'),
+            (r".*shop\.example\.dk.*", r'input="{HTTP_HOST}" pattern="^shop\.example\.dk$"'),
+            ("/localhost/", ""),
+            ("localhost-tools", ""),
+            (r"^/a\.com$", ""),
+            (r"\.net$", ""),
+        ]
+    },
+    **{
+        f"a host in a pattern: '{pattern}'": (
+            {},
+            rule(pattern, redirect(url)),
+            "rewrite-query-in-pattern",
+            told,
+        )
+        for pattern, url, told in [
+            (
+                r"^(?:https?://)?(?:www\.)?old\.de/(.*)$",
+                "https://new.de/{R:1}",
+                r'url="^(.*)$" in <match>, and add <add input="{HTTP_HOST}" pattern="^(?:www\.)?old\.de$"',
+            ),
+            (
+                r"^(https?://)?(www\.)?old\.de/(.*)$",
+                "https://new.de/{R:3}",
+                'url="^(.*)$" in <match>, url="https://new.de/{R:1}" in <action>',
+            ),
+            (r"^(www\.)?old\.de$", "https://new.de/", 'input="{HTTP_HOST}"'),
+            (r"(?:www\.)old\.com", "https://new.de/", 'input="{HTTP_HOST}"'),
+            (r"^www/old\.html$", "/new", ""),
+            (r"^(www|web)/", "/new/", ""),
+        ]
+    },
+    **{
         f"every URL for the empty one: '{pattern}'": (
             PAGE | {"start.html": "", "faq.html": ""},
             rule(pattern, action),
