@@ -1,5 +1,5 @@
 """What requests for a rule's URLs come to: a folder that IIS hides, the text of a script that
-nothing runs, a file with a slash behind its name.
+nothing runs, a file with a slash behind its name, the fallback where no such file is.
 """
 
 from __future__ import annotations
@@ -19,7 +19,16 @@ from ..rewrite import targets
 from ..rewrite.compiler import inbound
 from ..rewrite.rule import Rule
 from ..site import Site
-from .rule_kinds import is_left_before
+from . import configuration_files, order_remedies, sample_requests
+from .rule_kinds import (
+    goes_to,
+    is_fallback,
+    is_for_maintenance,
+    is_left_before,
+    is_universal,
+    stops,
+)
+from .rule_order import never_reached
 
 _FILTERING = "system.webServer/security/requestFiltering"
 #: A script of Node that listens, which is not a script of a page.
@@ -30,7 +39,9 @@ _MAX_SCRIPT = 1 << 20
 
 def findings(site: Site, effective: Effective, own: Sequence[Rule]) -> Iterator[Finding]:
     """Findings about the rules ``own`` of a file."""
+    has_files = configuration_files.holds_files(site.path)
     for rule in own:
+        yield from _behind_fallback(site, effective, rule) if has_files else ()
         url = rule.action.url.source if rule.action.url is not None else ""
         path = url.partition("?")[0]
         if rule.action.type == "Rewrite" and path and not targets.is_foreign(url):
@@ -38,6 +49,33 @@ def findings(site: Site, effective: Effective, own: Sequence[Rule]) -> Iterator[
             yield from _source(site, effective, rule, path)
         elif rule.action.type == "Redirect" and re.search(r"\{R:[01]\}/$", url):
             yield from _slash(site, effective, rule)
+
+
+#: A pattern that is the URL of one file, or of a few: ^sitemap\\.xml$, ^(robots|ads)\\.txt$
+_OF_ONE_FILE = re.compile(r"\^?(?:[\w/-]|\\[/-]|\([\w|-]+\))+\\\.(?:\w+|\([\w|]+\))\$?")
+
+
+def _behind_fallback(site: Site, effective: Effective, rule: Rule) -> Iterator[Finding]:
+    """A rule for the URL of a file that is not there, which a fallback takes for that reason."""
+    url = rule.action.url.source if rule.action.url is not None else ""
+    is_of_file = _OF_ONE_FILE.fullmatch((rule.pattern or "").strip()) and not rule.negate
+    is_tested = any(condition.match_type != "Pattern" for condition in rule.conditions)
+    if not is_of_file or is_tested or rule.action.type not in ("Rewrite", "Redirect"):
+        return
+    request = next(sample_requests.requests(rule), None)
+    if request is None or site.find(request.target.path) is not None:
+        return
+    names = site.decide(request).rules
+    order = effective.view(inbound).rules
+    for earlier in order[: order.index(rule)]:
+        takes = earlier.name in names[-1:] and is_universal(earlier) and is_fallback(earlier)
+        if takes and stops(earlier) and not is_for_maintenance(earlier):
+            if goes_to(earlier) != goes_to(rule) or not url:
+                is_own = earlier.span.file == rule.span.file
+                found = order_remedies.before(rule, earlier)
+                remedy = found if is_own else order_remedies.removed([earlier])
+                yield never_reached(rule, earlier, "/files", remedy)
+            return
 
 
 def _hidden(effective: Effective, rule: Rule, path: str) -> Iterator[Finding]:

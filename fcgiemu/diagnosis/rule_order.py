@@ -143,7 +143,7 @@ class Before:
                     for one in candidates
                     if self._is_inherited(rule, one) and _takes(one, rule, texts) is not None
                 ]
-                yield _never_reached(rule, earlier, form, _remedy(rule, earlier, inherited))
+                yield never_reached(rule, earlier, form, _remedy(rule, earlier, inherited))
             return
         yield from self._changed(rule, texts)
 
@@ -164,7 +164,7 @@ class Before:
             else:
                 continue
             inherited = [earlier] if self._is_inherited(rule, earlier) else []
-            yield _never_reached(rule, earlier, form, _remedy(rule, earlier, inherited), made=url)
+            yield never_reached(rule, earlier, form, _remedy(rule, earlier, inherited), made=url)
             return
 
     def _leads(self, rule: Rule) -> Rule | None:
@@ -187,7 +187,7 @@ class Before:
             condition.match_type != "Pattern" for condition in rule.conditions
         )
         if rule.base.lower() not in self._with_page and not is_of_files:
-            yield _never_reached(rule, leading, "/led", order_remedies.moved_up(rule, leading))
+            yield never_reached(rule, leading, "/led", order_remedies.moved_up(rule, leading))
 
     def _is_inherited(self, rule: Rule, earlier: Rule) -> bool:
         is_of_location = earlier.span in self._outside and rule.span not in self._outside
@@ -225,9 +225,10 @@ def _remedy(rule: Rule, earlier: Rule, inherited: Sequence[Rule]) -> order_remed
     return order_remedies.before(rule, earlier)
 
 
-def _never_reached(
+def never_reached(
     rule: Rule, earlier: Rule, form: str, remedy: order_remedies.Remedy, made: str = ""
 ) -> Finding:
+    """That a rule is not reached because of an earlier one, in a ``form`` of the message."""
     name, more = remedy
     values = {"rule": rule.name, "earlier": earlier.name, "where": str(earlier.span), "made": made}
     values |= more

@@ -443,6 +443,15 @@ ORDER: dict[str, tuple[str, str, str]] = {
         rule("(.*)", redirect("https://www.example.org/{R:1}"), host("^example")),
         "",
     ),
+    "a page that a script makes": (FALLBACK, rule("^sitemap\\.xml$", rewrite("/map.php")), FIRST),
+    "pages that another server has": (
+        FALLBACK,
+        rule("^(robots|ads)\\.txt$", redirect("https://a.example/{R:0}")),
+        FIRST,
+    ),
+    "the page itself": (FALLBACK, rule("^index\\.html$", redirect("/")), ""),
+    "pages of a name": (FALLBACK, rule("\\.php$", redirect("/gone")), ""),
+    "the same page": (FALLBACK, rule("^feed\\.xml$", rewrite("/index.html")), ""),
     "maintenance": (
         FALLBACK,
         DOWN := rule(
