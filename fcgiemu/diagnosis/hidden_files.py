@@ -26,7 +26,7 @@ from . import file_handlers, folder_rules
 from .consequences import is_impossible
 from .rewrite_conditions import is_always
 from .rewrite_targets import is_inverted
-from .rule_kinds import DOWN, is_universal, leads_into, page_of, stops
+from .rule_kinds import DOWN, goes_to, is_universal, leads_into, page_of, stops
 from .rule_patterns import anchored
 from .tried_remedies import Remedy, first_that_works
 
@@ -148,10 +148,15 @@ def _redirecting(site: Site, path: str, decision: Decision) -> Rule | None:
 
 def _is_for_another(site: Site, rule: Rule, path: str) -> bool:
     """Whether a later rule is for the very URL, or leads to the file: that it is never reached has
-    been said.
+    been said, as of an earlier one that its result is replaced.
     """
     rules = site.effective(path).view(inbound).rules
-    return any(
+    replaced = (
+        one
+        for one in rules[: rules.index(rule)]
+        if goes_to(one) and not (stops(one) or is_universal(one))
+    )
+    return any(_leads_into(one, path) for one in replaced) or any(
         later.matcher is not None
         and not later.negate
         and later.matcher(path[len(later.base) + 1 :]) is not None

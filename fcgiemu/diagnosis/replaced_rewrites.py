@@ -12,7 +12,7 @@ from ..rewrite.compiler import inbound
 from ..rewrite.rule import Rule
 from ..site import Site
 from . import sample_requests
-from .rule_kinds import is_fallback, is_universal
+from .rule_kinds import goes_to, is_fallback, is_universal
 
 #: A target that is a file, as {R:1}.php: a made-up URL names none, and one that is not here may be
 #: made by a build. handler.fcgi/{R:0} is the URL of a program.
@@ -40,15 +40,23 @@ def findings(site: Site, effective: Effective, own: Sequence[Rule]) -> Iterator[
             continue
         url = rule.action.url.source if rule.action.url is not None else ""
         file = _file(site, rule, url)
-        if not file and (_NAMED_FILE.match(url) or _may_be_a_file(site, rule, url)):
+        in_folder = not file and _may_be_a_file(site, rule, url)
+        if not file and not in_folder and _NAMED_FILE.match(url):
             continue
         request = next(sample_requests.requests(rule), None)
         applied = site.decide(request).rules if request is not None else ()
         later = later_ones.get(applied[-1]) if rule.name in applied[:-1] else None
-        if later is None or not (file and _replaces(site, later, file) or is_fallback(later)):
+        if later is None:
+            continue
+        if in_folder:
+            form = "folder" if _takes_files(later) else ""
+        else:
+            form = "file" if file else "fallback"
+            form = form if file and _replaces(site, later, file) or is_fallback(later) else ""
+        if not form:
             continue
         yield finding(
-            f"rewrite-overwritten/{'file' if file else 'fallback'}",
+            f"rewrite-overwritten/{form}",
             rule.span,
             rule=rule.name,
             later=later.name,
@@ -83,6 +91,16 @@ def _may_be_a_file(site: Site, rule: Rule, url: str) -> bool:
     folder = below[1].rstrip("/") if below else ""
     entry = site.find(folder if folder.startswith("/") else f"{rule.base}/{folder}")
     return bool(folder) and entry is not None and entry.is_directory
+
+
+#: A target that is a program, which gets what is behind its name.
+_PROGRAM = re.compile(r"[\w./-]+\.\w+(?:/?\{[\w:]+\})?(?:\?.*)?")
+
+
+def _takes_files(later: Rule) -> bool:
+    """Whether a rule gives every URL to a program or a page, those of existing files as well."""
+    is_tested = any(condition.match_type != "Pattern" for condition in later.conditions)
+    return not is_tested and _PROGRAM.fullmatch(goes_to(later)) is not None
 
 
 def _replaces(site: Site, later: Rule, file: str) -> bool:

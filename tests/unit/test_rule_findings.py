@@ -691,6 +691,29 @@ def of(variable: str, pattern: str, more: str = "") -> str:
 #: Files of a site, rules, the code that they get, and the words of its remedy; "" for none.
 MEANT: dict[str, tuple[Mapping[str, str], str, str, str]] = {
     **{
+        f"a folder's files that {later} may replace": (
+            PAGE | {"uploads/a.png": "", "app.py": ""},
+            going_on(rule("^media/(.*)$", rewrite("uploads/{R:1}")))
+            + rule("^(.*)$", rewrite(later), condition),
+            "rewrite-overwritten",
+            told,
+        )
+        for later, condition, told in [
+            ("app.py/{R:1}", path("^/static/", ' negate="true"'), 'stopProcessing="true"'),
+            ("index.html", path("^/api", ' negate="true"'), 'stopProcessing="true"'),
+            ("app.py", path("^/uploads/", ' negate="true"'), ""),
+            ("app.py/{R:0}", NO_FILE, ""),
+            ("v2/{R:1}", path("^/static/", ' negate="true"'), ""),
+        ]
+    },
+    "files that are hidden beside a rule for others": (
+        PAGE | {"uploads/a.png": "", "img/b.png": "", "app.py": ""},
+        going_on(rule("^media/(.*)$", rewrite("uploads/{R:1}")))
+        + rule("^(.*)$", rewrite("app.py/{R:1}"), path("^/static/", ' negate="true"')),
+        "rewrite-hides-file",
+        "IsFile",
+    ),
+    **{
         f"a host where the path is tested: '{pattern}'": (
             {},
             rule("^old$", redirect("/new"), of("{REQUEST_URI}", pattern, ' negate="true"')),
