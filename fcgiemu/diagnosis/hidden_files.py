@@ -148,15 +148,11 @@ def _redirecting(site: Site, path: str, decision: Decision) -> Rule | None:
 
 def _is_for_another(site: Site, rule: Rule, path: str) -> bool:
     """Whether a later rule is for the very URL, or leads to the file: that it is never reached has
-    been said, as of an earlier one that its result is replaced.
+    been said. Or whether an earlier one leads to the file, which has another URL for visitors.
     """
     rules = site.effective(path).view(inbound).rules
-    replaced = (
-        one
-        for one in rules[: rules.index(rule)]
-        if goes_to(one) and not (stops(one) or is_universal(one))
-    )
-    return any(_leads_into(one, path) for one in replaced) or any(
+    earlier = (one for one in rules[: rules.index(rule)] if goes_to(one) and not is_universal(one))
+    return any(_leads_into(one, path) for one in earlier) or any(
         later.matcher is not None
         and not later.negate
         and later.matcher(path[len(later.base) + 1 :]) is not None
