@@ -448,7 +448,7 @@ SHAPES: list[tuple[str, Callable[..., list[Change]]]] = [
         r"Add (<.*?/>) after it",
         lambda r, e: [(f"inside({r.element.parent.tag})={e}", r.element.parent.span)],
     ),
-    (r"Remove it, and add (<.*?/>) to ((?:<[\w.]+>(?: in | of )?)+)", _in_its_place),
+    (r"Remove it, and add (<.*?>) to ((?:<[\w.]+>(?: in | of )?)+)", _in_its_place),
     (
         r"Move it out of <[\w.]+>, directly into (<configuration>)",
         _into_another,

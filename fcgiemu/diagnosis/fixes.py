@@ -191,7 +191,7 @@ class _Document:
         if place is None or parts is None:
             return []
         inner, attribute, renames, _, parent, removes, removed, value = parts.groups()
-        if re.search(r"[\x00-\x1f]", value):
+        if re.search(r"[\x00-\x1f]" if attribute else r"[\x00-\x08\x0b\x0c\x0e-\x1f]", value):
             return []  # XML has no way to write most of them
         if inner:
             named = [part for part in place.inside if part.tag == inner]

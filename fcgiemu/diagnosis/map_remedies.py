@@ -19,6 +19,9 @@ def asked(rule: Rule, form: str, argument: str, key: str) -> str:
     """What a map has to be asked for in the place of ``argument``; "" where its keys have to be
     written in another way.
     """
+    if form == "folder":
+        has_query = "?" in key and argument in ("{REQUEST_URI}", "{UNENCODED_URL}")
+        return "/{R:0}?{QUERY_STRING}" if has_query else "/{R:0}"
     if form in ("twice", "query") and argument not in ("{R:0}", "{R:1}"):
         return "{REQUEST_URI}"
     if form == "query":

@@ -135,7 +135,8 @@ def in_place_of(rule: Rule, earlier: Rule) -> Remedy:
     if targets.is_foreign(url):
         return "narrow", _match("^api/(.*)$" if is_regex else "api/*")
     if re.search(r"^[\w-]+/\{R:[01]\}$", url) and is_universal(rule):
-        return "below", {"condition": _is_file_of(rule.base, folder)}
+        own = goes_to(rule)[len(rule.base) + 1 :].partition("/")[0]
+        return "below", {"condition": _is_file_of(rule.base, own)}
     if "/" in url and differs and is_universal(rule) and re.fullmatch(r"[\w-]+", folder):
         if not BUILT.fullmatch(folder):
             return "narrow", _match(f"^{folder}(/.*)?$" if is_regex else f"{folder}/*")

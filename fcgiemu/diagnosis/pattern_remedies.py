@@ -47,7 +47,8 @@ def in_conditions(rule: Rule, pattern: str) -> str:
         return ""
     made = _renumbered(url, first, moved)
     changed = {"url": made} if made != written else {}
-    if name == "{QUERY_STRING}" and rule.action.type == "Redirect":
+    appends = rule.action.type == "Redirect" and rule.action.append_query_string
+    if name == "{QUERY_STRING}" and appends:
         changed["appendQueryString"] = "false"
     action = f"{attributes(**changed)} in <action>, " if changed else ""
     condition = f"<add {attributes(input=name, pattern=tested)} />"

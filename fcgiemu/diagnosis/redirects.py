@@ -51,6 +51,8 @@ def findings(site: Site, effective: Effective, own: Sequence[Rule]) -> list[Find
             found += [*_to_http(rule), *_over_http(site, effective, rule, hosts)]
         if hops:
             if loops and request is not None:
+                if not _comes_again(site, request, rule, hops):
+                    continue  # it leads into the loop of others
                 found.append(_loop(site, effective, rule, request, hops, hosts, len(found)))
             elif len(hops) > 2:
                 assert request is not None
@@ -91,6 +93,19 @@ def _loop(
         chosen = first_that_works(site, known, ends, earlier)
     values = {"rule": rule.name, "hops": _listed(hops), **chosen.values}
     return filled(chosen.form, values, rule.span)
+
+
+def _comes_again(site: Site, request: Request, rule: Rule, hops: Sequence[str]) -> bool:
+    """Whether a rule is asked again in the loop that it leads into."""
+    headers = [pair for pair in request.headers if pair[0].lower() != "host"]
+    for hop in hops[1:]:
+        try:
+            decision = site.decide(make_request(hop, request.method, headers))
+        except (UrlRefused, ValueError):
+            return True
+        if rule.name in decision.rules[-1:]:
+            return True
+    return False
 
 
 def _rules_of(site: Site, rule: Rule, hops: Sequence[str]) -> list[Rule]:

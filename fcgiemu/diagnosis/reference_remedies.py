@@ -51,13 +51,17 @@ def as_group(pattern: str) -> str:
 
 
 def of_rule(rule: Rule, text: str, number: int, groups: int) -> str:
-    """What to write for ``{R:number}`` in a text of a rule whose pattern has fewer groups."""
+    """What to write for ``{R:number}`` in a text of a rule whose pattern has fewer groups; "" where
+    each of them is used, and nothing tells what another one is to hold.
+    """
     used = {int(one) for known, _ in texts(rule) for one in re.findall(r"\{R:(\d)\}", known)}
     pattern = rule.pattern or ""
     if not rule.negate and (not groups or groups in used):
         grouped = with_groups(pattern, rule.pattern_syntax)
         if grouped and count(grouped, rule) >= max(used):
             return f"{attributes(url=grouped)} in <match>"
+        if groups in used and groups:
+            return ""
     if rule.negate:
         return _written(rule, text, _as_url(text, f"{{R:{number}}}"))
     return _written(rule, text, text.replace(f"{{R:{number}}}", f"{{R:{groups}}}"))
@@ -90,7 +94,13 @@ def of_conditions(rule: Rule, text: str, number: int, counts: Sequence[int]) -> 
     if re.search(_IS_HOST.format(f"C:{number}"), text):
         return _written(rule, text, text.replace(f"{{C:{number}}}", "{HTTP_HOST}"))
     if groups and not rule.match_any:
-        return _written(rule, text, text.replace(f"{{C:{number}}}", f"{{C:{groups}}}"))
+        used = f"{{C:{groups}}}" in text
+        other = text.replace(f"{{C:{number}}}", f"{{C:{groups}}}")
+        return "" if used else _written(rule, text, other)
+    own = 0 if rule.negate else count(rule.pattern or "", rule)
+    is_free = not any("{R:" in known for known, _ in texts(rule))
+    if own >= number and is_free or all(map(_is_switch, _able(rule))):
+        return of_pattern(rule, text)
     if number > 1 or rule.pattern_syntax != "ECMAScript":
         return ""
     made = []
@@ -124,6 +134,14 @@ def texts(rule: Rule) -> Iterator[tuple[str, str]]:
         yield variable.value.source, "value"
     for condition in rule.conditions:
         yield condition.input.source, "input"
+
+
+#: Variables of few values, of which nobody wants a part.
+_SWITCHES = frozenset({"{HTTPS}", "{REQUEST_METHOD}", "{SERVER_PORT}", "{SERVER_PORT_SECURE}"})
+
+
+def _is_switch(condition: Condition) -> bool:
+    return condition.input.source.strip().upper() in _SWITCHES
 
 
 def _able(rule: Rule) -> list[Condition]:

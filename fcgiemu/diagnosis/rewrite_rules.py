@@ -62,12 +62,13 @@ def _references(rule: Rule) -> Iterator[Finding]:
     for text in [*texts, *inputs]:
         for number in map(int, re.findall(r"\{R:(\d{1,2})\}", text)):
             if number > groups:
+                meant = reference_remedies.of_rule(rule, text, number, groups)
                 yield finding(
-                    f"rewrite-bad-reference/{'not' if rule.negate else 'rule'}",
+                    f"rewrite-bad-reference/{'not' if rule.negate else 'rule' if meant else 'few'}",
                     rule.span,
                     rule=rule.name,
                     number=number,
-                    meant=reference_remedies.of_rule(rule, text, number, groups),
+                    meant=meant,
                 )
     for text in texts:
         if re.search(r"\{C:\d{1,2}\}", text) and not rule.conditions:
@@ -150,7 +151,7 @@ def _variables(rule: Rule) -> Iterator[Finding]:
                 variable=variable.name,
                 meant=meant,
             )
-        if not variable.allowed:
+        elif not variable.allowed:
             yield finding(
                 "rewrite-variable-not-allowed",
                 variable.span,

@@ -250,6 +250,8 @@ class _Keys:
     all_marks: bool
     #: Whether case counts and every key holds a capital.
     all_capitals: bool
+    #: The first names of the paths that keys are, in lower case.
+    folders: frozenset[str]
     #: The first key with an encoded character, or "".
     encoded: str
     #: Whether it has a value for what is not a key.
@@ -279,6 +281,7 @@ def _keys(effective: Effective) -> dict[str, _Keys]:
                 all_marks=all(key.startswith("?") for key in keys),
                 all_capitals=not node.flag("ignoreCase")
                 and all(key != key.lower() for key in keys),
+                folders=frozenset(key.lower().strip("/").partition("/")[0] for key in keys),
                 has_default=bool(node.text("defaultValue")),
                 encoded=next(filter(partial(_is_encoded_alone, frozenset(keys)), keys), ""),
             )
@@ -319,8 +322,16 @@ def _look_up(rule: Rule, text: str, span: Span, known: Mapping[str, _Keys]) -> I
             continue
         if argument == "{REQUEST_URI}" and keys.any_slash and not keys.any_query:
             severity = "warning" if rule.action.type == "Rewrite" else ""
-            yield finding("rewrite-map-query", span, severity=severity, rule=rule.name, map=name)
-        if form := _misfit(keys, slash + argument, function):
+            meant = map_remedies.written(rule, text, argument, "{URL}")
+            yield finding(
+                "rewrite-map-query",
+                span,
+                severity=severity,
+                rule=rule.name,
+                map=name,
+                meant=meant,
+            )
+        if form := _misfit(keys, slash + argument, function) or _of_folder(keys, rule, argument):
             key = keys.encoded if form == "encoded" else keys.first
             meant = map_remedies.asked(rule, form, argument, key)
             if meant:
@@ -338,6 +349,15 @@ def _look_up(rule: Rule, text: str, span: Span, known: Mapping[str, _Keys]) -> I
                 key=key,
                 meant=meant,
             )
+
+
+def _of_folder(keys: _Keys, rule: Rule, argument: str) -> str:
+    """The form of a look-up of the whole path in a folder's own file whose keys count from there;
+    "" for another one.
+    """
+    counts_from_root = argument in _WITH_SLASH and keys.all_slash and is_universal(rule)
+    first = rule.base.lower().strip("/").partition("/")[0]
+    return "folder" if rule.base and counts_from_root and first not in keys.folders else ""
 
 
 def _misfit(keys: _Keys, argument: str, function: str) -> str:

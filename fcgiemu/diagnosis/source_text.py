@@ -260,7 +260,11 @@ def _aspnet(root: Element, folder: Path) -> Iterator[Finding]:
         for child in web.children:
             if child.tag == "authorization" and child.find("deny") is not None:
                 form = "" if is_python else "/files"
-                yield finding(f"config-aspnet-authorization{form}", child.span)
+                yield finding(
+                    f"config-aspnet-authorization{form}",
+                    child.span,
+                    element=_authorization(child),
+                )
             elif (
                 child.tag == "customErrors"
                 and (child.find("error") is not None or "defaultRedirect" in child.attributes)
@@ -450,3 +454,20 @@ def _filtering(section: Element) -> Iterator[Finding]:
                 meant = "." + extension.lstrip("*.")
                 code = f"filtering-extension{'' if len(meant) > 1 else '/every'}"
                 yield finding(code, add.span, extension=extension, meant=meant)
+
+
+def _authorization(section: Element) -> str:
+    """<authorization> of ASP.NET as IIS's own module has it: there Deny comes first, so that a Deny
+    for everybody is what is not allowed.
+    """
+    rules = [child for child in section.children if child.tag in ("allow", "deny")]
+    closes = any(one.tag == "deny" and one.attributes.get("users") == "*" for one in rules)
+    made = ['<remove users="*" roles="" verbs="" />'] if closes else []
+    for one in rules:
+        names = (name for name in ("users", "roles", "verbs") if name in one.attributes)
+        given = {name: one.attributes[name] for name in names}
+        if one.tag == "deny" and given.get("users") == "*":
+            continue
+        listed = " ".join(f"{name}={quoteattr(value)}" for name, value in given.items())
+        made.append(f'<add accessType="{one.tag.capitalize()}" {listed} />')
+    return f"<authorization>{''.join(made)}</authorization>"

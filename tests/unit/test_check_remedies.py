@@ -174,6 +174,7 @@ NOT_FOLLOWED = {
     "rewrite-query-in-pattern/other": "How the conditions are joined has to change: a choice.",
     "rewrite-bad-reference/condition": "Which host is meant is the author's.",
     "rewrite-bad-reference/negated": "Which host is meant is the author's.",
+    "rewrite-bad-reference/few": "What another group is to hold is the author's.",
     "rewrite-bad-reference/each": "What is to be made without the group is the author's.",
     "rewrite-bad-reference/more": "What each group is to hold is the author's.",
     "rewrite-variable-not-allowed": "It belongs into applicationHost.config.",
@@ -247,6 +248,7 @@ NOT_FOLLOWED = {
     "platform-interface/dash": "A change of the program.",
     "iisnode-no-script/none": "A file is missing.",
     "config-bad-value": "Which value is meant is the author's.",
+    "config-aspnet-setting/errors": "Which pages are meant is the author's.",
     "config-bad-value/time": "How long it is to be is the author's.",
     "config-duplicate-section": "What is in both has to be joined by the author.",
     "config-duplicate-element": "What is in both has to be joined by the author.",
@@ -261,9 +263,6 @@ NOT_FOLLOWED = {
     "config-encrypted-section": "The server's administrator has to do it.",
     "config-source": "The file has to lie elsewhere.",
     "config-unreadable/source": "The account's rights have to change.",
-    "config-aspnet-authorization/files": "Its elements are written otherwise there: a choice.",
-    "config-aspnet-setting/errors": "The pages have to be named anew, in another way.",
-    "config-aspnet-authorization": "Its elements are written otherwise there: a choice.",
     "check-unknown-code": "A comment.",
 }
 #: Kinds of which no test follows the remedy, and why.
@@ -302,6 +301,7 @@ NEXT = {
     "aspnetcore-hosting-model": {"aspnetcore-not-dotnet"},
     "errors-absolute-path": {"errors-page"},
     "platform-no-process": {"platform-application"},
+    "platform-wfastcgi": {"platform-application"},
 }
 #: Those that tell what the examples, which have no application, lack.
 NO_APPLICATION = {"settings-no-handler", "settings-missing-module"}
