@@ -62,7 +62,7 @@ def _near(site: Site, rule: Rule, url: str, path: str) -> Iterator[Finding]:
     below = f"{rule.base}{path}" if rule.base and url.startswith("/") else ""
     if below and site.find(below) is not None:
         if _has_pages(site):  # else the site may be the rule's folder
-            yield _missing(rule, url, path, below, url.replace(path, path[1:], 1))
+            yield _missing(rule, path, below, url.replace(path, path[1:], 1))
         return
     beside = [other for other in _in(site, folder or "/") if _type(other) == _type(name)]
     stem = name.rpartition(".")[0].lower()
@@ -76,7 +76,7 @@ def _near(site: Site, rule: Rule, url: str, path: str) -> Iterator[Finding]:
     is_sure = bool(near) or name.endswith(".php") or _SERVED.fullmatch(place.split("/")[1])
     meant = place if url.startswith("/") else place.removeprefix(f"{rule.base}/")
     meant = url.replace(path if url.startswith("/") else path[len(rule.base) + 1 :], meant, 1)
-    yield _missing(rule, url, path, place, meant, "" if is_sure else "info")
+    yield _missing(rule, path, place, meant, severity="" if is_sure else "info")
 
 
 def _has_pages(site: Site) -> bool:
@@ -85,7 +85,7 @@ def _has_pages(site: Site) -> bool:
     return any(map(first.fullmatch, _in(site, "/")))
 
 
-def _missing(rule: Rule, url: str, path: str, near: str, meant: str, severity: str = "") -> Finding:
+def _missing(rule: Rule, path: str, near: str, meant: str, *, severity: str = "") -> Finding:
     """That the file of a target is not there; ``near`` is one that is, ``meant`` the target for
     it.
     """
