@@ -78,7 +78,7 @@ def findings(site: Site) -> Iterator[Finding]:
             "rule": rule.name,
             "pattern": rule.pattern,
             "files": file_handlers.listed(paths),
-            "meant": anchored(rule) or f"^{rule.pattern}",
+            "meant": _meant(rule),
         }
         yield filled("rewrite-takes-files", values, rule.span)
     for name, (origin, effective, paths) in taken.items():
@@ -135,15 +135,30 @@ def _hiding(site: Site, path: str, decision: Decision) -> Rule | None:
 _WORD = re.compile(r"[A-Za-z][\w-]*")
 
 
+#: A word that is looked for everywhere, in so many words.
+_INNER = re.compile(r"\^?(?:\.\*|\(\.\*\))([A-Za-z]{3,})(?:\.\*|\(\.\*\))?\$?")
+
+
 def _redirecting(site: Site, path: str, decision: Decision) -> Rule | None:
-    """The rule that redirects a file because its pattern is found further inside of the path."""
+    """The rule that redirects a file because its pattern is found further inside of the path; with
+    .* before it, inside of another word.
+    """
     rule = _named(site, path, decision.rules[-1]) if decision.rules else None
     if rule is None or not isinstance(decision.action, Redirect) or rule.matcher is None:
         return None
     word = _WORD.match(rule.pattern or "")
     below = path[len(rule.base) + 1 :]
     is_inside = word is not None and not below.lower().startswith(word[0].lower())
+    if word is None and (inner := _INNER.fullmatch(rule.pattern or "")):
+        is_inside = re.search(rf"(?i)(?<![a-z]){inner[1]}", below) is None
     return rule if is_inside and rule.pattern_syntax == "ECMAScript" and not rule.negate else None
+
+
+def _meant(rule: Rule) -> str:
+    """The pattern of a rule that takes files because it is looked for everywhere, at the start."""
+    pattern = rule.pattern or ""
+    inner = _INNER.fullmatch(pattern)
+    return f"^{inner[1]}(?:/.*)?$" if inner else anchored(rule) or f"^{pattern}"
 
 
 def _is_for_another(site: Site, rule: Rule, path: str) -> bool:
@@ -307,11 +322,16 @@ def _is_of_its_log(site: Site, path: str, action: CallIisnode) -> bool:
     return Path(site.local_path(path)).is_relative_to(iisnode.log_folder(site, action))
 
 
+#: A page, which never stands for a style sheet, a script or a picture.
+_PAGE = re.compile(r"(?i)\.(?:x?html?|php|aspx?)$")
+
+
 def _is_meant(path: str, served: str) -> bool:
     """Whether a file is served in the place of another that is meant to stand for it: of the same
     name, in another folder or format.
     """
-    return _stem(path) == _stem(served)
+    is_page_for_part = _PAGE.search(served) and not _PAGE.search(path)
+    return _stem(path) == _stem(served) and not is_page_for_part
 
 
 def _stem(path: str) -> str:

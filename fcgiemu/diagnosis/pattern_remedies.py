@@ -29,6 +29,8 @@ def in_conditions(rule: Rule, pattern: str) -> str:
     if mark is not None:
         before, behind = pattern[: mark.start()], pattern[mark.end() :]
         name, tested = "{QUERY_STRING}", f"^{behind}" if is_regex else behind
+        if is_regex and mark[0] == "?" and before.endswith("/"):
+            before += "?"  # as it was written, the slash may be missing
         path = f"{before}$" if is_regex else before
         first = _count(before, rule)
     else:
@@ -79,6 +81,16 @@ def _renumbered(url: str, first: int, moved: int) -> str:
         return f"{{C:{number - first}}}" if first < number <= first + moved else found[0]
 
     return re.sub(r"\{R:(\d)\}", other, url)
+
+
+def below(rule: Rule, folder: str) -> str:
+    """The attributes of a rule for all that is below a folder: in a target that has the folder
+    itself, {R:0} is what is behind it.
+    """
+    url = rule.action.url.source if rule.action.url is not None else ""
+    made = re.sub(rf"(?i)(?<=/){re.escape(folder)}/\{{R:0\}}", f"{folder}/{{R:1}}", f"/{url}")[1:]
+    changed = f", {attributes(url=made)} in <action>" if made != url else ""
+    return f"{attributes(url=f'^{folder}/(.*)$')} in <match>{changed}"
 
 
 #: A pattern that ends with a group for everything, behind a word. What follows an extension, or

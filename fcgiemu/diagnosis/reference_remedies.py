@@ -103,12 +103,20 @@ def of_conditions(rule: Rule, text: str, number: int, counts: Sequence[int]) -> 
         return of_pattern(rule, text)
     if number > 1 or rule.pattern_syntax != "ECMAScript":
         return ""
+    if rule.match_any and any(_is_part(one.pattern) for one in _able(rule)):
+        return ""  # one of all of another pattern would hold something else
     made = []
     for condition in _able(rule) if rule.match_any else _able(rule)[-1:]:
         if not count(condition.pattern, rule):
             grouped = attributes(pattern=as_group(condition.pattern))
             made.append(f"{grouped} in the condition {written(condition)}")
     return " and ".join(made)
+
+
+def _is_part(pattern: str) -> bool:
+    """Whether a pattern has a group that does not hold all of it."""
+    group = re.search(r"(?<!\\)\((?!\?)", pattern)
+    return group is not None and re.fullmatch(r"\^?\([^()]*\)\$?", pattern) is None
 
 
 def of_outbound(pattern: str, value: str, number: int, groups: int) -> str:

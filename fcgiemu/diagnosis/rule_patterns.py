@@ -27,8 +27,15 @@ def findings(rule: Rule) -> Iterator[Finding]:
     if wants_slash and not rule.negate:
         meant = rewrite_patterns.without_first(pattern, "/") if is_regex else pattern.lstrip("/")
         meant = "^.*$" if meant in ("^*", "*") and is_regex else meant
+        folder = _ALL_BELOW.fullmatch(meant) if is_regex else None
+        if folder:
+            meant = pattern_remedies.below(rule, folder[1])
         yield finding(
-            "rewrite-leading-slash", rule.span, rule=rule.name, pattern=pattern, meant=meant
+            f"rewrite-leading-slash{'/star' if folder else ''}",
+            rule.span,
+            rule=rule.name,
+            pattern=pattern,
+            meant=meant,
         )
     if is_for_start(rule):
         yield finding("rewrite-start-page", rule.span, rule=rule.name, pattern=pattern)
@@ -63,6 +70,8 @@ def findings(rule: Rule) -> Iterator[Finding]:
     yield from _syntax(rule, pattern)
 
 
+#: All that is below a folder, as a wildcard pattern has it behind an anchor.
+_ALL_BELOW = re.compile(r"\^([\w-]+(?:/[\w-]+)*)\\?/\*\$?")
 #: A query or a scheme in a pattern.
 _MORE = re.compile(r"\\\?[\w-]+=|\[\\?[?&]\\?[?&]\][\w-]+=|^\^?(?:\((?:\?:)?)*https?\??\)?:")
 

@@ -691,6 +691,64 @@ def of(variable: str, pattern: str, more: str = "") -> str:
 #: Files of a site, rules, the code that they get, and the words of its remedy; "" for none.
 MEANT: dict[str, tuple[Mapping[str, str], str, str, str]] = {
     **{
+        f"all below a folder: '{pattern}' for {url}": (
+            {},
+            rule(pattern, redirect(url)),
+            "rewrite-leading-slash",
+            told,
+        )
+        for pattern, url, told in [
+            (
+                "^/dist/*",
+                "https://a.example/x/dist/{R:0}",
+                'url="^dist/(.*)$" in <match>, url="https://a.example/x/dist/{R:1}" in <action>',
+            ),
+            ("^/dist/*", "https://a.example/{R:0}", 'url="^dist/(.*)$" in <match>.'),
+            ("^/a/b/*$", "/new", 'url="^a/b/(.*)$" in <match>.'),
+            ("^/dist/.*", "/new", "Write '^dist/.*'."),
+            ("^dist/(.*)$", "/new/{R:1}", ""),
+        ]
+    },
+    **{
+        f"a page for '{file}'": (
+            {"app.html": "", file: ""},
+            rule("^(?!api/)(.*)$", rewrite("app.html")),
+            "rewrite-hides-file",
+            told,
+        )
+        for file, told in [("app.js", "IsFile"), ("app.css", "IsFile"), ("old/app.html", "")]
+    },
+    **{
+        f"a word inside of '{file}': '{pattern}'": (
+            {"down.html": "", file: ""},
+            rule(pattern, redirect("https://a.example/")),
+            "rewrite-takes-files",
+            told,
+        )
+        for pattern, file, told in [
+            (".*test.*", "latest-changes.html", "^test(?:/.*)?$"),
+            ("(.*)test", "contest.css", "^test(?:/.*)?$"),
+            (".*test.*", "my-test.html", ""),
+            (".*test.*", "test/a.css", ""),
+        ]
+    },
+    "a slash that may be missing before the query": (
+        {},
+        rule("^foo/?bar=123", rewrite("foo.aspx")),
+        "rewrite-query-in-pattern",
+        'url="^foo/?$" in <match>',
+    ),
+    "a part of a host under MatchAny": (
+        {},
+        rule(
+            "(.*)",
+            redirect("https://www.example.com/{C:1}/{R:1}"),
+            any_of=host(r"^old\.example$") + host(r"^([a-z]+)\.old\.example$"),
+        ),
+        "rewrite-bad-reference",
+        "Write a rule for each condition",
+    ),
+    **{
         f"a folder's files that {later} may replace": (
             PAGE | {"uploads/a.png": "", "app.py": ""},
             going_on(rule("^media/(.*)$", rewrite("uploads/{R:1}")))
