@@ -53,7 +53,8 @@ def findings(site: Site, effective: Effective, own: Sequence[Rule]) -> list[Find
             if loops and request is not None:
                 if not _comes_again(site, request, rule, hops):
                     continue  # it leads into the loop of others
-                found.append(_loop(site, effective, rule, request, hops, hosts, len(found)))
+                loop = partial(_loop, hops=hops, hosts=hosts, earlier=len(found))
+                found.append(loop(site, effective, rule, request))
             elif len(hops) > 2:
                 assert request is not None
                 follow = partial(_follow, request=request, rule=rule, hosts=hosts)
