@@ -283,7 +283,8 @@ class _Loader:
             if near
             else "Install the module that brings this section, or remove it."
         )
-        inner = dict.fromkeys(meant_names.in_another_case(child))
+        own = meant_names.in_right_case(*child.attributes)
+        inner = dict.fromkeys((*own, *meant_names.in_another_case(child)))
         if near and near[0].lower() == child.tag.lower() and inner:
             names = ", ".join(inner)
             remedy = f"Write <{near[0]}>, and below it {names}: case counts in all names."

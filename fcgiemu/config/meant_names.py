@@ -111,13 +111,18 @@ def in_another_case(element: Element) -> Iterator[str]:
     """The names of elements and attributes below one of <system.webServer> that are written in
     another case there, as they should be.
     """
-    known = _spellings()
     for part in element.children:
-        for name in (part.tag, *part.attributes):
-            right = known.get(name.lower(), {name})
-            if name not in right:
-                yield next(iter(right))
+        yield from in_right_case(part.tag, *part.attributes)
         yield from in_another_case(part)
+
+
+def in_right_case(*names: str) -> Iterator[str]:
+    """Those of some names that are written in another case, as they should be."""
+    known = _spellings()
+    for name in names:
+        right = known.get(name.lower(), {name})
+        if name not in right:
+            yield next(iter(right))
 
 
 @cache
