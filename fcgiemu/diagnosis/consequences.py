@@ -58,12 +58,14 @@ def left_out(found: Sequence[Finding], rules: Sequence[Rule]) -> Iterator[Findin
         for span in spans
     }
     has_no_scheme = any(one.code == "rewrite-target-scheme" for one in found)
+    other_syntax = {one.span for one in found if one.code == "rewrite-regex-as-wildcard"}
     for one in found:
+        is_of_syntax = one.code == "rewrite-bad-reference" and one.span in other_syntax
         is_of_scheme = has_no_scheme and one.code in _OF_SCHEME and _INSIDE.search(one.message)
         is_of_refused = one.code in _OF_REFUSED and one.span in refused
         is_of_impossible = one.code in _OF_IMPOSSIBLE and one.span in followed
         is_of_start = one.span in starts and one.code in _OF_IMPOSSIBLE | _OF_REFUSED
-        follows = is_of_refused or is_of_impossible or is_of_scheme or is_of_start
+        follows = is_of_refused or is_of_impossible or is_of_scheme or is_of_start or is_of_syntax
         if one.span is None or not follows:
             yield one
 

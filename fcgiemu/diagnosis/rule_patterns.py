@@ -183,8 +183,11 @@ def _other_syntax(rule: Rule, texts: Sequence[tuple[str, Span]]) -> Iterator[Fin
         return
     wild = [text for text, _ in texts if "*" in text and text not in dict(found)]
     has_form = all(rewrite_patterns.has_wildcard(text) for text, _ in found)
+    mixed = [text for text, _ in found if _STAR.search(text)]
     if is_exact:
         form, meant = "/exact", ""
+    elif mixed and not has_form:
+        form, meant = "/none", _in_place_of([*mixed, *wild], _anchored)
     elif not wild:
         form = "" if has_form and len(found) == 1 else "/removed"
         meant = rewrite_patterns.as_wildcard(found[0][0])
@@ -201,8 +204,15 @@ def _other_syntax(rule: Rule, texts: Sequence[tuple[str, Span]]) -> Iterator[Fin
     )
 
 
+#: A star that stands for any text, in a pattern that has parts of a regular expression as well.
+_STAR = re.compile(r"(?:(?<=/)|(?<=^)|(?<=\^))\*(?=\\?\.\(?\w|/|\$|$)")
+
+
 def _anchored(wildcard: str) -> str:
-    """The regular expression for a wildcard pattern."""
+    """The regular expression for a wildcard pattern, or for one that is both."""
+    if _STAR.search(wildcard) and rewrite_patterns.is_regex(wildcard):
+        dots = re.sub(r"(?<!\\)\.(?=\(?\w)", r"\.", wildcard.strip("^$"))
+        return f"^{_STAR.sub('(.*)', dots)}$"
     return ".*" if wildcard == "*" else f"^{as_regex(wildcard)}$"
 
 

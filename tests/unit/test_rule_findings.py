@@ -691,6 +691,26 @@ def of(variable: str, pattern: str, more: str = "") -> str:
 #: Files of a site, rules, the code that they get, and the words of its remedy; "" for none.
 MEANT: dict[str, tuple[Mapping[str, str], str, str, str]] = {
     **{
+        f"both syntaxes in one: '{pattern}'": (
+            {},
+            rule(pattern, redirect("/img/{R:1}"), more=' patternSyntax="Wildcard"'),
+            "rewrite-regex-as-wildcard",
+            told,
+        )
+        for pattern, told in [
+            ("old/*.(jpg|png)", r"and write '^old/(.*)\.(jpg|png)$' in place of 'old/*.(jpg|png)'"),
+            ("*.(html|php)$", r"and write '^(.*)\.(html|php)$' in place"),
+            ("^old/.*\\.(jpg|png)$", 'Remove patternSyntax="Wildcard".'),
+            ("old/*.jpg", ""),
+        ]
+    },
+    "a group that the other syntax has": (
+        {},
+        rule("old/*.(jpg|png)", redirect("/{R:1}.{R:2}"), more=' patternSyntax="Wildcard"'),
+        "rewrite-bad-reference",
+        "",
+    ),
+    **{
         f"all below a folder: '{pattern}' for {url}": (
             {},
             rule(pattern, redirect(url)),
