@@ -82,7 +82,7 @@ def _variable(name: str, variables: Mapping[str, str]) -> str | None:
 
 def _whole(attribute: Attribute, text: str) -> str:
     """A time span with its minutes and seconds below 60, in the next multiple of the attribute's
-    step; "" for a text that is none, or out of range.
+    step, or the longest that can be; "" for a text that is none, or too short.
     """
     match = _TIME_SPAN.fullmatch(text.strip())
     if match is None:
@@ -90,6 +90,8 @@ def _whole(attribute: Attribute, text: str) -> str:
     days, hours, minutes, seconds = (int(part or 0) for part in match.groups())
     total = ((days * 24 + hours) * 60 + minutes) * 60 + seconds
     total += -total % attribute.step
+    if attribute.high is not None and total > attribute.high:
+        total = attribute.high - attribute.high % attribute.step
     if attribute.low is None or attribute.high is None or attribute.low <= total <= attribute.high:
         hours, rest = divmod(total, 3600)
         day = f"{hours // 24}." if hours >= 24 else ""

@@ -91,6 +91,10 @@ def findings(site: Site, effective: Effective, file: ConfigFile) -> Iterator[Fin
         yield _absolute(site, file, absolute)
 
 
+#: The pages that Plesk writes into every web.config.
+_OF_PLESK = re.compile(r"(?i)\\vhosts\\[^\\]+\\error_docs\\")
+
+
 def _absolute(site: Site, file: ConfigFile, items: Sequence[Node]) -> Finding:
     """That absolute paths are not allowed: one finding for all that a file has."""
     form = "/several" if len(items) > 1 else ""
@@ -101,6 +105,7 @@ def _absolute(site: Site, file: ConfigFile, items: Sequence[Node]) -> Finding:
     return finding(
         f"errors-absolute-path{form}",
         items[0].span,
+        severity="info" if _OF_PLESK.search(path) else "",  # its servers allow them
         section=_ERRORS,
         path=path,
         more=more,
@@ -211,9 +216,20 @@ def _executed(site: Site, file: ConfigFile, item: Node, path: str) -> Iterator[F
         isinstance(action, Respond)
         and action.status == 404
         and "." in path
+        and not _is_of_application(site, path)
         and not _leads_to_a_file(site, path.partition("?")[0])
     ):
         yield finding("errors-page/url", item.span, status=status, path=path)
+
+
+def _is_of_application(site: Site, path: str) -> bool:
+    """Whether a path begins with the name that this site has as an application of its server."""
+    first, _, rest = path.partition("?")[0].strip("/").partition("/")
+    return bool(rest) and site.find(f"/{first}") is None and site.find(f"/{rest}") is not None
+
+
+#: Names of pages that an application in the browser may have for all of its paths.
+_OF_SITE = re.compile(r"(?i)(?:index|default|home|app|main)\.x?html?$")
 
 
 def _soft(site: Site, file: ConfigFile, items: Sequence[Node], path: str) -> Iterator[Finding]:
@@ -230,11 +246,13 @@ def _soft(site: Site, file: ConfigFile, items: Sequence[Node], path: str) -> Ite
         and isinstance(own, ServeFile)
         and first.action.entry.path == own.entry.path
     )
-    is_of_errors = _OF_ERRORS.search(path.rpartition("/")[2])
+    name = path.rpartition("/")[2]
+    is_of_errors = _OF_ERRORS.search(name)
+    is_meant = not is_of_errors and (is_first or _OF_SITE.match(name))
     yield finding(
         f"errors-soft{'/first' if is_first and not is_of_errors else ''}",
         items[0].span,
-        severity="" if is_of_errors else "info",  # else a page that answers on purpose
+        severity="info" if is_meant else "",
         status=", ".join(str(item.integer("statusCode")) for item in items),
         path=path,
         meant=_as_file(file, path),

@@ -66,7 +66,7 @@ _SENDS_FILES = re.compile(
     r"|\bstatic\(\s*settings|views\.static\b|SharedDataMiddleware|add_static|StaticFileHandler"
 )
 #: Django, which sends files with runserver alone (documented).
-_OF_DJANGO = re.compile(r"\bget_[aw]sgi_application\b")
+_OF_DJANGO = re.compile(r"(?m)\bget_[aw]sgi_application\b|^DEBUG\s*=\s*False\b")
 
 
 #: Where pages of Django ask for files.

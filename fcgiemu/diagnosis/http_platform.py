@@ -410,6 +410,7 @@ def _log_folder(
         yield finding(
             "platform-log-folder",
             span,
+            severity="info" if os.path.isdir(folder) else "",
             name=settings.stdout_log,
             folder=folder,
             command=folder_of_the_site(folder),

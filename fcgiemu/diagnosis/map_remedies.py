@@ -26,6 +26,10 @@ def asked(rule: Rule, form: str, argument: str, key: str) -> str:
         return "{REQUEST_URI}"
     if form == "query":
         return f"{argument}?{{QUERY_STRING}}"
+    if form == "absolute":
+        scheme = re.match(r"(?i)(?:https?:)?(?://)?", key)
+        path = argument if argument not in ("{R:0}", "{R:1}") else f"/{argument}"
+        return f"{scheme[0] if scheme else ''}{{HTTP_HOST}}{path}"
     if form == "slash" and is_universal(rule):
         return "{R:0}"
     if form == "no-slash":

@@ -246,6 +246,8 @@ class _Keys:
     all_query: bool
     #: Whether every key holds what no host name does.
     all_urls: bool
+    #: Whether every key is an address with its host.
+    all_absolute: bool
     #: Whether every key begins with a question mark.
     all_marks: bool
     #: Whether case counts and every key holds a capital.
@@ -278,6 +280,7 @@ def _keys(effective: Effective) -> dict[str, _Keys]:
                 any_query=any(queries),
                 all_query=all(queries),
                 all_urls=all("/" in key for key in keys),
+                all_absolute=all(re.match(r"(?i)(?:https?:)?//|www\.", key) for key in keys),
                 all_marks=all(key.startswith("?") for key in keys),
                 all_capitals=not node.flag("ignoreCase")
                 and all(key != key.lower() for key in keys),
@@ -375,6 +378,8 @@ def _misfit(keys: _Keys, argument: str, function: str) -> str:
         return "mark" if keys.all_marks else ""
     if not is_path:
         return ""
+    if keys.all_absolute:
+        return "absolute"
     if begins and not keys.any_slash:
         return "slash"
     if not begins and keys.all_slash:

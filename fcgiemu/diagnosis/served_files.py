@@ -246,7 +246,8 @@ def _root(site: Site) -> Iterator[Finding]:
         names = ", ".join(item.text("value") for item in items)
         span = own[0].span
         pages = [page for page in _pages(site) if page.endswith((".html", ".htm"))]
-        page = "".join(pages) if len(pages) == 1 else ""
+        first = [page for page in pages if page.lower() in _FIRST_PAGES]
+        page = (first or (pages if len(pages) == 1 else [""]))[0]
         form = "/there" if page else ""
         yield finding(f"static-no-default-document{form}", span, names=names, page=page)
 

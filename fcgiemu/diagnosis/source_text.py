@@ -251,7 +251,10 @@ def _aspnet(root: Element, folder: Path) -> Iterator[Finding]:
     """
     is_python = _runs_programs(root)
     is_foreign = is_python or holds_files(folder) and not runs_asp_net(folder)
-    has_pages = any(part.find("error") is not None for part in root.iter("httpErrors"))
+    has_pages = any(
+        part.find("error") is not None or {"errorMode", "existingResponse"} & set(part.attributes)
+        for part in root.iter("httpErrors")
+    )
     is_managed = any(
         modules.attributes.get("runAllManagedModulesForAllRequests", "").lower() == "true"
         for modules in root.iter("modules")

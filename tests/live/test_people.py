@@ -250,13 +250,13 @@ def test_what_is_only_noted(tmp_path: Path, config: str, code: str, words: str) 
 Row = tuple[dict[str, str], str, str, str]
 FAILS: list[Row] = [
     # the name in WSGI_HANDLER
-    ({"app.py": APP, "web.config": fastcgi("\\app.app")}, "settings-handler-name", "which is a file name", "name: app.app"),
-    ({"app.py": APP, "web.config": fastcgi("app.py")}, "settings-handler-name", "which is a file name", "name: app.app"),
-    ({"app.py": APP, "web.config": fastcgi("D:\\x\\app.py")}, "settings-handler-name", "file name", "name: app.app"),
-    ({"shop/wsgi.py": "application = 1", "web.config": fastcgi("shop\\wsgi.py")}, "settings-handler-name", "file name", "name: shop.wsgi.application"),
-    ({"shop/wsgi.py": APP, "web.config": fastcgi("shop/wsgi:app")}, "settings-handler-name", "file name", "name: shop.wsgi.app"),
-    ({"app.py": APP, "web.config": fastcgi("app:app")}, "settings-handler-name", "has a colon", "there: app.app"),
-    ({"app.py": "def create_app():\n    pass\n", "web.config": fastcgi("app")}, "settings-handler-name", "which has no dot", "application: app.create_app()"),
+    ({"app.py": APP, "web.config": fastcgi("\\app.app")}, "settings-handler-name", "which is a file name", 'value="app.app"'),
+    ({"app.py": APP, "web.config": fastcgi("app.py")}, "settings-handler-name", "which is a file name", 'value="app.app"'),
+    ({"app.py": APP, "web.config": fastcgi("D:\\x\\app.py")}, "settings-handler-name", "file name", 'value="app.app"'),
+    ({"shop/wsgi.py": "application = 1", "web.config": fastcgi("shop\\wsgi.py")}, "settings-handler-name", "file name", 'value="shop.wsgi.application"'),
+    ({"shop/wsgi.py": APP, "web.config": fastcgi("shop/wsgi:app")}, "settings-handler-name", "file name", 'value="shop.wsgi.app"'),
+    ({"app.py": APP, "web.config": fastcgi("app:app")}, "settings-handler-name", "has a colon", 'value="app.app"'),
+    ({"app.py": "def create_app():\n    pass\n", "web.config": fastcgi("app")}, "settings-handler-name", "which has no dot", 'value="app.create_app()"'),
     # what it names
     ({"main.py": FASTAPI, "web.config": fastcgi("main.app")}, "python-asgi", "of type FastAPI, an ASGI", "a2wsgi"),
     ({"main.py": "async def app(scope, receive, send): ...\n", "web.config": fastcgi("main.app")}, "python-asgi", "an ASGI application", "a2wsgi"),
@@ -313,11 +313,11 @@ FAILS: list[Row] = [
     ({**DJANGO, "shop/settings.py": DJANGO["shop/settings.py"].replace("*", "shop.example.com"), "web.config": fastcgi("shop.wsgi.application")}, "python-answer-error", "with 400", "ALLOWED_HOSTS"),
     ({"app.py": APP, "web.config": fastcgi(WSGI_LOG="%SystemDrive%\\home\\LogFiles\\w.log")}, "python-log-file", "cannot be written", "Write D:\\home\\LogFiles\\w.log."),
     ({"app.py": APP, "web.config": fastcgi(WSGI_LOG="%ROOTDIR%\\w.log")}, "python-log-file", "cannot be written", "Write D:\\home\\LogFiles\\w.log."),
-    ({"shop.py": "", "web.config": fastcgi(processor="C:\\Python27\\python.exe|C:\\inetpub\\wwwroot\\manage.py winfcgi")}, "handler-missing-script", "manage.py, which is not there", "Correct the path"),
+    ({"shop.py": "", "web.config": fastcgi(processor="C:\\Python27\\python.exe|C:\\inetpub\\wwwroot\\manage.py winfcgi")}, "handler-missing-script", "manage.py, which is not there", "correct the path"),
     # httpPlatform
     ({"run.cmd": "python app.py", "app.py": SERVER, "web.config": platform("run.cmd")}, "python-no-program", "run.cmd runs on Windows only", "--map 'run.cmd=/path/to/run.cmd'"),
     ({"app.py": SERVER, "web.config": platform("powershell.exe", "-File run.ps1")}, "python-no-program", "runs on Windows only", "Map it to a script"),
-    ({"app.py": SERVER, "web.config": platform("python", "app.py --port 5000")}, "platform-fixed-port", "say port 5000", "Write --port %HTTP_PLATFORM_PORT%"),
+    ({"app.py": SERVER, "web.config": platform("python", "app.py --port 5000")}, "platform-fixed-port", "say port 5000", 'arguments="app.py --port %HTTP_PLATFORM_PORT%"'),
     ({"app.py": SERVER, "web.config": platform("python", "app.py %HTTP_PLATFORMPORT%")}, "platform-unknown-variable", "%HTTP_PLATFORMPORT%", "Write %HTTP_PLATFORM_PORT%"),
     ({"app.py": SERVER, "web.config": platform("python", "ap.py")}, "platform-missing-script", "there is no ap.py", "Write app.py"),
     ({"web.config": platform("python", "-m no_such_server")}, "python-load-error", "no_such_server", "Python finds no module no_such_server"),

@@ -99,7 +99,9 @@ SOFT = [
     ),
     ("/error.htm", "warning", 'path="error.htm"'),
     ("/index.html", "info", 'path="index.html"'),
-    ("/page1404.html", "info", 'path="page1404.html"'),
+    ("/app.html", "info", 'path="app.html"'),
+    ("/page1404.html", "warning", 'path="page1404.html"'),
+    ("/index1.htm", "warning", 'path="index1.htm"'),
 ]
 
 
@@ -127,6 +129,7 @@ VALUES = [
     ("httpPlatform", "requestTimeout", "120", "00:02:00"),
     ("httpPlatform", "requestTimeout", "2min", "00:02:00"),
     ("httpPlatform", "requestTimeout", "12 months", ""),
+    ("httpPlatform", "requestTimeout", "365.00:00:00", "30.00:00:00"),
     ("directoryBrowse", "enabled", "yes", "true"),
 ]
 

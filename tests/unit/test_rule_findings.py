@@ -1583,6 +1583,26 @@ def test_only_slashes_that_are_certain_are_fixed(
     assert [bool(one.fix) for one in found] == [fixed]
 
 
+#: A key, what its map is asked for, and what it has to be asked for; "" where it fits.
+ADDRESSES = [
+    ("https://www.a.example/x", "{REQUEST_URI}", "https://{HTTP_HOST}{REQUEST_URI}"),
+    ("//www.a.example/x", "{URL}", "//{HTTP_HOST}{URL}"),
+    ("www.a.example/x", "{R:0}", "{HTTP_HOST}/{R:0}"),
+    ("https://www.a.example/x", "https://{HTTP_HOST}{URL}", ""),
+    ("www/x", "{R:0}", ""),
+]
+
+
+@pytest.mark.parametrize(("key", "asked", "meant"), ADDRESSES)
+def test_keys_with_a_host(tmp_path: Path, key: str, asked: str, meant: str) -> None:
+    rewrite_map = f'<rewriteMaps><rewriteMap name="M"><add key="{key}" value="/y" /></rewriteMap></rewriteMaps>'
+    condition = f'<add input="{{M:{asked}}}" pattern="(.+)" />'
+    config = REWRITE.format(rule("(.*)", redirect("{C:1}"), condition), rewrite_map)
+    write(tmp_path, {"web.config": web_config(config)})
+    hint = hints(tmp_path).get("rewrite-map-keys", "")
+    assert hint == (meant and f'Write input="{{M:{meant}}}".')
+
+
 @pytest.mark.parametrize(
     ("action", "severity"), [(rewrite("{C:1}"), "warning"), (redirect("{C:1}"), "info")]
 )

@@ -21,6 +21,10 @@ _HIDE = (
 )
 _VENDOR = _HIDE.format('<add segment="vendor" />')
 _NODE = '<handlers><add name="node" path="{}" verb="*" modules="iisnode" /></handlers>'
+_RUN = (
+    '<httpErrors errorMode="Custom"><remove statusCode="404" /><error statusCode="404" path="{}"'
+    ' responseMode="ExecuteURL" /></httpErrors>'
+)
 _ERROR = '<httpErrors errorMode="Custom"><remove statusCode="500" /><error statusCode="500" path="{}" /></httpErrors>'
 
 #: The inner of <system.webServer>, files, a code, and what its message or hint holds; "" where
@@ -63,6 +67,9 @@ FILES = [
     # A site without scripts for Node.
     (_NODE.format("server.js"), {"index.html": ""}, "iisnode-no-script", "Remove the handler"),
     (_NODE.format("server.js"), {"package.json": ""}, "iisnode-no-script", "Name the file"),
+    # The path from the root of the server, for a site that is an application there.
+    (_RUN.format("/shop/gone.html"), {"gone.html": "", "a.html": ""}, "errors-page", ""),
+    (_RUN.format("/shop/none.html"), {"gone.html": "", "a.html": ""}, "errors-page", "404"),
     # The page for one status is not the page for another.
     (
         _ERROR.format("errors\\500.html"),
