@@ -200,6 +200,7 @@ def test_the_end_of_a_ready_process_is_a_failure(
     died = server.get("/die")
     assert died.status == 502 and "0x80072efe" in died.text
     server.wait_for(r"ended with exit code 9: failure 1 of 1 within a minute")
+    server.wait_for(r"going down")
     answer = server.get("/")
     assert answer.status == 502 and "0x8007053d" in answer.text and "going down" in answer.text
 

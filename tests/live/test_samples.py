@@ -41,7 +41,6 @@ ANSWERS = [
 #: What ``check`` says of a sample on purpose.
 KNOWN = {
     "azure-page-2015": ["azure-page-static-rule", "rewrite-catch-all"],
-    "django": ["handler-takes-files"],  # /assets, which collectstatic copies
 }
 
 

@@ -74,7 +74,7 @@ SETTINGS = '<handlerSettings><handlerSetting name="debugLevel" value="FILE" /></
         (platform('startupRetryCount="3"'), "", "HttpPlatformHandlerV2 has no such attribute"),
         (platform('requestTimeout="00:00:30"'), 'Did you mean requestTimeout="00:01:00"?', ""),
         (platform('requestTimeout="00:90:00"'), '"01:30:00"', '"01:30:00"'),
-        (platform('requestTimeout="20.00:00:00"'), "", "Write days"),
+        (platform('requestTimeout="20.00:00:00"'), "", '"15.00:00:00"'),
         (platform("", SETTINGS), "It is HttpPlatformHandlerV2 that has it", ""),
         (platform('startupTimeLimit="3601"'), "0 and 3600", "0 and 3600"),
     ],

@@ -38,7 +38,7 @@ import asyncio
 import contextlib
 import os
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -181,6 +181,8 @@ class Supervisor:
         self._lock = asyncio.Lock()
         self._fails = FailCounter(policy.failure.rapid_fails)
         self._last: ProcessStartFailed | None = None
+        #: What the process of the last failure has written, which may come after its end.
+        self._words: Iterable[str] = ()
         #: How often the processes have been replaced by ``restart``.
         self._generation = 0
         self._starting: set[SupervisedProcess] = set()
@@ -264,7 +266,7 @@ class Supervisor:
             except ProcessStartFailed as failure:
                 if generation != self._generation:
                     raise  # it says nothing of the files that there are now
-                self._last = failure
+                self._last, self._words = failure, (failure.output,)
                 self._fails.add()
                 if failure.ports:
                     break  # it would listen on the same port again: kinder than IIS, which retries
@@ -303,7 +305,7 @@ class Supervisor:
         return ProcessStartFailed(
             f"{last} ({self._fails.count} failures within a minute: rapidFailsPerMinute is used up,"
             " nothing is started for the rest of it)",
-            last.output,
+            "\n".join(self._words),
             last.pid,
             last.ports,
             E_SERVER_DISABLED,
@@ -314,6 +316,7 @@ class Supervisor:
         self._fails.add()
         words = f"ended with exit code {process.code}"
         self._last = ProcessStartFailed(f"it {words}", "\n".join(process.lines), process.pid)
+        self._words = process.lines
         if self._fails.limit is not None:
             limit = f" of {self._fails.limit}" if self._fails.limit else ""
             words += f": failure {self._fails.count}{limit} within a minute (rapidFailsPerMinute)"
