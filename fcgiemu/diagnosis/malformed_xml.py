@@ -138,7 +138,9 @@ def _of_structure(text: str, lines: list[str], line: int, column: int, reason: s
         left = _open_elements(text)
         return _said("end", tag=left[-1].tag, line=left[-1].line) if left else _said("nothing")
     if "junk after" in reason:
-        return _said("roots" if here[column - 1 :].startswith("<") else "after")
+        rest = here[column - 1 :]
+        form = "late-declaration" if rest.startswith("<?xml") else "roots"
+        return _said(form if rest.startswith("<") else "after")
     if "duplicate attribute" in reason:
         names = re.findall(
             r"\s([\w:.]+)\s*=", here[: column - 1] + here[column - 1 :].split("=")[0] + "="

@@ -335,7 +335,7 @@ REMEDIES = [
     (
         '<rule name="one" stopProcessing="true"><match url=".*" /><action type="None" /></rule>'
         '<rule name="two"><match url="(.*)" /><action type="None" /></rule>',
-        "Remove rule 'one'",
+        "Remove this rule, or rule 'one'",
     ),
 ]
 

@@ -399,7 +399,7 @@ ORDER: dict[str, tuple[str, str, str]] = {
     "the page of what is built": (
         FALLBACK,
         rule(".*", rewrite("/dist/index.html"), NO_FILE + NO_FOLDER),
-        ", or this one: they are for the same URLs",
+        " where this one is right: they are for the same URLs",
     ),
     "files of a folder": (
         FALLBACK,
