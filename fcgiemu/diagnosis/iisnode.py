@@ -247,7 +247,7 @@ def _scripts(site: Site, effective: Effective, folder: str, item: Node) -> Itera
 
 
 def _no_script(item: Node, folder: Path, effective: Effective) -> Finding:
-    """That there is no script of the handler's path; rules name it too."""
+    """That the script which a handler names is missing; rules may name it as well."""
     path = item.text("path")
     rules = [rule.name for rule in effective.view(inbound).rules if _names(rule, path)]
     names = [entry.name for entry in folder.glob("*.*js")]

@@ -11,9 +11,6 @@ from ..rewrite.rule import Rule
 from .condition_remedies import attributes, quoted
 from .rule_kinds import is_universal
 
-#: Forms of rewrite-map-keys of which the keys are wrong, and not what is asked for.
-OF_KEYS = ("host", "mark", "encoded")
-
 
 def asked(rule: Rule, form: str, argument: str, key: str) -> str:
     """What a map has to be asked for in the place of ``argument``; "" where its keys have to be

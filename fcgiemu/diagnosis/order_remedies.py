@@ -42,7 +42,7 @@ _OF_A_FILE = re.compile(r"[^?{]*\.\w+(?:\?|$)")
 
 
 def is_page_of_a_folder(rule: Rule) -> bool:
-    """Whether a rule gives all that is no file of its folder to one page: a front controller."""
+    """Whether a rule gives each URL that is not a file of its folder to a front controller."""
     is_regex = rule.pattern_syntax == "ECMAScript"
     is_not_empty = is_regex and _NOT_EMPTY.fullmatch((rule.pattern or "").strip()) is not None
     return (

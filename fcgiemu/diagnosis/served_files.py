@@ -4,9 +4,11 @@ document, error pages that are not found, redirects of whole folders that lead t
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache, partial
 from itertools import islice
 from pathlib import Path
 from xml.sax.saxutils import quoteattr
@@ -88,6 +90,7 @@ def of_configuration(site: Site, effective: Effective, file: ConfigFile) -> Iter
 
 def _mime_types(site: Site) -> Iterator[Finding]:
     """Files that browsers ask for and that are answered 404.3; one finding an extension."""
+    texts = cache(partial(_texts, site))  # read once, and only where there is such data
     said = {
         element.attributes.get("fileExtension", "").lower()  # that it is removed has been said
         for file in site.tree.files()
@@ -106,7 +109,7 @@ def _mime_types(site: Site) -> Iterator[Finding]:
         urls = ["/" + "/".join(parts[start:]) for start in range(min(2, len(parts)))]
         if _has_type(site, path, extension):
             continue  # what is refused is something else, which a rule leads to
-        if _OF_SERVER.search(path) or extension in _DATA and _is_read_by_a_script(site, path):
+        if _OF_SERVER.search(path) or extension in _DATA and _is_read_by_a_script(texts, path):
             continue
         if refused := next((url for url in urls if _is_refused(site, url, (404, 3))), None):
             said.add(extension)
@@ -117,7 +120,7 @@ def _mime_types(site: Site) -> Iterator[Finding]:
                 f"static-no-mime-type{form}",
                 None,
                 # most servers with PHP map it for every site; scripts may read data by a built name
-                severity="info" if is_php or _may_be_read(site, path, extension) else "",
+                severity="info" if is_php or _may_be_read(site, texts, path, extension) else "",
                 path=refused,
                 extension=extension,
                 type=mime_type,
@@ -134,33 +137,40 @@ _SCRIPTS, _PAGES = (".php", ".py", ".cshtml"), (".html", ".htm", ".js", ".mjs", 
 _MOST_LOOKED_INTO, _MOST_BYTES = 100, 1 << 18
 
 
-def _is_read_by_a_script(site: Site, path: str) -> bool:
+#: What the files with one of some suffixes hold.
+_Texts = Callable[[tuple[str, ...]], list[bytes]]
+
+
+def _is_read_by_a_script(texts: _Texts, path: str) -> bool:
     """Whether a script that runs at the server names a file, and no page does: nobody has to ask
     for it then.
     """
-    name = path.rpartition("/")[2].encode()
-    return _is_named(site, name, _SCRIPTS) and not _is_named(site, name, _PAGES)
+    return _is_named(path, texts(_SCRIPTS)) and not _is_named(path, texts(_PAGES))
 
 
-def _may_be_read(site: Site, path: str, extension: str) -> bool:
+def _may_be_read(site: Site, texts: _Texts, path: str, extension: str) -> bool:
     """Whether data is more likely read by a script of the server: there are some, and no page names
     the file.
     """
-    if extension not in _DATA or _is_named(site, path.rpartition("/")[2].encode(), _PAGES):
+    if extension not in _DATA or _is_named(path, texts(_PAGES)):
         return False
     return any(place.lower().endswith(_SCRIPTS) for place in _files(site))
 
 
-def _is_named(site: Site, name: bytes, suffixes: tuple[str, ...]) -> bool:
-    """Whether a file with one of these suffixes holds a name."""
+def _is_named(path: str, texts: Sequence[bytes]) -> bool:
+    """Whether a text holds the name of a file."""
+    name = path.rpartition("/")[2].encode()
+    return any(name in text for text in texts)
+
+
+def _texts(site: Site, suffixes: tuple[str, ...]) -> list[bytes]:
+    """What the files with one of these suffixes hold, within bounds."""
+    found = []
     places = (path for path in _files(site) if path.lower().endswith(suffixes))
     for place in islice(places, _MOST_LOOKED_INTO):
-        try:
-            if name in read_bounded(site.local_path(place), _MOST_BYTES):
-                return True
-        except OSError:
-            continue
-    return False
+        with contextlib.suppress(OSError):
+            found.append(read_bounded(site.local_path(place), _MOST_BYTES))
+    return found
 
 
 #: Names of files that hold what is nobody's business: the application, its data, keys.
